@@ -1,0 +1,41 @@
+declare const instant: unique symbol;
+
+/** Milliseconds since 1970-01-01T00:00:00Z. RFC 3339 in JSON, NumericDate in JWTs, timestamptz in SQL. */
+export type Instant = number & { readonly [instant]: true };
+
+/** Where time comes from: the one thing a test replaces. `monotonicNs` never jumps and has no date. */
+export type Clock = { readonly now: () => Instant; readonly monotonicNs: () => bigint };
+
+export const secondMs = 1000;
+export const minuteMs = 60 * secondMs;
+export const hourMs = 60 * minuteMs;
+export const dayMs = 24 * hourMs;
+
+export const systemClock: Clock = {
+  now: () => Date.now() as Instant,
+  monotonicNs: () => BigInt(Math.round(performance.now() * 1e6)),
+};
+
+/** An instant from milliseconds; refuses what is no whole number of milliseconds or lies outside years 1970–9999. */
+export function instantOf(ms: number): Instant {
+  if (!Number.isSafeInteger(ms) || ms < 0 || ms > 253_402_300_799_999)
+    throw new RangeError(`no instant: ${ms}`);
+  return ms as Instant;
+}
+
+export const after = (at: Instant, ms: number): Instant => instantOf(at + ms);
+
+/** RFC 3339 §5.6, UTC, three decimals. */
+export const toRfc3339 = (at: Instant): string => new Date(at).toISOString();
+
+/** Parses RFC 3339 §5.6 strictly (`2026-11-22T10:00:00Z`, offsets allowed); undefined when it is none. */
+export function fromRfc3339(text: string): Instant | undefined {
+  if (!/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.test(text)) return undefined;
+  const ms = Date.parse(text);
+  return Number.isNaN(ms) || ms < 0 ? undefined : (ms as Instant);
+}
+
+/** RFC 7519 §2 NumericDate, whole seconds, rounded down. */
+export const toNumericDate = (at: Instant): number => Math.floor(at / secondMs);
+
+export const fromNumericDate = (seconds: number): Instant => instantOf(Math.floor(seconds * secondMs));
