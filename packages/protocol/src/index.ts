@@ -1,1 +1,35 @@
-export {};
+export {
+  type Actor,
+  type ActorType,
+  type EventFacts,
+  type EventPayload,
+  type EventRule,
+  type EventType,
+  eventTypeNames,
+  eventTypes,
+  isEventType,
+  newEvent,
+  type RemitEvent,
+  type Retention,
+} from "./events.ts";
+export {
+  isProblemCode,
+  oauthErrorOf,
+  Problem,
+  type ProblemCode,
+  type ProblemJson,
+  type ProblemOptions,
+  problems,
+  type Refusal,
+  toOAuthError,
+  toProblemJson,
+} from "./problems.ts";
+export {
+  isScope,
+  mayBeBearer,
+  parseScope,
+  type Scope,
+  type ScopeRule,
+  scopeRules,
+  scopes,
+} from "./scopes.ts";

@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { AmountMinor, AmountOrZero, Currency, idOf, Rail } from "./values.ts";
+
+/** POST /api/v1/payments and …/{id}/{capture,release,refund}: one instruction of the authorization server. */
+export const InstructionBody = z.strictObject({ instruction: z.string().min(1).max(8192) });
+export type InstructionBody = z.infer<typeof InstructionBody>;
+
+export const PaymentStatus = z.enum([
+  "authorizing",
+  "authorized",
+  "declined",
+  "capturing",
+  "captured",
+  "releasing",
+  "released",
+  "refunding",
+  "refunded",
+  "requires_action",
+]);
+export type PaymentStatus = z.infer<typeof PaymentStatus>;
+
+export const PaymentBody = z.object({
+  id: idOf("payment"),
+  charge: idOf("charge"),
+  generation: z.int().min(1),
+  status: PaymentStatus,
+  rail: Rail,
+  reference: z.string().nullable(),
+  amount_minor: AmountMinor,
+  captured_minor: AmountOrZero,
+  refunded_minor: AmountOrZero,
+  currency: Currency,
+  decline_code: z.string().optional(),
+});
+export type PaymentBody = z.infer<typeof PaymentBody>;
+
+export const PaymentList = z.object({ data: z.array(PaymentBody) });
+export type PaymentList = z.infer<typeof PaymentList>;
+
+/** POST /api/v1/payment-methods: a payment method the principal made at Stripe. */
+export const EnrolPaymentMethod = z.strictObject({
+  payment_method: z
+    .string()
+    .max(255)
+    .regex(/^pm_[A-Za-z0-9_]+$/),
+});
+export type EnrolPaymentMethod = z.infer<typeof EnrolPaymentMethod>;
+
+export const PaymentMethodBody = z.object({
+  id: idOf("instrument"),
+  brand: z.string(),
+  last4: z.string().regex(/^\d{4}$/),
+  default: z.boolean(),
+});
+export type PaymentMethodBody = z.infer<typeof PaymentMethodBody>;
+
+export const PaymentMethodList = z.object({ data: z.array(PaymentMethodBody) });
+export type PaymentMethodList = z.infer<typeof PaymentMethodList>;

@@ -1,0 +1,131 @@
+import { type Id, type Instant, newId } from "@remit/kernel";
+
+/** How long the audit log keeps an event's body: seven years, or ten for what proves a mandate or a key. */
+export type Retention = "soc2-7y" | "eidas-10y";
+export type EventRule = { readonly version: number; readonly retention: Retention };
+
+const soc2 = (version = 1): EventRule => ({ version, retention: "soc2-7y" });
+const eidas = (version = 1): EventRule => ({ version, retention: "eidas-10y" });
+
+/** Everything that can happen, by noun. The version rises when the payload's shape changes. */
+export const eventTypes = {
+  "account.created": soc2(),
+  "account.password_changed": soc2(),
+  "agent.decommissioned": soc2(),
+  "agent.keys_changed": soc2(),
+  "agent.registered": soc2(),
+  "agent.resumed": soc2(),
+  "agent.suspended": soc2(),
+  "approval.answered": eidas(),
+  "approval.asked": soc2(),
+  "charge.authorized": soc2(),
+  "charge.authorizing": soc2(),
+  "charge.captured": soc2(),
+  "charge.capturing": soc2(),
+  "charge.committed": soc2(),
+  "charge.created": soc2(),
+  "charge.declined": soc2(),
+  "charge.held": soc2(),
+  "charge.refunded": soc2(),
+  "charge.refunding": soc2(),
+  "charge.refused": soc2(),
+  "charge.released": soc2(),
+  "charge.releasing": soc2(),
+  "charge.serving": soc2(),
+  "client.registered": soc2(),
+  "client.removed": soc2(),
+  "consent.denied": eidas(),
+  "consent.granted": eidas(),
+  "instrument.enrolled": soc2(),
+  "instrument.removed": soc2(),
+  "key.activated": eidas(),
+  "key.created": eidas(),
+  "key.retired": eidas(),
+  "ledger.posted": soc2(),
+  "mandate.exhausted": soc2(),
+  "mandate.expired": eidas(),
+  "mandate.issued": eidas(),
+  "mandate.narrowed": eidas(),
+  "mandate.resumed": eidas(),
+  "mandate.revoked": eidas(),
+  "mandate.suspended": eidas(),
+  "merchant.registered": soc2(),
+  "merchant.updated": soc2(),
+  "merchant.verified": soc2(),
+  "offer.published": soc2(),
+  "offer.withdrawn": soc2(),
+  "payment.authorized": soc2(),
+  "payment.authorizing": soc2(),
+  "payment.captured": soc2(),
+  "payment.capturing": soc2(),
+  "payment.declined": soc2(),
+  "payment.refunded": soc2(),
+  "payment.refunding": soc2(),
+  "payment.released": soc2(),
+  "payment.releasing": soc2(),
+  "receipt.issued": eidas(),
+  "response.delivered": soc2(),
+  "response.kept": soc2(),
+  "security.client_assertion_replay": soc2(),
+  "security.code_replay": eidas(),
+  "security.dpop_replay": soc2(),
+  "security.refresh_replay": eidas(),
+  "security.sign_in_failed": soc2(),
+  "session.ended": soc2(),
+  "session.started": soc2(),
+  "setup_token.issued": soc2(),
+  "setup_token.used": soc2(),
+  "tenant.created": soc2(),
+  "token.issued": soc2(),
+  "token.revoked": soc2(),
+} as const satisfies Readonly<Record<string, EventRule>>;
+
+export type EventType = keyof typeof eventTypes;
+
+// The catalogue has exactly these keys; Object.keys forgets that.
+export const eventTypeNames = Object.keys(eventTypes) as readonly EventType[];
+
+export type ActorType = "agent" | "account" | "merchant" | "client" | "system";
+
+/** Who did it, by id: never a name or an address. A `system` actor is a service. */
+export type Actor = { readonly type: ActorType; readonly id: string };
+
+export type EventValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly EventValue[]
+  | { readonly [name: string]: EventValue };
+
+/** Ids, digests, amounts and codes. Personal data never goes into a payload: it could not be erased from the log. */
+export type EventPayload = { readonly [name: string]: EventValue };
+
+/** Something that happened, recorded in the transaction of the change; audit, signals and webhooks read it from there. */
+export type RemitEvent = {
+  readonly id: Id<"event">;
+  readonly type: EventType;
+  readonly version: number;
+  readonly at: Instant;
+  readonly tenant: Id<"tenant"> | "platform";
+  readonly actor: Actor;
+  /** The id of the object it happened to. */
+  readonly subject: string;
+  readonly payload: EventPayload;
+  readonly retention: Retention;
+};
+
+export type EventFacts = {
+  readonly tenant: Id<"tenant"> | "platform";
+  readonly actor: Actor;
+  readonly subject: string;
+  readonly payload?: EventPayload;
+};
+
+/** The event of a type at a time; version and retention come from the catalogue. */
+export function newEvent(type: EventType, facts: EventFacts, at: Instant): RemitEvent {
+  const { version, retention } = eventTypes[type];
+  return { id: newId("event"), type, version, at, payload: {}, retention, ...facts };
+}
+
+export const isEventType = (type: string): type is EventType => Object.hasOwn(eventTypes, type);

@@ -1,0 +1,218 @@
+/** What a refusal says. `status` is of HTTP; `title` never changes for a code; `remedy` tells the caller what to do. */
+export type Refusal = { readonly status: number; readonly title: string; readonly remedy: string };
+
+const refusal = (status: number, title: string, remedy: string): Refusal => ({ status, title, remedy });
+
+/** Every refusal of Remit, in alphabetical order. A code is a promise to callers: it is never renamed or reused. */
+// biome-ignore format: a catalogue reads best as a table, one line per code
+export const problems = {
+  access_denied: refusal(403, "The principal did not consent", "Ask the principal again, perhaps for less."),
+  agent_suspended: refusal(403, "The agent is suspended or decommissioned", "Ask the operator to resume the agent."),
+  already_settled: refusal(409, "This payment has been settled", "Use the receipt; do not pay again."),
+  aud_mismatch: refusal(401, "The token is meant for somebody else", "Ask for a token whose audience is this server's origin."),
+  authentication_required: refusal(402, "The card issuer wants the cardholder to confirm", "Ask the principal to approve the payment."),
+  card_declined: refusal(402, "The card was declined", "Ask the principal for another payment method."),
+  charge_capture_too_late: refusal(409, "The time to capture this charge has passed", "Charge again with a new presentation."),
+  charge_in_progress: refusal(409, "The outcome of this charge is not known yet", "Try again after the time in Retry-After."),
+  charge_merchant_unknown: refusal(403, "The caller is no merchant in the directory", "Register the merchant with this client."),
+  charge_offer_amount_exceeds_mandate: refusal(402, "The price is above what the mandate allows for one charge", "Ask the principal for a mandate with a higher limit."),
+  charge_refund_exceeds_captured: refusal(409, "The refund is greater than what is left of the captured amount", "Refund at most what was captured and not yet refunded."),
+  charge_state_conflict: refusal(409, "The charge is in a state that does not allow this", "Read the charge and act on its status."),
+  client_not_allowed: refusal(403, "This client may not do this", "Use the client to which the object belongs."),
+  content_digest_mismatch: refusal(400, "The body is not the one its Content-Digest names", "Send the digest of the bytes you send."),
+  credential_ambiguous: refusal(400, "More than one payment credential was sent", "Send exactly one credential in exactly one header."),
+  credential_malformed: refusal(400, "The payment credential cannot be read", "Build the credential from the challenge, byte for byte."),
+  cursor_invalid: refusal(400, "The cursor is not one of this list", "Start again without a cursor."),
+  document_gone: refusal(410, "What was here has been removed", "Stop using this address."),
+  email_taken: refusal(409, "An account with this e-mail address exists", "Sign in instead."),
+  forbidden: refusal(403, "This is not allowed", "Ask the owner for permission."),
+  idempotency_conflict: refusal(422, "The Idempotency-Key was used with another request", "Use a new key for a new request."),
+  idempotency_in_flight: refusal(409, "A request with this Idempotency-Key is still running", "Try again after the time in Retry-After."),
+  idempotency_key_invalid: refusal(400, "The Idempotency-Key is malformed", "Send 1 to 255 visible ASCII characters."),
+  idempotency_key_required: refusal(400, "An Idempotency-Key is missing", "Send a unique Idempotency-Key and keep it for retries."),
+  instruction_invalid: refusal(403, "The instruction is not a valid one of the authorization server", "Only the authorization server moves money."),
+  insufficient_scope: refusal(403, "The token lacks a scope", "Ask for a token with the scope that this call needs."),
+  insufficient_user_authentication: refusal(401, "A stronger or fresher sign-in is needed", "Authenticate again as WWW-Authenticate says."),
+  instrument_missing: refusal(402, "The principal has no payment method", "Ask the principal to enrol a card."),
+  internal_error: refusal(500, "Something failed on our side", "Try again; quote the request id if it stays."),
+  invalid_authorization_details: refusal(400, "The authorization_details cannot be granted", "Correct what the detail names."),
+  invalid_client: refusal(401, "The client did not authenticate", "Sign the assertion with the registered key."),
+  invalid_client_metadata: refusal(400, "The client's metadata is not acceptable", "Correct what the detail names."),
+  invalid_dpop_proof: refusal(401, "The DPoP proof is not valid", "Make a new proof for this method, URL and token."),
+  invalid_grant: refusal(400, "The grant is not valid", "Start a new authorization."),
+  invalid_redirect_uri: refusal(400, "The redirect URI is not acceptable", "Use a registered redirect URI, exactly."),
+  invalid_request: refusal(400, "The request is not valid", "Correct what the detail names."),
+  invalid_scope: refusal(400, "The scope is not one this client may have", "Ask for fewer scopes."),
+  invalid_target: refusal(400, "The resource is unknown or not acceptable", "Name one resource by its exact origin."),
+  invalid_token: refusal(401, "The access token is not valid", "Get a new access token."),
+  livemode_mismatch: refusal(400, "Live and test do not mix", "Use artefacts of one mode only."),
+  mandate_asset_not_accepted: refusal(403, "The mandate does not cover this currency", "Ask the principal for a mandate in the offer's currency."),
+  mandate_cap_exceeded: refusal(402, "The mandate's budget does not suffice", "Wait for open holds, or ask the principal to raise the cap."),
+  mandate_category_not_allowed: refusal(403, "The mandate does not cover this kind of merchant", "Ask the principal for a wider mandate."),
+  mandate_expired: refusal(403, "The mandate has expired", "Ask the principal for a new mandate."),
+  mandate_holder_mismatch: refusal(403, "The mandate, the token and the key binding are of different holders", "Use the agent's own mandate, token and key."),
+  mandate_kb_audience_mismatch: refusal(400, "The presentation is meant for another merchant", "Present with the merchant's origin as audience."),
+  mandate_kb_invalid: refusal(400, "The key binding is not valid", "Sign the presentation with the mandate's key."),
+  mandate_kb_missing: refusal(400, "The mandate came without a key binding", "Present the mandate with a key-binding JWT."),
+  mandate_kb_nonce_mismatch: refusal(400, "The presentation is bound to another nonce or offer", "Present again with the nonce and the offer of this 402."),
+  mandate_kb_stale: refusal(400, "The key binding is too old or from the future", "Present again, with a correct clock."),
+  mandate_limits_undisclosed: refusal(403, "The mandate hides a limit that matters here", "Disclose the limits that the merchant must see."),
+  mandate_malformed: refusal(400, "The mandate cannot be read", "Present the mandate as it was issued."),
+  mandate_merchant_not_allowed: refusal(403, "The mandate does not cover this merchant", "Ask the principal to allow this merchant."),
+  mandate_not_admitted: refusal(403, "The mandate does not cover this purchase", "Ask the principal for a mandate that does."),
+  mandate_not_yet_valid: refusal(403, "The mandate is not valid yet", "Wait until it is."),
+  mandate_offer_mismatch: refusal(403, "The mandate was given for another offer", "Buy the offer the principal approved, or ask again."),
+  mandate_rail_not_allowed: refusal(403, "The mandate does not cover this rail", "Use a rail the mandate lists."),
+  mandate_revoked: refusal(403, "The mandate has been revoked", "Stop; the principal ended it."),
+  mandate_signature_invalid: refusal(400, "The mandate is not signed by the issuer", "Present the mandate as it was issued."),
+  mandate_status_revoked: refusal(403, "The status list says that the mandate is revoked", "Stop; the principal ended it."),
+  mandate_status_suspended: refusal(403, "The status list says that the mandate is suspended", "Ask the principal to resume it."),
+  mandate_suspended: refusal(403, "The mandate is suspended", "Ask the principal to resume it."),
+  mandate_uses_exhausted: refusal(402, "The mandate was for one use and is used", "Ask the principal for a new mandate."),
+  mandate_velocity_exceeded: refusal(402, "The mandate's limit for this period is reached", "Wait for the next period."),
+  merchant_nonce_expired: refusal(400, "The merchant's nonce has expired", "Ask for a new 402 and present again."),
+  merchant_nonce_invalid: refusal(400, "The merchant's nonce is not of this route", "Ask this route for a new 402 and present again."),
+  merchant_not_verified: refusal(403, "The merchant is not verified", "Verify the merchant's origin in the directory."),
+  merchant_origin_taken: refusal(409, "A merchant with this origin is registered", "One origin belongs to exactly one merchant."),
+  method_not_allowed: refusal(405, "This address does not know this method", "Use a method that Allow lists."),
+  no_acceptable_payment: refusal(402, "No offer of this 402 can be paid", "Get a mandate that covers this purchase."),
+  not_acceptable: refusal(406, "No representation of this kind exists", "Accept application/json."),
+  not_found: refusal(404, "There is no such thing here", "Check the address and the id."),
+  offer_alg_rejected: refusal(400, "The offer is signed with an algorithm that is not accepted", "Sign with ed25519 or ecdsa-p256-sha256."),
+  offer_body_digest_mismatch: refusal(400, "The offer's body is not the one that was signed", "Fetch the offer again."),
+  offer_changed: refusal(409, "The offer is not the one that was approved", "Ask the principal to approve the new price."),
+  offer_keyid_unknown: refusal(400, "The offer's key is not one of the merchant's", "Publish the key in the merchant's JWKS."),
+  offer_malformed: refusal(400, "The offer cannot be read", "Correct what the detail names."),
+  offer_merchant_mismatch: refusal(400, "The offer is of another merchant", "Use an offer of the merchant that charges."),
+  offer_not_yet_valid: refusal(400, "The offer is from the future", "Set the merchant's clock."),
+  offer_resource_mismatch: refusal(400, "The offer is for another resource", "Use the offer of the resource that is bought."),
+  offer_signature_expired: refusal(400, "The offer has expired", "Fetch the offer again."),
+  offer_signature_invalid: refusal(400, "The offer's signature is not valid", "Fetch the offer again."),
+  offer_target_uri_mismatch: refusal(400, "The offer was signed for another address", "Fetch the offer from its own address."),
+  payload_too_large: refusal(413, "The body is too large", "Send less."),
+  payment_declined: refusal(402, "The payment was declined", "Ask the principal for another payment method."),
+  payment_expired: refusal(402, "The challenge of this payment has expired", "Pay the new challenge."),
+  payment_required: refusal(402, "This resource is paid", "Pay one of the offers and send the request again."),
+  presentation_used: refusal(409, "This presentation has been used", "Make a new presentation for a new purchase."),
+  rate_limited: refusal(429, "Too many requests", "Wait as Retry-After says."),
+  receipt_invalid: refusal(400, "The receipt is not valid", "Do not rely on it."),
+  route_not_offered: refusal(404, "Nothing is sold at this address", "Buy at an address the merchant offers."),
+  setup_token_invalid: refusal(401, "The setup token is unknown, used or expired", "Ask the principal for a new setup token."),
+  spend_limit_exceeded: refusal(402, "The agent's own spend limit would be exceeded", "Raise the limit in the agent's configuration."),
+  stripe_signature_invalid: refusal(400, "The webhook's signature is not valid", "Send the event as Stripe signed it."),
+  temporarily_unavailable: refusal(503, "The service cannot answer now", "Try again after the time in Retry-After."),
+  token_revoked: refusal(401, "The access token has been revoked", "Get a new access token."),
+  unavailable: refusal(503, "The service cannot answer now", "Try again after the time in Retry-After."),
+  unsupported_grant_type: refusal(400, "The grant type is not supported", "Use a grant type from the metadata."),
+  unsupported_media_type: refusal(415, "The body has a type that is not accepted here", "Send application/json."),
+  unsupported_response_type: refusal(400, "The response type is not supported", "Use response_type=code."),
+  upstream_failed: refusal(502, "The merchant's upstream did not deliver", "Nothing was charged; try again later."),
+  upstream_timeout: refusal(504, "The merchant's upstream did not answer in time", "Nothing was charged; try again later."),
+  use_dpop_nonce: refusal(401, "A fresh DPoP nonce is needed", "Make a new proof with the nonce in DPoP-Nonce."),
+} as const satisfies Readonly<Record<string, Refusal>>;
+
+export type ProblemCode = keyof typeof problems;
+
+export const isProblemCode = (code: string): code is ProblemCode => Object.hasOwn(problems, code);
+
+/** `detail` is for the caller, `private` stays in our log; `extra` are members for the caller, such as `remaining`. */
+export type ProblemOptions = {
+  readonly detail?: string;
+  readonly private?: Readonly<Record<string, unknown>>;
+  readonly extra?: Readonly<Record<string, unknown>>;
+  /** Overrides the catalogue where a standard asks for another (RFC 9449 §8: `use_dpop_nonce` is 400 at a token endpoint). */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+};
+
+/** A refusal: thrown where the request ends, rendered once at the edge. */
+export class Problem extends Error {
+  override readonly name = "Problem";
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly detail: string | undefined;
+  readonly private: Readonly<Record<string, unknown>> | undefined;
+  readonly extra: Readonly<Record<string, unknown>> | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+
+  constructor(code: ProblemCode, options: ProblemOptions = {}) {
+    super(options.detail === undefined ? code : `${code}: ${options.detail}`, { cause: options.cause });
+    this.code = code;
+    this.status = options.status ?? problems[code].status;
+    this.detail = options.detail;
+    this.private = options.private;
+    this.extra = options.extra;
+    this.headers = options.headers;
+  }
+}
+
+/** RFC 9457 §3 with our members. */
+export type ProblemJson = {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ProblemCode;
+  readonly detail?: string;
+  readonly remedy: string;
+  readonly request_id: string;
+  readonly [extra: string]: unknown;
+};
+
+/** The answer's body. `type` is the page of the code in the docs of `origin`, relative when no origin is given. */
+export function toProblemJson(problem: Problem, requestId: string, origin = ""): ProblemJson {
+  const { title, remedy } = problems[problem.code];
+  return {
+    ...problem.extra,
+    type: `${origin}/docs/problems/${problem.code}`,
+    title,
+    status: problem.status,
+    code: problem.code,
+    ...(problem.detail === undefined ? {} : { detail: problem.detail }),
+    remedy,
+    request_id: requestId,
+  };
+}
+
+// RFC 6749 §5.2 and §4.1.2.1, RFC 6750 §3.1, RFC 7591 §3.2.2, RFC 8707 §2, RFC 9396 §5, RFC 9449 §5 and §8.
+const oauthErrors: ReadonlySet<string> = new Set<ProblemCode>([
+  "access_denied",
+  "insufficient_scope",
+  "invalid_authorization_details",
+  "invalid_client",
+  "invalid_client_metadata",
+  "invalid_dpop_proof",
+  "invalid_grant",
+  "invalid_redirect_uri",
+  "invalid_request",
+  "invalid_scope",
+  "invalid_target",
+  "invalid_token",
+  "temporarily_unavailable",
+  "unsupported_grant_type",
+  "unsupported_response_type",
+  "use_dpop_nonce",
+]);
+
+/** The OAuth `error` of a problem: the code itself where a standard registers it, else the nearest registered one. */
+export function oauthErrorOf(problem: Problem): string {
+  if (oauthErrors.has(problem.code)) return problem.code;
+  if (problem.status === 401) return "invalid_token";
+  if (problem.status === 403) return "access_denied";
+  if (problem.status === 503 || problem.status === 429) return "temporarily_unavailable";
+  return problem.status >= 500 ? "server_error" : "invalid_request";
+}
+
+/** RFC 6749 §5.2: the description is ASCII without `"` and `\`. `code` names our own refusal beside it. */
+export function toOAuthError(problem: Problem): {
+  error: string;
+  error_description: string;
+  code: ProblemCode;
+} {
+  const text = problem.detail ?? problems[problem.code].title;
+  return {
+    error: oauthErrorOf(problem),
+    error_description: text.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'"),
+    code: problem.code,
+  };
+}
