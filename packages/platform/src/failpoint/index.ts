@@ -1,0 +1,1 @@
+export { type Failpoint, failpoint, failpointOf, setFailpoint } from "./failpoint.ts";

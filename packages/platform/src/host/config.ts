@@ -1,0 +1,119 @@
+import { z } from "zod";
+import { StartRefused } from "./start-refused.ts";
+
+type Shape = { readonly [name: string]: z.ZodType };
+
+/**
+ * The settings of a service from its environment: parsed, frozen, and an unknown `REMIT_*` name refused, because a
+ * misspelt limit is a limit that is not there. Values are never printed: they may be secrets.
+ */
+export function parseConfig<S extends Shape>(shape: S, env: NodeJS.ProcessEnv): z.output<z.ZodObject<S>> {
+  const unknown = Object.keys(env).filter((name) => name.startsWith("REMIT_") && !Object.hasOwn(shape, name));
+  if (unknown.length > 0)
+    throw new StartRefused(
+      `unknown settings: ${unknown.join(", ")}`,
+      `Known are: ${Object.keys(shape).join(", ")}.`,
+    );
+  const given = Object.fromEntries(
+    Object.keys(shape).flatMap((name) =>
+      env[name] === undefined || env[name] === "" ? [] : [[name, env[name]]],
+    ),
+  );
+  const parsed = z.object(shape).safeParse(given);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+    throw new StartRefused(`wrong settings: ${wrong.join("; ")}`, "Correct the environment and start again.");
+  }
+  return freeze(parsed.data);
+}
+
+/** Freezes plain objects and arrays all the way down; instances (a Secret, a URL) stay as they are. */
+export function freeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null && !Array.isArray(value)) return value;
+  for (const member of Object.values(value)) freeze(member);
+  return Object.freeze(value);
+}
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const originText = z
+  .url({ protocol: /^https?$/ })
+  .refine((text) => new URL(text).origin === text, "is an origin: scheme, host, port, nothing else");
+const roleName = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/);
+
+/** What every service reads. A service adds its own names: `parseConfig({ ...commonSettings, REMIT_X: … }, env)`. */
+export const commonSettings = {
+  NODE_ENV: z.string().optional(),
+  DATABASE_URL: z.string().startsWith("postgres"),
+  MIGRATION_DATABASE_URL: z.string().startsWith("postgres").optional(),
+  REMIT_ORIGIN: originText,
+  REMIT_ISSUER: originText,
+  REMIT_HOST: z.string().default("127.0.0.1"),
+  REMIT_PORT: port,
+  REMIT_METRICS_PORT: port.optional(),
+  REMIT_SCHEMA: roleName,
+  REMIT_ROLE_APP: roleName,
+  REMIT_ROLE_RELAY: roleName,
+  REMIT_ROLE_LOOKUP: roleName,
+  REMIT_ROLE_OWNER: roleName.optional(),
+  REMIT_DATA_DIR: z.string().min(1),
+  REMIT_OUTBOUND_ALLOW: z
+    .string()
+    .default("")
+    .transform((text) =>
+      text
+        .split(",")
+        .map((pair) => pair.trim())
+        .filter((pair) => pair !== ""),
+    ),
+  REMIT_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+  REMIT_FAILPOINT: z.string().optional(),
+} satisfies Shape;
+
+/** The common part of a service's config object (frozen; origins without a trailing slash). */
+export type CommonConfig = {
+  readonly origin: string;
+  readonly issuer: string;
+  readonly host: string;
+  readonly port: number;
+  readonly metricsPort?: number;
+  readonly databaseUrl: string;
+  readonly migrationDatabaseUrl?: string;
+  readonly schema: string;
+  readonly roles: {
+    readonly app: string;
+    readonly relay: string;
+    readonly lookup: string;
+    readonly owner?: string;
+  };
+  readonly dataDir: string;
+  readonly outboundAllow: readonly string[];
+  readonly livemode: false;
+};
+
+type CommonSettings = z.output<z.ZodObject<typeof commonSettings>>;
+
+/** Settings, as parsed, in the form services take. */
+export const commonConfigOf = (settings: CommonSettings): CommonConfig =>
+  freeze({
+    origin: settings.REMIT_ORIGIN,
+    issuer: settings.REMIT_ISSUER,
+    host: settings.REMIT_HOST,
+    port: settings.REMIT_PORT,
+    ...(settings.REMIT_METRICS_PORT === undefined ? {} : { metricsPort: settings.REMIT_METRICS_PORT }),
+    databaseUrl: settings.DATABASE_URL,
+    ...(settings.MIGRATION_DATABASE_URL === undefined
+      ? {}
+      : { migrationDatabaseUrl: settings.MIGRATION_DATABASE_URL }),
+    schema: settings.REMIT_SCHEMA,
+    roles: {
+      app: settings.REMIT_ROLE_APP,
+      relay: settings.REMIT_ROLE_RELAY,
+      lookup: settings.REMIT_ROLE_LOOKUP,
+      ...(settings.REMIT_ROLE_OWNER === undefined ? {} : { owner: settings.REMIT_ROLE_OWNER }),
+    },
+    dataDir: settings.REMIT_DATA_DIR,
+    outboundAllow: settings.REMIT_OUTBOUND_ALLOW,
+    livemode: false,
+  });

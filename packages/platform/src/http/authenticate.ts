@@ -1,0 +1,20 @@
+import type { Instant } from "@remit/kernel";
+import type { Caller, TokenNeeds } from "./route.ts";
+
+/** What of a request says who calls. Header values are those sent once; the edge has refused doubles. */
+export type Credentials = {
+  readonly method: string;
+  /** Our origin + path, without query (RFC 9449 §4.3 htu). */
+  readonly url: string;
+  readonly authorization: string | undefined;
+  readonly dpop: string | undefined;
+  readonly now: Instant;
+};
+
+export type Authenticated = {
+  readonly caller: Caller /** For the answer, such as a fresh DPoP-Nonce. */;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+/** Finds out who calls and whether they may; otherwise throws a Problem with its WWW-Authenticate header. */
+export type Authenticate = (credentials: Credentials, needs: TokenNeeds) => Promise<Authenticated>;

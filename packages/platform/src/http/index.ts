@@ -1,0 +1,24 @@
+export type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
+export { createHttp, type Http, type HttpOptions } from "./http.ts";
+export { type ResourceServerOptions, resourceServer } from "./resource-server.ts";
+export {
+  type Answer,
+  type Answers,
+  type Call,
+  type Caller,
+  type CallOf,
+  type Limit,
+  type Method,
+  type Mount,
+  type Needs,
+  nothing,
+  type Page,
+  type PageAnswer,
+  type PageCall,
+  page,
+  type RawHandler,
+  type RawPair,
+  type Route,
+  route,
+  type TokenNeeds,
+} from "./route.ts";

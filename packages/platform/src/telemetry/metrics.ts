@@ -1,0 +1,75 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** What a database pool can tell. */
+export type PoolCounts = { readonly total: number; readonly idle: number; readonly waiting: number };
+
+/** A thin port for OpenTelemetry or anything like it: `span` runs the work inside a named span. */
+export type Tracer = {
+  span<R>(
+    name: string,
+    attributes: Readonly<Record<string, string | number>>,
+    work: () => Promise<R>,
+  ): Promise<R>;
+};
+
+export type Metrics = {
+  readonly registry: Registry;
+  /** One finished request. `route` is the declared path, never the raw one, so that labels stay few. */
+  observeRequest(request: { method: string; route: string; status: number; seconds: number }): void;
+  /** Reports a database pool from now on; asked at each scrape. */
+  watchPool(name: string, read: () => PoolCounts): void;
+  counter(name: string, help: string, labels?: readonly string[]): Counter;
+  gauge(name: string, help: string, labels?: readonly string[]): Gauge;
+  /** The text exposition format. */
+  text(): Promise<string>;
+};
+
+const latencyBucketsS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** A registry of its own per service, so that five services in one process do not share counters. */
+export function createMetrics(service: string): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ service });
+  const registers = [registry];
+  const labelNames = ["method", "route", "status"];
+  const requests = new Counter({
+    name: "http_requests_total",
+    help: "Requests answered.",
+    labelNames,
+    registers,
+  });
+  const durations = new Histogram({
+    name: "http_request_duration_seconds",
+    help: "Time from the request's head to the end of its answer.",
+    labelNames,
+    registers,
+    buckets: latencyBucketsS,
+  });
+  return {
+    registry,
+    observeRequest({ method, route, status, seconds }) {
+      const labels = { method, route, status: String(status) };
+      requests.inc(labels);
+      durations.observe(labels, seconds);
+    },
+    watchPool: poolWatch(registers),
+    counter: (name, help, labels = []) => new Counter({ name, help, labelNames: [...labels], registers }),
+    gauge: (name, help, labels = []) => new Gauge({ name, help, labelNames: [...labels], registers }),
+    text: () => registry.metrics(),
+  };
+}
+
+function poolWatch(registers: Registry[]): Metrics["watchPool"] {
+  const pools = new Map<string, () => PoolCounts>();
+  new Gauge({
+    name: "db_pool_connections",
+    help: "Connections of the database pool by state.",
+    labelNames: ["pool", "state"],
+    registers,
+    collect() {
+      for (const [pool, read] of pools)
+        for (const [state, count] of Object.entries(read())) this.set({ pool, state }, count);
+    },
+  });
+  return (name, read) => void pools.set(name, read);
+}
