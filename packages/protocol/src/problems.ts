@@ -7,6 +7,7 @@ const refusal = (status: number, title: string, remedy: string): Refusal => ({ s
 // biome-ignore format: a catalogue reads best as a table, one line per code
 export const problems = {
   access_denied: refusal(403, "The principal did not consent", "Ask the principal again, perhaps for less."),
+  agent_decommissioned: refusal(409, "The agent is decommissioned", "Register a new agent."),
   agent_suspended: refusal(403, "The agent is suspended or decommissioned", "Ask the operator to resume the agent."),
   already_settled: refusal(409, "This payment has been settled", "Use the receipt; do not pay again."),
   aud_mismatch: refusal(401, "The token is meant for somebody else", "Ask for a token whose audience is this server's origin."),

@@ -1,0 +1,2 @@
+export { createIssuerKeys, type IssuerKeys, type KeyPurpose, keyPurposes } from "./keys.ts";
+export { keyRoutes } from "./keys.http.ts";

@@ -1,0 +1,1 @@
+export { createTenant, newTenantId, platformTenant, type Tenant, type TenantKind, tenantOf } from "./tenants.ts";

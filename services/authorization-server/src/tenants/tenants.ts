@@ -1,0 +1,34 @@
+import { type Id, invariant, newId, parseId, type Instant } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
+import * as rows from "./tenants.sql.ts";
+
+export type TenantKind = "personal" | "company" | "platform";
+
+/** An organization in the API. Every principal account has a personal one. */
+export type Tenant = {
+  readonly id: Id<"tenant">;
+  readonly name: string;
+  readonly kind: TenantKind;
+  readonly createdAt: Instant;
+};
+
+const platformId = parseId("tenant", "org_00000000000000000000000000");
+invariant(platformId !== undefined, "the platform's tenant has a valid id");
+
+/** The tenant of Remit's own services: it owns no agent, no mandate and no money. */
+export const platformTenant: Id<"tenant"> = platformId;
+
+export const newTenantId = (): Id<"tenant"> => newId("tenant");
+
+/** Writes the tenant whose handle this is. Its id was minted before the handle could exist. */
+export async function createTenant(
+  tx: TenantTx,
+  { name, kind, now }: { name: string; kind: TenantKind; now: Instant },
+): Promise<Tenant> {
+  const tenant: Tenant = { id: tx.tenant, name, kind, createdAt: now };
+  await rows.insertTenant(tx, tenant);
+  return tenant;
+}
+
+/** The tenant of this handle; undefined when it was never written. */
+export const tenantOf = (tx: TenantTx): Promise<Tenant | undefined> => rows.findTenant(tx);

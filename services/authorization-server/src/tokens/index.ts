@@ -1,0 +1,1 @@
+export { isTokenLive, revokeTokens, type TokenKey } from "./tokens.ts";

@@ -1,0 +1,21 @@
+import type { Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime } from "@remit/platform/sql";
+
+export async function insertRevocation(tx: Sql, key: string, until: Instant): Promise<void> {
+  await tx.run(sql`insert into token_revocations (key, until) values (${key}, ${sqlTime(until)})
+    on conflict (key) do update set until = greatest(token_revocations.until, excluded.until)`);
+}
+
+export async function isAnyRevoked(tx: Sql, keys: readonly string[]): Promise<boolean> {
+  const row = await tx.one<{ revoked: boolean }>(
+    sql`select exists (select 1 from token_revocations where key = any(${keys})) as revoked`,
+  );
+  return row.revoked;
+}
+
+/** Removes what outlived every token it could refuse; returns how many. */
+export async function deleteExpired(tx: Sql, now: Instant, limit: number): Promise<number> {
+  const { count } = await tx.run(sql`delete from token_revocations where key in
+    (select key from token_revocations where until < ${sqlTime(now)} limit ${limit})`);
+  return count;
+}

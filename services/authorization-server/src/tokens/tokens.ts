@@ -1,0 +1,36 @@
+import { type Instant, parseId } from "@remit/kernel";
+import type { AccessTokenClaims } from "@remit/protocol";
+import type { Sql } from "@remit/platform/sql";
+import { standingOfAgent } from "../agents/index.ts";
+import * as rows from "./tokens.sql.ts";
+
+/** What may be revoked: one token, all of a grant (a code's or a refresh token's family), all of a session or a client. */
+export type TokenKey = `${"jti" | "grant" | "session" | "client"}:${string}`;
+
+/** Refuses the tokens of the key from the moment the transaction commits; `until` is when the last of them expires. */
+export const revokeTokens = (tx: Sql, key: TokenKey, until: Instant): Promise<void> =>
+  rows.insertRevocation(tx, key, until);
+
+/**
+ * Whether a token that verified still counts, as the database knows it (A11): not revoked by itself, its grant, its
+ * session or its client, and its agent active with the key the token is bound to. `lock: "share"` keeps the agent's
+ * standing as read until the transaction ends (for the commit point of a charge). Works in any transaction.
+ */
+export async function isTokenLive(
+  tx: Sql,
+  claims: AccessTokenClaims,
+  lock: "none" | "share" = "none",
+): Promise<boolean> {
+  if (await rows.isAnyRevoked(tx, keysOf(claims))) return false;
+  const agent = parseId("agent", claims.client_id);
+  if (agent === undefined) return true;
+  const standing = await standingOfAgent(tx, agent, lock);
+  return standing?.status === "active" && standing.dpopThumbprint === claims.cnf?.jkt;
+}
+
+function keysOf(claims: AccessTokenClaims): TokenKey[] {
+  const keys: TokenKey[] = [`jti:${claims.jti}`, `client:${claims.client_id}`];
+  if (claims.grant_id !== undefined) keys.push(`grant:${claims.grant_id}`);
+  if (claims.sid !== undefined) keys.push(`session:${claims.sid}`);
+  return keys;
+}
