@@ -1,1 +1,1 @@
-export {};
+export { createDirectory, type DirectoryConfig, type DirectoryOptions, type Service } from "./service.ts";
