@@ -1,0 +1,71 @@
+import type { Sha256 } from "../sha256.ts";
+import { type AuditCheckpoint, type AuditEntry, chainEntry, genesisHash } from "./entry.ts";
+
+/** Why a log does not hold, and at which place. */
+export type AuditBreak = { readonly seq: number; readonly reason: string };
+
+export type ChainVerifier = {
+  /** Takes the next entry in the order of the log; the first break found ends the matter. */
+  accept(entry: AuditEntry): AuditBreak | undefined;
+  /** Compares a checkpoint (its signature already verified) with what was accepted so far. */
+  holds(checkpoint: AuditCheckpoint): AuditBreak | undefined;
+  readonly headSeq: number;
+  readonly headHash: string;
+};
+
+/**
+ * Walks one tenant's log from its first entry, recomputing every hash. It keeps the hashes of the places that it was
+ * told to remember (those of the checkpoints) and nothing else, so that memory stays flat however long the log is.
+ */
+export function createChainVerifier(
+  sha256: Sha256,
+  tenant: string,
+  remember: ReadonlySet<number>,
+): ChainVerifier {
+  const remembered = new Map<number, string>();
+  let headSeq = 0;
+  let headHash = genesisHash;
+  const wrong = (seq: number, reason: string): AuditBreak => ({ seq, reason });
+  return {
+    get headSeq() {
+      return headSeq;
+    },
+    get headHash() {
+      return headHash;
+    },
+    accept(entry) {
+      const expected = headSeq + 1;
+      if (entry.seq !== expected)
+        return wrong(expected, entry.seq > expected ? "an entry is missing" : "an entry stands twice");
+      if (entry.tenant_id !== tenant) return wrong(expected, "the entry belongs to another tenant");
+      if (entry.prev_hash !== headHash)
+        return wrong(expected, "the entry does not follow from the one before");
+      const { entry_hash: claimed, ...rest } = entry;
+      const { seq, prev_hash, sig_chain_head_seq, sig_chain_head_jti, ...body } = rest;
+      const { entry: recomputed } = chainEntry(sha256, body, {
+        seq,
+        prev_hash,
+        sig_chain_head_seq,
+        sig_chain_head_jti,
+      });
+      if (recomputed.entry_hash !== claimed) return wrong(expected, "the entry was changed");
+      headSeq = expected;
+      headHash = claimed;
+      if (remember.has(expected)) remembered.set(expected, claimed);
+      return undefined;
+    },
+    holds(checkpoint) {
+      if (checkpoint.tenant_id !== tenant)
+        return wrong(checkpoint.head_seq, "the checkpoint is of another tenant");
+      if (checkpoint.head_seq > headSeq)
+        return wrong(
+          headSeq + 1,
+          `the log ends at ${headSeq}, but a signed checkpoint says ${checkpoint.head_seq}`,
+        );
+      const hash = checkpoint.head_seq === headSeq ? headHash : remembered.get(checkpoint.head_seq);
+      return hash === checkpoint.head_entry_hash
+        ? undefined
+        : wrong(checkpoint.head_seq, "the log differs from its signed checkpoint");
+    },
+  };
+}

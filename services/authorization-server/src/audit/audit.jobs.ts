@@ -1,0 +1,26 @@
+import { secondMs } from "@remit/kernel";
+import type { Jobs } from "@remit/platform/jobs";
+import * as rows from "./audit.sql.ts";
+import { type AuditDeps, type LogName, sequence, signCheckpoint } from "./audit.ts";
+
+const sequenceEveryMs = secondMs / 2;
+const signEveryMs = 5 * secondMs;
+
+/** Rows wait less than a second for their place, and a place less than ten seconds for a signature over it. */
+export function auditJobs(jobs: Jobs, deps: AuditDeps): void {
+  jobs.every("audit.sequence", sequenceEveryMs, async () => {
+    for (const tenant of await waiting(deps)) await sequence(deps, tenant);
+  });
+  jobs.every("audit.sign", signEveryMs, async () => {
+    for (const tenant of await unsigned(deps)) await signCheckpoint(deps, tenant);
+  });
+}
+
+const waiting = (deps: AuditDeps): Promise<LogName[]> =>
+  deps.db.relay.transaction(async (tx) => names(await rows.waitingTenants(tx)));
+const unsigned = (deps: AuditDeps): Promise<LogName[]> =>
+  deps.db.relay.transaction(async (tx) => names(await rows.tenantsToSign(tx)));
+
+// Both tables are filled from the tenant of an event alone.
+const names = (found: readonly { readonly tenant_id: string }[]): LogName[] =>
+  found.map(({ tenant_id }) => tenant_id as LogName);

@@ -1,0 +1,125 @@
+import type { Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime } from "@remit/platform/sql";
+
+export type BodyRow = { readonly event_id: string; readonly body: string };
+export type ChainRow = BodyRow & {
+  readonly seq: bigint;
+  readonly prev_hash: string;
+  readonly entry_hash: string;
+  readonly sig_chain_head_seq: bigint;
+  readonly sig_chain_head_jti: string | null;
+  readonly leaf: Uint8Array;
+  readonly digest: Uint8Array;
+};
+export type Head = {
+  readonly seq: bigint;
+  readonly entry_hash: string;
+  readonly checkpoint_seq: bigint;
+  readonly checkpoint_jti: string | null;
+};
+
+export type NewRow = {
+  readonly tenant: string;
+  readonly eventId: string;
+  readonly at: Instant;
+  readonly event: string;
+  readonly subject: string;
+  readonly body: string;
+  readonly digest: Uint8Array;
+};
+
+/** The row and its place in the queue, in one statement; count 0 when the event was recorded before. */
+export const insertRow = (tx: Sql, row: NewRow): Promise<{ count: number }> =>
+  tx.run(sql`
+    with recorded as (
+      insert into audit_rows (tenant_id, event_id, at, event, subject, body, digest)
+      values (${row.tenant}, ${row.eventId}, ${sqlTime(row.at)}, ${row.event}, ${row.subject}, ${row.body}, ${row.digest})
+      on conflict do nothing
+      returning tenant_id, event_id)
+    insert into audit_queue (tenant_id, event_id) select tenant_id, event_id from recorded`);
+
+export const waitingTenants = (tx: Sql): Promise<{ tenant_id: string }[]> =>
+  tx.many(sql`select distinct tenant_id from audit_queue limit 1000`);
+
+export const tenantsToSign = (tx: Sql): Promise<{ tenant_id: string }[]> =>
+  tx.many(sql`select tenant_id from audit_heads where seq > checkpoint_seq limit 1000`);
+
+/** The head of the chain, locked until the transaction ends: only one sequencer extends a chain at a time. */
+export const lockHead = (tx: Sql, tenant: string, genesis: string): Promise<Head> =>
+  tx.one(sql`
+    insert into audit_heads as head (tenant_id, entry_hash) values (${tenant}, ${genesis})
+    on conflict (tenant_id) do update set seq = head.seq
+    returning seq, entry_hash, checkpoint_seq, checkpoint_jti`);
+
+export const takeQueued = (tx: Sql, tenant: string, limit: number): Promise<BodyRow[]> =>
+  tx.many(sql`
+    with taken as (
+      delete from audit_queue where tenant_id = ${tenant} and event_id in
+        (select event_id from audit_queue where tenant_id = ${tenant} order by event_id limit ${limit} for update)
+      returning event_id)
+    select event_id, body from taken join audit_rows using (event_id)
+    where audit_rows.tenant_id = ${tenant} order by at, event_id`);
+
+export type Place = {
+  readonly seq: number;
+  readonly eventId: string;
+  readonly prevHash: string;
+  readonly entryHash: string;
+  readonly checkpointSeq: number;
+  readonly checkpointJti: string | null;
+  readonly leaf: Uint8Array;
+};
+
+export const insertPlace = (tx: Sql, tenant: string, place: Place): Promise<{ count: number }> =>
+  tx.run(sql`
+    insert into audit_chain
+      (tenant_id, seq, event_id, prev_hash, entry_hash, sig_chain_head_seq, sig_chain_head_jti, leaf)
+    values (${tenant}, ${place.seq}, ${place.eventId}, ${place.prevHash}, ${place.entryHash}, ${place.checkpointSeq},
+      ${place.checkpointJti}, ${place.leaf})`);
+
+export const moveHead = (
+  tx: Sql,
+  tenant: string,
+  head: { seq: number; hash: string },
+): Promise<{ count: number }> =>
+  tx.run(sql`
+    update audit_heads set seq = ${head.seq}, entry_hash = ${head.hash}
+    where tenant_id = ${tenant} and seq < ${head.seq}`);
+
+export type NewCheckpoint = {
+  readonly tenant: string;
+  readonly headSeq: number;
+  readonly jti: string;
+  readonly at: Instant;
+  readonly jws: string;
+};
+
+export const insertCheckpoint = (tx: Sql, row: NewCheckpoint): Promise<{ count: number }> =>
+  tx.run(sql`
+    with signed as (
+      insert into audit_checkpoints (tenant_id, head_seq, jti, signed_at, jws)
+      values (${row.tenant}, ${row.headSeq}, ${row.jti}, ${sqlTime(row.at)}, ${row.jws}) returning tenant_id)
+    update audit_heads set checkpoint_seq = ${row.headSeq}, checkpoint_jti = ${row.jti}
+    from signed where audit_heads.tenant_id = signed.tenant_id`);
+
+export const readChain = (
+  tx: Sql,
+  tenant: string,
+  page: { after: number; limit: number },
+): Promise<ChainRow[]> =>
+  tx.many(sql`
+    select chain.seq, chain.event_id, chain.prev_hash, chain.entry_hash, chain.sig_chain_head_seq,
+      chain.sig_chain_head_jti, chain.leaf, audit_rows.body, audit_rows.digest
+    from audit_chain chain join audit_rows using (tenant_id, event_id)
+    where chain.tenant_id = ${tenant} and chain.seq > ${page.after} order by chain.seq limit ${page.limit}`);
+
+export const readCheckpoints = (tx: Sql, tenant: string): Promise<{ head_seq: bigint; jws: string }[]> =>
+  tx.many(sql`select head_seq, jws from audit_checkpoints where tenant_id = ${tenant} order by head_seq`);
+
+/** Rows that stand neither in the chain nor in the queue: put there by somebody else than the log. */
+export const strayRows = (tx: Sql, tenant: string): Promise<{ event_id: string }[]> =>
+  tx.many(sql`
+    select event_id from audit_rows rows where tenant_id = ${tenant}
+      and not exists (select from audit_chain c where c.tenant_id = rows.tenant_id and c.event_id = rows.event_id)
+      and not exists (select from audit_queue q where q.tenant_id = rows.tenant_id and q.event_id = rows.event_id)
+    limit 10`);

@@ -1,0 +1,117 @@
+import { type Clock, type Id, invariant, newId, toRfc3339 } from "@remit/kernel";
+import type { SigningKeys } from "@remit/platform/keys";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import {
+  type AuditBody,
+  type AuditCheckpoint,
+  type AuditEntry,
+  chainEntry,
+  checkpointTyp,
+  genesisHash,
+} from "@remit/protocol";
+import { sha256 } from "@remit/protocol/node";
+import type { Anchor } from "./anchor.ts";
+import * as rows from "./audit.sql.ts";
+
+export type LogName = Id<"tenant"> | "platform";
+
+export type AuditDeps = {
+  readonly db: Database;
+  readonly keys: SigningKeys;
+  readonly anchor: Anchor;
+  readonly clock: Clock;
+  readonly issuer: string;
+};
+
+const batchMax = 500;
+
+/** Gives every waiting row of one log its place. One transaction per batch, under the lock of the log's head. */
+export async function sequence({ db }: AuditDeps, tenant: LogName): Promise<number> {
+  let placed = 0;
+  for (;;) {
+    const count = await db.of(tenant).transaction((tx) => sequenceBatch(tx));
+    placed += count;
+    if (count < batchMax) return placed;
+  }
+}
+
+async function sequenceBatch(tx: TenantTx): Promise<number> {
+  const head = await rows.lockHead(tx, tx.tenant, genesisHash);
+  const queued = await rows.takeQueued(tx, tx.tenant, batchMax);
+  if (queued.length === 0) return 0;
+  let seq = Number(head.seq);
+  let hash = head.entry_hash;
+  const checkpointSeq = Number(head.checkpoint_seq);
+  const checkpointJti = head.checkpoint_jti;
+  for (const { event_id: eventId, body } of queued) {
+    seq += 1;
+    const link = {
+      seq,
+      prev_hash: hash,
+      sig_chain_head_seq: checkpointSeq,
+      sig_chain_head_jti: checkpointJti,
+    };
+    const { entry, leaf } = chainEntry(sha256, parseBody(body), link);
+    const place = {
+      seq,
+      eventId,
+      prevHash: hash,
+      entryHash: entry.entry_hash,
+      checkpointSeq,
+      checkpointJti,
+      leaf,
+    };
+    await rows.insertPlace(tx, tx.tenant, place);
+    hash = entry.entry_hash;
+  }
+  const moved = await rows.moveHead(tx, tx.tenant, { seq, hash });
+  invariant(moved.count === 1, "the head of a chain only moves forward");
+  return queued.length;
+}
+
+/** Signs where one log ends now, and keeps the signature outside the database too. */
+export async function signCheckpoint(deps: AuditDeps, tenant: LogName): Promise<string | undefined> {
+  const jws = await deps.db.of(tenant).transaction(async (tx) => {
+    const head = await rows.lockHead(tx, tenant, genesisHash);
+    if (head.seq === head.checkpoint_seq) return undefined;
+    const at = deps.clock.now();
+    const checkpoint: AuditCheckpoint = {
+      v: 1,
+      iss: deps.issuer,
+      jti: newId("checkpoint"),
+      tenant_id: tenant,
+      head_seq: Number(head.seq),
+      head_entry_hash: head.entry_hash,
+      signed_at: toRfc3339(at),
+      signer_kid: deps.keys.currentKey("audit").kid,
+    };
+    const signed = deps.keys.sign("audit", { typ: checkpointTyp }, checkpoint);
+    const { head_seq: headSeq, jti } = checkpoint;
+    await rows.insertCheckpoint(tx, { tenant, headSeq, jti, at, jws: signed });
+    return signed;
+  });
+  if (jws !== undefined) await deps.anchor.keep(tenant, jws);
+  return jws;
+}
+
+/** The log from after a place on, at most `limit` entries, as everybody may verify them. */
+export const readEntries = (
+  db: Database,
+  tenant: LogName,
+  page: { readonly after: number; readonly limit: number },
+): Promise<AuditEntry[]> =>
+  db
+    .of(tenant)
+    .transaction(async (tx) => (await rows.readChain(tx, tenant, page)).map((row) => entryOf(row)));
+
+export const entryOf = (row: rows.ChainRow): AuditEntry => ({
+  ...parseBody(row.body),
+  seq: Number(row.seq),
+  prev_hash: row.prev_hash,
+  sig_chain_head_seq: Number(row.sig_chain_head_seq),
+  sig_chain_head_jti: row.sig_chain_head_jti,
+  entry_hash: row.entry_hash,
+});
+
+// We wrote it ourselves as the JCS of an AuditBody; whoever changed it since is found by its digest.
+const parseBody = (text: string): AuditBody => JSON.parse(text) as AuditBody;

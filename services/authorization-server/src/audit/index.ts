@@ -1,0 +1,15 @@
+export { type Anchor, createFileAnchor } from "./anchor.ts";
+export { auditRoutes, type TakeEvent } from "./audit.http.ts";
+export { auditJobs } from "./audit.jobs.ts";
+export { type AuditDeps, type LogName, sequence, signCheckpoint } from "./audit.ts";
+export { type AuditRecorder, createAuditRecorder } from "./recorder.ts";
+export { type AuditVerdict, verifyLog } from "./verify.ts";
+
+/** The tables of this room and their kind (the catalogue test compares). */
+export const auditTables = {
+  audit_rows: "tenant",
+  audit_queue: "global",
+  audit_chain: "tenant",
+  audit_heads: "global",
+  audit_checkpoints: "tenant",
+} as const;
