@@ -1,4 +1,15 @@
 export {
+  base64url,
+  decodeUtf8,
+  isJsonObject,
+  type Json,
+  type JsonLimits,
+  type JsonObject,
+  parseJson,
+  readJson,
+  type Sha256,
+} from "./encoding/index.ts";
+export {
   type Actor,
   type ActorType,
   type EventFacts,
@@ -12,6 +23,34 @@ export {
   type RemitEvent,
   type Retention,
 } from "./events.ts";
+export { canonicalise } from "./jcs/index.ts";
+export {
+  algOf,
+  checkOf,
+  type EcPublicJwk,
+  type JwsHeader,
+  type JwsRules,
+  keyFor,
+  keyIdOf,
+  type OkpPublicJwk,
+  type ParsedJws,
+  type PrivateJwk,
+  type PublicJwk,
+  parseJwks,
+  parseJws,
+  parsePrivateJwk,
+  parsePublicJwk,
+  publicJwkOf,
+  type RsaPublicJwk,
+  type SignatureAlg,
+  type SignatureCheck,
+  type SigningAlg,
+  signingAlgOf,
+  signingInputOf,
+  thumbprintInput,
+  type Unproven,
+  type Unsigned,
+} from "./jose/index.ts";
 export {
   isProblemCode,
   oauthErrorOf,

@@ -1,0 +1,58 @@
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+// Two characters per 12 bits: three bytes cost two look-ups instead of four.
+const pairs: readonly string[] = Array.from(
+  { length: 4096 },
+  (_, bits) => alphabet.charAt(bits >> 6) + alphabet.charAt(bits & 63),
+);
+
+const notInAlphabet = 255;
+const values = new Uint8Array(128).fill(notInAlphabet);
+for (let i = 0; i < alphabet.length; i++) values[alphabet.charCodeAt(i)] = i;
+
+const utf8 = new TextEncoder();
+
+function encode(data: Uint8Array | string): string {
+  const bytes = typeof data === "string" ? utf8.encode(data) : data;
+  const whole = bytes.length - (bytes.length % 3);
+  let text = "";
+  for (let i = 0; i < whole; i += 3) {
+    const bits = (at(bytes, i) << 16) | (at(bytes, i + 1) << 8) | at(bytes, i + 2);
+    text += (pairs[bits >> 12] ?? "") + (pairs[bits & 4095] ?? "");
+  }
+  if (bytes.length - whole === 1) text += pairs[at(bytes, whole) << 4] ?? "";
+  if (bytes.length - whole === 2) {
+    const bits = (at(bytes, whole) << 8) | at(bytes, whole + 1);
+    text += (pairs[bits >> 4] ?? "") + alphabet.charAt((bits & 15) << 2);
+  }
+  return text;
+}
+
+function decode(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const spare = text.length % 4;
+  if (spare === 1) return undefined;
+  const bytes = new Uint8Array((text.length * 6) >> 3);
+  let bits = 0;
+  let held = 0;
+  let written = 0;
+  for (let i = 0; i < text.length; i++) {
+    const value = values[text.charCodeAt(i)] ?? notInAlphabet;
+    if (value === notInAlphabet) return undefined;
+    bits = ((bits << 6) | value) & 0xffff;
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      bytes[written++] = bits >> held;
+    }
+  }
+  // RFC 4648 §3.5: bits left over must be zero, or one value would have several spellings.
+  return (bits & ((1 << held) - 1)) === 0 ? bytes : undefined;
+}
+
+const at = (bytes: Uint8Array, index: number): number => bytes[index] ?? 0;
+
+/**
+ * RFC 4648 §5 without padding. `encode` takes bytes, or text as UTF-8; `decode` answers undefined for anything but the
+ * one canonical spelling (no padding, no white space, no `+` or `/`, zero spare bits).
+ */
+export const base64url = { encode, decode } as const;
