@@ -1,1 +1,5 @@
-export {};
+export { checkCatalogue, type TableKind, type Tables } from "./catalogue.ts";
+export { type TestClock, testClock } from "./clock.ts";
+export { type TestDatabase, type TestDatabaseOptions, testDatabase } from "./database.ts";
+export { eventually } from "./eventually.ts";
+export { type StartProcess, startProcess, type TestProcess } from "./process.ts";

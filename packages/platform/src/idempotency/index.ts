@@ -1,0 +1,7 @@
+export {
+  type IdempotencyRequest,
+  idempotent,
+  type Keep,
+  type Outcome,
+  sweepIdempotencyKeys,
+} from "./idempotency.ts";

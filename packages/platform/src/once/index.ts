@@ -1,0 +1,1 @@
+export { claimFirstUse, sweepFirstUses } from "./once.sql.ts";

@@ -1,0 +1,1 @@
+export { outboxChannel, type ReadOutbox, readOutbox, recordToOutbox, trimOutbox } from "./outbox.ts";
