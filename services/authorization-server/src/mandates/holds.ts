@@ -1,0 +1,78 @@
+import { type Asset, type Id, invariant } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
+import * as rows from "./budget.sql.ts";
+import { type Hold, refusalOfHold, refusalOfWindow, settle, type Velocity } from "./budget.ts";
+
+type HoldRequest = {
+  readonly mandate: Id<"mandate">;
+  readonly charge: Id<"charge">;
+  /** In budget units, and the asset they are of. */
+  readonly amount: bigint;
+  readonly asset: Asset;
+  readonly velocity: readonly Velocity[];
+};
+
+/**
+ * Takes a hold in the caller's transaction, the one that writes the charge: budget row first, then the windows in the
+ * order of the rules, so that no two holds of a mandate ever wait for each other. The loser of a race is refused.
+ */
+export async function takeHold(tx: TenantTx, wanted: HoldRequest): Promise<void> {
+  invariant(wanted.amount > 0n, "a hold is of something");
+  const budget = await rows.holdOfBudget(tx, wanted.mandate, wanted.amount);
+  if (budget === undefined) throw await refusal(tx, wanted);
+  const windows = [];
+  for (const velocity of wanted.velocity) {
+    const window = await rows.countInWindow(tx, wanted.mandate, { velocity, amount: wanted.amount });
+    if (window === undefined)
+      throw refusalOfWindow(velocity, await rows.findWindow(tx, wanted.mandate, velocity), wanted.asset);
+    windows.push(window);
+  }
+  await rows.insertHold(tx, { ...wanted, windows });
+}
+
+/** The captured part is spent, the rest returns to the budget and to the periods; the use stays counted. */
+export async function captureHold(tx: TenantTx, charge: Id<"charge">, captured: bigint): Promise<void> {
+  const hold = await holdOf(tx, charge);
+  const { spent, freed } = settle(hold, captured);
+  invariant(await rows.endHold(tx, charge, { state: "captured", captured }), "a hold is captured once");
+  await rows.moveBudget(tx, hold.mandate, { held: -hold.amount, spent, uses: 0 });
+  if (freed > 0n)
+    for (const window of hold.windows)
+      await rows.giveBackWindow(tx, hold.mandate, { window, amount: freed, uses: 0 });
+}
+
+/** Amount, use and velocity count all return. */
+export async function releaseHold(tx: TenantTx, charge: Id<"charge">): Promise<void> {
+  const hold = await holdOf(tx, charge);
+  invariant(await rows.endHold(tx, charge, { state: "released", captured: 0n }), "a hold is released once");
+  await rows.moveBudget(tx, hold.mandate, { held: -hold.amount, spent: 0n, uses: -1 });
+  for (const window of hold.windows)
+    await rows.giveBackWindow(tx, hold.mandate, { window, amount: hold.amount, uses: 1 });
+}
+
+/** A refund returns the amount, neither use nor velocity. */
+export async function refundHold(tx: TenantTx, charge: Id<"charge">, amount: bigint): Promise<void> {
+  const hold = await holdOf(tx, charge);
+  invariant(amount > 0n && amount <= hold.captured - hold.refunded, "a refund is of what was captured");
+  invariant(await rows.refundOfHold(tx, charge, amount), "a refund meets its hold");
+  await rows.moveBudget(tx, hold.mandate, { held: 0n, spent: -amount, uses: 0 });
+}
+
+/** I2 from the other side: the kept sums equal the sums of the holds. For checks and tests; its cost grows with the holds. */
+export async function checkBudget(tx: TenantTx, mandate: Id<"mandate">): Promise<boolean> {
+  const budget = await rows.findBudget(tx, mandate);
+  const sums = await rows.sumOfHolds(tx, mandate);
+  return budget !== undefined && budget.held === sums.held && budget.spent === sums.spent;
+}
+
+async function holdOf(tx: TenantTx, charge: Id<"charge">): Promise<Hold> {
+  const hold = await rows.findHold(tx, charge);
+  invariant(hold !== undefined, "a charge has its hold");
+  return hold;
+}
+
+async function refusal(tx: TenantTx, wanted: HoldRequest): Promise<Error> {
+  const budget = await rows.findBudget(tx, wanted.mandate);
+  invariant(budget !== undefined, "a mandate has its budget");
+  return refusalOfHold(budget, wanted.asset);
+}
