@@ -1,0 +1,10 @@
+export { type OfferBook, openOfferBook, routeAt, shopAt } from "./offers.ts";
+export {
+  type Merchant,
+  type Offers,
+  OffersFileRefused,
+  parseOffers,
+  type SaleRoute,
+  type Shop,
+} from "./offers-file.ts";
+export { type Target, targetOf } from "./paths.ts";

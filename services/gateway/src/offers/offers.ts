@@ -1,0 +1,55 @@
+import { watch } from "node:fs";
+import path from "node:path";
+import type { Log } from "@remit/platform/telemetry";
+import { Problem } from "@remit/protocol";
+import { type Offers, readOffersFile, type SaleRoute, type Shop } from "./offers-file.ts";
+import { matches } from "./paths.ts";
+
+/** What is for sale now. A reload that fails keeps the former offers. */
+export type OfferBook = {
+  current(): Offers;
+  reload(): Promise<void>;
+  close(): void;
+};
+
+/** Reads the file and follows it: a change on disk is live as soon as the file is whole and right. */
+export async function openOfferBook(file: string, log: Log): Promise<OfferBook> {
+  let offers = await readOffersFile(file);
+  let reading = Promise.resolve();
+  const read = async (): Promise<void> => {
+    offers = await readOffersFile(file);
+    log.info({ merchants: offers.size }, "offers are read");
+  };
+  // One after the other, so that the file read last is the one that counts.
+  const reload = (): Promise<void> => {
+    const next = reading.then(read);
+    reading = next.catch(() => undefined);
+    return next;
+  };
+  // The directory is watched, not the file: a file put in place by rename is another inode.
+  const watcher = watch(path.dirname(path.resolve(file)), (_, name) => {
+    if (name !== null && name !== path.basename(file)) return;
+    reload().catch((error: unknown) =>
+      log.warn({ error }, "the changed offers file is refused; former offers stay"),
+    );
+  });
+  watcher.on("error", (error) => log.error({ error }, "the offers file is no longer watched"));
+  return { current: () => offers, reload, close: () => watcher.close() };
+}
+
+/** The shop of a Host header; 421 for a host nobody sells at (RFC 9110 §15.5.20). */
+export function shopAt(offers: Offers, host: string | undefined): Shop {
+  const shop = host === undefined ? undefined : offers.get(host.toLowerCase());
+  if (shop === undefined) throw new Problem("merchant_host_unknown");
+  return shop;
+}
+
+/** The route that sells this path; what no route matches is refused, never passed on (V12). */
+export function routeAt(shop: Shop, method: string, path: string): SaleRoute {
+  const here = shop.routes.filter((route) => matches(route.pattern, path));
+  const route = here.find((candidate) => candidate.method === method);
+  if (route !== undefined) return route;
+  if (here.length === 0) throw new Problem("route_not_offered");
+  const allow = here.map((candidate) => candidate.method).join(", ");
+  throw new Problem("method_not_allowed", { headers: { allow } });
+}

@@ -1,0 +1,107 @@
+import { Problem } from "@remit/protocol";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { matches, overlap, type Pattern, parsePattern, targetOf } from "./paths.ts";
+
+const refusals = [
+  "/%2e%2e/report",
+  "/%2E./report",
+  "/a/../report",
+  "/a/./report",
+  "//report",
+  "/a//report",
+  "/report;x",
+  "/report;jsessionid=1",
+  "/report%3bx",
+  "/a%2freport",
+  "/a%2Freport",
+  "/a%5creport",
+  "/a\\report",
+  "/%72eport",
+  "/%252e%252e/report",
+  "/report%00",
+  "/report%0d%0a",
+  "/report%7f",
+  "/rep ort",
+  "/repörт",
+  "/report#x",
+  "/report%",
+  "/report%4",
+  "report",
+  "*",
+  "http://other.example/report",
+  `/${"a".repeat(2048)}`,
+  "/report?a=<b>",
+  "/report?%zz",
+  "/report?a\u0000",
+];
+
+describe("V12 one spelling of a path", () => {
+  test.each(refusals)("V12 %j is refused, not repaired", (target) => {
+    expect(() => targetOf(target)).toThrow(Problem);
+  });
+
+  test.each(["/", "/demo/report", "/a/", "/caf%C3%A9", "/a?b=c&d=%20", "/a?b?c", "/~user/x(1)"])(
+    "%j has one reading",
+    (target) => {
+      const { path, query } = targetOf(target);
+      expect(path + query).toBe(target);
+    },
+  );
+
+  test("V12 what passes is what a URL parser leaves alone", () => {
+    fc.assert(
+      fc.property(fc.webPath(), (path) => {
+        try {
+          targetOf(path);
+        } catch {
+          return;
+        }
+        expect(new URL(path, "http://shop.example").pathname).toBe(path);
+      }),
+    );
+  });
+});
+
+const pattern = (text: string): Pattern => {
+  const parsed = parsePattern(text);
+  if ("fault" in parsed) throw new Error(parsed.fault);
+  return parsed;
+};
+
+describe("patterns", () => {
+  test.each([
+    ["/demo/report", "/demo/report", true],
+    ["/demo/report", "/demo/report/", false],
+    ["/demo/report", "/demo/Report", false],
+    ["/demo/report", "/demo", false],
+    ["/items/:id", "/items/7", true],
+    ["/items/:id", "/items/", false],
+    ["/items/:id", "/items/7/parts", false],
+    ["/files/*", "/files/a/b", true],
+    ["/files/*", "/files/", false],
+    ["/files/*", "/files", false],
+  ])("%s against %s: %s", (text, path, expected) => {
+    expect(matches(pattern(text), path)).toBe(expected);
+  });
+
+  test.each(["demo", "/a//b", "/a/:", "/a/*/b", "/a/b*", "/a/../b", "/a;b", "/a%2fb"])(
+    "%s is no pattern",
+    (text) => {
+      expect(parsePattern(text)).toHaveProperty("fault");
+    },
+  );
+
+  test.each([
+    ["/a/b", "/a/b", true],
+    ["/a/:x", "/a/b", true],
+    ["/a/*", "/a/b/c", true],
+    ["/a/*", "/:x/y", true],
+    ["/a/b", "/a/c", false],
+    ["/a/:x", "/a/b/c", false],
+    ["/a/*", "/a", false],
+  ])("V12 %s and %s overlap: %s", (a, b, expected) => {
+    expect(overlap(pattern(a), pattern(b))).toBe(expected);
+    expect(overlap(pattern(b), pattern(a))).toBe(expected);
+  });
+});

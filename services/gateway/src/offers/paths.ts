@@ -1,0 +1,81 @@
+import { Problem } from "@remit/protocol";
+
+/** What was asked for, in its one spelling. `query` begins with `?` or is empty. */
+export type Target = { readonly path: string; readonly query: string };
+
+/** A route's path, in segments: a literal, `:name` for any one segment, or a last `*` for one or more. */
+export type Pattern = readonly string[];
+
+const lengthMax = 2048;
+// RFC 3986 §3.3 pchar without ";", which servers read as parameters, and "'" , which browsers rewrite.
+const pathText = /^\/(?:[A-Za-z0-9\-._~!$&()*+,=:@/]|%[0-9A-Fa-f]{2})*$/;
+const queryText = /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?[\]|^`{}]|%[0-9A-Fa-f]{2})*$/;
+// What an upstream may decode into another path: unreserved characters (the dot among them), "/", "\", ";", "%" and controls.
+const hidden = /%(?:2[ef5]|5c|3b|[01][0-9a-f]|7f|3[0-9]|[46][1-9a-f]|[57][0-9a]|2d|5f|7e)/i;
+
+/**
+ * The request target when it has exactly one meaning (V12): the same text is matched, signed in the offer and sent to
+ * the upstream, so that no other spelling of a paid path is free. Anything else is refused, never repaired.
+ */
+export function targetOf(requestTarget: string): Target {
+  const mark = requestTarget.indexOf("?");
+  const path = mark === -1 ? requestTarget : requestTarget.slice(0, mark);
+  const query = mark === -1 ? "" : requestTarget.slice(mark);
+  const fault = faultOf(requestTarget, path, query);
+  if (fault !== undefined) throw new Problem("path_ambiguous", { detail: fault });
+  return { path, query };
+}
+
+function faultOf(target: string, path: string, query: string): string | undefined {
+  if (target.length > lengthMax) return `The address is longer than ${lengthMax} characters.`;
+  if (!pathText.test(path)) return "The path has characters that a path cannot have, or a semicolon.";
+  if (hidden.test(path)) return "The path encodes characters that are written plainly or not at all.";
+  if (!queryText.test(query.slice(1))) return "The query has characters that must be percent-encoded.";
+  const segments = path.slice(1).split("/");
+  if (segments.slice(0, -1).includes("")) return "The path has an empty segment.";
+  return segments.some((segment) => segment === "." || segment === "..")
+    ? "The path has dots to resolve."
+    : undefined;
+}
+
+/** The pattern of a route in the offers file, or what is wrong with it. */
+export function parsePattern(text: string): Pattern | { readonly fault: string } {
+  if (!text.startsWith("/")) return { fault: "begins with /" };
+  const segments = text.slice(1).split("/");
+  for (const [index, segment] of segments.entries()) {
+    const last = index === segments.length - 1;
+    if (segment === "*" && last) continue;
+    if (/^:[a-z][a-z0-9_]*$/i.test(segment)) continue;
+    if (segment === "" && last && index > 0) continue;
+    if (segment === "" && text !== "/") return { fault: "has an empty segment" };
+    if (/[:*]/.test(segment))
+      return { fault: "has a : or * that is no whole segment, or a * before the end" };
+  }
+  const literal = `/${segments.filter((segment) => !isOpen(segment)).join("/")}`;
+  return faultOf(literal, literal, "") === undefined ? segments : { fault: "is not in its one spelling" };
+}
+
+export function matches(pattern: Pattern, path: string): boolean {
+  const segments = path.slice(1).split("/");
+  for (const [index, expected] of pattern.entries()) {
+    const segment = segments[index];
+    if (segment === undefined) return false;
+    if (expected === "*") return segment !== "";
+    if (expected.startsWith(":") ? segment === "" : segment !== expected) return false;
+  }
+  return segments.length === pattern.length;
+}
+
+/** True when one path could match both, so that which price holds would depend on their order. */
+export function overlap(a: Pattern, b: Pattern): boolean {
+  for (let index = 0; index < Math.max(a.length, b.length); index++) {
+    const left = a[index];
+    const right = b[index];
+    if (left === undefined || right === undefined) return false;
+    if (left === "*" || right === "*") return true;
+    if (left !== right && !isOpen(left) && !isOpen(right)) return false;
+  }
+  return true;
+}
+
+const isOpen = (segment: string): boolean => segment === "*" || segment.startsWith(":");
