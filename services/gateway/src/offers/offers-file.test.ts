@@ -117,6 +117,8 @@ describe("the offers file", () => {
     expect(() => shopAt(offers, "evil.example")).toThrow(new Problem("merchant_host_unknown"));
     expect(() => shopAt(offers, undefined)).toThrow(new Problem("merchant_host_unknown"));
     expect(() => routeAt(shop, "GET", "/demo/report/extra")).toThrow(new Problem("route_not_offered"));
-    expect(() => routeAt(shop, "POST", "/demo/report")).toThrow(new Problem("method_not_allowed", { headers: { allow: "GET" } }));
+    expect(() => routeAt(shop, "POST", "/demo/report")).toThrow(
+      new Problem("method_not_allowed", { headers: { allow: "GET" } }),
+    );
   });
 });
