@@ -1,1 +1,1 @@
-export {};
+export { createSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";

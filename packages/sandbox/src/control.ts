@@ -1,0 +1,135 @@
+import { z } from "zod";
+import { type FailureSwitch, type Failures, failureActions } from "./failures.ts";
+import { type Account, StripeRefusal } from "./stripe/index.ts";
+import { type Upstream, type UpstreamSwitch, upstreamAnswers } from "./upstream.ts";
+
+export type ControlAnswer = { readonly status: number; readonly body: unknown };
+export type ControlRequest = {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body: string;
+};
+export type ControlDeps = {
+  readonly account: Account;
+  readonly failures: Failures;
+  readonly upstream: Upstream;
+};
+
+const times = z.int().min(1).max(1_000_000).optional();
+const delay = z.int().min(0).max(600_000).optional();
+
+const Failure = z.strictObject({
+  match: z.strictObject({
+    method: z.enum(["GET", "POST", "DELETE"]).optional(),
+    path: z.string().startsWith("/v1/").optional(),
+    operation: z
+      .string()
+      .regex(/^[a-z_]+\.[a-z_]+$/)
+      .optional(),
+    nth: z.int().min(1).optional(),
+  }),
+  action: z.enum(failureActions),
+  times,
+  delay_ms: delay,
+  decline_code: z
+    .string()
+    .regex(/^[a-z_]+$/)
+    .optional(),
+});
+const UpstreamBody = z.strictObject({ answer: z.enum(upstreamAnswers), times, delay_ms: delay });
+const Endpoint = z.strictObject({ url: z.url(), secret: z.string().startsWith("whsec_").optional() });
+
+/** The switches and windows of the sandbox: for tests and for people who try things out. */
+export async function control(deps: ControlDeps, request: ControlRequest): Promise<ControlAnswer> {
+  const { method, path } = request;
+  switch (`${method} ${path}`) {
+    case "GET /sandbox/failures":
+      return ok({ data: deps.failures.list() });
+    case "POST /sandbox/failures":
+      return parsed(Failure, request.body, (failure) => {
+        deps.failures.set(defined<FailureSwitch>(failure));
+        return ok({ data: deps.failures.list() });
+      });
+    case "DELETE /sandbox/failures":
+      deps.failures.clear();
+      return ok({ data: [] });
+    case "GET /sandbox/requests":
+      return ok({ data: requestsOf(deps.account, request.query) });
+    case "GET /sandbox/payment_intents":
+      return ok({ data: intentsOf(deps.account, request.query) });
+    case "GET /sandbox/events":
+      return ok({ data: deps.account.all("event") });
+    case "GET /sandbox/upstream":
+      return ok({ calls: deps.upstream.calls() });
+    case "POST /sandbox/upstream":
+      return parsed(UpstreamBody, request.body, (to) => {
+        deps.upstream.set(defined<UpstreamSwitch>(to));
+        return ok({ calls: deps.upstream.calls() });
+      });
+    case "POST /sandbox/webhooks":
+      return parsed(Endpoint, request.body, async (endpoint) =>
+        ok(await deps.account.addEndpoint(defined<{ url: string; secret?: string }>(endpoint))),
+      );
+    default:
+      return authenticated(deps, request);
+  }
+}
+
+async function authenticated(
+  { account }: ControlDeps,
+  { method, path }: ControlRequest,
+): Promise<ControlAnswer> {
+  const match = /^\/sandbox\/setup_intents\/(\w+)\/authenticate$/.exec(path);
+  if (method !== "POST" || match === null) return { status: 404, body: { error: "no such switch" } };
+  try {
+    return ok(await account.authenticate(match[1] ?? ""));
+  } catch (error) {
+    if (error instanceof StripeRefusal) return { status: 404, body: { error: error.message } };
+    throw error;
+  }
+}
+
+const requestsOf = (account: Account, query: URLSearchParams) =>
+  account
+    .requests()
+    .filter(
+      (seen) =>
+        (query.get("operation") ?? seen.operation) === seen.operation &&
+        (query.get("method") ?? seen.method) === seen.method,
+    );
+
+/** All PaymentIntents, or those with a status or with `metadata[charge]`. */
+const intentsOf = (account: Account, query: URLSearchParams) =>
+  account
+    .all("payment_intent")
+    .filter(
+      (intent) =>
+        (query.get("status") ?? intent.status) === intent.status &&
+        (query.get("charge") === null || intent.metadata.charge === query.get("charge")),
+    );
+
+const ok = (body: unknown): ControlAnswer => ({ status: 200, body });
+
+/** Drops members that are undefined, so that absent stays absent. */
+function defined<T extends object>(value: object): T {
+  // What zod parsed has the members of T; only `undefined` stands where T says absent.
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T;
+}
+
+async function parsed<T>(
+  schema: z.ZodType<T>,
+  body: string,
+  then: (value: T) => ControlAnswer | Promise<ControlAnswer>,
+): Promise<ControlAnswer> {
+  const read = schema.safeParse(jsonOf(body));
+  return read.success ? then(read.data) : { status: 400, body: { error: z.prettifyError(read.error) } };
+}
+
+function jsonOf(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}

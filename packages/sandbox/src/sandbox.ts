@@ -1,0 +1,119 @@
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { type Clock, systemClock, toNumericDate } from "@remit/kernel";
+import { createFailures } from "./failures.ts";
+import { openJournal, readJournal } from "./journal.ts";
+import { sandboxServer, sendWebhook } from "./server.http.ts";
+import { type Account, createAccount, createDeliveries, type Event, wants } from "./stripe/index.ts";
+import { createUpstream } from "./upstream.ts";
+
+export type SandboxOptions = {
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly host?: string;
+  /** Where `sandbox.jsonl` stands. */
+  readonly dataDir: string;
+  /** Accepts only this secret key; any `sk_test_…` when absent. */
+  readonly secretKey?: string;
+  /** Endpoints that get every event. */
+  readonly webhooks?: readonly { readonly url: string; readonly secret?: string }[];
+  readonly clock?: Clock;
+};
+
+export type Sandbox = {
+  /** Known once it listens. */
+  readonly origin: string;
+  listen(): Promise<void>;
+  close(): Promise<void>;
+  readonly stripe: Account;
+};
+
+/** Delivered webhooks and the merchant's sales stand in the journal beside Stripe's lines. */
+type OtherLine =
+  | { readonly kind: "delivered"; readonly event: string; readonly endpoint: string }
+  | { readonly kind: "sold"; readonly calls: number };
+
+const wait = (ms: number): Promise<void> => new Promise((done) => void setTimeout(done, ms));
+
+function later(ms: number, work: () => void): () => void {
+  const timer = setTimeout(work, ms);
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+/** What stands outside Remit in development: Stripe in test mode, and a demo merchant's upstream, on one port. */
+export function createSandbox(options: SandboxOptions): Sandbox {
+  const clock = options.clock ?? systemClock;
+  const file = path.join(options.dataDir, "sandbox.jsonl");
+  const lines = readJournal(file);
+  const journal = openJournal(file);
+  const failures = createFailures();
+  const upstream = createUpstream();
+  const note = (line: OtherLine): Promise<void> => journal.append(line);
+  const deliveries = createDeliveries({
+    send: sendWebhook,
+    nowS: () => toNumericDate(clock.now()),
+    later,
+    delivered: (of) => note({ kind: "delivered", ...of }),
+  });
+  const publish = (event: Event): void => {
+    for (const endpoint of account.all("webhook_endpoint"))
+      if (wants(endpoint, event)) deliveries.deliver({ event, endpoint });
+  };
+  const account = createAccount({
+    journal,
+    failures,
+    clock,
+    wait,
+    publish,
+    ...(options.secretKey === undefined ? {} : { secretKey: options.secretKey }),
+  });
+  const undelivered = restore(account, upstream.restore, lines);
+  const server = sandboxServer({
+    account,
+    failures,
+    upstream,
+    wait,
+    sold: (calls) => note({ kind: "sold", calls }),
+  });
+
+  return {
+    get origin() {
+      return `http://${options.host ?? "127.0.0.1"}:${portOf(server.address()) ?? options.port}`;
+    },
+    listen: async () => {
+      for (const endpoint of options.webhooks ?? []) await account.addEndpoint(endpoint);
+      await new Promise<void>((done, failed) => {
+        server.once("error", failed);
+        server.listen(options.port, options.host ?? "127.0.0.1", done);
+      });
+      for (const event of undelivered()) publish(event);
+    },
+    close: async () => {
+      const closed = new Promise<void>((done) => server.close(() => done()));
+      server.closeAllConnections();
+      await Promise.all([closed, deliveries.close()]);
+      await journal.close();
+    },
+    stripe: account,
+  };
+}
+
+const portOf = (address: string | AddressInfo | null): number | undefined =>
+  typeof address === "object" && address !== null ? address.port : undefined;
+
+/** Replays the journal; tells which events had not been delivered when the sandbox stopped. */
+function restore(account: Account, sold: (calls: number) => void, lines: readonly unknown[]): () => Event[] {
+  // The journal holds only lines that this file and the account have written.
+  const others = lines as readonly OtherLine[];
+  const isOurs = (line: OtherLine): boolean => line.kind === "delivered" || line.kind === "sold";
+  account.restore(lines.filter((_, index) => !(others[index] !== undefined && isOurs(others[index]))));
+  const delivered = new Set<string>();
+  for (const line of others) {
+    if (line.kind === "sold") sold(line.calls);
+    if (line.kind === "delivered") delivered.add(line.event);
+  }
+  const before = account.all("event").filter((event) => !delivered.has(event.id));
+  const endpoints = account.all("webhook_endpoint");
+  return () => before.filter((event) => endpoints.some((endpoint) => endpoint.created <= event.created));
+}

@@ -1,0 +1,120 @@
+import {
+  createServer,
+  type IncomingMessage,
+  request as requestOverHttp,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import { request as requestOverTls } from "node:https";
+import { type ControlDeps, control } from "./control.ts";
+import type { Send } from "./stripe/webhooks.ts";
+import { report } from "./upstream.ts";
+
+export type ServerDeps = ControlDeps & {
+  readonly wait: (ms: number) => Promise<void>;
+  readonly sold: (calls: number) => Promise<void>;
+};
+
+const bodyBytesMax = 1_000_000;
+const deliveryTimeoutMs = 10_000;
+
+/** One port for everything that stands outside Remit. */
+export const sandboxServer = (deps: ServerDeps): Server =>
+  createServer((request, response) => {
+    answer(deps, request, response).catch((error: unknown) => {
+      send(response, {
+        status: 500,
+        body: JSON.stringify({ error: { type: "api_error", message: String(error) } }),
+      });
+    });
+  });
+
+async function answer(deps: ServerDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? "/", "http://sandbox");
+  const body = await bodyOf(request);
+  const method = request.method ?? "GET";
+  if (url.pathname.startsWith("/v1/")) return stripe(deps, { request, response, url, body, method });
+  if (url.pathname === "/demo/report") return sell(deps, response);
+  if (/^\/(livez|readyz|health)$/.test(url.pathname)) return json(response, 200, { status: "ok" });
+  if (!url.pathname.startsWith("/sandbox/")) return json(response, 404, { error: "nothing here" });
+  const { status, body: said } = await control(deps, {
+    method,
+    path: url.pathname,
+    query: url.searchParams,
+    body,
+  });
+  json(response, status, said);
+}
+
+type Exchange = {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly body: string;
+  readonly method: string;
+};
+
+async function stripe(deps: ServerDeps, { request, response, url, body, method }: Exchange): Promise<void> {
+  const key = request.headers["idempotency-key"];
+  const outcome = await deps.account.handle({
+    method,
+    path: url.pathname,
+    form: method === "POST" ? body : url.search.slice(1),
+    authorization: request.headers.authorization,
+    idempotencyKey: Array.isArray(key) ? key[0] : key,
+  });
+  if (outcome.kind === "drop") request.socket.destroy();
+  if (outcome.kind === "answer") send(response, outcome);
+}
+
+async function sell(deps: ServerDeps, response: ServerResponse): Promise<void> {
+  const { call, answer: how, delayMs } = deps.upstream.take();
+  await deps.sold(call);
+  if (how === "hang") return;
+  if (how === "slow") await deps.wait(delayMs);
+  if (how === "reset") response.socket?.destroy();
+  else if (how === "500") json(response, 500, { error: "the report machine is broken" });
+  else if (how === "404") json(response, 404, { error: "no report today" });
+  else json(response, 200, report(call));
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  // Without an encoding a request yields buffers.
+  for await (const part of request as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length > bodyBytesMax) throw new RangeError("the body is too large");
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+const json = (response: ServerResponse, status: number, body: unknown): void =>
+  send(response, { status, body: JSON.stringify(body) });
+
+function send(
+  response: ServerResponse,
+  of: { status: number; body: string; headers?: Readonly<Record<string, string>> },
+): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(of.status, { "content-type": "application/json", ...of.headers });
+  response.end(of.body);
+}
+
+/** Posts a webhook; true when the receiver took it (2xx). */
+export const sendWebhook: Send = (url, body, headers) =>
+  new Promise((resolve) => {
+    const over = url.startsWith("https:") ? requestOverTls : requestOverHttp;
+    const request = over(url, {
+      method: "POST",
+      headers: { ...headers, "content-length": Buffer.byteLength(body) },
+    });
+    request.setTimeout(deliveryTimeoutMs, () => request.destroy());
+    request.on("response", (response) => {
+      response.resume();
+      resolve((response.statusCode ?? 500) >= 200 && (response.statusCode ?? 500) < 300);
+    });
+    request.on("error", () => resolve(false));
+    request.end(body);
+  });

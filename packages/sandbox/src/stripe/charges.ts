@@ -1,0 +1,228 @@
+import { processingFee } from "./amounts.ts";
+import { pageOf } from "./listing.ts";
+import type { Call, Operation } from "./operation.ts";
+import { badParameter, noSuch, unexpected } from "./refusal.ts";
+import type {
+  BalanceTransaction,
+  Charge,
+  Dispute,
+  PaymentError,
+  PaymentIntent,
+  Refund,
+  ResourceName,
+  ResourceOf,
+} from "./resources.ts";
+import { type Draft, find, stripeId } from "./store.ts";
+
+/** The attempt on a card that a PaymentIntent makes: approved, or failed with an error. */
+export function chargeFor(draft: Draft, intent: PaymentIntent, failure?: PaymentError): Charge {
+  const charge: Charge = {
+    id: stripeId("ch"),
+    object: "charge",
+    created: draft.now,
+    livemode: false,
+    amount: intent.amount,
+    amount_captured: 0,
+    amount_refunded: 0,
+    balance_transaction: null,
+    captured: false,
+    currency: intent.currency,
+    customer: intent.customer,
+    dispute: null,
+    disputed: false,
+    failure_code: failure?.code ?? null,
+    failure_message: failure?.message ?? null,
+    metadata: intent.metadata,
+    outcome: { network_status: failure === undefined ? "approved_by_network" : "declined_by_network" },
+    paid: failure === undefined,
+    payment_intent: intent.id,
+    payment_method: intent.payment_method,
+    refunded: false,
+    status: failure === undefined ? "succeeded" : "failed",
+  };
+  draft.put(charge);
+  draft.happened(failure === undefined ? "charge.succeeded" : "charge.failed", charge);
+  return charge;
+}
+
+/** Takes the money of an authorised charge and books it at Stripe's balance. */
+export function captureCharge(draft: Draft, charge: Charge, amount: number): Charge {
+  const booked = book(draft, {
+    charge,
+    amount,
+    fee: processingFee(amount),
+    type: "charge",
+    source: charge.id,
+  });
+  const captured: Charge = {
+    ...charge,
+    captured: true,
+    amount_captured: amount,
+    balance_transaction: booked.id,
+  };
+  draft.put(captured);
+  draft.happened("charge.captured", captured);
+  return captured;
+}
+
+export function disputeCharge(draft: Draft, charge: Charge): void {
+  const dispute: Dispute = {
+    id: stripeId("du"),
+    object: "dispute",
+    created: draft.now,
+    livemode: false,
+    amount: charge.amount_captured,
+    charge: charge.id,
+    currency: charge.currency,
+    payment_intent: charge.payment_intent,
+    reason: "fraudulent",
+    status: "needs_response",
+    metadata: {},
+  };
+  draft.put(dispute);
+  draft.put({ ...charge, disputed: true, dispute: dispute.id });
+  draft.happened("charge.dispute.created", dispute);
+}
+
+type Booking = {
+  readonly charge: Charge;
+  readonly amount: number;
+  readonly fee: number;
+  readonly type: BalanceTransaction["type"];
+  readonly source: string;
+};
+
+function book(draft: Draft, { charge, amount, fee, type, source }: Booking): BalanceTransaction {
+  const booked: BalanceTransaction = {
+    id: stripeId("txn"),
+    object: "balance_transaction",
+    created: draft.now,
+    livemode: false,
+    amount,
+    available_on: draft.now + 2 * 86_400,
+    currency: charge.currency,
+    exchange_rate: null,
+    fee,
+    fee_details:
+      fee === 0
+        ? []
+        : [
+            {
+              amount: fee,
+              currency: charge.currency,
+              type: "stripe_fee",
+              description: "Stripe processing fees",
+            },
+          ],
+    net: amount - fee,
+    reporting_category: type,
+    source,
+    status: "pending",
+    type,
+  };
+  draft.put(booked);
+  return booked;
+}
+
+function createRefund({ draft, parameters }: Call): Refund {
+  const charge = chargeToRefund(draft, parameters.text("payment_intent"), parameters.text("charge"));
+  const left = charge.amount_captured - charge.amount_refunded;
+  const amount = parameters.integer("amount") ?? left;
+  const reason = parameters.choice("reason", ["duplicate", "fraudulent", "requested_by_customer"]) ?? null;
+  const metadata = parameters.map("metadata");
+  parameters.finish();
+  if (left === 0)
+    throw unexpected("charge_already_refunded", `Charge ${charge.id} has already been refunded.`, {
+      charge: charge.id,
+    });
+  if (amount < 1 || amount > left)
+    throw badParameter(
+      "amount",
+      `Refund amount (${amount}) is greater than unrefunded amount on charge (${left})`,
+      "amount_too_large",
+    );
+  return refund(draft, charge, { amount, reason, metadata });
+}
+
+function refund(draft: Draft, charge: Charge, of: Pick<Refund, "amount" | "reason" | "metadata">): Refund {
+  const id = stripeId("re");
+  const booked = book(draft, { charge, amount: -of.amount, fee: 0, type: "refund", source: id });
+  const made: Refund = {
+    id,
+    object: "refund",
+    created: draft.now,
+    livemode: false,
+    ...of,
+    balance_transaction: booked.id,
+    charge: charge.id,
+    currency: charge.currency,
+    payment_intent: charge.payment_intent,
+    status: "succeeded",
+  };
+  const refunded = charge.amount_refunded + of.amount;
+  const after: Charge = {
+    ...charge,
+    amount_refunded: refunded,
+    refunded: refunded === charge.amount_captured,
+  };
+  draft.put(made);
+  draft.put(after);
+  draft.happened("refund.created", made);
+  draft.happened("charge.refunded", after);
+  return made;
+}
+
+function chargeToRefund(draft: Draft, intentId: string | undefined, chargeId: string | undefined): Charge {
+  const intent = intentId === undefined ? undefined : find(draft, "payment_intent", intentId);
+  if (intentId !== undefined && intent === undefined)
+    throw noSuch("payment_intent", intentId, "payment_intent");
+  const id = intent?.latest_charge ?? chargeId;
+  if (id === undefined) throw badParameter("charge", "You must provide one of charge or payment_intent.");
+  const charge = find(draft, "charge", id);
+  if (charge === undefined) throw noSuch("charge", id, "charge");
+  if (!charge.captured)
+    throw unexpected(
+      "charge_not_refundable",
+      "This charge has not been captured; cancel its PaymentIntent instead.",
+      { charge: id },
+    );
+  return charge;
+}
+
+type OfIntent = "charge" | "refund";
+
+const listBy = (object: OfIntent, url: string) => (call: Call) => {
+  const intent = call.parameters.text("payment_intent");
+  const keep = (it: ResourceOf<OfIntent>): boolean => intent === undefined || it.payment_intent === intent;
+  const page = pageOf(call, { object, url, keep });
+  call.parameters.finish();
+  return page;
+};
+
+const one = (object: ResourceName) => (call: Call) => {
+  call.parameters.finish();
+  const found = find(call.draft, object, call.path[0] ?? "");
+  if (found === undefined) throw noSuch(object, call.path[0] ?? "");
+  return found;
+};
+
+const listAll = (object: ResourceName, url: string) => (call: Call) => {
+  const page = pageOf(call, { object, url });
+  call.parameters.finish();
+  return page;
+};
+
+// biome-ignore format: a table of routes reads best one per line
+export const chargeOperations: readonly Operation[] = [
+  { name: "charges.retrieve", method: "GET", path: /^\/v1\/charges\/(\w+)$/, run: one("charge") },
+  { name: "charges.list", method: "GET", path: /^\/v1\/charges$/, run: listBy("charge", "/v1/charges") },
+  { name: "refunds.create", method: "POST", path: /^\/v1\/refunds$/, run: createRefund },
+  { name: "refunds.retrieve", method: "GET", path: /^\/v1\/refunds\/(\w+)$/, run: one("refund") },
+  { name: "refunds.list", method: "GET", path: /^\/v1\/refunds$/, run: listBy("refund", "/v1/refunds") },
+  { name: "balance_transactions.retrieve", method: "GET", path: /^\/v1\/balance_transactions\/(\w+)$/, run: one("balance_transaction") },
+  { name: "balance_transactions.list", method: "GET", path: /^\/v1\/balance_transactions$/, run: listAll("balance_transaction", "/v1/balance_transactions") },
+  { name: "disputes.retrieve", method: "GET", path: /^\/v1\/disputes\/(\w+)$/, run: one("dispute") },
+  { name: "disputes.list", method: "GET", path: /^\/v1\/disputes$/, run: listAll("dispute", "/v1/disputes") },
+  { name: "events.retrieve", method: "GET", path: /^\/v1\/events\/(\w+)$/, run: one("event") },
+  { name: "events.list", method: "GET", path: /^\/v1\/events$/, run: listAll("event", "/v1/events") },
+];

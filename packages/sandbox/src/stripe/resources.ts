@@ -1,0 +1,186 @@
+/** A JSON value as Stripe's objects hold it. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+type Base<Name extends string> = {
+  readonly id: string;
+  readonly object: Name;
+  /** Seconds since 1970. */
+  readonly created: number;
+  readonly livemode: false;
+};
+export type Metadata = { readonly [name: string]: string };
+
+export type Customer = Base<"customer"> & {
+  readonly email: string | null;
+  readonly name: string | null;
+  readonly description: string | null;
+  readonly metadata: Metadata;
+  readonly invoice_settings: { readonly default_payment_method: string | null };
+};
+
+export type PaymentMethod = Base<"payment_method"> & {
+  readonly type: "card";
+  readonly customer: string | null;
+  readonly billing_details: Json;
+  readonly card: {
+    readonly brand: string;
+    readonly country: string;
+    readonly exp_month: number;
+    readonly exp_year: number;
+    readonly funding: string;
+    readonly last4: string;
+    readonly fingerprint: string;
+  };
+  readonly metadata: Metadata;
+};
+
+export type PaymentError = {
+  readonly type: "card_error" | "invalid_request_error";
+  readonly code: string;
+  readonly decline_code?: string;
+  readonly message: string;
+  readonly payment_method?: Json;
+};
+
+export type SetupIntent = Base<"setup_intent"> & {
+  readonly client_secret: string;
+  readonly customer: string | null;
+  readonly payment_method: string | null;
+  readonly payment_method_types: readonly string[];
+  readonly status:
+    | "requires_payment_method"
+    | "requires_confirmation"
+    | "requires_action"
+    | "succeeded"
+    | "canceled";
+  readonly usage: "off_session" | "on_session";
+  readonly next_action: Json;
+  readonly last_setup_error: PaymentError | null;
+  readonly latest_attempt: null;
+  readonly mandate: null;
+  readonly metadata: Metadata;
+};
+
+export type PaymentIntentStatus =
+  | "requires_payment_method"
+  | "requires_confirmation"
+  | "requires_action"
+  | "requires_capture"
+  | "succeeded"
+  | "canceled";
+
+export type PaymentIntent = Base<"payment_intent"> & {
+  readonly amount: number;
+  readonly amount_capturable: number;
+  readonly amount_received: number;
+  readonly application_fee_amount: number | null;
+  readonly automatic_payment_methods: null;
+  readonly canceled_at: number | null;
+  readonly cancellation_reason: string | null;
+  readonly capture_method: "automatic" | "automatic_async" | "manual";
+  readonly client_secret: string;
+  readonly confirmation_method: "automatic";
+  readonly currency: string;
+  readonly customer: string | null;
+  readonly description: string | null;
+  readonly last_payment_error: PaymentError | null;
+  readonly latest_charge: string | null;
+  readonly metadata: Metadata;
+  readonly next_action: Json;
+  readonly on_behalf_of: string | null;
+  readonly payment_method: string | null;
+  readonly payment_method_types: readonly string[];
+  readonly setup_future_usage: null;
+  readonly statement_descriptor: string | null;
+  readonly statement_descriptor_suffix: string | null;
+  readonly status: PaymentIntentStatus;
+  readonly transfer_data: Json;
+  readonly transfer_group: string | null;
+};
+
+export type Charge = Base<"charge"> & {
+  readonly amount: number;
+  readonly amount_captured: number;
+  readonly amount_refunded: number;
+  readonly balance_transaction: string | null;
+  readonly captured: boolean;
+  readonly currency: string;
+  readonly customer: string | null;
+  readonly dispute: string | null;
+  readonly disputed: boolean;
+  readonly failure_code: string | null;
+  readonly failure_message: string | null;
+  readonly metadata: Metadata;
+  readonly outcome: Json;
+  readonly paid: boolean;
+  readonly payment_intent: string;
+  readonly payment_method: string | null;
+  readonly refunded: boolean;
+  readonly status: "succeeded" | "failed";
+};
+
+export type Refund = Base<"refund"> & {
+  readonly amount: number;
+  readonly balance_transaction: string;
+  readonly charge: string;
+  readonly currency: string;
+  readonly metadata: Metadata;
+  readonly payment_intent: string;
+  readonly reason: string | null;
+  readonly status: "succeeded";
+};
+
+export type BalanceTransaction = Base<"balance_transaction"> & {
+  readonly amount: number;
+  readonly available_on: number;
+  readonly currency: string;
+  readonly exchange_rate: null;
+  readonly fee: number;
+  readonly fee_details: Json;
+  readonly net: number;
+  readonly reporting_category: string;
+  readonly source: string;
+  readonly status: "pending";
+  readonly type: "charge" | "payment_refund" | "refund" | "adjustment";
+};
+
+export type Dispute = Base<"dispute"> & {
+  readonly amount: number;
+  readonly charge: string;
+  readonly currency: string;
+  readonly payment_intent: string;
+  readonly reason: string;
+  readonly status: string;
+  readonly metadata: Metadata;
+};
+
+export type Event = Base<"event"> & {
+  readonly api_version: string;
+  readonly data: { readonly object: Json };
+  readonly pending_webhooks: number;
+  readonly request: { readonly id: string | null; readonly idempotency_key: string | null };
+  readonly type: string;
+};
+
+export type WebhookEndpoint = Base<"webhook_endpoint"> & {
+  readonly url: string;
+  readonly enabled_events: readonly string[];
+  readonly secret: string;
+  readonly status: "enabled";
+  readonly metadata: Metadata;
+};
+
+export type Resource =
+  | Customer
+  | PaymentMethod
+  | SetupIntent
+  | PaymentIntent
+  | Charge
+  | Refund
+  | BalanceTransaction
+  | Dispute
+  | Event
+  | WebhookEndpoint;
+
+export type ResourceName = Resource["object"];
+export type ResourceOf<Name extends ResourceName> = Extract<Resource, { object: Name }>;

@@ -1,0 +1,71 @@
+import { randomBytes } from "node:crypto";
+import type { Event, Json, Resource, ResourceName, ResourceOf } from "./resources.ts";
+
+/** Everything Stripe knows, by id. Objects are never changed in place: a new version replaces the old. */
+export type Store = {
+  readonly byId: Map<string, Resource>;
+};
+
+export const emptyStore = (): Store => ({ byId: new Map() });
+
+/** The object of that kind and id. */
+export function find<N extends ResourceName>(
+  store: Reader,
+  object: N,
+  id: string,
+): ResourceOf<N> | undefined {
+  const found = store.read(id);
+  // Ids are unique over all kinds and the kind was just compared; the compiler cannot narrow by a type parameter.
+  return found?.object === object ? (found as ResourceOf<N>) : undefined;
+}
+
+export type Reader = { read(id: string): Resource | undefined; all(): Iterable<Resource> };
+
+/** The changes of one request. They reach the store only together, when the journal has them. */
+export type Draft = Reader & {
+  readonly now: number;
+  put(resource: Resource): void;
+  /** Notes that something happened to an object; becomes an event and its webhooks. */
+  happened(type: string, object: Resource): void;
+  changes(): Resource[];
+};
+
+const apiVersion = "2026-10-28.endive";
+
+export type DraftCause = {
+  readonly now: number;
+  readonly requestId: string;
+  readonly idempotencyKey: string | null;
+};
+
+export function draftOn(store: Store, cause: DraftCause): Draft {
+  const changed = new Map<string, Resource>();
+  const happenings: { type: string; id: string }[] = [];
+  const read = (id: string): Resource | undefined => changed.get(id) ?? store.byId.get(id);
+  const eventOf = ({ type, id }: { type: string; id: string }): Event => ({
+    id: stripeId("evt"),
+    object: "event",
+    created: cause.now,
+    livemode: false,
+    api_version: apiVersion,
+    // A resource is JSON by its type's members; `Json` cannot be inferred from a union of object types.
+    data: { object: read(id) as unknown as Json },
+    pending_webhooks: 0,
+    request: { id: cause.requestId, idempotency_key: cause.idempotencyKey },
+    type,
+  });
+  return {
+    now: cause.now,
+    read,
+    all: () => new Map([...store.byId, ...changed]).values(),
+    put: (resource) => void changed.set(resource.id, resource),
+    happened: (type, object) => void happenings.push({ type, id: object.id }),
+    changes: () => [...changed.values(), ...happenings.map(eventOf)],
+  };
+}
+
+const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** An id as Stripe makes them: a prefix and 24 letters and digits. */
+export const stripeId = (prefix: string): string =>
+  `${prefix}_${[...randomBytes(24)].map((byte) => letters[byte % letters.length]).join("")}`;
