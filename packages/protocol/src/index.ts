@@ -1,4 +1,18 @@
 export {
+  type AuditBody,
+  type AuditBreak,
+  type AuditCheckpoint,
+  type AuditEntry,
+  type AuditLink,
+  auditBodyOf,
+  type ChainVerifier,
+  chainEntry,
+  checkpointTyp,
+  createChainVerifier,
+  examineCheckpoint,
+  genesisHash,
+} from "./audit/index.ts";
+export {
   base64url,
   decodeUtf8,
   isJsonObject,

@@ -1,8 +1,8 @@
 import { type Id, toRfc3339 } from "@remit/kernel";
+import type { Sha256 } from "../encoding/index.ts";
 import { base64url } from "../encoding/index.ts";
 import type { Actor, EventPayload, RemitEvent, Retention } from "../events.ts";
 import { canonicalise } from "../jcs/index.ts";
-import type { Sha256 } from "../sha256.ts";
 
 /** What an event leaves in the log, complete before its place in the chain is known. Its bytes are its JCS (RFC 8785). */
 export type AuditBody = {
@@ -31,20 +31,6 @@ export type AuditLink = {
 
 export type AuditEntry = AuditBody & AuditLink & { readonly entry_hash: string };
 
-/** What a checkpoint JWS (`typ: remit-checkpoint+jwt`) says of one tenant's log. */
-export type AuditCheckpoint = {
-  readonly v: 1;
-  readonly iss: string;
-  readonly jti: string;
-  readonly tenant_id: string;
-  readonly head_seq: number;
-  readonly head_entry_hash: string;
-  readonly signed_at: string;
-  readonly signer_kid: string;
-};
-
-export const checkpointTyp = "remit-checkpoint+jwt";
-
 /** The `prev_hash` of the first entry: 32 zero bytes. */
 export const genesisHash = "A".repeat(43);
 
@@ -70,7 +56,7 @@ export function chainEntry(
 ): { entry: AuditEntry; leaf: Uint8Array } {
   const preimage = canonicalise({ ...body, ...link });
   return {
-    entry: { ...body, ...link, entry_hash: base64url(sha256(preimage)) },
+    entry: { ...body, ...link, entry_hash: base64url.encode(sha256(preimage)) },
     // RFC 6962 §2.1: the leading zero keeps a leaf from ever being read as an inner node.
     leaf: sha256(`\u0000${preimage}`),
   };

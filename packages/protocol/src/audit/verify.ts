@@ -1,5 +1,6 @@
-import type { Sha256 } from "../sha256.ts";
-import { type AuditCheckpoint, type AuditEntry, chainEntry, genesisHash } from "./entry.ts";
+import type { Sha256 } from "../encoding/index.ts";
+import type { AuditCheckpoint } from "./checkpoint.ts";
+import { type AuditEntry, chainEntry, genesisHash } from "./entry.ts";
 
 /** Why a log does not hold, and at which place. */
 export type AuditBreak = { readonly seq: number; readonly reason: string };

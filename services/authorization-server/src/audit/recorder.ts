@@ -40,6 +40,6 @@ export function createAuditRecorder(clock: Clock): AuditRecorder {
       });
       return written.count === 1;
     },
-    leafDigestOf: (event) => base64url(bodyOf(event).digest),
+    leafDigestOf: (event) => base64url.encode(bodyOf(event).digest),
   };
 }

@@ -1,6 +1,12 @@
 import type { TenantTx } from "@remit/platform/sql";
-import { type AuditBreak, type AuditCheckpoint, checkpointTyp, createChainVerifier } from "@remit/protocol";
-import { sha256, verifyJws } from "@remit/protocol/node";
+import {
+  type AuditBreak,
+  type AuditCheckpoint,
+  createChainVerifier,
+  examineCheckpoint,
+  Problem,
+} from "@remit/protocol";
+import { settle, sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, entryOf, type LogName } from "./audit.ts";
 
@@ -83,10 +89,14 @@ const wrongBytes = (row: rows.ChainRow): AuditBreak | undefined =>
 
 function readCheckpoint({ keys }: AuditDeps, jws: string): AuditCheckpoint | undefined {
   try {
-    const published = keys.publicKeys("audit").map(({ jwk }) => jwk);
-    // Signed by our own audit key, which signs nothing else of this type.
-    return verifyJws(jws, { typ: checkpointTyp, keys: published }).payload as unknown as AuditCheckpoint;
-  } catch {
-    return undefined;
+    return settle(
+      examineCheckpoint(
+        jws,
+        keys.publicKeys("audit").map(({ jwk }) => jwk),
+      ),
+    );
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
   }
 }

@@ -1,0 +1,35 @@
+/** Where each service answers: fixed distances from one base, so that instances run side by side. */
+export type Ports = {
+  readonly base: number;
+  readonly issuer: number;
+  readonly wallet: number;
+  readonly directory: number;
+  readonly billing: number;
+  readonly gateway: number;
+  readonly sandbox: number;
+};
+
+export const portBaseDefault = 3000;
+const farthest = 901;
+
+export function portsOf(base: number): Ports {
+  if (!Number.isInteger(base) || base < 1024 || base + farthest > 65_535)
+    throw new RangeError(`no port base: ${base} (1024 to ${65_535 - farthest})`);
+  return {
+    base,
+    issuer: base,
+    wallet: base + 1,
+    directory: base + 2,
+    billing: base + 3,
+    gateway: base + 402,
+    sandbox: base + 900,
+  };
+}
+
+export const originOf = (port: number): string => `http://localhost:${port}`;
+
+/** Metrics stand apart, on loopback: base + 100 + the service's own distance. */
+export const metricsPortOf = (
+  ports: Ports,
+  service: "issuer" | "directory" | "billing" | "gateway",
+): number => ports.base + 100 + { issuer: 0, directory: 2, billing: 3, gateway: 4 }[service];

@@ -1,0 +1,220 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import { createAuthorizationServer } from "@remit/authorization-server";
+import { createBilling } from "@remit/billing";
+import { createDirectory } from "@remit/directory";
+import { createGateway } from "@remit/gateway";
+import { type Clock, systemClock } from "@remit/kernel";
+import type { CommonConfig } from "@remit/platform/host";
+import type { Log } from "@remit/platform/telemetry";
+import { createSandbox } from "@remit/sandbox";
+import { loadAccounts } from "./accounts.ts";
+import { type Databases, type ServiceName, serviceDirectory, startDatabases } from "./databases.ts";
+import { type DevFile, writeDevFile } from "./dev-file.ts";
+import { takeInstance } from "./instance.ts";
+import { writeOffersFile } from "./offers-file.ts";
+import { metricsPortOf, originOf, type Ports, portsOf } from "./ports.ts";
+import { type Origins, seed } from "./seed.ts";
+
+export type StartOptions = {
+  readonly dataDir: string;
+  readonly portBase?: number;
+  /** Administrative URL of an own PostgreSQL; the embedded one otherwise. */
+  readonly databaseUrl?: string;
+  readonly version: string;
+  readonly log: (service: string) => Log;
+  readonly clock?: Clock;
+  /** Told of each step, for whoever waits. */
+  readonly progress?: (step: string) => void;
+};
+
+export type Embedded = { readonly dev: DevFile; close(): Promise<void> };
+
+type Closing = { readonly name: string; close(): Promise<void> };
+
+const testApiKey = "sk_test_remit_embedded";
+const testWebhookSecret = "whsec_remit_embedded";
+
+/** Starts every service in this process, each with its own database, secrets and port, and a demo to try them with. */
+export async function startEmbedded(options: StartOptions): Promise<Embedded> {
+  const { clock = systemClock, progress = () => {} } = options;
+  const opened: Closing[] = [];
+  const close = (): Promise<void> => closeAll(opened, options.log("embedded"));
+  try {
+    const instance = await takeInstance(options.dataDir, options.portBase);
+    opened.push({ name: "instance", close: instance.release });
+    const ports = portsOf(instance.portBase);
+    progress("database");
+    const databases = await startDatabases({
+      dataDir: instance.dataDir,
+      databaseUrl: options.databaseUrl,
+      log: options.log("postgres"),
+    });
+    opened.push({ name: "database", close: databases.stop });
+    progress("services");
+    const running = await startServices({
+      ...options,
+      clock,
+      dataDir: instance.dataDir,
+      ports,
+      databases,
+      opened,
+    });
+    progress("demo accounts");
+    const dev = await prepareDemo({ ...options, clock, dataDir: instance.dataDir, ...running });
+    await writeDevFile(dev);
+    return { dev, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type Composition = StartOptions & {
+  readonly clock: Clock;
+  readonly dataDir: string;
+  readonly ports: Ports;
+  readonly databases: Databases;
+  readonly opened: Closing[];
+};
+
+async function startServices(composition: Composition) {
+  const { ports, clock, log, dataDir, opened } = composition;
+  const origins = originsOf(ports);
+  const offersFile = path.join(serviceDirectory(dataDir, "gateway"), "offers.json");
+  await mkdir(path.dirname(offersFile), { recursive: true, mode: 0o700 });
+  await writeOffersFile(offersFile, undefined);
+
+  const sandbox = createSandbox({
+    host: "127.0.0.1",
+    port: ports.sandbox,
+    dataDir,
+    apiKey: testApiKey,
+    webhooks: [{ url: `${origins.billing}/api/v1/webhooks/stripe`, secret: testWebhookSecret }],
+    log: log("sandbox"),
+  });
+  const authorizationServer = createAuthorizationServer({
+    config: {
+      ...configOf(composition, "authorization_server"),
+      peers: { billing: origins.billing, directory: origins.directory, gateway: origins.gateway },
+      billing: origins.billing,
+      directory: origins.directory,
+    },
+    clock,
+    log: log("authorization-server"),
+  });
+  const directory = createDirectory({
+    config: configOf(composition, "directory"),
+    clock,
+    log: log("directory"),
+  });
+  const billing = createBilling({
+    config: {
+      ...configOf(composition, "billing"),
+      stripe: { apiKey: testApiKey, webhookSecret: testWebhookSecret, origin: origins.sandbox },
+    },
+    clock,
+    log: log("billing"),
+  });
+  const gateway = createGateway({
+    config: { ...configOf(composition, "gateway"), offersFile },
+    clock,
+    log: log("gateway"),
+  });
+
+  const migrated = [authorizationServer, directory, billing, gateway];
+  await Promise.all(migrated.map((service) => service.migrate()));
+  for (const [name, service] of Object.entries({
+    sandbox,
+    authorizationServer,
+    directory,
+    billing,
+    gateway,
+  })) {
+    await service.listen();
+    opened.push({ name, close: () => service.close() });
+  }
+  return { origins, offersFile, authorizationServer, gateway };
+}
+
+const originsOf = (ports: Ports): Origins => ({
+  issuer: originOf(ports.issuer),
+  wallet: originOf(ports.wallet),
+  directory: originOf(ports.directory),
+  billing: originOf(ports.billing),
+  gateway: originOf(ports.gateway),
+  sandbox: originOf(ports.sandbox),
+});
+
+function configOf({ ports, databases, dataDir }: Composition, service: ServiceName): CommonConfig {
+  const name = service === "authorization_server" ? "issuer" : service;
+  const database = databases.of(service);
+  const ours = [ports.issuer, ports.wallet, ports.directory, ports.billing, ports.gateway, ports.sandbox];
+  return {
+    origin: originOf(ports[name]),
+    issuer: originOf(ports.issuer),
+    host: "127.0.0.1",
+    port: ports[name],
+    metricsPort: metricsPortOf(ports, name),
+    databaseUrl: database.url,
+    migrationDatabaseUrl: database.migrationUrl,
+    schema: database.schema,
+    roles: { ...database.roles, owner: database.ownerRole },
+    dataDir: serviceDirectory(dataDir, service),
+    outboundAllow: ours.map((port) => `localhost:${port}`),
+    livemode: false,
+  };
+}
+
+type Running = Awaited<ReturnType<typeof startServices>>;
+
+async function prepareDemo(
+  prepared: StartOptions & { readonly clock: Clock; readonly dataDir: string } & Running,
+): Promise<DevFile> {
+  const { dataDir, origins, authorizationServer, gateway, clock } = prepared;
+  const { secrets } = await loadAccounts(dataDir);
+  const { d: _secret, ...walletKey } = secrets.wallet.assertion;
+  const { tenant, account, admin } = await authorizationServer.bootstrap({
+    tenant: { name: "Demo" },
+    principal: secrets.principal,
+    admin: { clientSecret: secrets.adminSecret },
+    wallet: { jwks: { keys: [walletKey] }, redirectUris: [`${origins.wallet}/callback`] },
+  });
+  const demo = await seed(
+    {
+      dataDir,
+      origins,
+      offersFile: prepared.offersFile,
+      tenant,
+      clock,
+      log: prepared.log("embedded"),
+      reloadOffers: () => gateway.reload(),
+    },
+    { client_id: admin.clientId },
+  );
+  const { issuer, directory, billing, gateway: gatewayOrigin, sandbox } = origins;
+  return {
+    pid: process.pid,
+    version: prepared.version,
+    data_dir: dataDir,
+    issuer,
+    directory,
+    billing,
+    gateway: gatewayOrigin,
+    sandbox,
+    tenant: { id: tenant },
+    ...demo,
+    principal: { id: account, ...demo.principal },
+  };
+}
+
+/** The last opened first. One that fails to close does not keep the others open. */
+async function closeAll(opened: Closing[], log: Log): Promise<void> {
+  for (let next = opened.pop(); next !== undefined; next = opened.pop()) {
+    try {
+      await next.close();
+    } catch (error) {
+      log.error({ service: next.name, error }, "did not close as it should");
+    }
+  }
+}
