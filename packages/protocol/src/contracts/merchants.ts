@@ -60,6 +60,7 @@ export const MerchantQuery = z.strictObject({
   country: Country.optional(),
   currency: Currency.optional(),
   rail: Rail.optional(),
+  category: Category.optional(),
   cursor: Cursor.optional(),
 });
 export type MerchantQuery = z.infer<typeof MerchantQuery>;
