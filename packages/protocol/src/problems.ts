@@ -98,6 +98,8 @@ export const problems = {
   offer_signature_invalid: refusal(400, "The offer's signature is not valid", "Fetch the offer again."),
   offer_target_uri_mismatch: refusal(400, "The offer was signed for another address", "Fetch the offer from its own address."),
   path_ambiguous: refusal(400, "The address has more than one reading", "Ask for the path in its plain spelling."),
+  outbound_failed: refusal(502, "Another server did not answer as it should", "Try again later."),
+  outbound_refused: refusal(400, "The address is not one that may be called", "Use a public https address."),
   payload_too_large: refusal(413, "The body is too large", "Send less."),
   payment_declined: refusal(402, "The payment was declined", "Ask the principal for another payment method."),
   payment_expired: refusal(402, "The challenge of this payment has expired", "Pay the new challenge."),

@@ -1,10 +1,107 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { secondMs, systemClock } from "@remit/kernel";
+import { StartRefused } from "./start-refused.ts";
+
 /** What `start` gave back: closed once, when the process is told to stop. */
 export type Running = { close(): Promise<void> };
 
-export type Host = {
-  /** Registers something to close when stopping, the last first. */
-  onStop(close: () => Promise<void>): void;
+export type RunOptions = {
+  /** Stop when the process that started us is gone (a launcher killed with -9 tells nobody). Off by default. */
+  readonly stopWithParent?: boolean;
+  /** A line for the operator. Standard error by default. */
+  readonly say?: (line: string) => void;
 };
 
-/** Runs a service until a signal, or until its parent is gone. Drains at most 30 s. Exit codes: 0, 1 failed, 2 refused to start. */
-export declare function run(start: (host: Host) => Promise<Running>): void;
+export const exitCodes = { stopped: 0, failed: 1, refused: 2 } as const;
+
+const drainMs = 30 * secondMs;
+const parentPollMs = 500;
+// A terminal sends Ctrl-C to the whole group, and npm sends it on: what arrives within 2 s is one wish.
+const repeatMs = 2 * secondMs;
+
+/**
+ * Runs a service until SIGINT, SIGTERM or SIGHUP, then closes it and exits: 0 stopped, 1 failed, 2 refused to start.
+ * A second signal, more than 2 s after the first, or a drain beyond 30 s, ends the process at once with 1.
+ */
+export function run(start: () => Promise<Running>, options: RunOptions = {}): void {
+  const say = options.say ?? ((line) => void process.stderr.write(`${line}\n`));
+  const stop = new AbortController();
+  listenForSignals(stop, say);
+  if (options.stopWithParent === true) void watchParent(stop);
+  process.on("uncaughtException", (error) => endAfterFailure(error, say));
+  process.on("unhandledRejection", (error) => endAfterFailure(error, say));
+  void live(start, stop.signal).then(
+    () => process.exit(exitCodes.stopped),
+    (error: unknown) => process.exit(explain(error, say)),
+  );
+}
+
+async function live(start: () => Promise<Running>, stop: AbortSignal): Promise<void> {
+  const running = await start();
+  await aborted(stop);
+  if (!(await settledWithin(running.close(), drainMs)))
+    throw new StartRefused(
+      "did not stop within 30 s",
+      "Open work was cut off; it is recovered at the next start.",
+    );
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+function listenForSignals(stop: AbortController, say: (line: string) => void): void {
+  let firstAt: number | undefined;
+  const onSignal = (name: NodeJS.Signals) => {
+    const now = systemClock.now();
+    firstAt ??= now;
+    if (!stop.signal.aborted) return stop.abort(name);
+    if (now - firstAt < repeatMs) return;
+    say(`${name} again: ending at once`);
+    process.exit(exitCodes.failed);
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+}
+
+/** Aborts once our parent is another process than at first: the one we had is gone. */
+export async function watchParent(stop: AbortController): Promise<void> {
+  const parent = process.ppid;
+  while (!stop.signal.aborted) {
+    if (process.ppid !== parent) return stop.abort("parent gone");
+    await wait(parentPollMs, undefined, { ref: false });
+  }
+}
+
+function endAfterFailure(error: unknown, say: (line: string) => void): void {
+  process.exit(explain(error, say));
+}
+
+function explain(error: unknown, say: (line: string) => void): number {
+  if (error instanceof StartRefused) {
+    say(`Remit ${error.message}`);
+    say(error.remedy);
+    return exitCodes.refused;
+  }
+  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return exitCodes.failed;
+}
+
+/** True when the work settled in time; it goes on otherwise, and its failure is then nobody's. */
+export async function settledWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const late = new AbortController();
+  const timer = wait(ms, false, { signal: late.signal }).catch(() => false);
+  const settled = work.then(
+    () => true,
+    (error: unknown) => {
+      throw error;
+    },
+  );
+  settled.catch(() => undefined);
+  try {
+    return await Promise.race([settled, timer]);
+  } finally {
+    late.abort();
+  }
+}

@@ -1,7 +1,22 @@
-import type { Clock } from "@remit/kernel";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Clock, invariant } from "@remit/kernel";
+import { Problem, toProblemJson } from "@remit/protocol";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { z } from "zod";
+import { StartRefused, settledWithin } from "../host/index.ts";
 import type { Log, Metrics, Tracer } from "../telemetry/index.ts";
 import type { Authenticate } from "./authenticate.ts";
-import type { Mount, Page, Route } from "./route.ts";
+import { type Edge, openCall } from "./edge.ts";
+import { healthRoutes } from "./health.ts";
+import { openApiOf } from "./openapi.ts";
+import { createRateLimiter } from "./rate-limit.ts";
+import { logRefusal, problemOf } from "./refusals.ts";
+import { type Mount, type Page, type Route, route } from "./route.ts";
+import { securityHeadersOf } from "./security-headers.ts";
+import { serveMount } from "./serve-mount.ts";
+import { servePage } from "./serve-page.ts";
+import { serveRoute } from "./serve-route.ts";
 
 export type HttpOptions = {
   readonly service: string;
@@ -38,4 +53,200 @@ export type Http = {
   close(): Promise<void>;
 };
 
-export declare function createHttp(options: HttpOptions): Http;
+const bodyBytesMax = 64 * 1024;
+// A presentation, its access token and the offer travel in headers.
+const headerBytesMax = 48 * 1024;
+const requestTimeoutMs = 30_000;
+const drainMs = 25_000;
+
+/** An HTTP server for declared routes, pages and mounts. Nothing is bound before `listen`. */
+export function createHttp(options: HttpOptions): Http {
+  const edge: Edge = {
+    options,
+    limiter: createRateLimiter(),
+    headers: securityHeadersOf(options.origin),
+    bodyBytesMax: options.bodyBytesMax ?? bodyBytesMax,
+  };
+  const state = { draining: false };
+  const declared: (Route | Page)[] = healthRoutes(options, () => state.draining);
+  const mounts: Mount[] = [];
+  const openApi = () =>
+    openApiOf(
+      { service: options.service, version: options.version ?? "0", origin: options.origin },
+      declared.filter((entry) => entry.kind === "route"),
+    );
+  declared.push(openApiRoute(openApi));
+  const app = openFastify(edge, () => state.draining);
+  let metricsServer: Server | undefined;
+  return {
+    add(...routes) {
+      for (const entry of routes)
+        if (entry.kind === "route" && entry.needs !== "public")
+          invariant(
+            options.authenticate !== undefined,
+            `${entry.path} is protected, so the server authenticates`,
+          );
+      declared.push(...routes);
+    },
+    mount: (mount) => void mounts.push(mount),
+    openApi,
+    async listen() {
+      register(app, edge, { declared, mounts });
+      const origin = await bind(options, () => app.listen({ host: options.host, port: options.port }));
+      if (options.metricsPort !== undefined) metricsServer = await serveMetrics(options, options.metricsPort);
+      return origin;
+    },
+    async close() {
+      state.draining = true;
+      const closed = app.close();
+      if (!(await settledWithin(closed, drainMs))) app.server.closeAllConnections();
+      await closed;
+      metricsServer?.closeAllConnections();
+      await new Promise<void>((resolve) =>
+        metricsServer ? metricsServer.close(() => resolve()) : resolve(),
+      );
+    },
+  };
+}
+
+const openApiRoute = (openApi: () => Record<string, unknown>): Route =>
+  route({
+    method: "GET",
+    path: "/openapi.json",
+    summary: "This document.",
+    needs: "public",
+    answers: { 200: z.record(z.string(), z.unknown()) },
+    handle: () => ({ status: 200, body: openApi(), headers: { "Cache-Control": "public, max-age=300" } }),
+  });
+
+function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    trustProxy: false,
+    requestIdHeader: false,
+    return503OnClosing: false,
+    requestTimeout: requestTimeoutMs,
+    routerOptions: { maxParamLength: 512 },
+    http: { maxHeaderSize: headerBytesMax, headersTimeout: 15_000 },
+    frameworkErrors: (error, request, reply) => sendProblem(edge, { error, request, reply }),
+    clientErrorHandler: (error, socket) => {
+      const tooBig = error.code === "HPE_HEADER_OVERFLOW";
+      const [status, text] = tooBig ? ["431", "Request Header Fields Too Large"] : ["400", "Bad Request"];
+      if (socket.writable)
+        socket.write(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      socket.destroy();
+    },
+  });
+  // Fastify reads no body: declared routes read their own with our limits, mounts get the stream untouched.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  app.decorateRequest("remitCall", undefined);
+  app.addHook("onRequest", async (request, reply) => {
+    const call = openCall(edge, request);
+    request.remitCall = call;
+    reply.header("X-Request-Id", call.requestId);
+    if (isDraining()) reply.header("Connection", "close");
+    measure(edge, request, reply);
+    if (!request.raw.url?.startsWith("/"))
+      throw new Problem("invalid_request", { detail: "The target is no path." });
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(edge, { error, request, reply }));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(edge, { error: new Problem("not_found"), request, reply }),
+  );
+  return app;
+}
+
+function measure(edge: Edge, request: FastifyRequest, reply: FastifyReply): void {
+  const startedNs = edge.options.clock.monotonicNs();
+  reply.raw.once("close", () => {
+    const seconds = Number(edge.options.clock.monotonicNs() - startedNs) / 1e9;
+    const path = request.routeOptions.url ?? "unmatched";
+    const status = reply.raw.writableFinished ? reply.raw.statusCode : 499;
+    edge.options.metrics.observeRequest({ method: request.method, route: path, status, seconds });
+    const fields = { method: request.method, route: path, status, ms: Math.round(seconds * 1000) };
+    request.remitCall?.log.debug(fields, "answered");
+  });
+}
+
+function sendProblem(
+  edge: Edge,
+  { error, request, reply }: { error: unknown; request: FastifyRequest; reply: FastifyReply },
+): FastifyReply {
+  const problem = problemOf(error);
+  const call = request.remitCall ?? openCall(edge, request);
+  logRefusal(call.log, problem);
+  // A large body that nobody will read must not be swallowed to its end.
+  const unread =
+    !request.raw.complete &&
+    Number(request.headers["content-length"] ?? edge.bodyBytesMax + 1) > edge.bodyBytesMax;
+  const hasBody =
+    request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined;
+  if (unread && hasBody) reply.header("Connection", "close");
+  reply.headers({ ...edge.headers.api, ...problem.headers, "X-Request-Id": call.requestId });
+  reply.code(problem.status).header("content-type", "application/problem+json");
+  return reply.send(JSON.stringify(toProblemJson(problem, call.requestId)));
+}
+
+function register(
+  app: FastifyInstance,
+  edge: Edge,
+  { declared, mounts }: { declared: readonly (Route | Page)[]; mounts: readonly Mount[] },
+): void {
+  const methods = new Map<string, string[]>();
+  for (const entry of declared) {
+    const handler = entry.kind === "route" ? serveRoute(edge, entry) : servePage(edge, entry);
+    app.route({ method: entry.method, url: entry.path, handler });
+    methods.set(entry.path, [...(methods.get(entry.path) ?? []), entry.method]);
+  }
+  for (const mount of mounts) {
+    const everything = mount.paths === undefined && mount.prefixes === undefined;
+    const below = (mount.prefixes ?? []).flatMap((prefix) => [prefix, `${prefix}/*`]);
+    for (const url of everything ? ["/*"] : [...(mount.paths ?? []), ...below])
+      app.all(url, serveMount(edge, mount));
+  }
+  for (const [url, known] of methods) refuseOtherMethods(app, url, known);
+}
+
+function refuseOtherMethods(app: FastifyInstance, url: string, known: readonly string[]): void {
+  const method = app.supportedMethods.filter((other) => !app.hasRoute({ method: other, url }));
+  if (method.length === 0) return;
+  const headers = { Allow: known.join(", ") };
+  app.route({ method, url, handler: () => Promise.reject(new Problem("method_not_allowed", { headers })) });
+}
+
+/** Binds, or says in words why not. */
+async function bind(options: HttpOptions, listen: () => Promise<string>): Promise<string> {
+  try {
+    return await listen();
+  } catch (cause) {
+    throw busyPort(options.service, options.port, cause);
+  }
+}
+
+const busyPort = (service: string, port: number, cause: unknown): StartRefused =>
+  new StartRefused(
+    `${service} cannot listen on port ${port}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    "Stop the program that uses the port, or choose another one (REMIT_PORT, or --port-base with npm start).",
+    { cause },
+  );
+
+async function serveMetrics({ service, metrics, log }: HttpOptions, port: number): Promise<Server> {
+  const server = createServer((req, res) => {
+    if (req.method !== "GET" || req.url !== "/metrics") return void res.writeHead(404).end();
+    metrics.text().then(
+      (text) => res.writeHead(200, { "Content-Type": metrics.registry.contentType }).end(text),
+      (err: unknown) => {
+        log.error({ err }, "metrics cannot be collected");
+        res.writeHead(500).end();
+      },
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause) => reject(busyPort(`${service}'s metrics`, port, cause)));
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  const bound = server.address() as AddressInfo; // a TCP server's address
+  log.debug({ port: bound.port }, "metrics listen");
+  return server;
+}

@@ -53,7 +53,31 @@ export type CallOf<N extends Needs, K> = Call &
   (K extends "required" ? { readonly idempotencyKey: string; readonly bodyDigest: string } : unknown);
 
 /** Status → schema of the JSON body, or the problem codes that may be answered with it. */
-export type Answers = { readonly [status: number]: z.ZodType | ProblemCode | readonly ProblemCode[] };
+export type Answers = { readonly [S in Status]?: z.ZodType | ProblemCode | readonly ProblemCode[] };
+
+/** The statuses that Remit answers with. Written out, so that a handler's `status: 201` stays the literal 201. */
+export type Status =
+  | 200
+  | 201
+  | 202
+  | 204
+  | 400
+  | 401
+  | 402
+  | 403
+  | 404
+  | 405
+  | 406
+  | 409
+  | 410
+  | 413
+  | 415
+  | 422
+  | 429
+  | 500
+  | 502
+  | 503
+  | 504;
 
 export type Answered<S extends number, B> = {
   readonly status: S;
@@ -61,9 +85,10 @@ export type Answered<S extends number, B> = {
 } & (undefined extends B ? { readonly body?: B } : { readonly body: B });
 
 /** What a handler returns: one of the declared statuses with the body declared for it. */
-export type AnswerOf<A extends Answers> = {
-  [S in keyof A & number]: A[S] extends z.ZodType ? Answered<S, z.input<A[S]>> : never;
+export type AnswerOf<A extends Answers> = { readonly status: Status } & {
+  [S in keyof A & number]: AnsweredWith<S, A[S]>;
 }[keyof A & number];
+type AnsweredWith<S extends number, T> = T extends z.ZodType ? Answered<S, z.input<T>> : never;
 
 /** The schema of an answer without a body (204, 202). */
 export const nothing = z.undefined();
@@ -76,6 +101,8 @@ export type Limit = {
 };
 
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
+/** Input whose types are forgotten. */
+export type AnyInput = { readonly params: unknown; readonly query: unknown; readonly body: unknown };
 type ParsedBody<S> = S extends "raw" ? Uint8Array : Parsed<S>;
 
 export type Input<P, Q, B> = {
@@ -124,7 +151,7 @@ export type Route = {
   readonly idempotency: "required" | undefined;
   readonly limit: Limit | undefined;
   readonly bodyBytesMax: number | undefined;
-  readonly handle: (call: Call, input: Input<unknown, unknown, unknown>) => Promise<Answer>;
+  readonly handle: (call: Call, input: AnyInput) => Promise<Answer>;
 };
 
 /** Declares a JSON route once (style, habit 14). Give the result to `http.add`. */

@@ -1,9 +1,9 @@
-export { type KeySource } from "./jwks.ts";
+export type { Resolve } from "./guard.ts";
+export type { KeySource } from "./jwks.ts";
 export {
   createOutbound,
   type Outbound,
   type OutboundAnswer,
   type OutboundOptions,
   type OutboundRequest,
-  type Resolve,
 } from "./outbound.ts";

@@ -1,0 +1,62 @@
+import { z } from "zod";
+import type { HttpOptions } from "./http.ts";
+import { nothing, type Route, route } from "./route.ts";
+
+const Health = z.object({
+  status: z.enum(["ok", "failing", "draining"]),
+  service: z.string(),
+  version: z.string(),
+  checks: z.record(z.string(), z.enum(["ok", "failing"])),
+});
+
+type HealthBody = z.infer<typeof Health>;
+
+/** `/livez`: the process runs. `/readyz` and `/health`: what it needs works too, each check by name. */
+export function healthRoutes(options: HttpOptions, isDraining: () => boolean): Route[] {
+  const look = () => lookAt(options, isDraining);
+  const ready = (path: string) =>
+    route({
+      method: "GET",
+      path,
+      summary: "Whether the service is ready, check by check.",
+      needs: "public",
+      answers: { 200: Health, 503: Health },
+      handle: async () => {
+        const body = await look();
+        return body.status === "ok"
+          ? { status: 200, body }
+          : { status: 503, body, headers: { "Retry-After": "1" } };
+      },
+    });
+  const live = route({
+    method: "GET",
+    path: "/livez",
+    summary: "Whether the process runs.",
+    needs: "public",
+    answers: { 204: nothing },
+    handle: () => ({ status: 204 }),
+  });
+  return [live, ready("/readyz"), ready("/health")];
+}
+
+async function lookAt(options: HttpOptions, isDraining: () => boolean): Promise<HealthBody> {
+  const entries = await Promise.all(
+    Object.entries(options.ready ?? {}).map(async ([name, check]): Promise<[string, "ok" | "failing"]> => {
+      try {
+        await check();
+        return [name, "ok"];
+      } catch (err) {
+        options.log.warn({ check: name, err }, "a readiness check fails");
+        return [name, "failing"];
+      }
+    }),
+  );
+  const well = entries.every(([, state]) => state === "ok");
+  const status = isDraining() ? "draining" : well ? "ok" : "failing";
+  return {
+    status,
+    service: options.service,
+    version: options.version ?? "0",
+    checks: Object.fromEntries(entries),
+  };
+}

@@ -1,0 +1,125 @@
+import { invariant } from "@remit/kernel";
+import { canonicalise, Problem } from "@remit/protocol";
+import { sha256b64url } from "@remit/protocol/node";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { readBody, readJson } from "./body.ts";
+import { calledBy, callOf, countAgainst, countsBeforeCaller, type Edge } from "./edge.ts";
+import { parse } from "./refusals.ts";
+import type { Answer, Call, Route } from "./route.ts";
+
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+
+/** The whole way of a request through a declared route: limit, caller, key, input, work, answer. */
+export function serveRoute(edge: Edge, route: Route): Handler {
+  const query = strictly(route.query);
+  const body = route.body === "raw" ? "raw" : strictly(route.body);
+  const name = `${route.method} ${route.path}`;
+  return async (request, reply) => {
+    reply.headers(edge.headers.api);
+    const opened = callOf(request);
+    const early = countsBeforeCaller(route.limit, route.needs !== "public");
+    if (early) countAgainst(edge, reply, { route: name, limit: route.limit, call: opened });
+    const known = await identify(edge, { route, request, reply });
+    if (!early) countAgainst(edge, reply, { route: name, limit: route.limit, call: known });
+    const key = route.idempotency === undefined ? undefined : idempotencyKeyOf(known);
+    const params = route.params === undefined ? undefined : parse(route.params, request.params);
+    const asked = query === undefined ? undefined : parse(query, request.query);
+    const sent = await readInput(request, { body, bytesMax: route.bodyBytesMax ?? edge.bodyBytesMax });
+    const call: Call = {
+      ...known,
+      ...(key === undefined ? {} : { idempotencyKey: key }),
+      ...(sent.bytes === undefined && key === undefined ? {} : { bodyDigest: digestOf(known, sent) }),
+    };
+    const answer = await traced(edge, name, () =>
+      route.handle(call, { params, query: asked, body: sent.value }),
+    );
+    if (edge.options.checkAnswers !== false) checkAnswer(route, answer);
+    return sendAnswer(reply, answer);
+  };
+}
+
+const traced = (edge: Edge, name: string, work: () => Promise<Answer>): Promise<Answer> =>
+  edge.options.tracer === undefined ? work() : edge.options.tracer.span(name, {}, work);
+
+/** Unknown members of what callers send are refused: a misspelt limit must not pass as no limit. */
+function strictly(schema: z.ZodType | undefined): z.ZodType | undefined {
+  const open = schema instanceof z.ZodObject && schema.def.catchall === undefined;
+  return open ? schema.strict() : schema;
+}
+
+async function identify(
+  edge: Edge,
+  { route, request, reply }: { route: Route; request: FastifyRequest; reply: FastifyReply },
+): Promise<Call> {
+  const call = callOf(request);
+  if (route.needs === "public") return call;
+  const { authenticate, origin } = edge.options;
+  invariant(authenticate !== undefined, "a server with protected routes can authenticate");
+  const { caller, headers } = await authenticate(
+    {
+      method: request.method,
+      url: origin + pathOf(request),
+      authorization: call.header("authorization"),
+      dpop: call.header("dpop"),
+      now: call.now,
+    },
+    route.needs,
+  );
+  if (headers !== undefined) reply.headers(headers);
+  return calledBy(call, caller);
+}
+
+const pathOf = (request: FastifyRequest): string => (request.raw.url ?? "/").split(/[?#]/, 1)[0] ?? "/";
+
+/** 1 to 255 visible ASCII characters (V11); two of them, or one with a line break, never reach us as one. */
+function idempotencyKeyOf(call: Call): string {
+  const key = call.header("idempotency-key");
+  if (key === undefined || key === "") throw new Problem("idempotency_key_required");
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw new Problem("idempotency_key_invalid");
+  return key;
+}
+
+type Sent = { readonly value: unknown; readonly bytes: Uint8Array | string | undefined };
+
+async function readInput(
+  request: FastifyRequest,
+  { body, bytesMax }: { body: z.ZodType | "raw" | undefined; bytesMax: number },
+): Promise<Sent> {
+  if (body === undefined) return { value: undefined, bytes: undefined };
+  if (body === "raw") {
+    const bytes = await readBody(request.raw, bytesMax);
+    return { value: bytes, bytes };
+  }
+  const json = await readJson(request.raw, bytesMax);
+  return { value: parse(body, json), bytes: canonicalise(json) };
+}
+
+// The digest covers method and address too: a key used again for another charge's capture is another request.
+function digestOf(call: Call, { bytes }: Sent): string {
+  const head = `${call.method} ${call.url}\n`;
+  const body = typeof bytes === "string" ? bytes : Buffer.from(bytes ?? "").toString("base64");
+  return sha256b64url(head + body);
+}
+
+function checkAnswer(route: Route, answer: Answer): void {
+  const declared = new Map(Object.entries(route.answers)).get(String(answer.status));
+  invariant(
+    declared instanceof z.ZodType,
+    `${route.method} ${route.path} declares the status ${answer.status}`,
+  );
+  const wrong = declared
+    .safeParse(answer.body)
+    .error?.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
+  invariant(wrong === undefined, `${route.method} ${route.path} answers as declared (${wrong?.join("; ")})`);
+}
+
+function sendAnswer(reply: FastifyReply, { status, headers = {}, body }: Answer): FastifyReply {
+  reply.code(status).headers(headers);
+  if (body === undefined) return reply.send();
+  const raw = typeof body === "string" || body instanceof Uint8Array;
+  if (raw && reply.hasHeader("content-type"))
+    return reply.send(typeof body === "string" ? body : Buffer.from(body));
+  if (!reply.hasHeader("content-type")) reply.header("content-type", "application/json");
+  return reply.send(JSON.stringify(body));
+}
