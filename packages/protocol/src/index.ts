@@ -12,13 +12,17 @@ export {
   examineCheckpoint,
   genesisHash,
 } from "./audit/index.ts";
+export { type Catalogue, cataloguePath, makeCatalogue, readCatalogue } from "./catalogue/index.ts";
 export {
+  base64,
   base64url,
+  concatBytes,
   decodeUtf8,
   isJsonObject,
   type Json,
   type JsonLimits,
   type JsonObject,
+  type Mac,
   parseJson,
   readJson,
   type Sha256,
@@ -37,6 +41,29 @@ export {
   type RemitEvent,
   type Retention,
 } from "./events.ts";
+export {
+  type Component,
+  contentDigestField,
+  fieldValue,
+  findSignature,
+  type HeaderPair,
+  type HttpRequest,
+  type HttpResponse,
+  prepareSignature,
+  type SignatureParameters,
+  type SignedMessage,
+  sha256OfContentDigest,
+  signatureField,
+} from "./http-signature/index.ts";
+export {
+  type Instruction,
+  type InstructionOp,
+  type InstructionOrder,
+  instructionLifetimeS,
+  instructionTyp,
+  makeInstruction,
+  readInstruction,
+} from "./instruction/index.ts";
 export { canonicalise } from "./jcs/index.ts";
 export {
   algOf,
@@ -65,6 +92,56 @@ export {
   type Unproven,
   type Unsigned,
 } from "./jose/index.ts";
+export { Members } from "./members.ts";
+export {
+  checkMerchantNonce,
+  makeMerchantNonce,
+  merchantNonceMs,
+  type NoncePlace,
+} from "./merchant-nonce/index.ts";
+export {
+  type Binding,
+  type Challenge,
+  type Credential,
+  challengeId,
+  challengeRequest,
+  checkChallenge,
+  formatChallenge,
+  formatCredential,
+  formatReceipt,
+  makeChallenge,
+  mandateMethod,
+  type PaymentReceipt,
+  parseChallenges,
+  parseCredential,
+  parseReceipt,
+  paymentAuthorizationHeader,
+  paymentReceiptHeader,
+} from "./mpp/index.ts";
+export {
+  checkExpected,
+  type ExpectedOffer,
+  type Offer,
+  type OfferLine,
+  type OfferResource,
+  offerDigestOf,
+  offerExpiresAt,
+  offerJws,
+  offerLabel,
+  offerLifetimeMsMax,
+  offerTyp,
+  parseOffer,
+  peekOffer,
+  prepareResponse,
+  priceOf,
+  type ResponseSignature,
+  type ResponseToSign,
+  readOfferJws,
+  readOfferResponse,
+  readSignedResponse,
+  type SignedResponse,
+} from "./offer/index.ts";
+export { type PaymentCredential, readPaymentCredential } from "./payment-credential/index.ts";
 export {
   isProblemCode,
   oauthErrorOf,
@@ -78,6 +155,19 @@ export {
   toProblemJson,
 } from "./problems.ts";
 export {
+  type EvidenceKey,
+  type EvidenceKeySet,
+  evidenceKeyAt,
+  evidenceKeysPath,
+  leafDigestOf,
+  makeReceipt,
+  parseEvidenceKeys,
+  type Receipt,
+  type ReceiptFacts,
+  readReceipt,
+  receiptTyp,
+} from "./receipt/index.ts";
+export {
   isScope,
   mayBeBearer,
   parseScope,
@@ -86,3 +176,27 @@ export {
   scopeRules,
   scopes,
 } from "./scopes.ts";
+export {
+  encodeHeader,
+  type MandatePayment,
+  type MandateTerms,
+  mandatePayload,
+  mandateRequirement,
+  mandateScheme,
+  mandateSettled,
+  mandateTermsOf,
+  type PaymentPayload,
+  type PaymentRequired,
+  type PaymentRequirement,
+  parseMandatePayload,
+  parsePaymentPayload,
+  parsePaymentRequired,
+  parseRequirement,
+  parseSettleResponse,
+  paymentRequiredHeader,
+  paymentResponseHeader,
+  paymentSignatureHeader,
+  receiptOfSettled,
+  remitNetwork,
+  type SettleResponse,
+} from "./x402/index.ts";

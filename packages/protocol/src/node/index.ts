@@ -1,4 +1,15 @@
 export {
+  hmacSha256,
+  offerDigest,
+  signOffer,
+  signResponse,
+  verifyCatalogue,
+  verifyInstruction,
+  verifyOffer,
+  verifyOfferResponse,
+  verifyReceipt,
+} from "./commerce.ts";
+export {
   generateJwk,
   holds,
   settle,
@@ -9,3 +20,17 @@ export {
   signJws,
   thumbprint,
 } from "./signatures.ts";
+export {
+  issueMandate,
+  makeClientAssertion,
+  makeDpopProof,
+  makePresentation,
+  presentationNonce,
+  randomText,
+  verifyAccessToken,
+  verifyClientAssertion,
+  verifyDpopProof,
+  verifyMandate,
+  verifyPresentation,
+  verifyStatusList,
+} from "./tokens.ts";

@@ -1,0 +1,1 @@
+export { type Catalogue, cataloguePath, makeCatalogue, readCatalogue } from "./catalogue.ts";

@@ -1,0 +1,9 @@
+export {
+  type Instruction,
+  type InstructionOp,
+  type InstructionOrder,
+  instructionLifetimeS,
+  instructionTyp,
+  makeInstruction,
+  readInstruction,
+} from "./instruction.ts";

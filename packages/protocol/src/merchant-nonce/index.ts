@@ -1,0 +1,1 @@
+export { checkMerchantNonce, makeMerchantNonce, merchantNonceMs, type NoncePlace } from "./merchant-nonce.ts";

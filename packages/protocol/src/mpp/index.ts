@@ -1,0 +1,21 @@
+export {
+  type Binding,
+  type Challenge,
+  challengeId,
+  challengeRequest,
+  checkChallenge,
+  formatChallenge,
+  makeChallenge,
+  paymentAuthorizationHeader,
+} from "./challenge.ts";
+export {
+  type Credential,
+  formatCredential,
+  formatReceipt,
+  mandateMethod,
+  type PaymentReceipt,
+  parseCredential,
+  parseReceipt,
+  paymentReceiptHeader,
+} from "./credential.ts";
+export { parseChallenges } from "./parse-challenges.ts";

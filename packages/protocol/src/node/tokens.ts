@@ -1,0 +1,83 @@
+import { randomBytes } from "node:crypto";
+import { inflateSync } from "node:zlib";
+import { type AccessTokenClaims, type AccessTokenInput, examineAccessToken } from "../access-token/index.ts";
+import {
+  type ClientAssertion,
+  type ClientAssertionInput,
+  type ClientAssertionRequest,
+  clientAssertion,
+  examineClientAssertion,
+} from "../client-assertion/index.ts";
+import {
+  type DpopProof,
+  type DpopProofInput,
+  type DpopProofRequest,
+  dpopProof,
+  examineDpopProof,
+} from "../dpop/index.ts";
+import type { PrivateJwk } from "../jose/index.ts";
+import {
+  examineMandate,
+  type MandateInput,
+  type MandateToIssue,
+  issueMandate as unsignedMandate,
+  type VerifiedMandate,
+} from "../mandate/index.ts";
+import {
+  examinePresentation,
+  presentationNonce as nonceOf,
+  type PresentationInput,
+  type PresentationSigning,
+  presentation,
+  type VerifiedPresentation,
+} from "../presentation/index.ts";
+import { Problem } from "../problems.ts";
+import {
+  examineStatusList,
+  type StatusList,
+  type StatusListInput,
+  statusListBytesMax,
+} from "../status-list/index.ts";
+import { settle, sha256, sign } from "./signatures.ts";
+
+/** 128 random bits in base64url: a `jti`, a salt. */
+export const randomText = (): string => randomBytes(16).toString("base64url");
+
+export const makeDpopProof = (request: DpopProofRequest): string =>
+  sign(dpopProof(request, randomText(), sha256), request.key);
+
+export const verifyDpopProof = (input: DpopProofInput): DpopProof => settle(examineDpopProof(input, sha256));
+
+export const verifyAccessToken = (input: AccessTokenInput): AccessTokenClaims =>
+  settle(examineAccessToken(input));
+
+export const makeClientAssertion = (request: ClientAssertionRequest & { readonly key: PrivateJwk }): string =>
+  sign(clientAssertion(request, randomText()), request.key);
+
+export const verifyClientAssertion = (input: ClientAssertionInput): ClientAssertion =>
+  settle(examineClientAssertion(input));
+
+/** A signed mandate with all its disclosures. */
+export const issueMandate = (mandate: MandateToIssue, key: PrivateJwk): string =>
+  sign(unsignedMandate(mandate, { sha256, salt: randomText }), key);
+
+export const verifyMandate = (input: MandateInput): VerifiedMandate => settle(examineMandate(input, sha256));
+
+export const makePresentation = (request: PresentationSigning): string =>
+  sign(presentation(request, sha256), request.key);
+
+export const verifyPresentation = (input: PresentationInput): VerifiedPresentation =>
+  settle(examinePresentation(input, sha256));
+
+export const presentationNonce = (merchantNonce: string, offerDigest: string): string =>
+  nonceOf(merchantNonce, offerDigest, sha256);
+
+/** A status list, its signature checked first and then inflated, up to `statusListBytesMax`. */
+export function verifyStatusList(input: StatusListInput): StatusList {
+  const { compressed, ...rest } = settle(examineStatusList(input));
+  try {
+    return { ...rest, list: inflateSync(compressed, { maxOutputLength: statusListBytesMax }) };
+  } catch (cause) {
+    throw new Problem("status_list_invalid", { detail: "The list cannot be inflated.", cause });
+  }
+}

@@ -1,0 +1,1 @@
+export { type PaymentCredential, readPaymentCredential } from "./payment-credential.ts";

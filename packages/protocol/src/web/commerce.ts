@@ -1,0 +1,86 @@
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
+import { type Instant, invariant, toNumericDate } from "@remit/kernel";
+import { type Catalogue, readCatalogue } from "../catalogue/index.ts";
+import { base64, base64url, type Mac, utf8 } from "../encoding/index.ts";
+import { signatureField } from "../http-signature/index.ts";
+import { type Instruction, readInstruction } from "../instruction/index.ts";
+import { type PrivateJwk, signingAlgOf } from "../jose/index.ts";
+import {
+  type ExpectedOffer,
+  type Offer,
+  offerDigestOf,
+  offerJws,
+  offerLabel,
+  prepareResponse,
+  type ResponseSignature,
+  type ResponseToSign,
+  readOfferJws,
+  readOfferResponse,
+  type SignedResponse,
+} from "../offer/index.ts";
+import { type EvidenceKey, type Receipt, readReceipt } from "../receipt/index.ts";
+import { settle, sha256, sign, signatureOf } from "./signatures.ts";
+
+/** Hexport const hmacSha256 =
+  (key: Uint8Array): Mac =>
+  (data) =>
+    hmac(nobleSha256, key, typeof data === "string" ? utf8(data) : data);-SHA-256 under a key of at least 32 bytes. */
+export const hmacSha256 =
+  (key: Uint8Array): Mac =>
+  (data) =>
+    hmac(nobleSha256, key, typeof data === "string" ? utf8(data) : data);
+
+export const offerDigest = (offer: Offer): string => offerDigestOf(sha256, offer);
+
+/** The offer as a compact JWS (`typ: remit-offer+jwt`). */
+export const signOffer = (key: PrivateJwk, offer: Offer): Promise<string> => sign(offerJws(offer), key);
+
+/** The offer of a compact JWS, verified. Throws a Problem of the `offer_…` codes. */
+export const verifyOffer = (jws: string, expected: ExpectedOffer): Promise<Offer> =>
+  settle(readOfferJws(jws, expected));
+
+/** Signs a response (RFC 9421, label `offer-sig`); answers the headers to send with exactly this body. */
+export async function signResponse(
+  key: PrivateJwk,
+  response: ResponseToSign,
+): Promise<Readonly<Record<string, string>>> {
+  invariant(key.kid !== undefined, "a key that signs responses has a kid");
+  const createdS = toNumericDate(response.now);
+  const { base, headers } = prepareResponse({
+    request: { method: response.method ?? "GET", targetUri: response.targetUri },
+    ...(response.status !== undefined && { status: response.status }),
+    ...(response.contentType !== undefined && { contentType: response.contentType }),
+    body: response.body,
+    keyid: key.kid,
+    alg: signingAlgOf(key) === "EdDSA" ? "ed25519" : "ecdsa-p256-sha256",
+    createdS,
+    expiresS: createdS + (response.lifetimeS ?? 300),
+    nonce: base64url.encode(crypto.getRandomValues(new Uint8Array(16))),
+    sha256,
+  });
+  const signature = base64.encode(await signatureOf(key, utf8(base)));
+  return { ...headers, Signature: signatureField(offerLabel, signature) };
+}
+
+/** The offer of a signed response, verified with all that its signature covers. */
+export const verifyOfferResponse = (
+  response: SignedResponse,
+  expected: ExpectedOffer,
+): Promise<{ readonly offer: Offer; readonly signature: ResponseSignature }> =>
+  settle(readOfferResponse(response, { ...expected, sha256 }));
+
+export const verifyCatalogue = (response: SignedResponse, expected: ExpectedOffer): Promise<Catalogue> =>
+  settle(readCatalogue(response, { ...expected, sha256 }));
+
+/** A receipt verified offline against the issuer's evidence keys. Throws `receipt_invalid`. */
+export const verifyReceipt = (
+  jws: string,
+  expected: { readonly issuer: string; readonly keys: readonly EvidenceKey[]; readonly now?: Instant },
+): Promise<Receipt> => settle(readReceipt(jws, { ...expected, sha256 }));
+
+/** An instruction of the authorization server, verified. Throws `instruction_invalid`. */
+export const verifyInstruction = (
+  jws: string,
+  expected: Parameters<typeof readInstruction>[1],
+): Promise<Instruction> => settle(readInstruction(jws, expected));

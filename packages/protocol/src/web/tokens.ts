@@ -1,0 +1,76 @@
+import { type AccessTokenClaims, type AccessTokenInput, examineAccessToken } from "../access-token/index.ts";
+import {
+  type ClientAssertion,
+  type ClientAssertionInput,
+  type ClientAssertionRequest,
+  clientAssertion,
+  examineClientAssertion,
+} from "../client-assertion/index.ts";
+import {
+  type DpopProof,
+  type DpopProofInput,
+  type DpopProofRequest,
+  dpopProof,
+  examineDpopProof,
+} from "../dpop/index.ts";
+import { base64url } from "../encoding/index.ts";
+import type { PrivateJwk } from "../jose/index.ts";
+import {
+  examineMandate,
+  type MandateInput,
+  type MandateToIssue,
+  issueMandate as unsignedMandate,
+  type VerifiedMandate,
+} from "../mandate/index.ts";
+import {
+  examinePresentation,
+  presentationNonce as nonceOf,
+  type PresentationInput,
+  type PresentationSigning,
+  presentation,
+  type VerifiedPresentation,
+} from "../presentation/index.ts";
+import { examineStatusList, type StatusList, type StatusListInput } from "../status-list/index.ts";
+import { inflate } from "./inflate.ts";
+import { settle, sha256, sign } from "./signatures.ts";
+
+/** 128 random bits in base64url: a `jti`, a salt. */
+export const randomText = (): string => base64url.encode(crypto.getRandomValues(new Uint8Array(16)));
+
+export const makeDpopProof = async (request: DpopProofRequest): Promise<string> =>
+  sign(dpopProof(request, randomText(), sha256), request.key);
+
+export const verifyDpopProof = async (input: DpopProofInput): Promise<DpopProof> =>
+  settle(examineDpopProof(input, sha256));
+
+export const verifyAccessToken = async (input: AccessTokenInput): Promise<AccessTokenClaims> =>
+  settle(examineAccessToken(input));
+
+export const makeClientAssertion = async (
+  request: ClientAssertionRequest & { readonly key: PrivateJwk },
+): Promise<string> => sign(clientAssertion(request, randomText()), request.key);
+
+export const verifyClientAssertion = async (input: ClientAssertionInput): Promise<ClientAssertion> =>
+  settle(examineClientAssertion(input));
+
+/** A signed mandate with all its disclosures. */
+export const issueMandate = async (mandate: MandateToIssue, key: PrivateJwk): Promise<string> =>
+  sign(unsignedMandate(mandate, { sha256, salt: randomText }), key);
+
+export const verifyMandate = async (input: MandateInput): Promise<VerifiedMandate> =>
+  settle(examineMandate(input, sha256));
+
+export const makePresentation = async (request: PresentationSigning): Promise<string> =>
+  sign(presentation(request, sha256), request.key);
+
+export const verifyPresentation = async (input: PresentationInput): Promise<VerifiedPresentation> =>
+  settle(examinePresentation(input, sha256));
+
+export const presentationNonce = (merchantNonce: string, offerDigest: string): string =>
+  nonceOf(merchantNonce, offerDigest, sha256);
+
+/** A status list, its signature checked first and then inflated, up to `statusListBytesMax`. */
+export async function verifyStatusList(input: StatusListInput): Promise<StatusList> {
+  const { compressed, ...rest } = await settle(examineStatusList(input));
+  return { ...rest, list: await inflate(compressed) };
+}

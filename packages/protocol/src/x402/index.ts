@@ -1,0 +1,26 @@
+export {
+  type MandatePayment,
+  type MandateTerms,
+  mandatePayload,
+  mandateRequirement,
+  mandateScheme,
+  mandateSettled,
+  mandateTermsOf,
+  parseMandatePayload,
+  receiptOfSettled,
+  remitNetwork,
+} from "./mandate-scheme.ts";
+export {
+  encodeHeader,
+  type PaymentPayload,
+  type PaymentRequired,
+  type PaymentRequirement,
+  parsePaymentPayload,
+  parsePaymentRequired,
+  parseRequirement,
+  parseSettleResponse,
+  paymentRequiredHeader,
+  paymentResponseHeader,
+  paymentSignatureHeader,
+  type SettleResponse,
+} from "./messages.ts";
