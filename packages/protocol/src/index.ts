@@ -1,4 +1,10 @@
 export {
+  type AccessTokenClaims,
+  type AccessTokenInput,
+  type ActClaim,
+  examineAccessToken,
+} from "./access-token/index.ts";
+export {
   type AuditBody,
   type AuditBreak,
   type AuditCheckpoint,
@@ -14,10 +20,28 @@ export {
 } from "./audit/index.ts";
 export { type Catalogue, cataloguePath, makeCatalogue, readCatalogue } from "./catalogue/index.ts";
 export {
+  type ClientAssertion,
+  type ClientAssertionInput,
+  type ClientAssertionRequest,
+  claimedClientOf,
+  clientAssertion,
+  clientAssertionLifetimeSMax,
+  clientAssertionType,
+  examineClientAssertion,
+} from "./client-assertion/index.ts";
+export {
+  type DpopProof,
+  type DpopProofInput,
+  type DpopProofRequest,
+  dpopProof,
+  examineDpopProof,
+} from "./dpop/index.ts";
+export {
   base64,
   base64url,
   concatBytes,
   decodeUtf8,
+  equalBytes,
   isJsonObject,
   type Json,
   type JsonLimits,
@@ -26,6 +50,7 @@ export {
   parseJson,
   readJson,
   type Sha256,
+  utf8,
 } from "./encoding/index.ts";
 export {
   type Actor,
@@ -65,6 +90,7 @@ export {
   readInstruction,
 } from "./instruction/index.ts";
 export { canonicalise } from "./jcs/index.ts";
+export { clockSkewS, isAhead, isExpired, isFresh } from "./jose/claims.ts";
 export {
   algOf,
   checkOf,
@@ -81,6 +107,7 @@ export {
   parseJws,
   parsePrivateJwk,
   parsePublicJwk,
+  payloadOf,
   publicJwkOf,
   type RsaPublicJwk,
   type SignatureAlg,
@@ -92,6 +119,7 @@ export {
   type Unproven,
   type Unsigned,
 } from "./jose/index.ts";
+export * from "./mandate/index.ts";
 export { Members } from "./members.ts";
 export {
   checkMerchantNonce,
@@ -143,6 +171,15 @@ export {
 } from "./offer/index.ts";
 export { type PaymentCredential, readPaymentCredential } from "./payment-credential/index.ts";
 export {
+  examinePresentation,
+  type PresentationInput,
+  type PresentationRequest,
+  type PresentationSigning,
+  presentation,
+  presentationNonce,
+  type VerifiedPresentation,
+} from "./presentation/index.ts";
+export {
   isProblemCode,
   oauthErrorOf,
   Problem,
@@ -176,6 +213,21 @@ export {
   scopeRules,
   scopes,
 } from "./scopes.ts";
+export {
+  type ClaimPath,
+  type Disclose,
+  type Disclosure,
+  issueSdJwt,
+  type OpenedClaims,
+  openClaims,
+  presentSdJwt,
+  readDisclosure,
+  type SdJwtDraft,
+  type SdJwtParts,
+  type SdJwtTools,
+  splitSdJwt,
+} from "./sd-jwt/index.ts";
+export * from "./status-list/index.ts";
 export {
   encodeHeader,
   type MandatePayment,

@@ -1,4 +1,12 @@
-export { type JwsHeader, type JwsRules, keyIdOf, type ParsedJws, parseJws, signingInputOf } from "./jws.ts";
+export {
+  type JwsHeader,
+  type JwsRules,
+  keyIdOf,
+  type ParsedJws,
+  parseJws,
+  payloadOf,
+  signingInputOf,
+} from "./jws.ts";
 export {
   algOf,
   type EcPublicJwk,

@@ -25,10 +25,11 @@ export type JwsRules = {
   readonly refuse: ProblemCode;
   /** DPoP proofs carry their key (RFC 9449 §4.2); nothing else may. */
   readonly headerJwk?: boolean;
+  /** 16 384 unless told. */
+  readonly charactersMax?: number;
 };
 
-const bytesMax = 16_384;
-const signatureBytes: Readonly<Record<"ES256" | "EdDSA", number>> = { ES256: 64, EdDSA: 64 };
+const charactersMaxUsual = 16_384;
 // A key that travels in the header, or is fetched because of it, would be the sender's own (RFC 8725 §3.10);
 // `crit` and `b64` change what the signature means (RFC 7515 §4.1.11, RFC 7797).
 const forbiddenHeaders = ["crit", "b64", "zip", "jku", "x5u", "x5c"];
@@ -42,14 +43,15 @@ export function parseJws(text: string, rules: JwsRules): ParsedJws {
   const refuse = (because: string): never => {
     throw new Problem(rules.refuse, { detail: because });
   };
-  if (text.length > bytesMax) return refuse(`The JWS is longer than ${bytesMax} characters.`);
+  const lengthMax = rules.charactersMax ?? charactersMaxUsual;
+  if (text.length > lengthMax) return refuse(`The JWS is longer than ${lengthMax} characters.`);
   const firstDot = text.indexOf(".");
   const lastDot = text.lastIndexOf(".");
   if (firstDot < 1 || text.indexOf(".", firstDot + 1) !== lastDot || lastDot === firstDot)
     return refuse("The JWS does not have three parts.");
-  const header = headerOf(readPart(text.slice(0, firstDot)), rules);
+  const header = headerOf(readPart(text.slice(0, firstDot), charactersMaxUsual), rules);
   if (typeof header === "string") return refuse(header);
-  const payload = readPart(text.slice(firstDot + 1, lastDot));
+  const payload = readPart(text.slice(firstDot + 1, lastDot), lengthMax);
   if (payload === undefined) return refuse("The payload is not a strict JSON object in base64url.");
   const signature = base64url.decode(text.slice(lastDot + 1));
   if (signature === undefined || !hasRightSize(header.alg, signature))
@@ -59,18 +61,24 @@ export function parseJws(text: string, rules: JwsRules): ParsedJws {
 
 /** The `kid` a JWS claims, to find or fetch the key with. Nothing about it is proven. */
 export function keyIdOf(jws: string): string | undefined {
-  const header = jws.length > bytesMax ? undefined : readPart(jws.slice(0, Math.max(0, jws.indexOf("."))));
+  const header = readPart(jws.slice(0, Math.max(0, jws.indexOf("."))), charactersMaxUsual);
   return typeof header?.["kid"] === "string" ? header["kid"] : undefined;
+}
+
+/** The payload a JWS claims, for its own holder or to find a key with. Nothing about it is proven. */
+export function payloadOf(jws: string): JsonObject | undefined {
+  const start = jws.indexOf(".") + 1;
+  return readPart(jws.slice(start, jws.indexOf(".", start)), charactersMaxUsual);
 }
 
 /** What a JWS signs (RFC 7515 §5.1): the two parts in base64url with a dot between. */
 export const signingInputOf = (header: JsonObject, payload: JsonObject): string =>
   `${base64url.encode(JSON.stringify(header))}.${base64url.encode(JSON.stringify(payload))}`;
 
-function readPart(part: string): JsonObject | undefined {
-  const bytes = base64url.decode(part);
+function readPart(part: string, charactersMax: number): JsonObject | undefined {
+  const bytes = part.length > charactersMax ? undefined : base64url.decode(part);
   if (bytes === undefined) return undefined;
-  const found = readJson(bytes, bytesMax);
+  const found = readJson(bytes, charactersMax);
   return "value" in found && isJsonObject(found.value) ? found.value : undefined;
 }
 
@@ -91,4 +99,4 @@ function headerOf(header: JsonObject | undefined, rules: JwsRules): JwsHeader | 
 }
 
 const hasRightSize = (alg: SignatureAlg, signature: Uint8Array): boolean =>
-  alg === "RS256" ? signature.length >= 256 : signature.length === signatureBytes[alg];
+  alg === "RS256" ? signature.length >= 256 : signature.length === 64;

@@ -1,0 +1,147 @@
+import { type Instant, toNumericDate } from "@remit/kernel";
+import { base64url, type Sha256 } from "../encoding/index.ts";
+import { isFresh, isNumericDate, isText } from "../jose/claims.ts";
+import {
+  checkOf,
+  type ParsedJws,
+  type PrivateJwk,
+  type PublicJwk,
+  parseJws,
+  publicJwkOf,
+  thumbprintInput,
+  type Unproven,
+  type Unsigned,
+} from "../jose/index.ts";
+import { Problem } from "../problems.ts";
+
+export type DpopProofInput = {
+  readonly proof: string;
+  readonly method: string;
+  /** The URL at which the request arrived, as its sender knows it. */
+  readonly url: string;
+  readonly now: Instant;
+  /** With a token the proof must name its digest (`ath`); without one it must not. */
+  readonly accessToken?: string;
+  /** The nonce the proof must carry, or what says whether it is one of ours. */
+  readonly nonce?: string | ((nonce: string) => boolean);
+  /** The token's `cnf.jkt`, or the registered key's thumbprint. */
+  readonly requiredThumbprint?: string;
+};
+
+/** A proof that holds for this request. That `jti` is new for this `thumbprint` is for the caller to claim. */
+export type DpopProof = {
+  readonly thumbprint: string;
+  readonly jti: string;
+  readonly jwk: PublicJwk;
+  /** Seconds. */
+  readonly iat: number;
+  readonly nonce?: string;
+};
+
+const typ = "dpop+jwt";
+const jtiLengthMax = 256;
+
+/**
+ * RFC 9449 §4.3, all but the signature (still a check) and the first use of `jti`. Throws `invalid_dpop_proof`, or
+ * `use_dpop_nonce` when the nonce is missing or no longer one of ours.
+ */
+export function examineDpopProof(input: DpopProofInput, sha256: Sha256): Unproven<DpopProof> {
+  const jws = parseJws(input.proof, {
+    typ: [typ],
+    algs: ["ES256", "EdDSA"],
+    refuse: "invalid_dpop_proof",
+    headerJwk: true,
+  });
+  const { jwk } = jws.header;
+  if (jwk === undefined) throw refused("The header has no jwk.");
+  const { jti, iat } = requestBinding(jws, input);
+  checkTokenBinding(jws, input, sha256);
+  const thumbprint = base64url.encode(sha256(thumbprintInput(jwk)));
+  if (input.requiredThumbprint !== undefined && thumbprint !== input.requiredThumbprint)
+    throw refused("The proof is signed with another key than the one it must be.");
+  const nonce = checkNonce(jws, input.nonce);
+  return {
+    checks: [checkOf(jws, jwk, "invalid_dpop_proof")],
+    value: { thumbprint, jti, jwk, iat, ...(nonce !== undefined && { nonce }) },
+  };
+}
+
+function requestBinding({ payload }: ParsedJws, input: DpopProofInput): { jti: string; iat: number } {
+  const { jti, htm, htu, iat } = payload;
+  if (!isText(jti) || jti.length > jtiLengthMax) throw refused("jti must be a short text.");
+  if (htm !== input.method) throw refused("htm is not the method of this request.");
+  if (!isText(htu) || !sameTarget(htu, input.url)) throw refused("htu is not the URL of this request.");
+  if (!isNumericDate(iat) || !isFresh(iat, input.now)) throw refused("iat is not within 60 seconds of now.");
+  return { jti, iat };
+}
+
+function checkTokenBinding({ payload }: ParsedJws, input: DpopProofInput, sha256: Sha256): void {
+  // RFC 9449 §4.3: without ath, a proof made for one token could accompany another.
+  const expected = input.accessToken === undefined ? undefined : base64url.encode(sha256(input.accessToken));
+  if (payload["ath"] !== expected) throw refused("ath is not the digest of the access token.");
+}
+
+function checkNonce({ payload }: ParsedJws, expected: DpopProofInput["nonce"]): string | undefined {
+  const nonce = payload["nonce"];
+  if (nonce !== undefined && !isText(nonce)) throw refused("nonce must be a text.");
+  if (expected === undefined) return nonce;
+  const accepted =
+    nonce !== undefined && (typeof expected === "string" ? nonce === expected : expected(nonce));
+  if (!accepted) throw new Problem("use_dpop_nonce");
+  return nonce;
+}
+
+const refused = (detail: string): Problem => new Problem("invalid_dpop_proof", { detail });
+
+/**
+ * RFC 9449 §4.3 (9): equal without query and fragment, after the normalisation of RFC 3986 §6.2.2 and §6.2.3 (scheme and
+ * host in lower case, no default port). User information is refused.
+ */
+function sameTarget(htu: string, url: string): boolean {
+  const claimed = targetOf(htu);
+  return claimed !== undefined && claimed === targetOf(url);
+}
+
+function targetOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  if (url.protocol !== "https:" && url.protocol !== "http:") return undefined;
+  return url.username === "" && url.password === "" ? url.origin + url.pathname : undefined;
+}
+
+export type DpopProofRequest = {
+  readonly key: PrivateJwk;
+  readonly method: string;
+  readonly url: string;
+  readonly now: Instant;
+  readonly accessToken?: string;
+  readonly nonce?: string;
+};
+
+/** A proof for one request (RFC 9449 §4.2); `jti` must never be used again. */
+export function dpopProof(request: DpopProofRequest, jti: string, sha256: Sha256): Unsigned<string> {
+  const { key, method, url, now, accessToken, nonce } = request;
+  const htu = targetOf(url);
+  if (htu === undefined)
+    throw new Problem("invalid_request", { detail: "The URL is not one of http or https." });
+  return {
+    // The proof's key travels in `jwk`; a `kid` beside it would say nothing.
+    header: { typ, kid: undefined, jwk: bareJwk(key) },
+    payload: {
+      jti,
+      htm: method,
+      htu,
+      iat: toNumericDate(now),
+      ...(accessToken !== undefined && { ath: base64url.encode(sha256(accessToken)) }),
+      ...(nonce !== undefined && { nonce }),
+    },
+    finish: (jws) => jws,
+  };
+}
+
+function bareJwk(key: PrivateJwk): { readonly [member: string]: string } {
+  const jwk = publicJwkOf(key);
+  return jwk.kty === "EC"
+    ? { kty: "EC", crv: jwk.crv, x: jwk.x, y: jwk.y }
+    : { kty: "OKP", crv: jwk.crv, x: jwk.x };
+}

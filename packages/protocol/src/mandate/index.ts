@@ -1,0 +1,35 @@
+export { type Admission, admits, type Purchase } from "./admits.ts";
+export {
+  type ConsentEvidence,
+  type MandateClaims,
+  type MandateToIssue,
+  mandateTyp,
+  mandateTyps,
+  mandateValidUntil,
+  mandateVct,
+  type StatusReference,
+} from "./claims.ts";
+export {
+  examineMandate,
+  examineMandateParts,
+  issueMandate,
+  type MandateInput,
+  type VerifiedMandate,
+} from "./credential.ts";
+export {
+  type AcceptedAsset,
+  isAmount,
+  isOrigin,
+  type LineItem,
+  type MandateDetails,
+  mandateDetailsType,
+  mandateVersion,
+  type Rail,
+  rails,
+  type StepUp,
+  type Velocity,
+  type VisibleDetails,
+  velocityPeriods,
+} from "./details.ts";
+export { type MandateRequest, parseMandateDetails, parseMandateRequest } from "./request.ts";
+export { describeMandate } from "./words.ts";
