@@ -18,7 +18,7 @@ export {
   examineCheckpoint,
   genesisHash,
 } from "./audit/index.ts";
-export { type Catalogue, cataloguePath, makeCatalogue, readCatalogue } from "./catalogue/index.ts";
+export { type Catalogue, cataloguePath, examineCatalogue, makeCatalogue } from "./catalogue/index.ts";
 export {
   type ClientAssertion,
   type ClientAssertionInput,
@@ -81,13 +81,13 @@ export {
   signatureField,
 } from "./http-signature/index.ts";
 export {
+  examineInstruction,
   type Instruction,
   type InstructionOp,
   type InstructionOrder,
   instructionLifetimeS,
   instructionTyp,
   makeInstruction,
-  readInstruction,
 } from "./instruction/index.ts";
 export { canonicalise } from "./jcs/index.ts";
 export { clockSkewS, isAhead, isExpired, isFresh } from "./jose/claims.ts";
@@ -149,6 +149,9 @@ export {
 export {
   checkExpected,
   type ExpectedOffer,
+  examineOffer,
+  examineOfferResponse,
+  examineSignedResponse,
   type Offer,
   type OfferLine,
   type OfferResource,
@@ -164,9 +167,6 @@ export {
   priceOf,
   type ResponseSignature,
   type ResponseToSign,
-  readOfferJws,
-  readOfferResponse,
-  readSignedResponse,
   type SignedResponse,
 } from "./offer/index.ts";
 export { type PaymentCredential, readPaymentCredential } from "./payment-credential/index.ts";
@@ -196,12 +196,12 @@ export {
   type EvidenceKeySet,
   evidenceKeyAt,
   evidenceKeysPath,
+  examineReceipt,
   leafDigestOf,
   makeReceipt,
   parseEvidenceKeys,
   type Receipt,
   type ReceiptFacts,
-  readReceipt,
   receiptTyp,
 } from "./receipt/index.ts";
 export {

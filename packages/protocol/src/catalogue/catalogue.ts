@@ -6,10 +6,10 @@ import {
   checkExpected,
   checkOfferTime,
   type ExpectedOffer,
+  examineSignedResponse,
   type Offer,
   offerLifetimeMsMax,
   parseOffer,
-  readSignedResponse,
   type SignedResponse,
 } from "../offer/index.ts";
 import { Problem } from "../problems.ts";
@@ -37,12 +37,12 @@ export const makeCatalogue = (
 ): Catalogue => ({ "@context": "https://schema.org", "@type": "OfferCatalog", ...merchant, offers });
 
 /** Reads a signed catalogue; one offer of another merchant, or a price that has expired, refuses the whole. */
-export function readCatalogue(
+export function examineCatalogue(
   response: SignedResponse,
   expected: ExpectedOffer & { readonly sha256: Sha256 },
 ): Unproven<Catalogue> {
   const lifetimeMsMax = offerLifetimeMsMax.catalogue;
-  const { checks } = readSignedResponse(response, { ...expected, lifetimeMsMax });
+  const { checks } = examineSignedResponse(response, { ...expected, lifetimeMsMax });
   const json = Members.of(
     parseJson(response.body, { bytesMax, refuse: "offer_malformed" }),
     "offer_malformed",

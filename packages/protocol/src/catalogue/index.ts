@@ -1,1 +1,1 @@
-export { type Catalogue, cataloguePath, makeCatalogue, readCatalogue } from "./catalogue.ts";
+export { type Catalogue, cataloguePath, examineCatalogue, makeCatalogue } from "./catalogue.ts";

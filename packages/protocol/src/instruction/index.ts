@@ -1,9 +1,9 @@
 export {
+  examineInstruction,
   type Instruction,
   type InstructionOp,
   type InstructionOrder,
   instructionLifetimeS,
   instructionTyp,
   makeInstruction,
-  readInstruction,
 } from "./instruction.ts";

@@ -59,7 +59,7 @@ export const makeInstruction = (input: {
 };
 
 /** Reads an instruction strictly; whatever is wrong is `instruction_invalid`. The signature is left to be checked. */
-export function readInstruction(
+export function examineInstruction(
   jws: string,
   expected: {
     readonly issuer: string;

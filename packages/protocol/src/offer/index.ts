@@ -11,14 +11,14 @@ export {
   parseOffer,
   priceOf,
 } from "./offer.ts";
-export { offerJws, offerTyp, peekOffer, readOfferJws } from "./offer-jws.ts";
+export { examineOffer, offerJws, offerTyp, peekOffer } from "./offer-jws.ts";
 export {
+  examineOfferResponse,
+  examineSignedResponse,
   offerComponents,
   offerLabel,
   prepareResponse,
   type ResponseSignature,
   type ResponseToSign,
-  readOfferResponse,
-  readSignedResponse,
   type SignedResponse,
 } from "./signed-response.ts";

@@ -7,7 +7,7 @@ import { checkOfferTime, type Offer, offerLifetimeMsMax, parseOffer } from "./of
 export const offerTyp = "remit-offer+jwt";
 
 /** Reads a compact JWS whose payload is the offer itself. The signature is left to be checked. */
-export function readOfferJws(jws: string, expected: ExpectedOffer): Unproven<Offer> {
+export function examineOffer(jws: string, expected: ExpectedOffer): Unproven<Offer> {
   const parsed = parseOfferJws(jws);
   const offer = parseOffer(parsed.payload);
   const key = offerKey(parsed.header.kid, expected.keys);

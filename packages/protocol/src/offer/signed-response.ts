@@ -105,11 +105,11 @@ export function prepareResponse(input: {
 }
 
 /** Reads a response that is one signed offer. */
-export function readOfferResponse(
+export function examineOfferResponse(
   response: SignedResponse,
   expected: ExpectedOffer & { readonly sha256: Sha256 },
 ): Unproven<{ readonly offer: Offer; readonly signature: ResponseSignature }> {
-  const { checks, value: signature } = readSignedResponse(response, {
+  const { checks, value: signature } = examineSignedResponse(response, {
     ...expected,
     lifetimeMsMax: offerLifetimeMsMax.response,
   });
@@ -120,7 +120,7 @@ export function readOfferResponse(
 }
 
 /** Checks all of a signed response but the signature itself: components, times, key, algorithm and body. */
-export function readSignedResponse(
+export function examineSignedResponse(
   response: SignedResponse,
   expected: Pick<ExpectedOffer, "keys" | "now"> & { readonly sha256: Sha256; readonly lifetimeMsMax: number },
 ): Unproven<ResponseSignature> {

@@ -6,10 +6,10 @@ export {
   parseEvidenceKeys,
 } from "./evidence-keys.ts";
 export {
+  examineReceipt,
   leafDigestOf,
   makeReceipt,
   type Receipt,
   type ReceiptFacts,
-  readReceipt,
   receiptTyp,
 } from "./receipt.ts";

@@ -59,7 +59,7 @@ export function makeReceipt(input: {
  * Reads a receipt offline: its issuer, its claims, its leaf, and that its key was in force when it was issued. The
  * signature is left to be checked. `now` is given where a receipt from the future is to be refused.
  */
-export function readReceipt(
+export function examineReceipt(
   jws: string,
   expected: {
     readonly issuer: string;

@@ -1,13 +1,15 @@
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
 import { type Instant, invariant, toNumericDate } from "@remit/kernel";
-import { type Catalogue, readCatalogue } from "../catalogue/index.ts";
+import { type Catalogue, examineCatalogue } from "../catalogue/index.ts";
 import { base64, base64url, type Mac, utf8 } from "../encoding/index.ts";
 import { signatureField } from "../http-signature/index.ts";
-import { type Instruction, readInstruction } from "../instruction/index.ts";
+import { examineInstruction, type Instruction } from "../instruction/index.ts";
 import { type PrivateJwk, signingAlgOf } from "../jose/index.ts";
 import {
   type ExpectedOffer,
+  examineOffer,
+  examineOfferResponse,
   type Offer,
   offerDigestOf,
   offerJws,
@@ -15,11 +17,9 @@ import {
   prepareResponse,
   type ResponseSignature,
   type ResponseToSign,
-  readOfferJws,
-  readOfferResponse,
   type SignedResponse,
 } from "../offer/index.ts";
-import { type EvidenceKey, type Receipt, readReceipt } from "../receipt/index.ts";
+import { type EvidenceKey, examineReceipt, type Receipt } from "../receipt/index.ts";
 import { settle, sha256, sign, signatureOf } from "./signatures.ts";
 
 /** Hexport const hmacSha256 =
@@ -38,7 +38,7 @@ export const signOffer = (key: PrivateJwk, offer: Offer): Promise<string> => sig
 
 /** The offer of a compact JWS, verified. Throws a Problem of the `offer_…` codes. */
 export const verifyOffer = (jws: string, expected: ExpectedOffer): Promise<Offer> =>
-  settle(readOfferJws(jws, expected));
+  settle(examineOffer(jws, expected));
 
 /** Signs a response (RFC 9421, label `offer-sig`); answers the headers to send with exactly this body. */
 export async function signResponse(
@@ -68,19 +68,19 @@ export const verifyOfferResponse = (
   response: SignedResponse,
   expected: ExpectedOffer,
 ): Promise<{ readonly offer: Offer; readonly signature: ResponseSignature }> =>
-  settle(readOfferResponse(response, { ...expected, sha256 }));
+  settle(examineOfferResponse(response, { ...expected, sha256 }));
 
 export const verifyCatalogue = (response: SignedResponse, expected: ExpectedOffer): Promise<Catalogue> =>
-  settle(readCatalogue(response, { ...expected, sha256 }));
+  settle(examineCatalogue(response, { ...expected, sha256 }));
 
 /** A receipt verified offline against the issuer's evidence keys. Throws `receipt_invalid`. */
 export const verifyReceipt = (
   jws: string,
   expected: { readonly issuer: string; readonly keys: readonly EvidenceKey[]; readonly now?: Instant },
-): Promise<Receipt> => settle(readReceipt(jws, { ...expected, sha256 }));
+): Promise<Receipt> => settle(examineReceipt(jws, { ...expected, sha256 }));
 
 /** An instruction of the authorization server, verified. Throws `instruction_invalid`. */
 export const verifyInstruction = (
   jws: string,
-  expected: Parameters<typeof readInstruction>[1],
-): Promise<Instruction> => settle(readInstruction(jws, expected));
+  expected: Parameters<typeof examineInstruction>[1],
+): Promise<Instruction> => settle(examineInstruction(jws, expected));
