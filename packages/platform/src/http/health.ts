@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { HttpOptions } from "./http.ts";
-import { nothing, type Route, route } from "./route.ts";
+import { type Route, route } from "./route.ts";
 
 const Health = z.object({
   status: z.enum(["ok", "failing", "draining"]),
@@ -33,8 +33,8 @@ export function healthRoutes(options: HttpOptions, isDraining: () => boolean): R
     path: "/livez",
     summary: "Whether the process runs.",
     needs: "public",
-    answers: { 204: nothing },
-    handle: () => ({ status: 204 }),
+    answers: { 200: z.object({ status: z.literal("ok") }) },
+    handle: () => ({ status: 200, body: { status: "ok" } }),
   });
   return [live, ready("/readyz"), ready("/health")];
 }

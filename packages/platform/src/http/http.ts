@@ -185,7 +185,8 @@ function sendProblem(
   if (unread && hasBody) reply.header("Connection", "close");
   reply.headers({ ...edge.headers.api, ...problem.headers, "X-Request-Id": call.requestId });
   reply.code(problem.status).header("content-type", "application/problem+json");
-  return reply.send(JSON.stringify(toProblemJson(problem, call.requestId)));
+  // As bytes: to text Fastify would add a charset, which JSON types do not have (RFC 8259 §11).
+  return reply.send(Buffer.from(JSON.stringify(toProblemJson(problem, call.requestId))));
 }
 
 function register(

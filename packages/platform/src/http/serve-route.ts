@@ -121,5 +121,5 @@ function sendAnswer(reply: FastifyReply, { status, headers = {}, body }: Answer)
   if (raw && reply.hasHeader("content-type"))
     return reply.send(typeof body === "string" ? body : Buffer.from(body));
   if (!reply.hasHeader("content-type")) reply.header("content-type", "application/json");
-  return reply.send(JSON.stringify(body));
+  return reply.send(Buffer.from(JSON.stringify(body)));
 }

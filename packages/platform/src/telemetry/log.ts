@@ -19,7 +19,7 @@ const secretNames = [
   "authorization",
   "client_assertion",
   "client_secret",
-  "code",
+  "authorization_code",
   "code_verifier",
   "cookie",
   "dpop",

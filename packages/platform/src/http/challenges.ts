@@ -1,0 +1,39 @@
+import { Problem, type ProblemCode } from "@remit/protocol";
+import type { TokenNeeds } from "./route.ts";
+
+/** RFC 6750 §3.1, RFC 9449 §7.1 and §9, RFC 9470 §3: what each of our codes is called in WWW-Authenticate. */
+const errorNames: Partial<Record<ProblemCode, string>> = {
+  aud_mismatch: "invalid_token",
+  insufficient_scope: "insufficient_scope",
+  insufficient_user_authentication: "insufficient_user_authentication",
+  invalid_dpop_proof: "invalid_dpop_proof",
+  invalid_token: "invalid_token",
+  token_revoked: "invalid_token",
+  use_dpop_nonce: "use_dpop_nonce",
+};
+
+/** The refusal with the challenge that tells a client how to do better. Refusals of another kind stay as they are. */
+export function challenged(problem: Problem, needs: TokenNeeds, freshNonce: string | undefined): Problem {
+  const error = errorNames[problem.code];
+  if (error === undefined) return problem;
+  const members = [`error="${error}"`, ...hintsOf(problem.code, needs)];
+  const bearer = needs.bearer === true ? `, Bearer ${members.join(", ")}` : "";
+  const headers = {
+    "WWW-Authenticate": `DPoP ${[...members, 'algs="ES256 EdDSA"'].join(", ")}${bearer}`,
+    ...(problem.code === "use_dpop_nonce" && freshNonce !== undefined ? { "DPoP-Nonce": freshNonce } : {}),
+    ...problem.headers,
+  };
+  return new Problem(problem.code, {
+    headers,
+    cause: problem,
+    ...(problem.detail === undefined ? {} : { detail: problem.detail }),
+    ...(problem.private === undefined ? {} : { private: problem.private }),
+  });
+}
+
+function hintsOf(code: ProblemCode, { scope, stepUp }: TokenNeeds): string[] {
+  if (code === "insufficient_scope") return [`scope="${[scope].flat().join(" ")}"`];
+  if (code !== "insufficient_user_authentication" || stepUp === undefined) return [];
+  const maxAge = stepUp.maxAgeS === undefined ? [] : [`max_age="${stepUp.maxAgeS}"`];
+  return [`acr_values="${stepUp.acrValues.join(" ")}"`, ...maxAge];
+}
