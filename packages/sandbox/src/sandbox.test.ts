@@ -50,7 +50,7 @@ async function enrolled(card = "pm_card_visa") {
     payment_method: card,
     usage: "off_session",
     confirm: true,
-    payment_method_types: ["card"],
+    allowed_payment_method_types: ["card"],
     expand: ["payment_method"],
   });
   return {

@@ -111,7 +111,8 @@ function createSetupIntent(call: Call): SetupIntent {
   const { draft, parameters } = call;
   const customer = parameters.text("customer");
   const method = parameters.text("payment_method");
-  const types = parameters.list("payment_method_types");
+  const allowed = parameters.list("allowed_payment_method_types");
+  const types = [...allowed, ...parameters.list("payment_method_types")];
   const confirm = parameters.flag("confirm");
   parameters.group("automatic_payment_methods");
   const id = stripeId("seti");
@@ -123,6 +124,7 @@ function createSetupIntent(call: Call): SetupIntent {
     client_secret: `${id}_secret_${randomBytes(12).toString("hex")}`,
     customer: customer === undefined ? null : customerOf(draft, customer).id,
     payment_method: null,
+    allowed_payment_method_types: allowed.length === 0 ? null : allowed,
     payment_method_types: types.length === 0 ? ["card"] : types,
     status: method === undefined ? "requires_payment_method" : "requires_confirmation",
     usage: parameters.choice("usage", ["off_session", "on_session"]) ?? "off_session",

@@ -28,7 +28,8 @@ function newIntent(call: Call, price: { amount: number; currency: string }): Pay
   const { draft, parameters } = call;
   const customer = parameters.text("customer");
   const method = parameters.text("payment_method");
-  const types = parameters.list("payment_method_types");
+  const allowed = parameters.list("allowed_payment_method_types");
+  const types = [...allowed, ...parameters.list("payment_method_types")];
   const transfer = parameters.group("transfer_data");
   parameters.group("automatic_payment_methods");
   const id = stripeId("pi");
@@ -56,6 +57,7 @@ function newIntent(call: Call, price: { amount: number; currency: string }): Pay
     next_action: null,
     on_behalf_of: parameters.text("on_behalf_of") ?? null,
     payment_method: method === undefined ? null : methodFor(draft, method, customer).id,
+    allowed_payment_method_types: allowed.length === 0 ? null : allowed,
     payment_method_types: types.length === 0 ? ["card"] : types,
     setup_future_usage: null,
     statement_descriptor: parameters.text("statement_descriptor") ?? null,

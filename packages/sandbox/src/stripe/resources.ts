@@ -46,6 +46,7 @@ export type SetupIntent = Base<"setup_intent"> & {
   readonly client_secret: string;
   readonly customer: string | null;
   readonly payment_method: string | null;
+  readonly allowed_payment_method_types: readonly string[] | null;
   readonly payment_method_types: readonly string[];
   readonly status:
     | "requires_payment_method"
@@ -89,6 +90,7 @@ export type PaymentIntent = Base<"payment_intent"> & {
   readonly next_action: Json;
   readonly on_behalf_of: string | null;
   readonly payment_method: string | null;
+  readonly allowed_payment_method_types: readonly string[] | null;
   readonly payment_method_types: readonly string[];
   readonly setup_future_usage: null;
   readonly statement_descriptor: string | null;

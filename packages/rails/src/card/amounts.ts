@@ -1,0 +1,46 @@
+import { type Asset, assetOf, type Money, money } from "@remit/kernel";
+
+/** What Stripe writes for an amount: an integer and a lower-case currency. */
+export type StripeAmount = { readonly amount: number; readonly currency: string };
+
+// Stripe's amounts differ from ISO 4217 here: ISK and UGX are sent with two decimals that must be 00, MGA with none.
+const stripePlaces: Readonly<Record<string, number>> = { ISK: 2, UGX: 2, MGA: 0 };
+const amountMax = 99_999_999n;
+
+/** The amount as Stripe takes it; undefined when Stripe cannot express it (too large, or a fraction it has no place for). */
+export function toStripe({ asset, units }: Money): StripeAmount | undefined {
+  if (asset.kind !== "fiat" || units < 1n) return undefined;
+  const amount = rescale(units, asset.places, stripePlaces[asset.code] ?? asset.places);
+  // Three-decimal currencies are charged in steps of ten: their last digit must be 0.
+  if (amount === undefined || amount > amountMax || (asset.places === 3 && amount % 10n !== 0n))
+    return undefined;
+  return { amount: Number(amount), currency: asset.code.toLowerCase() };
+}
+
+/** Money of an amount that Stripe wrote; undefined for a currency we do not know or an amount that is no integer. */
+export function fromStripe(amount: number, currency: string): Money | undefined {
+  const asset = assetOf(currency.toUpperCase());
+  if (asset?.kind !== "fiat" || !Number.isSafeInteger(amount)) return undefined;
+  const units = rescale(BigInt(amount), stripePlaces[asset.code] ?? asset.places, asset.places);
+  return units === undefined ? undefined : money(asset, units);
+}
+
+function rescale(units: bigint, from: number, to: number): bigint | undefined {
+  if (to >= from) return units * 10n ** BigInt(to - from);
+  const step = 10n ** BigInt(from - to);
+  return units % step === 0n ? units / step : undefined;
+}
+
+// Stripe's published minimum charges, in minor units of ISO 4217.
+// biome-ignore format: a table
+const minimums: Readonly<Record<string, bigint>> = {
+  AED: 200n, AUD: 50n, BGN: 100n, BRL: 50n, CAD: 50n, CHF: 50n, CZK: 1500n, DKK: 250n, EUR: 50n, GBP: 30n,
+  HKD: 400n, HUF: 17500n, INR: 50n, JPY: 50n, MXN: 1000n, MYR: 200n, NOK: 300n, NZD: 50n, PLN: 200n, RON: 200n,
+  SEK: 300n, SGD: 50n, THB: 1000n, USD: 50n,
+};
+
+/** The least that a card can be charged; undefined where Stripe publishes none and settles it by conversion. */
+export const cardMinimum = (asset: Asset): Money | undefined => {
+  const units = minimums[asset.code];
+  return units === undefined ? undefined : money(asset, units);
+};

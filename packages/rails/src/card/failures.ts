@@ -1,0 +1,45 @@
+import Stripe from "stripe";
+import type { Uncertainty } from "../engine.ts";
+
+/** What an error of the SDK means for a payment. */
+export type Failure =
+  | { readonly kind: "declined"; readonly code: string }
+  | { readonly kind: "authentication_required" }
+  /** The object is in a state that does not allow this; reading it tells which. */
+  | { readonly kind: "wrong_state" }
+  | { readonly kind: "refused"; readonly because: string }
+  /** `settled`: Stripe has ended this call and keeps this answer for its key, so the same key gives no other. */
+  | { readonly kind: "unknown"; readonly because: Uncertainty; readonly settled: boolean };
+
+const stateCodes = [
+  "payment_intent_unexpected_state",
+  "charge_already_captured",
+  "payment_intent_incompatible_payment_method",
+];
+
+/** Reads an error of the SDK. What is no error of the SDK is a bug of ours and thrown on. */
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof Stripe.errors.StripeError)) throw error;
+  if (error instanceof Stripe.errors.StripeConnectionError)
+    return unknown(/timed out|aborted due to timeout/i.test(error.message) ? "timeout" : "connection", error);
+  if (error instanceof Stripe.errors.StripeCardError) return cardFailure(error);
+  const status = error.statusCode ?? 0;
+  if (status === 409 || status === 429) return unknown("busy", error);
+  if (status >= 500) return unknown("server_error", error);
+  if (error.code !== undefined && stateCodes.includes(error.code)) return { kind: "wrong_state" };
+  // Wrong keys, 400, 404: Stripe has looked at it and done nothing.
+  if (status >= 400) return { kind: "refused", because: error.code ?? error.type };
+  return unknown("unexpected", error);
+}
+
+function cardFailure(error: Stripe.errors.StripeCardError): Failure {
+  if (error.code === "authentication_required" || error.decline_code === "authentication_required")
+    return { kind: "authentication_required" };
+  return { kind: "declined", code: error.decline_code ?? error.code ?? "card_declined" };
+}
+
+const unknown = (because: Uncertainty, error: Stripe.errors.StripeError): Failure => ({
+  kind: "unknown",
+  because,
+  settled: error.headers?.["idempotent-replayed"] === "true",
+});

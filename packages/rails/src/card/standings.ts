@@ -1,0 +1,65 @@
+import { invariant, type Money } from "@remit/kernel";
+import type Stripe from "stripe";
+import type { Booking, Standing } from "../engine.ts";
+import { fromStripe } from "./amounts.ts";
+
+/** Where a PaymentIntent stands, in our words. */
+export function standingOf(intent: Stripe.PaymentIntent): Standing {
+  const reference = intent.id;
+  switch (intent.status) {
+    case "requires_capture":
+      return { kind: "authorized", reference, amount: moneyOf(intent.amount_capturable, intent.currency) };
+    case "succeeded":
+      return {
+        ...bookingIn(intent),
+        kind: "captured",
+        reference,
+        amount: moneyOf(intent.amount_received, intent.currency),
+      };
+    case "canceled":
+      return { kind: "released", reference };
+    case "requires_action":
+      return { kind: "requires_action", reference };
+    case "requires_confirmation":
+      return { kind: "prepared", reference };
+    case "requires_payment_method":
+      return afterFailure(intent);
+    case "processing":
+      // Cards settle at once; a method that takes days has no place here, and reading again is right.
+      return { kind: "unknown", because: "busy" };
+    default:
+      return { kind: "unknown", because: "unexpected" };
+  }
+}
+
+/** Stripe takes the method off an intent that failed; the error says why it did. */
+function afterFailure(intent: Stripe.PaymentIntent): Standing {
+  const error = intent.last_payment_error;
+  if (error === null) return { kind: "prepared", reference: intent.id };
+  if (error.code === "authentication_required") return { kind: "requires_action", reference: intent.id };
+  return {
+    kind: "declined",
+    reference: intent.id,
+    code: error.decline_code ?? error.code ?? "card_declined",
+  };
+}
+
+function bookingIn({ latest_charge }: Stripe.PaymentIntent): { booking?: Booking } {
+  const transaction = typeof latest_charge === "object" ? latest_charge?.balance_transaction : undefined;
+  return bookingOf(transaction ?? undefined);
+}
+
+/** The booking of a balance transaction that came expanded; nothing when it is only an id yet. */
+export function bookingOf(transaction: string | Stripe.BalanceTransaction | undefined): {
+  booking?: Booking;
+} {
+  if (typeof transaction !== "object") return {};
+  const amount = moneyOf(Math.abs(transaction.amount), transaction.currency);
+  return { booking: { id: transaction.id, amount, fee: moneyOf(transaction.fee, transaction.currency) } };
+}
+
+export function moneyOf(amount: number, currency: string): Money {
+  const money = fromStripe(amount, currency);
+  invariant(money !== undefined, "Stripe answers in a currency that we sent");
+  return money;
+}

@@ -1,0 +1,80 @@
+import type { Instant, Money } from "@remit/kernel";
+
+/** Why we do not know what happened. None of these says that nothing did. */
+export type Uncertainty = "timeout" | "connection" | "server_error" | "busy" | "unexpected";
+
+/** What the provider took for moving money: known once it has booked the movement on its own balance. */
+export type Booking = {
+  /** The provider's id of the booking. */
+  readonly id: string;
+  /** What was moved, positive in both directions. */
+  readonly amount: Money;
+  readonly fee: Money;
+};
+
+/**
+ * Where a payment stands according to the provider. Every verb answers with one of these, and so does reading back, so
+ * that one decision serves the direct answer and the recovery after a crash.
+ */
+export type Standing =
+  /** The provider has never heard of it. */
+  | { readonly kind: "absent" }
+  /** It exists there; nothing is held. */
+  | { readonly kind: "prepared"; readonly reference: string }
+  | { readonly kind: "authorized"; readonly reference: string; readonly amount: Money }
+  | {
+      readonly kind: "captured";
+      readonly reference: string;
+      readonly amount: Money;
+      readonly booking?: Booking;
+    }
+  | { readonly kind: "released"; readonly reference: string }
+  | { readonly kind: "declined"; readonly reference: string | null; readonly code: string }
+  | { readonly kind: "requires_action"; readonly reference: string }
+  /** The request was not acceptable; nothing happened and repeating it is in vain. */
+  | { readonly kind: "refused"; readonly because: string }
+  | { readonly kind: "unknown"; readonly because: Uncertainty };
+
+export type RefundStanding =
+  | { readonly kind: "absent" }
+  | { readonly kind: "refunded"; readonly refund: string; readonly amount: Money; readonly booking?: Booking }
+  | { readonly kind: "refused"; readonly because: string }
+  | { readonly kind: "unknown"; readonly because: Uncertainty };
+
+/** One step of one payment. `key` is our own id of the payment; with the attempt it makes the idempotency key. */
+export type Step = {
+  readonly key: string;
+  /** Rises only after a read has shown that the attempt before changed nothing. */
+  readonly attempt: number;
+};
+
+export type HoldOrder = Step & {
+  readonly amount: Money;
+  /** The provider's ids of the payer and of the instrument that pays. */
+  readonly payer: string;
+  readonly instrument: string;
+  /** The reference when an earlier run made it durable: nothing is created again. */
+  readonly reference: string | null;
+  /** When the first attempt was made durable: how long keys can be replayed counts from here. */
+  readonly startedAt: Instant;
+  /** Shown at the provider beside the payment: ids, never personal data. */
+  readonly labels: Readonly<Record<string, string>>;
+};
+
+export type CaptureOrder = Step & { readonly reference: string; readonly amount: Money };
+export type ReleaseOrder = Step & { readonly reference: string };
+export type RefundOrder = Step & { readonly reference: string; readonly amount: Money };
+
+/**
+ * The four verbs, the same for every rail. None of them throws for what the provider says or does not say; a throw is
+ * our own bug. Callers make a durable row with the step's key before each call and keep no transaction open during it.
+ */
+export type PaymentEngine = {
+  readonly rail: "card";
+  /** Makes the payment known to the provider, has its reference kept durably, and only then asks for the money. */
+  hold(order: HoldOrder, keep: (reference: string) => Promise<void>): Promise<Standing>;
+  capture(order: CaptureOrder): Promise<Standing>;
+  release(order: ReleaseOrder): Promise<Standing>;
+  refund(order: RefundOrder): Promise<RefundStanding>;
+  readBack(reference: string): Promise<Standing>;
+};
