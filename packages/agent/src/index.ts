@@ -1,1 +1,13 @@
-export {};
+export { type Agent, type AgentOptions, createAgent } from "./agent.ts";
+export {
+  type AgentKey,
+  AgentRefused,
+  type Exchange,
+  type Fetch,
+  keyOf,
+  makeKeys,
+  type Registration,
+  registerAgent,
+} from "./identity/index.ts";
+export type { HeldMandate, MandateStore, MandateWish, PendingMandate } from "./mandates/index.ts";
+export type { Paid, SpendLimits } from "./paying/index.ts";

@@ -3,6 +3,8 @@ import { base64url, type Sha256 } from "../encoding/index.ts";
 import { isFresh, isNumericDate, isText } from "../jose/claims.ts";
 import {
   checkOf,
+  type EcPublicJwk,
+  type OkpPublicJwk,
   type ParsedJws,
   type PrivateJwk,
   type PublicJwk,
@@ -109,6 +111,9 @@ function targetOf(text: string): string | undefined {
   return url.username === "" && url.password === "" ? url.origin + url.pathname : undefined;
 }
 
+/** Whose public half the proof carries: a signer that lives elsewhere gives only that. */
+type ProofKey = PrivateJwk | EcPublicJwk | OkpPublicJwk;
+
 export type DpopProofRequest = {
   readonly key: PrivateJwk;
   readonly method: string;
@@ -119,7 +124,11 @@ export type DpopProofRequest = {
 };
 
 /** A proof for one request (RFC 9449 §4.2); `jti` must never be used again. */
-export function dpopProof(request: DpopProofRequest, jti: string, sha256: Sha256): Unsigned<string> {
+export function dpopProof(
+  request: Omit<DpopProofRequest, "key"> & { readonly key: ProofKey },
+  jti: string,
+  sha256: Sha256,
+): Unsigned<string> {
   const { key, method, url, now, accessToken, nonce } = request;
   const htu = targetOf(url);
   if (htu === undefined)
@@ -139,7 +148,7 @@ export function dpopProof(request: DpopProofRequest, jti: string, sha256: Sha256
   };
 }
 
-function bareJwk(key: PrivateJwk): { readonly [member: string]: string } {
+function bareJwk(key: ProofKey): { readonly [member: string]: string } {
   const jwk = publicJwkOf(key);
   return jwk.kty === "EC"
     ? { kty: "EC", crv: jwk.crv, x: jwk.x, y: jwk.y }

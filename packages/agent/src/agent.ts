@@ -1,0 +1,63 @@
+import { type Clock, systemClock } from "@remit/kernel";
+import type { PrivateJwk } from "@remit/protocol";
+import {
+  type AgentKey,
+  createSession,
+  createWire,
+  type Exchange,
+  type Fetch,
+  keyOf,
+} from "./identity/index.ts";
+import {
+  createMemoryStore,
+  type HeldMandate,
+  type MandateStore,
+  type MandateWish,
+  type PendingMandate,
+  requestMandate,
+} from "./mandates/index.ts";
+import { createSpending, type Paid, payingFetch, type SpendLimits } from "./paying/index.ts";
+
+export type AgentOptions = {
+  /** Origin of the authorization server. */
+  readonly issuer: string;
+  /** The agent's id (`agt_…`). */
+  readonly clientId: string;
+  readonly keys: { readonly assertion: PrivateJwk | AgentKey; readonly dpop: PrivateJwk | AgentKey };
+  readonly mandates?: MandateStore;
+  readonly limits?: SpendLimits;
+  readonly fetch?: Fetch;
+  readonly clock?: Clock;
+  /** Sees every message that the SDK sends and receives. It contains tokens: show it to their owner only. */
+  readonly observe?: (exchange: Exchange) => void;
+};
+
+export type Agent = {
+  readonly clientId: string;
+  /** Asks the principal, in a browser, for a mandate. */
+  requestMandate(wish: MandateWish): Promise<PendingMandate>;
+  /** The mandates this agent holds, expired ones too. */
+  mandates(): Promise<readonly HeldMandate[]>;
+  /** Fetches, and pays when the answer is a 402 that a mandate covers. */
+  fetch(url: string, init?: RequestInit): Promise<Paid>;
+  /** A DPoP-bound access token for one origin. */
+  tokenFor(origin: string): Promise<string>;
+};
+
+/** An agent with its identity and its mandates. Runs in Node and in browsers. */
+export function createAgent(options: AgentOptions): Agent {
+  const { issuer, clientId, clock = systemClock, mandates: store = createMemoryStore() } = options;
+  const keys = { assertion: asKey(options.keys.assertion), dpop: asKey(options.keys.dpop) };
+  const wire = createWire(options.fetch ?? ((url, init) => fetch(url, init)), options.observe);
+  const session = createSession({ issuer, clientId, keys, wire, clock });
+  const spending = createSpending(options.limits ?? {});
+  return {
+    clientId,
+    requestMandate: (wish) => requestMandate({ session, store, clock, clientId }, wish),
+    mandates: () => store.all(),
+    fetch: (url, init) => payingFetch({ issuer, session, store, keys, wire, clock, spending }, url, init),
+    tokenFor: (origin) => session.tokenFor(origin),
+  };
+}
+
+const asKey = (key: PrivateJwk | AgentKey): AgentKey => ("sign" in key ? key : keyOf(key));

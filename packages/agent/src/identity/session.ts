@@ -1,0 +1,227 @@
+import { type Clock, type Instant, instantOf, newId, secondMs } from "@remit/kernel";
+import {
+  clientAssertion,
+  clientAssertionType,
+  dpopProof,
+  isJsonObject,
+  type JsonObject,
+  Problem,
+  type PublicJwk,
+  parseJwks,
+} from "@remit/protocol";
+import { sha256 } from "@remit/protocol/web";
+import type { AgentKey, AgentKeys } from "./keys.ts";
+import type { Wire } from "./wire.ts";
+
+/** What the authorization server says of itself (RFC 8414), as far as an agent needs it. */
+export type Endpoints = {
+  readonly issuer: string;
+  readonly authorization: string;
+  readonly token: string;
+  readonly pushedAuthorization: string;
+  readonly jwks: string;
+};
+
+export type TokenAnswer = {
+  readonly accessToken: string;
+  readonly expiresAt: Instant;
+  readonly refreshToken?: string;
+  readonly mandate?: string;
+};
+
+export type SessionOptions = {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly keys: AgentKeys;
+  readonly wire: Wire;
+  readonly clock: Clock;
+};
+
+/** The agent towards its authorization server: authenticated posts with fresh proofs, and tokens per resource. */
+export type Session = {
+  endpoints(): Promise<Endpoints>;
+  /** The issuer's public keys, as they are now. */
+  issuerKeys(): Promise<readonly PublicJwk[]>;
+  /** A form post to an endpoint, authenticated and proven; repeated once with the nonce asked for (RFC 9449 §8). */
+  post(
+    step: string,
+    endpoint: "token" | "pushedAuthorization",
+    form: Readonly<Record<string, string>>,
+  ): Promise<JsonObject>;
+  /** A token for one resource by client credentials, cached until shortly before it expires. */
+  tokenFor(resource: string): Promise<string>;
+  /** A token of the agent's own for one resource that came with a grant. */
+  keep(resource: string, answer: TokenAnswer): void;
+};
+
+const renewBeforeMs = 20 * secondMs;
+
+export function createSession(options: SessionOptions): Session {
+  let known: Promise<Endpoints> | undefined;
+  let nonce: string | undefined;
+  const tokens = new Map<string, Promise<TokenAnswer>>();
+
+  const endpoints = (): Promise<Endpoints> => {
+    known ??= discover(options);
+    known.catch(() => {
+      known = undefined;
+    });
+    return known;
+  };
+
+  const post: Session["post"] = async (step, endpoint, form) => {
+    const { [endpoint]: url, issuer } = await endpoints();
+    for (let attempt = 0; ; attempt++) {
+      const sentNonce = nonce;
+      const response = await options.wire.send(
+        step,
+        url,
+        await signed(options, { url, issuer, form, nonce: sentNonce }),
+      );
+      nonce = response.headers.get("dpop-nonce") ?? nonce;
+      const answer = await jsonOf(response);
+      if (response.ok && answer !== undefined) return answer;
+      const again = answer?.["error"] === "use_dpop_nonce" && nonce !== sentNonce && attempt === 0;
+      if (!again) throw refusalOf(response, answer);
+    }
+  };
+
+  return {
+    endpoints,
+    post,
+    async issuerKeys() {
+      const response = await options.wire.send("issuer keys", (await endpoints()).jwks, { method: "GET" });
+      const keys = parseJwks((await jsonOf(response)) ?? {});
+      if (!response.ok || keys === undefined) throw refusalOf(response, undefined);
+      return keys;
+    },
+    keep: (resource, answer) => void tokens.set(resource, Promise.resolve(answer)),
+    async tokenFor(resource) {
+      const cached = await tokens.get(resource)?.catch(() => undefined);
+      if (cached !== undefined && cached.expiresAt - renewBeforeMs > options.clock.now())
+        return cached.accessToken;
+      const form = { grant_type: "client_credentials", scope: "oid4ac:payment", resource };
+      const fresh = post("token", "token", form).then((answer) => tokenOf(answer, options.clock.now()));
+      tokens.set(resource, fresh);
+      return (await fresh).accessToken;
+    },
+  };
+}
+
+type SignedPost = {
+  readonly url: string;
+  readonly issuer: string;
+  readonly form: Readonly<Record<string, string>>;
+  readonly nonce: string | undefined;
+};
+
+async function signed({ clientId, keys, clock }: SessionOptions, post: SignedPost): Promise<RequestInit> {
+  const now = clock.now();
+  const assertion = await keys.assertion.sign(
+    clientAssertion({ clientId, audience: post.issuer, now }, newId("request")),
+  );
+  const proof = await proofOf(keys.dpop, { method: "POST", url: post.url, now, nonce: post.nonce });
+  return {
+    method: "POST",
+    headers: { accept: "application/json", "content-type": "application/x-www-form-urlencoded", dpop: proof },
+    body: new URLSearchParams({
+      ...post.form,
+      client_id: clientId,
+      client_assertion_type: clientAssertionType,
+      client_assertion: assertion,
+    }),
+  };
+}
+
+/** A DPoP proof (RFC 9449 §4.2) by one of the agent's keys. */
+export const proofOf = (
+  key: AgentKey,
+  request: {
+    readonly method: string;
+    readonly url: string;
+    readonly now: Instant;
+    readonly nonce?: string | undefined;
+    readonly accessToken?: string;
+  },
+): Promise<string> => {
+  const { nonce, ...rest } = request;
+  return key.sign(
+    dpopProof({ ...rest, key: key.jwk, ...(nonce === undefined ? {} : { nonce }) }, newId("request"), sha256),
+  );
+};
+
+async function discover({ issuer, wire }: SessionOptions): Promise<Endpoints> {
+  const response = await wire.send("discover", `${issuer}/.well-known/oauth-authorization-server`, {
+    method: "GET",
+  });
+  const metadata = await jsonOf(response);
+  if (!response.ok || metadata === undefined) throw refusalOf(response, metadata);
+  // RFC 8414 §3.3: metadata of another issuer is a mix-up.
+  if (metadata["issuer"] !== issuer)
+    throw new Problem("invalid_request", { detail: "The metadata is of another issuer." });
+  const url = (name: string): string => {
+    const value = metadata[name];
+    if (typeof value !== "string" || !URL.canParse(value))
+      throw new Problem("invalid_request", { detail: `The metadata lacks ${name}.` });
+    return value;
+  };
+  return {
+    issuer,
+    authorization: url("authorization_endpoint"),
+    token: url("token_endpoint"),
+    pushedAuthorization: url("pushed_authorization_request_endpoint"),
+    jwks: url("jwks_uri"),
+  };
+}
+
+export function tokenOf(answer: JsonObject, now: Instant): TokenAnswer {
+  const {
+    access_token: accessToken,
+    expires_in: expiresIn,
+    refresh_token: refreshToken,
+    mandate_jwt: mandate,
+  } = answer;
+  if (typeof accessToken !== "string" || typeof expiresIn !== "number")
+    throw new Problem("invalid_token", { detail: "The token response lacks access_token or expires_in." });
+  return {
+    accessToken,
+    expiresAt: instantOf(now + Math.floor(expiresIn) * secondMs),
+    ...(typeof refreshToken === "string" ? { refreshToken } : {}),
+    ...(typeof mandate === "string" ? { mandate } : {}),
+  };
+}
+
+async function jsonOf(response: Response): Promise<JsonObject | undefined> {
+  try {
+    const value: unknown = JSON.parse(await response.text());
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The server's own refusal, with its words; `private` keeps which endpoint answered. */
+function refusalOf(response: Response, answer: JsonObject | undefined): AgentRefused {
+  const code = answer?.["error"] ?? answer?.["code"];
+  const words = answer?.["error_description"] ?? answer?.["detail"];
+  return new AgentRefused(
+    response.status,
+    typeof code === "string" ? code : "unexpected_answer",
+    typeof words === "string"
+      ? words
+      : `${new URL(response.url || "about:blank").pathname} answered ${response.status}`,
+  );
+}
+
+/** What a server answered instead of what was asked for. `code` is its OAuth error or problem code. */
+export class AgentRefused extends Error {
+  override readonly name = "AgentRefused";
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, detail: string) {
+    super(`${code}: ${detail}`);
+    this.status = status;
+    this.code = code;
+  }
+}

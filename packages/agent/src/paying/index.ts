@@ -1,0 +1,2 @@
+export { type Paid, type PayingDeps, payingFetch } from "./fetch.ts";
+export { createSpending, type SpendLimits } from "./limits.ts";
