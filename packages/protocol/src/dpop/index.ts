@@ -9,7 +9,6 @@ import {
   type PrivateJwk,
   type PublicJwk,
   parseJws,
-  publicJwkOf,
   thumbprintInput,
   type Unproven,
   type Unsigned,
@@ -149,8 +148,7 @@ export function dpopProof(
 }
 
 function bareJwk(key: ProofKey): { readonly [member: string]: string } {
-  const jwk = publicJwkOf(key);
-  return jwk.kty === "EC"
-    ? { kty: "EC", crv: jwk.crv, x: jwk.x, y: jwk.y }
-    : { kty: "OKP", crv: jwk.crv, x: jwk.x };
+  return key.kty === "EC"
+    ? { kty: "EC", crv: key.crv, x: key.x, y: key.y }
+    : { kty: "OKP", crv: key.crv, x: key.x };
 }
