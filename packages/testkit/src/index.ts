@@ -3,3 +3,11 @@ export { type TestClock, testClock } from "./clock.ts";
 export { type TestDatabase, type TestDatabaseOptions, testDatabase } from "./database.ts";
 export { eventually } from "./eventually.ts";
 export { type StartProcess, startProcess, type TestProcess } from "./process.ts";
+export {
+  type IntentAtSandbox,
+  type SandboxFailure,
+  type SeenAtSandbox,
+  switchesOf,
+  type TestSandbox,
+  testSandbox,
+} from "./sandbox.ts";

@@ -27,8 +27,10 @@ export function failureOf(error: unknown): Failure {
   if (status === 409 || status === 429) return unknown("busy", error);
   if (status >= 500) return unknown("server_error", error);
   if (error.code !== undefined && stateCodes.includes(error.code)) return { kind: "wrong_state" };
-  // Wrong keys, 400, 404: Stripe has looked at it and done nothing.
-  if (status >= 400) return { kind: "refused", because: error.code ?? error.type };
+  // Only a bad request is a final no. A wrong API key, a vanished object or a key used with other parameters is trouble of
+  // ours that says nothing about the payment.
+  if (status === 400 && error instanceof Stripe.errors.StripeInvalidRequestError)
+    return { kind: "refused", because: error.code ?? error.type };
   return unknown("unexpected", error);
 }
 

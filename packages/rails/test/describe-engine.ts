@@ -1,0 +1,178 @@
+import { assetOf, type Instant, money } from "@remit/kernel";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { HoldOrder, PaymentEngine, Standing } from "../src/index.ts";
+
+/** What can be made to go wrong between an engine and its provider. */
+export type Trouble =
+  | "lost_request"
+  | "lost_answer"
+  | "server_error"
+  | "server_error_after_effect"
+  | "decline";
+export type Verb = "create" | "confirm" | "capture" | "cancel" | "refund";
+
+/** A provider that an engine can be tried against. */
+export type Stage = {
+  readonly engine: PaymentEngine;
+  readonly now: Instant;
+  /** The next call of a verb fails, the SDK's own second try included. */
+  breakNext(verb: Verb, trouble: Trouble): Promise<void>;
+  /** How many payments of this key exist at the provider, and how many took money. */
+  count(key: string): Promise<{ existing: number; captured: number }>;
+  payer(): Promise<{ payer: string; instrument: string }>;
+  close(): Promise<void>;
+};
+
+const usd = assetOf("USD");
+if (usd === undefined) throw new TypeError("USD is an asset");
+const price = money(usd, 1000n);
+let number = 0;
+
+/** Every rail's engine passes this: the four verbs, and what must hold when an answer is lost. */
+export function describeEngine(name: string, open: () => Promise<Stage>): void {
+  describe(`the ${name} engine`, () => {
+    let stage: Stage;
+    beforeAll(async () => {
+      stage = await open();
+    });
+    afterAll(() => stage.close());
+
+    const order = async (more: Partial<HoldOrder> = {}): Promise<HoldOrder> => ({
+      key: `pay_${++number}`,
+      attempt: 1,
+      amount: price,
+      reference: null,
+      startedAt: stage.now,
+      labels: { charge: `chg_${number}` },
+      ...(await stage.payer()),
+      ...more,
+    });
+    const held = async (more: Partial<HoldOrder> = {}) => {
+      const of = await order(more);
+      const kept: string[] = [];
+      const standing = await stage.engine.hold(of, async (reference) => void kept.push(reference));
+      return { of, kept, standing, reference: kept[0] ?? "" };
+    };
+    const kind = async (standing: Promise<Standing>): Promise<string> => (await standing).kind;
+
+    test("hold, capture in part, refund in part: amounts come back exactly", async () => {
+      const { of, standing, reference } = await held();
+      expect(standing).toMatchObject({ kind: "authorized", reference, amount: price });
+      const part = money(price.asset, 700n);
+      const captured = await stage.engine.capture({ ...of, reference, amount: part });
+      expect(captured).toMatchObject({ kind: "captured", amount: part, booking: { amount: part } });
+      const refund = { key: "rfd_1", attempt: 1, reference, amount: money(price.asset, 300n) };
+      expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: { units: 300n } });
+      expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: { units: 300n } });
+      expect(
+        await stage.engine.refund({ ...refund, key: "rfd_2", amount: money(price.asset, 401n) }),
+      ).toMatchObject({ kind: "refused" });
+      expect(await kind(stage.engine.readBack(reference))).toBe("captured");
+    });
+
+    test("the reference is kept before anything can cost money", async () => {
+      const of = await order();
+      const broken = stage.engine.hold(of, () => Promise.reject(new TypeError("the database is away")));
+      await expect(broken).rejects.toThrow("the database is away");
+      expect(await stage.count(of.key)).toEqual({ existing: 1, captured: 0 });
+      const again = await held(of);
+      expect(again.standing.kind).toBe("authorized");
+      expect(await stage.count(of.key)).toEqual({ existing: 1, captured: 0 });
+    });
+
+    test("a release frees the hold, and a capture after it tells so instead of failing", async () => {
+      const { of, reference } = await held();
+      expect(await kind(stage.engine.release({ ...of, reference }))).toBe("released");
+      expect(await kind(stage.engine.release({ ...of, reference, attempt: 2 }))).toBe("released");
+      expect(await kind(stage.engine.capture({ ...of, reference, amount: price }))).toBe("released");
+    });
+
+    test("a captured payment cannot be released: the answer is that it was captured", async () => {
+      const { of, reference } = await held();
+      await stage.engine.capture({ ...of, reference, amount: price });
+      expect(await kind(stage.engine.release({ ...of, reference }))).toBe("captured");
+    });
+
+    test("a decline is told with its code and reads back as the same", async () => {
+      const of = await order();
+      await stage.breakNext("confirm", "decline");
+      const kept: string[] = [];
+      const standing = await stage.engine.hold(of, async (reference) => void kept.push(reference));
+      expect(standing).toMatchObject({ kind: "declined", code: "generic_decline" });
+      expect(await stage.engine.readBack(kept[0] ?? "")).toMatchObject({
+        kind: "declined",
+        code: "generic_decline",
+      });
+    });
+
+    test("what the provider cannot express is refused before it is asked", async () => {
+      const bhd = assetOf("BHD");
+      const of = await order(bhd === undefined ? {} : { amount: money(bhd, 10_001n) });
+      expect(await stage.engine.hold(of, async () => {})).toMatchObject({ kind: "refused" });
+      expect(await stage.count(of.key)).toEqual({ existing: 0, captured: 0 });
+    });
+
+    test.each(["lost_request", "lost_answer"] as const)(
+      "M02 a create with a %s is replayed with the same key and makes one payment",
+      async (trouble) => {
+        const of = await order();
+        await stage.breakNext("create", trouble);
+        expect(await kind(stage.engine.hold(of, async () => {}))).toBe("unknown");
+        expect(await kind(stage.engine.hold(of, async () => {}))).toBe("authorized");
+        expect((await stage.count(of.key)).existing).toBe(1);
+      },
+    );
+
+    test("M02 a create whose 500 is stored is found by payer and time; one that did nothing is absent", async () => {
+      const of = await order();
+      await stage.breakNext("create", "server_error_after_effect");
+      expect(await kind(stage.engine.hold(of, async () => {}))).toBe("unknown");
+      expect(await kind(stage.engine.hold(of, async () => {}))).toBe("authorized");
+      expect((await stage.count(of.key)).existing).toBe(1);
+      const none = await order();
+      await stage.breakNext("create", "server_error");
+      expect(await kind(stage.engine.hold(none, async () => {}))).toBe("unknown");
+      expect(await kind(stage.engine.hold(none, async () => {}))).toBe("absent");
+      expect(await kind(stage.engine.hold({ ...none, attempt: 2 }, async () => {}))).toBe("authorized");
+      expect((await stage.count(none.key)).existing).toBe(1);
+    });
+
+    test("after 20 h a create is never replayed, only looked up", async () => {
+      const of = await order({ startedAt: (stage.now - 21 * 3_600_000) as Instant });
+      expect(await kind(stage.engine.hold(of, async () => {}))).toBe("absent");
+      expect((await stage.count(of.key)).existing).toBe(0);
+    });
+
+    test("M09 a capture whose answer is lost reads back as captured, never as releasable", async () => {
+      const { of, reference } = await held();
+      await stage.breakNext("capture", "lost_answer");
+      expect(await kind(stage.engine.capture({ ...of, reference, amount: price }))).toBe("unknown");
+      expect(await kind(stage.engine.readBack(reference))).toBe("captured");
+      expect((await stage.count(of.key)).captured).toBe(1);
+    });
+
+    test("M10 a capture with a stored 500 is read, and captured with the next attempt's key", async () => {
+      const { of, reference } = await held();
+      await stage.breakNext("capture", "server_error");
+      const first = { ...of, reference, amount: price };
+      expect(await kind(stage.engine.capture(first))).toBe("unknown");
+      expect(await kind(stage.engine.capture(first))).toBe("unknown");
+      expect(await kind(stage.engine.readBack(reference))).toBe("authorized");
+      expect(await kind(stage.engine.capture({ ...first, attempt: 2 }))).toBe("captured");
+    });
+
+    test("a refund whose answer is lost is found again and never paid twice", async () => {
+      const { of, reference } = await held();
+      await stage.engine.capture({ ...of, reference, amount: price });
+      const refund = { key: `rfd_lost_${number}`, attempt: 1, reference, amount: money(price.asset, 400n) };
+      await stage.breakNext("refund", "server_error_after_effect");
+      expect((await stage.engine.refund(refund)).kind).toBe("unknown");
+      expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: { units: 400n } });
+      await stage.breakNext("refund", "server_error");
+      const other = { ...refund, key: `${refund.key}b` };
+      expect((await stage.engine.refund(other)).kind).toBe("unknown");
+      expect((await stage.engine.refund(other)).kind).toBe("absent");
+      expect((await stage.engine.refund({ ...other, attempt: 2 })).kind).toBe("refunded");
+    });
+  });
+}

@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Clock } from "@remit/kernel";
+import { createSandbox, type Sandbox } from "@remit/sandbox";
+
+export type SandboxFailure = {
+  readonly action:
+    | "decline"
+    | "delay_ms"
+    | "drop_answer"
+    | "drop_request"
+    | "error_500"
+    | "error_500_after_effect"
+    | "hang"
+    | "hang_request";
+  readonly times?: number;
+  readonly nth?: number;
+  readonly delay_ms?: number;
+  readonly decline_code?: string;
+};
+
+export type SeenAtSandbox = {
+  readonly status: number;
+  readonly replayed: boolean;
+  readonly idempotency_key: string | null;
+};
+export type IntentAtSandbox = {
+  readonly id: string;
+  readonly status: string;
+  readonly amount: number;
+  readonly amount_received: number;
+  readonly metadata: Readonly<Record<string, string>>;
+};
+
+/** A sandbox in this process, with its switches at hand. */
+export type TestSandbox = {
+  readonly origin: string;
+  readonly dataDir: string;
+  /** What `openStripe` takes. */
+  readonly stripe: { readonly origin: string; readonly apiKey: string };
+  /** Makes the next call of an operation (`payment_intents.capture`) go wrong. */
+  fail(operation: string, failure: SandboxFailure): Promise<void>;
+  heal(): Promise<void>;
+  requests(operation: string): Promise<readonly SeenAtSandbox[]>;
+  paymentIntents(query?: { status?: string; charge?: string }): Promise<readonly IntentAtSandbox[]>;
+  upstream(to: { answer: string; times?: number; delay_ms?: number }): Promise<void>;
+  upstreamCalls(): Promise<number>;
+  authenticate(setupIntent: string): Promise<void>;
+  addWebhook(endpoint: { url: string; secret: string }): Promise<void>;
+  close(): Promise<void>;
+};
+
+export async function testSandbox(options: { clock?: Clock } = {}): Promise<TestSandbox> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), "remit-test-sandbox-"));
+  const sandbox = createSandbox({ port: 0, dataDir, ...options });
+  await sandbox.listen();
+  return {
+    ...switchesOf(() => sandbox.origin),
+    origin: sandbox.origin,
+    dataDir,
+    stripe: { origin: sandbox.origin, apiKey: "sk_test_remit" },
+    close: () => closeAndForget(sandbox, dataDir),
+  };
+}
+
+async function closeAndForget(sandbox: Sandbox, dataDir: string): Promise<void> {
+  await sandbox.close();
+  rmSync(dataDir, { recursive: true, force: true });
+}
+
+/** The switches of a sandbox at an origin: also of one that runs as a process of its own. */
+export function switchesOf(
+  origin: () => string,
+): Omit<TestSandbox, "origin" | "dataDir" | "stripe" | "close"> {
+  const call = async (method: string, at: string, body?: object): Promise<unknown> => {
+    const answer = await fetch(origin() + at, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new TypeError(`${method} ${at}: ${await answer.text()}`);
+    return answer.json();
+  };
+  // The sandbox is ours: what its lists hold is declared beside it.
+  const list = async <T>(at: string): Promise<readonly T[]> =>
+    ((await call("GET", at)) as { data: readonly T[] }).data;
+  return {
+    fail: async (operation, { nth, ...failure }) => {
+      const match = nth === undefined ? { operation } : { operation, nth };
+      await call("POST", "/sandbox/failures", { match, ...failure });
+    },
+    heal: async () => void (await call("DELETE", "/sandbox/failures")),
+    requests: (operation) => list(`/sandbox/requests?operation=${operation}`),
+    paymentIntents: (query = {}) => list(`/sandbox/payment_intents?${new URLSearchParams(query)}`),
+    upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),
+    upstreamCalls: async () => ((await call("GET", "/sandbox/upstream")) as { calls: number }).calls,
+    authenticate: async (id) => void (await call("POST", `/sandbox/setup_intents/${id}/authenticate`, {})),
+    addWebhook: async (endpoint) => void (await call("POST", "/sandbox/webhooks", endpoint)),
+  };
+}
