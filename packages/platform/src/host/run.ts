@@ -8,6 +8,8 @@ export type Running = { close(): Promise<void> };
 export type RunOptions = {
   /** Stop when the process that started us is gone (a launcher killed with -9 tells nobody). Off by default. */
   readonly stopWithParent?: boolean;
+  /** What SIGHUP means, such as reading a file again. Without it SIGHUP stops. */
+  readonly onHangup?: () => void;
   /** A line for the operator. Standard error by default. */
   readonly say?: (line: string) => void;
 };
@@ -26,7 +28,7 @@ const repeatMs = 2 * secondMs;
 export function run(start: () => Promise<Running>, options: RunOptions = {}): void {
   const say = options.say ?? ((line) => void process.stderr.write(`${line}\n`));
   const stop = new AbortController();
-  listenForSignals(stop, say);
+  listenForSignals(stop, { say, onHangup: options.onHangup });
   if (options.stopWithParent === true) void watchParent(stop);
   process.on("uncaughtException", (error) => endAfterFailure(error, say));
   process.on("unhandledRejection", (error) => endAfterFailure(error, say));
@@ -52,7 +54,10 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
-function listenForSignals(stop: AbortController, say: (line: string) => void): void {
+function listenForSignals(
+  stop: AbortController,
+  { say, onHangup }: { say: (line: string) => void; onHangup: (() => void) | undefined },
+): void {
   let firstAt: number | undefined;
   const onSignal = (name: NodeJS.Signals) => {
     const now = systemClock.now();
@@ -62,7 +67,8 @@ function listenForSignals(stop: AbortController, say: (line: string) => void): v
     say(`${name} again: ending at once`);
     process.exit(exitCodes.failed);
   };
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, onSignal);
+  process.on("SIGHUP", onHangup ?? onSignal);
 }
 
 /** Aborts once our parent is another process than at first: the one we had is gone. */

@@ -34,7 +34,7 @@ export function healthRoutes(options: HttpOptions, isDraining: () => boolean): R
     summary: "Whether the process runs.",
     needs: "public",
     answers: { 200: z.object({ status: z.literal("ok") }) },
-    handle: () => ({ status: 200, body: { status: "ok" } }),
+    handle: () => ({ status: 200, body: { status: "ok" as const } }),
   });
   return [live, ready("/readyz"), ready("/health")];
 }

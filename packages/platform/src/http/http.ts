@@ -37,6 +37,8 @@ export type HttpOptions = {
   readonly ready?: Readonly<Record<string, () => Promise<void>>>;
   /** 64 KiB by default. */
   readonly bodyBytesMax?: number;
+  /** Of a request's head; 48 KiB by default. More is answered 431. */
+  readonly headerBytesMax?: number;
   /** Compares each answer with its declaration (on by default; an answer that differs is a 500). */
   readonly checkAnswers?: boolean;
   readonly tracer?: Tracer;
@@ -127,7 +129,7 @@ function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
     return503OnClosing: false,
     requestTimeout: requestTimeoutMs,
     routerOptions: { maxParamLength: 512 },
-    http: { maxHeaderSize: headerBytesMax, headersTimeout: 15_000 },
+    http: { maxHeaderSize: edge.options.headerBytesMax ?? headerBytesMax, headersTimeout: 15_000 },
     frameworkErrors: (error, request, reply) => sendProblem(edge, { error, request, reply }),
     clientErrorHandler: (error, socket) => {
       const tooBig = error.code === "HPE_HEADER_OVERFLOW";

@@ -1,5 +1,6 @@
-export { type Kek, loadKek } from "./kek.ts";
+export { createOnce, type Kek, kekOf, loadKek } from "./kek.ts";
 export { createKeyring, type Keyring } from "./keyring.ts";
+export type { KeyState } from "./keys.sql.ts";
 export {
   createSigningKeys,
   type KeyChange,

@@ -1,0 +1,65 @@
+import type { Instant } from "@remit/kernel";
+import type { PublicJwk } from "@remit/protocol";
+import { type Sql, sql, sqlTime } from "../sql/index.ts";
+
+export type KeyState = "next" | "current" | "retired" | "removed";
+
+export type SigningKeyRow = {
+  readonly kid: string;
+  readonly purpose: string;
+  readonly alg: "ES256" | "EdDSA";
+  readonly public_jwk: PublicJwk;
+  readonly wrapped: Uint8Array | null;
+  readonly state: KeyState;
+  readonly created_at: Instant;
+  readonly not_before: Instant;
+  readonly not_after: Instant | null;
+  readonly keep_until: Instant | null;
+};
+
+/** The wrapped key of a scope: null once shredded, undefined when there never was one. */
+export async function readDataKey(db: Sql, scope: string): Promise<Uint8Array | null | undefined> {
+  const row = await db.maybe<{ wrapped: Uint8Array | null }>(
+    sql`select wrapped from data_keys where scope = ${scope}`,
+  );
+  return row?.wrapped;
+}
+
+/** Of several that add a key for a scope at once, the first to commit wins; read after it. */
+export const insertDataKey = (db: Sql, scope: string, wrapped: Uint8Array) =>
+  db.run(
+    sql`insert into data_keys (scope, wrapped) values (${scope}, ${wrapped}) on conflict (scope) do nothing`,
+  );
+
+/** Leaves a row without a key, also for a scope that never had one. */
+export const shredDataKey = (db: Sql, scope: string, at: Instant) =>
+  db.run(sql`
+    insert into data_keys (scope, wrapped, shredded_at) values (${scope}, null, ${sqlTime(at)})
+    on conflict (scope) do update set wrapped = null, shredded_at = excluded.shredded_at
+    where data_keys.shredded_at is null`);
+
+export const readSigningKeys = (db: Sql, purposes: readonly string[]): Promise<SigningKeyRow[]> =>
+  db.many<SigningKeyRow>(sql`
+    select kid, purpose, alg, public_jwk, wrapped, state, created_at, not_before, not_after, keep_until
+    from signing_keys where purpose = any(${purposes}::text[]) order by purpose, not_before, kid`);
+
+/** As above, holding the rows of one purpose until the transaction ends, so that two processes do not both rotate. */
+export const lockSigningKeys = (db: Sql, purpose: string): Promise<SigningKeyRow[]> =>
+  db.many<SigningKeyRow>(sql`
+    select kid, purpose, alg, public_jwk, wrapped, state, created_at, not_before, not_after, keep_until
+    from signing_keys where purpose = ${purpose} order by not_before, kid for update`);
+
+/** Count 0: another process added one of that state for that purpose first. */
+export const insertSigningKey = (db: Sql, row: SigningKeyRow) =>
+  db.run(sql`
+    insert into signing_keys (kid, purpose, alg, public_jwk, wrapped, state, created_at, not_before)
+    values (${row.kid}, ${row.purpose}, ${row.alg}, ${JSON.stringify(row.public_jwk)}::jsonb, ${row.wrapped}, ${row.state},
+      ${sqlTime(row.created_at)}, ${sqlTime(row.not_before)})
+    on conflict do nothing`);
+
+export const saveSigningKey = (db: Sql, row: SigningKeyRow) =>
+  db.run(sql`
+    update signing_keys set state = ${row.state}, wrapped = ${row.wrapped},
+      not_after = ${row.not_after === null ? null : sqlTime(row.not_after)}::timestamptz,
+      keep_until = ${row.keep_until === null ? null : sqlTime(row.keep_until)}::timestamptz
+    where kid = ${row.kid}`);
