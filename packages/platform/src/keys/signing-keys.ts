@@ -8,6 +8,7 @@ import {
 } from "@remit/protocol";
 import { generateJwk, signatureOf, signJws } from "@remit/protocol/node";
 import type { Database, GlobalTx } from "../sql/index.ts";
+import type { Log } from "../telemetry/index.ts";
 import { decrypt, encrypt } from "./envelope.ts";
 import type { Kek } from "./kek.ts";
 import { changesDue, publishMs, rotationDue, signerOf } from "./key-states.ts";
@@ -23,7 +24,9 @@ import {
 export type KeyPurpose = {
   readonly purpose: string;
   readonly alg: "ES256" | "EdDSA";
-  /** How long the longest-lived signature must verify after its key retired. Evidence verifies for ever all the same. */
+  /** Signatures that must verify for ever (receipts, mandates, audit): `publicKeys` never drops such a key. */
+  readonly evidence?: boolean;
+  /** How long the longest-lived signature must verify after its key retired. */
   readonly tokenLifeMsMax: number;
 };
 
@@ -47,6 +50,7 @@ export type SigningKeysOptions = {
   readonly db: Database;
   readonly kek: Kek;
   readonly clock: Clock;
+  readonly log: Log;
   readonly purposes: readonly KeyPurpose[];
   /** Runs in the transaction of each change of state, so that the issuer's log can hold it. */
   readonly recordChange?: (tx: GlobalTx, change: KeyChange) => Promise<void>;
@@ -70,7 +74,7 @@ export type SigningKeys = {
   };
   /** For `jwks_uri`: next, current and retired keys of every purpose, or of those named. */
   jwks(purposes?: readonly string[]): { readonly keys: readonly PublicJwk[] };
-  /** All keys of a purpose, removed ones too, each with its time: signatures that are evidence verify for ever. */
+  /** The keys of a purpose, each with its time; of one that is evidence the removed ones too. */
   publicKeys(purpose: string): readonly PublishedKey[];
   /** Publishes a next key; it signs from 330 s later on. With a next key waiting already, that one is returned. */
   rotate(purpose: string): Promise<KeyChange>;
@@ -103,7 +107,9 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
       for (const purpose of options.purposes) await addKey(room, purpose, "current");
       await reload(room);
       stopListening();
-      stopListening = options.db.listen(channel, () => void read(room).catch(() => undefined));
+      stopListening = options.db.listen(channel, () => {
+        read(room).catch((err: unknown) => room.log.error({ err }, "the signing keys cannot be read again"));
+      });
     },
     sign: (purpose, header, payload) => signJws(signer(purpose).key, header, payload),
     signBytes(kid, data) {
@@ -121,7 +127,13 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
         .filter(({ state }) => state !== "removed")
         .map(({ public_jwk }) => public_jwk),
     }),
-    publicKeys: (purpose) => keysOf(purpose).map(published),
+    publicKeys(name) {
+      const evidence = options.purposes.some(
+        ({ purpose, evidence }) => purpose === name && evidence === true,
+      );
+      const keys = keysOf(name);
+      return (evidence ? keys : keys.filter(({ state }) => state !== "removed")).map(published);
+    },
     rotate: async (name) => {
       const purpose = options.purposes.find(({ purpose }) => purpose === name);
       invariant(purpose !== undefined, `${name} is a purpose of this service`);
