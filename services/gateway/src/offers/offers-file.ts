@@ -3,6 +3,7 @@ import path from "node:path";
 import { type Id, idPattern, type Money, moneyOf } from "@remit/kernel";
 import { type PrivateJwk, parseJson, parsePrivateJwk } from "@remit/protocol";
 import { Origin, text } from "@remit/protocol/contracts";
+import { thumbprint } from "@remit/protocol/node";
 import { z } from "zod";
 import { overlap, type Pattern, parsePattern } from "./paths.ts";
 
@@ -148,7 +149,9 @@ async function merchantOf(
   };
   const [assertion, dpop, offer] = await Promise.all([key("assertion"), key("dpop"), key("offer")]);
   const { id, tenant, origin, client_id } = entry;
-  return { id, tenant, origin, clientId: client_id, keys: { assertion, dpop, offer } };
+  // Offers name their key, so it needs a name.
+  const named = offer.kid === undefined ? { ...offer, kid: thumbprint(offer) } : offer;
+  return { id, tenant, origin, clientId: client_id, keys: { assertion, dpop, offer: named } };
 }
 
 async function keyFile(

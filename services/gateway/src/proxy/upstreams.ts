@@ -110,5 +110,8 @@ function collect(request: UpstreamRequest, { resolve, reject }: Settle): Dispatc
   };
 }
 
-const rawHeadersOf = (controller: Dispatcher.DispatchController): string[] =>
-  (controller.rawHeaders ?? []).map((part) => (typeof part === "string" ? part : part.toString("latin1")));
+function rawHeadersOf({ rawHeaders }: Dispatcher.DispatchController): string[] {
+  // Over a connection of its own, undici gives the flat list of the wire.
+  const parts: readonly unknown[] = Array.isArray(rawHeaders) ? rawHeaders : [];
+  return parts.map((part) => (Buffer.isBuffer(part) ? part.toString("latin1") : String(part)));
+}

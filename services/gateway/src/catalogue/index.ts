@@ -1,0 +1,1 @@
+export { catalogueOf, cataloguePath, type Document, jwksPath, merchantJwks } from "./catalogue.ts";

@@ -1,0 +1,1 @@
+export { type Credential, readCredential } from "./credentials.ts";

@@ -1,0 +1,89 @@
+import type { Instant } from "@remit/kernel";
+import {
+  encodeHeader,
+  formatChallenge,
+  type Problem,
+  paymentAuthorizationHeader,
+  paymentRequiredHeader,
+  problems,
+  toProblemJson,
+} from "@remit/protocol";
+import { paywallPage } from "./page.ts";
+import { type TermsDeps, termsOf, type Wanted } from "./terms.ts";
+
+/** A whole 402, ready to be sent. */
+export type PaymentRequiredAnswer = {
+  readonly status: 402;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+};
+
+/** How the buyer asked: what it can read, and whether `Authorization` is taken by a token of its own. */
+export type Asking = {
+  readonly now: Instant;
+  readonly requestId: string;
+  readonly wantsHtml: boolean;
+  readonly hasOwnAuthorization: boolean;
+};
+
+/**
+ * One answer that every protocol can read: `PAYMENT-REQUIRED` (x402 v2), `WWW-Authenticate: Payment` (MPP), and a body
+ * that is problem+json and x402 v1 at once. The v1 list stays empty: its clients refuse an answer over one entry that
+ * they do not know.
+ */
+export function paymentRequired(
+  deps: TermsDeps,
+  wanted: Wanted,
+  why: { problem: Problem; asking: Asking },
+): PaymentRequiredAnswer {
+  const { problem, asking } = why;
+  const { requirement, challenge } = termsOf(deps, wanted, {
+    now: asking.now,
+    ...(asking.hasOwnAuthorization && { header: paymentAuthorizationHeader }),
+  });
+  const error = problem.detail ?? problems[problem.code].title;
+  const resource = { url: wanted.url, description: wanted.route.name };
+  const headers = {
+    ...problem.headers,
+    [paymentRequiredHeader]: encodeHeader({
+      x402Version: 2,
+      error: ascii(error),
+      resource,
+      accepts: [requirement],
+    }),
+    "WWW-Authenticate": formatChallenge(challenge),
+    "Cache-Control": "no-store",
+    Vary: "Accept, Authorization",
+  };
+  if (asking.wantsHtml)
+    return {
+      status: 402,
+      headers: {
+        ...headers,
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": pagePolicy,
+      },
+      body: paywallPage(wanted, error),
+    };
+  const json = {
+    ...toProblemJson(problem, asking.requestId),
+    status: 402,
+    x402Version: 1,
+    error,
+    accepts: [],
+  };
+  return {
+    status: 402,
+    headers: { ...headers, "Content-Type": "application/problem+json" },
+    body: JSON.stringify(json),
+  };
+}
+
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+
+// A header's value is ASCII; beyond it, readers do not agree.
+const ascii = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?");
+
+/** True when the caller would rather see a page: a browser names text/html, a program does not. */
+export const prefersHtml = (accept: string | undefined): boolean =>
+  accept !== undefined && /\b(?:text\/html|application\/xhtml\+xml)\b/i.test(accept);
