@@ -1,1 +1,2 @@
-export { createDirectory, type DirectoryConfig, type DirectoryOptions, type Service } from "./service.ts";
+export type { DirectoryConfig } from "./config.ts";
+export { createDirectory, type DirectoryOptions, migrations, type Service, tables } from "./service.ts";

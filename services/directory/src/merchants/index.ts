@@ -1,0 +1,2 @@
+export { createCursors } from "./cursor.ts";
+export { merchantRoutes } from "./merchants.http.ts";

@@ -1,0 +1,106 @@
+import { minuteMs, toRfc3339 } from "@remit/kernel";
+import { type Route, route } from "@remit/platform/http";
+import { idOf, MerchantBody, MerchantList, MerchantQuery, RegisterMerchant } from "@remit/protocol/contracts";
+import { z } from "zod";
+import type { Cursors } from "./cursor.ts";
+import {
+  type Deps,
+  findVerified,
+  type Merchant,
+  pageOf,
+  registerMerchant,
+  verifyMerchant,
+} from "./merchants.ts";
+
+const pageLength = 50;
+const byId = z.strictObject({ id: idOf("merchant") });
+
+export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
+  route({
+    method: "POST",
+    path: "/api/v1/merchants",
+    summary:
+      "Registers a merchant of the caller's organization; verified at once if its origin serves its keys.",
+    needs: { scope: "directory:write" },
+    body: RegisterMerchant,
+    answers: { 201: MerchantBody, 400: "invalid_request", 409: "merchant_origin_taken" },
+    limit: { count: 60, windowMs: minuteMs },
+    handle: async (call, { body }) => {
+      const { catalogue_uri: catalogueUri, ...given } = body;
+      const merchant = await registerMerchant(deps, call.caller, {
+        displayName: given.display_name,
+        origin: given.origin,
+        clientId: given.client_id,
+        jwksUri: given.jwks_uri,
+        ...(catalogueUri === undefined ? {} : { catalogueUri }),
+        country: given.country,
+        currencies: given.currencies,
+        categories: given.categories,
+        rails: given.rails,
+      });
+      return { status: 201, body: bodyOf(merchant) };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/api/v1/merchants/:id/verify",
+    summary: "Fetches the merchant's keys again and verifies its origin.",
+    needs: { scope: ["directory:write", "directory:read"] },
+    params: byId,
+    answers: {
+      200: MerchantBody,
+      404: "not_found",
+      409: ["merchant_catalogue_mismatch", "merchant_keys_replaced", "merchant_origin_taken"],
+      422: ["merchant_jwks_invalid", "merchant_jwks_unreachable"],
+    },
+    limit: { count: 60, windowMs: minuteMs },
+    handle: async (call, { params }) => ({
+      status: 200,
+      body: bodyOf(await verifyMerchant(deps, call.caller, params.id)),
+    }),
+  }),
+  route({
+    method: "GET",
+    path: "/api/v1/merchants",
+    summary: "Verified merchants, in the order in which they were registered.",
+    needs: "public",
+    query: MerchantQuery,
+    answers: { 200: MerchantList, 400: "cursor_invalid" },
+    handle: async (_, { query: { cursor, ...filter } }) => {
+      const after = cursor === undefined ? "" : cursors.read(filter, cursor);
+      const { client_id: clientId, ...rest } = filter;
+      const found = await pageOf(deps.db, { clientId, ...rest }, { after, limit: pageLength + 1 });
+      const page = found.slice(0, pageLength);
+      const last = found.length > pageLength ? page.at(-1) : undefined;
+      const next = last === undefined ? null : cursors.make(filter, last.id);
+      return { status: 200, body: { data: page.map(bodyOf), next_cursor: next } };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/api/v1/merchants/:id",
+    summary: "One verified merchant.",
+    needs: "public",
+    params: byId,
+    answers: { 200: MerchantBody, 404: "not_found" },
+    handle: async (_, { params }) => ({ status: 200, body: bodyOf(await findVerified(deps.db, params.id)) }),
+  }),
+];
+
+const bodyOf = (merchant: Merchant): z.input<typeof MerchantBody> => ({
+  id: merchant.id,
+  tenant_id: merchant.tenant,
+  display_name: merchant.displayName,
+  origin: merchant.origin,
+  client_id: merchant.clientId,
+  jwks_uri: merchant.jwksUri,
+  jwks: { keys: merchant.jwks.keys.flatMap((key) => (key.kty === "RSA" ? [] : [{ ...key }])) },
+  catalogue_uri: merchant.catalogueUri ?? null,
+  country: merchant.country,
+  currencies: [...merchant.currencies],
+  categories: [...merchant.categories],
+  rails: [...merchant.rails],
+  verification_status: merchant.verifiedAt === undefined ? "provisional" : "verified",
+  verified_at: merchant.verifiedAt === undefined ? null : toRfc3339(merchant.verifiedAt),
+  updated_at: toRfc3339(merchant.updatedAt),
+});

@@ -1,0 +1,175 @@
+import { type Clock, type Id, type Instant, newId, secondMs } from "@remit/kernel";
+import type { Caller } from "@remit/platform/http";
+import type { Outbound } from "@remit/platform/outbound";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import { type EventType, newEvent, Problem } from "@remit/protocol";
+import { decideKeys, type Jwks, type PendingKeys } from "./keys.ts";
+import * as rows from "./merchants.sql.ts";
+import { fetchProof } from "./verification.ts";
+
+/** Somebody who sells at an origin. `verifiedAt` is set once the origin has proven its keys. */
+export type Merchant = {
+  readonly tenant: Id<"tenant">;
+  readonly id: Id<"merchant">;
+  readonly displayName: string;
+  readonly origin: string;
+  readonly clientId: string;
+  readonly jwksUri: string;
+  readonly jwks: Jwks;
+  readonly pending?: PendingKeys;
+  readonly catalogueUri?: string;
+  readonly country: string;
+  readonly currencies: readonly string[];
+  readonly categories: readonly string[];
+  readonly rails: readonly ("card" | "x402" | "test")[];
+  readonly verifiedAt?: Instant;
+  readonly checkedAt?: Instant;
+  readonly updatedAt: Instant;
+};
+
+export type NewMerchant = Pick<
+  Merchant,
+  | "displayName"
+  | "origin"
+  | "clientId"
+  | "jwksUri"
+  | "catalogueUri"
+  | "country"
+  | "currencies"
+  | "categories"
+  | "rails"
+>;
+
+export type Deps = { readonly db: Database; readonly outbound: Outbound; readonly clock: Clock };
+
+/** How often strangers may make us fetch a merchant's keys. */
+const cooldownMs = 30 * secondMs;
+
+/** Writes the merchant as provisional and tries to verify it at once; when that fails it stays provisional. */
+export async function registerMerchant(deps: Deps, caller: Caller, given: NewMerchant): Promise<Merchant> {
+  checkAddresses(given);
+  const { tenant } = caller;
+  const merchant: Merchant = {
+    ...given,
+    tenant,
+    id: newId("merchant"),
+    jwks: { keys: [] },
+    updatedAt: deps.clock.now(),
+  };
+  await deps.db.of(tenant).transaction(async (tx) => {
+    await rows.lockOrigin(tx, merchant.origin);
+    if (!(await rows.insertMerchant(tx, merchant))) throw await originTaken(tx, merchant.origin);
+    await record(tx, "merchant.registered", { merchant, caller });
+  });
+  return await proveOrigin(deps, caller, merchant).catch((error: unknown) => {
+    if (error instanceof Problem && error.status < 500) return merchant;
+    throw error;
+  });
+}
+
+async function originTaken(tx: TenantTx, origin: string): Promise<Problem> {
+  const own = await rows.findOwnMerchantAt(tx, origin);
+  return new Problem("merchant_origin_taken", own === undefined ? {} : { extra: { merchant_id: own.id } });
+}
+
+/**
+ * Fetches the merchant's keys again: for its owner at once, for anybody else (who met an unknown key) at most every 30 s.
+ * Within that time the pinned copy is the answer.
+ */
+export async function verifyMerchant(deps: Deps, caller: Caller, id: Id<"merchant">): Promise<Merchant> {
+  const known = await deps.db.of(caller.tenant).transaction((tx) => rows.findMerchant(tx, id));
+  if (known === undefined) throw new Problem("not_found");
+  const now = deps.clock.now();
+  const before = known.tenant === caller.tenant ? now : ((now - cooldownMs) as Instant); // 30 s ago is an instant too
+  const due = await deps.db.of(known.tenant).transaction((tx) => rows.beginCheck(tx, id, { now, before }));
+  return due ? await proveOrigin(deps, caller, known) : known;
+}
+
+/** The proof is fetched with no transaction open; what it changes is decided on the row as it is then. */
+async function proveOrigin(deps: Deps, caller: Caller, known: Merchant): Promise<Merchant> {
+  const served = await fetchProof(deps.outbound, known, deps.clock.now());
+  const outcome = await deps.db.of(known.tenant).transaction(async (tx) => {
+    await rows.lockOrigin(tx, known.origin);
+    const merchant = await rows.lockMerchant(tx, known.id);
+    if (await rows.isOriginTaken(tx, merchant)) throw new Problem("merchant_origin_taken");
+    const next = withKeys(merchant, served, deps.clock.now());
+    if (next.merchant !== merchant) await rows.saveKeys(tx, next.merchant);
+    if (next.event !== undefined) await record(tx, next.event, { merchant: next.merchant, caller });
+    return next;
+  });
+  if (outcome.merchant.pending !== undefined) throw keysReplaced(outcome.merchant.pending);
+  return outcome.merchant;
+}
+
+/** The merchant once these keys were served at its origin, and what has happened to it by that. */
+export function withKeys(
+  merchant: Merchant,
+  served: Jwks,
+  now: Instant,
+): { readonly merchant: Merchant; readonly event?: EventType } {
+  const { pending, ...settled } = merchant;
+  const decision = decideKeys(merchant.jwks, served, { now, pending });
+  switch (decision.kind) {
+    case "noticed":
+      if (decision.pending === pending) return { merchant };
+      return {
+        merchant: { ...settled, pending: decision.pending, updatedAt: now },
+        event: "merchant.updated",
+      };
+    case "adopted":
+      return {
+        merchant: { ...settled, jwks: decision.jwks, verifiedAt: merchant.verifiedAt ?? now, updatedAt: now },
+        event: merchant.verifiedAt === undefined ? "merchant.verified" : "merchant.updated",
+      };
+    case "unchanged":
+      return pending === undefined
+        ? { merchant }
+        : { merchant: { ...settled, updatedAt: now }, event: "merchant.updated" };
+  }
+}
+
+const keysReplaced = ({ since }: PendingKeys): Problem =>
+  new Problem("merchant_keys_replaced", { private: { since }, extra: { pending: true } });
+
+/** The keys prove the origin only if the origin itself serves them. */
+function checkAddresses({ origin, jwksUri, catalogueUri }: NewMerchant): void {
+  for (const [name, url] of Object.entries({ jwks_uri: jwksUri, catalogue_uri: catalogueUri ?? origin }))
+    if (new URL(url).origin !== origin)
+      throw new Problem("invalid_request", { detail: `${name} must be at the merchant's origin.` });
+}
+
+function record(
+  tx: TenantTx,
+  type: EventType,
+  { merchant, caller }: { readonly merchant: Merchant; readonly caller: Caller },
+): Promise<void> {
+  const { type: kind, id } = caller.actor;
+  return tx.record(
+    newEvent(
+      type,
+      {
+        tenant: merchant.tenant,
+        actor: { type: kind === "service" ? "system" : kind, id },
+        subject: merchant.id,
+        payload: {
+          origin: merchant.origin,
+          client_id: merchant.clientId,
+          kids: merchant.jwks.keys.map((key) => key.kid ?? ""),
+        },
+      },
+      merchant.updatedAt,
+    ),
+  );
+}
+
+export const pageOf = (
+  db: Database,
+  filter: rows.MerchantFilter,
+  page: { readonly after: string; readonly limit: number },
+): Promise<Merchant[]> => db.global.transaction((tx) => rows.listMerchants(tx, filter, page));
+
+export async function findVerified(db: Database, id: Id<"merchant">): Promise<Merchant> {
+  const merchant = await db.global.transaction((tx) => rows.findMerchant(tx, id));
+  if (merchant === undefined) throw new Problem("not_found");
+  return merchant;
+}
