@@ -3,7 +3,6 @@
 create table status_lists (
   id integer primary key check (id > 0),
   size integer not null check (size >= 131072),
-  taken integer not null default 0 check (taken >= 0 and taken <= size),
   version bigint not null default 1
 );
 

@@ -8,12 +8,9 @@ create table mandates (
   state text not null default 'active' check (state in ('active', 'suspended', 'revoked')),
   because text,
   details jsonb not null,
-  request_digest text not null,
   holder_thumbprint text not null,
   currency text not null check (currency ~ '^[A-Z]{3}$'),
   instrument_id text collate "C",
-  -- The SD-JWT with every disclosure, sealed under the tenant's data key: it carries personal data.
-  sealed_jwt bytea not null,
   jwt_hash text not null,
   status_list integer not null,
   status_place integer not null,
@@ -46,6 +43,17 @@ begin
   return new;
 end $$;
 create trigger mandates_final before update on mandates for each row execute function mandates_final();
+
+-- The SD-JWT with every disclosure, sealed under the tenant's data key: it carries personal data.
+create table mandate_credentials (
+  tenant_id text not null collate "C",
+  mandate_id text not null collate "C",
+  sealed_jwt bytea not null,
+  primary key (tenant_id, mandate_id),
+  foreign key (tenant_id, mandate_id) references mandates (tenant_id, id)
+);
+call remit_tenant_table('mandate_credentials');
+grant select, insert on mandate_credentials to :"app";
 
 -- Amounts are units of 10^-6 of the mandate's currency. The CHECK is the promise that every race meets.
 create table mandate_budgets (

@@ -4,12 +4,11 @@ create table charges (
   id text not null collate "C",
   mandate_id text not null collate "C",
   agent_id text not null collate "C",
-  agent_tenant_id text not null collate "C",
   merchant_id text not null collate "C",
   merchant_tenant_id text not null collate "C",
   merchant_client_id text not null collate "C",
   merchant_origin text not null,
-  state text not null check (state in ('held', 'authorizing', 'authorized', 'committed', 'capturing', 'captured',
+  state text not null check (state in ('authorizing', 'authorized', 'committed', 'capturing', 'captured',
     'refunding', 'refunded', 'releasing', 'released', 'declined')),
   generation integer not null default 1 check (generation > 0),
   capture_mode text not null check (capture_mode in ('automatic', 'manual')),
@@ -25,15 +24,16 @@ create table charges (
   payment_id text collate "C",
   payment_reference text,
   because text,
-  offer_jws text not null,
+  offer_evidence text not null,
   offer_key jsonb not null,
   offer_digest text not null,
   offer_id text not null,
   mandate_hash text not null,
   presentation_hash text not null,
-  -- Of the agent's token what says whether it was revoked: {jti, client_id, sid?, grant_id?, cnf}. Never the token.
+  -- The claims of the agent's token, which say whether it was revoked since. Never the token itself.
   token jsonb not null,
   response_digest text,
+  request_digest text,
   -- What is about to be sent to billing, written before it is sent.
   intent text check (intent in ('hold', 'capture', 'release', 'refund')),
   serve_by timestamptz not null,
@@ -64,7 +64,6 @@ grant select, insert, update on charges to :"app";
 create function charges_way() returns trigger language plpgsql as $$
 begin
   if new.state <> old.state and (old.state || '>' || new.state) not in (
-    'held>authorizing', 'held>releasing',
     'authorizing>authorized', 'authorizing>declined', 'authorizing>releasing',
     'authorized>committed', 'authorized>capturing', 'authorized>releasing',
     'committed>capturing', 'committed>releasing',
@@ -101,7 +100,6 @@ create table merchant_charges (
   because text,
   offer_id text not null,
   offer_digest text not null,
-  response_digest text,
   serve_by timestamptz not null,
   capture_by timestamptz not null,
   created_at timestamptz not null,
@@ -131,12 +129,18 @@ call remit_tenant_table('presentation_claims');
 create index presentation_claims_over on presentation_claims (tenant_id, expires_at);
 grant select, insert, delete on presentation_claims to :"app";
 
--- When recovery looks at a charge next: a lease while somebody drives it, a deadline while it waits, no row at its end.
-create table due_charges (
-  charge_id text primary key collate "C",
+-- Each request to refund once, by the caller's Idempotency-Key: a retry after a crash must find its refund, not make one.
+create table charge_refunds (
   tenant_id text not null collate "C",
-  look_at timestamptz not null
+  id text not null collate "C",
+  charge_id text not null collate "C",
+  request_key text not null,
+  amount_minor bigint not null check (amount_minor > 0),
+  asked_at timestamptz not null,
+  done_at timestamptz,
+  primary key (tenant_id, id),
+  unique (tenant_id, charge_id, request_key),
+  foreign key (tenant_id, charge_id) references charges (tenant_id, id)
 );
-create index due_charges_look on due_charges (look_at, charge_id);
-grant select, insert, update, delete on due_charges to :"app";
-grant select, update on due_charges to :"relay";
+call remit_tenant_table('charge_refunds');
+grant select, insert, update on charge_refunds to :"app";

@@ -94,3 +94,17 @@ export const CommitCharge = z.strictObject({});
 /** POST …/{id}/refund; without an amount, all that is left. */
 export const RefundCharge = z.strictObject({ amount_minor: AmountMinor.optional() });
 export type RefundCharge = z.infer<typeof RefundCharge>;
+
+/** GET /api/v1/charges: the caller's own, newest first. */
+export const ChargeList = z.object({ data: z.array(ChargeBody), next_cursor: z.string().nullable() });
+export type ChargeList = z.infer<typeof ChargeList>;
+
+/** GET /api/v1/receipts/{id}. */
+export const ReceiptBody = z.object({
+  id: idOf("receipt"),
+  charge_id: idOf("charge"),
+  /** The receipt itself: a compact JWS. */
+  receipt: z.string(),
+  issued_at: Timestamp,
+});
+export type ReceiptBody = z.infer<typeof ReceiptBody>;

@@ -31,3 +31,11 @@ export type MandateBody = z.infer<typeof MandateBody>;
 /** POST /api/v1/mandates/{id}/revoke. */
 export const RevokeMandate = z.strictObject({ reason: z.string().max(500).optional() });
 export type RevokeMandate = z.infer<typeof RevokeMandate>;
+
+/** GET /api/v1/mandates: newest first. */
+export const MandateList = z.object({ data: z.array(MandateBody), next_cursor: z.string().nullable() });
+export type MandateList = z.infer<typeof MandateList>;
+
+/** GET /api/v1/mandates/{id}/credential, for the agent that holds it: the SD-JWT with every disclosure. */
+export const MandateCredential = z.object({ id: idOf("mandate"), mandate_jwt: z.string() });
+export type MandateCredential = z.infer<typeof MandateCredential>;

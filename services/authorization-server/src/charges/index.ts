@@ -1,12 +1,11 @@
-export { chargeJobs } from "./charges.jobs.ts";
 export { chargeRoutes } from "./charges.http.ts";
+export { chargeJobs } from "./charges.jobs.ts";
 export { type Charges, type ChargesDeps, createCharges } from "./charges.operations.ts";
 export type { Charge, ChargeState } from "./charges.ts";
 
-/** `due_charges` says which charge recovery looks at next; it holds ids and times alone. */
 export const chargeTables = {
   charges: "tenant",
   merchant_charges: "tenant",
   presentation_claims: "tenant",
-  due_charges: "global",
+  charge_refunds: "tenant",
 } as const;

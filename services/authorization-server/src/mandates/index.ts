@@ -1,10 +1,28 @@
+export { type Budget, type Hold, minorOf, remainingOf } from "./budget.ts";
+export { captureHold, checkBudget, refundHold, releaseHold, takeHold } from "./holds.ts";
 export { mandateRoutes } from "./mandates.http.ts";
-export { createMandates, type Mandates, type MandatesDeps } from "./mandates.operations.ts";
-export type { Budget, IssuedMandate, IssueMandate, Mandate, MandateState, Velocity } from "./mandates.ts";
+export {
+  createMandates,
+  type Mandates,
+  type MandatesDeps,
+  type MandateWithBudget,
+  type Why,
+} from "./mandates.operations.ts";
+export { findMandate } from "./mandates.sql.ts";
+export {
+  assetOfMandate,
+  type IssuedMandate,
+  type IssueMandate,
+  type Mandate,
+  type MandateState,
+  mustAskPrincipal,
+  velocityOf,
+} from "./mandates.ts";
 
 /** The tables of this room, by the kind of protection each has. */
 export const mandateTables = {
   mandates: "tenant",
+  mandate_credentials: "tenant",
   mandate_budgets: "tenant",
   mandate_windows: "tenant",
   mandate_holds: "tenant",

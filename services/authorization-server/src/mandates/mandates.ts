@@ -1,24 +1,8 @@
-import type { Id, Instant } from "@remit/kernel";
+import { type Asset, assetOf, type Id, type Instant, invariant, money, toBudgetUnits } from "@remit/kernel";
 import type { MandateDetails, MandateRequest, PublicJwk } from "@remit/protocol";
+import type { Budget, Velocity } from "./budget.ts";
 
 export type MandateState = "active" | "suspended" | "revoked";
-
-/** One row per mandate, in units of 10^-6 of its own currency; `held + spent` never exceeds `cap`. */
-export type Budget = {
-  readonly cap: bigint;
-  readonly held: bigint;
-  readonly spent: bigint;
-  readonly uses: number;
-  readonly usesMax: number | undefined;
-};
-
-/** A limit per calendar period in a named IANA zone; amounts in budget units. */
-export type Velocity = {
-  readonly period: "hour" | "day" | "week" | "month";
-  readonly zone: string;
-  readonly amount: bigint | undefined;
-  readonly count: number | undefined;
-};
 
 /** What a principal allowed an agent to spend, as the database knows it. */
 export type Mandate = {
@@ -26,11 +10,12 @@ export type Mandate = {
   readonly tenant: Id<"tenant">;
   readonly agent: Id<"agent">;
   readonly agentTenant: Id<"tenant">;
-  readonly principal: string;
+  readonly principal: Id<"account">;
   readonly state: MandateState;
   readonly because: string | undefined;
   readonly details: MandateDetails;
   readonly holderThumbprint: string;
+  readonly jwtHash: string;
   readonly issuedAt: Instant;
   readonly expiresAt: Instant;
   readonly revokedAt: Instant | undefined;
@@ -63,3 +48,49 @@ export type IssuedMandate = {
   readonly details: MandateDetails;
   readonly expiresAt: Instant;
 };
+
+/** What a principal sees of a mandate's life; expiry and exhaustion follow from time and budget. */
+export type MandateStanding = MandateState | "expired" | "exhausted";
+
+export function standingOfMandate(mandate: Mandate, budget: Budget, now: Instant): MandateStanding {
+  if (mandate.state === "revoked") return "revoked";
+  if (now >= mandate.expiresAt) return "expired";
+  const usedUp = budget.usesMax !== undefined && budget.uses >= budget.usesMax && budget.held === 0n;
+  return usedUp || budget.spent === budget.cap ? "exhausted" : mandate.state;
+}
+
+/** Whether a state may follow another; a revocation is final, and asking for the state there is changes nothing. */
+export const mayBecome = (from: MandateState, to: MandateState): boolean => from !== "revoked" && from !== to;
+
+export const assetOfMandate = ({ currency }: MandateDetails): Asset => {
+  const asset = assetOf(currency);
+  invariant(asset !== undefined, "a mandate's currency is one we know");
+  return asset;
+};
+
+const unitsOf = (details: MandateDetails, minor: number): bigint =>
+  toBudgetUnits(money(assetOfMandate(details), BigInt(minor)));
+
+export const capOf = (details: MandateDetails): bigint => unitsOf(details, details.amount_minor);
+
+/** The rules of a mandate's velocity in budget units; a zone that is not named is UTC. */
+export const velocityOf = (details: MandateDetails): readonly Velocity[] =>
+  (details.velocity ?? []).map(({ period, zone, amount_minor, count }, rule) => ({
+    rule,
+    period,
+    zone: zone ?? "UTC",
+    amount: amount_minor === undefined ? undefined : unitsOf(details, amount_minor),
+    count,
+  }));
+
+/** Whether a charge must first be put to the principal (a trigger of the mandate fires). */
+export function mustAskPrincipal(
+  details: MandateDetails,
+  purchase: { readonly amount: bigint; readonly firstAtMerchant: boolean },
+): boolean {
+  return (details.step_up ?? []).some((trigger) =>
+    "above_minor" in trigger
+      ? purchase.amount > unitsOf(details, trigger.above_minor)
+      : purchase.firstAtMerchant,
+  );
+}

@@ -1,0 +1,246 @@
+import { assetOf, type Id, type Instant, invariant, type Money, money } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { AccessTokenClaims, PublicJwk } from "@remit/protocol";
+import type { Charge, ChargeState, Verb } from "./charges.ts";
+
+type Row = {
+  readonly id: Id<"charge">;
+  readonly tenant_id: Id<"tenant">;
+  readonly mandate_id: Id<"mandate">;
+  readonly agent_id: Id<"agent">;
+  readonly merchant_id: Id<"merchant">;
+  readonly merchant_tenant_id: Id<"tenant">;
+  readonly merchant_client_id: string;
+  readonly merchant_origin: string;
+  readonly state: ChargeState;
+  readonly generation: number;
+  readonly capture_mode: Charge["captureMode"];
+  readonly commits: boolean;
+  readonly amount_minor: bigint;
+  readonly capture_minor: bigint | null;
+  readonly refunded_minor: bigint;
+  readonly refunding_minor: bigint | null;
+  readonly refund_id: Id<"refund"> | null;
+  readonly currency: string;
+  readonly rail: Charge["rail"];
+  readonly instrument_id: Id<"instrument"> | null;
+  readonly payment_id: Id<"payment"> | null;
+  readonly payment_reference: string | null;
+  readonly because: string | null;
+  readonly offer_evidence: string;
+  readonly offer_key: PublicJwk;
+  readonly offer_digest: string;
+  readonly offer_id: string;
+  readonly mandate_hash: string;
+  readonly presentation_hash: string;
+  readonly token: AccessTokenClaims;
+  readonly response_digest: string | null;
+  readonly request_digest: string | null;
+  readonly serve_by: Instant;
+  readonly capture_by: Instant;
+  readonly created_at: Instant;
+  readonly authorized_at: Instant | null;
+  readonly committed_at: Instant | null;
+  readonly captured_at: Instant | null;
+  readonly receipt_id: Id<"receipt"> | null;
+  readonly livemode: boolean;
+};
+
+function chargeOf(row: Row): Charge {
+  const asset = assetOf(row.currency);
+  invariant(asset !== undefined, "a charge's currency is one we know");
+  const of = (units: bigint): Money => money(asset, units);
+  const { refund_id, refunding_minor } = row;
+  return {
+    id: row.id,
+    payer: row.tenant_id,
+    payee: row.merchant_tenant_id,
+    mandate: row.mandate_id,
+    agent: row.agent_id,
+    merchant: row.merchant_id,
+    merchantClient: row.merchant_client_id,
+    merchantOrigin: row.merchant_origin,
+    state: row.state,
+    generation: row.generation,
+    captureMode: row.capture_mode,
+    commits: row.commits,
+    amount: of(row.amount_minor),
+    capture: row.capture_minor === null ? undefined : of(row.capture_minor),
+    refunded: of(row.refunded_minor),
+    refunding:
+      refund_id === null || refunding_minor === null
+        ? undefined
+        : { id: refund_id, amount: of(refunding_minor) },
+    rail: row.rail,
+    instrument: row.instrument_id ?? undefined,
+    payment: row.payment_id ?? undefined,
+    paymentReference: row.payment_reference ?? undefined,
+    because: row.because ?? undefined,
+    offer: { id: row.offer_id, evidence: row.offer_evidence, digest: row.offer_digest, key: row.offer_key },
+    mandateHash: row.mandate_hash,
+    presentationHash: row.presentation_hash,
+    token: row.token,
+    responseDigest: row.response_digest ?? undefined,
+    requestDigest: row.request_digest ?? undefined,
+    serveBy: row.serve_by,
+    captureBy: row.capture_by,
+    createdAt: row.created_at,
+    authorizedAt: row.authorized_at ?? undefined,
+    committedAt: row.committed_at ?? undefined,
+    capturedAt: row.captured_at ?? undefined,
+    receipt: row.receipt_id ?? undefined,
+    livemode: row.livemode,
+  };
+}
+
+export async function findCharge(
+  tx: Sql,
+  id: Id<"charge">,
+  lock: "none" | "update" = "none",
+): Promise<Charge | undefined> {
+  const row = await tx.maybe<Row>(
+    lock === "none"
+      ? sql`select * from charges where id = ${id}`
+      : sql`select * from charges where id = ${id} for no key update`,
+  );
+  return row && chargeOf(row);
+}
+
+export async function insertCharge(tx: TenantTx, charge: Charge): Promise<void> {
+  const { offer } = charge;
+  await tx.run(sql`insert into charges (tenant_id, id, mandate_id, agent_id, merchant_id, merchant_tenant_id,
+      merchant_client_id, merchant_origin, state, intent, generation, capture_mode, commits, amount_minor, currency,
+      rail, instrument_id, offer_evidence, offer_key, offer_digest, offer_id, mandate_hash, presentation_hash, token,
+      serve_by, capture_by, created_at, livemode)
+    values (${tx.tenant}, ${charge.id}, ${charge.mandate}, ${charge.agent}, ${charge.merchant}, ${charge.payee},
+      ${charge.merchantClient}, ${charge.merchantOrigin}, ${charge.state}, 'hold', ${charge.generation},
+      ${charge.captureMode}, ${charge.commits}, ${charge.amount.units}, ${charge.amount.asset.code}, ${charge.rail},
+      ${charge.instrument ?? null}, ${offer.evidence}, ${JSON.stringify(offer.key)}::jsonb, ${offer.digest}, ${offer.id},
+      ${charge.mandateHash}, ${charge.presentationHash}, ${JSON.stringify(charge.token)}::jsonb,
+      ${sqlTime(charge.serveBy)}, ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode})`);
+}
+
+/** What a transition writes beside the state. What is absent stays as it is. */
+export type ChargeChange = {
+  readonly to: ChargeState;
+  readonly intent?: Verb;
+  readonly payment?: Id<"payment">;
+  readonly paymentReference?: string;
+  readonly because?: string;
+  readonly captureMinor?: bigint;
+  readonly refundedMinor?: bigint;
+  /** `null` ends the refund. */
+  readonly refunding?: { readonly id: Id<"refund">; readonly minor: bigint } | null;
+  readonly responseDigest?: string;
+  readonly requestDigest?: string;
+  readonly authorizedAt?: Instant;
+  readonly committedAt?: Instant;
+  readonly capturedAt?: Instant;
+  readonly endedAt?: Instant;
+  readonly receipt?: Id<"receipt">;
+};
+
+const timeOf = (at: Instant | undefined): string | null => (at === undefined ? null : sqlTime(at));
+
+/** One conditional UPDATE on (state, generation); undefined for the loser, who reads again. */
+export async function moveCharge(tx: Sql, from: Charge, change: ChargeChange): Promise<Charge | undefined> {
+  const { refunding } = change;
+  const row = await tx.maybe<Row>(sql`update charges set
+      state = ${change.to}, intent = ${change.intent ?? null},
+      payment_id = coalesce(${change.payment ?? null}, payment_id),
+      payment_reference = coalesce(${change.paymentReference ?? null}, payment_reference),
+      because = coalesce(${change.because ?? null}, because),
+      capture_minor = coalesce(${change.captureMinor ?? null}::bigint, capture_minor),
+      refunded_minor = coalesce(${change.refundedMinor ?? null}::bigint, refunded_minor),
+      refund_id = case when ${refunding === undefined} then refund_id else ${refunding?.id ?? null}::text end,
+      refunding_minor = case when ${refunding === undefined} then refunding_minor
+        else ${refunding?.minor ?? null}::bigint end,
+      response_digest = coalesce(${change.responseDigest ?? null}, response_digest),
+      request_digest = coalesce(${change.requestDigest ?? null}, request_digest),
+      authorized_at = coalesce(${timeOf(change.authorizedAt)}::timestamptz, authorized_at),
+      committed_at = coalesce(${timeOf(change.committedAt)}::timestamptz, committed_at),
+      captured_at = coalesce(${timeOf(change.capturedAt)}::timestamptz, captured_at),
+      ended_at = coalesce(${timeOf(change.endedAt)}::timestamptz, ended_at),
+      receipt_id = coalesce(${change.receipt ?? null}, receipt_id)
+    where id = ${from.id} and state = ${from.state} and generation = ${from.generation}
+    returning *`);
+  return row && chargeOf(row);
+}
+
+/** Claims a presentation for a charge; false when an earlier charge has it, whose transaction has then ended. */
+export async function claimPresentation(
+  tx: TenantTx,
+  claim: PresentationClaim & { readonly charge: Id<"charge">; readonly expiresAt: Instant },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`insert into presentation_claims (tenant_id, mandate_id, agent_thumbprint,
+      merchant_id, kb_nonce, charge_id, offer_digest, expires_at)
+    values (${tx.tenant}, ${claim.mandate}, ${claim.thumbprint}, ${claim.merchant}, ${claim.kbNonce},
+      ${claim.charge}, ${claim.offerDigest}, ${sqlTime(claim.expiresAt)}) on conflict do nothing`);
+  return count === 1;
+}
+
+/** What makes a presentation the same one: parsed claims, never the bytes they came in. */
+export type PresentationClaim = {
+  readonly mandate: Id<"mandate">;
+  readonly thumbprint: string;
+  readonly merchant: Id<"merchant">;
+  readonly kbNonce: string;
+  readonly offerDigest: string;
+};
+
+export async function findClaim(
+  tx: Sql,
+  claim: PresentationClaim,
+): Promise<{ charge: Id<"charge">; offerDigest: string } | undefined> {
+  const row = await tx.maybe<{
+    charge_id: Id<"charge">;
+    offer_digest: string;
+  }>(sql`select charge_id, offer_digest
+    from presentation_claims where mandate_id = ${claim.mandate} and agent_thumbprint = ${claim.thumbprint}
+      and merchant_id = ${claim.merchant} and kb_nonce = ${claim.kbNonce}`);
+  return row && { charge: row.charge_id, offerDigest: row.offer_digest };
+}
+
+export async function tenantOfCharge(tx: Sql, id: Id<"charge">): Promise<Id<"tenant"> | undefined> {
+  const row = await tx.one<{ tenant: Id<"tenant"> | null }>(sql`select tenant_of_charge(${id}) as tenant`);
+  return row.tenant ?? undefined;
+}
+
+/** Whether the mandate has bought at the merchant before (for `first_purchase_at_merchant`). */
+export async function hasBoughtAt(
+  tx: Sql,
+  mandate: Id<"mandate">,
+  merchant: Id<"merchant">,
+): Promise<boolean> {
+  const row = await tx.one<{ bought: boolean }>(sql`select exists (select 1 from charges
+    where mandate_id = ${mandate} and merchant_id = ${merchant} and captured_at is not null) as bought`);
+  return row.bought;
+}
+
+export async function listCharges(
+  tx: Sql,
+  page: { limit: number; before: Id<"charge"> | undefined; agent: string | undefined },
+): Promise<Charge[]> {
+  const found = await tx.many<Row>(sql`select * from charges
+    where (${page.before ?? null}::text is null or id < ${page.before ?? null})
+      and (${page.agent ?? null}::text is null or agent_id = ${page.agent ?? null})
+    order by id desc limit ${page.limit}`);
+  return found.map(chargeOf);
+}
+
+/** The refund of a request, made once per key; `made` is false for a retry. */
+export async function claimRefund(
+  tx: TenantTx,
+  refund: { id: Id<"refund">; charge: Id<"charge">; key: string; minor: bigint; now: Instant },
+): Promise<boolean> {
+  const { count } =
+    await tx.run(sql`insert into charge_refunds (tenant_id, id, charge_id, request_key, amount_minor,
+      asked_at)
+    values (${tx.tenant}, ${refund.id}, ${refund.charge}, ${refund.key}, ${refund.minor}, ${sqlTime(refund.now)})
+    on conflict (tenant_id, charge_id, request_key) do nothing`);
+  return count === 1;
+}
+
+export async function endRefund(tx: Sql, id: Id<"refund">, now: Instant): Promise<void> {
+  await tx.run(sql`update charge_refunds set done_at = ${sqlTime(now)} where id = ${id} and done_at is null`);
+}

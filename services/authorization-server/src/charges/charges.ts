@@ -1,0 +1,299 @@
+import {
+  after,
+  hourMs,
+  type Id,
+  type Instant,
+  type Money,
+  minuteMs,
+  secondMs,
+  unreachable,
+} from "@remit/kernel";
+import type { AccessTokenClaims, PublicJwk } from "@remit/protocol";
+
+/** Each `-ing` state is durable before billing is called, and is read back when the outcome is unknown. */
+export type ChargeState =
+  | "authorizing"
+  | "authorized"
+  | "committed"
+  | "capturing"
+  | "captured"
+  | "refunding"
+  | "refunded"
+  | "releasing"
+  | "released"
+  | "declined";
+
+/** What billing is asked to do. */
+export type Verb = "hold" | "capture" | "release" | "refund";
+
+/** One purchase under a mandate, from hold to capture or release. The row in the payer's tenant is the truth. */
+export type Charge = {
+  readonly id: Id<"charge">;
+  readonly payer: Id<"tenant">;
+  readonly payee: Id<"tenant">;
+  readonly mandate: Id<"mandate">;
+  readonly agent: Id<"agent">;
+  readonly merchant: Id<"merchant">;
+  readonly merchantClient: string;
+  readonly merchantOrigin: string;
+  readonly state: ChargeState;
+  /** Rises only once a read has shown that the former payment is canceled. */
+  readonly generation: number;
+  readonly captureMode: "automatic" | "manual";
+  readonly commits: boolean;
+  readonly amount: Money;
+  /** Set at the commit point. */
+  readonly capture: Money | undefined;
+  readonly refunded: Money;
+  readonly refunding: { readonly id: Id<"refund">; readonly amount: Money } | undefined;
+  readonly rail: "card" | "x402" | "test";
+  readonly instrument: Id<"instrument"> | undefined;
+  readonly payment: Id<"payment"> | undefined;
+  readonly paymentReference: string | undefined;
+  readonly because: string | undefined;
+  readonly offer: {
+    readonly id: string;
+    /** The bytes that were verified: the compact JWS, or the signed response as JSON. */
+    readonly evidence: string;
+    readonly digest: string;
+    readonly key: PublicJwk;
+  };
+  readonly mandateHash: string;
+  readonly presentationHash: string;
+  /** The claims of the agent's token, which say whether it was revoked since. Never the token itself. */
+  readonly token: AccessTokenClaims;
+  readonly responseDigest: string | undefined;
+  readonly requestDigest: string | undefined;
+  readonly serveBy: Instant;
+  readonly captureBy: Instant;
+  readonly createdAt: Instant;
+  readonly authorizedAt: Instant | undefined;
+  readonly committedAt: Instant | undefined;
+  readonly capturedAt: Instant | undefined;
+  readonly receipt: Id<"receipt"> | undefined;
+  readonly livemode: boolean;
+};
+
+/** What billing says of a charge: a payment, that it knows none, or nothing we can rely on. */
+export type Seen =
+  | { readonly kind: "payment"; readonly payment: Payment }
+  | { readonly kind: "absent" }
+  | { readonly kind: "unknown" };
+
+export type PaymentState =
+  | "authorizing"
+  | "authorized"
+  | "declined"
+  | "capturing"
+  | "captured"
+  | "releasing"
+  | "released"
+  | "refunding"
+  | "refunded"
+  | "requires_action";
+
+export type Payment = {
+  readonly id: Id<"payment">;
+  readonly generation: number;
+  readonly state: PaymentState;
+  readonly reference: string | undefined;
+  readonly capturedMinor: bigint;
+  readonly refundedMinor: bigint;
+  readonly declineCode: string | undefined;
+};
+
+/** What follows from what billing says: a change of state, another word to billing, patience, or an alarm. */
+export type Move =
+  | { readonly kind: "authorized" }
+  | { readonly kind: "declined"; readonly because: string }
+  | { readonly kind: "captured" }
+  | { readonly kind: "released" }
+  | { readonly kind: "refunded" }
+  | { readonly kind: "release"; readonly because: string }
+  | { readonly kind: "send"; readonly verb: Verb }
+  | { readonly kind: "wait" }
+  | { readonly kind: "alarm"; readonly because: string };
+
+const wait: Move = { kind: "wait" };
+
+/** Who moves a charge: the merchant's request, which goes on, or recovery, which goes back before the commit point. */
+export type Driver = "caller" | "recovery";
+
+/** Decides on an answer of billing, whether it came to our call or was read back later: the same words, the same move. */
+export function moveOn(charge: Charge, seen: Seen, driver: Driver): Move {
+  if (seen.kind === "unknown") return wait;
+  const payment = seen.kind === "payment" ? seen.payment : undefined;
+  switch (charge.state) {
+    case "authorizing":
+      return whileAuthorizing(payment, driver);
+    case "capturing":
+      return whileCapturing(payment);
+    case "releasing":
+      return whileReleasing(payment);
+    case "refunding":
+      return whileRefunding(charge, payment);
+    case "authorized":
+    case "committed":
+    case "captured":
+    case "refunded":
+    case "released":
+    case "declined":
+      return wait;
+    default:
+      return unreachable(charge.state);
+  }
+}
+
+function whileAuthorizing(payment: Payment | undefined, driver: Driver): Move {
+  // Billing knows nothing, but our word may still be on its way: so going back is a word too, never a guess.
+  if (payment === undefined)
+    return driver === "caller" ? { kind: "send", verb: "hold" } : { kind: "release", because: "abandoned" };
+  switch (payment.state) {
+    case "authorized":
+      return { kind: "authorized" };
+    case "declined":
+      return { kind: "declined", because: payment.declineCode ?? "card_declined" };
+    case "requires_action":
+      return { kind: "release", because: "authentication_required" };
+    case "releasing":
+    case "released":
+      return { kind: "release", because: "abandoned" };
+    case "authorizing":
+      return wait;
+    default:
+      return { kind: "alarm", because: `payment ${payment.state} while the charge is authorizing` };
+  }
+}
+
+function whileCapturing(payment: Payment | undefined): Move {
+  if (payment === undefined)
+    return { kind: "alarm", because: "the payment of a capture is unknown to billing" };
+  switch (payment.state) {
+    case "captured":
+      return { kind: "captured" };
+    case "authorized":
+      return { kind: "send", verb: "capture" };
+    case "released":
+    case "releasing":
+    case "declined":
+      return { kind: "release", because: payment.declineCode ?? "capture_refused" };
+    case "capturing":
+      return wait;
+    default:
+      return { kind: "alarm", because: `payment ${payment.state} while the charge is capturing` };
+  }
+}
+
+function whileReleasing(payment: Payment | undefined): Move {
+  switch (payment?.state) {
+    case "released":
+    case "declined":
+      return { kind: "released" };
+    case undefined:
+    case "authorizing":
+    case "authorized":
+    case "requires_action":
+      return { kind: "send", verb: "release" };
+    case "releasing":
+      return wait;
+    default:
+      return { kind: "alarm", because: `payment ${payment?.state} while the charge is releasing` };
+  }
+}
+
+function whileRefunding(charge: Charge, payment: Payment | undefined): Move {
+  if (payment === undefined)
+    return { kind: "alarm", because: "the payment of a refund is unknown to billing" };
+  const wanted = charge.refunded.units + (charge.refunding?.amount.units ?? 0n);
+  if (payment.refundedMinor >= wanted) return { kind: "refunded" };
+  return payment.state === "refunding" ? wait : { kind: "send", verb: "refund" };
+}
+
+/** What recovery does with a charge that nobody drives. */
+export type Recovery =
+  | { readonly kind: "read" }
+  | { readonly kind: "release"; readonly because: string }
+  | { readonly kind: "later"; readonly at: Instant }
+  | { readonly kind: "over" };
+
+/** Before the commit point a charge is released once its time has passed; after it, it is captured until it is. */
+export function recover(charge: Charge, now: Instant): Recovery {
+  switch (charge.state) {
+    case "authorizing":
+    case "capturing":
+    case "releasing":
+    case "refunding":
+      return { kind: "read" };
+    case "authorized":
+      if (now >= charge.serveBy) return { kind: "release", because: "serve_by_passed" };
+      return { kind: "later", at: charge.serveBy };
+    case "committed":
+      if (now >= charge.captureBy) return { kind: "release", because: "capture_by_passed" };
+      return { kind: "later", at: charge.captureBy };
+    case "captured":
+    case "refunded":
+    case "released":
+    case "declined":
+      return { kind: "over" };
+    default:
+      return unreachable(charge.state);
+  }
+}
+
+const lookAgainMsMax = hourMs / 4;
+
+/** When to look again at an unknown outcome: a quarter of its age later, within 1 s and 15 min. */
+export function lookAgainAt(since: Instant, now: Instant): Instant {
+  const wanted = Math.max(secondMs, Math.min((now - since) / 4, lookAgainMsMax));
+  return after(now, Math.ceil(wanted));
+}
+
+/** When recovery first looks at a charge: its driver is given this long. */
+export const firstLookAfterMs = 10 * secondMs;
+
+export const serveByMsDefault = minuteMs;
+export const captureByMsMax = 6 * 24 * hourMs;
+
+/** Whether a capture may pass the commit point, as locked rows say. */
+export type CommitFacts = {
+  readonly mandate: "active" | "suspended" | "revoked";
+  readonly agentActive: boolean;
+  readonly tokenLive: boolean;
+  readonly now: Instant;
+};
+
+export type CommitRefusal =
+  | "mandate_revoked"
+  | "mandate_suspended"
+  | "agent_suspended"
+  | "token_revoked"
+  | "charge_capture_too_late"
+  | "charge_state_conflict";
+
+/**
+ * The commit point (C12): revocation and suspension refuse every capture that has not passed it, except what was
+ * committed before. The natural end of a mandate or a token never cancels a charge that is held.
+ */
+export function mayCapture(charge: Charge, facts: CommitFacts): "yes" | CommitRefusal {
+  const { state } = charge;
+  if (state !== "authorized" && state !== "committed") return "charge_state_conflict";
+  if (facts.now >= (state === "committed" ? charge.captureBy : charge.serveBy))
+    return "charge_capture_too_late";
+  return state === "committed" ? "yes" : standing(facts);
+}
+
+/** A merchant that ships first may commit while everything still stands. */
+export function mayCommit(charge: Charge, facts: CommitFacts): "yes" | CommitRefusal {
+  if (charge.state !== "authorized" || !charge.commits) return "charge_state_conflict";
+  return facts.now >= charge.serveBy ? "charge_capture_too_late" : standing(facts);
+}
+
+function standing(facts: CommitFacts): "yes" | CommitRefusal {
+  if (facts.mandate === "revoked") return "mandate_revoked";
+  if (facts.mandate === "suspended") return "mandate_suspended";
+  if (!facts.agentActive) return "agent_suspended";
+  return facts.tokenLive ? "yes" : "token_revoked";
+}
+
+/** What is left to refund, in minor units. */
+export const refundable = (charge: Charge): bigint => (charge.capture?.units ?? 0n) - charge.refunded.units;

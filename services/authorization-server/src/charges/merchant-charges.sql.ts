@@ -1,0 +1,140 @@
+import { type Id, type Instant, invariant } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { Charge, ChargeState } from "./charges.ts";
+
+/** What the payee may see of a charge; amounts in minor units of `currency`. */
+export type MerchantCharge = {
+  readonly id: Id<"charge">;
+  readonly merchant: Id<"merchant">;
+  readonly client: string;
+  readonly mandate: Id<"mandate">;
+  readonly agent: Id<"agent">;
+  readonly state: ChargeState;
+  readonly generation: number;
+  readonly amountMinor: bigint;
+  readonly capturedMinor: bigint;
+  readonly refundedMinor: bigint;
+  readonly currency: string;
+  readonly rail: Charge["rail"];
+  readonly paymentReference: string | undefined;
+  readonly because: string | undefined;
+  readonly offerDigest: string;
+  readonly serveBy: Instant;
+  readonly captureBy: Instant;
+  readonly createdAt: Instant;
+  readonly receipt: Id<"receipt"> | undefined;
+  readonly livemode: boolean;
+};
+
+/** The payee's columns of a charge. */
+export const viewOf = (charge: Charge): MerchantCharge => ({
+  id: charge.id,
+  merchant: charge.merchant,
+  client: charge.merchantClient,
+  mandate: charge.mandate,
+  agent: charge.agent,
+  state: charge.state,
+  generation: charge.generation,
+  amountMinor: charge.amount.units,
+  capturedMinor: charge.capturedAt === undefined ? 0n : (charge.capture?.units ?? 0n),
+  refundedMinor: charge.refunded.units,
+  currency: charge.amount.asset.code,
+  rail: charge.rail,
+  paymentReference: charge.paymentReference,
+  because: charge.because,
+  offerDigest: charge.offer.digest,
+  serveBy: charge.serveBy,
+  captureBy: charge.captureBy,
+  createdAt: charge.createdAt,
+  receipt: charge.receipt,
+  livemode: charge.livemode,
+});
+
+export async function insertMerchantCharge(tx: TenantTx, charge: Charge): Promise<void> {
+  await tx.run(sql`insert into merchant_charges (tenant_id, id, merchant_id, client_id, mandate_id, agent_id, state,
+      generation, amount_minor, currency, rail, offer_id, offer_digest, serve_by, capture_by, created_at, livemode)
+    values (${tx.tenant}, ${charge.id}, ${charge.merchant}, ${charge.merchantClient}, ${charge.mandate},
+      ${charge.agent}, ${charge.state}, ${charge.generation}, ${charge.amount.units}, ${charge.amount.asset.code},
+      ${charge.rail}, ${charge.offer.id}, ${charge.offer.digest}, ${sqlTime(charge.serveBy)},
+      ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode})`);
+}
+
+/** Writes the payee's copy of a transition that has just been made in the payer's tenant. */
+export async function saveMerchantCharge(tx: TenantTx, charge: Charge): Promise<void> {
+  const view = viewOf(charge);
+  const { count } = await tx.run(sql`update merchant_charges set state = ${view.state},
+      generation = ${view.generation}, captured_minor = ${view.capturedMinor}, refunded_minor = ${view.refundedMinor},
+      payment_reference = ${view.paymentReference ?? null}, because = ${view.because ?? null},
+      captured_at = ${charge.capturedAt === undefined ? null : sqlTime(charge.capturedAt)}::timestamptz,
+      receipt_id = ${view.receipt ?? null}
+    where id = ${view.id}`);
+  invariant(count === 1, "a charge has its row in the payee's tenant");
+}
+
+type Row = {
+  readonly id: Id<"charge">;
+  readonly merchant_id: Id<"merchant">;
+  readonly client_id: string;
+  readonly mandate_id: Id<"mandate">;
+  readonly agent_id: Id<"agent">;
+  readonly state: ChargeState;
+  readonly generation: number;
+  readonly amount_minor: bigint;
+  readonly captured_minor: bigint;
+  readonly refunded_minor: bigint;
+  readonly currency: string;
+  readonly rail: Charge["rail"];
+  readonly payment_reference: string | null;
+  readonly because: string | null;
+  readonly offer_digest: string;
+  readonly serve_by: Instant;
+  readonly capture_by: Instant;
+  readonly created_at: Instant;
+  readonly receipt_id: Id<"receipt"> | null;
+  readonly livemode: boolean;
+};
+
+const merchantChargeOf = (row: Row): MerchantCharge => ({
+  id: row.id,
+  merchant: row.merchant_id,
+  client: row.client_id,
+  mandate: row.mandate_id,
+  agent: row.agent_id,
+  state: row.state,
+  generation: row.generation,
+  amountMinor: row.amount_minor,
+  capturedMinor: row.captured_minor,
+  refundedMinor: row.refunded_minor,
+  currency: row.currency,
+  rail: row.rail,
+  paymentReference: row.payment_reference ?? undefined,
+  because: row.because ?? undefined,
+  offerDigest: row.offer_digest,
+  serveBy: row.serve_by,
+  captureBy: row.capture_by,
+  createdAt: row.created_at,
+  receipt: row.receipt_id ?? undefined,
+  livemode: row.livemode,
+});
+
+/** The charge that this client made, in this transaction's tenant. */
+export async function findMerchantCharge(
+  tx: Sql,
+  id: Id<"charge">,
+  client: string,
+): Promise<MerchantCharge | undefined> {
+  const row = await tx.maybe<Row>(
+    sql`select * from merchant_charges where id = ${id} and client_id = ${client}`,
+  );
+  return row && merchantChargeOf(row);
+}
+
+export async function listMerchantCharges(
+  tx: Sql,
+  page: { limit: number; before: Id<"charge"> | undefined; client: string },
+): Promise<MerchantCharge[]> {
+  const found = await tx.many<Row>(sql`select * from merchant_charges where client_id = ${page.client}
+      and (${page.before ?? null}::text is null or id < ${page.before ?? null})
+    order by id desc limit ${page.limit}`);
+  return found.map(merchantChargeOf);
+}

@@ -1,0 +1,178 @@
+import { type Id, type Instant, toRfc3339 } from "@remit/kernel";
+import { type Caller, type Route, route } from "@remit/platform/http";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import { type Actor, Problem } from "@remit/protocol";
+import { idOf, MandateBody, MandateCredential, MandateList, RevokeMandate } from "@remit/protocol/contracts";
+import { z } from "zod";
+import { minorOf, remainingOf } from "./budget.ts";
+import type { Mandates, MandateWithBudget, Why } from "./mandates.operations.ts";
+import { assetOfMandate, type Mandate, standingOfMandate } from "./mandates.ts";
+
+const Path = z.strictObject({ id: idOf("mandate") });
+const Page = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: idOf("mandate").optional(),
+});
+const readers = ["wallet:read", "oid4ac:payment"] as const;
+
+type Deps = { readonly db: Database; readonly mandates: Mandates };
+
+/** Mandates for the principal's side (`wallet:*`) and, each its own, for agents (`oid4ac:payment`). */
+export const mandateRoutes = (deps: Deps): Route[] => [
+  listRoute(deps),
+  readRoute(deps),
+  credentialRoute(deps),
+  revokeRoute(deps),
+  changeRoute(deps, "suspend"),
+  changeRoute(deps, "resume"),
+];
+
+const listRoute = ({ mandates }: Deps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/mandates",
+    summary: "The mandates of the caller's tenant, newest first; an agent sees its own",
+    needs: { scope: readers },
+    query: Page,
+    answers: { 200: MandateList },
+    handle: async ({ caller, now }, { query }) => {
+      const agent = caller.scopes.has("wallet:read") ? undefined : caller.client;
+      const page = { limit: query.limit + 1, before: query.cursor, agent };
+      const found = await mandates.list(caller.tenant, page);
+      const shown = found.slice(0, query.limit);
+      const next = found.length > query.limit ? (shown.at(-1)?.mandate.id ?? null) : null;
+      return { status: 200, body: { data: shown.map((one) => bodyOf(one, now)), next_cursor: next } };
+    },
+  });
+
+const readRoute = ({ mandates }: Deps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/mandates/:id",
+    summary: "One mandate with what is left of its budget",
+    needs: { scope: readers },
+    params: Path,
+    answers: { 200: MandateBody, 404: "not_found" },
+    handle: async ({ caller, now }, { params }) => {
+      const found = await mandates.find(await tenantFor(mandates, caller, params.id), params.id);
+      return { status: 200, body: bodyOf(readable(caller, found), now) };
+    },
+  });
+
+const credentialRoute = ({ db, mandates }: Deps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/mandates/:id/credential",
+    summary: "The mandate itself, with every disclosure, for the agent that holds it",
+    needs: { scope: "oid4ac:payment" },
+    params: Path,
+    answers: { 200: MandateCredential, 404: "not_found" },
+    handle: async ({ caller }, { params: { id } }) => {
+      const tenant = await tenantFor(mandates, caller, id);
+      const found = await mandates.find(tenant, id);
+      if (found?.mandate.agent !== caller.client) throw noSuchMandate();
+      const jwt = await db.of(tenant).transaction((tx) => mandates.jwtOf(tx, id));
+      if (jwt === undefined) throw noSuchMandate();
+      return { status: 200, headers: { "cache-control": "no-store" }, body: { id, mandate_jwt: jwt } };
+    },
+  });
+
+const revokeRoute = ({ db, mandates }: Deps): Route =>
+  route({
+    method: "POST",
+    path: "/api/v1/mandates/:id/revoke",
+    summary: "End a mandate for good: nothing that has not passed its commit point is captured any more",
+    needs: { scope: ["wallet:write", "oid4ac:payment"] },
+    params: Path,
+    body: RevokeMandate,
+    answers: { 200: MandateBody, 404: "not_found" },
+    handle: async ({ caller, now }, { params: { id } }) => {
+      const tenant = await tenantFor(mandates, caller, id);
+      const asAgent = !caller.scopes.has("wallet:write");
+      readable(caller, await mandates.find(tenant, id), asAgent);
+      const why = { because: asAgent ? "given_up_by_agent" : "revoked_by_principal", actor: actorOf(caller) };
+      await db.of(tenant).transaction((tx) => mandates.revokeWithin(tx, id, why));
+      return { status: 200, body: bodyOf(await existing(mandates, tenant, id), now) };
+    },
+  });
+
+const changes = {
+  suspend: { because: "suspended_by_principal", summary: "Stop a mandate until it is resumed" },
+  resume: { because: "resumed_by_principal", summary: "Let a suspended mandate be used again" },
+} as const;
+
+const changeRoute = ({ db, mandates }: Deps, change: keyof typeof changes): Route =>
+  route({
+    method: "POST",
+    path: `/api/v1/mandates/:id/${change}`,
+    summary: changes[change].summary,
+    needs: { scope: "wallet:write" },
+    params: Path,
+    body: z.strictObject({}),
+    answers: { 200: MandateBody, 403: "mandate_revoked", 404: "not_found" },
+    handle: async ({ caller, now }, { params: { id } }) => {
+      const why: Why = { because: changes[change].because, actor: actorOf(caller) };
+      const work = (tx: TenantTx): Promise<Mandate> =>
+        change === "suspend" ? mandates.suspendWithin(tx, id, why) : mandates.resumeWithin(tx, id, why);
+      const changed = await db.of(caller.tenant).transaction(work);
+      if (changed.state === "revoked") throw new Problem("mandate_revoked");
+      return { status: 200, body: bodyOf(await existing(mandates, caller.tenant, id), now) };
+    },
+  });
+
+/** An agent's mandate lives in its principal's tenant, which need not be the agent's own. */
+async function tenantFor(mandates: Mandates, caller: Caller, id: Id<"mandate">): Promise<Id<"tenant">> {
+  if (caller.scopes.has("wallet:read") || caller.scopes.has("wallet:write")) return caller.tenant;
+  return (await mandates.tenantOf(id)) ?? caller.tenant;
+}
+
+/** Refuses what the caller may not see exactly as what does not exist (T01). */
+function readable(
+  caller: Caller,
+  found: MandateWithBudget | undefined,
+  asAgent = !caller.scopes.has("wallet:read"),
+): MandateWithBudget {
+  if (found === undefined || (asAgent && found.mandate.agent !== caller.client)) throw noSuchMandate();
+  return found;
+}
+
+const noSuchMandate = (): Problem => new Problem("not_found", { detail: "There is no such mandate." });
+
+async function existing(
+  mandates: Mandates,
+  tenant: Id<"tenant">,
+  id: Id<"mandate">,
+): Promise<MandateWithBudget> {
+  const found = await mandates.find(tenant, id);
+  if (found === undefined) throw noSuchMandate();
+  return found;
+}
+
+const actorOf = ({ actor }: Caller): Actor =>
+  actor.type === "service" ? { type: "system", id: actor.id } : { type: actor.type, id: actor.id };
+
+function bodyOf({ mandate, budget }: MandateWithBudget, now: Instant): z.input<typeof MandateBody> {
+  const { details } = mandate;
+  const asset = assetOfMandate(details);
+  return {
+    id: mandate.id,
+    status: standingOfMandate(mandate, budget, now),
+    agent_id: mandate.agent,
+    currency: details.currency,
+    amount_minor: details.amount_minor,
+    per_charge_minor: details.per_charge_minor ?? null,
+    held_minor: minorOf(asset, budget.held),
+    spent_minor: minorOf(asset, budget.spent),
+    remaining_minor: minorOf(asset, remainingOf(budget)),
+    merchants: [...(details.merchants ?? [])],
+    categories: [...(details.categories ?? [])],
+    rails: [...(details.rails ?? [])],
+    uses: details.uses,
+    purpose: details.purpose ?? null,
+    livemode: mandate.livemode,
+    valid_from: toRfc3339(mandate.issuedAt),
+    valid_until: toRfc3339(mandate.expiresAt),
+    created_at: toRfc3339(mandate.issuedAt),
+    revoked_at: mandate.revokedAt === undefined ? null : toRfc3339(mandate.revokedAt),
+  };
+}

@@ -1,0 +1,251 @@
+import { randomBytes } from "node:crypto";
+import { type Clock, type Id, newId } from "@remit/kernel";
+import type { Keyring, SigningKeys } from "@remit/platform/keys";
+import type { Database, TenantTx, Tx } from "@remit/platform/sql";
+import {
+  type Actor,
+  issueMandate,
+  type MandateDetails,
+  type MandateToIssue,
+  newEvent,
+  Problem,
+  type Status,
+} from "@remit/protocol";
+import { randomText, sha256, sha256b64url, thumbprint } from "@remit/protocol/node";
+import type { StatusEntry, StatusLists } from "../status-lists/index.ts";
+import { findBudget, insertBudget } from "./budget.sql.ts";
+import type { Budget } from "./budget.ts";
+import * as rows from "./mandates.sql.ts";
+import {
+  capOf,
+  type IssuedMandate,
+  type IssueMandate,
+  type Mandate,
+  type MandateState,
+  mayBecome,
+} from "./mandates.ts";
+
+export type MandatesDeps = {
+  readonly db: Database;
+  readonly issuer: string;
+  readonly livemode: boolean;
+  readonly clock: Clock;
+  readonly keys: Pick<SigningKeys, "sign">;
+  readonly keyring: Pick<Keyring, "seal" | "open">;
+  readonly statusLists: StatusLists;
+};
+
+/** Why a mandate's state changes, and who changes it. */
+export type Why = { readonly because: string; readonly actor: Actor };
+
+export type MandateWithBudget = { readonly mandate: Mandate; readonly budget: Budget };
+
+/** What other rooms do with mandates. The `…Within` forms run in the caller's transaction, in the mandate's tenant. */
+export type Mandates = {
+  /** Signs the mandate and writes it with its budget and its place in a status list. */
+  issue(tx: TenantTx, input: IssueMandate): Promise<IssuedMandate>;
+  /** The credential with every disclosure; undefined when the tenant has no such mandate or its data were erased. */
+  jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined>;
+  find(tenant: Id<"tenant">, id: Id<"mandate">): Promise<MandateWithBudget | undefined>;
+  list(tenant: Id<"tenant">, page: MandatePage): Promise<MandateWithBudget[]>;
+  /** From a mandate's id to its tenant, whoever asks. It never changes, so it is remembered. */
+  tenantOf(id: Id<"mandate">): Promise<Id<"tenant"> | undefined>;
+  revokeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
+  suspendWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
+  resumeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
+  /** Suspends what an agent holds, each in its own tenant (its DPoP key changed); returns how many. */
+  suspendAllOfAgent(agent: Id<"agent">, why: Why): Promise<number>;
+};
+
+export type MandatePage = {
+  readonly limit: number;
+  readonly before: Id<"mandate"> | undefined;
+  /** Only this agent's. */
+  readonly agent: string | undefined;
+};
+
+const tenantsKept = 10_000;
+
+export function createMandates(deps: MandatesDeps): Mandates {
+  const { db } = deps;
+  const tenants = new Map<Id<"mandate">, Id<"tenant">>();
+  const become = (to: MandateState) => (tx: TenantTx, id: Id<"mandate">, why: Why) =>
+    changeState(deps, tx, { id, to, why });
+  const suspendWithin = become("suspended");
+  return {
+    issue: (tx, input) => issue(deps, tx, input),
+    jwtOf: (tx, id) => openJwt(deps, tx, id),
+    find: (tenant, id) =>
+      db.of(tenant).transaction(async (tx) => {
+        const mandate = await rows.findMandate(tx, id);
+        const budget = await findBudget(tx, id);
+        return mandate && budget && { mandate, budget };
+      }),
+    list: (tenant, page) => db.of(tenant).transaction((tx) => listWithBudgets(tx, page)),
+    async tenantOf(id) {
+      const known = tenants.get(id) ?? (await db.global.transaction((tx) => rows.tenantOfMandate(tx, id)));
+      if (known === undefined) return undefined;
+      if (tenants.size >= tenantsKept) tenants.clear();
+      tenants.set(id, known);
+      return known;
+    },
+    revokeWithin: become("revoked"),
+    suspendWithin,
+    resumeWithin: become("active"),
+    async suspendAllOfAgent(agent, why) {
+      let count = 0;
+      for (const tenant of await db.global.transaction((tx) => rows.tenantsOfAgent(tx, agent)))
+        count += await db.of(tenant).transaction(async (tx) => {
+          const held = await rows.listActiveOfAgent(tx, agent);
+          for (const id of held) await suspendWithin(tx, id, why);
+          return held.length;
+        });
+      return count;
+    },
+  };
+}
+
+async function issue(deps: MandatesDeps, tx: TenantTx, input: IssueMandate): Promise<IssuedMandate> {
+  const id = input.id ?? newId("mandate");
+  const details = withInstrument(input);
+  await assertZones(tx, details);
+  const status = await deps.statusLists.take(tx);
+  const now = deps.clock.now();
+  const toIssue = mandateToIssue(deps, { id, details, status, input, now });
+  const unsigned = issueMandate(toIssue, { sha256, salt: randomText });
+  const jwt = unsigned.finish(deps.keys.sign("mandate", unsigned.header, unsigned.payload));
+  const plaintext = new TextEncoder().encode(jwt);
+  await rows.insertMandate(tx, {
+    id,
+    agent: input.agent,
+    agentTenant: input.agentTenant,
+    principal: input.principal.account,
+    subject: toIssue.subject,
+    details,
+    holderThumbprint: thumbprint(input.holder),
+    instrument: input.instrument,
+    jwtHash: sha256b64url(jwt.slice(0, jwt.indexOf("~"))),
+    sealedJwt: await deps.keyring.seal(tx, sealScope(tx), { plaintext, aad: sealAad(id) }),
+    status,
+    livemode: deps.livemode,
+    issuedAt: now,
+    expiresAt: toIssue.validUntil,
+  });
+  const usesMax = details.uses === "single" ? 1 : undefined;
+  await insertBudget(tx, { mandate: id, cap: capOf(details), usesMax });
+  const { currency, amount_minor } = details;
+  const payload = {
+    agent: input.agent,
+    currency,
+    amount_minor,
+    uses: details.uses,
+    expires_at: toIssue.validUntil,
+  };
+  const actor = { type: "account", id: input.principal.account } as const;
+  await tx.record(newEvent("mandate.issued", { tenant: tx.tenant, actor, subject: id, payload }, now));
+  return { id, jwt, details, expiresAt: toIssue.validUntil };
+}
+
+const withInstrument = ({ request, instrument }: IssueMandate): MandateDetails =>
+  instrument === undefined ? request.details : { ...request.details, instrument };
+
+/** A zone that PostgreSQL does not know would refuse every charge later; better to refuse the request now. */
+async function assertZones(tx: Tx, details: MandateDetails): Promise<void> {
+  for (const { zone } of details.velocity ?? [])
+    if (zone !== undefined && !(await rows.knowsZone(tx, zone)))
+      throw new Problem("invalid_authorization_details", { detail: `The zone ${zone} is unknown.` });
+}
+
+type Issuing = {
+  readonly id: Id<"mandate">;
+  readonly details: MandateDetails;
+  readonly status: StatusEntry;
+  readonly input: IssueMandate;
+  readonly now: MandateToIssue["issuedAt"];
+};
+
+function mandateToIssue(deps: MandatesDeps, { id, details, status, input, now }: Issuing): MandateToIssue {
+  const { principal, consent } = input;
+  const { account: _, ...personal } = principal;
+  const uriOf = deps.statusLists.uriOf;
+  return {
+    id,
+    issuer: deps.issuer,
+    subject: subjectOf(deps.issuer, principal.account, details),
+    holder: input.holder,
+    details,
+    issuedAt: now,
+    validFrom: now,
+    validUntil: input.request.validUntil,
+    livemode: deps.livemode,
+    status: { uri: uriOf(status.list), idx: status.index },
+    statusList2021: {
+      revocation: uriOf(status.list, "revocation"),
+      suspension: uriOf(status.list, "suspension"),
+    },
+    ...(details.merchants === undefined ? {} : { audience: details.merchants }),
+    principal: personal,
+    consentEvidence: {
+      ...(consent.ip === undefined ? {} : { ip: consent.ip }),
+      ...(consent.userAgent === undefined ? {} : { user_agent: consent.userAgent }),
+    },
+  };
+}
+
+/** Pairwise for a mandate with one merchant, so that it knows its customer again; else random for this mandate. */
+function subjectOf(issuer: string, account: Id<"account">, { merchants }: MandateDetails): string {
+  const only = merchants?.length === 1 ? merchants[0] : undefined;
+  return only === undefined
+    ? `urn:remit:sub:${randomBytes(16).toString("base64url")}`
+    : `urn:remit:sub:${sha256b64url(`${issuer}\n${only}\n${account}`).slice(0, 32)}`;
+}
+
+const sealScope = (tx: TenantTx): string => `mandates:${tx.tenant}`;
+const sealAad = (id: Id<"mandate">): string => `mandate_credentials.${id}`;
+
+async function openJwt(deps: MandatesDeps, tx: TenantTx, id: Id<"mandate">): Promise<string | undefined> {
+  const sealed = await rows.findSealedJwt(tx, id);
+  if (sealed === undefined) return undefined;
+  const opened = await deps.keyring.open(tx, sealScope(tx), { sealed, aad: sealAad(id) });
+  return opened && new TextDecoder().decode(opened);
+}
+
+async function listWithBudgets(tx: TenantTx, page: MandatePage): Promise<MandateWithBudget[]> {
+  const found: MandateWithBudget[] = [];
+  for (const mandate of await rows.listMandates(tx, page)) {
+    const budget = await findBudget(tx, mandate.id);
+    if (budget !== undefined) found.push({ mandate, budget });
+  }
+  return found;
+}
+
+const eventOf = {
+  active: "mandate.resumed",
+  suspended: "mandate.suspended",
+  revoked: "mandate.revoked",
+} as const;
+const statusOf: Readonly<Record<MandateState, Status>> = {
+  active: "valid",
+  suspended: "suspended",
+  revoked: "invalid",
+};
+
+/**
+ * Changes a state, tells the status list and records the event together. The row is locked against charges that have
+ * not passed their commit point. Asking for the state there is, or for any change of a revoked mandate, changes nothing.
+ */
+async function changeState(
+  deps: MandatesDeps,
+  tx: TenantTx,
+  { id, to, why }: { id: Id<"mandate">; to: MandateState; why: Why },
+): Promise<Mandate> {
+  const mandate = await rows.findMandate(tx, id, "update");
+  if (mandate === undefined) throw new Problem("not_found", { detail: "There is no such mandate." });
+  if (!mayBecome(mandate.state, to)) return mandate;
+  const now = deps.clock.now();
+  await rows.saveState(tx, id, { state: to, because: why.because, now });
+  await deps.statusLists.tell(tx, mandate.status, statusOf[to]);
+  const payload = { agent: mandate.agent, from: mandate.state, because: why.because };
+  await tx.record(newEvent(eventOf[to], { tenant: tx.tenant, actor: why.actor, subject: id, payload }, now));
+  return { ...mandate, state: to, because: why.because, revokedAt: to === "revoked" ? now : undefined };
+}

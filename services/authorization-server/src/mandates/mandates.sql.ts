@@ -1,0 +1,133 @@
+import type { Id, Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { MandateDetails } from "@remit/protocol";
+import type { Mandate, MandateState } from "./mandates.ts";
+
+type Row = {
+  readonly id: Id<"mandate">;
+  readonly tenant_id: Id<"tenant">;
+  readonly agent_id: Id<"agent">;
+  readonly agent_tenant_id: Id<"tenant">;
+  readonly principal_id: Id<"account">;
+  readonly state: MandateState;
+  readonly because: string | null;
+  readonly details: MandateDetails;
+  readonly holder_thumbprint: string;
+  readonly jwt_hash: string;
+  readonly issued_at: Instant;
+  readonly expires_at: Instant;
+  readonly revoked_at: Instant | null;
+  readonly livemode: boolean;
+  readonly status_list: number;
+  readonly status_place: number;
+};
+
+const mandateOf = (row: Row): Mandate => ({
+  id: row.id,
+  tenant: row.tenant_id,
+  agent: row.agent_id,
+  agentTenant: row.agent_tenant_id,
+  principal: row.principal_id,
+  state: row.state,
+  because: row.because ?? undefined,
+  details: row.details,
+  holderThumbprint: row.holder_thumbprint,
+  jwtHash: row.jwt_hash,
+  issuedAt: row.issued_at,
+  expiresAt: row.expires_at,
+  revokedAt: row.revoked_at ?? undefined,
+  livemode: row.livemode,
+  status: { list: row.status_list, index: row.status_place },
+});
+
+/** The mandate of this transaction's tenant. `share` keeps its state as read, `update` is for who changes it. */
+export async function findMandate(
+  tx: Sql,
+  id: Id<"mandate">,
+  lock: "none" | "share" | "update" = "none",
+): Promise<Mandate | undefined> {
+  const row = await tx.maybe<Row>(
+    lock === "none"
+      ? sql`select * from mandates where id = ${id}`
+      : lock === "share"
+        ? sql`select * from mandates where id = ${id} for share`
+        : sql`select * from mandates where id = ${id} for no key update`,
+  );
+  return row && mandateOf(row);
+}
+
+export type NewMandate = Omit<Mandate, "state" | "because" | "revokedAt" | "tenant"> & {
+  readonly subject: string;
+  readonly instrument: Id<"instrument"> | undefined;
+  readonly sealedJwt: Uint8Array;
+};
+
+export async function insertMandate(tx: TenantTx, mandate: NewMandate): Promise<void> {
+  const issuedAt = sqlTime(mandate.issuedAt);
+  await tx.run(sql`insert into mandates (tenant_id, id, agent_id, agent_tenant_id, principal_id, subject, details,
+      holder_thumbprint, currency, instrument_id, jwt_hash, status_list, status_place, livemode,
+      issued_at, expires_at, changed_at)
+    values (${tx.tenant}, ${mandate.id}, ${mandate.agent}, ${mandate.agentTenant}, ${mandate.principal},
+      ${mandate.subject}, ${JSON.stringify(mandate.details)}::jsonb, ${mandate.holderThumbprint},
+      ${mandate.details.currency}, ${mandate.instrument ?? null}, ${mandate.jwtHash},
+      ${mandate.status.list}, ${mandate.status.index}, ${mandate.livemode}, ${issuedAt},
+      ${sqlTime(mandate.expiresAt)}, ${issuedAt})`);
+  await tx.run(sql`insert into mandate_credentials (tenant_id, mandate_id, sealed_jwt)
+    values (${tx.tenant}, ${mandate.id}, ${mandate.sealedJwt})`);
+}
+
+export async function saveState(
+  tx: Sql,
+  id: Id<"mandate">,
+  change: { state: MandateState; because: string; now: Instant },
+): Promise<void> {
+  const now = sqlTime(change.now);
+  await tx.run(sql`update mandates set state = ${change.state}, because = ${change.because}, changed_at = ${now},
+      revoked_at = case when ${change.state} = 'revoked' then ${now}::timestamptz end
+    where id = ${id}`);
+}
+
+export async function findSealedJwt(tx: Sql, id: Id<"mandate">): Promise<Uint8Array | undefined> {
+  const row = await tx.maybe<{ sealed_jwt: Uint8Array }>(
+    sql`select sealed_jwt from mandate_credentials where mandate_id = ${id}`,
+  );
+  return row?.sealed_jwt;
+}
+
+export async function listMandates(
+  tx: Sql,
+  page: { limit: number; before: Id<"mandate"> | undefined; agent: string | undefined },
+): Promise<Mandate[]> {
+  const found = await tx.many<Row>(sql`select * from mandates
+    where (${page.before ?? null}::text is null or id < ${page.before ?? null})
+      and (${page.agent ?? null}::text is null or agent_id = ${page.agent ?? null})
+    order by id desc limit ${page.limit}`);
+  return found.map(mandateOf);
+}
+
+export async function listActiveOfAgent(tx: Sql, agent: Id<"agent">): Promise<Id<"mandate">[]> {
+  const found = await tx.many<{ id: Id<"mandate"> }>(
+    sql`select id from mandates where agent_id = ${agent} and state = 'active' order by id`,
+  );
+  return found.map(({ id }) => id);
+}
+
+export async function tenantOfMandate(tx: Sql, id: Id<"mandate">): Promise<Id<"tenant"> | undefined> {
+  const row = await tx.one<{ tenant: Id<"tenant"> | null }>(sql`select tenant_of_mandate(${id}) as tenant`);
+  return row.tenant ?? undefined;
+}
+
+export async function tenantsOfAgent(tx: Sql, agent: Id<"agent">): Promise<Id<"tenant">[]> {
+  const found = await tx.many<{ tenant: Id<"tenant"> }>(
+    sql`select tenant from tenants_of_agents_mandates(${agent}) as tenant order by tenant`,
+  );
+  return found.map(({ tenant }) => tenant);
+}
+
+/** Whether PostgreSQL knows the zone; one that it does not know would make every charge fail. */
+export async function knowsZone(tx: Sql, zone: string): Promise<boolean> {
+  const row = await tx.one<{ known: boolean }>(
+    sql`select exists (select 1 from pg_timezone_names where name = ${zone}) as known`,
+  );
+  return row.known;
+}
