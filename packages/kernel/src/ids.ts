@@ -9,6 +9,7 @@ export const idPrefixes = {
   challenge: "chl",
   charge: "chg",
   checkpoint: "ckp",
+  claim: "clm",
   client: "cli",
   credential: "crd",
   delegation: "dlg",
