@@ -1,6 +1,8 @@
 import type { Clock, Instant } from "@remit/kernel";
-import type { PrivateJwk, Scope } from "@remit/protocol";
-import type { Outbound } from "../outbound/index.ts";
+import { type Json, type PrivateJwk, Problem, parseJson, type Scope } from "@remit/protocol";
+import { makeDpopProof, thumbprint } from "@remit/protocol/node";
+import type { Outbound, OutboundAnswer, OutboundRequest } from "../outbound/index.ts";
+import { createTokens, type Tokens } from "./tokens.ts";
 
 /** The authorization server mints its own token instead of asking itself over HTTP. */
 export type MintToken = (wanted: {
@@ -31,14 +33,78 @@ export type PeerRequest = {
   readonly timeoutMs?: number;
 };
 
-/** Any HTTP answer, also a refusal: `body` is the parsed JSON (a problem for status >= 400), undefined when empty. */
+/** Any HTTP answer, also a refusal: `body` is the parsed JSON (a problem for status >= 400), undefined when it is none. */
 export type PeerAnswer = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: unknown;
+  readonly body: Json | undefined;
 };
 
-/** Calls a service as a first-party client. No whole answer: Problem `outbound_failed`, and the outcome is unknown. */
+/**
+ * Calls services as a first-party client: private_key_jwt, a token per (origin, scope), a DPoP proof per request. No
+ * whole answer is Problem `outbound_failed`, and the outcome is unknown; no token is `unavailable`, and nothing was sent.
+ */
 export type Peer = { call(request: PeerRequest): Promise<PeerAnswer> };
 
-export declare function createPeer(options: PeerOptions): Peer;
+// A fresh nonce, then a fresh token: each is asked for at most once, and a 401 has had no effect.
+const attemptsMax = 3;
+
+export function createPeer(options: PeerOptions): Peer {
+  const nonces = new Map<string, string>();
+  const tokens = createTokens({ ...options, thumbprint: thumbprint(options.dpopKey) });
+  return {
+    async call(request) {
+      for (let attempt = 1; ; attempt++) {
+        const token = await tokens.get(request.origin, request.scope);
+        const answer = await options.outbound.request(
+          signed(options, request, { token, nonce: nonces.get(request.origin) }),
+        );
+        const nonce = answer.headers["dpop-nonce"];
+        if (nonce !== undefined) nonces.set(request.origin, nonce);
+        const again = answer.status === 401 && attempt < attemptsMax && mayHelp(answer, tokens, request);
+        if (!again) return { status: answer.status, headers: answer.headers, body: jsonOf(answer) };
+      }
+    },
+  };
+}
+
+/** Whether the same request could succeed with what the refusal taught us. */
+function mayHelp({ headers }: OutboundAnswer, tokens: Tokens, { origin, scope }: PeerRequest): boolean {
+  const challenge = headers["www-authenticate"] ?? "";
+  if (challenge.includes('error="use_dpop_nonce"')) return headers["dpop-nonce"] !== undefined;
+  // An issuer that changed its keys, or forgot ours, answers with a new token.
+  if (!challenge.includes('error="invalid_token"')) return false;
+  tokens.forget(origin, scope);
+  return true;
+}
+
+function signed(
+  { dpopKey, clock }: PeerOptions,
+  request: PeerRequest,
+  { token, nonce }: { token: string; nonce: string | undefined },
+): OutboundRequest {
+  const { method, origin, path, body, idempotencyKey, timeoutMs } = request;
+  if (!path.startsWith("/"))
+    throw new Problem("invalid_request", { detail: "A peer's path starts with a slash." });
+  const url = origin + path;
+  const proof = { key: dpopKey, method, url, now: clock.now(), accessToken: token };
+  return {
+    method,
+    url,
+    headers: {
+      accept: "application/json",
+      authorization: `DPoP ${token}`,
+      dpop: makeDpopProof(nonce === undefined ? proof : { ...proof, nonce }),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+}
+
+function jsonOf({ headers, body }: OutboundAnswer): Json | undefined {
+  const type = headers["content-type"] ?? "";
+  if (body.length === 0 || !/^application\/([a-z0-9.-]+\+)?json\b/.test(type)) return undefined;
+  return parseJson(body, { refuse: "outbound_failed" });
+}
