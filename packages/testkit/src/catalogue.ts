@@ -3,9 +3,84 @@ import type { TestDatabase } from "./database.ts";
 export type TableKind = "tenant" | "global" | "public";
 export type Tables = Readonly<Record<string, TableKind>>;
 
+type Found = {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly forced: boolean;
+  /** USING and WITH CHECK of the policies that hold for the application. */
+  readonly policies: readonly { readonly using: string | null; readonly check: string | null }[];
+};
+
+const mine = "(tenant_id = NULLIF(current_setting('remit.tenant'::text, true), ''::text))";
+
 /**
  * Compares the schema with what the service declares (T03) and returns every difference as a sentence: tables that are
  * missing or not declared, tenant tables without forced row-level security or with a policy that lacks USING or WITH
- * CHECK, anything that the application role owns.
+ * CHECK, anything that the application role owns. The platform's own tables need not be declared.
  */
-export declare function checkCatalogue(database: TestDatabase, tables: Tables): Promise<string[]>;
+export async function checkCatalogue(database: TestDatabase, tables: Tables): Promise<string[]> {
+  const declared: Tables = { ...platformTables, ...tables };
+  const found = await database.asAdmin<Found>(
+    `select c.relname as name, c.relrowsecurity as enabled, c.relforcerowsecurity as forced,
+       coalesce((select jsonb_agg(jsonb_build_object('using', p.qual, 'check', p.with_check)) from pg_policies p
+         where p.schemaname = $1 and p.tablename = c.relname and p.roles && array['public', $2::name]), '[]') as policies
+     from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+     order by 1`,
+    [database.schema, database.roles.app],
+  );
+  const names = new Set(found.map(({ name }) => name));
+  return [
+    ...Object.keys(declared)
+      .filter((name) => !names.has(name))
+      .map((name) => `${name} is declared and does not exist`),
+    ...found.flatMap((table) => faultsOf(table, declared[table.name])),
+    ...(await rightsBeyond(database)),
+  ];
+}
+
+function faultsOf(table: Found, kind: TableKind | undefined): string[] {
+  const { name, enabled, forced, policies } = table;
+  if (kind === undefined) return [`${name} is not declared`];
+  if (kind !== "tenant") return enabled ? [`${name} is declared ${kind} and has row-level security`] : [];
+  return [
+    ...(enabled ? [] : [`${name} is a tenant table without row-level security`]),
+    ...(forced ? [] : [`${name} is a tenant table whose owner is not held by its policies`]),
+    ...(policies.length > 0 ? [] : [`${name} is a tenant table without a policy`]),
+    ...policies
+      .filter(({ using, check }) => using !== mine || check !== mine)
+      .map(
+        () => `${name} has a policy that is not "rows of the current tenant" in both USING and WITH CHECK`,
+      ),
+  ];
+}
+
+/** What no application role may have: things of its own, TRUNCATE, or a place to put things. */
+async function rightsBeyond({ schema, roles, asAdmin }: TestDatabase): Promise<string[]> {
+  const rows = await asAdmin<{ text: string }>(
+    `select 'the application role owns ' || relname as text from pg_class where relowner = $2::regrole
+     union all select 'the application role owns the function ' || proname from pg_proc where proowner = $2::regrole
+     union all select 'the application role may truncate ' || relname from pg_class
+       where relnamespace = $1::regnamespace and relkind in ('r', 'p') and has_table_privilege($2, oid, 'truncate')
+     union all select 'the application role may create in ' || nspname from pg_namespace
+       where nspname in ($1, 'public') and has_schema_privilege($2, oid, 'create')
+     union all select 'everybody may run the definer function ' || proname from pg_proc
+       where pronamespace = $1::regnamespace and prosecdef and has_function_privilege('public', oid, 'execute')`,
+    [schema, roles.app],
+  );
+  return rows.map(({ text }) => text);
+}
+
+const platformTables: Tables = {
+  data_keys: "global",
+  dead_jobs: "global",
+  first_uses: "global",
+  idempotency_keys: "tenant",
+  jobs: "global",
+  outbox: "global",
+  outbox_cursors: "global",
+  remit_instance: "global",
+  remit_migrations: "global",
+  remit_roles: "global",
+  schedules: "global",
+  signing_keys: "global",
+};

@@ -1,5 +1,8 @@
-import type { Clock, Instant } from "@remit/kernel";
-import type { Database, TenantSql, TenantTx } from "../sql/index.ts";
+import { randomBytes } from "node:crypto";
+import { after, type Clock, dayMs, type Instant, instantOf, invariant, minuteMs } from "@remit/kernel";
+import { Problem } from "@remit/protocol";
+import type { TenantSql, TenantTx } from "../sql/index.ts";
+import * as rows from "./idempotency.sql.ts";
 
 export type IdempotencyRequest = {
   readonly client: string;
@@ -12,6 +15,8 @@ export type IdempotencyRequest = {
   readonly clock: Clock;
   /** How long the answer is kept: 24 h by default, `"always"` for what moves money. */
   readonly keep?: "day" | "always";
+  /** How long a claim stays with a process that no longer answers; 1 min by default. */
+  readonly leaseMs?: number;
 };
 
 /** Stores the answer in the transaction of the effect, so that both are there or neither is. */
@@ -19,17 +24,69 @@ export type Keep<A> = (tx: TenantTx, answer: A) => Promise<void>;
 
 export type Outcome<A> = { readonly answer: A; readonly replayed: boolean };
 
+const leaseMsDefault = minuteMs;
+const always = instantOf(253_402_300_799_000); // the last second of the year 9999
+
 /**
  * Runs `work` once per tenant, client, route and key. A second call gets the stored answer (`replayed`), 409
  * `idempotency_in_flight` with Retry-After while the first runs, 422 `idempotency_conflict` for another body. A claim
  * whose process died is free again after its lease. The answer must survive JSON; when `work` does not call `keep`, it is
  * stored after it. When `work` throws before `keep`, nothing is stored and the key may be used again.
  */
-export declare function idempotent<A>(
+export async function idempotent<A>(
   db: TenantSql,
   request: IdempotencyRequest,
   work: (keep: Keep<A>) => Promise<A>,
-): Promise<Outcome<A>>;
+): Promise<Outcome<A>> {
+  const { client, route, key, bodyDigest, clock, leaseMs = leaseMsDefault } = request;
+  const now = clock.now();
+  const claim = {
+    ...{ client, route, key, bodyDigest },
+    claim: randomBytes(16).toString("base64url"),
+    leasedUntil: after(now, leaseMs),
+  };
+  const stored = await db.transaction((tx) => claimKey(tx, claim, now));
+  if (stored !== undefined) return { answer: JSON.parse(stored) as A, replayed: true }; // what `keep` stored for this route
+  let kept = false;
+  const keep: Keep<A> = async (tx, answer) => {
+    invariant(tx.tenant === db.tenant, "an answer is kept under the tenant of the request");
+    const keepUntil = request.keep === "always" ? always : after(clock.now(), dayMs);
+    const written = await rows.storeAnswer(tx, { ...claim, answer: JSON.stringify(answer), keepUntil });
+    // Another process holds the key by now: this effect must not happen, and its transaction rolls back.
+    if (!written) throw inFlight(leaseMs);
+    kept = true;
+  };
+  try {
+    const answer = await work(keep);
+    if (!kept) await db.transaction((tx) => keep(tx, answer));
+    return { answer, replayed: false };
+  } catch (error) {
+    // Deletes nothing that holds an answer: a commit whose confirmation was lost stays known.
+    await db.transaction((tx) => rows.deleteClaim(tx, claim)).catch(() => undefined);
+    throw error;
+  }
+}
 
-/** Forgets answers whose time is over. Returns how many. */
-export declare function sweepIdempotencyKeys(db: Database, now: Instant): Promise<number>;
+/** The stored answer when there is one, undefined when the key is now ours. */
+async function claimKey(tx: TenantTx, claim: rows.Claim, now: Instant): Promise<string | undefined> {
+  if (await rows.insertClaim(tx, claim)) return undefined;
+  const found = await rows.lockKey(tx, claim);
+  // Let go between the two statements: the caller's retry will find out.
+  if (found === undefined) throw inFlight(0);
+  const expired = found.keep_until !== null && found.keep_until <= now;
+  if (!expired && found.body_digest !== claim.bodyDigest) throw new Problem("idempotency_conflict");
+  if (!expired && found.answer !== null) return found.answer;
+  if (found.answer === null && found.leased_until > now) throw inFlight(found.leased_until - now);
+  await rows.takeOver(tx, claim);
+  return undefined;
+}
+
+const inFlight = (leftMs: number): Problem =>
+  new Problem("idempotency_in_flight", {
+    // The lease is for crashes; usually the other request ends within moments.
+    headers: { "retry-after": String(Math.min(2, Math.max(1, Math.ceil(leftMs / 1000)))) },
+  });
+
+/** Forgets the answers of one tenant whose time is over. Returns how many. */
+export const sweepIdempotencyKeys = (db: TenantSql, now: Instant): Promise<number> =>
+  db.transaction((tx) => rows.deleteExpired(tx, now));

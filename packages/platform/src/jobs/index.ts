@@ -1,9 +1,4 @@
-export { type Enqueue, enqueue } from "./enqueue.ts";
-export {
-  createJobs,
-  type Every,
-  type Job,
-  type Jobs,
-  type JobsOptions,
-  type QueueOptions,
-} from "./jobs.ts";
+export { type Enqueue, enqueue, jobsChannel } from "./enqueue.ts";
+export { createJobs, type Jobs, type JobsOptions } from "./jobs.ts";
+export type { Every } from "./schedules.ts";
+export type { Again, Job, QueueOptions } from "./worker.ts";

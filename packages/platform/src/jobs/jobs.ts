@@ -1,31 +1,10 @@
-import type { Clock, Id, Instant } from "@remit/kernel";
+import { type Clock, invariant, secondMs } from "@remit/kernel";
 import type { Database } from "../sql/index.ts";
 import type { Log } from "../telemetry/index.ts";
-
-export type Job = {
-  readonly id: Id<"job">;
-  readonly queue: string;
-  readonly key: string | undefined;
-  readonly payload: unknown;
-  /** 1 for the first. */
-  readonly attempt: number;
-  /** Aborted when the lease is lost or the worker stops. */
-  readonly signal: AbortSignal;
-};
-
-export type QueueOptions = {
-  /** At least once per job. Returning `runAt` runs it again then, as a new job; throwing retries with backoff. */
-  // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one
-  handle(job: Job): Promise<void | { readonly runAt: Instant }>;
-  /** Then the job becomes a dead letter; 10 by default. */
-  readonly attemptsMax?: number;
-  /** Milliseconds before attempt `attempt + 1`, before jitter; doubling from 1 s to 5 min by default. */
-  readonly backoff?: (attempt: number) => number;
-  /** Jobs of this queue at once in this process; 4 by default. */
-  readonly concurrency?: number;
-};
-
-export type Every = (signal: AbortSignal) => Promise<void>;
+import { jobsChannel } from "./enqueue.ts";
+import { withoutSync } from "./jobs.sql.ts";
+import { createSchedules, type Every } from "./schedules.ts";
+import { createWorker, type QueueOptions } from "./worker.ts";
 
 export type JobsOptions = {
   readonly db: Database;
@@ -38,12 +17,106 @@ export type JobsOptions = {
 };
 
 export type Jobs = {
+  /** Handles the jobs of a queue. Before `start`. */
   on(queue: string, options: QueueOptions): Jobs;
-  /** Runs `work` every `ms` milliseconds in one process of all. */
+  /** Runs `work` every `ms` milliseconds (real time at least, by the clock given) in one process of all. Before `start`. */
   every(name: string, ms: number, work: Every): Jobs;
   start(): Promise<void>;
   /** Takes no more, lets what runs end. */
   stop(): Promise<void>;
 };
 
-export declare function createJobs(options: JobsOptions): Jobs;
+const leaseMsDefault = 6 * secondMs;
+const pollMsDefault = secondMs;
+
+/** The background work of one process of a service. */
+export function createJobs(options: JobsOptions): Jobs {
+  const { db, log } = options;
+  const settings = { ...options, leaseMs: options.leaseMs ?? leaseMsDefault };
+  const pollMs = options.pollMs ?? pollMsDefault;
+  const queues = new Map<string, QueueOptions>();
+  const worker = createWorker({ ...settings, queues, ended: () => void jobs.ask() });
+  const schedules = createSchedules(settings);
+  const jobs = oneAfterTheOther(
+    () => worker.look(),
+    (error) => log.warn({ error }, "jobs could not be taken"),
+  );
+  const turns = oneAfterTheOther(
+    () => schedules.look(),
+    (error) => log.warn({ error }, "schedules could not be read"),
+  );
+  const beats = oneAfterTheOther(
+    async () => {
+      if (!worker.holdsAny() && !schedules.holdsAny()) return;
+      await db.relay.transaction(async (tx) => {
+        await withoutSync(tx);
+        await worker.renew(tx);
+        await schedules.renew(tx);
+      });
+    },
+    (error) => log.warn({ error }, "leases could not be renewed"),
+  );
+  let stopListening: (() => void) | undefined;
+  let timers: NodeJS.Timeout[] = [];
+  const self: Jobs = {
+    on(queue, handling) {
+      invariant(!queues.has(queue), "a queue has one handler");
+      queues.set(queue, handling);
+      return self;
+    },
+    every(name, ms, work) {
+      schedules.add(name, ms, work);
+      return self;
+    },
+    async start() {
+      invariant(timers.length === 0, "jobs are started once");
+      if (queues.size > 0) stopListening = db.listen(jobsChannel, jobs.ask);
+      timers = [
+        setInterval(jobs.ask, pollMs),
+        setInterval(turns.ask, Math.min(pollMs, schedules.shortestMs() ?? pollMs)),
+        setInterval(beats.ask, settings.leaseMs / 3),
+      ];
+      for (const timer of timers) timer.unref();
+      await Promise.all([jobs.ask(), turns.ask()]);
+    },
+    async stop() {
+      for (const timer of timers) clearInterval(timer);
+      stopListening?.();
+      await Promise.all([jobs.close(), turns.close()]);
+      const heart = setInterval(beats.ask, settings.leaseMs / 3);
+      await Promise.all([worker.drained(), schedules.drained()]);
+      clearInterval(heart);
+      await beats.close();
+      await schedules.release().catch((error: unknown) => log.warn({ error }, "leases were not given back"));
+    },
+  };
+  return self;
+}
+
+type Asked = { ask(): Promise<void>; close(): Promise<void> };
+
+/** Runs `work` when asked; asked while it runs, once more after it. Never fails. */
+function oneAfterTheOther(work: () => Promise<void>, failed: (error: unknown) => void): Asked {
+  let running: Promise<void> | undefined;
+  let more = false;
+  let closed = false;
+  const run = async (): Promise<void> => {
+    do {
+      more = false;
+      await work().catch(failed);
+    } while (more && !closed);
+    running = undefined;
+  };
+  return {
+    ask() {
+      if (closed) return Promise.resolve();
+      if (running === undefined) running = run();
+      else more = true;
+      return running;
+    },
+    async close() {
+      closed = true;
+      await running;
+    },
+  };
+}

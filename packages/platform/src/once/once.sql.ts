@@ -1,11 +1,26 @@
+import { createHash } from "node:crypto";
 import type { Instant } from "@remit/kernel";
-import type { Scope, Tx } from "../sql/index.ts";
+import { type Scope, sql, sqlTime, type Tx } from "../sql/index.ts";
+
+const batchMax = 5_000;
 
 /**
- * True for the first transaction that claims the key, false for every later one until `until`. The claim counts when the
- * transaction commits; one that runs at the same time waits for it. The key is stored as a digest.
+ * True for the first transaction that claims the key, false for every later one. The claim counts when the transaction
+ * commits; one that runs at the same time waits for it. The key is stored as a digest, whatever its length.
  */
-export declare function claimFirstUse(tx: Tx, key: string, until: Instant): Promise<boolean>;
+export async function claimFirstUse(tx: Tx, key: string, until: Instant): Promise<boolean> {
+  const digest = createHash("sha256").update(key).digest();
+  const written = await tx.run(
+    sql`insert into first_uses (key, until) values (${digest}, ${sqlTime(until)}) on conflict do nothing`,
+  );
+  return written.count === 1;
+}
 
-/** Forgets claims that ended before `now`. Returns how many. */
-export declare function sweepFirstUses(scope: Scope<Tx>, now: Instant): Promise<number>;
+/** Forgets claims that ended before `now`, at most 5,000 per call. Returns how many. */
+export async function sweepFirstUses(scope: Scope<Tx>, now: Instant): Promise<number> {
+  const { count } = await scope.transaction((tx) =>
+    tx.run(sql`delete from first_uses where key in (
+      select key from first_uses where until < ${sqlTime(now)} order by until limit ${batchMax} for update skip locked)`),
+  );
+  return count;
+}

@@ -1,12 +1,18 @@
 import type { Instant } from "@remit/kernel";
 import type { RemitEvent } from "@remit/protocol";
 import type { RelayTx, Scope, Tx } from "../sql/index.ts";
+import { deleteRead, insertEvent, readAfter, releaseCursor, takeCursor } from "./outbox.sql.ts";
 
 /** Notified after each commit that recorded an event. */
 export const outboxChannel = "outbox";
 
+const leaseMsDefault = 10_000;
+
 /** Writes the event in the caller's transaction. */
-export declare function recordToOutbox(tx: Tx, event: RemitEvent): Promise<void>;
+export async function recordToOutbox(tx: Tx, event: RemitEvent): Promise<void> {
+  await insertEvent(tx, event);
+  tx.notify(outboxChannel);
+}
 
 export type ReadOutbox = {
   /** Each consumer has its own cursor. */
@@ -22,11 +28,27 @@ export type ReadOutbox = {
  * transactions, skipping no late commit. No transaction is open while `handle` runs. One process reads per consumer.
  * Returns how many events were handled; 0 when there are none or another process is reading.
  */
-export declare function readOutbox(
+export async function readOutbox(
   relay: Scope<RelayTx>,
   reading: ReadOutbox,
   handle: (events: readonly RemitEvent[]) => Promise<void>,
-): Promise<number>;
+): Promise<number> {
+  const { consumer, limit, leaseMs = leaseMsDefault } = reading;
+  const taken = await relay.transaction((tx) => takeCursor(tx, { consumer, leaseMs }));
+  if (taken === undefined) return 0;
+  let to = { xid: taken.xid, seq: taken.seq };
+  try {
+    const placed = await relay.transaction((tx) => readAfter(tx, taken, limit));
+    const last = placed.at(-1);
+    if (last === undefined) return 0;
+    await handle(placed.map(({ event }) => event));
+    to = last.at;
+    return placed.length;
+  } finally {
+    await relay.transaction((tx) => releaseCursor(tx, { consumer, lease: taken.lease, to }));
+  }
+}
 
 /** Removes what every consumer has read and what is older than `before`. Returns how many. */
-export declare function trimOutbox(relay: Scope<RelayTx>, before: Instant): Promise<number>;
+export const trimOutbox = (relay: Scope<RelayTx>, before: Instant): Promise<number> =>
+  relay.transaction((tx) => deleteRead(tx, before));

@@ -1,7 +1,11 @@
-import type { Id } from "@remit/kernel";
+import { type Id, invariant, parseId } from "@remit/kernel";
 import type { RemitEvent } from "@remit/protocol";
+import pg from "pg";
 import type { Log } from "../telemetry/index.ts";
+import { openListener } from "./listener.ts";
+import { openPool, sessionOf } from "./pool.ts";
 import type { Statement } from "./statement.ts";
+import { type Running, transaction } from "./transaction.ts";
 
 /**
  * Runs statements. Columns come back as: bigint → `bigint`, timestamptz → `Instant`, json and jsonb → parsed, bytea →
@@ -22,14 +26,17 @@ export type Tx = Sql & {
   notify(channel: string): void;
 };
 
+/** Whose rows a transaction sees. `platform` has the rows of the service itself, such as events about its keys. */
+export type Tenant = Id<"tenant"> | "platform";
+
 /** Sees the rows of one tenant, and global and public tables. */
-export type TenantTx = Tx & {
-  readonly tenant: Id<"tenant">;
+export type TenantTx<T extends Tenant = Id<"tenant">> = Tx & {
+  readonly tenant: T;
   /** Writes the event in this transaction. */
   record(event: RemitEvent): Promise<void>;
 };
 
-/** Sees global and public tables; tenant tables look empty. */
+/** Sees global and public tables; tenant tables look empty. An event is recorded under the tenant it is of. */
 export type GlobalTx = Tx & { record(event: RemitEvent): Promise<void> };
 
 /** Runs as the relay role: outbox, jobs and due rows of all tenants, and no tenant table. */
@@ -41,11 +48,11 @@ export type CrossingTx = Tx & { as(tenant: Id<"tenant">): Promise<TenantTx> };
 /** Opens transactions. `work` may run again (at most 3 times) when PostgreSQL asks for it: 40001, 40P01. */
 export type Scope<T> = { transaction<R>(work: (tx: T) => Promise<R>): Promise<R> };
 
-export type TenantSql = Scope<TenantTx> & { readonly tenant: Id<"tenant"> };
+export type TenantSql<T extends Tenant = Id<"tenant">> = Scope<TenantTx<T>> & { readonly tenant: T };
 
 export type Database = {
   readonly schema: string;
-  of(tenant: Id<"tenant">): TenantSql;
+  of<T extends Tenant>(tenant: T): TenantSql<T>;
   readonly global: Scope<GlobalTx>;
   readonly relay: Scope<RelayTx>;
   /** For the room of charges alone: payer, payee and operator in one transaction. Named twice is the same as once. */
@@ -73,4 +80,118 @@ export type DatabaseOptions = {
   readonly log?: Log;
 };
 
-export declare function openDatabase(options: DatabaseOptions): Database;
+const poolMaxDefault = 10;
+const queueMaxDefault = 1_000;
+const statementMsMaxDefault = 10_000;
+
+/** Opens the application's pool. Nothing connects before the first transaction. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const { schema, record = refuseToRecord, log } = options;
+  const statementMsMax = options.statementMsMax ?? statementMsMaxDefault;
+  const session = { url: options.url, schema, statementMsMax };
+  const { poolMax = poolMaxDefault, queueMax = queueMaxDefault } = options;
+  const pool = openPool({ ...session, poolMax, queueMax, log });
+  const listener = openListener({ session: sessionOf(session), log });
+  const channel = (name: string): string => `${schema}.${name}`;
+  const run = <R>(begin: string, work: (running: Running) => Promise<R>): Promise<R> =>
+    transaction({ pool, begin, channel, log }, work);
+  return {
+    schema,
+    of: (tenant) => ({
+      tenant,
+      transaction: (work) =>
+        run(`begin; ${setTenant(tenant)}`, ({ tx }) => work(tenantTx(tx, tenant, record))),
+    }),
+    global: {
+      transaction: (work) => run(`begin; ${setNoTenant}`, (running) => work(globalTx(running, record))),
+    },
+    relay: {
+      transaction: (work) =>
+        run(`begin; ${setNoTenant}; set local role ${pg.escapeIdentifier(options.relayRole)}`, ({ tx }) =>
+          work(tx),
+        ),
+    },
+    crossing: (...tenants) => ({
+      transaction: (work) =>
+        run(`begin; ${setNoTenant}`, (running) => work(crossingTx(running, tenants, record))),
+    }),
+    listen: (name, heard) => listener.listen(channel(name), heard),
+    ping: () => pool.use(async (connection) => void (await connection.query("select 1"))),
+    close: async () => {
+      await listener.close();
+      await pool.close();
+    },
+  };
+}
+
+type Record = (tx: Tx, event: RemitEvent) => Promise<void>;
+
+const refuseToRecord: Record = async () => {
+  invariant(false, "a database that records events was opened with `record`");
+};
+
+function globalTx({ tx, command }: Running, record: Record): GlobalTx {
+  return {
+    ...tx,
+    record: async (event) => {
+      await command(setTenant(event.tenant));
+      await record(tx, event);
+      await command(setNoTenant);
+    },
+  };
+}
+
+const setNoTenant = "select set_config('remit.tenant', '', true)";
+
+/** The id has been parsed wherever it came from; parsing it again here keeps a cast from becoming an injection (T04). */
+function setTenant(tenant: Tenant): string {
+  invariant(
+    tenant === "platform" || parseId("tenant", tenant) !== undefined,
+    "a tenant is set only by its id",
+  );
+  return `select set_config('remit.tenant', '${tenant}', true)`;
+}
+
+function tenantTx<T extends Tenant>(tx: Tx, tenant: T, record: Record): TenantTx<T> {
+  return {
+    ...tx,
+    tenant,
+    record: (event) => {
+      invariant(event.tenant === tenant, "an event is recorded under the tenant it is of");
+      return record(tx, event);
+    },
+  };
+}
+
+function crossingTx(running: Running, tenants: readonly Id<"tenant">[], record: Record): CrossingTx {
+  let turn = 0;
+  return {
+    ...running.tx,
+    as: async (tenant) => {
+      invariant(tenants.includes(tenant), "a crossing enters only the tenants it was opened for");
+      turn += 1;
+      const mine = turn;
+      await running.command(setTenant(tenant));
+      return tenantTx(
+        guarded(running.tx, () => mine === turn),
+        tenant,
+        record,
+      );
+    },
+  };
+}
+
+/** The same statements, for as long as `valid` says so. */
+function guarded(tx: Tx, valid: () => boolean): Tx {
+  const live = (): Tx => {
+    invariant(valid(), "a crossing's handle is used only until the next `as`");
+    return tx;
+  };
+  return {
+    ...tx,
+    one: async (statement) => live().one(statement),
+    maybe: async (statement) => live().maybe(statement),
+    many: async (statement) => live().many(statement),
+    run: async (statement) => live().run(statement),
+  };
+}

@@ -1,3 +1,8 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import pg from "pg";
+import { StartRefused } from "../host/index.ts";
+
 /** A folder of `0001_name.sql`, forward only. The name stands in the ledger: `platform/0001_outbox.sql`. */
 export type MigrationSource = { readonly name: string; readonly directory: URL };
 
@@ -18,4 +23,99 @@ export const platformMigrations: MigrationSource = {
   directory: new URL("../../migrations/", import.meta.url),
 };
 
-export declare function migrate(options: MigrateOptions): Promise<void>;
+type Migration = { readonly id: string; readonly text: string; readonly checksum: string };
+
+/**
+ * Runs what has not run yet, in the order of sources and file names, each file in a transaction of its own. One process
+ * at a time; the others wait and find nothing to do. A file that has run and has changed since is refused.
+ */
+export async function migrate(options: MigrateOptions): Promise<void> {
+  const migrations = (await Promise.all(options.sources.map(readSource))).flat();
+  await withClient(options.url, async (client) => {
+    if (options.ownerRole !== undefined)
+      await client.query(`set role ${pg.escapeIdentifier(options.ownerRole)}`);
+    await client.query("select set_config('search_path', $1, false)", [pg.escapeIdentifier(options.schema)]);
+    await client.query("select pg_advisory_lock(hashtextextended($1, 0))", [
+      `remit.migrate.${options.schema}`,
+    ]);
+    const done = await readLedger(client);
+    for (const migration of migrations) await runOnce(client, { migration, done, options });
+  });
+}
+
+/** A fingerprint of everything `migrate` would run. */
+export async function fingerprintOf(sources: readonly MigrationSource[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const source of sources)
+    for (const { id, checksum } of await readSource(source)) hash.update(`${id} ${checksum}\n`);
+  return hash.digest("hex");
+}
+
+async function readSource({ name, directory }: MigrationSource): Promise<Migration[]> {
+  const files = (await readdir(directory)).filter((file) => file.endsWith(".sql")).sort();
+  return await Promise.all(
+    files.map(async (file) => {
+      if (!/^\d{4}_[a-z0-9_]+\.sql$/.test(file))
+        throw new StartRefused(`${name}/${file} is no migration`, "Name it 0001_what_it_does.sql.");
+      const text = await readFile(new URL(file, directory), "utf8");
+      const checksum = createHash("sha256").update(text.replaceAll("\r\n", "\n")).digest("hex");
+      return { id: `${name}/${file}`, text, checksum };
+    }),
+  );
+}
+
+async function readLedger(client: pg.Client): Promise<ReadonlyMap<string, string>> {
+  await client.query(`create table if not exists remit_migrations (
+    id text collate "C" primary key, checksum text not null, applied_at timestamptz not null default now())`);
+  const { rows } = await client.query<{ id: string; checksum: string }>(
+    "select id, checksum from remit_migrations",
+  );
+  return new Map(rows.map(({ id, checksum }) => [id, checksum]));
+}
+
+async function runOnce(
+  client: pg.Client,
+  run: { migration: Migration; done: ReadonlyMap<string, string>; options: MigrateOptions },
+): Promise<void> {
+  const { id, text, checksum } = run.migration;
+  const known = run.done.get(id);
+  if (known === checksum) return;
+  if (known !== undefined)
+    throw new StartRefused(
+      `${id} has run in this database and has changed since`,
+      "Put the file back as it was, and write the change as a new migration.",
+    );
+  try {
+    await client.query(`begin;\n${withVariables(text, run.options)}`);
+    await client.query("insert into remit_migrations (id, checksum) values ($1, $2)", [id, checksum]);
+    await client.query("commit");
+  } catch (error) {
+    throw new StartRefused(
+      `${id} failed: ${error instanceof Error ? error.message : String(error)}`,
+      "Nothing of this file was kept. Mend the cause and start again.",
+      { cause: error },
+    );
+  }
+}
+
+/** `:"app"` and `:'app'` as in psql, so that a person can run the same file by hand. */
+function withVariables(text: string, { roles, schema }: MigrateOptions): string {
+  const values: Readonly<Record<string, string>> = { ...roles, schema };
+  return text.replace(/(?<!:):(["'])([a-z_]+)\1/g, (whole, quote: string, name: string) => {
+    const value = values[name];
+    if (value === undefined) return whole;
+    return quote === '"' ? pg.escapeIdentifier(value) : pg.escapeLiteral(value);
+  });
+}
+
+/** A connection for one piece of administrative work. */
+export async function withClient<R>(url: string, work: (client: pg.Client) => Promise<R>): Promise<R> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, keepAlive: true });
+  client.on("error", () => undefined); // the query that runs meanwhile fails with it
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,15 +1,18 @@
-import type { DatabaseRoles } from "./migrate.ts";
-
-/** Passwords of the login roles, kept outside the database. */
-export type RolePasswords = { of(role: string): string };
+import { createHash } from "node:crypto";
+import pg from "pg";
+import { StartRefused } from "../host/index.ts";
+import { type DatabaseRoles, withClient } from "./migrate.ts";
+import type { RolePasswords } from "./role-passwords.ts";
+import { scramVerifier } from "./scram.ts";
 
 export type ProvisionOptions = {
+  /** Of a superuser, or of a role with CREATEROLE that owns the database. */
   readonly adminUrl: string;
   readonly service: string;
   readonly passwords: RolePasswords;
-  /** Names the installation by its key-encryption key: another installation's database is refused. */
+  /** Names the installation by its key-encryption key: a database of another installation is refused. */
   readonly kekFingerprint: string;
-  /** Stands in the roles' names instead of the database's name. */
+  /** Begins the roles' names; the database's name by default. */
   readonly prefix?: string;
 };
 
@@ -23,7 +26,169 @@ export type ServiceDatabase = {
   readonly roles: DatabaseRoles;
 };
 
-export declare function provision(options: ProvisionOptions): Promise<ServiceDatabase>;
+type Names = DatabaseRoles & { readonly owner: string; readonly schema: string; readonly database: string };
+type Admin = { readonly name: string; readonly mayCreateRoles: boolean; readonly version: number };
 
-/** Random passwords, made on first use and kept in a file that only its owner can read. */
-export declare function rolePasswords(file: string): RolePasswords;
+const identifierBytesMax = 63;
+
+/**
+ * Makes a service's roles and schema, or finds them made: `<prefix>_<service>_owner` (no login, owns the schema),
+ * `<prefix>_<service>` (the application), `…_relay` and `…_lookup` (no login). An administrator that may not create
+ * roles is told the SQL that somebody else has to run once.
+ */
+export async function provision(options: ProvisionOptions): Promise<ServiceDatabase> {
+  return await withClient(options.adminUrl, async (client) => {
+    const names = await namesFor(client, options);
+    const admin = await adminOf(client);
+    await client.query("select pg_advisory_lock(hashtextextended('remit.provision', 0))");
+    const password = options.passwords.of(names.app);
+    await refuseForeign(client, { names, admin, kekFingerprint: options.kekFingerprint });
+    const steps = statementsFor({ names, admin, verifier: scramVerifier(password) });
+    if (admin.mayCreateRoles) for (const step of steps) await client.query(step);
+    else await refuseUnlessProvisioned(client, { names, steps });
+    await claim(client, { names, kekFingerprint: options.kekFingerprint });
+    return {
+      url: urlOf(options.adminUrl, names.app, password),
+      migrationUrl: options.adminUrl,
+      ownerRole: names.owner,
+      schema: names.schema,
+      roles: { app: names.app, relay: names.relay, lookup: names.lookup },
+    };
+  });
+}
+
+async function namesFor(client: pg.Client, { service, prefix }: ProvisionOptions): Promise<Names> {
+  const { rows } = await client.query<{ name: string }>("select current_database() as name");
+  const database = rows[0]?.name ?? "";
+  const schema = service.replaceAll("-", "_");
+  const role = (ending: string): string => fitting(`${prefix ?? database}_${schema}${ending}`);
+  return {
+    database,
+    schema,
+    owner: role("_owner"),
+    app: role(""),
+    relay: role("_relay"),
+    lookup: role("_lookup"),
+  };
+}
+
+/** PostgreSQL cuts longer names without a word, and two of ours could become one. */
+function fitting(name: string): string {
+  if (Buffer.byteLength(name) <= identifierBytesMax) return name;
+  const digest = createHash("sha256").update(name).digest("hex").slice(0, 12);
+  return `${Buffer.from(name)
+    .subarray(0, identifierBytesMax - 13)
+    .toString("latin1")
+    .replace(/[^\w]/g, "_")}_${digest}`;
+}
+
+async function adminOf(client: pg.Client): Promise<Admin> {
+  const { rows } = await client.query<{ name: string; may: boolean; version: string }>(
+    "select rolname as name, rolsuper or rolcreaterole as may, current_setting('server_version_num') as version from pg_roles where rolname = current_user",
+  );
+  const { name = "", may = false, version = "0" } = rows[0] ?? {};
+  if (Number(version) < 150_000)
+    throw new StartRefused("the database server is older than PostgreSQL 15", "Use PostgreSQL 15 to 18.");
+  return { name, mayCreateRoles: may, version: Math.floor(Number(version) / 10_000) };
+}
+
+/** What makes the roles and the schema; each statement may run again. Printed as they are for another administrator. */
+function statementsFor(input: { names: Names; admin: Admin; verifier: string }): string[] {
+  const { names, admin, verifier } = input;
+  const id = pg.escapeIdentifier;
+  const [owner, app, relay, lookup] = [names.owner, names.app, names.relay, names.lookup].map(id);
+  const [schema, database, me] = [names.schema, names.database, admin.name].map(id);
+  // From PostgreSQL 16 on a membership says for itself whether rights are inherited; before, the member says it.
+  const inherited = (yes: boolean): string => (admin.version >= 16 ? ` with inherit ${yes}, set true` : "");
+  return [
+    createRole(names.owner, "nologin noinherit"),
+    createRole(names.app, "login noinherit"),
+    createRole(names.relay, "nologin"),
+    createRole(names.lookup, "nologin"),
+    `alter role ${app} with login noinherit password ${pg.escapeLiteral(verifier)}`,
+    `grant ${owner} to ${me}${inherited(true)}`,
+    `grant ${relay} to ${app}${inherited(false)}`,
+    `grant ${lookup} to ${owner}${inherited(false)}`,
+    `revoke all on database ${database} from public`,
+    `grant connect on database ${database} to ${app}`,
+    `grant create on database ${database} to ${owner}`,
+    "revoke all on schema public from public",
+    `set role ${owner}`,
+    `create schema if not exists ${schema}`,
+    `grant usage on schema ${schema} to ${app}, ${relay}, ${lookup}`,
+    "reset role",
+    `revoke create on database ${database} from ${owner}`,
+  ];
+}
+
+const createRole = (name: string, attributes: string): string =>
+  `do $$ begin if not exists (select from pg_roles where rolname = ${pg.escapeLiteral(name)}) then ` +
+  `create role ${pg.escapeIdentifier(name)} ${attributes}; end if; end $$`;
+
+/** Before anything is changed: this database may hold what another key-encryption key protects. */
+async function refuseForeign(
+  client: pg.Client,
+  input: { names: Names; admin: Admin; kekFingerprint: string },
+): Promise<void> {
+  const { schema, owner } = input.names;
+  const table = `${pg.escapeIdentifier(schema)}.remit_instance`;
+  const { rows } = await client.query<{ exists: boolean; member: boolean }>(
+    `select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = $1 and c.relname = 'remit_instance') as exists,
+     coalesce((select pg_has_role(current_user, oid, 'member') from pg_roles where rolname = $2), false) as member`,
+    [schema, owner],
+  );
+  const found = rows[0];
+  if (found?.exists !== true) return;
+  if (!found.member)
+    throw new StartRefused(
+      `the schema ${schema} belongs to another installation, whose owner role this user cannot use`,
+      "Use a database of its own for each installation.",
+    );
+  await client.query(`set role ${pg.escapeIdentifier(owner)}`);
+  const marker = await client.query<{ kek_fingerprint: string }>(`select kek_fingerprint from ${table}`);
+  await client.query("reset role");
+  const theirs = marker.rows[0]?.kek_fingerprint;
+  if (theirs === undefined || theirs === input.kekFingerprint) return;
+  throw new StartRefused(
+    `the database belongs to an installation with another key-encryption key (${theirs.slice(0, 12)}…)`,
+    "Use the data directory this database was made with, or another database.",
+  );
+}
+
+async function refuseUnlessProvisioned(
+  client: pg.Client,
+  input: { names: Names; steps: readonly string[] },
+): Promise<void> {
+  const { owner, app, relay, lookup, schema } = input.names;
+  const { rows } = await client.query<{ ready: boolean }>(
+    `select (select count(*) from pg_roles where rolname = any($1)) = 4
+       and exists (select from pg_namespace where nspname = $2)
+       and pg_has_role(current_user, (select oid from pg_roles where rolname = $3), 'member') as ready`,
+    [[owner, app, relay, lookup], schema, owner],
+  );
+  if (rows[0]?.ready === true) return;
+  throw new StartRefused(
+    "the database user may not create roles",
+    `Let an administrator of the database run this once:\n\n${input.steps.join(";\n")};\n`,
+  );
+}
+
+async function claim(client: pg.Client, input: { names: Names; kekFingerprint: string }): Promise<void> {
+  const table = `${pg.escapeIdentifier(input.names.schema)}.remit_instance`;
+  await client.query(`set role ${pg.escapeIdentifier(input.names.owner)}`);
+  await client.query(`create table if not exists ${table} (
+    only_one boolean primary key default true check (only_one),
+    kek_fingerprint text not null, created_at timestamptz not null default now())`);
+  await client.query(`insert into ${table} (kek_fingerprint) values ($1) on conflict do nothing`, [
+    input.kekFingerprint,
+  ]);
+  await client.query("reset role");
+}
+
+function urlOf(adminUrl: string, user: string, password: string): string {
+  const url = new URL(adminUrl);
+  url.username = encodeURIComponent(user);
+  url.password = encodeURIComponent(password);
+  return url.href;
+}

@@ -1,0 +1,72 @@
+import type { Id, Instant } from "@remit/kernel";
+import type { Actor, EventPayload, EventType, RemitEvent, Retention } from "@remit/protocol";
+import { type RelayTx, sql, sqlTime, type Tx } from "../sql/index.ts";
+
+/** Where a consumer stands: the last event it has handled. */
+export type Position = { readonly xid: bigint; readonly seq: bigint };
+export type Reading = Position & { readonly lease: bigint };
+export type Placed = { readonly event: RemitEvent; readonly at: Position };
+
+export async function insertEvent(tx: Tx, event: RemitEvent): Promise<void> {
+  await tx.run(sql`
+    insert into outbox (id, type, version, at, tenant_id, actor, subject, payload, retention)
+    values (${event.id}, ${event.type}, ${event.version}, ${sqlTime(event.at)}, ${event.tenant},
+      ${JSON.stringify(event.actor)}::jsonb, ${event.subject}, ${JSON.stringify(event.payload)}::jsonb, ${event.retention})`);
+}
+
+/** Takes the consumer's cursor for a while; undefined while another process has it. */
+export async function takeCursor(
+  tx: RelayTx,
+  taking: { consumer: string; leaseMs: number },
+): Promise<Reading | undefined> {
+  await tx.run(sql`insert into outbox_cursors (consumer) values (${taking.consumer}) on conflict do nothing`);
+  return await tx.maybe<Reading>(sql`
+    update outbox_cursors set lease = lease + 1, leased_until = now() + ${taking.leaseMs}::integer * interval '1 ms'
+    where consumer = ${taking.consumer} and leased_until <= now()
+    returning xid, seq, lease`);
+}
+
+type Row = {
+  readonly xid: bigint;
+  readonly seq: bigint;
+  readonly id: Id<"event">;
+  readonly type: EventType;
+  readonly version: number;
+  readonly at: Instant;
+  readonly tenant_id: RemitEvent["tenant"];
+  readonly actor: Actor;
+  readonly subject: string;
+  readonly payload: EventPayload;
+  readonly retention: Retention;
+};
+
+/** Events after the position whose transactions, and all older ones, have ended. */
+export async function readAfter(tx: RelayTx, from: Position, limit: number): Promise<Placed[]> {
+  const rows = await tx.many<Row>(sql`
+    select xid, seq, id, type, version, at, tenant_id, actor, subject, payload, retention from outbox
+    where (xid, seq) > (${String(from.xid)}::xid8, ${from.seq}::bigint)
+      and xid < pg_snapshot_xmin(pg_current_snapshot())
+    order by xid, seq limit ${limit}`);
+  return rows.map(({ xid, seq, tenant_id, ...event }) => ({
+    event: { ...event, tenant: tenant_id },
+    at: { xid, seq },
+  }));
+}
+
+/** Ends the lease and moves the cursor; false when another process has taken over meanwhile. */
+export async function releaseCursor(
+  tx: RelayTx,
+  release: { consumer: string; lease: bigint; to: Position },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`
+    update outbox_cursors set xid = ${String(release.to.xid)}::xid8, seq = ${release.to.seq}, leased_until = 'epoch'
+    where consumer = ${release.consumer} and lease = ${release.lease}`);
+  return count === 1;
+}
+
+export async function deleteRead(tx: RelayTx, before: Instant): Promise<number> {
+  const { count } = await tx.run(sql`
+    delete from outbox where at < ${sqlTime(before)} and exists (select from outbox_cursors)
+      and (xid, seq) <= (select xid, seq from outbox_cursors order by xid, seq limit 1)`);
+  return count;
+}

@@ -1,0 +1,92 @@
+import pg from "pg";
+import type { Log } from "../telemetry/index.ts";
+import { asRefusal, unavailable } from "./failures.ts";
+import { types } from "./parsers.ts";
+
+const waitMsMax = 1_800;
+const lockMsMax = 5_000;
+const idleInTransactionMsMax = 15_000;
+
+export type PoolOptions = {
+  readonly url: string;
+  readonly schema: string;
+  readonly poolMax: number;
+  readonly queueMax: number;
+  readonly statementMsMax: number;
+  readonly log: Log | undefined;
+};
+
+/** One connection, out of the pool for one transaction. */
+export type Connection = Pick<pg.PoolClient, "query"> & {
+  /** Keeps the connection from being used again. */
+  spoil(why: Error): void;
+};
+
+export type Pool = {
+  /** Hands a connection to `work` alone; throws `unavailable` when none comes free in 2 s. */
+  use<R>(work: (connection: Connection) => Promise<R>): Promise<R>;
+  close(): Promise<void>;
+};
+
+/** How every connection of ours behaves, whoever opens it. */
+export const sessionOf = (
+  options: Pick<PoolOptions, "url" | "schema" | "statementMsMax">,
+): pg.ClientConfig => ({
+  connectionString: options.url,
+  application_name: `remit ${options.schema}`,
+  options: [
+    `-c search_path=${escapeOption(options.schema)}`,
+    "-c timezone=UTC",
+    "-c datestyle=ISO",
+    `-c statement_timeout=${options.statementMsMax}`,
+    `-c lock_timeout=${lockMsMax}`,
+    `-c idle_in_transaction_session_timeout=${idleInTransactionMsMax}`,
+  ].join(" "),
+  // A server that vanished without a word is noticed by us; a living one ends the statement itself before.
+  query_timeout: options.statementMsMax + 2_000,
+  connectionTimeoutMillis: waitMsMax,
+  keepAlive: true,
+  types,
+});
+
+const escapeOption = (text: string): string => `"${text.replaceAll('"', '""')}"`.replace(/[\\ ]/g, "\\$&");
+
+export function openPool(options: PoolOptions): Pool {
+  const pool = new pg.Pool({ ...sessionOf(options), max: options.poolMax, idleTimeoutMillis: 30_000 });
+  // Without a listener a connection that breaks while idle would end the process.
+  pool.on("error", (error) => options.log?.warn({ error }, "an idle database connection broke"));
+  let closed = false;
+  return {
+    async use(work) {
+      if (closed) throw unavailable("the pool is closed");
+      if (pool.waitingCount >= options.queueMax) throw unavailable("too many transactions wait");
+      const connection = await pool.connect().catch((error: unknown) => {
+        throw asRefusal(error);
+      });
+      return await useOnce(connection, work);
+    },
+    async close() {
+      closed = true;
+      await pool.end();
+    },
+  };
+}
+
+async function useOnce<R>(client: pg.PoolClient, work: (connection: Connection) => Promise<R>): Promise<R> {
+  let spoiled: Error | undefined;
+  const spoil = (why: Error): void => {
+    spoiled ??= why;
+  };
+  client.on("error", spoil);
+  try {
+    return await work({ query: client.query.bind(client), spoil });
+  } catch (error) {
+    const refusal = asRefusal(error);
+    // The state of a connection that failed under us is unknown: the next tenant gets another one.
+    if (refusal !== error) spoil(unavailable("the connection failed"));
+    throw refusal;
+  } finally {
+    client.off("error", spoil);
+    client.release(spoiled);
+  }
+}

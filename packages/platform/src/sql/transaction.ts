@@ -1,0 +1,151 @@
+import { InvariantViolation, invariant } from "@remit/kernel";
+import pg from "pg";
+import type { Log } from "../telemetry/index.ts";
+import type { Sql, Tx } from "./database.ts";
+import { asksForRetry, isTrouble } from "./failures.ts";
+import type { Connection, Pool } from "./pool.ts";
+import type { SqlValue, Statement } from "./statement.ts";
+
+const attemptsMax = 3;
+
+/** A running transaction: its statements, and what is to happen after the commit. */
+export type Running = {
+  readonly tx: Tx;
+  /** Runs one of our own statements, such as the one that sets the tenant. */
+  readonly command: (text: string) => Promise<void>;
+  readonly end: () => void;
+  readonly channels: ReadonlySet<string>;
+  readonly work: readonly (() => void)[];
+};
+
+export type TransactionOptions = {
+  readonly pool: Pool;
+  /** `begin` and what must hold from the first statement on, sent in one message. */
+  readonly begin: string;
+  /** Turns a name into the channel of this schema. */
+  readonly channel: (name: string) => string;
+  readonly log: Log | undefined;
+};
+
+/** Runs `work` in one transaction, again when PostgreSQL asks for it. */
+export async function transaction<R>(
+  options: TransactionOptions,
+  work: (running: Running) => Promise<R>,
+): Promise<R> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await options.pool.use((connection) => once(options, connection, work));
+    } catch (error) {
+      if (!asksForRetry(error) || attempt >= attemptsMax) throw error;
+      options.log?.debug({ attempt, error }, "a transaction is run again");
+    }
+  }
+}
+
+async function once<R>(
+  options: TransactionOptions,
+  connection: Connection,
+  work: (running: Running) => Promise<R>,
+): Promise<R> {
+  const running = start(connection);
+  let result: R;
+  try {
+    await connection.query(options.begin);
+    result = await work(running);
+    running.end();
+  } catch (error) {
+    running.end();
+    // On a connection in trouble a rollback may hang; the pool throws the connection away, which rolls back as well.
+    if (!isTrouble(error)) await finish(connection, "rollback", []);
+    throw error;
+  }
+  await finish(connection, "commit", [...running.channels].map(options.channel));
+  for (const later of running.work) runLater(later, options.log);
+  return result;
+}
+
+// Notifying after the commit, in the same message: NOTIFY inside the transaction would hold one lock of the whole
+// database during the commit's write to disk. The last statement is the check that nothing stays behind for the next
+// user of this connection (T05).
+async function finish(
+  connection: Connection,
+  verb: "commit" | "rollback",
+  channels: string[],
+): Promise<void> {
+  const notify = channels.map((channel) => `; select pg_notify(${pg.escapeLiteral(channel)}, '')`).join("");
+  const answer: unknown = await connection.query(
+    `${verb}${notify}; select coalesce(current_setting('remit.tenant', true), '') = '' and current_user = session_user as clean`,
+  );
+  const results = answer as pg.QueryResult[]; // several statements give an array, which the driver's types do not know
+  const clean = results.at(-1)?.rows[0]?.clean === true;
+  if (!clean) connection.spoil(new InvariantViolation("a tenant or role stayed behind on a connection"));
+  invariant(clean, "a connection goes back to the pool without tenant and role");
+  invariant(
+    results[0]?.command === verb.toUpperCase(),
+    "a transaction in which a statement failed ends with its error, not as if it were committed",
+  );
+}
+
+function runLater(work: () => void, log: Log | undefined): void {
+  try {
+    work();
+  } catch (error) {
+    log?.error({ error }, "work after a commit failed");
+  }
+}
+
+function start(connection: Connection): Running {
+  let open = true;
+  let tail: Promise<unknown> = Promise.resolve();
+  const channels = new Set<string>();
+  const work: (() => void)[] = [];
+  // One after the other: the protocol has one conversation per connection, and callers may use Promise.all.
+  const send = <T>(query: () => Promise<T>): Promise<T> => {
+    invariant(open, "a transaction's handle is used only inside the transaction");
+    const answer = tail.then(query, query);
+    tail = answer.catch(() => undefined);
+    return answer;
+  };
+  const query = (statement: Statement): Promise<pg.QueryResult> =>
+    send(() =>
+      connection.query({
+        name: statement.name,
+        text: statement.text,
+        values: statement.values.map(toDriver),
+      }),
+    );
+  return {
+    tx: {
+      ...sqlOver(query),
+      afterCommit: (later) => void work.push(later),
+      notify: (channel) => void channels.add(channel),
+    },
+    command: async (text) => void (await send(() => connection.query(text))),
+    end: () => {
+      open = false;
+    },
+    channels,
+    work,
+  };
+}
+
+const toDriver = (value: SqlValue): unknown => (value instanceof Uint8Array ? Buffer.from(value) : value);
+
+function sqlOver(query: (statement: Statement) => Promise<pg.QueryResult>): Sql {
+  const rows = async <T>(statement: Statement): Promise<T[]> => (await query(statement)).rows as T[]; // T is the caller's word
+  const maybe = async <T>(statement: Statement): Promise<T | undefined> => {
+    const found = await rows<T>(statement);
+    invariant(found.length <= 1, "a statement that finds one row finds no more than one");
+    return found[0];
+  };
+  return {
+    many: rows,
+    maybe,
+    one: async <T>(statement: Statement): Promise<T> => {
+      const found = await maybe<T>(statement);
+      invariant(found !== undefined, "a statement that finds one row finds it");
+      return found;
+    },
+    run: async (statement) => ({ count: (await query(statement)).rowCount ?? 0 }),
+  };
+}
