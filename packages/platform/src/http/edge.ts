@@ -1,7 +1,7 @@
 import { newId } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { HttpOptions } from "./http.ts";
+import type { HttpOptions } from "./options.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { Call, Caller, Limit } from "./route.ts";
 import type { SecurityHeaders } from "./security-headers.ts";

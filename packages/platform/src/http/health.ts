@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { HttpOptions } from "./http.ts";
+import type { HttpOptions } from "./options.ts";
 import { type Route, route } from "./route.ts";
 
 const Health = z.object({

@@ -1,15 +1,14 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Clock, invariant } from "@remit/kernel";
+import { invariant } from "@remit/kernel";
 import { Problem, toProblemJson } from "@remit/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
 import { StartRefused, settledWithin } from "../host/index.ts";
-import type { Log, Metrics, Tracer } from "../telemetry/index.ts";
-import type { Authenticate } from "./authenticate.ts";
 import { type Edge, openCall } from "./edge.ts";
 import { healthRoutes } from "./health.ts";
 import { openApiOf } from "./openapi.ts";
+import type { HttpOptions } from "./options.ts";
 import { createRateLimiter } from "./rate-limit.ts";
 import { logRefusal, problemOf } from "./refusals.ts";
 import { type Mount, type Page, type Route, route } from "./route.ts";
@@ -17,32 +16,6 @@ import { securityHeadersOf } from "./security-headers.ts";
 import { serveMount } from "./serve-mount.ts";
 import { servePage } from "./serve-page.ts";
 import { serveRoute } from "./serve-route.ts";
-
-export type HttpOptions = {
-  readonly service: string;
-  readonly version?: string;
-  /** Public origin, without a trailing slash: part of every URL that we compare (DPoP htu, audience). */
-  readonly origin: string;
-  readonly host: string;
-  /** 0 takes a free one. */
-  readonly port: number;
-  /** Metrics listen on loopback only. */
-  readonly metricsPort?: number;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  /** Needed by routes that need a scope. */
-  readonly authenticate?: Authenticate;
-  /** What must work for the service to be ready; each throws when it does not. */
-  readonly ready?: Readonly<Record<string, () => Promise<void>>>;
-  /** 64 KiB by default. */
-  readonly bodyBytesMax?: number;
-  /** Of a request's head; 48 KiB by default. More is answered 431. */
-  readonly headerBytesMax?: number;
-  /** Compares each answer with its declaration (on by default; an answer that differs is a 500). */
-  readonly checkAnswers?: boolean;
-  readonly tracer?: Tracer;
-};
 
 export type Http = {
   add(...routes: readonly (Route | Page)[]): void;

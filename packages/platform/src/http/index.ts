@@ -1,5 +1,6 @@
 export type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
-export { createHttp, type Http, type HttpOptions } from "./http.ts";
+export { createHttp, type Http } from "./http.ts";
+export type { HttpOptions } from "./options.ts";
 export { type ResourceServerOptions, resourceServer } from "./resource-server.ts";
 export {
   type Answer,

@@ -1,7 +1,7 @@
 import { type Clock, type Instant, minuteMs, secondMs } from "@remit/kernel";
 import { isJsonObject, Problem, type PublicJwk, parseJson, parseJwks } from "@remit/protocol";
 import type { Log } from "../telemetry/index.ts";
-import type { OutboundAnswer, OutboundRequest } from "./outbound.ts";
+import type { OutboundAnswer, OutboundRequest } from "./exchange.ts";
 
 /** The public keys that may have signed something. Given a `kid`, the source looks again when it does not know it. */
 export type KeySource = (kid?: string) => Promise<readonly PublicJwk[]>;

@@ -1,9 +1,3 @@
+export type { MintToken, PeerOptions } from "./options.ts";
 export { loadPeerKeys, type PeerKeys } from "./peer-keys.ts";
-export {
-  createPeer,
-  type MintToken,
-  type Peer,
-  type PeerAnswer,
-  type PeerOptions,
-  type PeerRequest,
-} from "./peers.ts";
+export { createPeer, type Peer, type PeerAnswer, type PeerRequest } from "./peers.ts";

@@ -1,25 +1,8 @@
-import type { Clock, Instant } from "@remit/kernel";
-import { type Json, type PrivateJwk, Problem, parseJson, type Scope } from "@remit/protocol";
+import { type Json, Problem, parseJson, type Scope } from "@remit/protocol";
 import { makeDpopProof, thumbprint } from "@remit/protocol/node";
-import type { Outbound, OutboundAnswer, OutboundRequest } from "../outbound/index.ts";
+import type { OutboundAnswer, OutboundRequest } from "../outbound/index.ts";
+import type { PeerOptions } from "./options.ts";
 import { createTokens, type Tokens } from "./tokens.ts";
-
-/** The authorization server mints its own token instead of asking itself over HTTP. */
-export type MintToken = (wanted: {
-  readonly audience: string;
-  readonly scope: Scope;
-  readonly thumbprint: string;
-}) => Promise<{ readonly token: string; readonly expiresAt: Instant }>;
-
-export type PeerOptions = {
-  readonly issuer: string;
-  readonly clientId: string;
-  readonly assertionKey: PrivateJwk;
-  readonly dpopKey: PrivateJwk;
-  readonly outbound: Outbound;
-  readonly clock: Clock;
-  readonly mint?: MintToken;
-};
 
 export type PeerRequest = {
   /** Origin of the service, which is also the audience of the token. */

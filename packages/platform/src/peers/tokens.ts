@@ -2,7 +2,7 @@ import { after, type Instant, secondMs } from "@remit/kernel";
 import { isJsonObject, Problem, parseJson, type Scope } from "@remit/protocol";
 import { makeClientAssertion, makeDpopProof } from "@remit/protocol/node";
 import type { OutboundAnswer } from "../outbound/index.ts";
-import type { PeerOptions } from "./peers.ts";
+import type { PeerOptions } from "./options.ts";
 
 type Token = { readonly token: string; readonly expiresAt: Instant };
 
