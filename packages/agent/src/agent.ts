@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "@remit/kernel";
-import type { PrivateJwk } from "@remit/protocol";
+import type { JsonObject, PrivateJwk } from "@remit/protocol";
 import {
   type AgentKey,
   createSession,
@@ -40,6 +40,8 @@ export type Agent = {
   mandates(): Promise<readonly HeldMandate[]>;
   /** Fetches, and pays when the answer is a 402 that a mandate covers. */
   fetch(url: string, init?: RequestInit): Promise<Paid>;
+  /** One of the agent's own charges, as the issuer states it. */
+  charge(id: string): Promise<JsonObject>;
   /** A DPoP-bound access token for one origin. */
   tokenFor(origin: string): Promise<string>;
 };
@@ -56,6 +58,7 @@ export function createAgent(options: AgentOptions): Agent {
     requestMandate: (wish) => requestMandate({ session, store, clock, clientId }, wish),
     mandates: () => store.all(),
     fetch: (url, init) => payingFetch({ issuer, session, store, keys, wire, clock, spending }, url, init),
+    charge: (id) => session.read("charge", `${issuer}/api/v1/charges/${encodeURIComponent(id)}`),
     tokenFor: (origin) => session.tokenFor(origin),
   };
 }

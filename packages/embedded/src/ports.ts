@@ -1,3 +1,5 @@
+import { createServer } from "node:net";
+
 /** Where each service answers: fixed distances from one base, so that instances run side by side. */
 export type Ports = {
   readonly base: number;
@@ -33,3 +35,22 @@ export const metricsPortOf = (
   ports: Ports,
   service: "issuer" | "directory" | "billing" | "gateway",
 ): number => ports.base + 100 + { issuer: 0, directory: 2, billing: 3, gateway: 4 }[service];
+
+const otherBases = [13_000, 23_000, 33_000, 43_000];
+
+/** The default base, or another whose ports are all free: for a demo that nobody told where to stand. */
+export async function freePortBase(): Promise<number> {
+  for (const base of [portBaseDefault, ...otherBases]) {
+    const { issuer, directory, billing, gateway, sandbox } = portsOf(base);
+    const free = await Promise.all([issuer, directory, billing, gateway, sandbox].map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+  return portBaseDefault;
+}
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });

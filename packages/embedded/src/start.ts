@@ -89,9 +89,8 @@ async function startServices(composition: Composition) {
     host: "127.0.0.1",
     port: ports.sandbox,
     dataDir,
-    apiKey: testApiKey,
     webhooks: [{ url: `${origins.billing}/api/v1/webhooks/stripe`, secret: testWebhookSecret }],
-    log: log("sandbox"),
+    clock,
   });
   const authorizationServer = createAuthorizationServer({
     config: {

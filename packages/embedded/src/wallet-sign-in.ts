@@ -60,10 +60,12 @@ async function post(how: SignIn, path: string, form: Readonly<Record<string, str
   let nonce: string | undefined;
   for (let attempt = 0; attempt < 2; attempt++) {
     const now = how.clock.now();
-    const assertion = makeClientAssertion(
-      { clientId: how.clientId, audience: how.issuer, now },
-      how.keys.assertion,
-    );
+    const assertion = makeClientAssertion({
+      clientId: how.clientId,
+      audience: how.issuer,
+      now,
+      key: how.keys.assertion,
+    });
     const proof = makeDpopProof({
       key: how.keys.dpop,
       method: "POST",

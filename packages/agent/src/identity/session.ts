@@ -50,6 +50,8 @@ export type Session = {
   ): Promise<JsonObject>;
   /** A token for one resource by client credentials, cached until shortly before it expires. */
   tokenFor(resource: string): Promise<string>;
+  /** Reads from a resource with the agent's token for its origin (RFC 9449 §7). */
+  read(step: string, url: string): Promise<JsonObject>;
   /** A token of the agent's own for one resource that came with a grant. */
   keep(resource: string, answer: TokenAnswer): void;
 };
@@ -86,6 +88,16 @@ export function createSession(options: SessionOptions): Session {
     }
   };
 
+  const tokenFor: Session["tokenFor"] = async (resource) => {
+    const cached = await tokens.get(resource)?.catch(() => undefined);
+    if (cached !== undefined && cached.expiresAt - renewBeforeMs > options.clock.now())
+      return cached.accessToken;
+    const form = { grant_type: "client_credentials", scope: "oid4ac:payment", resource };
+    const fresh = post("token", "token", form).then((answer) => tokenOf(answer, options.clock.now()));
+    tokens.set(resource, fresh);
+    return (await fresh).accessToken;
+  };
+
   return {
     endpoints,
     post,
@@ -95,17 +107,32 @@ export function createSession(options: SessionOptions): Session {
       if (!response.ok || keys === undefined) throw refusalOf(response, undefined);
       return keys;
     },
+    read: (step, url) => readResource({ options, tokenFor }, step, url),
     keep: (resource, answer) => void tokens.set(resource, Promise.resolve(answer)),
-    async tokenFor(resource) {
-      const cached = await tokens.get(resource)?.catch(() => undefined);
-      if (cached !== undefined && cached.expiresAt - renewBeforeMs > options.clock.now())
-        return cached.accessToken;
-      const form = { grant_type: "client_credentials", scope: "oid4ac:payment", resource };
-      const fresh = post("token", "token", form).then((answer) => tokenOf(answer, options.clock.now()));
-      tokens.set(resource, fresh);
-      return (await fresh).accessToken;
-    },
+    tokenFor,
   };
+}
+
+type Reading = { readonly options: SessionOptions; readonly tokenFor: Session["tokenFor"] };
+
+async function readResource({ options, tokenFor }: Reading, step: string, url: string): Promise<JsonObject> {
+  const accessToken = await tokenFor(new URL(url).origin);
+  let nonce: string | undefined;
+  for (let attempt = 0; ; attempt++) {
+    const proof = await proofOf(options.keys.dpop, {
+      method: "GET",
+      url,
+      now: options.clock.now(),
+      nonce,
+      accessToken,
+    });
+    const headers = { accept: "application/json", authorization: `DPoP ${accessToken}`, dpop: proof };
+    const response = await options.wire.send(step, url, { method: "GET", headers });
+    const answer = await jsonOf(response);
+    if (response.ok && answer !== undefined) return answer;
+    nonce = response.headers.get("dpop-nonce") ?? undefined;
+    if (response.status !== 401 || nonce === undefined || attempt > 0) throw refusalOf(response, answer);
+  }
 }
 
 type SignedPost = {

@@ -14,6 +14,8 @@ const Page = z.strictObject({
     .string()
     .regex(/^[1-9]\d{0,15}$/)
     .optional(),
+  /** Only entries about this object. */
+  subject: z.string().max(255).optional(),
   limit: z.coerce.number().int().min(1).max(pageMax).default(pageDefault),
 });
 
@@ -31,6 +33,7 @@ export const auditRoutes = (deps: AuditDeps, take: TakeEvent): Route[] => [
     handle: async ({ caller }, { query }) => {
       const data = await readEntries(deps.db, caller.tenant, {
         after: Number(query.cursor ?? 0),
+        subject: query.subject,
         limit: query.limit,
       });
       const last = data.length === query.limit ? data.at(-1) : undefined;

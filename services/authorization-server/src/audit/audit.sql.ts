@@ -102,16 +102,19 @@ export const insertCheckpoint = (tx: Sql, row: NewCheckpoint): Promise<{ count: 
     update audit_heads set checkpoint_seq = ${row.headSeq}, checkpoint_jti = ${row.jti}
     from signed where audit_heads.tenant_id = signed.tenant_id`);
 
-export const readChain = (
-  tx: Sql,
-  tenant: string,
-  page: { after: number; limit: number },
-): Promise<ChainRow[]> =>
+export type ChainPage = {
+  readonly after: number;
+  readonly limit: number;
+  readonly subject?: string | undefined;
+};
+
+export const readChain = (tx: Sql, tenant: string, page: ChainPage): Promise<ChainRow[]> =>
   tx.many(sql`
     select chain.seq, chain.event_id, chain.prev_hash, chain.entry_hash, chain.sig_chain_head_seq,
       chain.sig_chain_head_jti, chain.leaf, audit_rows.body, audit_rows.digest
     from audit_chain chain join audit_rows using (tenant_id, event_id)
-    where chain.tenant_id = ${tenant} and chain.seq > ${page.after} order by chain.seq limit ${page.limit}`);
+    where chain.tenant_id = ${tenant} and chain.seq > ${page.after}
+      and (${page.subject ?? null}::text is null or audit_rows.subject = ${page.subject ?? null}) order by chain.seq limit ${page.limit}`);
 
 export const readCheckpoints = (tx: Sql, tenant: string): Promise<{ head_seq: bigint; jws: string }[]> =>
   tx.many(sql`select head_seq, jws from audit_checkpoints where tenant_id = ${tenant} order by head_seq`);

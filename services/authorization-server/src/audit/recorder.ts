@@ -1,7 +1,7 @@
 import type { Clock } from "@remit/kernel";
 import type { Tx } from "@remit/platform/sql";
-import { auditBodyOf, canonicalise, type RemitEvent } from "@remit/protocol";
-import { base64url, sha256 } from "@remit/protocol/node";
+import { auditBodyOf, base64url, canonicalise, type RemitEvent } from "@remit/protocol";
+import { sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
 
 /** Writes an event into its tenant's log, in the transaction of the change: neither stands without the other. */

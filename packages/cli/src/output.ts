@@ -1,0 +1,33 @@
+import { AgentRefused } from "@remit/agent";
+import { StartRefused } from "@remit/embedded";
+import { Problem } from "@remit/protocol";
+
+export const print = (text: string): void => void process.stdout.write(`${text}\n`);
+export const note = (text: string): void => void process.stderr.write(`${text}\n`);
+export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
+
+const colours = process.stdout.isTTY && process.env.NO_COLOR === undefined;
+const paint = (code: number, text: string): string => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
+
+export const bold = (text: string): string => paint(1, text);
+export const faint = (text: string): string => paint(2, text);
+export const good = (text: string): string => paint(32, text);
+export const bad = (text: string): string => paint(31, text);
+
+/** Runs a command; what it refuses becomes a sentence and exit code 1 instead of a stack. */
+export async function failWith(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    note(bad(sentenceOf(error)));
+    process.exitCode = 1;
+  }
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof StartRefused) return `${error.message}\n${error.remedy}`;
+  if (error instanceof Problem) return `${error.code}: ${error.detail ?? error.message}`;
+  if (error instanceof AgentRefused) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  return process.env.REMIT_DEBUG === undefined ? error.message : (error.stack ?? error.message);
+}

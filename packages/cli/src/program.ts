@@ -1,0 +1,77 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import manifest from "../package.json" with { type: "json" };
+import { verifyAudit } from "./audit.ts";
+import { demo } from "./demo/index.ts";
+import { doctor } from "./doctor.ts";
+import { checkLedger } from "./ledger.ts";
+import { failWith } from "./output.ts";
+import { start } from "./start.ts";
+import { verify } from "./verify.ts";
+
+export const version = manifest.version;
+
+/** Where an instance keeps its data, and what every command about it may be told. */
+export type Where = { readonly dataDir: string; readonly portBase?: number; readonly json?: boolean };
+
+/** The command `remit`. Exit codes: 0 done, 1 failed or not verified, 2 wrong usage. */
+export function createProgram(): Command {
+  const program = new Command("remit")
+    .description("An identity, a budget and a receipt for AI agents.")
+    .version(version)
+    .showHelpAfterError()
+    .configureOutput({ outputError: (text, write) => write(text) });
+  program.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+  at(program.command("start"))
+    .description("start every service on this machine, and a demo to try them with")
+    .addOption(
+      new Option("--log-level <level>", "what to say of the work")
+        .choices(["debug", "info", "warn", "error", "silent"])
+        .default("warn"),
+    )
+    .action(act((options) => start(options)));
+  at(program.command("demo"))
+    .description("play one purchase, from mandate to audit proof, and show every message")
+    .option("--headed", "wait for you to consent in your own browser")
+    .option("--json", "print one object and nothing else")
+    .action(act((options) => demo(options)));
+  at(program.command("verify"))
+    .description("check a receipt offline: a compact JWS, a file that holds one, or - for standard input")
+    .argument("<receipt>")
+    .option("--keys <file>", "the issuer's /.well-known/remit-keys, saved earlier")
+    .option("--json", "print one object and nothing else")
+    .action((receipt: string, options: Where & { keys?: string }) =>
+      failWith(() => verify(receipt, options)),
+    );
+  const ledger = program.command("ledger").description("the double-entry ledger");
+  at(ledger.command("check"))
+    .description("compare every balance with its postings, and every entry with zero")
+    .option("--json", "print one object and nothing else")
+    .action(act((options) => checkLedger(options)));
+  const audit = program.command("audit").description("the audit log");
+  at(audit.command("verify"))
+    .description("recompute the whole log here, and hold it against its signed checkpoints")
+    .option("--json", "print one object and nothing else")
+    .action(act((options) => verifyAudit(options)));
+  at(program.command("doctor"))
+    .description("look for what would stop or endanger an instance")
+    .option("--json", "print one object and nothing else")
+    .action(act((options) => doctor(options)));
+  return program;
+}
+
+const at = (command: Command): Command =>
+  command
+    .option("--data-dir <directory>", "where the data is kept", process.env.REMIT_DATA_DIR ?? ".remit")
+    .option("--port-base <number>", "ports are N, N+1, N+2, N+3, N+402 and N+900", portBase);
+
+function portBase(text: string): number {
+  const base = Number(text);
+  if (!Number.isInteger(base)) throw new InvalidArgumentError("a whole number, such as 3000");
+  return base;
+}
+
+// Commander hands over what the options above declare.
+const act =
+  <O extends Where>(work: (options: O) => Promise<void>) =>
+  (options: O): Promise<void> =>
+    failWith(() => work(options));

@@ -1,0 +1,1 @@
+export { getJson, withInstance } from "./instance.ts";

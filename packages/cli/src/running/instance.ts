@@ -1,0 +1,80 @@
+import { access } from "node:fs/promises";
+import path from "node:path";
+import { type DevFile, freePortBase, logsAt, readDevFile, runningIn, startEmbedded } from "@remit/embedded";
+import { isJsonObject, type JsonObject } from "@remit/protocol";
+import { faint, note } from "../output.ts";
+import { version, type Where } from "../program.ts";
+
+const requestTimeoutMs = 30_000;
+
+/** Gives `work` an instance: the one that runs in the data directory, or one that is started for it and stopped after. */
+export async function withInstance<T>(where: Where, work: (dev: DevFile) => Promise<T>): Promise<T> {
+  const dataDir = path.resolve(where.dataDir);
+  const running = (await runningIn(dataDir)) === undefined ? undefined : await readDevFile(dataDir);
+  if (running !== undefined && (await answers(running.issuer))) return work(running);
+  const portBase = where.portBase ?? ((await isFresh(dataDir)) ? await freePortBase() : undefined);
+  const quiet = where.json === true;
+  const embedded = await startEmbedded({
+    dataDir,
+    version,
+    log: logsAt(quiet ? "error" : "warn"),
+    ...(portBase === undefined ? {} : { portBase }),
+    ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
+    progress: (step) => {
+      if (!quiet) note(faint(`Nothing runs in ${where.dataDir}; starting: ${step}`));
+    },
+  });
+  const stop = (): void => void embedded.close().then(() => process.exit(130));
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  try {
+    return await work(embedded.dev);
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+    await embedded.close();
+  }
+}
+
+async function isFresh(dataDir: string): Promise<boolean> {
+  try {
+    await access(path.join(dataDir, "instance.json"));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+async function answers(origin: string): Promise<boolean> {
+  try {
+    return (await fetch(`${origin}/health`, { signal: AbortSignal.timeout(requestTimeoutMs) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Reads from a service as the demo's administrator: a bearer token for that service alone (RFC 6749 §4.4, RFC 8707). */
+export async function getJson(dev: DevFile, origin: string, pathAndQuery: string): Promise<JsonObject> {
+  const { client_id: id, client_secret: secret } = dev.admin;
+  const token = await objectFrom(
+    await fetch(`${dev.issuer}/oauth/token`, {
+      method: "POST",
+      headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` },
+      body: new URLSearchParams({ grant_type: "client_credentials", scope: "audit:read", resource: origin }),
+      signal: AbortSignal.timeout(requestTimeoutMs),
+    }),
+  );
+  const headers = { authorization: `Bearer ${String(token["access_token"])}` };
+  return objectFrom(
+    await fetch(origin + pathAndQuery, { headers, signal: AbortSignal.timeout(requestTimeoutMs) }),
+  );
+}
+
+async function objectFrom(response: Response): Promise<JsonObject> {
+  const answer: unknown = await response.json();
+  if (response.ok && isJsonObject(answer)) return answer;
+  const why = isJsonObject(answer)
+    ? (answer["detail"] ?? answer["title"] ?? answer["error_description"] ?? answer["error"])
+    : undefined;
+  throw new Error(
+    `${new URL(response.url).pathname} answered ${response.status}${why === undefined ? "" : `: ${String(why)}`}`,
+  );
+}

@@ -1,0 +1,37 @@
+import { type DevFile, logsAt, runEmbedded } from "@remit/embedded";
+import { bold, faint, note, print } from "./output.ts";
+import { version, type Where } from "./program.ts";
+
+type Level = Parameters<typeof logsAt>[0];
+
+/** Runs until it is told to stop. */
+export function start(options: Where & { readonly logLevel: Level }): Promise<void> {
+  runEmbedded({
+    dataDir: options.dataDir,
+    ...(options.portBase === undefined ? {} : { portBase: options.portBase }),
+    ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
+    version,
+    log: logsAt(options.logLevel),
+    progress: (step) => note(faint(`Starting: ${step}`)),
+    ready: (dev) => print(table(dev)),
+  });
+  return Promise.resolve();
+}
+
+const table = (dev: DevFile): string =>
+  [
+    "",
+    bold(`Remit ${dev.version} is running`),
+    row("authorization server", dev.issuer),
+    row("directory", dev.directory),
+    row("billing", dev.billing),
+    row("gateway", dev.gateway),
+    row("sandbox (Stripe, demo shop)", dev.sandbox),
+    row("a paid page", dev.paid_url),
+    row("sign in as", `${dev.principal.email}  ${dev.principal.password}`),
+    row("keys and ids", `${dev.data_dir}/dev.json`),
+    "",
+    faint("npx remit demo buys the paid page and shows every message. Ctrl-C stops everything."),
+  ].join("\n");
+
+const row = (name: string, value: string): string => `  ${name.padEnd(28)} ${value}`;
