@@ -7,6 +7,7 @@ create table tenants (
   created_at timestamptz not null
 );
 call remit_tenant_table('tenants');
+grant select, insert, update on tenants to :"app";
 
 -- Global: people belong to several tenants. The e-mail is found by its HMAC; everything personal is ciphertext.
 create table accounts (
@@ -28,6 +29,7 @@ create table memberships (
   primary key (tenant_id, account_id)
 );
 call remit_tenant_table('memberships');
+grant select, insert, update on memberships to :"app";
 
 -- Global: failures are counted per account and address before anybody is known; the key is an HMAC of the two.
 create table sign_in_failures (
@@ -49,6 +51,7 @@ create table agents (
   unique (id)
 );
 call remit_tenant_table('agents');
+grant select, insert, update on agents to :"app";
 call remit_lookup('agent', 'agents', 'id');
 
 -- Global: whether an agent may act is asked inside transactions of payers and payees, who are other tenants.
@@ -65,9 +68,10 @@ grant select, insert, update on agent_standings to :"app";
 create table clients (
   tenant_id text not null collate "C",
   id text not null collate "C",
-  kind text not null check (kind in ('agent', 'merchant', 'admin')),
+  kind text not null check (kind in ('agent', 'merchant', 'admin', 'wallet')),
   name text not null,
   redirect_uris text[] not null default '{}',
+  scopes text[] not null,
   assertion_jwk jsonb,
   dpop_jwk jsonb,
   dpop_thumbprint text collate "C",
@@ -76,10 +80,13 @@ create table clients (
   disabled_at timestamptz,
   primary key (tenant_id, id),
   unique (id),
-  check ((kind = 'merchant') = (assertion_jwk is not null and dpop_jwk is not null and dpop_thumbprint is not null)),
+  -- An agent's keys stand in its own row; a wallet binds its tokens to a key of its choice.
+  check ((kind in ('merchant', 'wallet')) = (assertion_jwk is not null)),
+  check ((kind = 'merchant') = (dpop_jwk is not null and dpop_thumbprint is not null)),
   check ((kind = 'admin') = (secret_digest is not null))
 );
 call remit_tenant_table('clients');
+grant select, insert, update on clients to :"app";
 call remit_lookup('client', 'clients', 'id');
 
 create table setup_tokens (
@@ -96,14 +103,8 @@ create table setup_tokens (
   unique (digest)
 );
 call remit_tenant_table('setup_tokens');
+grant select, insert, update on setup_tokens to :"app";
 call remit_lookup('setup', 'setup_tokens', 'digest');
-
--- Global: secrets of the service itself, sealed by the keyring, so that every replica has the same ones.
-create table service_secrets (
-  name text not null collate "C" primary key,
-  sealed bytea not null
-);
-grant select, insert on service_secrets to :"app";
 
 -- Global: what the OAuth core stores. Ids are SHA-256 digests, payloads ciphertext.
 create table oauth_artifacts (
@@ -111,6 +112,7 @@ create table oauth_artifacts (
   id_digest text not null collate "C",
   grant_digest text collate "C",
   uid_digest text collate "C",
+  scope text not null collate "C",
   sealed bytea not null,
   consumed_at timestamptz,
   expires_at timestamptz not null,

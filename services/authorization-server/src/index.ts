@@ -1,1 +1,9 @@
-export {};
+export type { Bootstrap, Bootstrapped } from "./bootstrap.ts";
+export { type AuthorizationServerConfig, type Peers } from "./config.ts";
+export {
+  type AuthorizationServerOptions,
+  createAuthorizationServer,
+  migrations,
+  type Service,
+} from "./service.ts";
+export { tables } from "./tables.ts";

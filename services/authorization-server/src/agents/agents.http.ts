@@ -1,10 +1,10 @@
 import { toRfc3339 } from "@remit/kernel";
-import { idOf, Timestamp } from "@remit/protocol/contracts";
-import { Problem } from "@remit/protocol";
 import { type Call, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
+import { idOf, Timestamp } from "@remit/protocol/contracts";
 import { z } from "zod";
-import { type Agent, agentById, agentsOf, type AgentStatus, changeStanding } from "./agents.ts";
+import { type Agent, type AgentStatus, agentById, agentsOf, changeStanding } from "./agents.ts";
 
 const AgentBody = z.object({
   id: idOf("agent"),
@@ -42,11 +42,18 @@ export function agentRoutes({ db, didOf }: { db: Database; didOf: (id: string) =
       handle: async (call, { params }) => {
         const by = { type: "client", id: call.caller.client } as const;
         const work = db.of(call.caller.tenant);
-        const agent = await work.transaction((tx) => changeStanding(tx, params.id, { to, by, now: call.now }));
+        const agent = await work.transaction((tx) =>
+          changeStanding(tx, params.id, { to, by, now: call.now }),
+        );
         return { status: 200, body: bodyOf(agent) };
       },
     });
-  return [listRoute(db, bodyOf), readRoute(db, bodyOf), change("suspend", "suspended"), change("reactivate", "active")];
+  return [
+    listRoute(db, bodyOf),
+    readRoute(db, bodyOf),
+    change("suspend", "suspended"),
+    change("reactivate", "active"),
+  ];
 }
 
 type BodyOf = (agent: Agent) => z.input<typeof AgentBody>;
@@ -64,7 +71,10 @@ const listRoute = (db: Database, bodyOf: BodyOf): Route =>
       const found = await db.of(call.caller.tenant).transaction((tx) => agentsOf(tx, page));
       const shown = found.slice(0, query.limit);
       const more = found.length > query.limit;
-      return { status: 200, body: { data: shown.map(bodyOf), next_cursor: (more && shown.at(-1)?.id) || null } };
+      return {
+        status: 200,
+        body: { data: shown.map(bodyOf), next_cursor: (more && shown.at(-1)?.id) || null },
+      };
     },
   });
 

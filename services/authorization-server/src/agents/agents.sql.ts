@@ -1,6 +1,6 @@
 import type { Id, Instant } from "@remit/kernel";
-import type { PublicJwk } from "@remit/protocol";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { PublicJwk } from "@remit/protocol";
 import type { Agent, AgentStanding, AgentStatus } from "./agents.ts";
 
 type Row = {
@@ -61,7 +61,8 @@ export async function listAgents(
   tx: TenantTx,
   page: { limit: number; before?: Id<"agent"> | undefined },
 ): Promise<Agent[]> {
-  const found = await tx.many<Row>(sql`select a.id, a.tenant_id, a.name, s.status, a.assertion_jwk, a.dpop_jwk,
+  const found =
+    await tx.many<Row>(sql`select a.id, a.tenant_id, a.name, s.status, a.assertion_jwk, a.dpop_jwk,
       a.dpop_thumbprint, a.created_at
     from agents a join agent_standings s on s.agent_id = a.id
     where ${page.before ?? null}::text is null or a.id < ${page.before ?? null}

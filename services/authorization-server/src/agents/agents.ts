@@ -1,7 +1,7 @@
 import { type Id, type Instant, newId } from "@remit/kernel";
+import type { Sql, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem, type PublicJwk } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
-import type { Sql, TenantTx } from "@remit/platform/sql";
 import * as rows from "./agents.sql.ts";
 
 export type AgentStatus = "active" | "suspended" | "decommissioned";
@@ -30,7 +30,8 @@ export type AgentStanding = {
 export type StandingActor = { readonly type: "account" | "client"; readonly id: string };
 
 /** The agent of this tenant; undefined when it is another's or none. */
-export const agentById = (tx: TenantTx, id: Id<"agent">): Promise<Agent | undefined> => rows.findAgent(tx, id);
+export const agentById = (tx: TenantTx, id: Id<"agent">): Promise<Agent | undefined> =>
+  rows.findAgent(tx, id);
 
 /** The tenant's agents, newest first, at most `limit`, before the id `before`. */
 export const agentsOf = (
@@ -71,7 +72,9 @@ export async function registerAgent(
   await rows.insertAgent(tx, agent);
   const payload = { agent: agent.id, dpop_thumbprint: agent.dpopThumbprint };
   const actor = { type: "client", id: agent.id } as const;
-  await tx.record(newEvent("agent.registered", { tenant: tx.tenant, actor, subject: agent.id, payload }, input.now));
+  await tx.record(
+    newEvent("agent.registered", { tenant: tx.tenant, actor, subject: agent.id, payload }, input.now),
+  );
   return agent;
 }
 

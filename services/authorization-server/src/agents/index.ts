@@ -1,12 +1,12 @@
+export { agentRoutes } from "./agents.http.ts";
 export {
   type Agent,
-  agentById,
-  agentsOf,
   type AgentStanding,
   type AgentStatus,
+  agentById,
+  agentsOf,
   changeStanding,
   registerAgent,
   standingOfAgent,
   tenantOfAgent,
 } from "./agents.ts";
-export { agentRoutes } from "./agents.http.ts";

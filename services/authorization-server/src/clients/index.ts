@@ -1,3 +1,13 @@
-export { type Client, type ClientKind, clientById, type Clients, type ClientsDeps, createClients } from "./clients.ts";
+export {
+  type Client,
+  type ClientKind,
+  clientById,
+  type PeerSetting,
+  registerAdmin,
+  saveWallet,
+  scopesOf,
+  walletId,
+} from "./clients.ts";
 export { registrationRoutes } from "./registration.http.ts";
+export { createSecrets, type Secrets } from "./secrets.ts";
 export { setupTokenRoutes } from "./setup-tokens.http.ts";

@@ -1,2 +1,3 @@
-export { createIssuerKeys, type IssuerKeys, type KeyPurpose, keyPurposes } from "./keys.ts";
 export { keyRoutes } from "./keys.http.ts";
+export { keyJobs } from "./keys.jobs.ts";
+export { createIssuerKeys, type IssuerKeys } from "./keys.ts";

@@ -1,24 +1,54 @@
-import type { PublicJwk } from "@remit/protocol";
+import { type Clock, dayMs, hourMs, minuteMs } from "@remit/kernel";
+import {
+  createSigningKeys,
+  type Kek,
+  type KeyChange,
+  type KeyPurpose,
+  type SigningKeys,
+} from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
+import { newEvent } from "@remit/protocol";
 
-/** What a key signs; each purpose has its own keys, so that one artefact can never pass for another. */
-export const keyPurposes = [
-  "access",
-  "access-eddsa",
-  "id",
-  "mandate",
-  "status",
-  "audit",
-  "receipt",
-  "instruction",
-] as const;
+/** The issuer's keys, each for one purpose, so that one artefact can never pass for another. */
+export type IssuerKeys = SigningKeys;
 
-export type KeyPurpose = (typeof keyPurposes)[number];
+/**
+ * What this issuer signs. Access and ID tokens verify for as long as they live; what is evidence verifies for ever.
+ * `access-eddsa` signs where a resource asks for Ed25519; `mandate` signs mandates and status lists.
+ */
+export const issuerPurposes: readonly KeyPurpose[] = [
+  { purpose: "access", alg: "ES256", tokenLifeMsMax: 15 * minuteMs },
+  { purpose: "access-eddsa", alg: "EdDSA", tokenLifeMsMax: 15 * minuteMs },
+  { purpose: "id", alg: "ES256", tokenLifeMsMax: hourMs },
+  { purpose: "mandate", alg: "ES256", evidence: true, tokenLifeMsMax: 366 * dayMs },
+  { purpose: "audit", alg: "EdDSA", evidence: true, tokenLifeMsMax: 366 * dayMs },
+  { purpose: "receipt", alg: "ES256", evidence: true, tokenLifeMsMax: 366 * dayMs },
+  { purpose: "instruction", alg: "ES256", tokenLifeMsMax: 2 * minuteMs },
+];
 
-/** The issuer's signing keys. `sign` is synchronous and sets `alg` and `kid`. */
-export type IssuerKeys = {
-  sign(purpose: KeyPurpose, header: { typ: string } & Record<string, unknown>, payload: object): string;
-  /** Public keys that verify what this issuer signs, with `kid`, `alg` and `use`. */
-  verificationKeys(purpose?: KeyPurpose): readonly PublicJwk[];
-};
+const eventOf = {
+  next: "key.created",
+  current: "key.activated",
+  retired: "key.retired",
+  removed: "key.retired",
+} as const;
 
-export declare function createIssuerKeys(): Promise<IssuerKeys>;
+/** The issuer's keys; each change of their state is an entry of the issuer's log. */
+export function createIssuerKeys(deps: { db: Database; kek: Kek; clock: Clock; log: Log }): IssuerKeys {
+  return createSigningKeys({
+    ...deps,
+    purposes: issuerPurposes,
+    recordChange: async (tx, change: KeyChange) => {
+      const actor = { type: "system", id: "authorization-server" } as const;
+      const payload = { purpose: change.purpose, kid: change.kid, state: change.state };
+      await tx.record(
+        newEvent(
+          eventOf[change.state],
+          { tenant: "platform", actor, subject: change.kid, payload },
+          change.at,
+        ),
+      );
+    },
+  });
+}

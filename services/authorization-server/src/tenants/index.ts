@@ -1,1 +1,8 @@
-export { createTenant, newTenantId, platformTenant, type Tenant, type TenantKind, tenantOf } from "./tenants.ts";
+export {
+  createTenant,
+  newTenantId,
+  platformTenant,
+  type Tenant,
+  type TenantKind,
+  tenantOf,
+} from "./tenants.ts";

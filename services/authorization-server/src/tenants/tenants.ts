@@ -1,4 +1,4 @@
-import { type Id, invariant, newId, parseId, type Instant } from "@remit/kernel";
+import { type Id, type Instant, invariant, newId, parseId } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import * as rows from "./tenants.sql.ts";
 

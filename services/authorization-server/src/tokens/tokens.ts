@@ -1,6 +1,6 @@
 import { type Instant, parseId } from "@remit/kernel";
+import type { Database, Sql } from "@remit/platform/sql";
 import type { AccessTokenClaims } from "@remit/protocol";
-import type { Sql } from "@remit/platform/sql";
 import { standingOfAgent } from "../agents/index.ts";
 import * as rows from "./tokens.sql.ts";
 
@@ -34,3 +34,9 @@ function keysOf(claims: AccessTokenClaims): TokenKey[] {
   if (claims.sid !== undefined) keys.push(`session:${claims.sid}`);
   return keys;
 }
+
+const windowRows = 1_000;
+
+/** Forgets a window of revocations that can refuse nothing any more; returns how many. */
+export const forgetRevocations = (db: Database, now: Instant): Promise<number> =>
+  db.global.transaction((tx) => rows.deleteExpired(tx, now, windowRows));

@@ -1,0 +1,79 @@
+import { type Clock, type Id, invariant, parseId } from "@remit/kernel";
+import type { Database } from "@remit/platform/sql";
+import { type PublicJwk, parsePublicJwk, type Scope } from "@remit/protocol";
+import { sha256 } from "@remit/protocol/node";
+import type { Accounts, NewAccount } from "./accounts/index.ts";
+import { clientById, registerAdmin, type Secrets, saveWallet, scopesOf } from "./clients/index.ts";
+import { createTenant, newTenantId, platformTenant } from "./tenants/index.ts";
+
+/** What the first start of an installation sets up. There is no HTTP door to this. */
+export type Bootstrap = {
+  readonly tenant: { readonly name: string };
+  readonly principal: NewAccount;
+  /** The secret of the tenant's first management client: at least 256 random bits, made and kept by the caller. */
+  readonly admin: { readonly clientSecret: string; readonly scopes?: readonly Scope[] };
+  /** The first-party wallet: its assertion key and where it waits. */
+  readonly wallet?: {
+    readonly jwks: { readonly keys: readonly PublicJwk[] };
+    readonly redirectUris: readonly string[];
+  };
+};
+
+export type Bootstrapped = {
+  readonly tenant: Id<"tenant">;
+  readonly account: Id<"account">;
+  readonly admin: { readonly clientId: Id<"client"> };
+};
+
+type Deps = {
+  readonly db: Database;
+  readonly accounts: Accounts;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+};
+
+/** Sets up tenant, principal, management client and wallet; a second time it finds what is there and returns it. */
+export async function bootstrap(deps: Deps, wanted: Bootstrap): Promise<Bootstrapped> {
+  const { db, accounts, clock } = deps;
+  const known = await accounts.byEmail(wanted.principal.email);
+  const tenant = known?.home ?? newTenantId();
+  const account =
+    known ??
+    (await db.of(tenant).transaction(async (tx) => {
+      const now = clock.now();
+      await createTenant(tx, { name: wanted.tenant.name, kind: "personal", now });
+      return accounts.create(tx, wanted.principal, now);
+    }));
+  const clientId = await ensureAdmin(deps, tenant, wanted.admin);
+  if (wanted.wallet !== undefined) await ensureWallet(deps, wanted.wallet);
+  return { tenant, account: account.id, admin: { clientId } };
+}
+
+async function ensureAdmin(
+  { db, secrets, clock }: Deps,
+  tenant: Id<"tenant">,
+  { clientSecret, scopes = scopesOf.admin }: Bootstrap["admin"],
+): Promise<Id<"client">> {
+  const id = idFor(tenant);
+  if ((await clientById(db, id)) !== undefined) return id;
+  const secretDigest = secrets.digest(clientSecret);
+  const admin = { id, name: "Management", scopes, secretDigest, now: clock.now() };
+  await db.of(tenant).transaction((tx) => registerAdmin(tx, admin));
+  return id;
+}
+
+/** One per tenant, so its id follows from the tenant's: what a crash interrupted is found again. */
+function idFor(tenant: Id<"tenant">): Id<"client"> {
+  const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+  const body = [...sha256(`management client of ${tenant}`)].slice(0, 25).map((byte) => alphabet[byte & 31]);
+  const id = parseId("client", `cli_0${body.join("")}`);
+  invariant(id !== undefined, "a derived client id is well formed");
+  return id;
+}
+
+async function ensureWallet({ db, clock }: Deps, wallet: NonNullable<Bootstrap["wallet"]>): Promise<void> {
+  const assertionJwk = parsePublicJwk(wallet.jwks.keys[0]);
+  invariant(assertionJwk !== undefined, "the wallet's first key is a public one");
+  const row = { assertionJwk, redirectUris: wallet.redirectUris, now: clock.now() };
+  await db.of(platformTenant).transaction((tx) => saveWallet(tx, row));
+}

@@ -1,0 +1,44 @@
+import type { Id, Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { SetupKind } from "./setup-tokens.ts";
+
+export async function insertSetupToken(
+  tx: TenantTx,
+  setup: {
+    digest: string;
+    kind: SetupKind;
+    name?: string | undefined;
+    by: string;
+    now: Instant;
+    expiresAt: Instant;
+  },
+): Promise<void> {
+  await tx.run(sql`insert into setup_tokens (tenant_id, digest, kind, name, created_by, created_at, expires_at)
+    values (${tx.tenant}, ${setup.digest}, ${setup.kind}, ${setup.name ?? null}, ${setup.by}, ${sqlTime(setup.now)},
+      ${sqlTime(setup.expiresAt)})`);
+}
+
+export async function tenantOfSetup(tx: Sql, digest: string): Promise<Id<"tenant"> | undefined> {
+  const row = await tx.maybe<{ tenant: Id<"tenant"> | null }>(
+    sql`select tenant_of_setup(${digest}) as tenant`,
+  );
+  return row?.tenant ?? undefined;
+}
+
+export async function consumeSetupToken(
+  tx: TenantTx,
+  { digest, now }: { digest: string; now: Instant },
+): Promise<{ kind: SetupKind; name: string | undefined } | undefined> {
+  const row = await tx.maybe<{ kind: SetupKind; name: string | null }>(
+    sql`update setup_tokens set used_at = ${sqlTime(now)}
+      where digest = ${digest} and used_at is null and expires_at > ${sqlTime(now)} returning kind, name`,
+  );
+  return row && { kind: row.kind, name: row.name ?? undefined };
+}
+
+export async function saveUser(
+  tx: TenantTx,
+  { digest, client }: { digest: string; client: string },
+): Promise<void> {
+  await tx.run(sql`update setup_tokens set used_by = ${client} where digest = ${digest}`);
+}

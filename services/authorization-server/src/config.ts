@@ -1,0 +1,56 @@
+import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig } from "@remit/platform/host";
+import type { LogLevel } from "@remit/platform/telemetry";
+import { z } from "zod";
+
+/** The services of ours that are clients, by name, with their origins: `{billing: "https://billing.example"}`. */
+export type Peers = Readonly<Record<string, string>>;
+
+export type AuthorizationServerConfig = CommonConfig & {
+  readonly peers: Peers;
+  /** Origins of the services a charge needs. */
+  readonly billing: string;
+  readonly directory: string;
+};
+
+const peerPattern = /^([a-z][a-z0-9-]{0,31})=(https?:\/\/[^,]+)$/;
+
+const peersText = z
+  .string()
+  .default("")
+  .transform((text, context): Peers => {
+    const entries: [string, string][] = [];
+    for (const pair of text.split(",").filter((part) => part.trim() !== "")) {
+      const found = peerPattern.exec(pair.trim());
+      const origin = URL.parse(found?.[2] ?? "")?.origin;
+      if (found?.[1] === undefined || origin === undefined || origin !== found[2])
+        context.addIssue({ code: "custom", message: "is a list of name=origin" });
+      else entries.push([found[1], origin]);
+    }
+    return Object.fromEntries(entries);
+  });
+
+const origin = z.url({ protocol: /^https?$/ });
+
+/** The settings of this service, from the environment, and what only its `main` needs. */
+export function readSettings(env: NodeJS.ProcessEnv): {
+  readonly config: AuthorizationServerConfig;
+  readonly logLevel: LogLevel;
+  readonly failpoint: string | undefined;
+} {
+  const settings = parseConfig(
+    {
+      ...commonSettings,
+      REMIT_PEERS: peersText,
+      REMIT_BILLING_ORIGIN: origin,
+      REMIT_DIRECTORY_ORIGIN: origin,
+    },
+    env,
+  );
+  const config = freeze({
+    ...commonConfigOf(settings),
+    peers: settings.REMIT_PEERS,
+    billing: new URL(settings.REMIT_BILLING_ORIGIN).origin,
+    directory: new URL(settings.REMIT_DIRECTORY_ORIGIN).origin,
+  });
+  return { config, logLevel: settings.REMIT_LOG_LEVEL, failpoint: settings.REMIT_FAILPOINT };
+}

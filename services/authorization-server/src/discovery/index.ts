@@ -1,0 +1,1 @@
+export { didOfAgent, didOfServer, discoveryRoutes, securityTxt } from "./discovery.http.ts";

@@ -1,0 +1,95 @@
+import type { Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime } from "@remit/platform/sql";
+
+export type ArtifactRow = {
+  readonly model: string;
+  readonly idDigest: string;
+  readonly scope: string;
+  readonly sealed: Uint8Array;
+  readonly consumed: boolean;
+};
+
+type Row = {
+  readonly model: string;
+  readonly id_digest: string;
+  readonly scope: string;
+  readonly sealed: Uint8Array;
+  readonly consumed_at: Instant | null;
+};
+
+const artifactOf = (row: Row | undefined): ArtifactRow | undefined =>
+  row && {
+    model: row.model,
+    idDigest: row.id_digest,
+    scope: row.scope,
+    sealed: row.sealed,
+    consumed: row.consumed_at !== null,
+  };
+
+export async function upsertArtifact(
+  tx: Sql,
+  row: Omit<ArtifactRow, "consumed"> & {
+    expiresAt: Instant;
+    grantDigest: string | undefined;
+    uidDigest: string | undefined;
+  },
+): Promise<void> {
+  await tx.run(sql`insert into oauth_artifacts
+      (model, id_digest, scope, sealed, grant_digest, uid_digest, expires_at)
+    values (${row.model}, ${row.idDigest}, ${row.scope}, ${row.sealed}, ${row.grantDigest ?? null},
+      ${row.uidDigest ?? null}, ${sqlTime(row.expiresAt)})
+    on conflict (model, id_digest) do update set scope = excluded.scope, sealed = excluded.sealed,
+      grant_digest = excluded.grant_digest, uid_digest = excluded.uid_digest, expires_at = excluded.expires_at`);
+}
+
+export const findArtifact = async (
+  tx: Sql,
+  model: string,
+  idDigest: string,
+): Promise<ArtifactRow | undefined> =>
+  artifactOf(
+    await tx.maybe<Row>(sql`select model, id_digest, scope, sealed, consumed_at from oauth_artifacts
+      where model = ${model} and id_digest = ${idDigest}`),
+  );
+
+export const findArtifactByUid = async (
+  tx: Sql,
+  model: string,
+  uidDigest: string,
+): Promise<ArtifactRow | undefined> =>
+  artifactOf(
+    await tx.maybe<Row>(sql`select model, id_digest, scope, sealed, consumed_at from oauth_artifacts
+      where model = ${model} and uid_digest = ${uidDigest}`),
+  );
+
+export async function consumeArtifact(
+  tx: Sql,
+  row: { model: string; idDigest: string; now: Instant; keepUntil: Instant },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`update oauth_artifacts
+    set consumed_at = ${sqlTime(row.now)}, expires_at = greatest(expires_at, ${sqlTime(row.keepUntil)})
+    where model = ${row.model} and id_digest = ${row.idDigest} and consumed_at is null`);
+  return count === 1;
+}
+
+export async function grantDigestOf(tx: Sql, model: string, idDigest: string): Promise<string | undefined> {
+  const row = await tx.maybe<{ grant_digest: string | null }>(
+    sql`select grant_digest from oauth_artifacts where model = ${model} and id_digest = ${idDigest}`,
+  );
+  return row?.grant_digest ?? undefined;
+}
+
+export async function deleteArtifact(tx: Sql, model: string, idDigest: string): Promise<void> {
+  await tx.run(sql`delete from oauth_artifacts where model = ${model} and id_digest = ${idDigest}`);
+}
+
+/** Everything of a family: codes, refresh tokens and the grant itself. */
+export async function deleteArtifactsOf(tx: Sql, grantDigest: string): Promise<void> {
+  await tx.run(sql`delete from oauth_artifacts where grant_digest = ${grantDigest}`);
+}
+
+export async function deleteExpired(tx: Sql, now: Instant, limit: number): Promise<number> {
+  const { count } = await tx.run(sql`delete from oauth_artifacts where (model, id_digest) in
+    (select model, id_digest from oauth_artifacts where expires_at < ${sqlTime(now)} limit ${limit})`);
+  return count;
+}

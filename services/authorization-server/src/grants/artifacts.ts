@@ -1,0 +1,87 @@
+import { after, type Clock, type Instant, secondMs } from "@remit/kernel";
+import type { Keyring } from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import { sha256b64url } from "@remit/protocol/node";
+import * as rows from "./artifacts.sql.ts";
+
+/** One thing the OAuth core remembers: a code, a refresh token, a pushed request, a session, a grant … */
+export type Artifact = {
+  readonly model: string;
+  readonly id: string;
+  readonly payload: { readonly [member: string]: unknown };
+  readonly expiresAt: Instant;
+  readonly grant?: string | undefined;
+  readonly uid?: string | undefined;
+};
+
+export type Found = { readonly payload: { readonly [member: string]: unknown }; readonly consumed: boolean };
+
+/**
+ * The store of OAuth artefacts. Ids are looked up by SHA-256 and payloads are ciphertext under `scope`, so that a copy
+ * of the database holds no code, no token and no session. Every id is of one model; a digest never crosses models.
+ */
+export type Artifacts = {
+  save(artifact: Artifact, scope: string): Promise<void>;
+  find(model: string, id: string): Promise<Found | undefined>;
+  findByUid(model: string, uid: string): Promise<Found | undefined>;
+  /** One conditional UPDATE: true for exactly one caller. The row is kept until `keepUntil`, to know a replay. */
+  consume(model: string, id: string, keepUntil: Instant): Promise<boolean>;
+  /** The digest of the grant that a stored artefact belongs to. */
+  grantDigestOf(model: string, id: string): Promise<string | undefined>;
+  destroy(model: string, id: string): Promise<void>;
+  deleteExpired(now: Instant, limit: number): Promise<number>;
+};
+
+type Deps = { readonly db: Database; readonly keyring: Keyring; readonly clock: Clock };
+
+export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
+  const open = (find: (tx: Tx) => Promise<rows.ArtifactRow | undefined>): Promise<Found | undefined> =>
+    db.global.transaction(async (tx) => {
+      const row = await find(tx);
+      if (row === undefined) return undefined;
+      const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
+      const plaintext = await keyring.open(tx, row.scope, message);
+      if (plaintext === undefined) return undefined;
+      // We wrote it: JSON of an object, authenticated by the seal.
+      const payload = JSON.parse(Buffer.from(plaintext).toString("utf8")) as Found["payload"];
+      return { payload, consumed: row.consumed };
+    });
+  return {
+    save: (artifact, scope) =>
+      db.global.transaction(async (tx) => {
+        const idDigest = sha256b64url(artifact.id);
+        const plaintext = Buffer.from(JSON.stringify(artifact.payload), "utf8");
+        const sealed = await keyring.seal(tx, scope, { plaintext, aad: aadOf(artifact.model, idDigest) });
+        const { model, expiresAt } = artifact;
+        const row = { model, idDigest, scope, sealed, expiresAt };
+        await rows.upsertArtifact(tx, { ...row, ...digestsOf(artifact) });
+      }),
+    find: (model, id) => open((tx) => rows.findArtifact(tx, model, sha256b64url(id))),
+    findByUid: (model, uid) => open((tx) => rows.findArtifactByUid(tx, model, sha256b64url(uid))),
+    consume: (model, id, keepUntil) =>
+      db.global.transaction((tx) => {
+        const row = { model, idDigest: sha256b64url(id), now: clock.now(), keepUntil };
+        return rows.consumeArtifact(tx, row);
+      }),
+    grantDigestOf: (model, id) =>
+      db.global.transaction((tx) => rows.grantDigestOf(tx, model, sha256b64url(id))),
+    destroy: (model, id) => db.global.transaction((tx) => rows.deleteArtifact(tx, model, sha256b64url(id))),
+    deleteExpired: (now, limit) => db.global.transaction((tx) => rows.deleteExpired(tx, now, limit)),
+  };
+}
+
+type Tx = Parameters<typeof rows.findArtifact>[0];
+
+const aadOf = (model: string, idDigest: string): string => `oauth_artifacts:${model}:${idDigest}`;
+
+const digestsOf = ({
+  grant,
+  uid,
+}: Artifact): { grantDigest: string | undefined; uidDigest: string | undefined } => ({
+  grantDigest: grant === undefined ? undefined : sha256b64url(grant),
+  uidDigest: uid === undefined ? undefined : sha256b64url(uid),
+});
+
+/** When something that lives so many seconds ends. */
+export const endsAt = (now: Instant, expiresInS: number): Instant =>
+  after(now, Math.ceil(expiresInS) * secondMs);

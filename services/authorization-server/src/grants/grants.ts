@@ -1,0 +1,75 @@
+import { after, dayMs, type Id, type Instant } from "@remit/kernel";
+import type { Database, Sql, TenantTx } from "@remit/platform/sql";
+import { type Actor, newEvent } from "@remit/protocol";
+import { sha256b64url } from "@remit/protocol/node";
+import { revokeTokens } from "../tokens/index.ts";
+import { deleteArtifactsOf } from "./artifacts.sql.ts";
+import * as rows from "./grants.sql.ts";
+
+/** What a person granted to a client at once: the family of a code, its tokens, and perhaps a mandate. */
+export type Grant = {
+  /** SHA-256 of the grant's id; the id itself is kept nowhere in clear. Stands in tokens as `grant_id`. */
+  readonly digest: string;
+  readonly client: string;
+  readonly account: Id<"account">;
+  /** The principal's tenant. */
+  readonly tenant: Id<"tenant">;
+  readonly mandate: Id<"mandate"> | undefined;
+  readonly revoked: boolean;
+};
+
+/** A code or refresh token that came back after it was used. */
+export type Replayed = "AuthorizationCode" | "RefreshToken";
+
+/** Ends what a mandate allows; the mandates room's part of a cascade. */
+export type MandatePort = {
+  revokeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<unknown>;
+  suspendWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<unknown>;
+};
+type Why = { because: string; actor: Actor };
+
+/** How long a refresh-token family can live, and with it the memory of its codes and revocations. */
+export const familyMs = 30 * dayMs;
+
+export const digestOf = (id: string): string => sha256b64url(id);
+
+/** Writes the grant in the principal's tenant, in the transaction of the consent. */
+export const openGrant = (
+  tx: TenantTx,
+  grant: Omit<Grant, "revoked" | "tenant">,
+  now: Instant,
+): Promise<void> => rows.insertGrant(tx, { ...grant, tenant: tx.tenant }, now);
+
+/** The grant of a digest; undefined when unknown. */
+export const grantOf = (tx: Sql, digest: string): Promise<Grant | undefined> => rows.findGrant(tx, digest);
+
+/**
+ * Ends a family at once: its codes and refresh tokens go, its access tokens are refused, and after a replay the
+ * mandate is revoked (code) or suspended (refresh token: the principal may resume it). One transaction; repeating it
+ * changes nothing.
+ */
+export async function endFamily(
+  { db, mandates }: { db: Database; mandates: MandatePort },
+  end: { digest: string; replayed?: Replayed | undefined; now: Instant },
+): Promise<void> {
+  const grant = await db.global.transaction((tx) => grantOf(tx, end.digest));
+  if (grant === undefined) return;
+  await db.of(grant.tenant).transaction(async (tx) => {
+    if (!(await rows.markRevoked(tx, { digest: grant.digest, now: end.now }))) return;
+    await deleteArtifactsOf(tx, grant.digest);
+    await revokeTokens(tx, `grant:${grant.digest}`, after(end.now, familyMs));
+    const actor = { type: "client", id: grant.client } as const;
+    if (end.replayed === undefined) {
+      const facts = { tenant: grant.tenant, actor, subject: grant.digest };
+      return tx.record(newEvent("token.revoked", facts, end.now));
+    }
+    const code = end.replayed === "AuthorizationCode";
+    const because = code ? "code_replay" : "refresh_replay";
+    const payload = { grant: grant.digest, mandate: grant.mandate ?? null };
+    const facts = { tenant: grant.tenant, actor, subject: grant.client, payload };
+    await tx.record(newEvent(`security.${because}`, facts, end.now));
+    if (grant.mandate === undefined) return;
+    const why: Why = { because, actor: { type: "system", id: "authorization-server" } };
+    await (code ? mandates.revokeWithin : mandates.suspendWithin)(tx, grant.mandate, why);
+  });
+}

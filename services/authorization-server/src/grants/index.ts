@@ -1,0 +1,12 @@
+export { type Artifacts, createArtifacts, endsAt } from "./artifacts.ts";
+export { grantJobs } from "./grants.jobs.ts";
+export {
+  digestOf,
+  endFamily,
+  familyMs,
+  type Grant,
+  grantOf,
+  type MandatePort,
+  openGrant,
+  type Replayed,
+} from "./grants.ts";

@@ -1,0 +1,42 @@
+import { createHmac } from "node:crypto";
+import type { Database } from "@remit/platform/sql";
+import { sha256b64url } from "@remit/protocol/node";
+import type { Ctx, Payload, TokenEntity } from "oidc-provider";
+import { digestOf, grantOf } from "../grants/index.ts";
+
+type Deps = {
+  readonly db: Database;
+  readonly livemode: boolean;
+  /** For pairwise subjects: merchants that compare notes cannot tell that two tokens are of one principal. */
+  readonly subjectKey: Uint8Array;
+};
+
+/** What every access token of ours says beside RFC 9068 §2.2: whose it is, what it is bound to, and what can end it. */
+export const extraClaims =
+  ({ db, livemode }: Deps) =>
+  async (ctx: Ctx, token: TokenEntity): Promise<Payload> => {
+    const { client } = ctx.oidc;
+    const common = { organization_id: client?.remit_tenant, livemode };
+    if (token.grantId === undefined) return common;
+    const digest = digestOf(token.grantId);
+    const grant = await db.global.transaction((tx) => grantOf(tx, digest));
+    // A person's own token speaks for the person's tenant; an agent's token for the agent's.
+    const organization = client?.remit_kind === "wallet" ? grant?.tenant : client?.remit_tenant;
+    return {
+      ...common,
+      organization_id: organization,
+      grant_id: digest,
+      ...(token.sessionUid === undefined ? {} : { sid: sha256b64url(token.sessionUid) }),
+      ...(grant?.mandate === undefined ? {} : { mandate_id: grant.mandate }),
+      ...(client?.remit_kind === "agent" ? { act: { sub: client.clientId } } : {}),
+    };
+  };
+
+/** RFC 9068 §5 (privacy): at a merchant the principal has a name that is good for that merchant only. */
+export const pairwiseSubject =
+  ({ subjectKey }: Deps) =>
+  async (ctx: Ctx, token: TokenEntity, jwt: { payload: { sub?: string; aud?: unknown } }): Promise<void> => {
+    if (token.accountId === undefined || ctx.oidc.client?.remit_kind !== "agent") return;
+    const mac = createHmac("sha256", subjectKey).update(`${token.accountId} ${String(jwt.payload.aud)}`);
+    jwt.payload.sub = `prn_${mac.digest("base64url").slice(0, 26)}`;
+  };

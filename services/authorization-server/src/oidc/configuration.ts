@@ -1,0 +1,215 @@
+import { type Clock, dayMs, hourMs, minuteMs, secondMs } from "@remit/kernel";
+import type { Keyring } from "@remit/platform/keys";
+import type { Outbound } from "@remit/platform/outbound";
+import type { Database } from "@remit/platform/sql";
+import { Problem, parseMandateRequest } from "@remit/protocol";
+import {
+  type Adapter,
+  type Ctx,
+  errors,
+  type Payload,
+  type SessionEntity,
+  type TokenEntity,
+} from "oidc-provider";
+import type { Accounts } from "../accounts/index.ts";
+import type { PeerSetting } from "../clients/index.ts";
+import type { IssuerKeys } from "../keys/index.ts";
+import { extraClaims, pairwiseSubject } from "./claims.ts";
+import { extraMembers } from "./client-metadata.ts";
+import { guardAssertion } from "./guards.ts";
+import { createResources } from "./resources.ts";
+import { heldKeys } from "./signing.ts";
+
+export type CoreDeps = {
+  readonly issuer: string;
+  readonly livemode: boolean;
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly keyring: Keyring;
+  readonly keys: IssuerKeys;
+  readonly accounts: Accounts;
+  readonly outbound: Outbound;
+  readonly peers: readonly PeerSetting[];
+  readonly adapter: (model: string) => Adapter;
+  readonly errorPage: (error: { readonly code: string; readonly description: string }) => string;
+};
+
+const seconds = (ms: number): number => ms / secondMs;
+const refreshIdleMs = dayMs;
+const familyMs = 30 * dayMs;
+const sessionIdleMs = 30 * minuteMs;
+const sessionMs = 12 * hourMs;
+
+export const interactionPath = (uid: string): string => `/oauth/interactions/${uid}`;
+
+export const oauthPaths = {
+  authorization: "/oauth/authorize",
+  pushed_authorization_request: "/oauth/par",
+  token: "/oauth/token",
+  revocation: "/oauth/revoke",
+  introspection: "/oauth/introspect",
+  userinfo: "/oauth/userinfo",
+  registration: "/oauth/register",
+  jwks: "/oauth/jwks.json",
+  end_session: "/oauth/end-session",
+} as const;
+
+/** How the core behaves: design section 5 in its words. Everything that is off by default in it stays off. */
+export function configurationOf(deps: CoreDeps): object {
+  const { issuer, clock, keyring } = deps;
+  const claims = { ...deps, subjectKey: keyring.derive("pairwise-subjects") };
+  return {
+    adapter: deps.adapter,
+    jwks: { keys: heldKeys(deps.keys) },
+    routes: oauthPaths,
+    cookies: cookies(deps),
+    responseTypes: ["code"],
+    scopes: ["openid", "email", "profile"],
+    claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
+    clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post"],
+    clientDefaults: { id_token_signed_response_alg: "ES256" },
+    extraClientMetadata: { properties: extraMembers, validator: () => {} },
+    enabledJWA: {
+      clientAuthSigningAlgValues: ["ES256", "EdDSA", "Ed25519"],
+      idTokenSigningAlgValues: ["ES256"],
+      dPoPSigningAlgValues: ["ES256", "EdDSA", "Ed25519"],
+    },
+    pkce: { required: () => true },
+    assertJwtClientAuthClaimsAndHeader: guardAssertion({
+      issuer,
+      tokenEndpoint: `${issuer}/oauth/token`,
+      clock,
+    }),
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_: Ctx, client: { grantTypeAllowed(type: string): boolean }) =>
+      client.grantTypeAllowed("refresh_token"),
+    expiresWithSession: async () => false,
+    findAccount: findAccount(deps.accounts),
+    extraTokenClaims: extraClaims(claims),
+    formats: { customizers: { jwt: pairwiseSubject(claims) } },
+    interactions: { url: async (_: Ctx, { uid }: { uid: string }) => interactionPath(uid) },
+    // Only the grant of this consent counts: what a session granted before opens nothing now.
+    loadExistingGrant: async (ctx: Ctx) => grantOfThisConsent(ctx),
+    ttl: lifetimes(clock),
+    features: features(deps),
+    fetch: deps.outbound.fetch,
+    renderError: (ctx: Ctx, out: { error: string; error_description?: string }) => {
+      ctx.type = "html";
+      ctx.set(
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+      );
+      ctx.body = deps.errorPage({ code: out.error, description: out.error_description ?? "" });
+    },
+    discovery: {
+      resource_indicators_supported: true,
+      authorization_details_types_supported: ["oid4ac_mandate"],
+      registration_endpoint: `${issuer}${oauthPaths.registration}`,
+    },
+  };
+}
+
+function features({ issuer, keyring, keys, peers, clock }: CoreDeps): object {
+  const resources = createResources({ issuer, peers, kid: () => keys.currentKey("access").kid });
+  return {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    revocation: { enabled: true, allowedPolicy: async () => true },
+    rpInitiatedLogout: { enabled: false },
+    userinfo: { enabled: true },
+    pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
+    requestObjects: { enabled: false },
+    externalSigningSupport: { enabled: true, ack: "experimental-01" },
+    dPoP: {
+      enabled: true,
+      nonceSecret: Buffer.from(keyring.derive("dpop-nonce-oauth")),
+      requireNonce: () => true,
+      allowReplay: false,
+    },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: resources.defaultOf,
+      getResourceServerInfo: resources.infoOf,
+      useGrantedResource: async () => true,
+    },
+    richAuthorizationRequests: {
+      enabled: true,
+      types: { oid4ac_mandate: { validate: validateDetails(clock) } },
+      authorizationDetailsForGrantSource: async (ctx: Ctx) => grantedDetails(ctx),
+      authorizationDetailsForAccessToken: async (_: Ctx, __: TokenEntity, source?: { rar?: Payload[] }) =>
+        source?.rar,
+    },
+  };
+}
+
+// RFC 9396 §5: what cannot be granted is refused where it is asked, with the reason.
+const validateDetails =
+  (clock: Clock) =>
+  async (ctx: Ctx, detail: Payload): Promise<void> => {
+    if (ctx.oidc.route === "token")
+      throw new errors.InvalidAuthorizationDetails(
+        "A mandate is given by its principal, not asked for here.",
+      );
+    try {
+      parseMandateRequest(detail, clock.now());
+    } catch (error) {
+      if (error instanceof Problem) throw new errors.InvalidAuthorizationDetails(error.detail ?? error.code);
+      throw error;
+    }
+  };
+
+type GrantEntity = { readonly rar?: readonly Payload[] };
+
+// The context's grant is the one of the consent just given; the core's types do not show it.
+const grantedDetails = (ctx: Ctx): readonly Payload[] | undefined =>
+  (ctx.oidc as unknown as { grant?: GrantEntity }).grant?.rar;
+
+async function grantOfThisConsent(ctx: Ctx): Promise<unknown> {
+  // Both members exist on the core's context; see its `loadExistingGrant` default.
+  const oidc = ctx.oidc as unknown as {
+    result?: { consent?: { grantId?: string } };
+    provider: { Grant: { find(id: string): Promise<unknown> } };
+  };
+  const id = oidc.result?.consent?.grantId;
+  return id === undefined ? undefined : oidc.provider.Grant.find(id);
+}
+
+const findAccount = (accounts: Accounts) => async (_: Ctx, id: string) => {
+  const account = await accounts.byId(id);
+  if (account === undefined) return undefined;
+  const { email, name } = account;
+  return { accountId: id, claims: async () => ({ sub: id, email, name }) };
+};
+
+function cookies({ issuer, keyring }: CoreDeps): object {
+  const secure = issuer.startsWith("https:");
+  const options = { httpOnly: true, sameSite: "lax", signed: true, secure };
+  const name = (text: string): string => (secure ? `__Host-${text}` : text);
+  return {
+    keys: [Buffer.from(keyring.derive("cookies")).toString("base64url")],
+    // The two short ones are bound to paths, which the __Host- prefix forbids.
+    names: { session: name("remit_session"), interaction: "remit_interaction", resume: "remit_resume" },
+    long: options,
+    short: options,
+  };
+}
+
+function lifetimes(clock: Clock): object {
+  return {
+    AccessToken: seconds(5 * minuteMs),
+    ClientCredentials: seconds(15 * minuteMs),
+    AuthorizationCode: seconds(minuteMs),
+    IdToken: seconds(5 * minuteMs),
+    Interaction: seconds(10 * minuteMs),
+    Grant: seconds(familyMs),
+    // 24 h after each use, and never beyond 30 days after the first.
+    RefreshToken: (_: Ctx, token: TokenEntity) => {
+      const ageS = token.iiat === undefined ? 0 : Math.floor(clock.now() / secondMs) - token.iiat;
+      return Math.max(1, Math.min(seconds(refreshIdleMs), seconds(familyMs) - ageS));
+    },
+    Session: (_: Ctx, session: SessionEntity) => {
+      const ageS = session.loginTs === undefined ? 0 : Math.floor(clock.now() / secondMs) - session.loginTs;
+      return Math.max(1, Math.min(seconds(sessionIdleMs), seconds(sessionMs) - ageS));
+    },
+  };
+}

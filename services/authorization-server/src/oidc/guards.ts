@@ -1,0 +1,75 @@
+import { type Clock, secondMs } from "@remit/kernel";
+import { Problem, parseJws } from "@remit/protocol";
+import { thumbprint } from "@remit/protocol/node";
+import { type ClientEntity, type Ctx, errors, type Payload } from "oidc-provider";
+
+const assertionLifeS = 300;
+const proofWindowS = 60;
+
+type Rules = { readonly issuer: string; readonly tokenEndpoint: string; readonly clock: Clock };
+
+/**
+ * What the core leaves open of a client assertion (RFC 7523 §3) and of the DPoP proof that comes with it. Runs after
+ * the signature was verified and before the `jti` is claimed, so that a refused assertion costs nothing.
+ */
+export const guardAssertion =
+  (rules: Rules) =>
+  async (ctx: Ctx, claims: Payload, header: Payload, client: ClientEntity): Promise<void> => {
+    checkHeader(header);
+    checkAudience(rules, ctx, claims["aud"]);
+    checkLife(rules, claims);
+    if (ctx.oidc.route === "token" || ctx.oidc.route === "pushed_authorization_request")
+      guardProof(rules, ctx, client);
+  };
+
+// RFC 8725 §3.10: keys and hints that the sender brings along are not looked at, and not tolerated either.
+function checkHeader(header: Payload): void {
+  for (const name of ["crit", "jku", "jwk", "x5u", "x5c", "b64"])
+    if (name in header) throw new errors.InvalidClientAuth(`the assertion has the header ${name}`);
+  const { typ } = header;
+  if (typ !== undefined && typ !== "JWT" && typ !== "client-authentication+jwt")
+    throw new errors.InvalidClientAuth("the assertion has another typ");
+}
+
+// One audience, as a string: an array could be played against another server that is named beside us.
+function checkAudience({ issuer, tokenEndpoint }: Rules, ctx: Ctx, aud: unknown): void {
+  const accepted = aud === issuer || (aud === tokenEndpoint && ctx.oidc.route === "token");
+  if (!accepted) throw new errors.InvalidClientAuth("aud must be the issuer, as a string");
+}
+
+function checkLife({ clock }: Rules, { iat, exp, jti }: Payload): void {
+  const nowS = Math.floor(clock.now() / secondMs);
+  if (typeof iat !== "number" || typeof exp !== "number")
+    throw new errors.InvalidClientAuth("iat and exp must be numbers");
+  if (exp - iat > assertionLifeS || iat > nowS + proofWindowS)
+    throw new errors.InvalidClientAuth(`the assertion lives longer than ${assertionLifeS} s`);
+  if (typeof jti !== "string" || jti.length > 255)
+    throw new errors.InvalidClientAuth("jti must be a short text");
+}
+
+/**
+ * The proof is due (RFC 9449 §5, §10.1), recent to ±60 s (the core takes any age with a nonce), and of the key that the
+ * client registered for it, so that neither a stolen assertion key nor a new key of the thief's suffices.
+ */
+function guardProof({ clock }: Rules, ctx: Ctx, client: ClientEntity): void {
+  const text = ctx.get("DPoP");
+  if (text === "") throw new errors.InvalidDpopProof("A DPoP proof is required.");
+  const { header, payload } = readProof(text);
+  const { iat } = payload;
+  const nowS = Math.floor(clock.now() / secondMs);
+  if (typeof iat !== "number" || Math.abs(nowS - iat) > proofWindowS)
+    throw new errors.InvalidDpopProof(`iat of the DPoP proof is not within ${proofWindowS} s.`);
+  const registered = client.remit_dpop_thumbprint;
+  if (header.jwk === undefined || (registered !== undefined && thumbprint(header.jwk) !== registered))
+    throw new errors.InvalidDpopProof("The DPoP proof is not of the client's registered key.");
+}
+
+function readProof(text: string): ReturnType<typeof parseJws> {
+  try {
+    const algs = ["ES256", "EdDSA"] as const;
+    return parseJws(text, { typ: ["dpop+jwt"], algs, refuse: "invalid_dpop_proof", headerJwk: true });
+  } catch (error) {
+    if (error instanceof Problem) throw new errors.InvalidDpopProof(error.detail);
+    throw error;
+  }
+}

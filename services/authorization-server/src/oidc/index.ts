@@ -1,0 +1,10 @@
+export { adapterFor } from "./adapter.ts";
+export { type CoreDeps, interactionPath, oauthPaths } from "./configuration.ts";
+export { type Core, createCore } from "./core.ts";
+export {
+  type Asked,
+  type Consent,
+  createInteractions,
+  type Interactions,
+  type IssuePort,
+} from "./interactions.ts";

@@ -1,0 +1,212 @@
+import { randomBytes } from "node:crypto";
+import { after, type Clock, type Id, type Instant, minuteMs, parseId } from "@remit/kernel";
+import type { RawPair } from "@remit/platform/http";
+import { claimFirstUse } from "@remit/platform/once";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import {
+  type MandateRequest,
+  newEvent,
+  Problem,
+  parseMandateRequest,
+  parseScope,
+  type Scope,
+} from "@remit/protocol";
+import type { InteractionDetails, Provider } from "oidc-provider";
+import type { Account, Accounts } from "../accounts/index.ts";
+import { type Agent, agentById, tenantOfAgent } from "../agents/index.ts";
+import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
+import { digestOf, openGrant } from "../grants/index.ts";
+
+/** What the person in front of the browser is asked. `uid` names this one conversation; its cookie binds the browser. */
+export type Asked =
+  | { readonly kind: "sign_in"; readonly uid: string; readonly client: Client; readonly redirectUri: string }
+  | (Consent & { readonly kind: "consent" });
+
+export type Consent = {
+  readonly uid: string;
+  readonly client: Client;
+  readonly redirectUri: string;
+  readonly account: Account;
+  /** Present when an agent asks for a mandate. */
+  readonly request: MandateRequest | undefined;
+  readonly scopes: readonly Scope[];
+  readonly resources: readonly string[];
+};
+
+/** What the mandates room does at a consent. */
+export type IssuePort = {
+  issue(tx: TenantTx, input: IssueInput): Promise<{ readonly id: Id<"mandate"> }>;
+};
+type IssueInput = {
+  readonly request: MandateRequest;
+  readonly agent: Id<"agent">;
+  readonly agentTenant: Id<"tenant">;
+  readonly holder: Agent["dpopJwk"];
+  readonly principal: { readonly account: Id<"account">; readonly email?: string };
+  readonly consent: { readonly at: Instant; readonly ip?: string; readonly userAgent?: string };
+};
+
+export type Interactions = {
+  /** What is asked now; a Problem `not_found` when the conversation is over or of another browser. */
+  read(raw: RawPair): Promise<Asked>;
+  /** Where to send the browser next. */
+  signedIn(raw: RawPair, account: Account): Promise<string>;
+  allow(
+    raw: RawPair,
+    consent: Consent,
+    from: { ip: string; userAgent?: string | undefined },
+  ): Promise<string>;
+  deny(raw: RawPair, consent: Consent): Promise<string>;
+};
+
+type Deps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly accounts: Accounts;
+  readonly peers: readonly PeerSetting[];
+  readonly mandates: IssuePort;
+  readonly provider: () => Provider;
+};
+
+export function createInteractions(deps: Deps): Interactions {
+  const { provider } = deps;
+  return {
+    read: async (raw) => askedOf(deps, await detailsOf(provider(), raw)),
+    signedIn: (raw, { id }) => {
+      const login = { accountId: id, acr: "urn:remit:aal1", amr: ["pwd"] };
+      return provider().interactionResult(raw.req, raw.res, { login }, { mergeWithLastSubmission: false });
+    },
+    allow: (raw, consent, from) => allow(deps, raw, { consent, from }),
+    deny: async (raw, consent) => {
+      const facts = {
+        tenant: consent.account.home,
+        actor: actorOf(consent.account),
+        subject: consent.client.id,
+      };
+      const event = newEvent("consent.denied", facts, deps.clock.now());
+      await deps.db.of(consent.account.home).transaction((tx) => tx.record(event));
+      const result = { error: "access_denied", error_description: "The principal did not consent." };
+      return provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: false });
+    },
+  };
+}
+
+const actorOf = (account: Account) => ({ type: "account", id: account.id }) as const;
+
+async function detailsOf(provider: Provider, { req, res }: RawPair): Promise<InteractionDetails> {
+  try {
+    return await provider.interactionDetails(req, res);
+  } catch (cause) {
+    throw new Problem("not_found", {
+      detail: "This request has ended. Start again at the application.",
+      cause,
+    });
+  }
+}
+
+async function askedOf(deps: Deps, details: InteractionDetails): Promise<Asked> {
+  const { params, prompt, session, uid } = details;
+  const client = await clientById(deps.db, textOf(params["client_id"]), deps.peers);
+  if (client?.live !== true)
+    throw new Problem("client_not_allowed", { detail: "The application is not active." });
+  const redirectUri = textOf(params["redirect_uri"]);
+  const account = session?.accountId === undefined ? undefined : await deps.accounts.byId(session.accountId);
+  if (prompt.name === "login" || account === undefined) return { kind: "sign_in", uid, client, redirectUri };
+  const rar = prompt.details.rar;
+  return {
+    kind: "consent",
+    uid,
+    client,
+    redirectUri,
+    account,
+    request: rar === undefined ? undefined : parseMandateRequest(rar, deps.clock.now()),
+    scopes: textOf(params["scope"])
+      .split(" ")
+      .map(parseScope)
+      .filter((scope) => scope !== undefined),
+    resources: [params["resource"] ?? []].flat().map(textOf),
+  };
+}
+
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
+
+/**
+ * The principal's yes: mandate, grant and event in one transaction, at most once however often the form is sent. A
+ * pushed request gives at most one mandate, also when it was opened in two windows.
+ */
+async function allow(
+  deps: Deps,
+  raw: RawPair,
+  { consent, from }: { consent: Consent; from: { ip: string; userAgent?: string | undefined } },
+): Promise<string> {
+  const details = await detailsOf(deps.provider(), raw);
+  const now = deps.clock.now();
+  const { account, client, request } = consent;
+  const grantId = randomBytes(32).toString("base64url");
+  const agent = request === undefined ? undefined : await agentOf(deps, client);
+  await deps.db.of(account.home).transaction(async (tx) => {
+    const first = await claimFirstUse(
+      tx,
+      `consent:${details.parJti ?? details.uid}`,
+      after(now, 60 * minuteMs),
+    );
+    if (!first) throw new Problem("invalid_request", { detail: "This request has been answered already." });
+    const mandate = await issueFor(deps, tx, { agent, consent, from, now });
+    const digest = digestOf(grantId);
+    await openGrant(tx, { digest, client: client.id, account: account.id, mandate }, now);
+    const payload = { client: client.id, mandate: mandate ?? null, scopes: consent.scopes };
+    const facts = { tenant: account.home, actor: actorOf(account), subject: client.id, payload };
+    await tx.record(newEvent("consent.granted", facts, now));
+  });
+  await saveGrant(deps.provider(), { details, consent, grantId });
+  const result = { consent: { grantId } };
+  return deps.provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: true });
+}
+
+async function agentOf({ db }: Deps, client: Client): Promise<Agent> {
+  const id = parseId("agent", client.id);
+  const tenant = id && (await db.global.transaction((tx) => tenantOfAgent(tx, id)));
+  const agent = tenant && (await db.of(tenant).transaction((tx) => agentById(tx, id)));
+  if (agent?.status !== "active") throw new Problem("agent_suspended");
+  return agent;
+}
+
+async function issueFor(
+  { mandates }: Deps,
+  tx: TenantTx,
+  given: {
+    agent: Agent | undefined;
+    consent: Consent;
+    from: { ip: string; userAgent?: string | undefined };
+    now: Instant;
+  },
+): Promise<Id<"mandate"> | undefined> {
+  const { agent, consent, from, now } = given;
+  const { account, request } = consent;
+  if (agent === undefined || request === undefined) return undefined;
+  const userAgent = from.userAgent?.slice(0, 256);
+  const issued = await mandates.issue(tx, {
+    request,
+    agent: agent.id,
+    agentTenant: agent.tenant,
+    holder: agent.dpopJwk,
+    principal: { account: account.id, email: account.email },
+    consent: { at: now, ip: from.ip, ...(userAgent === undefined ? {} : { userAgent }) },
+  });
+  return issued.id;
+}
+
+async function saveGrant(
+  provider: Provider,
+  { details, consent, grantId }: { details: InteractionDetails; consent: Consent; grantId: string },
+): Promise<void> {
+  const grant = new provider.Grant({ accountId: consent.account.id, clientId: consent.client.id });
+  grant.jti = grantId;
+  const { missingOIDCScope, missingOIDCClaims, missingResourceScopes, rar } = details.prompt.details;
+  if (missingOIDCScope !== undefined) grant.addOIDCScope(missingOIDCScope.join(" "));
+  if (missingOIDCClaims !== undefined) grant.addOIDCClaims(missingOIDCClaims);
+  for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {}))
+    grant.addResourceScope(resource, scopes.join(" "));
+  for (const detail of rar ?? []) grant.addRar(detail);
+  await grant.save();
+}

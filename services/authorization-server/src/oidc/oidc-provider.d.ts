@@ -1,0 +1,152 @@
+// What we use of oidc-provider 9.13.3. Its own types lag behind (RAR names, external signing), so the parts we touch
+// are declared here and nowhere else.
+declare module "oidc-provider" {
+  import type { KeyObject } from "node:crypto";
+  import type { IncomingMessage, ServerResponse } from "node:http";
+
+  export type Payload = { readonly [member: string]: unknown };
+
+  /** The port of storage (their `Adapter`), one instance per model name. */
+  export type Adapter = {
+    find(id: string): Promise<Payload | undefined>;
+    findByUid(uid: string): Promise<Payload | undefined>;
+    findByUserCode(userCode: string): Promise<Payload | undefined>;
+    upsert(id: string, payload: Payload, expiresInS?: number): Promise<void>;
+    consume(id: string): Promise<void>;
+    destroy(id: string): Promise<void>;
+    revokeByGrantId(grantId: string): Promise<void>;
+  };
+
+  export type ClientEntity = {
+    readonly clientId: string;
+    readonly clientName?: string;
+    readonly clientSecret?: string;
+    readonly redirectUris: readonly string[];
+    readonly remit_kind?: string;
+    readonly remit_tenant?: string;
+    readonly remit_dpop_thumbprint?: string;
+    grantTypeAllowed(type: string): boolean;
+  };
+
+  export type TokenEntity = {
+    readonly kind: string;
+    readonly clientId?: string;
+    readonly accountId?: string;
+    readonly grantId?: string;
+    readonly sessionUid?: string;
+    readonly jkt?: string;
+    readonly aud?: string;
+    readonly iiat?: number;
+    readonly scope?: string;
+    readonly resourceServer?: { readonly audience?: string };
+  };
+
+  export type SessionEntity = {
+    readonly uid: string;
+    readonly loginTs?: number;
+    readonly accountId?: string;
+  };
+
+  export type OidcContext = {
+    readonly route: string;
+    readonly client?: ClientEntity;
+    readonly params: { readonly [name: string]: string | undefined };
+    readonly session?: SessionEntity;
+    readonly entities: {
+      readonly Grant?: { readonly jti: string };
+      readonly AccessToken?: TokenEntity;
+      readonly Client?: ClientEntity;
+    };
+  };
+
+  /** Koa's context, as far as it is used here. */
+  export type Ctx = {
+    readonly req: IncomingMessage;
+    readonly res: ServerResponse;
+    readonly method: string;
+    readonly path: string;
+    readonly oidc: OidcContext;
+    query: { readonly [name: string]: string | readonly string[] | undefined };
+    status: number;
+    body: unknown;
+    type: string;
+    get(header: string): string;
+    set(header: string, value: string): void;
+  };
+  export type Middleware = (ctx: Ctx, next: () => Promise<void>) => Promise<void>;
+
+  export type InteractionDetails = {
+    readonly uid: string;
+    readonly jti: string;
+    readonly parJti?: string;
+    readonly prompt: {
+      readonly name: string;
+      readonly reasons: readonly string[];
+      readonly details: {
+        readonly missingOIDCScope?: readonly string[];
+        readonly missingOIDCClaims?: readonly string[];
+        readonly missingResourceScopes?: { readonly [resource: string]: readonly string[] };
+        readonly rar?: readonly Payload[];
+      };
+    };
+    readonly params: { readonly [name: string]: unknown };
+    readonly session?: { readonly accountId?: string; readonly uid?: string };
+  };
+
+  export type GrantEntity = {
+    jti: string;
+    addOIDCScope(scope: string): void;
+    addOIDCClaims(claims: readonly string[]): void;
+    addResourceScope(resource: string, scope: string): void;
+    addRar(detail: Payload): void;
+    save(): Promise<string>;
+  };
+
+  export type InteractionResult = {
+    readonly login?: { readonly accountId: string; readonly acr?: string; readonly amr?: readonly string[] };
+    readonly consent?: { readonly grantId: string };
+    readonly error?: string;
+    readonly error_description?: string;
+  };
+
+  export class Provider {
+    constructor(issuer: string, configuration: object);
+    readonly issuer: string;
+    proxy: boolean;
+    readonly Client: { readonly prototype: object; find(id: string): Promise<ClientEntity | undefined> };
+    readonly Grant: new (of: {
+      accountId: string;
+      clientId: string;
+    }) => GrantEntity;
+    use(middleware: Middleware): this;
+    on(event: string, listener: (ctx: Ctx, error: Error & { error_description?: string; error_detail?: string }) => void): this;
+    callback(): (req: IncomingMessage, res: ServerResponse) => void;
+    interactionDetails(req: IncomingMessage, res: ServerResponse): Promise<InteractionDetails>;
+    interactionResult(
+      req: IncomingMessage,
+      res: ServerResponse,
+      result: InteractionResult,
+      options: { mergeWithLastSubmission: boolean },
+    ): Promise<string>;
+  }
+
+  /** A key that stays where it is: `sign` gets the JWS signing input and returns the raw signature. */
+  export class ExternalSigningKey {
+    kid: string;
+    alg: string;
+    keyObject(): KeyObject;
+    sign(data: Uint8Array): Promise<Uint8Array> | Uint8Array;
+  }
+
+  type ErrorClass = new (description?: string, detail?: string) => Error;
+  export const errors: {
+    readonly AccessDenied: ErrorClass;
+    readonly InvalidAuthorizationDetails: ErrorClass;
+    readonly InvalidClientAuth: new (detail: string) => Error;
+    readonly InvalidDpopProof: ErrorClass;
+    readonly InvalidGrant: new (detail: string) => Error;
+    readonly InvalidRequest: ErrorClass;
+    readonly InvalidTarget: ErrorClass;
+    readonly SessionNotFound: ErrorClass;
+  };
+}

@@ -1,0 +1,2 @@
+export { interactionPages } from "./pages.http.ts";
+export { errorPage } from "./views.ts";

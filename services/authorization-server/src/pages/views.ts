@@ -1,0 +1,86 @@
+import { assetOf, invariant, money, toDecimal } from "@remit/kernel";
+import { describeMandate, type MandateRequest, scopeRules } from "@remit/protocol";
+import type { Client } from "../clients/index.ts";
+import type { Consent } from "../oidc/index.ts";
+import { type Html, html } from "./html.ts";
+import { layout } from "./layout.ts";
+
+type Form = { readonly action: string; readonly csrf: string };
+
+/** The sign-in page. `refused` is what to say of the last attempt. */
+export function signInPage(form: Form, shown: { client: Client; email: string; refused?: string }): string {
+  const body = html`<div class="sheet">
+<h1>Sign in</h1>
+<p class="soft">to continue to ${nameOf(shown.client)}</p>
+${shown.refused === undefined ? undefined : html`<p class="alert" role="alert" id="refused">${shown.refused}</p>`}
+<form method="post" action="${form.action}">
+<input type="hidden" name="csrf" value="${form.csrf}">
+<label for="email">E-mail</label>
+<input type="email" id="email" name="email" value="${shown.email}" autocomplete="username" required maxlength="254">
+<label for="password">Password</label>
+<input type="password" id="password" name="password" autocomplete="current-password" required maxlength="256">
+<div class="actions"><button class="seal" type="submit">Sign in</button></div>
+</form>
+</div>`;
+  return layout({ title: "Sign in", body });
+}
+
+/** The consent page: who may spend what, where and until when, in words, built from the request alone. */
+export function consentPage(form: Form, consent: Consent): string {
+  const { request } = consent;
+  const body = html`<div class="sheet">
+${request === undefined ? accessBody(consent) : mandateBody(consent, request)}
+<form method="post" action="${form.action}">
+<input type="hidden" name="csrf" value="${form.csrf}">
+<div class="actions">
+<button type="submit" name="decision" value="deny">Decline</button>
+<button class="seal" type="submit" name="decision" value="approve">${request === undefined ? "Allow" : "Allow spending"}</button>
+</div>
+</form>
+${particulars(consent)}
+</div>
+<footer>Signed in as ${consent.account.email}. You can end this at any time in your wallet; what was not yet captured then stays yours.</footer>`;
+  return layout({ title: request === undefined ? "Allow access" : "Allow spending", body });
+}
+
+function mandateBody({ client }: Consent, request: MandateRequest): Html {
+  const worst = worstCase(request);
+  return html`<h1>${nameOf(client)} asks to spend your money</h1>
+<p class="soft">Nobody has verified this name. Allow it only if you set this agent up yourself.</p>
+<p class="amount">${worst}</p>
+<p class="soft">is the most it can ever cost you, whatever the agent does.</p>
+<ul class="terms">${describeMandate(request).map((sentence) => html`<li>${sentence}</li>`)}</ul>`;
+}
+
+function accessBody({ client, scopes }: Consent): Html {
+  const allowed = scopes.filter((scope) => scope !== "openid").map((scope) => scopeRules[scope].allows);
+  return html`<h1>${nameOf(client)} asks for access</h1>
+<p class="soft">${client.kind === "wallet" ? "It is part of Remit." : "Nobody has verified this name."}</p>
+<ul class="terms">${["know who you are", ...allowed].map((sentence) => html`<li>It may ${sentence}.</li>`)}</ul>`;
+}
+
+function particulars({ client, redirectUri, resources }: Consent): Html {
+  return html`<dl>
+<dt>Application</dt><dd>${client.id}</dd>
+<dt>You return to</dt><dd>${hostOf(redirectUri)}</dd>
+${resources.length === 0 ? undefined : html`<dt>Its token is for</dt><dd>${resources.join(", ")}</dd>`}
+</dl>`;
+}
+
+/** Something ended the request; what the person can do about it. */
+export function errorPage({ title, text }: { title: string; text: string }): string {
+  const body = html`<div class="sheet"><h1>${title}</h1><p>${text}</p>
+<p class="soft">Nothing was allowed and nothing was spent. Start again at the application that sent you here.</p></div>`;
+  return layout({ title, body });
+}
+
+function worstCase({ details }: MandateRequest): string {
+  const asset = assetOf(details.currency);
+  invariant(asset !== undefined, "a mandate's currency is known");
+  return `${toDecimal(money(asset, BigInt(details.amount_minor)))} ${details.currency}`;
+}
+
+// Quoted, so that a name like "Stripe asks you to confirm" is seen as a name.
+const nameOf = ({ name, kind }: Client): string => (kind === "wallet" ? name : `“${name}”`);
+
+const hostOf = (uri: string): string => URL.parse(uri)?.host ?? uri;

@@ -1,0 +1,239 @@
+import path from "node:path";
+import { type Clock, systemClock } from "@remit/kernel";
+import { createHttp, type Http, resourceServer } from "@remit/platform/http";
+import { createJobs, type Jobs } from "@remit/platform/jobs";
+import { createKeyring, type Keyring, loadKek } from "@remit/platform/keys";
+import { claimFirstUse } from "@remit/platform/once";
+import { createOutbound, type Outbound } from "@remit/platform/outbound";
+import { recordToOutbox } from "@remit/platform/outbox";
+import {
+  type Database,
+  type MigrationSource,
+  migrate,
+  openDatabase,
+  platformMigrations,
+  type Tx,
+} from "@remit/platform/sql";
+import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
+import type { RemitEvent } from "@remit/protocol";
+import { type Accounts, accountJobs, createAccounts } from "./accounts/index.ts";
+import { agentRoutes } from "./agents/index.ts";
+import {
+  type AuditDeps,
+  type AuditRecorder,
+  auditJobs,
+  auditRoutes,
+  createAuditRecorder,
+  createFileAnchor,
+} from "./audit/index.ts";
+import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
+import { createSecrets, type PeerSetting, registrationRoutes, setupTokenRoutes } from "./clients/index.ts";
+import type { AuthorizationServerConfig } from "./config.ts";
+import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
+import { createArtifacts, grantJobs } from "./grants/index.ts";
+import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
+import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
+import { adapterFor, createCore, createInteractions } from "./oidc/index.ts";
+import { errorPage, interactionPages } from "./pages/index.ts";
+import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
+import { isTokenLive, tokenJobs } from "./tokens/index.ts";
+
+/** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
+export type Service = {
+  readonly origin: string;
+  migrate(): Promise<void>;
+  /** Binds, and returns the address it is bound to. */
+  listen(): Promise<string>;
+  close(): Promise<void>;
+  /** Sets up an installation's first tenant and principal, after `migrate`. Idempotent; no HTTP door leads here. */
+  bootstrap(wanted: Bootstrap): Promise<Bootstrapped>;
+};
+
+export type AuthorizationServerOptions = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock?: Clock;
+  readonly log?: Log;
+};
+
+export const migrations: readonly MigrationSource[] = [
+  { name: "authorization-server", directory: new URL("../migrations/", import.meta.url) },
+];
+
+/** What every room is built from. */
+type Base = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly db: Database;
+  readonly outbound: Outbound;
+  readonly recorder: AuditRecorder;
+};
+
+type Grounds = Base & {
+  readonly keyring: Keyring;
+  readonly keys: IssuerKeys;
+  readonly peers: readonly PeerSetting[];
+};
+
+type Rooms = {
+  readonly http: Http;
+  readonly jobs: Jobs;
+  readonly keys: IssuerKeys;
+  bootstrap(wanted: Bootstrap): Promise<Bootstrapped>;
+};
+
+export function createAuthorizationServer({
+  config,
+  clock = systemClock,
+  ...options
+}: AuthorizationServerOptions): Service {
+  const log = options.log ?? createLog({ service: "authorization-server" });
+  const recorder = createAuditRecorder(clock);
+  const db = openDatabase({
+    url: config.databaseUrl,
+    schema: config.schema,
+    relayRole: config.roles.relay,
+    // One write, two readers: an event stands in the outbox and in the audit log, or in neither.
+    record: async (tx, event) => {
+      await recordToOutbox(tx, event);
+      await recorder.record(tx, event);
+    },
+    log,
+  });
+  const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
+  const base: Base = { config, clock, log, db, outbound, recorder };
+  let rooms: Promise<Rooms> | undefined;
+  const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
+  return {
+    origin: config.origin,
+    migrate: () => migrateOwn(config),
+    listen: async () => {
+      const { http, jobs } = await open();
+      await jobs.start();
+      return http.listen();
+    },
+    bootstrap: async (wanted) => (await open()).bootstrap(wanted),
+    close: async () => {
+      const opened = await rooms;
+      await opened?.http.close();
+      await opened?.jobs.stop();
+      opened?.keys.close();
+      await outbound.close();
+      await db.close();
+    },
+  };
+}
+
+const migrateOwn = (config: AuthorizationServerConfig): Promise<void> =>
+  migrate({
+    url: config.migrationDatabaseUrl ?? config.databaseUrl,
+    ...(config.roles.owner === undefined ? {} : { ownerRole: config.roles.owner }),
+    schema: config.schema,
+    roles: config.roles,
+    sources: [platformMigrations, ...migrations],
+  });
+
+async function openRooms(base: Base): Promise<Rooms> {
+  const { config, clock, db, log } = base;
+  const kek = await loadKek(config.dataDir);
+  const keys = createIssuerKeys({ db, kek, clock, log });
+  await keys.load();
+  const keyring = createKeyring({ kek, clock });
+  const peers = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
+  const grounds: Grounds = { ...base, keyring, keys, peers };
+  const http = httpOf(grounds);
+  const jobs = createJobs({ db, log, clock });
+  const accounts = createAccounts(grounds);
+  const secrets = createSecrets(keyring.derive("client-secrets"));
+  const mandates = mountMandates(grounds, { http, jobs });
+  mountSigningIn(grounds, { http, jobs, accounts, mandates });
+  const { issuer } = config;
+  http.add(...keyRoutes({ keys, issuer }), ...discoveryRoutes({ issuer, db, keys, clock }));
+  http.add(...agentRoutes({ db, didOf: (id) => didOfAgent(issuer, id) }));
+  http.add(...setupTokenRoutes({ db, secrets }), ...registrationRoutes({ db, secrets }));
+  http.mount(securityTxt({ issuer, clock }));
+  mountAudit(grounds, { http, jobs });
+  keyJobs(jobs, { keys });
+  tokenJobs(jobs, { db, clock });
+  accountJobs(jobs, { db, clock });
+  return { http, jobs, keys, bootstrap: (wanted) => bootstrap({ db, accounts, secrets, clock }, wanted) };
+}
+
+/** Our own API is a resource server of ours: the same checks as everywhere, and the database's word on top (A11). */
+function httpOf({ config, clock, log, db, keys, keyring }: Grounds): Http {
+  const authenticate = resourceServer({
+    issuer: config.issuer,
+    audience: config.origin,
+    keys: async () => keys.jwks(["access", "access-eddsa"]).keys,
+    claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
+    nonceSecret: keyring.derive("dpop-nonce"),
+    isRevoked: async (claims) => !(await db.global.transaction((tx) => isTokenLive(tx, claims))),
+    clock,
+  });
+  return createHttp({
+    service: "authorization-server",
+    origin: config.origin,
+    host: config.host,
+    port: config.port,
+    ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
+    log,
+    metrics: createMetrics("authorization-server"),
+    clock,
+    authenticate,
+    ready: { database: () => db.ping() },
+  });
+}
+
+type Mounting = { readonly http: Http; readonly jobs: Jobs };
+
+/** OAuth and the pages that people see on its way. */
+function mountSigningIn(
+  grounds: Grounds,
+  { http, jobs, accounts, mandates }: Mounting & { readonly accounts: Accounts; readonly mandates: Mandates },
+): void {
+  const { config, clock, db, keyring, peers } = grounds;
+  const { issuer, livemode } = config;
+  const artifacts = createArtifacts(grounds);
+  const adapter = adapterFor({ db, clock, artifacts, mandates, peers });
+  const core = createCore({
+    ...grounds,
+    issuer,
+    livemode,
+    accounts,
+    mandates,
+    adapter,
+    errorPage: ({ description }) => errorPage({ title: "This did not work", text: description }),
+  });
+  const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
+  http.add(...interactionPages({ issuer, accounts, interactions, csrfKey: keyring.derive("csrf") }));
+  http.mount({
+    paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
+    prefixes: ["/oauth"],
+    handle: ({ raw }) => core.handle(raw.req, raw.res),
+  });
+  grantJobs(jobs, { artifacts, clock });
+}
+
+/** Mandates and what may be charged under them. */
+function mountMandates(grounds: Grounds, { http }: Mounting): Mandates {
+  const { config, clock, db, keys } = grounds;
+  const { issuer, livemode } = config;
+  const statusLists = createStatusLists({ db, issuer, keys, clock });
+  const mandates = createMandates({ ...grounds, issuer, livemode, statusLists });
+  http.add(...statusListRoutes(statusLists), ...mandateRoutes({ db, mandates }));
+  return mandates;
+}
+
+/** The log of everything that happened here, and of what peers report. */
+function mountAudit({ config, clock, db, keys, recorder }: Grounds, { http, jobs }: Mounting): void {
+  const anchor = createFileAnchor(path.join(config.dataDir, "checkpoints"));
+  const deps: AuditDeps = { db, keys, anchor, clock, issuer: config.issuer };
+  http.add(...auditRoutes(deps, (event) => takeEvent({ db, recorder }, event)));
+  auditJobs(jobs, deps);
+}
+
+/** An event of a peer goes into the log of the tenant it belongs to; seen before, it is passed over. */
+async function takeEvent({ db, recorder }: Pick<Base, "db" | "recorder">, event: RemitEvent): Promise<void> {
+  const scope = event.tenant === "platform" ? db.global : db.of(event.tenant);
+  await scope.transaction((tx: Tx) => recorder.record(tx, event));
+}

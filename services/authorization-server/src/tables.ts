@@ -1,0 +1,27 @@
+import { auditTables } from "./audit/index.ts";
+import { mandateTables } from "./mandates/index.ts";
+import { receiptTables } from "./receipts/index.ts";
+import { statusListTables } from "./status-lists/index.ts";
+
+/** Each table and how it is protected, for the test that compares this with the database (T03). */
+export const tables = {
+  tenants: "tenant",
+  accounts: "global",
+  memberships: "tenant",
+  sign_in_failures: "global",
+  agents: "tenant",
+  agent_standings: "global",
+  clients: "tenant",
+  setup_tokens: "tenant",
+  oauth_artifacts: "global",
+  oauth_grants: "global",
+  token_revocations: "global",
+  ...statusListTables,
+  ...mandateTables,
+  charges: "tenant",
+  merchant_charges: "tenant",
+  presentation_claims: "tenant",
+  due_charges: "global",
+  ...receiptTables,
+  ...auditTables,
+} as const;

@@ -1,0 +1,91 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createAuthorizationServer, migrations, type Service } from "@remit/authorization-server";
+import { createLog } from "@remit/platform/telemetry";
+import { type PrivateJwk, publicJwkOf } from "@remit/protocol";
+import { generateJwk } from "@remit/protocol/node";
+import { type TestDatabase, testDatabase } from "@remit/testkit";
+
+export type ClientKeys = { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk };
+
+export const newKeys = (): ClientKeys => ({ assertion: generateJwk("ES256"), dpop: generateJwk("ES256") });
+
+export const principal = { email: "ada@example.com", name: "Ada", password: "correct horse battery staple" };
+export const adminSecret = "an-admin-secret-of-many-random-bits-0123456789";
+export const walletRedirect = "http://127.0.0.1/callback";
+
+/** A whole authorization server on its own database, with one tenant, its principal, a management client and a wallet. */
+export type Running = {
+  readonly issuer: string;
+  readonly service: Service;
+  readonly database: TestDatabase;
+  readonly tenant: string;
+  readonly account: string;
+  readonly adminId: string;
+  readonly wallet: ClientKeys;
+  readonly billing: string;
+  readonly directory: string;
+  close(): Promise<void>;
+};
+
+export async function startServer(): Promise<Running> {
+  const database = await testDatabase({ service: "authorization_server", sources: migrations });
+  const dataDir = await mkdtemp(path.join(tmpdir(), "remit-as-"));
+  const port = await freePort();
+  const issuer = `http://localhost:${port}`;
+  const billing = "http://localhost:3003";
+  const directory = "http://localhost:3002";
+  const service = createAuthorizationServer({
+    config: {
+      origin: issuer,
+      issuer,
+      host: "127.0.0.1",
+      port,
+      databaseUrl: database.url,
+      schema: database.schema,
+      roles: database.roles,
+      dataDir,
+      outboundAllow: [],
+      livemode: false,
+      peers: { billing, directory },
+      billing,
+      directory,
+    },
+    log: createLog({
+      service: "authorization-server",
+      level: process.env["TEST_LOG"] === "1" ? "debug" : "silent",
+    }),
+  });
+  const wallet = newKeys();
+  await service.listen();
+  const { tenant, account, admin } = await service.bootstrap({
+    tenant: { name: "Ada's" },
+    principal,
+    admin: { clientSecret: adminSecret },
+    wallet: { jwks: { keys: [publicJwkOf(wallet.assertion)] }, redirectUris: [walletRedirect] },
+  });
+  return {
+    ...{ issuer, service, database, tenant, account, wallet, billing, directory },
+    adminId: admin.clientId,
+    close: async () => {
+      await service.close();
+      await database.drop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+// The issuer's URL is part of what is signed, so the port must be known before anything listens.
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
