@@ -55,8 +55,8 @@ function faultsOf(table: Found, kind: TableKind | undefined): string[] {
 }
 
 /** What no application role may have: things of its own, TRUNCATE, or a place to put things. */
-async function rightsBeyond({ schema, roles, asAdmin }: TestDatabase): Promise<string[]> {
-  const rows = await asAdmin<{ text: string }>(
+async function rightsBeyond(database: TestDatabase): Promise<string[]> {
+  const rows = await database.asAdmin<{ text: string }>(
     `select 'the application role owns ' || relname as text from pg_class where relowner = $2::regrole
      union all select 'the application role owns the function ' || proname from pg_proc where proowner = $2::regrole
      union all select 'the application role may truncate ' || relname from pg_class
@@ -65,7 +65,7 @@ async function rightsBeyond({ schema, roles, asAdmin }: TestDatabase): Promise<s
        where nspname in ($1, 'public') and has_schema_privilege($2, oid, 'create')
      union all select 'everybody may run the definer function ' || proname from pg_proc
        where pronamespace = $1::regnamespace and prosecdef and has_function_privilege('public', oid, 'execute')`,
-    [schema, roles.app],
+    [database.schema, database.roles.app],
   );
   return rows.map(({ text }) => text);
 }

@@ -10,7 +10,7 @@ import {
   provision,
   type ServiceDatabase,
 } from "@remit/platform/sql";
-import pg from "pg";
+import { Client, escapeIdentifier } from "pg";
 import { inject } from "vitest";
 
 export type TestDatabaseOptions = {
@@ -52,7 +52,7 @@ export async function testDatabase(options: TestDatabaseOptions): Promise<TestDa
     },
     asAdmin: (text, values = []) =>
       withAdmin(adminUrl, async (client) => {
-        await client.query(`set search_path = ${pg.escapeIdentifier(database.schema)}`);
+        await client.query(`set search_path = ${escapeIdentifier(database.schema)}`);
         // The caller names the rows; nothing here could check them.
         return (await client.query(text, [...values])).rows as never[];
       }),
@@ -104,8 +104,8 @@ function inDatabase(clusterUrl: string, name: string): string {
   return url.href;
 }
 
-async function withAdmin<R>(url: string, work: (client: pg.Client) => Promise<R>): Promise<R> {
-  const client = new pg.Client({ connectionString: url });
+async function withAdmin<R>(url: string, work: (client: Client) => Promise<R>): Promise<R> {
+  const client = new Client({ connectionString: url });
   client.on("error", () => undefined);
   await client.connect();
   try {

@@ -63,7 +63,7 @@ export async function startProcess(start: StartProcess): Promise<TestProcess> {
   await line(start.readyWhen);
   return {
     pid: child.pid ?? 0,
-    output: lines.text,
+    output: () => lines.text(),
     line,
     exited,
     kill,

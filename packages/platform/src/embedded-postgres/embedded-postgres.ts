@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { invariant } from "@remit/kernel";
-import pg from "pg";
+import { Client } from "pg";
 import { StartRefused } from "../host/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { findBinaries } from "./binaries.ts";
@@ -89,7 +89,7 @@ async function attach(places: Places): Promise<boolean> {
 }
 
 async function isOurs(places: Places, port: number): Promise<boolean> {
-  const client = new pg.Client({ connectionString: urlOf(places, port), connectionTimeoutMillis: 5_000 });
+  const client = new Client({ connectionString: urlOf(places, port), connectionTimeoutMillis: 5_000 });
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -134,7 +134,7 @@ function urlOf(places: Places, port: number): string {
 
 /** The roles of the services are named after the database, so it has the product's name. */
 async function makeDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   client.on("error", () => undefined);
   await client.connect();
   try {

@@ -41,7 +41,10 @@ export async function idempotent<A>(
   const { client, route, key, bodyDigest, clock, leaseMs = leaseMsDefault } = request;
   const now = clock.now();
   const claim = {
-    ...{ client, route, key, bodyDigest },
+    client,
+    route,
+    key,
+    bodyDigest,
     claim: randomBytes(16).toString("base64url"),
     leasedUntil: after(now, leaseMs),
   };

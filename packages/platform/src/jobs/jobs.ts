@@ -3,8 +3,8 @@ import type { Database } from "../sql/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { jobsChannel } from "./enqueue.ts";
 import { withoutSync } from "./jobs.sql.ts";
-import { createSchedules, type Every } from "./schedules.ts";
-import { createWorker, type QueueOptions } from "./worker.ts";
+import { createSchedules, type Every, type Schedules } from "./schedules.ts";
+import { createWorker, type QueueOptions, type Worker } from "./worker.ts";
 
 export type JobsOptions = {
   readonly db: Database;
@@ -35,27 +35,16 @@ export function createJobs(options: JobsOptions): Jobs {
   const settings = { ...options, leaseMs: options.leaseMs ?? leaseMsDefault };
   const pollMs = options.pollMs ?? pollMsDefault;
   const queues = new Map<string, QueueOptions>();
-  const worker = createWorker({ ...settings, queues, ended: () => void jobs.ask() });
+  const worker = createWorker({ ...settings, queues, ended: () => jobs.ask() });
   const schedules = createSchedules(settings);
-  const jobs = oneAfterTheOther(
-    () => worker.look(),
-    (error) => log.warn({ error }, "jobs could not be taken"),
-  );
-  const turns = oneAfterTheOther(
-    () => schedules.look(),
-    (error) => log.warn({ error }, "schedules could not be read"),
-  );
+  const warn = (text: string) => (error: unknown) => log.warn({ error }, text);
+  const jobs = oneAfterTheOther(() => worker.look(), warn("jobs could not be taken"));
+  const turns = oneAfterTheOther(() => schedules.look(), warn("schedules could not be taken"));
   const beats = oneAfterTheOther(
-    async () => {
-      if (!worker.holdsAny() && !schedules.holdsAny()) return;
-      await db.relay.transaction(async (tx) => {
-        await withoutSync(tx);
-        await worker.renew(tx);
-        await schedules.renew(tx);
-      });
-    },
-    (error) => log.warn({ error }, "leases could not be renewed"),
+    () => renewLeases(db, worker, schedules),
+    warn("leases could not be renewed"),
   );
+  const startBeating = (): NodeJS.Timeout => setInterval(beats.ask, settings.leaseMs / 3).unref();
   let stopListening: (() => void) | undefined;
   let timers: NodeJS.Timeout[] = [];
   const self: Jobs = {
@@ -72,51 +61,66 @@ export function createJobs(options: JobsOptions): Jobs {
       invariant(timers.length === 0, "jobs are started once");
       if (queues.size > 0) stopListening = db.listen(jobsChannel, jobs.ask);
       timers = [
-        setInterval(jobs.ask, pollMs),
-        setInterval(turns.ask, Math.min(pollMs, schedules.shortestMs() ?? pollMs)),
-        setInterval(beats.ask, settings.leaseMs / 3),
+        setInterval(jobs.ask, pollMs).unref(),
+        setInterval(turns.ask, Math.min(pollMs, schedules.shortestMs() ?? pollMs)).unref(),
+        startBeating(),
       ];
-      for (const timer of timers) timer.unref();
-      await Promise.all([jobs.ask(), turns.ask()]);
+      jobs.ask();
+      turns.ask();
+      await Promise.all([jobs.done(), turns.done()]);
     },
     async stop() {
-      for (const timer of timers) clearInterval(timer);
       stopListening?.();
       await Promise.all([jobs.close(), turns.close()]);
-      const heart = setInterval(beats.ask, settings.leaseMs / 3);
+      // What still runs keeps its leases to the end.
       await Promise.all([worker.drained(), schedules.drained()]);
-      clearInterval(heart);
+      for (const timer of timers) clearInterval(timer);
       await beats.close();
-      await schedules.release().catch((error: unknown) => log.warn({ error }, "leases were not given back"));
+      await schedules.release().catch(warn("leases were not given back"));
     },
   };
   return self;
 }
 
-type Asked = { ask(): Promise<void>; close(): Promise<void> };
+async function renewLeases(db: Database, worker: Worker, schedules: Schedules): Promise<void> {
+  if (!worker.holdsAny() && !schedules.holdsAny()) return;
+  await db.relay.transaction(async (tx) => {
+    await withoutSync(tx);
+    await worker.renew(tx);
+    await schedules.renew(tx);
+  });
+}
+
+type Asked = {
+  readonly ask: () => void;
+  readonly done: () => Promise<void>;
+  readonly close: () => Promise<void>;
+};
 
 /** Runs `work` when asked; asked while it runs, once more after it. Never fails. */
 function oneAfterTheOther(work: () => Promise<void>, failed: (error: unknown) => void): Asked {
-  let running: Promise<void> | undefined;
-  let more = false;
-  let closed = false;
+  const state: { running: Promise<void> | undefined; more: boolean; closed: boolean } = {
+    running: undefined,
+    more: false,
+    closed: false,
+  };
   const run = async (): Promise<void> => {
     do {
-      more = false;
+      state.more = false;
       await work().catch(failed);
-    } while (more && !closed);
-    running = undefined;
+    } while (state.more && !state.closed);
+    state.running = undefined;
   };
   return {
-    ask() {
-      if (closed) return Promise.resolve();
-      if (running === undefined) running = run();
-      else more = true;
-      return running;
+    ask: () => {
+      if (state.closed) return;
+      if (state.running === undefined) state.running = run();
+      else state.more = true;
     },
-    async close() {
-      closed = true;
-      await running;
+    done: async () => await state.running,
+    close: async () => {
+      state.closed = true;
+      await state.running;
     },
   };
 }

@@ -45,8 +45,13 @@ export function createSchedules(options: SchedulesOptions): Schedules {
   return {
     add: (name, ms, work) =>
       void schedules.push({
-        ...{ name, ms, work, turn: undefined, running: undefined },
-        ...{ dueAt: instantOf(0), lost: new AbortController() },
+        name,
+        ms,
+        work,
+        turn: undefined,
+        running: undefined,
+        dueAt: instantOf(0),
+        lost: new AbortController(),
       }),
     async look() {
       for (const schedule of schedules) await lookAt(options, schedule);
@@ -61,7 +66,7 @@ export function createSchedules(options: SchedulesOptions): Schedules {
       }
     },
     async drained() {
-      await Promise.all(schedules.map(({ running }) => running));
+      for (const { running } of schedules) await running;
     },
     async release() {
       const ours = held();

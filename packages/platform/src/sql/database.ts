@@ -1,6 +1,6 @@
 import { type Id, invariant, parseId } from "@remit/kernel";
 import type { RemitEvent } from "@remit/protocol";
-import pg from "pg";
+import { escapeIdentifier } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import { openListener } from "./listener.ts";
 import { openPool, sessionOf } from "./pool.ts";
@@ -107,7 +107,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     relay: {
       transaction: (work) =>
-        run(`begin; ${setNoTenant}; set local role ${pg.escapeIdentifier(options.relayRole)}`, ({ tx }) =>
+        run(`begin; ${setNoTenant}; set local role ${escapeIdentifier(options.relayRole)}`, ({ tx }) =>
           work(tx),
         ),
     },

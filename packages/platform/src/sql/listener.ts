@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
-import pg from "pg";
+import { Client, type ClientConfig, escapeIdentifier } from "pg";
 import type { Log } from "../telemetry/index.ts";
 
 const reconnectMs = 1_000;
 
-export type ListenerOptions = { readonly session: pg.ClientConfig; readonly log: Log | undefined };
+export type ListenerOptions = { readonly session: ClientConfig; readonly log: Log | undefined };
 
 export type Listener = {
   listen(channel: string, heard: () => void): () => void;
@@ -18,7 +18,7 @@ export type Listener = {
 export function openListener(options: ListenerOptions): Listener {
   const listeners = new Map<string, Set<() => void>>();
   const closing = new AbortController();
-  let client: pg.Client | undefined;
+  let client: Client | undefined;
   let running: Promise<void> | undefined;
 
   const keepListening = async (): Promise<void> => {
@@ -29,7 +29,7 @@ export function openListener(options: ListenerOptions): Listener {
   };
 
   const session = async (): Promise<void> => {
-    const mine = new pg.Client({ ...options.session, query_timeout: 0 });
+    const mine = new Client({ ...options.session, query_timeout: 0 });
     const broken = new Promise<void>((resolve) => {
       mine.on("error", () => resolve()).on("end", () => resolve());
     });
@@ -38,7 +38,7 @@ export function openListener(options: ListenerOptions): Listener {
       await mine.connect();
       client = mine;
       for (const [channel, heard] of listeners) {
-        await mine.query(`listen ${pg.escapeIdentifier(channel)}`);
+        await mine.query(`listen ${escapeIdentifier(channel)}`);
         call(heard);
       }
       if (closing.signal.aborted) return;
@@ -59,7 +59,7 @@ export function openListener(options: ListenerOptions): Listener {
       mine.add(heard);
       listeners.set(channel, mine);
       running ??= keepListening();
-      if (first) client?.query(`listen ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
+      if (first) client?.query(`listen ${escapeIdentifier(channel)}`).catch(() => undefined);
       return () => void mine.delete(heard);
     },
     async close() {

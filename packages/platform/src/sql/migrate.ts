@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import pg from "pg";
+import { Client, escapeIdentifier, escapeLiteral } from "pg";
 import { StartRefused } from "../host/index.ts";
 
 /** A folder of `0001_name.sql`, forward only. The name stands in the ledger: `platform/0001_outbox.sql`. */
@@ -33,8 +33,8 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   const migrations = (await Promise.all(options.sources.map(readSource))).flat();
   await withClient(options.url, async (client) => {
     if (options.ownerRole !== undefined)
-      await client.query(`set role ${pg.escapeIdentifier(options.ownerRole)}`);
-    await client.query("select set_config('search_path', $1, false)", [pg.escapeIdentifier(options.schema)]);
+      await client.query(`set role ${escapeIdentifier(options.ownerRole)}`);
+    await client.query("select set_config('search_path', $1, false)", [escapeIdentifier(options.schema)]);
     await client.query("select pg_advisory_lock(hashtextextended($1, 0))", [
       `remit.migrate.${options.schema}`,
     ]);
@@ -64,7 +64,7 @@ async function readSource({ name, directory }: MigrationSource): Promise<Migrati
   );
 }
 
-async function readLedger(client: pg.Client): Promise<ReadonlyMap<string, string>> {
+async function readLedger(client: Client): Promise<ReadonlyMap<string, string>> {
   await client.query(`create table if not exists remit_migrations (
     id text collate "C" primary key, checksum text not null, applied_at timestamptz not null default now())`);
   const { rows } = await client.query<{ id: string; checksum: string }>(
@@ -74,7 +74,7 @@ async function readLedger(client: pg.Client): Promise<ReadonlyMap<string, string
 }
 
 async function runOnce(
-  client: pg.Client,
+  client: Client,
   run: { migration: Migration; done: ReadonlyMap<string, string>; options: MigrateOptions },
 ): Promise<void> {
   const { id, text, checksum } = run.migration;
@@ -104,13 +104,13 @@ function withVariables(text: string, { roles, schema }: MigrateOptions): string 
   return text.replace(/(?<!:):(["'])([a-z_]+)\1/g, (whole, quote: string, name: string) => {
     const value = values[name];
     if (value === undefined) return whole;
-    return quote === '"' ? pg.escapeIdentifier(value) : pg.escapeLiteral(value);
+    return quote === '"' ? escapeIdentifier(value) : escapeLiteral(value);
   });
 }
 
 /** A connection for one piece of administrative work. */
-export async function withClient<R>(url: string, work: (client: pg.Client) => Promise<R>): Promise<R> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000, keepAlive: true });
+export async function withClient<R>(url: string, work: (client: Client) => Promise<R>): Promise<R> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000, keepAlive: true });
   client.on("error", () => undefined); // the query that runs meanwhile fails with it
   await client.connect();
   try {

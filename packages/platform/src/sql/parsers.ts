@@ -1,5 +1,5 @@
 import { fromRfc3339, type Instant, invariant } from "@remit/kernel";
-import pg from "pg";
+import { types as builtin, type CustomTypesConfig } from "pg";
 
 type Parser = (text: string) => unknown;
 
@@ -11,8 +11,8 @@ function toInstant(text: string): Instant {
 }
 
 const asText: Parser = (text) => text;
-const textArrayOid: number = 1009;
-const textArray = pg.types.getTypeParser(textArrayOid, "text") as (text: string) => (string | null)[]; // what it makes
+const builtinParser = builtin.getTypeParser as (oid: number, format: string) => Parser; // it takes every oid, its types a few
+const textArray = builtinParser(1009, "text") as (text: string) => (string | null)[]; // what it makes of text[]
 const arrayOf = (parse: Parser): Parser => {
   return (text) => textArray(text).map((item) => (item === null ? null : parse(item)));
 };
@@ -35,7 +35,7 @@ const parsers: ReadonlyMap<number, Parser> = new Map([
 ]);
 
 /** Given to each connection, so that another user of the driver in this process keeps its own. */
-export const types: pg.CustomTypesConfig = {
+export const types: CustomTypesConfig = {
   getTypeParser: (oid: number, format?: "text" | "binary") =>
-    parsers.get(oid) ?? pg.types.getTypeParser(oid, format ?? "text"),
+    parsers.get(oid) ?? builtinParser(oid, format ?? "text"),
 };

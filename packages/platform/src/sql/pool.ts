@@ -1,4 +1,4 @@
-import pg from "pg";
+import { type ClientConfig, Pool as Connections, type PoolClient } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import { asRefusal, unavailable } from "./failures.ts";
 import { types } from "./parsers.ts";
@@ -17,7 +17,7 @@ export type PoolOptions = {
 };
 
 /** One connection, out of the pool for one transaction. */
-export type Connection = Pick<pg.PoolClient, "query"> & {
+export type Connection = Pick<PoolClient, "query"> & {
   /** Keeps the connection from being used again. */
   spoil(why: Error): void;
 };
@@ -29,9 +29,7 @@ export type Pool = {
 };
 
 /** How every connection of ours behaves, whoever opens it. */
-export const sessionOf = (
-  options: Pick<PoolOptions, "url" | "schema" | "statementMsMax">,
-): pg.ClientConfig => ({
+export const sessionOf = (options: Pick<PoolOptions, "url" | "schema" | "statementMsMax">): ClientConfig => ({
   connectionString: options.url,
   application_name: `remit ${options.schema}`,
   options: [
@@ -52,7 +50,7 @@ export const sessionOf = (
 const escapeOption = (text: string): string => `"${text.replaceAll('"', '""')}"`.replace(/[\\ ]/g, "\\$&");
 
 export function openPool(options: PoolOptions): Pool {
-  const pool = new pg.Pool({ ...sessionOf(options), max: options.poolMax, idleTimeoutMillis: 30_000 });
+  const pool = new Connections({ ...sessionOf(options), max: options.poolMax, idleTimeoutMillis: 30_000 });
   // Without a listener a connection that breaks while idle would end the process.
   pool.on("error", (error) => options.log?.warn({ error }, "an idle database connection broke"));
   let closed = false;
@@ -72,7 +70,7 @@ export function openPool(options: PoolOptions): Pool {
   };
 }
 
-async function useOnce<R>(client: pg.PoolClient, work: (connection: Connection) => Promise<R>): Promise<R> {
+async function useOnce<R>(client: PoolClient, work: (connection: Connection) => Promise<R>): Promise<R> {
   let spoiled: Error | undefined;
   const spoil = (why: Error): void => {
     spoiled ??= why;

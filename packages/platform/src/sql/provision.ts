@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import pg from "pg";
+import { Client, escapeIdentifier, escapeLiteral } from "pg";
 import { StartRefused } from "../host/index.ts";
 import { type DatabaseRoles, withClient } from "./migrate.ts";
 import type { RolePasswords } from "./role-passwords.ts";
@@ -57,7 +57,7 @@ export async function provision(options: ProvisionOptions): Promise<ServiceDatab
   });
 }
 
-async function namesFor(client: pg.Client, { service, prefix }: ProvisionOptions): Promise<Names> {
+async function namesFor(client: Client, { service, prefix }: ProvisionOptions): Promise<Names> {
   const { rows } = await client.query<{ name: string }>("select current_database() as name");
   const database = rows[0]?.name ?? "";
   const schema = service.replaceAll("-", "_");
@@ -82,7 +82,7 @@ function fitting(name: string): string {
     .replace(/[^\w]/g, "_")}_${digest}`;
 }
 
-async function adminOf(client: pg.Client): Promise<Admin> {
+async function adminOf(client: Client): Promise<Admin> {
   const { rows } = await client.query<{ name: string; may: boolean; version: string }>(
     "select rolname as name, rolsuper or rolcreaterole as may, current_setting('server_version_num') as version from pg_roles where rolname = current_user",
   );
@@ -95,7 +95,7 @@ async function adminOf(client: pg.Client): Promise<Admin> {
 /** What makes the roles and the schema; each statement may run again. Printed as they are for another administrator. */
 function statementsFor(input: { names: Names; admin: Admin; verifier: string }): string[] {
   const { names, admin, verifier } = input;
-  const id = pg.escapeIdentifier;
+  const id = escapeIdentifier;
   const [owner, app, relay, lookup] = [names.owner, names.app, names.relay, names.lookup].map(id);
   const [schema, database, me] = [names.schema, names.database, admin.name].map(id);
   // From PostgreSQL 16 on a membership says for itself whether rights are inherited; before, the member says it.
@@ -105,7 +105,7 @@ function statementsFor(input: { names: Names; admin: Admin; verifier: string }):
     createRole(names.app, "login noinherit"),
     createRole(names.relay, "nologin"),
     createRole(names.lookup, "nologin"),
-    `alter role ${app} with login noinherit password ${pg.escapeLiteral(verifier)}`,
+    `alter role ${app} with login noinherit password ${escapeLiteral(verifier)}`,
     `grant ${owner} to ${me}${inherited(true)}`,
     `grant ${relay} to ${app}${inherited(false)}`,
     `grant ${lookup} to ${owner}${inherited(false)}`,
@@ -122,16 +122,16 @@ function statementsFor(input: { names: Names; admin: Admin; verifier: string }):
 }
 
 const createRole = (name: string, attributes: string): string =>
-  `do $$ begin if not exists (select from pg_roles where rolname = ${pg.escapeLiteral(name)}) then ` +
-  `create role ${pg.escapeIdentifier(name)} ${attributes}; end if; end $$`;
+  `do $$ begin if not exists (select from pg_roles where rolname = ${escapeLiteral(name)}) then ` +
+  `create role ${escapeIdentifier(name)} ${attributes}; end if; end $$`;
 
 /** Before anything is changed: this database may hold what another key-encryption key protects. */
 async function refuseForeign(
-  client: pg.Client,
+  client: Client,
   input: { names: Names; admin: Admin; kekFingerprint: string },
 ): Promise<void> {
   const { schema, owner } = input.names;
-  const table = `${pg.escapeIdentifier(schema)}.remit_instance`;
+  const table = `${escapeIdentifier(schema)}.remit_instance`;
   const { rows } = await client.query<{ exists: boolean; member: boolean }>(
     `select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
        where n.nspname = $1 and c.relname = 'remit_instance') as exists,
@@ -145,7 +145,7 @@ async function refuseForeign(
       `the schema ${schema} belongs to another installation, whose owner role this user cannot use`,
       "Use a database of its own for each installation.",
     );
-  await client.query(`set role ${pg.escapeIdentifier(owner)}`);
+  await client.query(`set role ${escapeIdentifier(owner)}`);
   const marker = await client.query<{ kek_fingerprint: string }>(`select kek_fingerprint from ${table}`);
   await client.query("reset role");
   const theirs = marker.rows[0]?.kek_fingerprint;
@@ -157,7 +157,7 @@ async function refuseForeign(
 }
 
 async function refuseUnlessProvisioned(
-  client: pg.Client,
+  client: Client,
   input: { names: Names; steps: readonly string[] },
 ): Promise<void> {
   const { owner, app, relay, lookup, schema } = input.names;
@@ -174,9 +174,9 @@ async function refuseUnlessProvisioned(
   );
 }
 
-async function claim(client: pg.Client, input: { names: Names; kekFingerprint: string }): Promise<void> {
-  const table = `${pg.escapeIdentifier(input.names.schema)}.remit_instance`;
-  await client.query(`set role ${pg.escapeIdentifier(input.names.owner)}`);
+async function claim(client: Client, input: { names: Names; kekFingerprint: string }): Promise<void> {
+  const table = `${escapeIdentifier(input.names.schema)}.remit_instance`;
+  await client.query(`set role ${escapeIdentifier(input.names.owner)}`);
   await client.query(`create table if not exists ${table} (
     only_one boolean primary key default true check (only_one),
     kek_fingerprint text not null, created_at timestamptz not null default now())`);

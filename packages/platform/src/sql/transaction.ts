@@ -1,5 +1,5 @@
 import { InvariantViolation, invariant } from "@remit/kernel";
-import pg from "pg";
+import { escapeLiteral, type QueryResult } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import type { Sql, Tx } from "./database.ts";
 import { asksForRetry, isTrouble } from "./failures.ts";
@@ -72,11 +72,11 @@ async function finish(
   verb: "commit" | "rollback",
   channels: string[],
 ): Promise<void> {
-  const notify = channels.map((channel) => `; select pg_notify(${pg.escapeLiteral(channel)}, '')`).join("");
+  const notify = channels.map((channel) => `; select pg_notify(${escapeLiteral(channel)}, '')`).join("");
   const answer: unknown = await connection.query(
     `${verb}${notify}; select coalesce(current_setting('remit.tenant', true), '') = '' and current_user = session_user as clean`,
   );
-  const results = answer as pg.QueryResult[]; // several statements give an array, which the driver's types do not know
+  const results = answer as QueryResult[]; // several statements give an array, which the driver's types do not know
   const clean = results.at(-1)?.rows[0]?.clean === true;
   if (!clean) connection.spoil(new InvariantViolation("a tenant or role stayed behind on a connection"));
   invariant(clean, "a connection goes back to the pool without tenant and role");
@@ -106,7 +106,7 @@ function start(connection: Connection): Running {
     tail = answer.catch(() => undefined);
     return answer;
   };
-  const query = (statement: Statement): Promise<pg.QueryResult> =>
+  const query = (statement: Statement): Promise<QueryResult> =>
     send(() =>
       connection.query({
         name: statement.name,
@@ -131,7 +131,7 @@ function start(connection: Connection): Running {
 
 const toDriver = (value: SqlValue): unknown => (value instanceof Uint8Array ? Buffer.from(value) : value);
 
-function sqlOver(query: (statement: Statement) => Promise<pg.QueryResult>): Sql {
+function sqlOver(query: (statement: Statement) => Promise<QueryResult>): Sql {
   const rows = async <T>(statement: Statement): Promise<T[]> => (await query(statement)).rows as T[]; // T is the caller's word
   const maybe = async <T>(statement: Statement): Promise<T | undefined> => {
     const found = await rows<T>(statement);
