@@ -1,1 +1,34 @@
-export {};
+export {
+  Problem,
+  /** A refused offer: an `offer_…` code. */
+  Problem as OfferVerifyError,
+  /** A refused mandate: a `mandate_…` code. */
+  Problem as MandateVerifyError,
+} from "@remit/protocol";
+export {
+  type Charge,
+  type ChargeRequest,
+  createMerchant,
+  type Merchant,
+  type MerchantOptions,
+} from "./charges.ts";
+export { type VerifiedMandate, type VerifyMandateOptions, verifyMandate } from "./mandates.ts";
+export {
+  type HeadersLike,
+  type SignOfferOptions,
+  signOffer,
+  signOfferToken,
+  type VerifiedOffer,
+  type VerifyOfferOptions,
+  verifyOffer,
+} from "./offers.ts";
+export { fetchIssuerKeys, verifyReceipt } from "./receipts.ts";
+export {
+  createStatusLists,
+  type FetchedStatusList,
+  fetchStatusList,
+  type MandateState,
+  type StatusListOptions,
+  type StatusLists,
+} from "./status-lists.ts";
+export type { Fetch } from "./wire.ts";

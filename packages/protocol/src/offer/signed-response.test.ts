@@ -98,7 +98,7 @@ describe("an offer as a signed response", () => {
     expect(verifying(request("POST", targetUri))).toBe("offer_signature_invalid");
     expect(verifying(request("GET", `${targetUri}?x`))).toBe("offer_signature_invalid");
     expect(verifying(request("GET", "https://evil.example/products/report-1"))).toBe(
-      "offer_signature_invalid",
+      "offer_target_uri_mismatch",
     );
     expect(verifying(signed({ status: 201 }))).toBe("offer_signature_invalid");
   });

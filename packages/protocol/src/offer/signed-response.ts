@@ -114,6 +114,8 @@ export function examineOfferResponse(
     lifetimeMsMax: offerLifetimeMsMax.response,
   });
   const offer = parseOffer(parseJson(response.body, { bytesMax: offerBytesMax, refuse: "offer_malformed" }));
+  if (URL.parse(response.request.targetUri)?.origin !== offer.merchant_origin)
+    throw new Problem("offer_target_uri_mismatch");
   checkOfferTime(offer, expected.now, offerLifetimeMsMax.jws);
   checkExpected(offer, expected);
   return { checks, value: { offer, signature } };

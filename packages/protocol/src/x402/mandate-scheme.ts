@@ -53,7 +53,7 @@ export function mandateTermsOf(sha256: Sha256, value: PaymentRequirement | JsonO
   const terms = {
     issuer: extra.text("issuer"),
     offer: extra.text("offer", { max: 16_384 }),
-    merchantNonce: extra.text("merchant_nonce", { max: 64 }),
+    merchantNonce: extra.text("merchant_nonce", { max: 512 }),
   };
   const offer = peekOffer(terms.offer);
   const agrees =

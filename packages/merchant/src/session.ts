@@ -1,0 +1,122 @@
+import { after, type Clock, type Instant, secondMs } from "@remit/kernel";
+import { clientAssertionType, type JsonObject, type PrivateJwk, Problem } from "@remit/protocol";
+import { makeClientAssertion, makeDpopProof } from "@remit/protocol/web";
+import { answerOf, type Fetch, send } from "./wire.ts";
+
+export type SessionOptions = {
+  /** Origin of the authorization server. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Two keys: one authenticates the client, tokens are bound to the other. */
+  readonly keys: { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk };
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+};
+
+export type Call = {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: JsonObject;
+  readonly idempotencyKey?: string;
+};
+
+/** The merchant towards its authorization server. */
+export type Session = { call(call: Call): Promise<JsonObject> };
+
+type Token = { readonly text: string; readonly expiresAt: Instant };
+
+const renewBeforeMs = 20 * secondMs;
+const scope = "charges:write";
+
+/** Calls with a DPoP-bound token of the merchant's own, made anew shortly before it expires. */
+export function createSession(options: SessionOptions): Session {
+  const proofs = createProofs(options);
+  let token: Promise<Token> | undefined;
+
+  const current = async (): Promise<Token> => {
+    const known = await token?.catch(() => undefined);
+    if (known !== undefined && known.expiresAt - renewBeforeMs > options.clock.now()) return known;
+    token = requestToken(options, proofs);
+    return token;
+  };
+
+  return {
+    async call({ method, path, body, idempotencyKey }) {
+      const url = `${options.issuer}${path}`;
+      const { text } = await current();
+      const response = await proofs.send({ method, url, accessToken: text }, (proof) => ({
+        method,
+        headers: {
+          accept: "application/json",
+          authorization: `DPoP ${text}`,
+          dpop: proof,
+          ...(body !== undefined && { "content-type": "application/json" }),
+          ...(idempotencyKey !== undefined && { "idempotency-key": idempotencyKey }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      }));
+      // A token that was revoked in the meantime is not worth keeping.
+      if (response.status === 401) token = undefined;
+      return answerOf(response);
+    },
+  };
+}
+
+async function requestToken(options: SessionOptions, proofs: Proofs): Promise<Token> {
+  const { issuer, clientId, keys, clock } = options;
+  const url = `${issuer}/oauth/token`;
+  const response = await proofs.send({ method: "POST", url }, async (proof) => ({
+    method: "POST",
+    headers: { accept: "application/json", "content-type": "application/x-www-form-urlencoded", dpop: proof },
+    body: new URLSearchParams({
+      grant_type: "client_credentials",
+      scope,
+      resource: issuer,
+      client_id: clientId,
+      client_assertion_type: clientAssertionType,
+      client_assertion: await makeClientAssertion({
+        clientId,
+        audience: issuer,
+        now: clock.now(),
+        key: keys.assertion,
+      }),
+    }),
+  }));
+  const { access_token: text, expires_in: seconds, token_type: type } = await answerOf(response);
+  // RFC 9449 §5: a token of another type would not be bound to our key.
+  if (typeof text !== "string" || typeof seconds !== "number" || String(type).toLowerCase() !== "dpop")
+    throw new Problem("unavailable", { detail: "The token endpoint gave no DPoP-bound token." });
+  return { text, expiresAt: after(clock.now(), Math.floor(seconds) * secondMs) };
+}
+
+type ProofFor = { readonly method: string; readonly url: string; readonly accessToken?: string };
+type Proofs = {
+  send(request: ProofFor, init: (proof: string) => RequestInit | Promise<RequestInit>): Promise<Response>;
+};
+
+/** Sends with a fresh proof; once more when the server asks for its nonce in it (RFC 9449 §8 and §9). */
+function createProofs({ keys, clock, fetch: fetchAny }: SessionOptions): Proofs {
+  let nonce: string | undefined;
+  return {
+    async send(request, init) {
+      for (let attempt = 0; ; attempt++) {
+        const sent = nonce;
+        const proof = await makeDpopProof({
+          key: keys.dpop,
+          now: clock.now(),
+          ...request,
+          ...(sent !== undefined && { nonce: sent }),
+        });
+        const response = await send(fetchAny, request.url, await init(proof));
+        nonce = response.headers.get("dpop-nonce") ?? nonce;
+        if (attempt > 0 || nonce === sent || !(await asksForNonce(response))) return response;
+      }
+    },
+  };
+}
+
+async function asksForNonce(response: Response): Promise<boolean> {
+  if (response.status !== 400 && response.status !== 401) return false;
+  const challenge = response.headers.get("www-authenticate") ?? "";
+  return challenge.includes("use_dpop_nonce") || (await response.clone().text()).includes("use_dpop_nonce");
+}

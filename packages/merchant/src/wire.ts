@@ -1,0 +1,77 @@
+import {
+  isJsonObject,
+  isProblemCode,
+  type Json,
+  type JsonObject,
+  Problem,
+  type PublicJwk,
+  parseJson,
+  parseJwks,
+} from "@remit/protocol";
+
+/** What the SDK needs of `fetch`. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+const timeoutMs = 30_000;
+const bytesMax = 2 * 1024 * 1024;
+
+/** Fetches without following redirects (they would carry credentials elsewhere), in bounded time. */
+export const send = (fetchAny: Fetch, url: string, init: RequestInit): Promise<Response> =>
+  fetchAny(url, { redirect: "manual", signal: AbortSignal.timeout(timeoutMs), ...init });
+
+/** The body, up to 2 MiB. */
+export async function bytesOf(response: Response): Promise<Uint8Array> {
+  const length = Number(response.headers.get("content-length") ?? 0);
+  const bytes = length > bytesMax ? undefined : new Uint8Array(await response.arrayBuffer());
+  if (bytes === undefined || bytes.length > bytesMax) throw new Problem("payload_too_large");
+  return bytes;
+}
+
+/** The JSON of an answer below 300; else the refusal it holds. */
+export async function answerOf(response: Response): Promise<JsonObject> {
+  const json = jsonOf(await bytesOf(response));
+  if (response.ok && isJsonObject(json)) return json;
+  throw refusalOf(response, json);
+}
+
+/** The public keys at a JWKS address. */
+export async function fetchKeys(fetchAny: Fetch, url: string): Promise<readonly PublicJwk[]> {
+  const response = await send(fetchAny, url, { headers: { accept: "application/json" } });
+  const keys = parseJwks(await answerOf(response));
+  if (keys === undefined) throw new Problem("unavailable", { detail: `There are no keys at ${url}.` });
+  return keys;
+}
+
+function jsonOf(bytes: Uint8Array): Json | undefined {
+  try {
+    return parseJson(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+// A code of ours is a problem of Remit; `error` is what OAuth calls it (RFC 6749 §5.2).
+function refusalOf(response: Response, body: Json | undefined): Problem {
+  const members = isJsonObject(body) ? body : {};
+  const code = [members["code"], members["error"]].find(
+    (name) => typeof name === "string" && isProblemCode(name),
+  );
+  const detail = members["detail"] ?? members["error_description"];
+  const extra = Object.fromEntries(Object.entries(members).filter(([name]) => !standardMembers.has(name)));
+  return new Problem(typeof code === "string" && isProblemCode(code) ? code : "unavailable", {
+    ...(response.status >= 400 && { status: response.status }),
+    ...(typeof detail === "string" && { detail }),
+    extra,
+  });
+}
+
+const standardMembers = new Set([
+  "type",
+  "title",
+  "status",
+  "code",
+  "detail",
+  "remedy",
+  "error",
+  "error_description",
+]);
