@@ -35,7 +35,7 @@ export async function sequence({ db }: AuditDeps, tenant: LogName): Promise<numb
   }
 }
 
-async function sequenceBatch(tx: TenantTx): Promise<number> {
+async function sequenceBatch(tx: TenantTx<LogName>): Promise<number> {
   const head = await rows.lockHead(tx, tx.tenant, genesisHash);
   const queued = await rows.takeQueued(tx, tx.tenant, batchMax);
   if (queued.length === 0) return 0;

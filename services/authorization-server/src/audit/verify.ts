@@ -1,4 +1,4 @@
-import type { TenantTx } from "@remit/platform/sql";
+import type { Sql } from "@remit/platform/sql";
 import {
   type AuditBreak,
   type AuditCheckpoint,
@@ -54,7 +54,7 @@ type Walk = {
   readonly broken: AuditBreak | undefined;
 };
 
-async function walk(tx: TenantTx, tenant: LogName, checkpoints: readonly AuditCheckpoint[]): Promise<Walk> {
+async function walk(tx: Sql, tenant: LogName, checkpoints: readonly AuditCheckpoint[]): Promise<Walk> {
   const verifier = createChainVerifier(sha256, tenant, new Set(checkpoints.map(({ head_seq }) => head_seq)));
   const done = (broken: AuditBreak | undefined): Walk => ({
     checkedCount: verifier.headSeq,

@@ -1,0 +1,39 @@
+import { toRfc3339 } from "@remit/kernel";
+import { Problem, type RemitEvent } from "@remit/protocol";
+import { readOutbox } from "../outbox/index.ts";
+import type { Database } from "../sql/index.ts";
+import type { Peer } from "./peers.ts";
+
+const batchMax = 200;
+const timeoutMs = 8000;
+
+/**
+ * Brings what this service recorded to the issuer's logs, in order and at least once; the issuer passes over an event
+ * it has seen. Returns what `jobs.every` is to run.
+ */
+export function forwardEvents(deps: {
+  readonly db: Database;
+  readonly peer: Peer;
+  readonly issuer: string;
+}): () => Promise<void> {
+  const forward = (): Promise<number> =>
+    readOutbox(deps.db.relay, { consumer: "issuer", limit: batchMax }, async (events) => {
+      const answer = await deps.peer.call({
+        origin: deps.issuer,
+        method: "POST",
+        path: "/api/v1/events",
+        scope: "events:write",
+        body: { events: events.map(bodyOf) },
+        timeoutMs,
+      });
+      if (answer.status !== 204)
+        throw new Problem("unavailable", {
+          private: { forwarding: events.length, answered: answer.status, body: answer.body },
+        });
+    });
+  return async () => {
+    while ((await forward()) === batchMax);
+  };
+}
+
+const bodyOf = ({ at, ...event }: RemitEvent): object => ({ ...event, at: toRfc3339(at) });
