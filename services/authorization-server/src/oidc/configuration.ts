@@ -12,7 +12,7 @@ import {
   type TokenEntity,
 } from "oidc-provider";
 import type { Accounts } from "../accounts/index.ts";
-import type { PeerSetting } from "../clients/index.ts";
+import { type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import { extraClaims, pairwiseSubject } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
@@ -64,7 +64,7 @@ export function configurationOf(deps: CoreDeps): object {
     routes: oauthPaths,
     cookies: cookies(deps),
     responseTypes: ["code"],
-    scopes: ["openid", "email", "profile"],
+    scopes: [...new Set(Object.values(scopesOf).flat())],
     claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
     clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post"],
     clientDefaults: { id_token_signed_response_alg: "ES256" },
