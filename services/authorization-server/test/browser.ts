@@ -1,0 +1,74 @@
+/** A browser as far as sign-in needs one: cookies with their paths, forms, redirects followed by hand. */
+export type Page = {
+  readonly url: string;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly html: string;
+};
+
+type Cookie = { readonly value: string; readonly path: string };
+
+export class Browser {
+  readonly #cookies = new Map<string, Cookie>();
+
+  #cookieHeader(url: URL): string {
+    return [...this.#cookies]
+      .filter(([, { path }]) => url.pathname.startsWith(path))
+      .map(([key, { value }]) => `${key.split("|")[0]}=${value}`)
+      .join("; ");
+  }
+
+  #keep(lines: readonly string[]): void {
+    for (const line of lines) {
+      const [pair = "", ...attributes] = line.split(";").map((part) => part.trim());
+      const [name = "", value = ""] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+      const path = attributes.find((text) => /^path=/i.test(text))?.slice(5) ?? "/";
+      if (attributes.some((text) => /^expires=Thu, 01 Jan 1970/i.test(text)))
+        this.#cookies.delete(`${name}|${path}`);
+      else this.#cookies.set(`${name}|${path}`, { value, path });
+    }
+  }
+
+  /** One request, no redirect followed. */
+  async send(
+    url: string,
+    form?: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<Response> {
+    const cookie = this.#cookieHeader(new URL(url));
+    const origin = form === undefined ? {} : { origin: new URL(url).origin, "sec-fetch-site": "same-origin" };
+    const response = await fetch(url, {
+      method: form === undefined ? "GET" : "POST",
+      redirect: "manual",
+      headers: { accept: "text/html", ...(cookie === "" ? {} : { cookie }), ...origin, ...headers },
+      ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
+    });
+    this.#keep(response.headers.getSetCookie());
+    return response;
+  }
+
+  /** Follows redirects until a page, or until the address starts with `until`. */
+  async open(url: string, until: string, form?: Record<string, string>): Promise<Page> {
+    let response = await this.send(url, form);
+    let at = url;
+    for (let hop = 0; hop < 10; hop++) {
+      const location = response.headers.get("location");
+      if (location === null)
+        return { url: at, status: response.status, headers: response.headers, html: await response.text() };
+      at = new URL(location, at).href;
+      if (at.startsWith(until)) return { url: at, status: 302, headers: response.headers, html: "" };
+      response = await this.send(at);
+    }
+    throw new Error("redirects without end");
+  }
+}
+
+const attribute = (tag: string, name: string): string => new RegExp(`${name}="([^"]*)"`).exec(tag)?.[1] ?? "";
+
+/** The form of a page: where it goes and what it holds already. */
+export function formOf(page: Page): { action: string; fields: Record<string, string> } {
+  const form = /<form[^>]*>/.exec(page.html)?.[0] ?? "";
+  const inputs = [...page.html.matchAll(/<input[^>]*>/g)].map(([tag]) => tag);
+  const fields = Object.fromEntries(inputs.map((tag) => [attribute(tag, "name"), attribute(tag, "value")]));
+  return { action: new URL(attribute(form, "action"), page.url).href, fields };
+}

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Browser } from "./browser.ts";
+import { newClient, type OAuthClient } from "./client.ts";
+import {
+  approve,
+  authorizeUrl,
+  exchange,
+  newAsking,
+  obtainCode,
+  openConsent,
+  pushedForm,
+  shop,
+} from "./consent.ts";
+import { type Running, startServer } from "./running.ts";
+
+let running: Running;
+let agent: OAuthClient;
+
+beforeAll(async () => {
+  running = await startServer();
+  agent = await newClient(running, "agent");
+});
+afterAll(() => running.close());
+
+const claimsOf = (token: unknown): Record<string, unknown> =>
+  JSON.parse(Buffer.from(String(token).split(".")[1] ?? "", "base64url").toString("utf8"));
+
+describe("a mandate is given on the consent page", () => {
+  test("the principal reads what the agent may spend, allows it, and the agent gets token and mandate", async () => {
+    const asking = newAsking();
+    const pushed = await agent.post("/oauth/par", pushedForm(asking));
+    expect(pushed).toMatchObject({ status: 201, body: { expires_in: 60 } });
+    const browser = new Browser();
+    const page = await openConsent(browser, authorizeUrl(running, agent.id, pushed.body["request_uri"]));
+    for (const words of [
+      "“Test agent”",
+      "500.00 EUR",
+      "At most 100.00 EUR for each purchase.",
+      shop,
+      "127.0.0.1",
+      "Nobody has verified this name",
+    ])
+      expect(page.html).toContain(words);
+    const answer = await approve(browser, page);
+    expect(answer.searchParams.get("iss")).toBe(running.issuer);
+    expect(answer.searchParams.get("state")).toBe(asking.state);
+    const code = answer.searchParams.get("code") ?? "";
+    const tokens = await exchange(agent, { asking, code, answer });
+    expect(tokens.body).toMatchObject({ token_type: "DPoP", expires_in: 300, scope: "oid4ac:payment" });
+    expect(claimsOf(tokens.body["access_token"])).toMatchObject({
+      aud: shop,
+      client_id: agent.id,
+      mandate_id: tokens.body["mandate_id"],
+      act: { sub: agent.id },
+    });
+    expect(String(tokens.body["mandate_jwt"])).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+~.*~$/);
+    expect(typeof tokens.body["refresh_token"]).toBe("string");
+  });
+
+  test("a refresh gives a new pair and no second mandate", async () => {
+    const tokens = await exchange(agent, await obtainCode(running, agent));
+    const refreshed = await agent.post("/oauth/token", {
+      grant_type: "refresh_token",
+      refresh_token: String(tokens.body["refresh_token"]),
+    });
+    expect(refreshed.status).toBe(200);
+    expect(refreshed.body["mandate_jwt"]).toBeUndefined();
+    expect(refreshed.body["refresh_token"]).not.toBe(tokens.body["refresh_token"]);
+    expect(claimsOf(refreshed.body["access_token"])["mandate_id"]).toBe(tokens.body["mandate_id"]);
+  });
+});
