@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { invariant } from "@remit/kernel";
+import { type Clock, invariant } from "@remit/kernel";
 import { Problem, toProblemJson } from "@remit/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
@@ -33,6 +33,7 @@ const bodyBytesMax = 64 * 1024;
 const headerBytesMax = 48 * 1024;
 const requestTimeoutMs = 30_000;
 const drainMs = 25_000;
+const drainStepMs = 50;
 
 /** An HTTP server for declared routes, pages and mounts. Nothing is bound before `listen`. */
 export function createHttp(options: HttpOptions): Http {
@@ -73,15 +74,23 @@ export function createHttp(options: HttpOptions): Http {
     },
     async close() {
       state.draining = true;
-      const closed = app.close();
-      if (!(await settledWithin(closed, drainMs))) app.server.closeAllConnections();
-      await closed;
+      await drain(app, options.clock);
       metricsServer?.closeAllConnections();
       await new Promise<void>((resolve) =>
         metricsServer ? metricsServer.close(() => resolve()) : resolve(),
       );
     },
   };
+}
+
+/** Waits for what is in flight. A connection that falls idle meanwhile is closed soon, not when its client tires of it. */
+async function drain(app: FastifyInstance, clock: Clock): Promise<void> {
+  const giveUpAt = clock.monotonicNs() + BigInt(drainMs) * 1_000_000n;
+  const closed = app.close();
+  while (!(await settledWithin(closed, drainStepMs))) {
+    if (clock.monotonicNs() < giveUpAt) app.server.closeIdleConnections();
+    else app.server.closeAllConnections();
+  }
 }
 
 const openApiRoute = (openApi: () => Record<string, unknown>): Route =>
@@ -108,8 +117,8 @@ function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
       const tooBig = error.code === "HPE_HEADER_OVERFLOW";
       const [status, text] = tooBig ? ["431", "Request Header Fields Too Large"] : ["400", "Bad Request"];
       if (socket.writable)
-        socket.write(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      socket.destroy();
+        socket.end(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      else socket.destroy();
     },
   });
   // Fastify reads no body: declared routes read their own with our limits, mounts get the stream untouched.
