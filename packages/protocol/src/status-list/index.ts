@@ -17,6 +17,7 @@ export {
 } from "./credential-2021.ts";
 export {
   type CompressedStatusList,
+  checkStatus,
   examineStatusList,
   type StatusList,
   type StatusListInput,

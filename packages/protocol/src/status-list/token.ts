@@ -3,7 +3,7 @@ import { base64url, isJsonObject, type Json } from "../encoding/index.ts";
 import { isAhead, isExpired, isNumericDate, isText } from "../jose/claims.ts";
 import { checkOf, keyFor, type PublicJwk, parseJws, type Unproven, type Unsigned } from "../jose/index.ts";
 import { Problem } from "../problems.ts";
-import type { StatusBits } from "./bits.ts";
+import { type StatusBits, statusAt, statuses } from "./bits.ts";
 
 export const statusListTyp = "statuslist+jwt";
 export const statusListMediaType = "application/statuslist+jwt";
@@ -87,6 +87,18 @@ export function examineStatusList(input: StatusListInput): Unproven<CompressedSt
     checks: [checkOf(jws, key, "status_list_invalid")],
     value: { ...listOf(jws.payload["status_list"]), iat, exp, ttlS: ttl ?? ttlUsualS },
   };
+}
+
+/**
+ * Throws `mandate_status_revoked` or `mandate_status_suspended` unless the entry is valid. A list says what was true when
+ * it was signed; only the issuer's database says what is true now.
+ */
+export function checkStatus({ list, bits }: StatusList, index: number): void {
+  const status = statusAt(list, bits, index);
+  if (status === undefined) throw refused("The list has no such entry.");
+  if (status === statuses.suspended) throw new Problem("mandate_status_suspended");
+  // What a later version may add is not valid either.
+  if (status !== statuses.valid) throw new Problem("mandate_status_revoked");
 }
 
 function listOf(list: Json | undefined): { bits: StatusBits; compressed: Uint8Array } {
