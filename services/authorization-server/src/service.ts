@@ -7,15 +7,14 @@ import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
 import {
+  assertSafeRole,
   type Database,
   type MigrationSource,
   migrate,
   openDatabase,
   platformMigrations,
-  type Tx,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
-import type { RemitEvent } from "@remit/protocol";
 import { type Accounts, accountJobs, createAccounts } from "./accounts/index.ts";
 import { agentRoutes } from "./agents/index.ts";
 import {
@@ -93,10 +92,9 @@ export function createAuthorizationServer({
     url: config.databaseUrl,
     schema: config.schema,
     relayRole: config.roles.relay,
-    // One write, two readers: an event stands in the outbox and in the audit log, or in neither.
+    // One write, two readers: an event stands in the audit log and in the outbox, or in neither; once.
     record: async (tx, event) => {
-      await recordToOutbox(tx, event);
-      await recorder.record(tx, event);
+      if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
     },
     log,
   });
@@ -135,6 +133,7 @@ const migrateOwn = (config: AuthorizationServerConfig): Promise<void> =>
 
 async function openRooms(base: Base): Promise<Rooms> {
   const { config, clock, db, log } = base;
+  await assertSafeRole(db);
   const kek = await loadKek(config.dataDir);
   const keys = createIssuerKeys({ db, kek, clock, log });
   await keys.load();
@@ -225,15 +224,9 @@ function mountMandates(grounds: Grounds, { http }: Mounting): Mandates {
 }
 
 /** The log of everything that happened here, and of what peers report. */
-function mountAudit({ config, clock, db, keys, recorder }: Grounds, { http, jobs }: Mounting): void {
-  const anchor = createFileAnchor(path.join(config.dataDir, "checkpoints"));
+function mountAudit({ config, clock, db, keys }: Grounds, { http, jobs }: Mounting): void {
+  const anchor = createFileAnchor(path.join(config.dataDir, "anchor"));
   const deps: AuditDeps = { db, keys, anchor, clock, issuer: config.issuer };
-  http.add(...auditRoutes(deps, (event) => takeEvent({ db, recorder }, event)));
+  http.add(...auditRoutes(deps, (event) => db.of(event.tenant).transaction((tx) => tx.record(event))));
   auditJobs(jobs, deps);
-}
-
-/** An event of a peer goes into the log of the tenant it belongs to; seen before, it is passed over. */
-async function takeEvent({ db, recorder }: Pick<Base, "db" | "recorder">, event: RemitEvent): Promise<void> {
-  const scope = event.tenant === "platform" ? db.global : db.of(event.tenant);
-  await scope.transaction((tx: Tx) => recorder.record(tx, event));
 }
