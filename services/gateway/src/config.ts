@@ -1,6 +1,24 @@
-import type { CommonConfig } from "@remit/platform/host";
+import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig } from "@remit/platform/host";
+import type { LogLevel } from "@remit/platform/telemetry";
+import { z } from "zod";
 
 export type GatewayConfig = CommonConfig & {
   /** The JSON file that says what is sold; read at start, on change and on SIGHUP. Key paths are relative to it. */
   readonly offersFile: string;
 };
+
+/** What main.ts starts with. */
+export type GatewaySettings = {
+  readonly config: GatewayConfig;
+  readonly logLevel: LogLevel;
+  readonly failpoint: string | undefined;
+};
+
+export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
+  const settings = parseConfig({ ...commonSettings, REMIT_OFFERS_FILE: z.string().min(1) }, env);
+  return {
+    config: freeze({ ...commonConfigOf(settings), offersFile: settings.REMIT_OFFERS_FILE }),
+    logLevel: settings.REMIT_LOG_LEVEL,
+    failpoint: settings.REMIT_FAILPOINT,
+  };
+}

@@ -1,2 +1,2 @@
 export type { GatewayConfig } from "./config.ts";
-export { createGateway, type GatewayOptions, type Service } from "./service.ts";
+export { createGateway, type GatewayOptions, migrations, type Service, tables } from "./service.ts";

@@ -1,12 +1,32 @@
-import type { Clock } from "@remit/kernel";
-import type { Log } from "@remit/platform/telemetry";
+import { type Clock, systemClock } from "@remit/kernel";
+import { createHttp } from "@remit/platform/http";
+import { createJobs } from "@remit/platform/jobs";
+import { createKeyring, loadKek } from "@remit/platform/keys";
+import { createOutbound, type Outbound } from "@remit/platform/outbound";
+import {
+  type Database,
+  type MigrationSource,
+  migrate,
+  openDatabase,
+  platformMigrations,
+} from "@remit/platform/sql";
+import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
+import { hmacSha256 } from "@remit/protocol/node";
+import { createCharging } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
+import { openOfferBook } from "./offers/index.ts";
+import { createUpstreams } from "./proxy/index.ts";
+import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
+import { responseJobs } from "./responses/index.ts";
+import { storefront } from "./storefront/index.ts";
+import { thisWorker } from "./worker.ts";
 
 /** The gateway as a program sees it. `migrate` first, then `listen`; `close` finishes what was paid for. */
 export type Service = {
   readonly origin: string;
   migrate(): Promise<void>;
-  listen(): Promise<void>;
+  /** Binds, and returns the address it is bound to. */
+  listen(): Promise<string>;
   /** Reads the offers file again; throws and keeps the former offers when it is wrong. */
   reload(): Promise<void>;
   close(): Promise<void>;
@@ -18,4 +38,102 @@ export type GatewayOptions = {
   readonly log?: Log;
 };
 
-export declare function createGateway(options: GatewayOptions): Service;
+/** What each table is, for the test that compares this with the database (T03). */
+export const tables = { claims: "tenant", responses: "tenant" } as const;
+
+export const migrations: readonly MigrationSource[] = [
+  { name: "gateway", directory: new URL("../migrations/", import.meta.url) },
+];
+
+export function createGateway({ config, clock = systemClock, ...options }: GatewayOptions): Service {
+  const log = options.log ?? createLog({ service: "gateway" });
+  const db = openDatabase({
+    url: config.databaseUrl,
+    schema: config.schema,
+    relayRole: config.roles.relay,
+    log,
+  });
+  const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
+  let running: Running | undefined;
+  return {
+    origin: config.origin,
+    migrate: () =>
+      migrate({
+        url: config.migrationDatabaseUrl ?? config.databaseUrl,
+        ...(config.roles.owner === undefined ? {} : { ownerRole: config.roles.owner }),
+        schema: config.schema,
+        roles: config.roles,
+        sources: [platformMigrations, ...migrations],
+      }),
+    listen: async () => {
+      running = await start({ config, clock, log, db, outbound });
+      return running.address;
+    },
+    reload: async () => {
+      await running?.reload();
+    },
+    close: async () => {
+      await running?.close();
+      await outbound.close();
+      await db.close();
+    },
+  };
+}
+
+type Parts = {
+  readonly config: GatewayConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly db: Database;
+  readonly outbound: Outbound;
+};
+
+type Running = { readonly address: string; reload(): Promise<void>; close(): Promise<void> };
+
+/** Builds the rooms, recovers what an earlier run left open, and opens the door. */
+async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
+  const { issuer, livemode } = config;
+  const keyring = createKeyring({ kek: await loadKek(config.dataDir), clock });
+  const book = await openOfferBook(config.offersFile, log);
+  const upstreams = createUpstreams();
+  const terms = { issuer, livemode, mac: hmacSha256(keyring.derive("payment-terms")) };
+  const purchases = {
+    db,
+    keyring,
+    clock,
+    log,
+    upstreams,
+    by: await thisWorker(config.dataDir),
+    charging: createCharging({ issuer, outbound, clock }),
+    verifier: { ...terms, issuerKeys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`) },
+    offers: () => book.current(),
+  };
+  const counter = openCounter(purchases);
+  const jobs = responseJobs(purchaseJobs(createJobs({ db, log, clock }), purchases), { db, clock });
+  const http = createHttp({
+    service: "gateway",
+    origin: config.origin,
+    host: config.host,
+    port: config.port,
+    ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
+    log,
+    metrics: createMetrics("gateway"),
+    clock,
+    ready: { database: () => db.ping() },
+  });
+  http.mount(storefront({ book, counter, terms, clock }));
+  const address = await http.listen();
+  await jobs.start();
+  recoverClaims(purchases).catch((error: unknown) => log.error({ error }, "recovery at the start failed"));
+  return {
+    address,
+    reload: () => book.reload(),
+    close: async () => {
+      book.close();
+      await http.close();
+      await counter.close();
+      await jobs.stop();
+      await upstreams.close();
+    },
+  };
+}

@@ -1,1 +1,2 @@
 export { type Credential, readCredential } from "./credentials.ts";
+export { type VerifiedCredential, type VerifierDeps, verifyCredential } from "./verified.ts";

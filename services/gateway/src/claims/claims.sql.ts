@@ -1,0 +1,159 @@
+import type { Id, Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { Claim, ClaimState } from "./claims.ts";
+
+/** Who works on a claim: an installation of the gateway, and which run of it. */
+export type Worker = { readonly worker: string; readonly boot: string };
+
+export type NewClaim = Omit<Claim, "state" | "generation" | "charge" | "receipt">;
+
+/** What a move changes besides the state. */
+export type Moved = { readonly charge?: Id<"charge">; readonly receipt?: string };
+
+type Row = {
+  readonly tenant_id: Id<"tenant">;
+  readonly id: Id<"claim">;
+  readonly credential: string;
+  readonly presentation: string;
+  readonly request: string;
+  readonly merchant_id: Id<"merchant">;
+  readonly route_id: string;
+  readonly agent: string;
+  readonly payer: string;
+  readonly idempotency_key: string | null;
+  readonly state: ClaimState;
+  readonly generation: number;
+  readonly charge_id: Id<"charge"> | null;
+  readonly amount_minor: bigint;
+  readonly currency: string;
+  readonly receipt: string | null;
+  readonly created_at: Instant;
+  readonly updated_at: Instant;
+};
+
+/** False when the credential, or the agent's key for retries, has been used. */
+export async function insertClaim(
+  tx: TenantTx,
+  claim: NewClaim,
+  more: { readonly by: Worker; readonly leasedUntil: Instant; readonly sealedOrder: Uint8Array },
+): Promise<boolean> {
+  const at = sqlTime(claim.updatedAt);
+  const written = await tx.run(sql`
+    insert into claims (tenant_id, id, credential, presentation, request, merchant_id, route_id, agent, payer,
+      idempotency_key, state, generation, worker, boot, leased_until, sealed_order, amount_minor, currency, created_at,
+      updated_at)
+    values (${claim.tenant}, ${claim.id}, ${claim.credential}, ${claim.presentation}, ${claim.request},
+      ${claim.merchant}, ${claim.route}, ${claim.agent}, ${claim.payer}, ${claim.idempotencyKey ?? null}, 'claimed', 1,
+      ${more.by.worker}, ${more.by.boot}, ${sqlTime(more.leasedUntil)}, ${more.sealedOrder}, ${claim.amountMinor},
+      ${claim.currency}, ${at}, ${at})
+    on conflict do nothing`);
+  return written.count === 1;
+}
+
+export async function findByUse(
+  tx: TenantTx,
+  use: { readonly credential: string; readonly agent: string; readonly idempotencyKey?: string | undefined },
+): Promise<Claim | undefined> {
+  const key = use.idempotencyKey ?? null;
+  const rows = await tx.many<Row>(sql`
+    select * from claims where credential = ${use.credential}
+      or (agent = ${use.agent} and idempotency_key = ${key}::text and state <> 'released')
+    order by credential = ${use.credential} desc limit 1`);
+  return rows[0] === undefined ? undefined : claimOf(rows[0]);
+}
+
+/** The claim that was made with exactly these bytes. */
+export async function findByPresentation(tx: TenantTx, presentation: string): Promise<Claim | undefined> {
+  const rows = await tx.many<Row>(
+    sql`select * from claims where presentation = ${presentation} order by created_at desc limit 1`,
+  );
+  return rows[0] === undefined ? undefined : claimOf(rows[0]);
+}
+
+export async function findClaim(tx: TenantTx, id: Id<"claim">): Promise<Claim | undefined> {
+  const row = await tx.maybe<Row>(sql`select * from claims where id = ${id}`);
+  return row === undefined ? undefined : claimOf(row);
+}
+
+/** Moves the claim, if it is still where we left it and nobody has taken it over. */
+export async function moveClaim(
+  tx: TenantTx,
+  claim: Claim,
+  to: Moved & { readonly state: ClaimState; readonly now: Instant; readonly leasedUntil: Instant },
+): Promise<boolean> {
+  const ends = to.state === "captured" || to.state === "released";
+  const written = await tx.run(sql`
+    update claims set state = ${to.state},
+      charge_id = coalesce(${to.charge ?? null}::text, charge_id),
+      receipt = coalesce(${to.receipt ?? null}::text, receipt),
+      sealed_order = case when ${ends} then null else sealed_order end,
+      leased_until = ${sqlTime(to.leasedUntil)}, updated_at = ${sqlTime(to.now)}
+    where id = ${claim.id} and state = ${claim.state} and generation = ${claim.generation}`);
+  return written.count === 1;
+}
+
+/** Lets somebody else take over from `at` on. */
+export const giveUp = (tx: TenantTx, claim: Claim, at: Instant): Promise<unknown> =>
+  tx.run(sql`update claims set leased_until = ${sqlTime(at)}
+    where id = ${claim.id} and generation = ${claim.generation} and state not in ('captured', 'released')`);
+
+/** Forgets a claim for which no money was ever asked, so that the credential may try again. */
+export async function deleteClaim(tx: TenantTx, claim: Claim): Promise<boolean> {
+  const written = await tx.run(sql`
+    delete from claims where id = ${claim.id} and state = ${claim.state} and generation = ${claim.generation}`);
+  return written.count === 1;
+}
+
+/** Takes an open claim over whose lease has ended, or which an earlier run of this worker left behind. */
+export async function takeOver(
+  tx: TenantTx,
+  id: Id<"claim">,
+  by: Worker & { readonly now: Instant; readonly leasedUntil: Instant },
+): Promise<Claim | undefined> {
+  const row = await tx.maybe<Row>(sql`
+    update claims set worker = ${by.worker}, boot = ${by.boot}, generation = generation + 1,
+      leased_until = ${sqlTime(by.leasedUntil)}, updated_at = ${sqlTime(by.now)}
+    where id = ${id} and state not in ('captured', 'released')
+      and (leased_until <= ${sqlTime(by.now)} or (worker = ${by.worker} and boot <> ${by.boot}))
+    returning *`);
+  return row === undefined ? undefined : claimOf(row);
+}
+
+/** Where open claims are that nobody works on, the longest waiting first. For the relay. */
+export const findDue = (
+  tx: Sql,
+  by: Worker & { readonly now: Instant },
+): Promise<{ tenant_id: Id<"tenant">; id: Id<"claim"> }[]> =>
+  tx.many(sql`
+    select tenant_id, id from claims
+    where state not in ('captured', 'released')
+      and (leased_until <= ${sqlTime(by.now)} or (worker = ${by.worker} and boot <> ${by.boot}))
+    order by leased_until limit 100`);
+
+export async function readSealedOrder(tx: TenantTx, id: Id<"claim">): Promise<Uint8Array | undefined> {
+  const row = await tx.maybe<{ sealed_order: Uint8Array | null }>(
+    sql`select sealed_order from claims where id = ${id}`,
+  );
+  return row?.sealed_order ?? undefined;
+}
+
+const claimOf = (row: Row): Claim => ({
+  tenant: row.tenant_id,
+  id: row.id,
+  credential: row.credential,
+  presentation: row.presentation,
+  request: row.request,
+  merchant: row.merchant_id,
+  route: row.route_id,
+  agent: row.agent,
+  payer: row.payer,
+  ...(row.idempotency_key === null ? {} : { idempotencyKey: row.idempotency_key }),
+  state: row.state,
+  generation: row.generation,
+  ...(row.charge_id === null ? {} : { charge: row.charge_id }),
+  amountMinor: Number(row.amount_minor),
+  currency: row.currency,
+  ...(row.receipt === null ? {} : { receipt: row.receipt }),
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});

@@ -1,0 +1,120 @@
+import { after, type Clock, type Id, type Instant, invariant, secondMs } from "@remit/kernel";
+import type { Keyring } from "@remit/platform/keys";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import { Problem, parseJson } from "@remit/protocol";
+import { scopeOf } from "../responses/index.ts";
+import type { Moved, NewClaim, Worker } from "./claims.sql.ts";
+import * as rows from "./claims.sql.ts";
+import type { Claim, ClaimState } from "./claims.ts";
+
+export type { NewClaim, Worker } from "./claims.sql.ts";
+
+export type ClaimsDeps = {
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  /** This run of this gateway. */
+  readonly by: Worker;
+};
+
+/** Longer than the calls to the charge API that one state may take, their repetitions included. */
+const leaseMs = 30 * secondMs;
+const attemptsMax = 3;
+
+export type Taken =
+  | { readonly kind: "ours"; readonly claim: Claim }
+  | { readonly kind: "used"; readonly claim: Claim };
+
+/** Takes the credential for one request, or tells whose it is. The database settles the race (C03). */
+export async function takeClaim(deps: ClaimsDeps, fresh: NewClaim, order: unknown): Promise<Taken> {
+  const { db, keyring, by } = deps;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const taken = await db.of(fresh.tenant).transaction(async (tx): Promise<Taken | undefined> => {
+      const sealedOrder = await keyring.seal(tx, scopeOf(tx), {
+        plaintext: Buffer.from(JSON.stringify(order)),
+        aad: aadOf(fresh.id),
+      });
+      const leasedUntil = after(fresh.updatedAt, leaseMs);
+      if (await rows.insertClaim(tx, fresh, { by, leasedUntil, sealedOrder }))
+        return { kind: "ours", claim: { ...fresh, state: "claimed", generation: 1 } };
+      const claim = await rows.findByUse(tx, fresh);
+      return claim === undefined ? undefined : { kind: "used", claim };
+    });
+    // Whoever was first may have been refused meanwhile and be gone: then the credential is free again.
+    if (taken !== undefined) return taken;
+  }
+  throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+}
+
+/** Moves a claim that is ours on, in `tx` or in a transaction of its own. Somebody else's is `charge_in_progress`. */
+export async function moveOn(
+  deps: ClaimsDeps,
+  claim: Claim,
+  to: Moved & {
+    readonly state: ClaimState;
+    readonly leaseMs?: number;
+    readonly within?: (tx: TenantTx) => Promise<unknown>;
+  },
+): Promise<Claim> {
+  const { state, leaseMs: lasting = leaseMs, within, ...moved } = to;
+  const now = deps.clock.now();
+  await deps.db.of(claim.tenant).transaction(async (tx) => {
+    const isOurs = await rows.moveClaim(tx, claim, {
+      ...moved,
+      state,
+      now,
+      leasedUntil: after(now, lasting),
+    });
+    if (!isOurs) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+    await within?.(tx);
+  });
+  return { ...claim, ...moved, state, updatedAt: now };
+}
+
+/** Leaves the claim to recovery, from `inMs` on. */
+export const leave = (deps: ClaimsDeps, claim: Claim, inMs = 0): Promise<unknown> =>
+  deps.db.of(claim.tenant).transaction((tx) => rows.giveUp(tx, claim, after(deps.clock.now(), inMs)));
+
+/** Frees the credential of a claim that was refused before any money was set aside. */
+export const forget = (deps: ClaimsDeps, claim: Claim): Promise<boolean> => {
+  invariant(
+    claim.state === "claimed" && claim.charge === undefined,
+    "only a claim without a charge is forgotten",
+  );
+  return deps.db.of(claim.tenant).transaction((tx) => rows.deleteClaim(tx, claim));
+};
+
+export const claimOfPresentation = (
+  db: Database,
+  tenant: Id<"tenant">,
+  presentation: string,
+): Promise<Claim | undefined> => db.of(tenant).transaction((tx) => rows.findByPresentation(tx, presentation));
+
+export const claimById = (db: Database, tenant: Id<"tenant">, id: Id<"claim">): Promise<Claim | undefined> =>
+  db.of(tenant).transaction((tx) => rows.findClaim(tx, id));
+
+/** Open claims nobody works on any more, taken over one by one. */
+export async function* dueClaims(deps: ClaimsDeps): AsyncGenerator<Claim> {
+  const due = await deps.db.relay.transaction((tx) =>
+    rows.findDue(tx, { ...deps.by, now: deps.clock.now() }),
+  );
+  for (const { tenant_id: tenant, id } of due) {
+    const claim = await deps.db.of(tenant).transaction((tx) => {
+      const now: Instant = deps.clock.now();
+      return rows.takeOver(tx, id, { ...deps.by, now, leasedUntil: after(now, leaseMs) });
+    });
+    if (claim !== undefined) yield claim;
+  }
+}
+
+/** What was sent, or about to be sent, to the charge API for this claim. */
+export async function orderOf({ db, keyring }: ClaimsDeps, claim: Claim): Promise<unknown> {
+  return await db.of(claim.tenant).transaction(async (tx) => {
+    const sealed = await rows.readSealedOrder(tx, claim.id);
+    invariant(sealed !== undefined, "an open claim keeps what was sent for it");
+    const plaintext = await keyring.open(tx, scopeOf(tx), { sealed, aad: aadOf(claim.id) });
+    return plaintext === undefined ? undefined : parseJson(plaintext);
+  });
+}
+
+const aadOf = (claim: Id<"claim">): string => `order ${claim}`;

@@ -1,0 +1,4 @@
+export { type Counter, openCounter, type Sold } from "./counter.ts";
+export type { PaidRequest } from "./purchase.ts";
+export { purchaseJobs } from "./purchases.jobs.ts";
+export { recoverClaims } from "./recovery.ts";

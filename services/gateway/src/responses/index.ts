@@ -1,0 +1,2 @@
+export { responseJobs } from "./responses.jobs.ts";
+export { dropResponse, keepResponse, openResponse, scopeOf } from "./responses.ts";

@@ -1,0 +1,1 @@
+export { type StorefrontDeps, storefront } from "./storefront.http.ts";

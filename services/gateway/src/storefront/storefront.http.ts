@@ -1,0 +1,109 @@
+import type { ServerResponse } from "node:http";
+import type { Clock } from "@remit/kernel";
+import type { Mount, PageCall } from "@remit/platform/http";
+import { Problem } from "@remit/protocol";
+import { catalogueOf, cataloguePath, type Document, jwksPath, merchantJwks } from "../catalogue/index.ts";
+import { readCredential } from "../credentials/index.ts";
+import { type OfferBook, type Shop, shopAt, targetOf } from "../offers/index.ts";
+import {
+  type PaymentRequiredAnswer,
+  paymentRequired,
+  prefersHtml,
+  type TermsDeps,
+} from "../paywall/index.ts";
+import { valuesOf } from "../proxy/index.ts";
+import type { Counter, PaidRequest } from "../purchases/index.ts";
+import { paidAnswer, type WholeAnswer } from "./answers.ts";
+import { readRequest } from "./requests.ts";
+
+export type StorefrontDeps = {
+  readonly book: OfferBook;
+  readonly counter: Counter;
+  readonly terms: TermsDeps;
+  readonly clock: Clock;
+};
+
+/** Everything that merchants' origins answer: documents, 402s, and what was paid for. */
+export const storefront = (deps: StorefrontDeps): Mount => ({
+  handle: async (call) => {
+    const { req, res } = call.raw;
+    const target = targetOf(req.url ?? "");
+    const shop = shopAt(deps.book.current(), req.headers.host);
+    const document = documentAt(deps, shop, { method: req.method, path: target.path });
+    if (document !== undefined) return sendDocument(res, document, req.method);
+    const request = await readRequest(req, shop, target);
+    const answer = await answerTo(deps, call, request);
+    if ("fields" in answer) sendWhole(res, answer);
+    else sendRefusal(res, answer);
+  },
+});
+
+function documentAt(
+  deps: StorefrontDeps,
+  shop: Shop,
+  { method, path }: { readonly method: string | undefined; readonly path: string },
+): Document | undefined {
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  if (path === jwksPath) return merchantJwks(shop);
+  if (path !== cataloguePath) return undefined;
+  return catalogueOf(shop, { now: deps.clock.now(), livemode: deps.terms.livemode });
+}
+
+/** What was paid for, or the 402 that says how to pay. Whatever is wrong with a payment is a 402 with fresh terms. */
+async function answerTo(
+  deps: StorefrontDeps,
+  call: PageCall,
+  request: PaidRequest,
+): Promise<WholeAnswer | PaymentRequiredAnswer> {
+  const credential = readCredential(request.fields);
+  if (credential === undefined)
+    return refuse(deps, call, { request, problem: new Problem("payment_required") });
+  try {
+    return paidAnswer(await deps.counter.sell(request, credential), deps.terms.issuer);
+  } catch (error) {
+    if (!(error instanceof Problem) || !wantsFreshTerms(error)) throw error;
+    if (error.code !== "payment_required")
+      call.log.info({ code: error.code, private: error.private }, "a payment is refused");
+    return refuse(deps, call, { request, problem: error });
+  }
+}
+
+// 4xx of the credential or the mandate: the buyer may pay again. A conflict or an outage is told as it is.
+const wantsFreshTerms = ({ code, status }: Problem): boolean =>
+  [400, 401, 402, 403].includes(status) && code !== "credential_malformed" && code !== "credential_ambiguous";
+
+function refuse(
+  deps: StorefrontDeps,
+  call: PageCall,
+  { request, problem }: { readonly request: PaidRequest; readonly problem: Problem },
+): PaymentRequiredAnswer {
+  const { route, method, url, bodySha256, fields } = request;
+  const wanted = { route, method, url, ...(bodySha256 !== undefined && { bodySha256 }) };
+  const asking = {
+    now: deps.clock.now(),
+    requestId: call.requestId,
+    wantsHtml: prefersHtml(valuesOf(fields, "accept").join(",")),
+    hasOwnAuthorization: valuesOf(fields, "authorization").some((value) => !/^payment\b/i.test(value)),
+  };
+  return paymentRequired(deps.terms, wanted, { problem, asking });
+}
+
+function sendDocument(res: ServerResponse, { headers, body }: Document, method: string | undefined): void {
+  res.writeHead(200, { ...headers, "Content-Length": body.length });
+  res.end(method === "HEAD" ? undefined : body);
+}
+
+function sendRefusal(res: ServerResponse, { status, headers, body }: PaymentRequiredAnswer): void {
+  res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
+  res.end(body);
+}
+
+/** A buyer that has gone gets nothing, and finds its answer under the same credential. */
+function sendWhole(res: ServerResponse, { status, fields, body }: WholeAnswer): void {
+  const hasNoBody = status === 204 || status === 304;
+  const length: readonly (readonly [string, string])[] = hasNoBody
+    ? []
+    : [["Content-Length", String(body.length)]];
+  res.writeHead(status, [...fields, ...length].flat());
+  res.end(hasNoBody ? undefined : body);
+}
