@@ -1,1 +1,1 @@
-export {};
+export { migrations, tables } from "./tables.ts";

@@ -1,0 +1,100 @@
+import { type Id, type Instant, type Money, newId } from "@remit/kernel";
+import type { Booking } from "@remit/rails";
+import type { Leg, MerchantOwner } from "./chart.ts";
+
+export type EntryKind = "capture" | "refund" | "booking" | "reversal";
+
+/**
+ * One posting to the books. (object, transition, ordinal) says what happened, once, whatever brought the news: an object
+ * is a payment, a refund, or a balance transaction of Stripe.
+ */
+export type Entry = {
+  readonly id: Id<"entry">;
+  readonly kind: EntryKind;
+  readonly object: string;
+  readonly transition: string;
+  readonly ordinal: number;
+  readonly charge: Id<"charge"> | null;
+  readonly reverses: Id<"entry"> | null;
+  readonly at: Instant;
+  readonly legs: readonly Leg[];
+};
+
+export type Paid = {
+  readonly charge: Id<"charge">;
+  readonly owner: MerchantOwner;
+  readonly at: Instant;
+};
+
+/** A captured payment: owed to the merchant but for the fee, until Stripe has booked it. */
+export function captureEntry(paid: Paid & { payment: Id<"payment">; captured: Money; fee: Money }): Entry {
+  const { captured, fee, owner } = paid;
+  const asset = captured.asset.code;
+  return entryOf("capture", { ...paid, object: paid.payment, transition: "captured" }, [
+    { code: "card_clearing", asset, units: captured.units },
+    { code: "merchant_payable", owner, asset, units: fee.units - captured.units },
+    { code: "platform_fees", asset, units: -fee.units },
+  ]);
+}
+
+/** A refund is the merchant's to bear in full; the fee for having captured stays. */
+export function refundEntry(paid: Paid & { refund: Id<"refund">; refunded: Money }): Entry {
+  const { refunded, owner } = paid;
+  const asset = refunded.asset.code;
+  return entryOf("refund", { ...paid, object: paid.refund, transition: "refunded" }, [
+    { code: "merchant_payable", owner, asset, units: refunded.units },
+    { code: "card_clearing", asset, units: -refunded.units },
+  ]);
+}
+
+/** What Stripe has booked of a capture (`into`) or of a refund (`out_of`) on our balance, and what it kept for it. */
+export function bookingEntry(
+  paid: Omit<Paid, "owner">,
+  { id, amount, fee }: Booking,
+  direction: "into" | "out_of",
+): Entry {
+  const asset = amount.asset.code;
+  const moved = direction === "into" ? amount.units : -amount.units;
+  return entryOf("booking", { ...paid, object: id, transition: "booked" }, [
+    { code: "card_clearing", asset, units: -moved },
+    { code: "processor_fees", asset, units: fee.units },
+    { code: "stripe_balance", asset, units: moved - fee.units },
+  ]);
+}
+
+/** An entry is never changed: this one takes it back. */
+export const reversalOf = (entry: Entry, at: Instant): Entry => ({
+  ...entry,
+  id: newId("entry"),
+  kind: "reversal",
+  object: entry.id,
+  transition: "reversed",
+  ordinal: 1,
+  reverses: entry.id,
+  at,
+  legs: entry.legs.map((leg) => ({ ...leg, units: -leg.units })),
+});
+
+type Heading = {
+  readonly object: string;
+  readonly transition: string;
+  readonly charge: Id<"charge">;
+  readonly at: Instant;
+};
+
+const entryOf = (
+  kind: EntryKind,
+  { object, transition, charge, at }: Heading,
+  legs: readonly Leg[],
+): Entry => ({
+  id: newId("entry"),
+  kind,
+  object,
+  transition,
+  ordinal: 1,
+  charge,
+  reverses: null,
+  at,
+  // A fee of nothing moves nothing.
+  legs: legs.filter(({ units }) => units !== 0n),
+});

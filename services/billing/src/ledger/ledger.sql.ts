@@ -1,0 +1,86 @@
+import { type Asset, type Id, type Instant, invariant } from "@remit/kernel";
+import { type Sql, sql, sqlTime } from "@remit/platform/sql";
+import { accountIdOf, chart, type Leg, tenantOf } from "./chart.ts";
+import type { Entry } from "./entries.ts";
+import type { FeeSchedule } from "./fees.ts";
+import type { Account, EntriesQuery, PostedEntry } from "./ledger.ts";
+
+export const accountIdsOf = (legs: readonly Leg[]): string[] => legs.map(accountIdOf);
+
+export async function postEntries(tx: Sql, entries: readonly Entry[]): Promise<Id<"entry">[]> {
+  if (entries.length === 0) return [];
+  const written = await tx.many<{ id: Id<"entry"> }>(
+    sql`select ledger_post as id from ledger_post(${JSON.stringify(entries.map(jsonOf))}::jsonb)`,
+  );
+  return written.map(({ id }) => id);
+}
+
+const jsonOf = (entry: Entry): object => ({
+  ...entry,
+  at: sqlTime(entry.at),
+  legs: entry.legs.map((leg) => ({
+    tenant: tenantOf(leg),
+    account: accountIdOf(leg),
+    code: leg.code,
+    merchant: leg.owner?.merchant ?? null,
+    asset: leg.asset,
+    side: chart[leg.code].side,
+    units: String(leg.units),
+  })),
+});
+
+export async function feeSchedule(
+  tx: Sql,
+  of: { rail: string; merchant: Id<"merchant">; asset: Asset; at: Instant },
+): Promise<FeeSchedule> {
+  const found = await tx.maybe<{ basis_points: number; fixed_minor: bigint; minimum_minor: bigint }>(sql`
+    select basis_points, fixed_minor, minimum_minor from fee_schedules
+    where rail = ${of.rail} and (merchant_id is null or merchant_id = ${of.merchant})
+      and (currency is null or currency = ${of.asset.code})
+      and effective_from <= ${sqlTime(of.at)} and (effective_until is null or effective_until > ${sqlTime(of.at)})
+    order by (merchant_id is not null) desc, (currency is not null) desc, effective_from desc, id desc
+    limit 1`);
+  invariant(found !== undefined, "every rail has a default fee schedule");
+  return { basisPoints: BigInt(found.basis_points), fixed: found.fixed_minor, minimum: found.minimum_minor };
+}
+
+export type CheckedAsset = {
+  readonly asset: string;
+  readonly imbalance: bigint;
+  readonly accounts: bigint;
+  readonly entries: bigint;
+  readonly drifted: bigint;
+  readonly unbalanced: bigint;
+};
+
+export async function checkBooks(tx: Sql): Promise<CheckedAsset[]> {
+  type Row = Omit<CheckedAsset, "imbalance"> & { imbalance: string };
+  const found = await tx.many<Row>(
+    sql`select asset, imbalance, accounts, entries, drifted, unbalanced from ledger_check()`,
+  );
+  return found.map((row) => ({ ...row, imbalance: BigInt(row.imbalance) }));
+}
+
+export async function accounts(tx: Sql): Promise<Account[]> {
+  type Row = Omit<Account, "balance"> & { balance: string };
+  const found = await tx.many<Row>(
+    sql`select id, code, coalesce(merchant_id, tenant_id) as owner, asset, balance from ledger_accounts order by id limit 1000`,
+  );
+  return found.map((row) => ({ ...row, balance: BigInt(row.balance) }));
+}
+
+export async function entries(tx: Sql, { charge, limit }: EntriesQuery): Promise<PostedEntry[]> {
+  type Row = Omit<PostedEntry, "postings"> & {
+    postings: { account: string; asset: string; units: string }[];
+  };
+  const found = await tx.many<Row>(sql`
+    select e.id, e.kind, e.charge_id as charge, e.posted_at as at,
+      jsonb_agg(jsonb_build_object('account', p.account_id, 'asset', p.asset, 'units', p.units::text) order by p.account_id) as postings
+    from ledger_entries e join ledger_postings p on p.entry_id = e.id
+    where ${charge ?? null}::text is null or e.charge_id = ${charge ?? null}
+    group by e.id order by e.id desc limit ${limit}`);
+  return found.map((row) => ({
+    ...row,
+    postings: row.postings.map((posting) => ({ ...posting, units: BigInt(posting.units) })),
+  }));
+}

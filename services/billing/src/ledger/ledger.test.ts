@@ -1,0 +1,321 @@
+import { assetOf, type Id, money, newId, split, systemClock } from "@remit/kernel";
+import type { Database } from "@remit/platform/sql";
+import { type TestDatabase, testDatabase } from "@remit/testkit";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { migrations } from "../tables.ts";
+import type { Leg, MerchantOwner } from "./chart.ts";
+import { bookingEntry, captureEntry, type Entry, refundEntry, reversalOf } from "./entries.ts";
+import { feeOf } from "./fees.ts";
+import { accountsOf, check, entriesOf, feeScheduleOf, isBalanced, post } from "./ledger.ts";
+
+let database: TestDatabase;
+let db: Database;
+beforeAll(async () => {
+  database = await testDatabase({ service: "billing", sources: migrations });
+  db = database.open({ poolMax: 16 });
+});
+afterAll(() => database.drop());
+
+const now = systemClock.now();
+const asset = (code: string) => {
+  const found = assetOf(code);
+  if (found === undefined) throw new TypeError(code);
+  return found;
+};
+const usd = (units: bigint) => money(asset("USD"), units);
+const owner = (): MerchantOwner => ({ tenant: newId("tenant"), merchant: newId("merchant") });
+const write = (...entries: Entry[]) => db.global.transaction((tx) => post(tx, entries));
+const moved = (from: MerchantOwner, to: MerchantOwner, units: bigint, code = "USD"): Entry => ({
+  id: newId("entry"),
+  kind: "capture",
+  object: newId("payment"),
+  transition: "moved",
+  ordinal: 1,
+  charge: null,
+  reverses: null,
+  at: now,
+  legs: [
+    { code: "merchant_payable", owner: from, asset: code, units: -units },
+    { code: "merchant_payable", owner: to, asset: code, units },
+  ],
+});
+const balanceOf = async ({ tenant, merchant }: MerchantOwner, code = "USD") =>
+  (await accountsOf(db, tenant)).find(({ id }) => id === `merchant_payable:${merchant}:${code}`)?.balance ??
+  0n;
+const captured = (of: MerchantOwner, units: bigint, fee: bigint) => {
+  const paid = { charge: newId("charge"), owner: of, at: now, payment: newId("payment") };
+  return captureEntry({ ...paid, captured: usd(units), fee: usd(fee) });
+};
+
+describe("the ledger", () => {
+  test("a capture, its booking and a refund leave the clearing account empty", async () => {
+    const merchant = owner();
+    const charge = newId("charge");
+    const paid = { charge, owner: merchant, at: now };
+    await write(
+      captureEntry({ ...paid, payment: newId("payment"), captured: usd(1000n), fee: usd(59n) }),
+      bookingEntry(paid, { id: "txn_1", amount: usd(1000n), fee: usd(59n) }, "into"),
+    );
+    await write(
+      refundEntry({ ...paid, refund: newId("refund"), refunded: usd(400n) }),
+      bookingEntry(paid, { id: "txn_2", amount: usd(400n), fee: usd(0n) }, "out_of"),
+    );
+    expect(await balanceOf(merchant)).toBe(-541n);
+    const platform = new Map((await accountsOf(db, "platform")).map(({ id, balance }) => [id, balance]));
+    expect(platform.get("card_clearing:USD")).toBe(0n);
+    expect(platform.get("platform_fees:USD")).toBe(-59n);
+    expect(platform.get("stripe_balance:USD")).toBe(541n);
+    expect((await entriesOf(db, merchant.tenant, { charge, limit: 10 })).map(({ kind }) => kind)).toEqual([
+      "refund",
+      "capture",
+    ]);
+    expect(await check(db)).toMatchObject({ balanced: true, assets: [{ asset: "USD", imbalance: 0n }] });
+  });
+
+  test("the same news posts once, other news under the same name is refused", async () => {
+    const merchant = owner();
+    const entry = captured(merchant, 1000n, 59n);
+    expect(await write(entry)).toEqual([entry.id]);
+    expect(await write({ ...entry, id: newId("entry") })).toEqual([]);
+    const other = { ...captured(merchant, 1001n, 59n), object: entry.object };
+    await expect(write(other)).rejects.toThrow(/says something else/);
+    expect(await balanceOf(merchant)).toBe(-941n);
+  });
+
+  test("what does not balance, moves nothing or names an account twice is refused on both sides of the wire", async () => {
+    const merchant = owner();
+    const entry = captured(merchant, 1000n, 59n);
+    const broken: Leg[][] = [
+      [{ code: "card_clearing", asset: "USD", units: 5n }],
+      [
+        { code: "card_clearing", asset: "USD", units: 5n },
+        { code: "platform_fees", asset: "USD", units: -4n },
+      ],
+      [
+        { code: "card_clearing", asset: "USD", units: 5n },
+        { code: "platform_fees", asset: "EUR", units: -5n },
+      ],
+      [
+        { code: "card_clearing", asset: "USD", units: 5n },
+        { code: "card_clearing", asset: "USD", units: -5n },
+      ],
+      [
+        { code: "card_clearing", asset: "USD", units: 0n },
+        { code: "platform_fees", asset: "USD", units: 0n },
+      ],
+    ];
+    for (const legs of broken) {
+      expect(isBalanced({ ...entry, legs })).toBe(false);
+      await expect(write({ ...entry, legs })).rejects.toThrow();
+    }
+    await expect(
+      db.global.transaction((tx) =>
+        tx.run({
+          text: "select ledger_post($1::jsonb)",
+          name: "raw",
+          values: [
+            JSON.stringify([
+              {
+                id: "ent_x",
+                legs: [
+                  { asset: "USD", units: "5" },
+                  { asset: "USD", units: "-4" },
+                ],
+              },
+            ]),
+          ],
+        }),
+      ),
+    ).rejects.toMatchObject({ code: "LG001" });
+  });
+
+  test("a merchant's account cannot be taken over by another tenant", async () => {
+    const merchant = owner();
+    await write(captured(merchant, 1000n, 59n));
+    const thief = { ...merchant, tenant: newId("tenant") };
+    await expect(write(captured(thief, 1000n, 59n))).rejects.toMatchObject({ code: "LG003" });
+    expect(await accountsOf(db, thief.tenant)).toEqual([]);
+  });
+
+  test("income cannot turn into a debt: the account's side holds", async () => {
+    const merchant = owner();
+    await expect(
+      write({
+        ...captured(merchant, 1000n, 59n),
+        legs: [
+          { code: "platform_fees", asset: "GBP", units: 10n },
+          { code: "merchant_payable", owner: merchant, asset: "GBP", units: -10n },
+        ],
+      }),
+    ).rejects.toMatchObject({ code: "23514" });
+  });
+
+  test("C14 transfers in both directions at once do not lock each other out", async () => {
+    const [a, b] = [owner(), owner()];
+    await write(moved(a, b, 1n), moved(b, a, 1n));
+    const sixteen = Array.from({ length: 16 }, async (_, worker) => {
+      for (let n = worker; n < 1000; n += 16) await write(n % 2 === 0 ? moved(a, b, 3n) : moved(b, a, 3n));
+    });
+    await Promise.all(sixteen);
+    expect([await balanceOf(a), await balanceOf(b)]).toEqual([0n, 0n]);
+    expect((await check(db)).balanced).toBe(true);
+  });
+
+  test("C15 five hundred captures at once for one merchant lose none", async () => {
+    const merchant = owner();
+    await Promise.all(Array.from({ length: 500 }, () => write(captured(merchant, 1000n, 59n))));
+    expect(await balanceOf(merchant)).toBe(-941n * 500n);
+    expect((await check(db)).balanced).toBe(true);
+  });
+
+  test("R01 after any sequence of operations, with crashes, debits equal credits and balances equal postings", async () => {
+    type Step = {
+      op: "capture" | "refund" | "again" | "reverse";
+      who: number;
+      units: bigint;
+      fee: bigint;
+      crash: boolean;
+    };
+    const steps: fc.Arbitrary<Step> = fc.record({
+      op: fc.constantFrom("capture", "capture", "refund", "again", "reverse"),
+      who: fc.nat(2),
+      units: fc.bigInt(1n, 10n ** 24n),
+      fee: fc.bigInt(0n, 10_000n),
+      crash: fc.boolean(),
+    });
+    const entryFor = ({ op, units, fee }: Step, of: MerchantOwner, last: Entry | undefined): Entry => {
+      const paid = { charge: newId("charge"), owner: of, at: now };
+      if (op === "again" && last !== undefined) return { ...last, id: newId("entry") };
+      if (op === "reverse" && last !== undefined) return reversalOf(last, now);
+      if (op === "refund") return refundEntry({ ...paid, refund: newId("refund"), refunded: usd(units) });
+      return captureEntry({ ...paid, payment: newId("payment"), captured: usd(units + fee), fee: usd(fee) });
+    };
+    let count = 0;
+    const run = async (sequence: readonly Step[]): Promise<void> => {
+      const merchants = [owner(), owner(), owner()];
+      const expected = new Map<string, bigint>();
+      const standing: Entry[] = [];
+      for (const step of sequence) {
+        count += 1;
+        const entry = entryFor(step, merchants[step.who] ?? owner(), standing.at(-1));
+        let written: readonly string[] = [];
+        const crash = new TypeError("the process died here");
+        await db.global
+          .transaction(async (tx) => {
+            written = await post(tx, [entry]);
+            if (step.crash) throw crash;
+          })
+          .catch((error: unknown) => (error === crash ? undefined : Promise.reject(error)));
+        if (step.crash || written.length === 0) continue;
+        if (entry.kind === "reversal") standing.pop();
+        else standing.push(entry);
+        for (const { owner: whose, units } of entry.legs)
+          if (whose !== undefined) expected.set(whose.merchant, (expected.get(whose.merchant) ?? 0n) + units);
+      }
+      for (const of of merchants) expect(await balanceOf(of)).toBe(expected.get(of.merchant) ?? 0n);
+      expect((await check(db)).balanced).toBe(true);
+    };
+    await fc.assert(fc.asyncProperty(fc.array(steps, { minLength: 5, maxLength: 60 }), run), { numRuns: 40 });
+    expect(count).toBeGreaterThan(400);
+  });
+
+  test("R05 the application can neither change nor delete nor insert a posting, nor move a balance", async () => {
+    const merchant = owner();
+    await write(captured(merchant, 1000n, 59n));
+    const forbidden = [
+      "update ledger_postings set units = 1",
+      "delete from ledger_postings",
+      "truncate ledger_postings",
+      "update ledger_entries set kind = 'x'",
+      "delete from ledger_entries",
+      "update ledger_accounts set balance = 0",
+      "delete from ledger_accounts",
+      "insert into ledger_entries (id, kind, object_id, transition, ordinal, posted_at) values ('e', 'x', 'o', 't', 1, now())",
+      "select ledger_write('{}'::jsonb)",
+    ];
+    for (const text of forbidden)
+      await expect(
+        db.of(merchant.tenant).transaction((tx) => tx.run({ text, name: text.slice(0, 40), values: [] })),
+        text,
+      ).rejects.toMatchObject({ code: "42501" });
+    for (const text of [
+      "update ledger_postings set units = 1",
+      "delete from ledger_entries",
+      "truncate ledger_postings cascade",
+    ])
+      await expect(database.asAdmin(text), text).rejects.toMatchObject({ code: "42501" });
+  });
+
+  test("R05 a mistake is put right by a reversing entry, once", async () => {
+    const merchant = owner();
+    const entry = captured(merchant, 1000n, 59n);
+    await write(entry);
+    await write(reversalOf(entry, now));
+    expect(await balanceOf(merchant)).toBe(0n);
+    expect(await write(reversalOf(entry, now))).toEqual([]);
+  });
+
+  test("a balance changed behind the ledger's back is found", async () => {
+    const merchant = owner();
+    await write(captured(merchant, 1000n, 59n));
+    await database.asAdmin("update ledger_accounts set balance = balance + 1 where merchant_id = $1", [
+      merchant.merchant,
+    ]);
+    expect(await check(db)).toMatchObject({ balanced: false });
+    await database.asAdmin("update ledger_accounts set balance = balance - 1 where merchant_id = $1", [
+      merchant.merchant,
+    ]);
+    expect(await check(db)).toMatchObject({ balanced: true });
+  });
+});
+
+describe("R02 fees", () => {
+  const schedule = { basisPoints: 290n, fixed: 30n, minimum: 0n };
+
+  test("R02 the fee is the share rounded half to even, plus the fixed part, within minimum and amount", () => {
+    expect(feeOf(usd(1000n), schedule).units).toBe(59n);
+    expect(feeOf(usd(3333n), schedule).units).toBe(127n);
+    expect(feeOf(usd(1n), schedule).units).toBe(1n);
+    expect(feeOf(usd(50n), { ...schedule, fixed: 0n, basisPoints: 100n }).units).toBe(0n);
+    expect(feeOf(usd(150n), { ...schedule, fixed: 0n, basisPoints: 100n }).units).toBe(2n);
+    expect(feeOf(usd(100n), { basisPoints: 0n, fixed: 0n, minimum: 40n }).units).toBe(40n);
+    expect(feeOf(usd(3n), { basisPoints: 3333n, fixed: 0n, minimum: 0n }).units).toBe(1n);
+  });
+
+  test("R02 fee and payout sum to the whole, and ten thousand splits lose no unit", () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt(1n, 10n ** 15n),
+        fc.bigInt(0n, 10_000n),
+        fc.bigInt(0n, 100n),
+        (units, basisPoints, fixed) => {
+          const fee = feeOf(usd(units), { basisPoints, fixed, minimum: 0n }).units;
+          expect(fee >= 0n && fee <= units).toBe(true);
+          const parts = split(usd(units), [basisPoints, 10_000n - basisPoints]);
+          expect(parts.reduce((sum, part) => sum + part.units, 0n)).toBe(units);
+        },
+      ),
+      { numRuns: 10_000 },
+    );
+  });
+
+  test("the most specific schedule in effect wins", async () => {
+    const merchant: Id<"merchant"> = newId("merchant");
+    const add = (columns: string, values: string) =>
+      database.asAdmin(
+        `insert into fee_schedules (rail, basis_points, fixed_minor, effective_from${columns}) values (${values})`,
+      );
+    const read = (code: string) =>
+      db.global.transaction((tx) =>
+        feeScheduleOf(tx, { rail: "card", merchant, asset: asset(code), at: now }),
+      );
+    expect(await read("USD")).toEqual({ basisPoints: 290n, fixed: 30n, minimum: 0n });
+    await add(", merchant_id", `'card', 200, 20, '2026-02-01', '${merchant}'`);
+    await add(", merchant_id, effective_until", `'card', 1, 1, '2026-03-01', '${merchant}', '2026-04-01'`);
+    await add(", merchant_id, currency", `'card', 150, 10, '2026-02-01', '${merchant}', 'EUR'`);
+    await add(", merchant_id", `'card', 0, 0, '2099-01-01', '${merchant}'`);
+    expect((await read("USD")).basisPoints).toBe(200n);
+    expect((await read("EUR")).basisPoints).toBe(150n);
+  });
+});

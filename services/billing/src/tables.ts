@@ -1,0 +1,17 @@
+import type { MigrationSource } from "@remit/platform/sql";
+
+/** What each table is, for the test that compares this with the database (T03). */
+export const tables = {
+  fee_schedules: "global",
+  instruments: "tenant",
+  ledger_accounts: "tenant",
+  ledger_entries: "global",
+  ledger_postings: "tenant",
+  payments: "tenant",
+  refunds: "tenant",
+  stripe_customers: "tenant",
+} as const;
+
+export const migrations: readonly MigrationSource[] = [
+  { name: "billing", directory: new URL("../migrations/", import.meta.url) },
+];
