@@ -55,7 +55,7 @@ export const takeQueued = (tx: Sql, tenant: string, limit: number): Promise<Body
   tx.many(sql`
     with taken as (
       delete from audit_queue where tenant_id = ${tenant} and event_id in
-        (select event_id from audit_queue where tenant_id = ${tenant} order by event_id limit ${limit} for update)
+        (select event_id from audit_queue where tenant_id = ${tenant} order by event_id limit ${limit})
       returning event_id)
     select event_id, body from taken join audit_rows using (event_id)
     where audit_rows.tenant_id = ${tenant} order by at, event_id`);

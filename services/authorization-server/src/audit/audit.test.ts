@@ -1,0 +1,277 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Id, newId } from "@remit/kernel";
+import { createSigningKeys, loadKek } from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import { createLog } from "@remit/platform/telemetry";
+import { newEvent, type RemitEvent } from "@remit/protocol";
+import { type TestDatabase, testClock, testDatabase } from "@remit/testkit";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createFileAnchor } from "./anchor.ts";
+import { type AuditDeps, readEntries, sequence, signCheckpoint } from "./audit.ts";
+import { createAuditRecorder } from "./recorder.ts";
+import { verifyLog } from "./verify.ts";
+
+const clock = testClock();
+const log = createLog({ service: "test", level: "silent" });
+const recorder = createAuditRecorder(clock);
+const record = async (tx: Parameters<typeof recorder.record>[0], event: RemitEvent): Promise<void> => {
+  await recorder.record(tx, event);
+};
+let directory = "";
+let database: TestDatabase;
+let db: Database;
+let deps: AuditDeps;
+let tenant: Id<"tenant">;
+
+beforeAll(async () => {
+  directory = await mkdtemp(path.join(tmpdir(), "remit-audit-"));
+  const sources = [
+    { name: "authorization-server", directory: new URL("../../migrations/", import.meta.url) },
+  ];
+  database = await testDatabase({ service: "authorization_server", sources });
+  db = database.open({ record });
+  const keys = createSigningKeys({
+    db,
+    kek: await loadKek(directory),
+    clock,
+    log,
+    purposes: [{ purpose: "audit", alg: "ES256", evidence: true, tokenLifeMsMax: 0 }],
+  });
+  await keys.load();
+  deps = {
+    db,
+    keys,
+    anchor: createFileAnchor(path.join(directory, "anchor")),
+    clock,
+    issuer: "http://localhost:3000",
+  };
+});
+
+afterAll(async () => {
+  await database.drop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+  tenant = newId("tenant");
+});
+
+/** Runs SQL as somebody who owns the database and has switched its triggers off. */
+function tamper(text: string, values: readonly (string | number)[] = []): Promise<unknown> {
+  const filled = values.reduce<string>(
+    (sql, value, index) => sql.replaceAll(`$${index + 1}`, `'${value}'`),
+    text,
+  );
+  const each = (state: string): string =>
+    ["audit_rows", "audit_chain", "audit_checkpoints"]
+      .map((table) => `alter table ${table} ${state} trigger user;`)
+      .join(" ");
+  return database.asAdmin(`${each("disable")} ${filled}; ${each("enable")}`);
+}
+
+const eventOf = (of: Id<"tenant"> = tenant, subject: string = newId("charge")): RemitEvent =>
+  newEvent(
+    "charge.captured",
+    { tenant: of, actor: { type: "system", id: "test" }, subject, payload: { amount_minor: 1000 } },
+    clock.now(),
+  );
+
+const recordOne = (event: RemitEvent = eventOf(), pool: Database = db): Promise<void> =>
+  pool.of(tenant).transaction((tx) => tx.record(event));
+
+/** Ten entries in the chain, a checkpoint over the first eight. */
+async function tenEntries(): Promise<void> {
+  for (let i = 0; i < 8; i++) await recordOne();
+  await sequence(deps, tenant);
+  await signCheckpoint(deps, tenant);
+  for (let i = 0; i < 2; i++) await recordOne();
+  await sequence(deps, tenant);
+}
+
+test("an untouched log verifies, entry by entry, up to its head", async () => {
+  await tenEntries();
+  expect(await verifyLog(deps, tenant)).toMatchObject({ verified: true, checkedCount: 10, headSeq: 10 });
+});
+
+test("an event recorded twice stands in the log once", async () => {
+  const event = eventOf();
+  await recordOne(event);
+  await recordOne(event);
+  expect(await sequence(deps, tenant)).toBe(1);
+});
+
+test("L11 when the event cannot be recorded, the change is rolled back with it", async () => {
+  const event = eventOf();
+  const failing = database.open({ record: () => Promise.reject(new Error("no room for the log")) });
+  const change = failing.of(tenant).transaction(async (tx) => {
+    await recorder.record(tx, event);
+    await tx.record(event);
+  });
+  await expect(change).rejects.toThrow("no room for the log");
+  expect(await sequence(deps, tenant)).toBe(0);
+});
+
+test("L11 a change that rolls back leaves no event", async () => {
+  const change = db.of(tenant).transaction(async (tx) => {
+    await tx.record(eventOf());
+    throw new Error("changed our mind");
+  });
+  await expect(change).rejects.toThrow("changed our mind");
+  expect(await sequence(deps, tenant)).toBe(0);
+});
+
+test("C18 1,000 appends from three processes' pools make one chain without a gap or a fork", async () => {
+  const pools = [db, database.open({ record }), database.open({ record })];
+  let left = 1000;
+  // Eight writers a process: more would wait for a connection longer than a request may.
+  const appends = Array.from({ length: 24 }, async (_, writer) => {
+    while (left-- > 0) await recordOne(eventOf(), pools[writer % 3]);
+  });
+  const sequencers = pools.map((pool) => sequence({ ...deps, db: pool }, tenant));
+  await Promise.all([...appends, ...sequencers]);
+  await Promise.all(pools.map((pool) => sequence({ ...deps, db: pool }, tenant)));
+  const entries = await readEntries(db, tenant, { after: 0, limit: 2000 });
+  expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 1000 }, (_, i) => i + 1));
+  expect(await verifyLog(deps, tenant)).toMatchObject({ verified: true, checkedCount: 1000 });
+});
+
+test("a tenant sees nothing of another tenant's log", async () => {
+  await tenEntries();
+  expect(await readEntries(db, newId("tenant"), { after: 0, limit: 100 })).toEqual([]);
+});
+
+describe("the database itself refuses", () => {
+  test.each(["audit_rows", "audit_chain", "audit_checkpoints"])(
+    "L10 UPDATE, DELETE and TRUNCATE of %s, for its owner too",
+    async (table) => {
+      await tenEntries();
+      for (const statement of [
+        `update ${table} set tenant_id = tenant_id`,
+        `delete from ${table}`,
+        `truncate ${table} cascade`,
+      ])
+        await expect(database.asAdmin(statement)).rejects.toThrow();
+    },
+  );
+});
+
+describe("whoever owns the database is found out", () => {
+  beforeEach(tenEntries);
+
+  const broken = async (seq: number): Promise<void> => {
+    const verdict = await verifyLog(deps, tenant);
+    expect(verdict.verified).toBe(false);
+    expect(verdict.brokenAt?.seq).toBe(seq);
+  };
+  const rowAt =
+    "event_id = (select event_id from audit_chain where tenant_id = $1 and seq = $2) and tenant_id = $1";
+
+  test.each([
+    ["amount", "amount_minor", "amount_minor_"],
+    ["tenant", "tenant_id", "tenant_ix"],
+    ["event", "charge.captured", "charge.refunded"],
+    ["actor", '"system"', '"agent"'],
+    ["retention", "soc2-7y", "soc2-1y"],
+  ])("L01 an UPDATE of the %s in a body is found at its place", async (_what, from, to) => {
+    await tamper(`update audit_rows set body = replace(body, '${from}', '${to}') where ${rowAt}`, [
+      tenant,
+      4,
+    ]);
+    await broken(4);
+  });
+
+  test("L01 a body changed together with its digest is found at its place", async () => {
+    await tamper(
+      `update audit_rows set body = replace(body, '1000', '9000'), digest = sha256(convert_to(replace(body, '1000', '9000'), 'UTF8')) where ${rowAt}`,
+      [tenant, 4],
+    );
+    await broken(4);
+  });
+
+  test.each(["prev_hash", "entry_hash"])(
+    "L01 an UPDATE of %s in the chain is found at its place",
+    async (column) => {
+      await tamper(`update audit_chain set ${column} = repeat('B', 43) where tenant_id = $1 and seq = $2`, [
+        tenant,
+        4,
+      ]);
+      await broken(4);
+    },
+  );
+
+  test("L02 a DELETE of one entry is found", async () => {
+    await tamper("delete from audit_chain where tenant_id = $1 and seq = 5", [tenant]);
+    await broken(5);
+  });
+
+  test("L02 a DELETE of the first entry is found", async () => {
+    await tamper("delete from audit_chain where tenant_id = $1 and seq = 1", [tenant]);
+    await broken(1);
+  });
+
+  test("L02 a DELETE of a range is found", async () => {
+    await tamper("delete from audit_chain where tenant_id = $1 and seq between 3 and 6", [tenant]);
+    await broken(3);
+  });
+
+  test("L03 a tail cut below the last signed checkpoint is found", async () => {
+    await tamper("delete from audit_chain where tenant_id = $1 and seq > 7", [tenant]);
+    await broken(8);
+  });
+
+  test("L03 a tail cut with its checkpoints is found by the checkpoint kept outside", async () => {
+    await tamper("delete from audit_chain where tenant_id = $1 and seq > 5", [tenant]);
+    await tamper("delete from audit_checkpoints where tenant_id = $1", [tenant]);
+    await broken(6);
+  });
+
+  test("L03 rows whose place was removed from the chain are found", async () => {
+    await tamper("delete from audit_chain where tenant_id = $1 and seq > 9", [tenant]);
+    await broken(10);
+  });
+
+  test("L04 two entries that changed places are found", async () => {
+    await tamper("update audit_chain set seq = 100 where tenant_id = $1 and seq = 3", [tenant]);
+    await tamper("update audit_chain set seq = 3 where tenant_id = $1 and seq = 4", [tenant]);
+    await tamper("update audit_chain set seq = 4 where tenant_id = $1 and seq = 100", [tenant]);
+    await broken(3);
+  });
+
+  test("L05 a forged row that the log never took is found", async () => {
+    const text = `insert into audit_rows select tenant_id, 'evt_forged', at, event, subject, body, digest from audit_rows where ${rowAt}`;
+    await tamper(text, [tenant, 1]);
+    await broken(11);
+  });
+
+  test("L06 a chain recomputed from a changed entry on differs from the signed checkpoint", async () => {
+    await tamper("delete from audit_chain where tenant_id = $1", [tenant]);
+    await tamper(
+      "update audit_rows set body = replace(body, '1000', '9000'), digest = sha256(convert_to(replace(body, '1000', '9000'), 'UTF8')) where tenant_id = $1",
+      [tenant],
+    );
+    await tamper("delete from audit_heads where tenant_id = $1", [tenant]);
+    await tamper("insert into audit_queue select tenant_id, event_id from audit_rows where tenant_id = $1", [
+      tenant,
+    ]);
+    await sequence(deps, tenant);
+    await broken(8);
+  });
+
+  test("a checkpoint that somebody else signed is found", async () => {
+    await tamper("update audit_checkpoints set jws = jws || 'A' where tenant_id = $1", [tenant]);
+    expect((await verifyLog(deps, tenant)).verified).toBe(false);
+  });
+});
+
+test("L09 what one member ends with is not what the next begins with", async () => {
+  const of = (subject: string, id: string): string =>
+    recorder.leafDigestOf({
+      ...eventOf(),
+      id: "evt_00000000000000000000000000" as Id<"event">,
+      subject,
+      actor: { type: "system", id },
+    });
+  expect(of("ab", "c")).not.toBe(of("a", "bc"));
+});
