@@ -398,6 +398,19 @@ test("D10 closing finishes what is in flight and takes nothing new", async () =>
   await expect(fetch(`${origin}/livez`)).rejects.toThrow();
 });
 
+test("D10 a connection that never asks for anything does not hold up the end", async () => {
+  const origin = await open([]);
+  const http = running.pop();
+  const socket = connect(Number(new URL(origin).port), "127.0.0.1");
+  await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
+  const gone = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  socket.resume();
+  socket.on("error", () => undefined);
+  await http?.close();
+  await gone;
+  expect(socket.destroyed).toBe(true);
+});
+
 test("a busy port is refused in words, with what to do", async () => {
   const origin = await open([]);
   const port = Number(new URL(origin).port);

@@ -1,10 +1,11 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Clock, invariant } from "@remit/kernel";
+import { invariant } from "@remit/kernel";
 import { Problem, toProblemJson } from "@remit/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
-import { StartRefused, settledWithin } from "../host/index.ts";
+import { StartRefused } from "../host/index.ts";
+import { prepareDrain } from "./drain.ts";
 import { type Edge, openCall } from "./edge.ts";
 import { healthRoutes } from "./health.ts";
 import { openApiOf } from "./openapi.ts";
@@ -32,8 +33,6 @@ const bodyBytesMax = 64 * 1024;
 // A presentation, its access token and the offer travel in headers.
 const headerBytesMax = 48 * 1024;
 const requestTimeoutMs = 30_000;
-const drainMs = 25_000;
-const drainStepMs = 50;
 
 /** An HTTP server for declared routes, pages and mounts. Nothing is bound before `listen`. */
 export function createHttp(options: HttpOptions): Http {
@@ -53,6 +52,7 @@ export function createHttp(options: HttpOptions): Http {
     );
   declared.push(openApiRoute(openApi));
   const app = openFastify(edge, () => state.draining);
+  const drain = prepareDrain(app, options.clock);
   let metricsServer: Server | undefined;
   return {
     add(...routes) {
@@ -74,23 +74,13 @@ export function createHttp(options: HttpOptions): Http {
     },
     async close() {
       state.draining = true;
-      await drain(app, options.clock);
+      await drain();
       metricsServer?.closeAllConnections();
       await new Promise<void>((resolve) =>
         metricsServer ? metricsServer.close(() => resolve()) : resolve(),
       );
     },
   };
-}
-
-/** Waits for what is in flight. A connection that falls idle meanwhile is closed soon, not when its client tires of it. */
-async function drain(app: FastifyInstance, clock: Clock): Promise<void> {
-  const giveUpAt = clock.monotonicNs() + BigInt(drainMs) * 1_000_000n;
-  const closed = app.close();
-  while (!(await settledWithin(closed, drainStepMs))) {
-    if (clock.monotonicNs() < giveUpAt) app.server.closeIdleConnections();
-    else app.server.closeAllConnections();
-  }
 }
 
 const openApiRoute = (openApi: () => Record<string, unknown>): Route =>
