@@ -30,9 +30,16 @@ export const toRfc3339 = (at: Instant): string => new Date(at).toISOString();
 
 /** Parses RFC 3339 §5.6 strictly (`2026-11-22T10:00:00Z`, offsets allowed); undefined when it is none. */
 export function fromRfc3339(text: string): Instant | undefined {
-  if (!/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.test(text)) return undefined;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) || ms < 0 ? undefined : (ms as Instant);
+  const match = /^(\d{4}-\d\d)-(\d\d)[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.exec(text);
+  const ms = match === null ? Number.NaN : Date.parse(text);
+  if (Number.isNaN(ms) || ms < 0 || Number(match?.[2]) > daysOf(match?.[1])) return undefined;
+  return ms as Instant;
+}
+
+// Date.parse takes 30 February for 2 March; day 0 of the next month is the last of this one.
+function daysOf(month = ""): number {
+  const [year, number] = month.split("-").map(Number);
+  return new Date(Date.UTC(year ?? 0, number ?? 0, 0)).getUTCDate();
 }
 
 /** RFC 7519 §2 NumericDate, whole seconds, rounded down. */
