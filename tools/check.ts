@@ -16,6 +16,7 @@ const steps: Readonly<Record<string, readonly string[]>> = {
   format: [bin("biome"), "check", "--error-on-warnings", "."],
   lint: [bin("oxlint"), "--type-aware", "--deny-warnings"],
   tidy: script("tools/tidy/main.ts"),
+  faults: [...script("tools/faults.ts"), "--check"],
   rules: [bin("depcruise"), "--config", "tools/dependency-rules.cjs", "packages", "services"],
   unused: [bin("knip"), "--no-progress"],
   tests: [
