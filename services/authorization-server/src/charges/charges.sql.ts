@@ -228,19 +228,25 @@ export async function listCharges(
   return found.map(chargeOf);
 }
 
-/** The refund of a request, made once per key; `made` is false for a retry. */
-export async function claimRefund(
-  tx: TenantTx,
-  refund: { id: Id<"refund">; charge: Id<"charge">; key: string; minor: bigint; now: Instant },
-): Promise<boolean> {
-  const { count } =
-    await tx.run(sql`insert into charge_refunds (tenant_id, id, charge_id, request_key, amount_minor,
-      asked_at)
-    values (${tx.tenant}, ${refund.id}, ${refund.charge}, ${refund.key}, ${refund.minor}, ${sqlTime(refund.now)})
-    on conflict (tenant_id, charge_id, request_key) do nothing`);
-  return count === 1;
+/** Whether the request has made its refund. Ask with the charge locked. */
+export async function hasRefund(tx: Sql, charge: Id<"charge">, key: string): Promise<boolean> {
+  const row = await tx.one<{ known: boolean }>(sql`select exists (select 1 from charge_refunds
+    where charge_id = ${charge} and request_key = ${key}) as known`);
+  return row.known;
 }
 
-export async function endRefund(tx: Sql, id: Id<"refund">, now: Instant): Promise<void> {
-  await tx.run(sql`update charge_refunds set done_at = ${sqlTime(now)} where id = ${id} and done_at is null`);
+export async function insertRefund(
+  tx: TenantTx,
+  refund: { id: Id<"refund">; charge: Id<"charge">; key: string; minor: bigint; now: Instant },
+): Promise<void> {
+  await tx.run(sql`insert into charge_refunds (tenant_id, id, charge_id, request_key, amount_minor, asked_at)
+    values (${tx.tenant}, ${refund.id}, ${refund.charge}, ${refund.key}, ${refund.minor}, ${sqlTime(refund.now)})`);
+}
+
+/** Ends a refund once: false when it has ended before. */
+export async function endRefund(tx: Sql, id: Id<"refund">, now: Instant): Promise<boolean> {
+  const { count } = await tx.run(
+    sql`update charge_refunds set done_at = ${sqlTime(now)} where id = ${id} and done_at is null`,
+  );
+  return count === 1;
 }

@@ -74,10 +74,11 @@ export type Charge = {
   readonly livemode: boolean;
 };
 
-/** What billing says of a charge: a payment, that it knows none, or nothing we can rely on. */
+/** What billing says of a charge: a payment, that it knows none, that it refuses one, or nothing we can rely on. */
 export type Seen =
   | { readonly kind: "payment"; readonly payment: Payment }
   | { readonly kind: "absent" }
+  | { readonly kind: "refused"; readonly because: string }
   | { readonly kind: "unknown" };
 
 export type PaymentState =
@@ -122,6 +123,8 @@ export type Driver = "caller" | "recovery";
 /** Decides on an answer of billing, whether it came to our call or was read back later: the same words, the same move. */
 export function moveOn(charge: Charge, seen: Seen, driver: Driver): Move {
   if (seen.kind === "unknown") return wait;
+  if (seen.kind === "refused")
+    return charge.state === "authorizing" ? { kind: "declined", because: seen.because } : wait;
   const payment = seen.kind === "payment" ? seen.payment : undefined;
   switch (charge.state) {
     case "authorizing":
@@ -242,11 +245,18 @@ export function recover(charge: Charge, now: Instant): Recovery {
 
 const lookAgainMsMax = hourMs / 4;
 
+/** Whether billing has been asked for something and has not given its outcome. */
+export const isUnderWay = ({ state }: Charge): boolean =>
+  state === "authorizing" || state === "capturing" || state === "releasing" || state === "refunding";
+
 /** When to look again at an unknown outcome: a quarter of its age later, within 1 s and 15 min. */
 export function lookAgainAt(since: Instant, now: Instant): Instant {
   const wanted = Math.max(secondMs, Math.min((now - since) / 4, lookAgainMsMax));
   return after(now, Math.ceil(wanted));
 }
+
+/** Queue of the jobs by which recovery looks at charges; a job's key is the charge's id. */
+export const chargesQueue = "charges";
 
 /** When recovery first looks at a charge: its driver is given this long. */
 export const firstLookAfterMs = 10 * secondMs;

@@ -1,8 +1,10 @@
+export { type Billing, type BillingDeps, createBilling } from "./billing.ts";
 export { chargeRoutes } from "./charges.http.ts";
 export { chargeJobs } from "./charges.jobs.ts";
 export { type Charges, type ChargesDeps, createCharges } from "./charges.operations.ts";
-export type { Charge, ChargeState } from "./charges.ts";
+export { createMerchants, type Merchants } from "./merchants.ts";
 
+/** The tables of this room, by the kind of protection each has. */
 export const chargeTables = {
   charges: "tenant",
   merchant_charges: "tenant",

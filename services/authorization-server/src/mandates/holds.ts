@@ -30,24 +30,30 @@ export async function takeHold(tx: TenantTx, wanted: HoldRequest): Promise<void>
   await rows.insertHold(tx, { ...wanted, windows });
 }
 
-/** The captured part is spent, the rest returns to the budget and to the periods; the use stays counted. */
-export async function captureHold(tx: TenantTx, charge: Id<"charge">, captured: bigint): Promise<void> {
+/**
+ * The captured part is spent, the rest returns to the budget and to the periods; the use stays counted. False when the
+ * hold has ended before: another driver of the same charge was faster.
+ */
+export async function captureHold(tx: TenantTx, charge: Id<"charge">, captured: bigint): Promise<boolean> {
   const hold = await holdOf(tx, charge);
+  if (hold.state !== "held") return false;
   const { spent, freed } = settle(hold, captured);
-  invariant(await rows.endHold(tx, charge, { state: "captured", captured }), "a hold is captured once");
+  if (!(await rows.endHold(tx, charge, { state: "captured", captured }))) return false;
   await rows.moveBudget(tx, hold.mandate, { held: -hold.amount, spent, uses: 0 });
   if (freed > 0n)
     for (const window of hold.windows)
       await rows.giveBackWindow(tx, hold.mandate, { window, amount: freed, uses: 0 });
+  return true;
 }
 
-/** Amount, use and velocity count all return. */
-export async function releaseHold(tx: TenantTx, charge: Id<"charge">): Promise<void> {
+/** Amount, use and velocity count all return. False when the hold has ended before. */
+export async function releaseHold(tx: TenantTx, charge: Id<"charge">): Promise<boolean> {
   const hold = await holdOf(tx, charge);
-  invariant(await rows.endHold(tx, charge, { state: "released", captured: 0n }), "a hold is released once");
+  if (!(await rows.endHold(tx, charge, { state: "released", captured: 0n }))) return false;
   await rows.moveBudget(tx, hold.mandate, { held: -hold.amount, spent: 0n, uses: -1 });
   for (const window of hold.windows)
     await rows.giveBackWindow(tx, hold.mandate, { window, amount: hold.amount, uses: 1 });
+  return true;
 }
 
 /** A refund returns the amount, neither use nor velocity. */

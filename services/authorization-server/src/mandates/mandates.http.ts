@@ -86,11 +86,12 @@ const revokeRoute = ({ db, mandates }: Deps): Route =>
     params: Path,
     body: RevokeMandate,
     answers: { 200: MandateBody, 404: "not_found" },
-    handle: async ({ caller, now }, { params: { id } }) => {
+    handle: async ({ caller, now }, { params: { id }, body }) => {
       const tenant = await tenantFor(mandates, caller, id);
       const asAgent = !caller.scopes.has("wallet:write");
       readable(caller, await mandates.find(tenant, id), asAgent);
-      const why = { because: asAgent ? "given_up_by_agent" : "revoked_by_principal", actor: actorOf(caller) };
+      const because = asAgent ? "given_up_by_agent" : "revoked_by_principal";
+      const why: Why = { because, actor: actorOf(caller), note: body.reason };
       await db.of(tenant).transaction((tx) => mandates.revokeWithin(tx, id, why));
       return { status: 200, body: bodyOf(await existing(mandates, tenant, id), now) };
     },

@@ -36,7 +36,12 @@ export type MandatesDeps = {
 };
 
 /** Why a mandate's state changes, and who changes it. */
-export type Why = { readonly because: string; readonly actor: Actor };
+export type Why = {
+  readonly because: string;
+  readonly actor: Actor;
+  /** In the principal's own words: kept with the mandate, never in an event. */
+  readonly note?: string | undefined;
+};
 
 export type MandateWithBudget = { readonly mandate: Mandate; readonly budget: Budget };
 
@@ -243,7 +248,7 @@ async function changeState(
   if (mandate === undefined) throw new Problem("not_found", { detail: "There is no such mandate." });
   if (!mayBecome(mandate.state, to)) return mandate;
   const now = deps.clock.now();
-  await rows.saveState(tx, id, { state: to, because: why.because, now });
+  await rows.saveState(tx, id, { state: to, because: why.note ?? why.because, now });
   await deps.statusLists.tell(tx, mandate.status, statusOf[to]);
   const payload = { agent: mandate.agent, from: mandate.state, because: why.because };
   await tx.record(newEvent(eventOf[to], { tenant: tx.tenant, actor: why.actor, subject: id, payload }, now));

@@ -1,5 +1,5 @@
 import { minuteMs } from "@remit/kernel";
-import { type Route, route } from "@remit/platform/http";
+import { nothing, type Route, route } from "@remit/platform/http";
 import { Problem, statusList2021MediaType, statusListMediaType } from "@remit/protocol";
 import { z } from "zod";
 import { formOf, type StatusLists, statusListTtlS } from "./status-lists.ts";
@@ -16,7 +16,7 @@ export const statusListRoutes = (lists: StatusLists): Route[] => [
     needs: "public",
     params: ListPath,
     query: ListQuery,
-    answers: { 200: z.string(), 304: z.undefined(), 404: "not_found", 406: "not_acceptable" },
+    answers: { 200: z.string(), 304: nothing, 404: "not_found", 406: "not_acceptable" },
     limit: { count: 600, windowMs: minuteMs, by: "ip" },
     handle: async (call, { params, query }) => {
       const form = formOf(call.header("accept"), query.purpose);

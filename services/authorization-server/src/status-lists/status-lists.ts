@@ -7,6 +7,7 @@ import {
   bitsOfStatus,
   bytesForStatuses,
   canonicalise,
+  isJsonObject,
   type JsonObject,
   Problem,
   type Status,
@@ -145,7 +146,7 @@ function proofOf(
   by: { issuer: string; keys: Pick<SigningKeys, "sign">; now: Instant },
 ): JsonObject {
   const canonical: unknown = JSON.parse(canonicalise(credential));
-  invariant(typeof canonical === "object" && canonical !== null, "a credential is an object");
+  invariant(isJsonObject(canonical), "a credential is an object");
   const [head, , signature] = by.keys.sign("mandate", { typ: "vc+jws" }, canonical).split(".");
   return {
     type: "JsonWebSignature2020",

@@ -1,0 +1,127 @@
+import { type Clock, type Instant, invariant, newId, secondMs } from "@remit/kernel";
+import type { SigningKeys } from "@remit/platform/keys";
+import type { Peer, PeerAnswer } from "@remit/platform/peers";
+import { type InstructionOrder, isProblemCode, makeInstruction } from "@remit/protocol";
+import { PaymentBody, PaymentList } from "@remit/protocol/contracts";
+import type { Charge, Payment, Seen, Verb } from "./charges.ts";
+
+/** Billing as this room needs it: a word about one charge, or what it knows of it. Neither ever throws. */
+export type Billing = {
+  /** Gives billing the instruction; sent again it has no second effect, by (charge, generation, verb, refund). */
+  send(charge: Charge, verb: Verb): Promise<Seen>;
+  read(charge: Charge): Promise<Seen>;
+};
+
+export type BillingDeps = {
+  readonly peer: Peer;
+  readonly origin: string;
+  readonly issuer: string;
+  readonly keys: Pick<SigningKeys, "sign">;
+  readonly clock: Clock;
+  /** Told why an outcome is unknown. */
+  readonly log: { warn(fields: object, text: string): void };
+};
+
+const timeoutMs = 20 * secondMs;
+const unknown: Seen = { kind: "unknown" };
+
+export function createBilling(deps: BillingDeps): Billing {
+  const attempt = async (charge: Charge, work: () => Promise<Seen>): Promise<Seen> => {
+    try {
+      return await work();
+    } catch (error) {
+      // No whole answer: the instruction may or may not have been carried out.
+      deps.log.warn({ charge: charge.id, err: error }, "billing gave no answer");
+      return unknown;
+    }
+  };
+  return {
+    send: (charge, verb) =>
+      attempt(charge, async () => {
+        const jti = newId("request");
+        const answer = await deps.peer.call({
+          origin: deps.origin,
+          method: "POST",
+          path: pathOf(charge, verb),
+          scope: "payments:execute",
+          body: { instruction: instructionOf(deps, charge, { verb, jti, now: deps.clock.now() }) },
+          idempotencyKey: jti,
+          timeoutMs,
+        });
+        return seenOf(answer, charge, verb);
+      }),
+    read: (charge) =>
+      attempt(charge, async () => {
+        const path = `/api/v1/payments?charge=${charge.id}`;
+        const { origin, peer } = deps;
+        const answer = await peer.call({ origin, method: "GET", path, scope: "payments:execute", timeoutMs });
+        if (answer.status !== 200) return unknown;
+        const { data } = PaymentList.parse(answer.body);
+        const payment = data.find(
+          ({ generation, charge: of }) => of === charge.id && generation === charge.generation,
+        );
+        return payment === undefined ? { kind: "absent" } : { kind: "payment", payment: paymentOf(payment) };
+      }),
+  };
+}
+
+/** A hold, and a release of what billing may not know yet, go by charge; all else by the payment's id. */
+function pathOf({ payment }: Charge, verb: Verb): string {
+  if (verb === "hold" || (verb === "release" && payment === undefined)) return "/api/v1/payments";
+  invariant(payment !== undefined, "what is captured or refunded was authorised");
+  return `/api/v1/payments/${payment}/${verb}`;
+}
+
+function instructionOf(
+  { issuer, origin, keys }: BillingDeps,
+  charge: Charge,
+  { verb, jti, now }: { verb: Verb; jti: string; now: Instant },
+): string {
+  const unsigned = makeInstruction({ order: orderOf(charge, verb), issuer, audience: origin, jti, now });
+  return unsigned.finish(keys.sign("instruction", unsigned.header, unsigned.payload));
+}
+
+function orderOf(charge: Charge, verb: Verb): InstructionOrder {
+  const amount =
+    verb === "capture" ? charge.capture : verb === "refund" ? charge.refunding?.amount : charge.amount;
+  invariant(amount !== undefined, "a capture and a refund have their amount");
+  return {
+    op: verb,
+    charge: charge.id,
+    generation: charge.generation,
+    payer: charge.payer,
+    payee: charge.payee,
+    merchant: charge.merchant,
+    instrument: charge.instrument ?? null,
+    amount_minor: Number(amount.units),
+    currency: amount.asset.code,
+    livemode: charge.livemode,
+    ...(verb === "refund" && charge.refunding !== undefined ? { refund: charge.refunding.id } : {}),
+  };
+}
+
+function seenOf({ status, body }: PeerAnswer, charge: Charge, verb: Verb): Seen {
+  if (status === 200 || status === 201 || status === 202) {
+    const payment = PaymentBody.parse(body);
+    invariant(payment.charge === charge.id, "billing answers about the charge it was asked about");
+    return { kind: "payment", payment: paymentOf(payment) };
+  }
+  // 402 is billing's own word that this hold cannot be: it made no payment, or one that has ended.
+  if (verb === "hold" && status === 402) return { kind: "refused", because: codeOf(body) };
+  return unknown;
+}
+
+function codeOf(body: unknown): string {
+  const code = typeof body === "object" && body !== null && "code" in body ? body.code : undefined;
+  return typeof code === "string" && isProblemCode(code) ? code : "payment_declined";
+}
+
+const paymentOf = (body: PaymentBody): Payment => ({
+  id: body.id,
+  generation: body.generation,
+  state: body.status,
+  reference: body.reference ?? undefined,
+  capturedMinor: BigInt(body.captured_minor),
+  refundedMinor: BigInt(body.refunded_minor),
+  declineCode: body.decline_code,
+});

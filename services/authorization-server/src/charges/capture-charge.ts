@@ -1,0 +1,110 @@
+import { type Money, money } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
+import { type Actor, Problem } from "@remit/protocol";
+import { standingOfAgent } from "../agents/index.ts";
+import { findMandate } from "../mandates/index.ts";
+import { isTokenLive } from "../tokens/index.ts";
+import type { ChargesDeps } from "./charges.operations.ts";
+import * as rows from "./charges.sql.ts";
+import { type Charge, type CommitFacts, type CommitRefusal, mayCapture, mayCommit } from "./charges.ts";
+import { type Crossing, cross } from "./crossing.ts";
+import { drive, release } from "./drive.ts";
+import { chargeNow, transitWithin } from "./transitions.ts";
+
+/** What the merchant says when it captures: how much of the hold, and which answer it serves for it. */
+export type CaptureOrder = {
+  readonly amountMinor: number | undefined;
+  readonly responseDigest: string | undefined;
+  readonly requestDigest: string | undefined;
+};
+
+type Passed = { readonly kind: "passed"; readonly charge: Charge };
+type Refused = { readonly kind: "refused"; readonly because: CommitRefusal; readonly charge: Charge };
+
+/** Captures a held charge; a charge captured before is answered as it is. What may not be captured goes back. */
+export async function capture(deps: ChargesDeps, held: Charge, order: CaptureOrder): Promise<Charge> {
+  const charge =
+    held.state === "authorizing" ? await drive(deps, held, { driver: "caller", ask: "read" }) : held;
+  if (charge.capturedAt !== undefined) return charge;
+  if (charge.state === "capturing") return drive(deps, charge, { driver: "caller", ask: "read" });
+  if (charge.state === "authorizing") return charge;
+  const passed = await passCommitPoint(deps, charge, order);
+  if (passed.kind === "refused") return refuse(deps, passed);
+  await failpoint("charge.capturing");
+  return drive(deps, passed.charge, { driver: "caller", ask: "send" });
+}
+
+/** The merchant ships first: from now on revocation no longer stops the capture, until `capture_by`. */
+export async function commit(deps: ChargesDeps, charge: Charge): Promise<Charge> {
+  if (charge.committedAt !== undefined) return charge;
+  const passed = await cross(deps.db, charge, async (crossing): Promise<Passed | Refused> => {
+    const { locked, facts } = await lockForCommit(deps, crossing, charge);
+    const verdict = mayCommit(locked, facts);
+    if (verdict !== "yes") return { kind: "refused", because: verdict, charge: locked };
+    const change = { to: "committed", committedAt: facts.now } as const;
+    const step = { event: "charge.committed", change, actor: merchantOf(charge) } as const;
+    return { kind: "passed", charge: await transitWithin(deps, crossing, { from: locked, step }) };
+  });
+  return passed.kind === "refused" ? refuse(deps, passed) : passed.charge;
+}
+
+/**
+ * The commit point: one transaction locks mandate, agent and charge, decides, and writes `capturing` with the intent.
+ * A revocation either came before and refuses here, or waits for this commit and comes after the money.
+ */
+const passCommitPoint = (deps: ChargesDeps, charge: Charge, order: CaptureOrder): Promise<Passed | Refused> =>
+  cross(deps.db, charge, async (crossing) => {
+    const { locked, facts } = await lockForCommit(deps, crossing, charge);
+    const verdict = mayCapture(locked, facts);
+    if (verdict !== "yes") return { kind: "refused", because: verdict, charge: locked };
+    const amount = amountOf(locked, order);
+    const change: rows.ChargeChange = {
+      to: "capturing",
+      intent: "capture",
+      captureMinor: amount.units,
+      ...(order.responseDigest === undefined ? {} : { responseDigest: order.responseDigest }),
+      ...(order.requestDigest === undefined ? {} : { requestDigest: order.requestDigest }),
+    };
+    const payload = { amount_minor: Number(amount.units), response_digest: order.responseDigest ?? null };
+    const step = { event: "charge.capturing", change, payload, actor: merchantOf(charge) } as const;
+    return { kind: "passed", charge: await transitWithin(deps, crossing, { from: locked, step }) };
+  });
+
+async function lockForCommit(
+  deps: ChargesDeps,
+  crossing: Crossing,
+  charge: Charge,
+): Promise<{ locked: Charge; facts: CommitFacts }> {
+  const tx = await crossing.payer();
+  const mandate = await findMandate(tx, charge.mandate, "share");
+  const agent = await standingOfAgent(tx, charge.agent, "share");
+  const tokenLive = await isTokenLive(tx, charge.token, "share");
+  const locked = await rows.findCharge(tx, charge.id, "update");
+  const facts: CommitFacts = {
+    mandate: mandate?.state ?? "revoked",
+    agentActive: agent?.status === "active",
+    tokenLive,
+    now: deps.clock.now(),
+  };
+  return { locked: locked ?? charge, facts };
+}
+
+function amountOf(charge: Charge, { amountMinor }: CaptureOrder): Money {
+  const wanted = amountMinor === undefined ? charge.amount : money(charge.amount.asset, BigInt(amountMinor));
+  if (wanted.units > charge.amount.units)
+    throw new Problem("invalid_request", { detail: "amount_minor is more than what is held." });
+  return wanted;
+}
+
+/** A refusal of the commit point is final for a charge that still holds something: it is released, then refused. */
+async function refuse(deps: ChargesDeps, { because, charge }: Refused): Promise<Charge> {
+  const now = await chargeNow(deps, charge);
+  if (because === "charge_state_conflict") {
+    if (now.capturedAt !== undefined || now.state === "capturing") return now;
+    throw new Problem(because, { extra: { charge_id: charge.id, status: now.state } });
+  }
+  const ended = await release(deps, now, { because });
+  throw new Problem(because, { extra: { charge_id: charge.id, status: ended.state } });
+}
+
+export const merchantOf = ({ merchantClient }: Charge): Actor => ({ type: "merchant", id: merchantClient });

@@ -1,0 +1,227 @@
+import { type Clock, secondMs, toRfc3339 } from "@remit/kernel";
+import { type Caller, type Route, route } from "@remit/platform/http";
+import { idempotent } from "@remit/platform/idempotency";
+import type { Database } from "@remit/platform/sql";
+import { isProblemCode, Problem } from "@remit/protocol";
+import {
+  CaptureCharge,
+  ChargeBody,
+  ChargeList,
+  CommitCharge,
+  CreateCharge,
+  idOf,
+  RefundCharge,
+  ReleaseCharge,
+} from "@remit/protocol/contracts";
+import { z } from "zod";
+import type { ChargeSide, Charges, OwnCharge, ShownCharge } from "./charges.operations.ts";
+import { type Charge, isUnderWay } from "./charges.ts";
+
+const Path = z.strictObject({ id: idOf("charge") });
+const Page = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: idOf("charge").optional(),
+});
+
+// A handler that died leaves the key free after this; two that run at once meet at the charge's own row.
+const leaseMs = 10 * secondMs;
+
+type Deps = { readonly db: Database; readonly clock: Clock; readonly charges: Charges };
+type Body = z.input<typeof ChargeBody>;
+
+/** The charge API: merchants move their own charges; payers and agents read theirs. */
+export const chargeRoutes = (deps: Deps): Route[] => [
+  createRoute(deps),
+  listRoute(deps),
+  readRoute(deps),
+  ...verbRoutes(deps),
+];
+
+type Keyed = {
+  readonly caller: Caller;
+  readonly idempotencyKey: string;
+  readonly bodyDigest: string;
+};
+
+/** Runs the work once per key; what is still open or was declined is refused and may be asked again. */
+async function once(
+  { db, clock, charges }: Deps,
+  { call, name }: { call: Keyed; name: string },
+  work: () => Promise<Charge>,
+): Promise<{ body: Body; headers: Record<string, string> }> {
+  const { caller, idempotencyKey: key, bodyDigest } = call;
+  const request = {
+    client: caller.client,
+    route: name,
+    key,
+    bodyDigest,
+    clock,
+    keep: "always",
+    leaseMs,
+  } as const;
+  const { answer, replayed } = await idempotent<Body>(db.of(caller.tenant), request, async () => {
+    const charge = settled(await work());
+    return bodyOf(await charges.shown(charge));
+  });
+  return { body: answer, headers: replayed ? { "idempotent-replayed": "true" } : {} };
+}
+
+/** A charge whose outcome is known and is not a payer's no. */
+function settled(charge: Charge): Charge {
+  const extra = { charge_id: charge.id, status: charge.state };
+  if (isUnderWay(charge)) throw new Problem("charge_in_progress", { extra, headers: { "Retry-After": "1" } });
+  const because = charge.because ?? "payment_declined";
+  const wasDeclined = charge.state === "declined" || because === "authentication_required";
+  if (!wasDeclined) return charge;
+  const code = isProblemCode(because) ? because : "payment_declined";
+  throw new Problem(code, { extra: { ...extra, decline_code: because } });
+}
+
+const createRoute = (deps: Deps): Route =>
+  route({
+    method: "POST",
+    path: "/api/v1/charges",
+    summary: "Charge a mandate for one offer: verify, hold, and capture at once or later",
+    needs: { scope: "charges:write" },
+    body: CreateCharge,
+    bodyBytesMax: 256 * 1024,
+    idempotency: "required",
+    answers: {
+      201: ChargeBody,
+      402: "mandate_cap_exceeded",
+      403: "mandate_revoked",
+      409: "presentation_used",
+    },
+    handle: async (call, { body }) => {
+      const { tenant, client } = call.caller;
+      const work = () => deps.charges.create({ tenant, client }, body);
+      return { status: 201, ...(await once(deps, { call, name: "POST /api/v1/charges" }, work)) };
+    },
+  });
+
+const listRoute = ({ charges }: Deps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/charges",
+    summary: "The caller's charges, newest first",
+    needs: { scope: ["charges:write", "wallet:read", "oid4ac:payment"] },
+    query: Page,
+    answers: { 200: ChargeList },
+    handle: async ({ caller }, { query }) => {
+      const found = await charges.list(sideOf(caller), { limit: query.limit + 1, before: query.cursor });
+      const shown = found.slice(0, query.limit);
+      const next = found.length > query.limit ? (shown.at(-1)?.charge.id ?? null) : null;
+      return { status: 200, body: { data: shown.map(bodyOf), next_cursor: next } };
+    },
+  });
+
+const readRoute = ({ charges }: Deps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/charges/:id",
+    summary: "One charge as the caller's side sees it, with its receipt once captured",
+    needs: { scope: ["charges:write", "wallet:read", "oid4ac:payment"] },
+    params: Path,
+    answers: { 200: ChargeBody, 404: "not_found" },
+    handle: async ({ caller }, { params }) => {
+      const shown = await charges.show(sideOf(caller), params.id);
+      if (shown === undefined) throw new Problem("not_found", { detail: "There is no such charge." });
+      return { status: 200, body: bodyOf(shown) };
+    },
+  });
+
+const verbRoutes = (deps: Deps): Route[] => [
+  verbRoute(deps, {
+    verb: "capture",
+    summary: "Take the held money: only now may the answer be delivered",
+    body: CaptureCharge,
+    work: (own, body) =>
+      deps.charges.capture(own, {
+        amountMinor: body.amount_minor,
+        responseDigest: body.response_digest,
+        requestDigest: body.request_digest,
+      }),
+  }),
+  verbRoute(deps, {
+    verb: "release",
+    summary: "Let a hold go: nothing was delivered",
+    body: ReleaseCharge,
+    work: (own, body) => deps.charges.release(own, body.reason),
+  }),
+  verbRoute(deps, {
+    verb: "commit",
+    summary: "Say that the goods have left: revocation no longer stops the capture",
+    body: CommitCharge,
+    work: (own) => deps.charges.commit(own),
+  }),
+  verbRoute(deps, {
+    verb: "refund",
+    summary: "Give captured money back, in whole or in part",
+    body: RefundCharge,
+    work: (own, body, key) => deps.charges.refund(own, { key, amountMinor: body.amount_minor }),
+  }),
+];
+
+type VerbSpec<B extends z.ZodType> = {
+  readonly verb: string;
+  readonly summary: string;
+  readonly body: B;
+  readonly work: (own: OwnCharge, body: z.output<B>, key: string) => Promise<Charge>;
+};
+
+function verbRoute<B extends z.ZodType>(
+  deps: Deps,
+  { verb, summary, body: schema, work }: VerbSpec<B>,
+): Route {
+  const path = `/api/v1/charges/:id/${verb}`;
+  return route({
+    method: "POST",
+    path,
+    summary,
+    needs: { scope: "charges:write" },
+    params: Path,
+    body: schema,
+    idempotency: "required",
+    answers: { 200: ChargeBody, 403: "mandate_revoked", 404: "not_found", 409: "charge_state_conflict" },
+    handle: async (call, { params, body }) => {
+      const { tenant, client } = call.caller;
+      const own = { tenant, client, id: params.id };
+      // The schema given here has parsed the body.
+      const input = body as z.output<B>;
+      const answer = await once(deps, { call, name: `POST ${path}` }, () =>
+        work(own, input, call.idempotencyKey),
+      );
+      return { status: 200, ...answer };
+    },
+  });
+}
+
+/** Whose eyes: a merchant's client sees what it charged, a wallet its tenant's spending, an agent its own. */
+function sideOf({ tenant, client, scopes }: Caller): ChargeSide {
+  if (scopes.has("charges:write")) return { side: "payee", tenant, client };
+  return { side: "payer", tenant, agent: scopes.has("wallet:read") ? undefined : client };
+}
+
+function bodyOf({ charge, receipt }: ShownCharge): Body {
+  return {
+    id: charge.id,
+    status: charge.state,
+    mandate_id: charge.mandate,
+    agent_id: charge.agent,
+    merchant_id: charge.merchant,
+    amount_minor: Number(charge.amountMinor),
+    captured_minor: Number(charge.capturedMinor),
+    refunded_minor: Number(charge.refundedMinor),
+    currency: charge.currency,
+    rail: charge.rail,
+    payment_reference: charge.paymentReference ?? null,
+    offer_digest: charge.offerDigest,
+    ...(charge.state === "declined" ? { decline_code: charge.because ?? "payment_declined" } : {}),
+    generation: charge.generation,
+    livemode: charge.livemode,
+    created_at: toRfc3339(charge.createdAt),
+    serve_by: toRfc3339(charge.serveBy),
+    capture_by: toRfc3339(charge.captureBy),
+    ...(receipt === undefined ? {} : { receipt }),
+  };
+}

@@ -1,0 +1,170 @@
+import type { Clock, Id, Instant } from "@remit/kernel";
+import type { SigningKeys } from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
+import { type Actor, Problem } from "@remit/protocol";
+import type { CreateCharge } from "@remit/protocol/contracts";
+import type { Mandates } from "../mandates/index.ts";
+import type { Receipts } from "../receipts/index.ts";
+import type { Billing } from "./billing.ts";
+import { type CaptureOrder, capture, commit } from "./capture-charge.ts";
+import * as rows from "./charges.sql.ts";
+import { type Charge, isUnderWay, lookAgainAt, recover } from "./charges.ts";
+import { type ChargingClient, createCharge } from "./create-charge.ts";
+import { drive, release } from "./drive.ts";
+import {
+  findMerchantCharge,
+  listMerchantCharges,
+  type MerchantCharge,
+  viewOf,
+} from "./merchant-charges.sql.ts";
+import type { Merchants } from "./merchants.ts";
+import { type RefundOrder, refund } from "./refund-charge.ts";
+import { chargeNow, payerOf } from "./transitions.ts";
+
+export type ChargesDeps = {
+  readonly db: Database;
+  readonly issuer: string;
+  readonly livemode: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Verifies mandates and access tokens: both are ours. */
+  readonly keys: Pick<SigningKeys, "jwks">;
+  readonly mandates: Mandates;
+  readonly receipts: Receipts;
+  readonly billing: Billing;
+  readonly merchants: Merchants;
+};
+
+/** A charge of one merchant's client; another's is as unknown as none. */
+export type OwnCharge = ChargingClient & { readonly id: Id<"charge"> };
+
+/** What its reader may see of a charge, with its receipt once there is one. */
+export type ShownCharge = { readonly charge: MerchantCharge; readonly receipt: string | undefined };
+
+export type ChargePage = { readonly limit: number; readonly before: Id<"charge"> | undefined };
+
+/** The four verbs and their reading, for merchants; reading alone for payers; recovery for the jobs. */
+export type Charges = {
+  create(by: ChargingClient, request: CreateCharge): Promise<Charge>;
+  capture(own: OwnCharge, order: CaptureOrder): Promise<Charge>;
+  commit(own: OwnCharge): Promise<Charge>;
+  release(own: OwnCharge, because: string): Promise<Charge>;
+  refund(own: OwnCharge, order: RefundOrder): Promise<Charge>;
+  /** The charge as the given side sees it; undefined when it is not that side's. */
+  show(side: ChargeSide, id: Id<"charge">): Promise<ShownCharge | undefined>;
+  list(side: ChargeSide, page: ChargePage): Promise<ShownCharge[]>;
+  /** With its receipt, for an answer to who has just moved it. */
+  shown(charge: Charge): Promise<ShownCharge>;
+  /** Moves on a charge that nobody drives; when to look again, or undefined when it is over. */
+  recover(tenant: Id<"tenant">, id: Id<"charge">): Promise<Instant | undefined>;
+};
+
+/** The payee's client sees its own charges; the payer's side its tenant's, or one agent's. */
+export type ChargeSide =
+  | { readonly side: "payee"; readonly tenant: Id<"tenant">; readonly client: string }
+  | { readonly side: "payer"; readonly tenant: Id<"tenant">; readonly agent: string | undefined };
+
+export function createCharges(deps: ChargesDeps): Charges {
+  return {
+    create: (by, request) => create(deps, by, request),
+    capture: async (own, order) => capture(deps, await ownCharge(deps, own), order),
+    commit: async (own) => commit(deps, await ownCharge(deps, own)),
+    release: async (own, because) => releaseOwn(deps, await ownCharge(deps, own), { because, by: own }),
+    refund: async (own, order) => refund(deps, await ownCharge(deps, own), order),
+    show: (side, id) => show(deps, side, id),
+    list: (side, page) => list(deps, side, page),
+    shown: (charge) => deps.db.of(charge.payee).transaction((tx) => withReceipt(deps, tx, viewOf(charge))),
+    recover: (tenant, id) => recoverCharge(deps, tenant, id),
+  };
+}
+
+/** A charge made or found again, driven as far as it goes: `automatic` captures at once. */
+async function create(deps: ChargesDeps, by: ChargingClient, request: CreateCharge): Promise<Charge> {
+  const { charge, first } = await createCharge(deps, by, request);
+  const held = isUnderWay(charge)
+    ? await drive(deps, charge, { driver: "caller", ask: first ? "send" : "read" })
+    : charge;
+  const atOnce = held.state === "authorized" && held.captureMode === "automatic";
+  if (!atOnce) return held;
+  return capture(deps, held, { amountMinor: undefined, responseDigest: undefined, requestDigest: undefined });
+}
+
+async function ownCharge(deps: ChargesDeps, { tenant, client, id }: OwnCharge): Promise<Charge> {
+  const own = await deps.db.of(tenant).transaction((tx) => findMerchantCharge(tx, id, client));
+  const payer = own && (await payerOf(deps, id));
+  if (payer === undefined) throw new Problem("not_found", { detail: "There is no such charge." });
+  return chargeNow(deps, { payer, id });
+}
+
+async function releaseOwn(
+  deps: ChargesDeps,
+  charge: Charge,
+  { because, by }: { because: string; by: ChargingClient },
+): Promise<Charge> {
+  const actor: Actor = { type: "merchant", id: by.client };
+  switch (charge.state) {
+    case "released":
+    case "declined":
+      return charge;
+    case "releasing":
+      return drive(deps, charge, { driver: "recovery", ask: "read" });
+    case "authorizing":
+    case "authorized":
+    case "committed":
+      return release(deps, charge, { because, actor });
+    default:
+      throw new Problem("charge_state_conflict", { extra: { charge_id: charge.id, status: charge.state } });
+  }
+}
+
+async function withReceipt(
+  deps: ChargesDeps,
+  tx: Parameters<Receipts["jwtOf"]>[0],
+  charge: MerchantCharge,
+): Promise<ShownCharge> {
+  const receipt = charge.receipt === undefined ? undefined : await deps.receipts.jwtOf(tx, charge.receipt);
+  return { charge, receipt };
+}
+
+const show = (deps: ChargesDeps, side: ChargeSide, id: Id<"charge">): Promise<ShownCharge | undefined> =>
+  deps.db.of(side.tenant).transaction(async (tx) => {
+    if (side.side === "payee") {
+      const own = await findMerchantCharge(tx, id, side.client);
+      return own && withReceipt(deps, tx, own);
+    }
+    const charge = await rows.findCharge(tx, id);
+    const isOurs = charge !== undefined && (side.agent === undefined || side.agent === charge.agent);
+    return isOurs ? withReceipt(deps, tx, viewOf(charge)) : undefined;
+  });
+
+const list = (deps: ChargesDeps, side: ChargeSide, page: ChargePage): Promise<ShownCharge[]> =>
+  deps.db.of(side.tenant).transaction(async (tx) => {
+    const found =
+      side.side === "payee"
+        ? await listMerchantCharges(tx, { ...page, client: side.client })
+        : (await rows.listCharges(tx, { ...page, agent: side.agent })).map(viewOf);
+    const shown: ShownCharge[] = [];
+    for (const charge of found) shown.push(await withReceipt(deps, tx, charge));
+    return shown;
+  });
+
+async function recoverCharge(
+  deps: ChargesDeps,
+  tenant: Id<"tenant">,
+  id: Id<"charge">,
+): Promise<Instant | undefined> {
+  const charge = await deps.db.of(tenant).transaction((tx) => rows.findCharge(tx, id));
+  if (charge === undefined) return undefined;
+  const now = deps.clock.now();
+  const decision = recover(charge, now);
+  if (decision.kind === "over") return undefined;
+  if (decision.kind === "later") return decision.at;
+  const moved =
+    decision.kind === "release"
+      ? await release(deps, charge, { because: decision.because })
+      : await drive(deps, charge, { driver: "recovery", ask: "read" });
+  if (isUnderWay(moved)) return lookAgainAt(charge.createdAt, now);
+  const next = recover(moved, deps.clock.now());
+  return next.kind === "over" ? undefined : next.kind === "later" ? next.at : now;
+}

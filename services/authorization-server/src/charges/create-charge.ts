@@ -1,0 +1,143 @@
+import { after, type Id, type Instant, newId, parseId, secondMs } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
+import { type AccessTokenClaims, Problem } from "@remit/protocol";
+import type { CreateCharge } from "@remit/protocol/contracts";
+import type { ChargesDeps } from "./charges.operations.ts";
+import { type Charge, captureByMsMax, serveByMsDefault } from "./charges.ts";
+import { cross } from "./crossing.ts";
+import { type Evidence, presentedAt, verifyEvidence } from "./evidence.ts";
+import { claimOf, firstBy, holdFor } from "./hold-charge.ts";
+import type { Merchant } from "./merchants.ts";
+
+/** The merchant's client that asks for the charge. */
+export type ChargingClient = { readonly tenant: Id<"tenant">; readonly client: string };
+
+/** A charge as it stands after a request; `first` when an earlier request made it. */
+export type Created = { readonly charge: Charge; readonly first: boolean };
+
+/**
+ * Verifies, then writes claim, hold, charge and intent in one transaction over payer and payee. The state is
+ * `authorizing` from the start, because the intent to call billing is part of the same commit.
+ */
+export async function createCharge(
+  deps: ChargesDeps,
+  by: ChargingClient,
+  request: CreateCharge,
+): Promise<Created> {
+  const now = deps.clock.now();
+  const merchant = await merchantOf(deps, by);
+  let evidence: Evidence;
+  try {
+    evidence = await verified(deps, { request, merchant, now });
+  } catch (refusal) {
+    const earlier = await firstChargeOf(deps, { request, merchant, now });
+    if (earlier === undefined) throw refusal;
+    return { charge: earlier, first: false };
+  }
+  const { payer, charge } = await chargeOf(deps, { evidence, merchant, request, now });
+  const created = await cross(deps.db, { payer, payee: merchant.tenant }, (crossing) =>
+    holdFor(crossing, { charge, evidence, merchant, now }),
+  );
+  if (created.first) {
+    await failpoint("charge.held");
+    await failpoint("charge.authorizing");
+  }
+  return created;
+}
+
+async function merchantOf(deps: ChargesDeps, by: ChargingClient): Promise<Merchant> {
+  const merchant = await deps.merchants.ofClient(by.client);
+  if (merchant === undefined || merchant.tenant !== by.tenant) throw new Problem("charge_merchant_unknown");
+  if (!merchant.verified) throw new Problem("merchant_not_verified");
+  return merchant;
+}
+
+type Asked = { readonly request: CreateCharge; readonly merchant: Merchant; readonly now: Instant };
+
+/** The evidence; a key that the merchant's known set lacks is looked for once more, since keys rotate. */
+async function verified(deps: ChargesDeps, { request, merchant, now }: Asked): Promise<Evidence> {
+  const issuer = { issuer: deps.issuer, keys: deps.keys.jwks().keys, livemode: deps.livemode };
+  try {
+    return verifyEvidence(request, merchant, { issuer, now });
+  } catch (refusal) {
+    if (!(refusal instanceof Problem) || refusal.code !== "offer_keyid_unknown") throw refusal;
+    const again = await deps.merchants.again(merchant.client);
+    if (again === undefined || again.id !== merchant.id) throw refusal;
+    return verifyEvidence(request, again, { issuer, now });
+  }
+}
+
+/** The charge that this presentation made when it was fresh. */
+async function firstChargeOf(deps: ChargesDeps, asked: Asked): Promise<Charge | undefined> {
+  const then = presentedAt(asked.request.presentation, asked.now);
+  if (then === undefined) return undefined;
+  const evidence = await verified(deps, { ...asked, now: then }).catch(() => undefined);
+  const payer = evidence && (await deps.mandates.tenantOf(evidence.presented.mandate.jti));
+  if (evidence === undefined || payer === undefined) return undefined;
+  return cross(deps.db, { payer, payee: asked.merchant.tenant }, async (crossing) =>
+    firstBy(await crossing.payer(), claimOf(evidence, asked.merchant)),
+  );
+}
+
+async function chargeOf(
+  deps: ChargesDeps,
+  { evidence, merchant, request, now }: Asked & { evidence: Evidence },
+): Promise<{ payer: Id<"tenant">; charge: Charge }> {
+  const { presented, offer, price } = evidence;
+  const payer = await deps.mandates.tenantOf(presented.mandate.jti);
+  if (payer === undefined) throw new Problem("mandate_malformed", { detail: "The mandate is unknown." });
+  const serveByMs = (request.serve_by_s ?? offer.serve_by_s ?? serveByMsDefault / secondMs) * secondMs;
+  const charge: Charge = {
+    id: newId("charge"),
+    payer,
+    payee: merchant.tenant,
+    mandate: presented.mandate.jti,
+    agent: agentOf(presented.accessToken),
+    merchant: merchant.id,
+    merchantClient: merchant.client,
+    merchantOrigin: merchant.origin,
+    state: "authorizing",
+    generation: 1,
+    captureMode: request.capture,
+    commits: offer.commits ?? false,
+    amount: price,
+    capture: undefined,
+    refunded: { asset: price.asset, units: 0n },
+    refunding: undefined,
+    rail: railOf(merchant),
+    instrument: undefined,
+    payment: undefined,
+    paymentReference: undefined,
+    because: undefined,
+    offer: { id: offer.id, evidence: evidence.offerText, digest: evidence.digest, key: evidence.offerKey },
+    mandateHash: presented.mandateHash,
+    presentationHash: presented.presentationHash,
+    token: presented.accessToken,
+    responseDigest: undefined,
+    requestDigest: undefined,
+    serveBy: after(now, serveByMs),
+    captureBy: after(now, captureByMsMax),
+    createdAt: now,
+    authorizedAt: undefined,
+    committedAt: undefined,
+    capturedAt: undefined,
+    receipt: undefined,
+    livemode: deps.livemode,
+  };
+  return { payer, charge };
+}
+
+const agentOf = ({ client_id }: AccessTokenClaims): Id<"agent"> => {
+  const agent = parseId("agent", client_id);
+  if (agent === undefined)
+    throw new Problem("mandate_holder_mismatch", { detail: "The token is not an agent's." });
+  return agent;
+};
+
+/** Mandates are charged by card; a merchant that takes none cannot be paid by one. */
+function railOf({ rails }: Merchant): Charge["rail"] {
+  if (rails.includes("card")) return "card";
+  throw new Problem("mandate_rail_not_allowed", {
+    detail: "The merchant takes no rail that a mandate is charged on.",
+  });
+}

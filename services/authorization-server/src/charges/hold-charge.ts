@@ -1,0 +1,146 @@
+import { after, type Instant, parseId, toBudgetUnits } from "@remit/kernel";
+import { enqueue } from "@remit/platform/jobs";
+import type { TenantTx } from "@remit/platform/sql";
+import { admits, mandateValidUntil, Problem } from "@remit/protocol";
+import { standingOfAgent } from "../agents/index.ts";
+import {
+  assetOfMandate,
+  findMandate,
+  type Mandate,
+  mustAskPrincipal,
+  takeHold,
+  velocityOf,
+} from "../mandates/index.ts";
+import { isTokenLive } from "../tokens/index.ts";
+import * as rows from "./charges.sql.ts";
+import { type Charge, chargesQueue, firstLookAfterMs } from "./charges.ts";
+import type { Crossing } from "./crossing.ts";
+import type { Evidence } from "./evidence.ts";
+import { insertMerchantCharge } from "./merchant-charges.sql.ts";
+import type { Merchant } from "./merchants.ts";
+
+export type Holding = {
+  readonly charge: Charge;
+  readonly evidence: Evidence;
+  readonly merchant: Merchant;
+  readonly now: Instant;
+};
+
+/**
+ * One transaction: claim of the presentation, mandate, budget, charge, and the payee's row. Locks go mandate, agent,
+ * budget, windows; the charge is new. A refusal rolls all of it back, the claim as well.
+ */
+export async function holdFor(
+  crossing: Crossing,
+  holding: Holding,
+): Promise<{ charge: Charge; first: boolean }> {
+  const tx = await crossing.payer();
+  const { evidence, merchant, now } = holding;
+  const claim = claimOf(evidence, merchant);
+  const expiresAt = mandateValidUntil(evidence.presented.mandate);
+  if (!(await rows.claimPresentation(tx, { ...claim, charge: holding.charge.id, expiresAt }))) {
+    const first = await firstBy(tx, claim);
+    // A claim whose charge is not there belongs to a transaction that has just been rolled back.
+    if (first === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+    return { charge: first, first: false };
+  }
+  const mandate = await standingMandate(tx, holding);
+  const charge = { ...holding.charge, instrument: parseId("instrument", mandate.details.instrument) };
+  await takeHold(tx, {
+    mandate: mandate.id,
+    charge: charge.id,
+    amount: toBudgetUnits(charge.amount),
+    asset: assetOfMandate(mandate.details),
+    velocity: velocityOf(mandate.details),
+  });
+  await rows.insertCharge(tx, charge);
+  const look = { charge: charge.id, tenant: charge.payer };
+  const runAt = after(now, firstLookAfterMs);
+  await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt });
+  await insertMerchantCharge(await crossing.payee(), charge);
+  await crossing.record({
+    type: "charge.held",
+    charge: charge.id,
+    actor: { type: "agent", id: charge.agent },
+    payload: heldPayload(charge),
+    now,
+  });
+  return { charge, first: true };
+}
+
+const heldPayload = (charge: Charge) => ({
+  mandate: charge.mandate,
+  agent: charge.agent,
+  merchant: charge.merchant,
+  amount_minor: Number(charge.amount.units),
+  currency: charge.amount.asset.code,
+  rail: charge.rail,
+  offer_digest: charge.offer.digest,
+  mandate_hash: charge.mandateHash,
+  presentation_hash: charge.presentationHash,
+  generation: charge.generation,
+});
+
+export const claimOf = ({ presented, digest }: Evidence, merchant: Merchant): rows.PresentationClaim => ({
+  mandate: presented.mandate.jti,
+  thumbprint: presented.agentThumbprint,
+  merchant: merchant.id,
+  kbNonce: presented.kbNonce,
+  offerDigest: digest,
+});
+
+/** The charge that has the claim, if it is for the same offer; 409 `presentation_used` if it is for another. */
+export async function firstBy(tx: TenantTx, claim: rows.PresentationClaim): Promise<Charge | undefined> {
+  const found = await rows.findClaim(tx, claim);
+  if (found === undefined) return undefined;
+  if (found.offerDigest !== claim.offerDigest) throw new Problem("presentation_used");
+  return rows.findCharge(tx, found.charge);
+}
+
+/** The mandate as the database has it, share-locked, once it admits the purchase and all that it needs still stands. */
+async function standingMandate(tx: TenantTx, { charge, evidence, merchant, now }: Holding): Promise<Mandate> {
+  const mandate = await findMandate(tx, charge.mandate, "share");
+  if (mandate === undefined) throw new Problem("mandate_malformed", { detail: "The mandate is unknown." });
+  await assertAdmitted(tx, mandate, { charge, evidence, merchant });
+  if (mandate.agent !== charge.agent)
+    throw new Problem("mandate_holder_mismatch", { detail: "The token is another agent's." });
+  if (mandate.holderThumbprint !== evidence.presented.agentThumbprint)
+    throw new Problem("mandate_holder_mismatch", { detail: "The mandate is bound to another key." });
+  await assertLive(tx, mandate, { charge, now });
+  return mandate;
+}
+
+async function assertAdmitted(
+  tx: TenantTx,
+  { details }: Mandate,
+  { charge, merchant }: Pick<Holding, "charge" | "evidence" | "merchant">,
+): Promise<void> {
+  const admission = admits(details, {
+    amount: charge.amount,
+    merchantOrigin: merchant.origin,
+    categories: merchant.categories,
+    rail: charge.rail,
+    offerDigest: charge.offer.digest,
+  });
+  if (admission.kind === "refused") throw new Problem(admission.because);
+  if (details.step_up === undefined) return;
+  const firstAtMerchant = !(await rows.hasBoughtAt(tx, charge.mandate, charge.merchant));
+  if (mustAskPrincipal(details, { amount: toBudgetUnits(charge.amount), firstAtMerchant }))
+    throw new Problem("approval_required");
+}
+
+/** Token, agent and mandate, each from its own row (A11, O08): never from a list, a cache or the token itself. */
+async function assertLive(
+  tx: TenantTx,
+  mandate: Mandate,
+  { charge, now }: Pick<Holding, "charge" | "now">,
+): Promise<void> {
+  if (mandate.state === "revoked") throw new Problem("mandate_revoked");
+  if (mandate.state === "suspended") throw new Problem("mandate_suspended");
+  if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
+  const agent = await standingOfAgent(tx, charge.agent, "share");
+  if (agent?.status !== "active") throw new Problem("agent_suspended");
+  if (agent.dpopThumbprint !== mandate.holderThumbprint)
+    throw new Problem("mandate_holder_mismatch", { detail: "The agent's key has changed." });
+  if (!(await isTokenLive(tx, charge.token))) throw new Problem("token_revoked");
+}

@@ -1,0 +1,217 @@
+import { type Id, invariant, toBudgetUnits, toNumericDate } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
+import type { Actor, EventPayload, EventType } from "@remit/protocol";
+import { captureHold, refundHold, releaseHold } from "../mandates/index.ts";
+import type { SignedReceipt } from "../receipts/index.ts";
+import type { ChargesDeps } from "./charges.operations.ts";
+import * as rows from "./charges.sql.ts";
+import type { Charge, Payment } from "./charges.ts";
+import { type Crossing, cross } from "./crossing.ts";
+import { saveMerchantCharge } from "./merchant-charges.sql.ts";
+
+/** Thrown inside a transaction whose condition no longer holds, so that all of it rolls back. */
+class LostRace extends Error {
+  override readonly name = "LostRace";
+}
+
+/** One change of state with all that belongs to it: budget, both sides' rows, both sides' events. */
+type Step = {
+  readonly event: EventType;
+  readonly change: rows.ChargeChange;
+  readonly payload?: EventPayload;
+  readonly actor?: Actor;
+  /** Runs before the charge is touched (locks: budget, windows, charge). False is a lost race. */
+  readonly budget?: (tx: TenantTx) => Promise<boolean>;
+  /** Runs in both tenants after the change. */
+  readonly onEachSide?: (tx: TenantTx) => Promise<void>;
+};
+
+const us: Actor = { type: "system", id: "authorization-server" };
+
+/** Makes the step if the charge is still as `from` says; else the charge as it is now. */
+export async function transit(deps: ChargesDeps, from: Charge, step: Step): Promise<Charge> {
+  try {
+    return await cross(deps.db, from, (crossing) => transitWithin(deps, crossing, { from, step }));
+  } catch (error) {
+    if (!(error instanceof LostRace)) throw error;
+    return chargeNow(deps, from);
+  }
+}
+
+/** The step within an open crossing, whose charge is locked or will be. */
+export async function transitWithin(
+  deps: ChargesDeps,
+  crossing: Crossing,
+  { from, step }: { from: Charge; step: Step },
+): Promise<Charge> {
+  const tx = await crossing.payer();
+  if (step.budget !== undefined && !(await step.budget(tx))) throw new LostRace();
+  const moved = await rows.moveCharge(tx, from, step.change);
+  if (moved === undefined) throw new LostRace();
+  await step.onEachSide?.(tx);
+  const payeeTx = await crossing.payee();
+  await saveMerchantCharge(payeeTx, moved);
+  if (from.payee !== from.payer) await step.onEachSide?.(payeeTx);
+  await crossing.record({
+    type: step.event,
+    charge: from.id,
+    actor: step.actor ?? us,
+    payload: { mandate: from.mandate, generation: from.generation, ...step.payload },
+    now: deps.clock.now(),
+  });
+  return moved;
+}
+
+export async function chargeNow(
+  deps: ChargesDeps,
+  { payer, id }: Pick<Charge, "payer" | "id">,
+): Promise<Charge> {
+  const charge = await deps.db.of(payer).transaction((tx) => rows.findCharge(tx, id));
+  invariant(charge !== undefined, "a charge never disappears");
+  return charge;
+}
+
+export const authorize = (deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> =>
+  transit(deps, charge, {
+    event: "charge.authorized",
+    change: {
+      to: "authorized",
+      payment: payment.id,
+      ...(payment.reference === undefined ? {} : { paymentReference: payment.reference }),
+      authorizedAt: deps.clock.now(),
+    },
+    payload: { payment: payment.id },
+  });
+
+/** Billing said a final no: nothing is held there, so the budget is free again at once. */
+export const decline = (deps: ChargesDeps, charge: Charge, because: string): Promise<Charge> =>
+  transit(deps, charge, {
+    event: "charge.declined",
+    change: { to: "declined", because, endedAt: deps.clock.now() },
+    payload: { because },
+    budget: (tx) => releaseHold(tx, charge.id),
+  });
+
+/** Decides that the charge goes back; billing is told next. The budget stays held until billing has confirmed. */
+export const startRelease = (
+  deps: ChargesDeps,
+  charge: Charge,
+  { because, actor = us }: { because: string; actor?: Actor },
+): Promise<Charge> =>
+  transit(deps, charge, {
+    event: "charge.releasing",
+    change: { to: "releasing", intent: "release", because },
+    payload: { because },
+    actor,
+  });
+
+export const finishRelease = (deps: ChargesDeps, charge: Charge): Promise<Charge> =>
+  transit(deps, charge, {
+    event: "charge.released",
+    change: { to: "released", endedAt: deps.clock.now() },
+    payload: { because: charge.because ?? "released", amount_minor: Number(charge.amount.units) },
+    budget: (tx) => releaseHold(tx, charge.id),
+  });
+
+/** Money has moved: budget spent, receipt signed and kept for both sides, all with the state. */
+export function finishCapture(deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> {
+  const { capture } = charge;
+  invariant(capture !== undefined, "a capture has its amount");
+  invariant(payment.capturedMinor === capture.units, "billing captured what it was told to");
+  const now = deps.clock.now();
+  const receipt = deps.receipts.sign(
+    receiptFacts(charge, { payment, now, amountMinor: Number(capture.units) }),
+  );
+  return transit(deps, charge, {
+    event: "charge.captured",
+    change: {
+      to: "captured",
+      capturedAt: now,
+      receipt: receipt.id,
+      ...(payment.reference === undefined ? {} : { paymentReference: payment.reference }),
+    },
+    payload: {
+      amount_minor: Number(capture.units),
+      currency: capture.asset.code,
+      receipt: receipt.id,
+      receipt_leaf: receipt.leafDigest,
+      payment: payment.id,
+    },
+    budget: (tx) => captureHold(tx, charge.id, toBudgetUnits(capture)),
+    onEachSide: (tx) => keepReceipt(deps, tx, { charge, receipt }),
+  });
+}
+
+const keepReceipt = (
+  deps: ChargesDeps,
+  tx: TenantTx,
+  { charge, receipt }: { charge: Charge; receipt: SignedReceipt },
+): Promise<void> =>
+  deps.receipts.keep(tx, receipt, {
+    charge: charge.id,
+    agent: charge.agent,
+    client: charge.merchantClient,
+    at: deps.clock.now(),
+  });
+
+type Captured = {
+  readonly payment: Payment;
+  readonly now: Charge["createdAt"];
+  readonly amountMinor: number;
+};
+
+function receiptFacts(charge: Charge, { payment, now, amountMinor }: Captured) {
+  const asserted = {
+    ...(charge.requestDigest === undefined ? {} : { request_digest: charge.requestDigest }),
+    ...(charge.responseDigest === undefined ? {} : { response_digest: charge.responseDigest }),
+  };
+  return {
+    charge: charge.id,
+    merchant: { id: charge.merchant, origin: charge.merchantOrigin },
+    offer_digest: charge.offer.digest,
+    mandate_hash: charge.mandateHash,
+    presentation_hash: charge.presentationHash,
+    amount_minor: amountMinor,
+    currency: charge.amount.asset.code,
+    rail: charge.rail,
+    payment_reference: payment.reference ?? charge.paymentReference ?? null,
+    held_at: toNumericDate(charge.createdAt),
+    captured_at: toNumericDate(now),
+    livemode: charge.livemode,
+    ...(charge.committedAt === undefined ? {} : { committed: true as const }),
+    ...(Object.keys(asserted).length === 0 ? {} : { asserted_by_merchant: asserted }),
+  };
+}
+
+/** What was refunded returns to the budget; the charge is captured still, or refunded once nothing is left. */
+export function finishRefund(deps: ChargesDeps, charge: Charge): Promise<Charge> {
+  const { refunding, capture } = charge;
+  invariant(refunding !== undefined && capture !== undefined, "a refund has its amount");
+  const now = deps.clock.now();
+  const refundedMinor = charge.refunded.units + refunding.amount.units;
+  invariant(refundedMinor <= capture.units, "at most what was captured is refunded");
+  const all = refundedMinor === capture.units;
+  return transit(deps, charge, {
+    event: "charge.refunded",
+    change: {
+      to: all ? "refunded" : "captured",
+      refundedMinor,
+      refunding: null,
+      ...(all ? { endedAt: now } : {}),
+    },
+    payload: {
+      refund: refunding.id,
+      amount_minor: Number(refunding.amount.units),
+      refunded_minor: Number(refundedMinor),
+    },
+    budget: async (tx) => {
+      if (!(await rows.endRefund(tx, refunding.id, now))) return false;
+      await refundHold(tx, charge.id, toBudgetUnits(refunding.amount));
+      return true;
+    },
+  });
+}
+
+/** A charge's id leads to its payer; undefined when there is no such charge. */
+export const payerOf = (deps: ChargesDeps, id: Id<"charge">): Promise<Id<"tenant"> | undefined> =>
+  deps.db.global.transaction((tx) => rows.tenantOfCharge(tx, id));
