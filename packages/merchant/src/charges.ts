@@ -121,7 +121,13 @@ function chargeFrom(body: JsonObject): Charge {
   )
     throw new Problem("unavailable", { detail: "The authorization server answered no charge." });
   return {
-    ...{ id, status, mandateId, amountMinor, currency, rail, body },
+    id,
+    status,
+    mandateId,
+    amountMinor,
+    currency,
+    rail,
+    body,
     paymentReference: reference,
     ...(typeof receipt === "string" && { receipt }),
   };

@@ -99,7 +99,10 @@ export async function verifyOffer(
   );
   return {
     offer,
-    ...{ keyid: signature.keyid, alg: signature.alg, created: signature.created, expires: signature.expires },
+    keyid: signature.keyid,
+    alg: signature.alg,
+    created: signature.created,
+    expires: signature.expires,
     bodyDigest: base64url.encode(sha256(body)),
     method,
     targetUri,

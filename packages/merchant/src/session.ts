@@ -84,7 +84,12 @@ async function requestToken(options: SessionOptions, proofs: Proofs): Promise<To
   }));
   const { access_token: text, expires_in: seconds, token_type: type } = await answerOf(response);
   // RFC 9449 §5: a token of another type would not be bound to our key.
-  if (typeof text !== "string" || typeof seconds !== "number" || String(type).toLowerCase() !== "dpop")
+  if (
+    typeof text !== "string" ||
+    typeof seconds !== "number" ||
+    typeof type !== "string" ||
+    type.toLowerCase() !== "dpop"
+  )
     throw new Problem("unavailable", { detail: "The token endpoint gave no DPoP-bound token." });
   return { text, expiresAt: after(clock.now(), Math.floor(seconds) * secondMs) };
 }

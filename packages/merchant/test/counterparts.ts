@@ -91,7 +91,11 @@ export function presented(changes: { readonly statusIndex?: number; readonly off
     issuerKey,
   );
   const claims: JsonObject = {
-    ...{ iss: issuer, sub: "s", aud: origin, client_id: newId("agent"), jti: newId("request") },
+    iss: issuer,
+    sub: "s",
+    aud: origin,
+    client_id: newId("agent"),
+    jti: newId("request"),
     iat: toNumericDate(now),
     exp: toNumericDate(now) + 300,
     scope: "oid4ac:payment",
@@ -102,7 +106,12 @@ export function presented(changes: { readonly statusIndex?: number; readonly off
   };
   const accessToken = signJws(issuerKey, { typ: "at+jwt" }, claims);
   const presentation = makePresentation({
-    ...{ mandate, disclose: "all", accessToken, merchantNonce, now, key: agentKey },
+    mandate,
+    disclose: "all",
+    accessToken,
+    merchantNonce,
+    now,
+    key: agentKey,
     offerDigest: offerDigest(changes.offer ?? offer),
     audience: origin,
   });

@@ -74,6 +74,7 @@ export {
   type HeaderPair,
   type HttpRequest,
   type HttpResponse,
+  MalformedField,
   prepareSignature,
   type SignatureParameters,
   type SignedMessage,

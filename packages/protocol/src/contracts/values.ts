@@ -1,5 +1,6 @@
 import { assetOf, fromRfc3339, type Id, type IdKind, idPattern } from "@remit/kernel";
 import { z } from "zod";
+import { rails } from "../mandate/index.ts";
 
 /** Money on the wire: whole minor units, 1 … 2^53-1, as a JSON number. Strings, fractions and zero are refused. */
 export const AmountMinor = z
@@ -45,7 +46,7 @@ export const Digest = z
   .regex(/^[A-Za-z0-9_-]{43}$/)
   .meta({ description: "SHA-256, base64url" });
 
-export const Rail = z.enum(["card", "x402", "test"]);
+export const Rail = z.enum(rails);
 export const Cursor = z.string().min(1).max(512);
 
 /** Text for people: printable, with a limit, no control characters. */
