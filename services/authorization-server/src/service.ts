@@ -6,6 +6,7 @@ import { createKeyring, type Keyring, loadKek } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
+import { createPeer, loadPeerKeys } from "@remit/platform/peers";
 import {
   assertSafeRole,
   type Database,
@@ -26,6 +27,7 @@ import {
   createFileAnchor,
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
+import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
 import { createSecrets, type PeerSetting, registrationRoutes, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
@@ -34,8 +36,9 @@ import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/in
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
 import { adapterFor, createCore, createInteractions } from "./oidc/index.ts";
 import { errorPage, interactionPages } from "./pages/index.ts";
+import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
-import { isTokenLive, tokenJobs } from "./tokens/index.ts";
+import { isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
 export type Service = {
@@ -145,6 +148,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   const accounts = createAccounts(grounds);
   const secrets = createSecrets(keyring.derive("client-secrets"));
   const mandates = mountMandates(grounds, { http, jobs });
+  await mountCharges(grounds, { http, jobs, mandates });
   mountSigningIn(grounds, { http, jobs, accounts, mandates });
   const { issuer } = config;
   http.add(...keyRoutes({ keys, issuer }), ...discoveryRoutes({ issuer, db, keys, clock }));
@@ -221,6 +225,33 @@ function mountMandates(grounds: Grounds, { http }: Mounting): Mandates {
   const mandates = createMandates({ ...grounds, issuer, livemode, statusLists });
   http.add(...statusListRoutes(statusLists), ...mandateRoutes({ db, mandates }));
   return mandates;
+}
+
+/** Decides charges, and has billing carry them out as a peer of ours that mints its own tokens. */
+async function mountCharges(
+  grounds: Grounds,
+  { http, jobs, mandates }: Mounting & { readonly mandates: Mandates },
+): Promise<void> {
+  const { config, clock, db, keys, outbound, log } = grounds;
+  const { issuer, livemode } = config;
+  const own = await loadPeerKeys(config.dataDir);
+  const peer = createPeer({
+    issuer,
+    clientId: "authorization-server",
+    assertionKey: own.assertion,
+    dpopKey: own.dpop,
+    outbound,
+    clock,
+    mint: mintOwnToken({ keys, issuer, livemode, clock }),
+  });
+  const receipts = createReceipts({ db, issuer, keys, clock });
+  const charges = createCharges({
+    ...{ db, issuer, livemode, clock, log, keys, mandates, receipts },
+    billing: createBilling({ peer, origin: config.billing, issuer, keys, clock, log }),
+    merchants: createMerchants({ outbound, directory: config.directory, clock }),
+  });
+  http.add(...chargeRoutes({ db, clock, charges }), ...receiptRoutes(receipts));
+  chargeJobs(jobs, charges);
 }
 
 /** The log of everything that happened here, and of what peers report. */

@@ -1,4 +1,5 @@
 import { auditTables } from "./audit/index.ts";
+import { chargeTables } from "./charges/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
@@ -18,10 +19,7 @@ export const tables = {
   token_revocations: "global",
   ...statusListTables,
   ...mandateTables,
-  charges: "tenant",
-  merchant_charges: "tenant",
-  presentation_claims: "tenant",
-  due_charges: "global",
+  ...chargeTables,
   ...receiptTables,
   ...auditTables,
 } as const;
