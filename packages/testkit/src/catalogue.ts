@@ -23,8 +23,8 @@ export async function checkCatalogue(database: TestDatabase, tables: Tables): Pr
   const found = await database.asAdmin<Found>(
     `select c.relname as name, c.relrowsecurity as enabled, c.relforcerowsecurity as forced,
        coalesce((select jsonb_agg(jsonb_build_object('using', p.qual, 'check', p.with_check)) from pg_policies p
-         where p.schemaname = $1 and p.tablename = c.relname and p.roles && array['public', $2::name]), '[]') as policies
-     from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+         where p.schemaname = $1::text and p.tablename = c.relname and p.roles && array['public', $2::text::name]), '[]') as policies
+     from pg_class c where c.relnamespace = $1::text::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
      order by 1`,
     [database.schema, database.roles.app],
   );
@@ -57,14 +57,14 @@ function faultsOf(table: Found, kind: TableKind | undefined): string[] {
 /** What no application role may have: things of its own, TRUNCATE, or a place to put things. */
 async function rightsBeyond(database: TestDatabase): Promise<string[]> {
   const rows = await database.asAdmin<{ text: string }>(
-    `select 'the application role owns ' || relname as text from pg_class where relowner = $2::regrole
-     union all select 'the application role owns the function ' || proname from pg_proc where proowner = $2::regrole
+    `select 'the application role owns ' || relname as text from pg_class where relowner = $2::text::regrole
+     union all select 'the application role owns the function ' || proname from pg_proc where proowner = $2::text::regrole
      union all select 'the application role may truncate ' || relname from pg_class
-       where relnamespace = $1::regnamespace and relkind in ('r', 'p') and has_table_privilege($2, oid, 'truncate')
+       where relnamespace = $1::text::regnamespace and relkind in ('r', 'p') and has_table_privilege($2::text, oid, 'truncate')
      union all select 'the application role may create in ' || nspname from pg_namespace
-       where nspname in ($1, 'public') and has_schema_privilege($2, oid, 'create')
+       where nspname in ($1::text, 'public') and has_schema_privilege($2::text, oid, 'create')
      union all select 'everybody may run the definer function ' || proname from pg_proc
-       where pronamespace = $1::regnamespace and prosecdef and has_function_privilege('public', oid, 'execute')`,
+       where pronamespace = $1::text::regnamespace and prosecdef and has_function_privilege('public', oid, 'execute')`,
     [database.schema, database.roles.app],
   );
   return rows.map(({ text }) => text);

@@ -20,7 +20,7 @@ export async function claimFirstUse(tx: Tx, key: string, until: Instant): Promis
 export async function sweepFirstUses(scope: Scope<Tx>, now: Instant): Promise<number> {
   const { count } = await scope.transaction((tx) =>
     tx.run(sql`delete from first_uses where key in (
-      select key from first_uses where until < ${sqlTime(now)} order by until limit ${batchMax} for update skip locked)`),
+      select key from first_uses where until < ${sqlTime(now)} order by until limit ${batchMax})`),
   );
   return count;
 }

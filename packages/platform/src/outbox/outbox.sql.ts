@@ -14,15 +14,17 @@ export async function insertEvent(tx: Tx, event: RemitEvent): Promise<void> {
       ${JSON.stringify(event.actor)}::jsonb, ${event.subject}, ${JSON.stringify(event.payload)}::jsonb, ${event.retention})`);
 }
 
-/** Takes the consumer's cursor for a while; undefined while another process has it. */
+/** Takes the consumer's cursor for a while; undefined while another process has it, or when there is nothing to read. */
 export async function takeCursor(
   tx: RelayTx,
   taking: { consumer: string; leaseMs: number },
 ): Promise<Reading | undefined> {
   await tx.run(sql`insert into outbox_cursors (consumer) values (${taking.consumer}) on conflict do nothing`);
+  // Asked whether there is anything first, so that an idle reader writes nothing.
   return await tx.maybe<Reading>(sql`
-    update outbox_cursors set lease = lease + 1, leased_until = now() + ${taking.leaseMs}::integer * interval '1 ms'
-    where consumer = ${taking.consumer} and leased_until <= now()
+    update outbox_cursors c set lease = lease + 1, leased_until = now() + ${taking.leaseMs}::integer * interval '1 ms'
+    where consumer = ${taking.consumer} and leased_until <= now() and exists (
+      select from outbox o where (o.xid, o.seq) > (c.xid, c.seq) and o.xid < pg_snapshot_xmin(pg_current_snapshot()))
     returning xid, seq, lease`);
 }
 

@@ -1,7 +1,14 @@
 import type { Instant } from "@remit/kernel";
 import type { RemitEvent } from "@remit/protocol";
 import type { RelayTx, Scope, Tx } from "../sql/index.ts";
-import { deleteRead, insertEvent, readAfter, releaseCursor, takeCursor } from "./outbox.sql.ts";
+import {
+  deleteRead,
+  insertEvent,
+  type Position,
+  readAfter,
+  releaseCursor,
+  takeCursor,
+} from "./outbox.sql.ts";
 
 /** Notified after each commit that recorded an event. */
 export const outboxChannel = "outbox";
@@ -34,19 +41,20 @@ export async function readOutbox(
   handle: (events: readonly RemitEvent[]) => Promise<void>,
 ): Promise<number> {
   const { consumer, limit, leaseMs = leaseMsDefault } = reading;
-  const taken = await relay.transaction((tx) => takeCursor(tx, { consumer, leaseMs }));
-  if (taken === undefined) return 0;
-  let to = { xid: taken.xid, seq: taken.seq };
+  const batch = await relay.transaction(async (tx) => {
+    const taken = await takeCursor(tx, { consumer, leaseMs });
+    return taken && { taken, placed: await readAfter(tx, taken, limit) };
+  });
+  if (batch === undefined) return 0;
+  const { taken, placed } = batch;
+  let to: Position = taken;
   try {
-    const placed = await relay.transaction((tx) => readAfter(tx, taken, limit));
-    const last = placed.at(-1);
-    if (last === undefined) return 0;
     await handle(placed.map(({ event }) => event));
-    to = last.at;
-    return placed.length;
+    to = placed.at(-1)?.at ?? taken;
   } finally {
     await relay.transaction((tx) => releaseCursor(tx, { consumer, lease: taken.lease, to }));
   }
+  return placed.length;
 }
 
 /** Removes what every consumer has read and what is older than `before`. Returns how many. */

@@ -99,8 +99,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     schema,
     of: (tenant) => ({
       tenant,
-      transaction: (work) =>
-        run(`begin; ${setTenant(tenant)}`, ({ tx }) => work(tenantTx(tx, tenant, record))),
+      transaction: async (work) =>
+        await run(`begin; ${setTenant(tenant)}`, ({ tx }) => work(tenantTx(tx, tenant, record))),
     }),
     global: {
       transaction: (work) => run(`begin; ${setNoTenant}`, (running) => work(globalTx(running, record))),

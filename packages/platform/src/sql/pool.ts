@@ -53,10 +53,10 @@ export function openPool(options: PoolOptions): Pool {
   const pool = new Connections({ ...sessionOf(options), max: options.poolMax, idleTimeoutMillis: 30_000 });
   // Without a listener a connection that breaks while idle would end the process.
   pool.on("error", (error) => options.log?.warn({ error }, "an idle database connection broke"));
-  let closed = false;
+  let closing: Promise<void> | undefined;
   return {
     async use(work) {
-      if (closed) throw unavailable("the pool is closed");
+      if (closing !== undefined) throw unavailable("the pool is closed");
       if (pool.waitingCount >= options.queueMax) throw unavailable("too many transactions wait");
       const connection = await pool.connect().catch((error: unknown) => {
         throw asRefusal(error);
@@ -64,8 +64,8 @@ export function openPool(options: PoolOptions): Pool {
       return await useOnce(connection, work);
     },
     async close() {
-      closed = true;
-      await pool.end();
+      closing ??= pool.end();
+      await closing;
     },
   };
 }

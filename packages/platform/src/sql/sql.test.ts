@@ -1,0 +1,259 @@
+import { instantOf } from "@remit/kernel";
+import { Problem } from "@remit/protocol";
+import { eventually, type TestDatabase, testDatabase } from "@remit/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newPurse, newTenant, purseIds, purseMigrations } from "../../test/purses.ts";
+import { type Database, openDatabase, sql, sqlTime, type Tx, violates } from "./index.ts";
+
+let made: TestDatabase;
+let db: Database;
+
+beforeAll(async () => {
+  made = await testDatabase({ service: "purses", sources: [purseMigrations] });
+  db = made.open();
+});
+afterAll(() => made?.drop());
+
+/** A promise and the way to keep it. */
+function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { passed: promise, open: resolve };
+}
+
+describe("a statement", () => {
+  test("keeps values out of its text, and has one name per call site", () => {
+    const find = (id: string) => sql`select ${id}::text, ${1}::int`;
+    expect(find("'; drop table purses").text).toBe("select $1::text, $2::int");
+    expect(find("a").name).toBe(find("b").name);
+    expect(sql`select 1`.name).not.toBe(sql`select 2`.name);
+  });
+
+  test("is prepared once per connection", async () => {
+    const one = made.open({ poolMax: 1 });
+    for (let i = 0; i < 3; i++) await one.global.transaction((tx) => tx.one(sql`select ${i}::int as i`));
+    const { name } = sql`select 1`;
+    const { many } = await one.global.transaction((tx) =>
+      tx.one<{ many: bigint }>(
+        sql`select count(*) as many from pg_prepared_statements where statement like 'select $1::int as i%'`,
+      ),
+    );
+    expect(many).toBe(1n);
+    expect(name).toHaveLength(27);
+  });
+
+  test("brings values back without loss", async () => {
+    const at = instantOf(1_795_000_000_123);
+    const row = await db.global.transaction((tx) =>
+      tx.one(sql`
+        select ${9_007_199_254_740_993n}::bigint as big, ${sqlTime(at)}::timestamptz as at, ${'{"a":[1]}'}::jsonb as json,
+          ${new Uint8Array([0, 255])}::bytea as bytes, '1.10'::numeric as amount, '2026-11-22'::date as day,
+          ${[1n, 2n]}::bigint[] as bigs, ${["a", 'b"c,{}', "null"]}::text[] as texts, null::bigint as nothing, true as yes`),
+    );
+    expect(row).toEqual({
+      big: 9_007_199_254_740_993n,
+      at,
+      json: { a: [1] },
+      bytes: Buffer.from([0, 255]),
+      amount: "1.10",
+      day: "2026-11-22",
+      bigs: [1n, 2n],
+      texts: ["a", 'b"c,{}', "null"],
+      nothing: null,
+      yes: true,
+    });
+  });
+
+  test("that promised one row does not pass with none or with two", async () => {
+    const two = sql`select * from generate_series(1, 2)`;
+    await expect(db.global.transaction((tx) => tx.one(sql`select 1 where false`))).rejects.toThrow(
+      "finds it",
+    );
+    await expect(db.global.transaction((tx) => tx.one(two))).rejects.toThrow("no more than one");
+    await expect(db.global.transaction((tx) => tx.maybe(two))).rejects.toThrow("no more than one");
+  });
+});
+
+describe("a transaction", () => {
+  test("whose work throws leaves nothing behind, and runs nothing after it", async () => {
+    const tenant = db.of(newTenant());
+    let told = false;
+    const failing = tenant.transaction(async (tx) => {
+      tx.afterCommit(() => {
+        told = true;
+      });
+      await tx.run(sql`insert into purses (tenant_id, id, units) values (${tx.tenant}, 'lost', 1)`);
+      throw new Problem("card_declined");
+    });
+    await expect(failing).rejects.toMatchObject({ code: "card_declined" });
+    expect(await purseIds(tenant)).toEqual([]);
+    expect(told).toBe(false);
+  });
+
+  test("tells after its commit, and a listener that throws changes nothing", async () => {
+    const told: string[] = [];
+    await db.global.transaction(async (tx) => {
+      tx.afterCommit(() => {
+        throw new RangeError("no");
+      });
+      tx.afterCommit(() => void told.push("after"));
+      await tx.run(sql`select 1`);
+      told.push("in");
+    });
+    expect(told).toEqual(["in", "after"]);
+  });
+
+  test("in which a failed statement was swallowed does not pass as committed", async () => {
+    const tenant = db.of(newTenant());
+    const swallowing = tenant.transaction(async (tx) => {
+      await tx.run(sql`insert into purses (tenant_id, id, units) values (${tx.tenant}, 'lost', 1)`);
+      await tx.run(sql`select 1 / 0`).catch(() => undefined);
+    });
+    await expect(swallowing).rejects.toThrow("not as if it were committed");
+    expect(await purseIds(tenant)).toEqual([]);
+  });
+
+  test("cannot be used once it has ended", async () => {
+    let kept: Tx | undefined;
+    await db.global.transaction(async (tx) => {
+      kept = tx;
+    });
+    await expect(kept?.run(sql`select 1`)).rejects.toThrow("only inside the transaction");
+  });
+
+  test("runs statements one after the other, also when they are asked for at once", async () => {
+    const rows = await db.global.transaction((tx) =>
+      Promise.all([1, 2, 3].map((i) => tx.one<{ i: number }>(sql`select ${i}::int as i`))),
+    );
+    expect(rows).toEqual([{ i: 1 }, { i: 2 }, { i: 3 }]);
+  });
+
+  test("C14 that lost a deadlock runs again, so that transfers both ways succeed", async () => {
+    const tenant = db.of(newTenant());
+    const [one, other] = [await newPurse(tenant), await newPurse(tenant)];
+    const [firstLocked, secondLocked] = [gate(), gate()];
+    let attempts = 0;
+    const move = (from: string, to: string, mine: { open(): void }, theirs: { passed: Promise<void> }) =>
+      tenant.transaction(async (tx) => {
+        attempts += 1;
+        await tx.run(sql`update purses set units = units - 1 where id = ${from}`);
+        mine.open();
+        await theirs.passed;
+        await tx.run(sql`update purses set units = units + 1 where id = ${to}`);
+      });
+    await Promise.all([
+      move(one, other, firstLocked, secondLocked),
+      move(other, one, secondLocked, firstLocked),
+    ]);
+    expect(attempts).toBe(3);
+    const units = await tenant.transaction((tx) => tx.many(sql`select units from purses`));
+    expect(units).toEqual([{ units: 1n }, { units: 1n }]);
+  });
+
+  test("names the constraint that it broke", async () => {
+    const tenant = db.of(newTenant());
+    const id = await newPurse(tenant);
+    const again = tenant.transaction((tx) =>
+      tx.run(sql`insert into purses (tenant_id, id, units) values (${tx.tenant}, ${id}, 1)`),
+    );
+    const error: unknown = await again.catch((thrown: unknown) => thrown);
+    expect(violates(error, "purses_pkey")).toBe(true);
+    expect(violates(error, "purses_id_key")).toBe(false);
+    expect(violates(new RangeError("x"), "purses_pkey")).toBe(false);
+  });
+
+  test("that takes too long is ended and answered 503", async () => {
+    const hasty = made.open({ statementMsMax: 50 });
+    const slow = hasty.global.transaction((tx) => tx.run(sql`select pg_sleep(30)`));
+    await expect(slow).rejects.toMatchObject({
+      code: "unavailable",
+      status: 503,
+      headers: { "retry-after": "2" },
+    });
+    await hasty.ping();
+  });
+});
+
+describe("D04 an exhausted pool", () => {
+  test("refuses with 503 after a bounded wait, and recovers", async () => {
+    const one = made.open({ poolMax: 1 });
+    const held = gate();
+    const holding = one.global.transaction(() => held.passed);
+    const waiting = one.global.transaction((tx) => tx.run(sql`select 1`));
+    await expect(waiting).rejects.toMatchObject({ code: "unavailable", headers: { "retry-after": "2" } });
+    held.open();
+    await holding;
+    await one.ping();
+  });
+
+  test("lets no more wait than it should", async () => {
+    const one = made.open({ poolMax: 1, queueMax: 1 });
+    const held = gate();
+    const holding = one.global.transaction(() => held.passed);
+    const waiting = one.ping();
+    await expect(one.ping()).rejects.toMatchObject({ code: "unavailable" });
+    held.open();
+    await Promise.all([holding, waiting]);
+  });
+});
+
+describe("D01 a connection", () => {
+  test("that breaks amid a transaction answers 503, and the next transaction gets another", async () => {
+    const one = made.open({ poolMax: 1 });
+    const broken = one.global.transaction(async (tx) => {
+      const { pid } = await tx.one<{ pid: number }>(sql`select pg_backend_pid() as pid`);
+      await made.asAdmin("select pg_terminate_backend($1)", [pid]);
+      await tx.run(sql`select 1`);
+    });
+    await expect(broken).rejects.toMatchObject({ code: "unavailable", status: 503 });
+    await one.ping();
+  });
+
+  test("to nowhere answers 503 and tells the caller nothing of the address", async () => {
+    const nowhere = openDatabase({ url: "postgres://a:b@127.0.0.1:1/x", schema: "x", relayRole: "x" });
+    const refused: unknown = await nowhere.ping().catch((thrown: unknown) => thrown);
+    expect(refused).toMatchObject({ code: "unavailable", detail: undefined });
+    expect(String(refused)).not.toContain("127.0.0.1");
+    await nowhere.close();
+  });
+
+  test("is not opened any more once the pool is closed", async () => {
+    const closed = made.open();
+    await closed.close();
+    await expect(closed.ping()).rejects.toMatchObject({ code: "unavailable" });
+  });
+});
+
+describe("a notification", () => {
+  test("reaches listeners of its schema after the commit alone", async () => {
+    const other = made.open();
+    const heard: string[] = [];
+    const stop = db.listen("purses", () => void heard.push("heard"));
+    await eventually(() => expect(heard).toEqual(["heard"])); // once when listening begins
+    await expect(
+      other.global.transaction(async (tx) => {
+        tx.notify("purses");
+        await tx.run(sql`select 1 / 0`);
+      }),
+    ).rejects.toThrow();
+    await other.global.transaction(async (tx) => {
+      tx.notify("purses");
+      tx.notify("purses");
+    });
+    await eventually(() => expect(heard).toEqual(["heard", "heard"]));
+    stop();
+  });
+
+  test("may be missed while the listening connection is down, so listening again counts as one", async () => {
+    const listening = made.open();
+    let heard = 0;
+    const stop = listening.listen("purses", () => {
+      heard += 1;
+    });
+    await eventually(() => expect(heard).toBe(1));
+    await made.asAdmin(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'listen%'",
+    );
+    await eventually(() => expect(heard).toBe(2));
+    stop();
+  });
+});
