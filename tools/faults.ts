@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 const root = path.resolve(import.meta.dirname, "..");
@@ -23,6 +23,7 @@ const groups: readonly (readonly [letter: string, title: string, count: number])
 type Found = { readonly title: string; readonly file: string };
 
 function testFiles(folder: string): string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder).flatMap((name) => {
     const full = path.join(folder, name);
     if (name === "node_modules" || name === "dist") return [];
@@ -34,11 +35,18 @@ function testFiles(folder: string): string[] {
 /** Titles of tests that begin with a fault's id, such as `test("M09 …")` or `describe("V10 …")`. */
 function collect(): Map<string, Found[]> {
   const found = new Map<string, Found[]>();
-  for (const full of ["packages", "services", "test"].flatMap((folder) => testFiles(path.join(root, folder)))) {
-    for (const [, title = ""] of readFileSync(full, "utf8").matchAll(/\b(?:test|describe|it)(?:\.each\([\s\S]{0,4000}?\)|\.concurrent)?\(\s*["'`]((?:[A-Z]\d\d[ ,/]+)+[^"'`\n]*)/g)) {
+  for (const full of ["packages", "services", "test"].flatMap((folder) =>
+    testFiles(path.join(root, folder)),
+  )) {
+    for (const [, title = ""] of readFileSync(full, "utf8").matchAll(
+      /\b(?:test|describe|it)(?:\.each\([\s\S]{0,4000}?\)|\.concurrent)?\(\s*["'`]((?:[A-Z]\d\d[ ,/]+)+[^"'`\n]*)/g,
+    )) {
       const [ids = ""] = /^(?:[A-Z]\d\d[ ,/]+)+/.exec(title) ?? [];
       for (const [id] of ids.matchAll(/[A-Z]\d\d/g))
-        found.set(id, [...(found.get(id) ?? []), { title: title.slice(ids.length).trim(), file: path.relative(root, full) }]);
+        found.set(id, [
+          ...(found.get(id) ?? []),
+          { title: title.slice(ids.length).trim(), file: path.relative(root, full) },
+        ]);
     }
   }
   return found;

@@ -1,4 +1,6 @@
 export { StartRefused } from "@remit/platform/host";
+export { configOf, originsOf, type Place } from "./configs.ts";
+export { type Databases, type ServiceName, serviceDirectory, startDatabases } from "./databases.ts";
 export { type DevFile, readDevFile } from "./dev-file.ts";
 export { logsAt, runEmbedded } from "./foreground.ts";
 export { runningIn } from "./instance.ts";

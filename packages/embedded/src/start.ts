@@ -5,16 +5,16 @@ import { createBilling } from "@remit/billing";
 import { createDirectory } from "@remit/directory";
 import { createGateway } from "@remit/gateway";
 import { type Clock, systemClock } from "@remit/kernel";
-import type { CommonConfig } from "@remit/platform/host";
 import type { Log } from "@remit/platform/telemetry";
 import { createSandbox } from "@remit/sandbox";
 import { loadAccounts } from "./accounts.ts";
-import { type Databases, type ServiceName, serviceDirectory, startDatabases } from "./databases.ts";
+import { configOf, originsOf, type Place } from "./configs.ts";
+import { serviceDirectory, startDatabases } from "./databases.ts";
 import { type DevFile, writeDevFile } from "./dev-file.ts";
 import { takeInstance } from "./instance.ts";
 import { writeOffersFile } from "./offers-file.ts";
-import { metricsPortOf, originOf, type Ports, portsOf } from "./ports.ts";
-import { type Origins, seed } from "./seed.ts";
+import { portsOf } from "./ports.ts";
+import { seed } from "./seed.ts";
 
 export type StartOptions = {
   readonly dataDir: string;
@@ -70,13 +70,7 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
   }
 }
 
-type Composition = StartOptions & {
-  readonly clock: Clock;
-  readonly dataDir: string;
-  readonly ports: Ports;
-  readonly databases: Databases;
-  readonly opened: Closing[];
-};
+type Composition = StartOptions & Place & { readonly clock: Clock; readonly opened: Closing[] };
 
 async function startServices(composition: Composition) {
   const { ports, clock, log, dataDir, opened } = composition;
@@ -134,35 +128,6 @@ async function startServices(composition: Composition) {
     opened.push({ name, close: () => service.close() });
   }
   return { origins, offersFile, authorizationServer, gateway };
-}
-
-const originsOf = (ports: Ports): Origins => ({
-  issuer: originOf(ports.issuer),
-  wallet: originOf(ports.wallet),
-  directory: originOf(ports.directory),
-  billing: originOf(ports.billing),
-  gateway: originOf(ports.gateway),
-  sandbox: originOf(ports.sandbox),
-});
-
-function configOf({ ports, databases, dataDir }: Composition, service: ServiceName): CommonConfig {
-  const name = service === "authorization_server" ? "issuer" : service;
-  const database = databases.of(service);
-  const ours = [ports.issuer, ports.wallet, ports.directory, ports.billing, ports.gateway, ports.sandbox];
-  return {
-    origin: originOf(ports[name]),
-    issuer: originOf(ports.issuer),
-    host: "127.0.0.1",
-    port: ports[name],
-    metricsPort: metricsPortOf(ports, name),
-    databaseUrl: database.url,
-    migrationDatabaseUrl: database.migrationUrl,
-    schema: database.schema,
-    roles: { ...database.roles, owner: database.ownerRole },
-    dataDir: serviceDirectory(dataDir, service),
-    outboundAllow: ours.map((port) => `localhost:${port}`),
-    livemode: false,
-  };
 }
 
 type Running = Awaited<ReturnType<typeof startServices>>;

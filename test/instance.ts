@@ -1,0 +1,95 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Agent, createAgent } from "@remit/agent";
+import { createPerson, type DevFile, type Embedded, logsAt, startEmbedded } from "@remit/embedded";
+import type { JsonObject } from "@remit/protocol";
+import { freeBase } from "./ports.ts";
+
+/** A whole Remit of its own: own data, own database, own ports. */
+export type Instance = Embedded & { readonly dataDir: string };
+
+export async function startInstance(): Promise<Instance> {
+  const dataDir = await mkdtemp(path.join(tmpdir(), "remit-instance-"));
+  const embedded = await startEmbedded({
+    dataDir,
+    portBase: await freeBase(),
+    version: "test",
+    log: logsAt("error"),
+  });
+  return {
+    dev: embedded.dev,
+    dataDir,
+    close: async () => {
+      await embedded.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export const agentOf = (dev: DevFile): Agent =>
+  createAgent({
+    issuer: dev.issuer,
+    clientId: dev.agent.client_id,
+    keys: { assertion: dev.agent.assertion_jwk, dpop: dev.agent.dpop_jwk },
+  });
+
+/** A mandate for this agent, as the demo's principal grants it through the pages. */
+export async function grant(dev: DevFile, agent: Agent, details: JsonObject): Promise<string> {
+  const redirectUri = "http://127.0.0.1/callback";
+  const pending = await agent.requestMandate({
+    resource: dev.merchant.origin,
+    redirectUri,
+    details: { type: "oid4ac_mandate", currency: "USD", merchants: [dev.merchant.origin], ...details },
+  });
+  const { email, password } = dev.principal;
+  const walk = await createPerson().follow(pending.authorizeUrl, redirectUri, {
+    email,
+    password,
+    decision: "approve",
+  });
+  return (await pending.complete(walk.arrivedAt)).id;
+}
+
+/** Reads from a service as the demo's administrator. */
+export async function read(dev: DevFile, url: string): Promise<JsonObject> {
+  const { client_id: id, client_secret: secret } = dev.admin;
+  const answer = await fetch(`${dev.issuer}/oauth/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` },
+    body: new URLSearchParams({
+      grant_type: "client_credentials",
+      scope: "audit:read",
+      resource: new URL(url).origin,
+    }),
+  });
+  const { access_token: token } = (await answer.json()) as { access_token: string };
+  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+  return (await response.json()) as JsonObject;
+}
+
+export const ledgerOf = (dev: DevFile): Promise<JsonObject> =>
+  read(dev, `${dev.billing}/api/v1/ledger/check`);
+export const auditOf = (dev: DevFile): Promise<JsonObject> => read(dev, `${dev.issuer}/api/v1/audit/verify`);
+
+export type PaymentIntent = {
+  readonly id: string;
+  readonly status: string;
+  readonly amount_received: number;
+  readonly metadata: { readonly charge?: string };
+};
+
+/** Every PaymentIntent that the sandbox's Stripe knows. */
+export async function paymentIntentsOf(dev: Pick<DevFile, "sandbox">): Promise<PaymentIntent[]> {
+  const found: PaymentIntent[] = [];
+  for (let after = ""; ; ) {
+    const response = await fetch(`${dev.sandbox}/v1/payment_intents?limit=100${after}`, {
+      headers: { authorization: "Bearer sk_test_reader" },
+    });
+    const page = (await response.json()) as { data: PaymentIntent[]; has_more: boolean };
+    found.push(...page.data);
+    const last = page.data.at(-1);
+    if (!page.has_more || last === undefined) return found;
+    after = `&starting_after=${last.id}`;
+  }
+}

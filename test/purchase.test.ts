@@ -1,0 +1,110 @@
+import { isJsonObject, Problem, parseEvidenceKeys, parseJson } from "@remit/protocol";
+import { verifyReceipt } from "@remit/protocol/node";
+import { eventually } from "@remit/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  agentOf,
+  auditOf,
+  grant,
+  type Instance,
+  ledgerOf,
+  paymentIntentsOf,
+  startInstance,
+} from "./instance.ts";
+
+let remit: Instance;
+
+beforeAll(async () => {
+  remit = await startInstance();
+});
+
+afterAll(async () => {
+  await remit?.close();
+});
+
+describe("the main job", () => {
+  test("an agent gets 402, pays under its mandate, gets the goods and a receipt that verifies offline", async () => {
+    const { dev } = remit;
+    const agent = agentOf(dev);
+    await grant(dev, agent, { amount_minor: 2500 });
+    const before = (await paymentIntentsOf(dev)).length;
+    const { response, receipt, charge, offer } = await agent.fetch(dev.paid_url);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toBeTypeOf("object");
+    const keys = await fetch(`${dev.issuer}/.well-known/remit-keys`);
+    const { issuer, keys: known } = parseEvidenceKeys(parseJson(new Uint8Array(await keys.arrayBuffer())));
+    const claims = verifyReceipt(receipt ?? "", { issuer, keys: known });
+    expect(claims).toMatchObject({
+      charge,
+      amount_minor: 1000,
+      currency: "USD",
+      livemode: false,
+      iss: dev.issuer,
+    });
+    expect(claims.merchant).toEqual({ id: dev.merchant.id, origin: offer?.merchant_origin });
+    const made = (await paymentIntentsOf(dev)).slice(0, (await paymentIntentsOf(dev)).length - before);
+    expect(made).toMatchObject([{ status: "succeeded", amount_received: 1000 }]);
+    expect(await ledgerOf(dev)).toMatchObject({ balanced: true });
+    expect(await auditOf(dev)).toMatchObject({ verified: true });
+  });
+
+  test("a receipt fails after any byte of it is changed", async () => {
+    const { dev } = remit;
+    const agent = agentOf(dev);
+    await grant(dev, agent, { amount_minor: 1000 });
+    const { receipt = "" } = await agent.fetch(dev.paid_url);
+    const keys = await fetch(`${dev.issuer}/.well-known/remit-keys`);
+    const trusted = parseEvidenceKeys(parseJson(new Uint8Array(await keys.arrayBuffer())));
+    verifyReceipt(receipt, trusted);
+    for (let at = 0; at < receipt.length; at++) {
+      const other = receipt[at] === "A" ? "B" : "A";
+      const changed = receipt.slice(0, at) + other + receipt.slice(at + 1);
+      expect(() => verifyReceipt(changed, trusted), `byte ${at}`).toThrow(Problem);
+    }
+  });
+});
+
+test("C01 of 100 parallel purchases of 10.00 under a cap of 100.00 exactly 10 are captured, and the books agree", async () => {
+  const { dev } = remit;
+  const agent = agentOf(dev);
+  const captured = async (): Promise<number> =>
+    (await paymentIntentsOf(dev)).filter(({ status }) => status === "succeeded").length;
+  await grant(dev, agent, { amount_minor: 10_000 });
+  const before = await captured();
+  const outcomes = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const { response } = await agent.fetch(dev.paid_url);
+      const body: unknown = await response.json();
+      return response.status === 200
+        ? "paid"
+        : isJsonObject(body)
+          ? `${response.status} ${String(body["code"])}`
+          : "?";
+    }),
+  );
+  const counted = Object.groupBy(outcomes, (outcome) => outcome);
+  expect(Object.fromEntries(Object.entries(counted).map(([outcome, all]) => [outcome, all?.length]))).toEqual(
+    {
+      paid: 10,
+      "402 mandate_cap_exceeded": 90,
+    },
+  );
+  expect((await captured()) - before).toBe(10);
+  expect(await ledgerOf(dev)).toMatchObject({ balanced: true });
+  await eventually(async () => expect(await auditOf(dev)).toMatchObject({ verified: true }));
+});
+
+test("the merchant is charged its fee, and every posting of a charge sums to zero", async () => {
+  const { dev } = remit;
+  const agent = agentOf(dev);
+  await grant(dev, agent, { amount_minor: 1000 });
+  const { charge } = await agent.fetch(dev.paid_url);
+  const { read } = await import("./instance.ts");
+  const { data } = (await read(dev, `${dev.billing}/api/v1/ledger/entries?charge=${charge}`)) as {
+    data: { postings: { account: string; units: string }[] }[];
+  };
+  const postings = data.flatMap((entry) => entry.postings);
+  expect(postings.reduce((sum, { units }) => sum + BigInt(units), 0n)).toBe(0n);
+  const fee = postings.filter(({ account }) => account.includes("fee"));
+  expect(fee.length).toBeGreaterThan(0);
+});
