@@ -1,12 +1,22 @@
-import { type Clock, systemClock } from "@remit/kernel";
+import { type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
 import { createHttp, resourceServer } from "@remit/platform/http";
+import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
-import { claimFirstUse } from "@remit/platform/once";
-import { createOutbound } from "@remit/platform/outbound";
+import { claimFirstUse, sweepFirstUses } from "@remit/platform/once";
+import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
-import { type MigrationSource, migrate, openDatabase, platformMigrations } from "@remit/platform/sql";
+import { createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
+import {
+  assertSafeRole,
+  type Database,
+  type MigrationSource,
+  migrate,
+  openDatabase,
+  platformMigrations,
+} from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import type { DirectoryConfig } from "./config.ts";
+import { jwksRoute } from "./identity/index.ts";
 import { createCursors, merchantRoutes } from "./merchants/index.ts";
 
 /** The directory as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -41,7 +51,7 @@ export function createDirectory({ config, clock = systemClock, ...options }: Dir
     log,
   });
   const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
-  let close = async (): Promise<void> => undefined;
+  let running: Running | undefined;
   return {
     origin: config.origin,
     migrate: () =>
@@ -53,35 +63,68 @@ export function createDirectory({ config, clock = systemClock, ...options }: Dir
         sources: [platformMigrations, ...migrations],
       }),
     listen: async () => {
-      const keyring = createKeyring({ kek: await loadKek(config.dataDir), clock });
-      const authenticate = resourceServer({
-        issuer: config.issuer,
-        audience: config.origin,
-        keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
-        claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
-        nonceSecret: keyring.derive("dpop-nonce"),
-        clock,
-      });
-      const http = createHttp({
-        service: "directory",
-        origin: config.origin,
-        host: config.host,
-        port: config.port,
-        ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
-        log,
-        metrics: createMetrics("directory"),
-        clock,
-        authenticate,
-        ready: { database: () => db.ping() },
-      });
-      http.add(...merchantRoutes({ db, outbound, clock }, createCursors(keyring.derive("directory-cursor"))));
-      close = () => http.close();
-      return await http.listen();
+      running = await start({ config, clock, log, db, outbound });
+      return running.address;
     },
     close: async () => {
-      await close();
+      await running?.close();
       await outbound.close();
       await db.close();
     },
   };
+}
+
+type Parts = {
+  readonly config: DirectoryConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly db: Database;
+  readonly outbound: Outbound;
+};
+
+type Running = { readonly address: string; close(): Promise<void> };
+
+async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
+  await assertSafeRole(db);
+  const { issuer, origin, dataDir } = config;
+  const keyring = createKeyring({ kek: await loadKek(dataDir), clock });
+  const { assertion: assertionKey, dpop: dpopKey, jwks } = await loadPeerKeys(dataDir);
+  const peer = createPeer({ issuer, clientId: "directory", assertionKey, dpopKey, outbound, clock });
+  const jobs = createJobs({ db, log, clock })
+    .every("events.forward", secondMs, forwardEvents({ db, peer, issuer }))
+    .every("first-uses.sweep", minuteMs, () => sweep(db, clock));
+  const http = createHttp({
+    service: "directory",
+    origin,
+    host: config.host,
+    port: config.port,
+    ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
+    log,
+    metrics: createMetrics("directory"),
+    clock,
+    authenticate: resourceServer({
+      issuer,
+      audience: origin,
+      keys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`),
+      claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
+      nonceSecret: keyring.derive("dpop-nonce"),
+      clock,
+    }),
+    ready: { database: () => db.ping() },
+  });
+  http.add(...merchantRoutes({ db, outbound, clock }, createCursors(keyring.derive("directory-cursor"))));
+  http.add(jwksRoute(jwks));
+  const address = await http.listen();
+  await jobs.start();
+  return {
+    address,
+    close: async () => {
+      await http.close();
+      await jobs.stop();
+    },
+  };
+}
+
+async function sweep(db: Database, clock: Clock): Promise<void> {
+  await sweepFirstUses(db.global, clock.now());
 }
