@@ -8,21 +8,23 @@ type Found = {
   readonly enabled: boolean;
   readonly forced: boolean;
   /** USING and WITH CHECK of the policies that hold for the application. */
-  readonly policies: readonly { readonly using: string | null; readonly check: string | null }[];
+  readonly policies: readonly Policy[];
 };
+
+type Policy = { readonly command: string; readonly using: string | null; readonly check: string | null };
 
 const mine = "(tenant_id = NULLIF(current_setting('remit.tenant'::text, true), ''::text))";
 
 /**
  * Compares the schema with what the service declares (T03) and returns every difference as a sentence: tables that are
  * missing or not declared, tenant tables without forced row-level security or with a policy that lacks USING or WITH
- * CHECK, anything that the application role owns. The platform's own tables need not be declared.
+ * CHECK, public tables that a tenant could write for another, anything that the application role owns. The platform's own tables need not be declared.
  */
 export async function checkCatalogue(database: TestDatabase, tables: Tables): Promise<string[]> {
   const declared: Tables = { ...platformTables, ...tables };
   const found = await database.asAdmin<Found>(
     `select c.relname as name, c.relrowsecurity as enabled, c.relforcerowsecurity as forced,
-       coalesce((select jsonb_agg(jsonb_build_object('using', p.qual, 'check', p.with_check)) from pg_policies p
+       coalesce((select jsonb_agg(jsonb_build_object('command', p.cmd, 'using', p.qual, 'check', p.with_check)) from pg_policies p
          where p.schemaname = $1::text and p.tablename = c.relname and p.roles && array['public', $2::text::name]), '[]') as policies
      from pg_class c where c.relnamespace = $1::text::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
      order by 1`,
@@ -41,7 +43,8 @@ export async function checkCatalogue(database: TestDatabase, tables: Tables): Pr
 function faultsOf(table: Found, kind: TableKind | undefined): string[] {
   const { name, enabled, forced, policies } = table;
   if (kind === undefined) return [`${name} is not declared`];
-  if (kind !== "tenant") return enabled ? [`${name} is declared ${kind} and has row-level security`] : [];
+  if (kind === "public") return publicFaults(table);
+  if (kind === "global") return enabled ? [`${name} is declared ${kind} and has row-level security`] : [];
   return [
     ...(enabled ? [] : [`${name} is a tenant table without row-level security`]),
     ...(forced ? [] : [`${name} is a tenant table whose owner is not held by its policies`]),
@@ -51,6 +54,17 @@ function faultsOf(table: Found, kind: TableKind | undefined): string[] {
       .map(
         () => `${name} has a policy that is not "rows of the current tenant" in both USING and WITH CHECK`,
       ),
+  ];
+}
+
+/** Everybody reads a public table; only a tenant writes rows of its own. */
+function publicFaults({ name, enabled, forced, policies }: Found): string[] {
+  const writes = policies.filter(({ command }) => command !== "SELECT");
+  return [
+    ...(enabled && forced ? [] : [`${name} is a public table whose writers are not held by policies`]),
+    ...writes
+      .filter(({ using, check }) => check !== mine && using !== mine)
+      .map(({ command }) => `${name} lets a tenant ${command} rows of another`),
   ];
 }
 
