@@ -34,7 +34,8 @@ export async function exchange(dispatcher: Dispatcher, wanted: OutboundRequest):
     });
     const encoding = answer.headers["content-encoding"] ?? "identity";
     if (encoding !== "identity") {
-      answer.body.destroy();
+      // Ending a body early is an error of that stream, and ours on purpose.
+      answer.body.on("error", () => undefined).destroy();
       throw failed(wanted, `the answer is encoded as ${String(encoding)}, which nobody asked for`);
     }
     const body = await readAtMost(answer.body, wanted);
