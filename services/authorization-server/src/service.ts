@@ -115,7 +115,7 @@ export function createAuthorizationServer({
     },
     bootstrap: async (wanted) => (await open()).bootstrap(wanted),
     close: async () => {
-      const opened = await rooms;
+      const opened = await rooms?.catch(() => undefined);
       await opened?.http.close();
       await opened?.jobs.stop();
       opened?.keys.close();

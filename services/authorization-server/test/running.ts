@@ -30,36 +30,49 @@ export type Running = {
   close(): Promise<void>;
 };
 
-export async function startServer(): Promise<Running> {
-  const database = await testDatabase({ service: "authorization_server", sources: migrations });
+const billing = "http://localhost:3003";
+const directory = "http://localhost:3002";
+
+/** A server on this database, listening; the caller closes it. */
+export async function startWith(
+  database: TestDatabase,
+  more: { databaseUrl?: string } = {},
+): Promise<{ issuer: string; service: Service; close(): Promise<void> }> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-as-"));
   const port = await freePort();
   const issuer = `http://localhost:${port}`;
-  const billing = "http://localhost:3003";
-  const directory = "http://localhost:3002";
+  const { url, schema, roles } = database;
   const service = createAuthorizationServer({
     config: {
-      origin: issuer,
-      issuer,
-      host: "127.0.0.1",
-      port,
-      databaseUrl: database.url,
-      schema: database.schema,
-      roles: database.roles,
-      dataDir,
+      ...{ origin: issuer, issuer, host: "127.0.0.1", port, dataDir, schema, roles, billing, directory },
+      databaseUrl: url,
       outboundAllow: [],
       livemode: false,
       peers: { billing, directory },
-      billing,
-      directory,
+      ...more,
     },
     log: createLog({
       service: "authorization-server",
       level: process.env["TEST_LOG"] === "1" ? "debug" : "silent",
     }),
   });
+  const close = async (): Promise<void> => {
+    await service.close();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    await service.listen();
+    return { issuer, service, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+export async function startServer(): Promise<Running> {
+  const database = await testDatabase({ service: "authorization_server", sources: migrations });
+  const { issuer, service, close } = await startWith(database);
   const wallet = newKeys();
-  await service.listen();
   const { tenant, account, admin } = await service.bootstrap({
     tenant: { name: "Ada's" },
     principal,
@@ -70,9 +83,8 @@ export async function startServer(): Promise<Running> {
     ...{ issuer, service, database, tenant, account, wallet, billing, directory },
     adminId: admin.clientId,
     close: async () => {
-      await service.close();
+      await close();
       await database.drop();
-      await rm(dataDir, { recursive: true, force: true });
     },
   };
 }

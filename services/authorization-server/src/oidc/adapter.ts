@@ -63,10 +63,12 @@ function storing(deps: Deps, model: string): Adapter {
     find: async (id) => {
       const found = await artifacts.find(model, id);
       if (found === undefined) return undefined;
+      const { payload, consumed } = found;
+      if (!consumed) return payload;
       // A used code stays "alive" for the core until it comes to `consume`, where a replay ends the family.
-      return found.consumed && isSingleUse(model)
-        ? { ...found.payload, exp: toNumericDate(after(clock.now(), minuteMs)) }
-        : found.payload;
+      return isSingleUse(model)
+        ? { ...payload, exp: toNumericDate(after(clock.now(), minuteMs)) }
+        : { ...payload, consumed: toNumericDate(clock.now()) };
     },
     findByUid: async (uid) => (await artifacts.findByUid(model, uid))?.payload,
     upsert: (id, payload, expiresInS) => save(deps, { model, id, payload, expiresInS }),

@@ -6,6 +6,7 @@ import { type Ctx, Provider } from "oidc-provider";
 import { createSecrets } from "../clients/index.ts";
 import { digestOf, grantOf } from "../grants/index.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
+import { revokeJwt } from "./revocation.ts";
 import { keysInUse } from "./signing.ts";
 
 /** oidc-provider, mounted: everything under its own paths goes through `handle`. */
@@ -40,7 +41,11 @@ function build(deps: Deps): Provider {
   compareSecretsByDigest(deps, provider);
   provider.use(async (ctx, next) => {
     await next();
-    await addMandate(deps, ctx);
+    // Absent when no route of the core matched.
+    const route = (ctx as Partial<Ctx>).oidc?.route;
+    if (route === "token") await addMandate(deps, ctx);
+    if (route === "revocation" && Object(ctx.body).error === "unsupported_token_type")
+      await revokeJwt(deps, ctx);
   });
   const { log } = deps;
   provider.on("server_error", (_, error) => log.error({ err: error }, "the OAuth core failed"));
@@ -64,10 +69,8 @@ function compareSecretsByDigest({ keyring }: Deps, provider: Provider): void {
 
 /** A code's exchange also hands over the mandate that the principal gave (seeds 1.2); a refresh does not. */
 async function addMandate({ db, mandates }: Deps, ctx: Ctx): Promise<void> {
-  // Absent when no route of the core matched.
-  const oidc = (ctx as Partial<Ctx>).oidc;
-  if (oidc?.route !== "token" || oidc.params["grant_type"] !== "authorization_code" || ctx.status !== 200)
-    return;
+  const { oidc } = ctx;
+  if (oidc.params["grant_type"] !== "authorization_code" || ctx.status !== 200) return;
   const grantId = oidc.entities.Grant?.jti;
   if (grantId === undefined) return;
   const grant = await db.global.transaction((tx) => grantOf(tx, digestOf(grantId)));

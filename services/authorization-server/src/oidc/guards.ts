@@ -43,6 +43,8 @@ function checkLife({ clock }: Rules, { iat, exp, jti }: Payload): void {
     throw new errors.InvalidClientAuth("iat and exp must be numbers");
   if (exp - iat > assertionLifeS || iat > nowS + proofWindowS)
     throw new errors.InvalidClientAuth(`the assertion lives longer than ${assertionLifeS} s`);
+  // The core allows 15 s for clocks; an expiry needs no such grace (RFC 7519 §4.1.4 leaves it to us).
+  if (exp <= nowS) throw new errors.InvalidClientAuth("the assertion has expired");
   if (typeof jti !== "string" || jti.length > 255)
     throw new errors.InvalidClientAuth("jti must be a short text");
 }

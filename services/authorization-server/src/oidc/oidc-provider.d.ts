@@ -119,7 +119,10 @@ declare module "oidc-provider" {
       clientId: string;
     }) => GrantEntity;
     use(middleware: Middleware): this;
-    on(event: string, listener: (ctx: Ctx, error: Error & { error_description?: string; error_detail?: string }) => void): this;
+    on(
+      event: string,
+      listener: (ctx: Ctx, error: Error & { error_description?: string; error_detail?: string }) => void,
+    ): this;
     callback(): (req: IncomingMessage, res: ServerResponse) => void;
     interactionDetails(req: IncomingMessage, res: ServerResponse): Promise<InteractionDetails>;
     interactionResult(

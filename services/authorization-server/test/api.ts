@@ -1,0 +1,61 @@
+import { createHash, randomBytes } from "node:crypto";
+import { systemClock } from "@remit/kernel";
+import { type PrivateJwk, publicJwkOf } from "@remit/protocol";
+import { signJws } from "@remit/protocol/node";
+import { type Answer, read } from "./client.ts";
+import type { Running } from "./running.ts";
+
+export type ApiCall = {
+  readonly token: string;
+  readonly key: PrivateJwk;
+  readonly method?: "GET" | "POST";
+  readonly path?: string;
+  readonly scheme?: "DPoP" | "Bearer";
+  /** Members of the proof that are wrong on purpose. */
+  readonly proof?: Readonly<Record<string, unknown>>;
+  readonly proofKey?: PrivateJwk;
+};
+
+const nonces = new Map<string, string>();
+
+/** One call of our own API as a resource server, with its proof; without a second try. */
+export async function callOnce(running: Running, call: ApiCall): Promise<Answer> {
+  const { method = "GET", path = "/api/v1/mandates", scheme = "DPoP" } = call;
+  const url = running.issuer + path;
+  const key = call.proofKey ?? call.key;
+  const nonce = nonces.get(running.issuer);
+  const claims = {
+    jti: randomBytes(12).toString("base64url"),
+    htm: method,
+    htu: url,
+    iat: Math.floor(systemClock.now() / 1000),
+    ath: createHash("sha256").update(call.token).digest("base64url"),
+    ...(nonce === undefined ? {} : { nonce }),
+    ...call.proof,
+  };
+  const dpop = signJws(
+    key,
+    { typ: "dpop+jwt", jwk: { ...publicJwkOf(key) } },
+    JSON.parse(JSON.stringify(claims)),
+  );
+  const headers = {
+    authorization: `${scheme} ${call.token}`,
+    ...(method === "POST" ? { "content-type": "application/json", "idempotency-key": claims.jti } : {}),
+  };
+  const answer = await read(
+    await fetch(url, {
+      method,
+      headers: scheme === "DPoP" ? { ...headers, dpop } : headers,
+      ...(method === "POST" ? { body: "{}" } : {}),
+    }),
+  );
+  const fresh = answer.headers.get("dpop-nonce");
+  if (fresh !== null) nonces.set(running.issuer, fresh);
+  return answer;
+}
+
+/** As a good client does: again with the nonce when it is asked for. */
+export async function callApi(running: Running, call: ApiCall): Promise<Answer> {
+  const first = await callOnce(running, call);
+  return first.body["code"] === "use_dpop_nonce" ? callOnce(running, call) : first;
+}

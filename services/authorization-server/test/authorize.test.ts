@@ -1,0 +1,311 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Browser, formOf } from "./browser.ts";
+import { newClient, OAuthClient, read } from "./client.ts";
+import {
+  approve,
+  authorizeUrl,
+  exchange,
+  mandateRequest,
+  newAsking,
+  obtainCode,
+  openConsent,
+  pushedForm,
+  redirectUri,
+} from "./consent.ts";
+import { newKeys, principal, type Running, startServer } from "./running.ts";
+
+let running: Running;
+let agent: OAuthClient;
+
+beforeAll(async () => {
+  running = await startServer();
+  agent = await newClient(running, "agent");
+});
+afterAll(() => running.close());
+
+const push = (more: Record<string, string> = {}) => agent.post("/oauth/par", pushedForm(newAsking(), more));
+
+async function withoutMember(name: string): Promise<unknown> {
+  const form = pushedForm(newAsking());
+  delete form[name];
+  return (await agent.post("/oauth/par", form)).body["error"];
+}
+
+describe("A04 a redirect goes exactly where it was registered to go", () => {
+  test.each([
+    "http://127.0.0.1/callback?x=1",
+    "http://127.0.0.1/callback/",
+    "http://127.0.0.1/Callback",
+    "http://127.0.0.1/callback#f",
+    "http://user@127.0.0.1/callback",
+    "http://localhost/callback",
+    "http://127.0.0.1.evil.example/callback",
+    "http://127.0.0.1@evil.example/callback",
+    "https://127.0.0.1/callback",
+    "http://127。0。0。1/callback",
+    "http://127.1/callback",
+    "http://evil.example/callback",
+  ])("A04 %s is refused", async (uri) => {
+    const answer = await push({ redirect_uri: uri });
+    expect(answer).toMatchObject({ status: 400 });
+    expect(["invalid_request", "invalid_redirect_uri"]).toContain(answer.body["error"]);
+  });
+
+  test("A04 the port of a loopback address is free (RFC 8252 §7.3)", async () => {
+    expect((await push({ redirect_uri: "http://127.0.0.1:51234/callback" })).status).toBe(201);
+  });
+});
+
+describe("A05 PKCE holds", () => {
+  test("A05 a challenge is required, and by S256", async () => {
+    expect(await withoutMember("code_challenge")).toBe("invalid_request");
+    expect((await push({ code_challenge_method: "plain" })).body["error"]).toBe("invalid_request");
+    const bare = pushedForm(newAsking());
+    delete bare["code_challenge"];
+    delete bare["code_challenge_method"];
+    expect((await agent.post("/oauth/par", bare)).body["error"]).toBe("invalid_request");
+  });
+
+  test("A05 the code wants the verifier of its own challenge", async () => {
+    const consented = await obtainCode(running, agent);
+    const other = await exchange(agent, consented, { code_verifier: newAsking().verifier });
+    expect(other).toMatchObject({ status: 400, body: { error: "invalid_grant" } });
+    const none = await agent.post("/oauth/token", {
+      grant_type: "authorization_code",
+      code: consented.code,
+      redirect_uri: redirectUri,
+    });
+    expect(none.body["error"]).toBe("invalid_grant");
+    expect((await exchange(agent, consented)).status).toBe(200);
+  });
+});
+
+describe("A06 an authorization begins with a pushed request, once, by its own client", () => {
+  test("A06 parameters in the front channel are refused without a pushed request", async () => {
+    const query = new URLSearchParams({ client_id: agent.id, ...pushedForm(newAsking()) });
+    const response = await new Browser().send(`${running.issuer}/oauth/authorize?${query}`);
+    const location = response.headers.get("location") ?? "";
+    expect(location).not.toContain("/interactions/");
+    expect(location === "" ? response.status : new URL(location).searchParams.get("error")).not.toBe(200);
+  });
+
+  test("A06 front-channel parameters do not override what was pushed", async () => {
+    const { body } = await push();
+    const url = `${authorizeUrl(running, agent.id, body["request_uri"])}&scope=openid&resource=https%3A%2F%2Fevil.example`;
+    const page = await openConsent(new Browser(), url);
+    expect(page.html).not.toContain("evil.example");
+  });
+
+  test("A06 an unknown request_uri, and one of another client", async () => {
+    const { body } = await push();
+    const other = await newClient(running, "agent");
+    for (const url of [
+      authorizeUrl(running, other.id, body["request_uri"]),
+      authorizeUrl(running, agent.id, "urn:ietf:params:oauth:request_uri:made-up"),
+      authorizeUrl(running, agent.id, "https://evil.example/request"),
+    ]) {
+      const page = await new Browser().open(url, redirectUri);
+      expect(page.html).not.toContain("<form");
+      const error =
+        page.status === 302 ? new URL(page.url).searchParams : new URLSearchParams({ error: "page" });
+      expect(error.get("error")).toBeTruthy();
+      expect(error.get("code")).toBeNull();
+    }
+  });
+
+  test("A06 used to the end, it is used up; opened twice before, it gives one mandate", async () => {
+    const asking = newAsking();
+    const { body } = await agent.post("/oauth/par", pushedForm(asking));
+    const url = authorizeUrl(running, agent.id, body["request_uri"]);
+    const [first, second] = [new Browser(), new Browser()];
+    const pages = [await openConsent(first, url), await openConsent(second, url)] as const;
+    expect((await approve(first, pages[0])).searchParams.get("code")).toBeTruthy();
+    const again = formOf(pages[1]);
+    const refused = await second.send(again.action, { ...again.fields, decision: "approve" });
+    expect(refused.status).toBe(400);
+    const used = await new Browser().open(url, redirectUri);
+    expect(new URL(used.url).searchParams.get("error")).toBe("invalid_request_uri");
+  });
+
+  test("A06 the push needs its DPoP proof, and the code stays with that key", async () => {
+    await agent.learnNonce();
+    const form = { ...pushedForm(newAsking()), client_id: agent.id, client_assertion: agent.assertion() };
+    const type = { client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" };
+    expect((await agent.raw("/oauth/par", { ...form, ...type }, {})).body["error"]).toBe(
+      "invalid_dpop_proof",
+    );
+  });
+
+  test.each([
+    ["an amount as text", { amount_minor: "500" }],
+    ["a fraction", { amount_minor: 1.5 }],
+    ["nothing to spend", { amount_minor: 0 }],
+    ["an unknown currency", { currency: "XXQ" }],
+    ["an unknown member", { unlimited: true }],
+    ["a merchant with a path", { merchants: ["https://shop.example/a"] }],
+    ["a per-charge limit above the whole", { per_charge_minor: 60_000 }],
+  ])("what a principal could not read on the page is refused at the push: %s", async (_, wrong) => {
+    const answer = await push({ authorization_details: JSON.stringify([{ ...mandateRequest, ...wrong }]) });
+    expect(answer).toMatchObject({ status: 400, body: { error: "invalid_authorization_details" } });
+  });
+});
+
+test("A07 every answer at the redirect names its issuer, refusals too", async () => {
+  const consented = await obtainCode(running, agent);
+  expect(consented.answer.searchParams.get("iss")).toBe(running.issuer);
+  const { body } = await push();
+  const browser = new Browser();
+  const page = await openConsent(browser, authorizeUrl(running, agent.id, body["request_uri"]));
+  const denied = await approve(browser, page, "deny");
+  expect(denied.searchParams.get("error")).toBe("access_denied");
+  expect(denied.searchParams.get("iss")).toBe(running.issuer);
+  expect(denied.searchParams.get("code")).toBeNull();
+});
+
+describe("A17 consent is given by the person in front of our own page, or not at all", () => {
+  const consentPage = async (browser: Browser) => {
+    const { body } = await push();
+    return openConsent(browser, authorizeUrl(running, agent.id, body["request_uri"]));
+  };
+
+  test("A17 the pages refuse to be framed and run no script", async () => {
+    const browser = new Browser();
+    const page = await consentPage(browser);
+    const csp = page.headers.get("content-security-policy") ?? "";
+    expect(csp).toContain("frame-ancestors 'none'");
+    expect(csp).toContain("default-src 'none'");
+    expect(csp).not.toContain("script-src");
+    expect(page.headers.get("x-frame-options")).toBe("DENY");
+    expect(page.headers.get("cache-control")).toBe("no-store");
+    expect(page.html).not.toContain("<script");
+  });
+
+  test("A17 a GET approves nothing", async () => {
+    const browser = new Browser();
+    const { action, fields } = formOf(await consentPage(browser));
+    const query = new URLSearchParams({ ...fields, decision: "approve" });
+    expect((await browser.send(`${action}?${query}`)).status).toBe(405);
+  });
+
+  test("A17 a form without our token, from another site, or from another browser is refused", async () => {
+    const browser = new Browser();
+    const page = await consentPage(browser);
+    const { action, fields } = formOf(page);
+    const yes = { ...fields, decision: "approve" };
+    expect((await browser.send(action, { ...yes, csrf: "guess" })).status).toBe(403);
+    expect((await browser.send(action, yes, { origin: "https://evil.example" })).status).toBe(403);
+    expect((await browser.send(action, yes, { "sec-fetch-site": "cross-site" })).status).toBe(403);
+    expect((await new Browser().send(action, yes)).status).toBe(404);
+    const other = new Browser();
+    const otherPage = await consentPage(other);
+    const uidOfOther = formOf(otherPage).action;
+    expect((await browser.send(uidOfOther, yes)).status).toBe(403);
+    expect((await approve(browser, page)).searchParams.get("code")).toBeTruthy();
+  });
+
+  test("A17 nobody consents before signing in", async () => {
+    const { body } = await push();
+    const browser = new Browser();
+    const page = await browser.open(authorizeUrl(running, agent.id, body["request_uri"]), redirectUri);
+    const { action, fields } = formOf(page);
+    const target = action.replace("/sign-in", "/consent");
+    const answer = await browser.send(target, { csrf: fields["csrf"] ?? "", decision: "approve" });
+    expect(answer.status).toBe(400);
+  });
+});
+
+describe("sign-in", () => {
+  test("A18 a wrong password and an unknown address read the same", async () => {
+    const { body } = await push();
+    const browser = new Browser();
+    const page = await browser.open(authorizeUrl(running, agent.id, body["request_uri"]), redirectUri);
+    const { action, fields } = formOf(page);
+    const texts: string[] = [];
+    for (const email of [principal.email, "nobody@example.com"]) {
+      const answer = await browser.send(action, { ...fields, email, password: "wrong" });
+      expect(answer.status).toBe(401);
+      texts.push((await answer.text()).replaceAll(email, "…"));
+    }
+    expect(texts[0]).toBe(texts[1]);
+  });
+});
+
+describe("C09 a code is redeemed once", () => {
+  test("C09 of two parallel redemptions one succeeds, and everything it got is taken back with the mandate", async () => {
+    const consented = await obtainCode(running, agent);
+    await agent.learnNonce();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => exchange(agent, consented)));
+    const won = answers.filter(({ status }) => status === 200);
+    expect(won).toHaveLength(1);
+    for (const { status, body } of answers) if (status !== 200) expect(body["error"]).toBe("invalid_grant");
+    const rows = await running.database.asAdmin<{ revoked: boolean; state: string }>(
+      `select g.revoked_at is not null as revoked, m.state from oauth_grants g join mandates m on m.id = g.mandate_id
+       where m.id = $1`,
+      [won[0]?.body["mandate_id"]],
+    );
+    expect(rows).toEqual([{ revoked: true, state: "revoked" }]);
+    const refreshed = await agent.post("/oauth/token", {
+      grant_type: "refresh_token",
+      refresh_token: String(won[0]?.body["refresh_token"]),
+    });
+    expect(refreshed).toMatchObject({ status: 400, body: { error: "invalid_grant" } });
+  });
+
+  test("C09 somebody else's try with the code is just refused and ends nothing", async () => {
+    const consented = await obtainCode(running, agent);
+    const tokens = await exchange(agent, consented);
+    const other = await newClient(running, "agent");
+    expect((await exchange(other, consented)).body["error"]).toBe("invalid_grant");
+    const refreshed = await agent.post("/oauth/token", {
+      grant_type: "refresh_token",
+      refresh_token: String(tokens.body["refresh_token"]),
+    });
+    expect(refreshed.status).toBe(200);
+  });
+
+  test("a refresh token used twice ends its family and suspends the mandate", async () => {
+    const tokens = await exchange(agent, await obtainCode(running, agent));
+    const refresh = () =>
+      agent.post("/oauth/token", {
+        grant_type: "refresh_token",
+        refresh_token: String(tokens.body["refresh_token"]),
+      });
+    const first = await refresh();
+    expect(first.status).toBe(200);
+    expect((await refresh()).body["error"]).toBe("invalid_grant");
+    const successor = String(first.body["refresh_token"]);
+    const later = await agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token: successor });
+    expect(later.body["error"]).toBe("invalid_grant");
+    const rows = await running.database.asAdmin("select state from mandates where id = $1", [
+      tokens.body["mandate_id"],
+    ]);
+    expect(rows).toEqual([{ state: "suspended" }]);
+  });
+
+  test("a code is bound to the key that pushed the request", async () => {
+    const consented = await obtainCode(running, agent);
+    const thief = new OAuthClient(running, agent.id, { ...agent.keys, dpop: newKeys().dpop });
+    expect((await exchange(thief, consented)).body["error"]).toBe("invalid_dpop_proof");
+    expect((await exchange(agent, consented)).status).toBe(200);
+  });
+});
+
+test("metadata names what is served, and nothing that is not", async () => {
+  for (const name of ["openid-configuration", "oauth-authorization-server"]) {
+    const { body } = await read(await fetch(`${running.issuer}/.well-known/${name}`));
+    expect(body).toMatchObject({
+      issuer: running.issuer,
+      token_endpoint: `${running.issuer}/oauth/token`,
+      pushed_authorization_request_endpoint: `${running.issuer}/oauth/par`,
+      require_pushed_authorization_requests: true,
+      registration_endpoint: `${running.issuer}/oauth/register`,
+      jwks_uri: `${running.issuer}/oauth/jwks.json`,
+      response_types_supported: ["code"],
+      code_challenge_methods_supported: ["S256"],
+      authorization_response_iss_parameter_supported: true,
+      authorization_details_types_supported: ["oid4ac_mandate"],
+    });
+    expect(body["grant_types_supported"]).not.toContain("implicit");
+    expect(JSON.stringify(body)).not.toMatch(/HS256|RS256|"none"/);
+  }
+});
