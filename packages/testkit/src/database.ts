@@ -13,6 +13,13 @@ import {
 import { Client, escapeIdentifier } from "pg";
 import { inject } from "vitest";
 
+declare module "vitest" {
+  // Vitest merges what a run provides into this interface.
+  interface ProvidedContext {
+    readonly clusterUrl: string;
+  }
+}
+
 export type TestDatabaseOptions = {
   readonly service: string;
   /** The migrations of the service; the platform's own come first and need not be named. */

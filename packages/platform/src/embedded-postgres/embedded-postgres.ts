@@ -73,19 +73,20 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Embe
 async function attach(places: Places): Promise<boolean> {
   const found = readPostmaster(places);
   if (found === undefined || !isAlive(found.pid)) return false;
+  // After a crash of the machine the number in the file may be anybody's process.
+  if (!isPostgres(found.pid)) {
+    rmSync(path.join(places.data, "postmaster.pid"), { force: true });
+    return false;
+  }
   for (let tries = 0; tries < startsMax && isAlive(found.pid); tries++) {
     if (readPostmaster(places)?.ready === true && (await isOurs(places, found.port))) return true;
     await pause(startAgainMs);
   }
   if (!isAlive(found.pid)) return false;
-  // After a crash of the machine the number in the file may be anybody's process.
-  if (isPostgres(found.pid))
-    throw new StartRefused(
-      `a PostgreSQL server (process ${found.pid}) holds ${places.data} and does not answer`,
-      `End process ${found.pid} and start again.`,
-    );
-  rmSync(path.join(places.data, "postmaster.pid"), { force: true });
-  return false;
+  throw new StartRefused(
+    `a PostgreSQL server (process ${found.pid}) holds ${places.data} and does not answer`,
+    `End process ${found.pid} and start again.`,
+  );
 }
 
 async function isOurs(places: Places, port: number): Promise<boolean> {
@@ -104,7 +105,8 @@ async function isOurs(places: Places, port: number): Promise<boolean> {
 
 function isPostgres(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("postgres");
+    const [program = ""] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return path.basename(program).startsWith("postgres");
   } catch {
     return process.platform !== "linux"; // where we cannot know, we leave the file to PostgreSQL
   }
@@ -114,10 +116,10 @@ async function start(places: Places, options: StartPostgresOptions): Promise<voi
   const binaries = findBinaries();
   const identity = identityFor(binaries, places.data);
   makeCluster(places, binaries, identity);
-  // A port may be taken between choosing and binding it; after kill -9 the shared memory lives on for a moment.
   for (let tries = 0; tries < startsMax; tries++) {
     const child = await startServer(places, identity, options.settings ?? {});
     if (await becomesReady(places, child)) return;
+    if (!passing.test(lastWords(places))) break;
     options.log.debug({ words: lastWords(places) }, "PostgreSQL did not start; once more");
     await pause(startAgainMs);
   }
@@ -126,6 +128,9 @@ async function start(places: Places, options: StartPostgresOptions): Promise<voi
     `Its log is ${places.log}.`,
   );
 }
+
+// A port may be taken between choosing and binding it; after kill -9 the shared memory lives on for a moment.
+const passing = /in use|could not bind|lock file/i;
 
 function urlOf(places: Places, port: number): string {
   const password = readFileSync(places.password, "utf8").trim();

@@ -104,7 +104,10 @@ describe("provisioning", () => {
   test("refuses a database that another key-encryption key protects", async () => {
     const foreign = await fresh();
     const refused = provision({
-      ...{ adminUrl: foreign.adminUrl, service: "provisioning", prefix: "remit_t", passwords },
+      adminUrl: foreign.adminUrl,
+      service: "provisioning",
+      prefix: "remit_t",
+      passwords,
       kekFingerprint: "of another installation",
     });
     await expect(refused).rejects.toThrow("another key-encryption key (test…)");

@@ -1,0 +1,166 @@
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { eventually, startProcess, type TestProcess } from "@remit/testkit";
+import { Client } from "pg";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { openDatabase, sql } from "../sql/index.ts";
+import { createLog } from "../telemetry/index.ts";
+import { type EmbeddedPostgres, startPostgres } from "./index.ts";
+
+const log = createLog({ service: "test", level: "silent" });
+let root: string;
+let running: EmbeddedPostgres[] = [];
+
+beforeAll(() => {
+  root = mkdtempSync(path.join(tmpdir(), "remit-embedded-"));
+  chmodSync(root, 0o711);
+});
+afterEach(async () => {
+  for (const postgres of running) await postgres.stop();
+  running = [];
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const start = async (dataDir: string, settings = {}): Promise<EmbeddedPostgres> => {
+  const postgres = await startPostgres({ dataDir, log, settings });
+  running.push(postgres);
+  return postgres;
+};
+
+async function query(url: string, text: string): Promise<unknown[]> {
+  const client = new Client({ connectionString: url });
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    return (await client.query(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** What has ended but was collected by nobody does not run any more. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+describe("the embedded database", () => {
+  test("starts cold: on loopback, with scram, a password of its own, checksums and fsync", async () => {
+    const dataDir = path.join(root, "cold");
+    const { url, attached } = await start(dataDir);
+    expect(attached).toBe(false);
+    expect(url).toMatch(/^postgres:\/\/postgres:[\w-]{32}@127\.0\.0\.1:\d+\/remit$/);
+    expect(statSync(path.join(dataDir, "password")).mode & 0o777).toBe(0o600);
+    const settings = await query(
+      url,
+      "select name, setting from pg_settings where name in ('listen_addresses', 'unix_socket_directories', 'fsync', 'data_checksums', 'password_encryption') order by name",
+    );
+    expect(settings).toEqual([
+      { name: "data_checksums", setting: "on" },
+      { name: "fsync", setting: "on" },
+      { name: "listen_addresses", setting: "127.0.0.1" },
+      { name: "password_encryption", setting: "scram-sha-256" },
+      { name: "unix_socket_directories", setting: "" },
+    ]);
+    const wrong = new URL(url);
+    wrong.password = "guessed";
+    await expect(query(wrong.href, "select 1")).rejects.toMatchObject({ code: "28P01" });
+  });
+
+  test("stops, keeps its data, and starts again", async () => {
+    const dataDir = path.join(root, "warm");
+    const first = await start(dataDir);
+    await query(first.url, "create table kept (n int); insert into kept values (1)");
+    await first.stop();
+    expect(isRunning(first.pid)).toBe(false);
+    const second = await start(dataDir);
+    expect(await query(second.url, "select n from kept")).toEqual([{ n: 1 }]);
+  });
+
+  test("is one, whoever asks at once, and only who started it stops it", async () => {
+    const dataDir = path.join(root, "shared");
+    const other = await startElsewhere(dataDir);
+    const attached = await Promise.all([start(dataDir), start(dataDir)]);
+    expect(attached.map((each) => each.attached)).toEqual([true, true]);
+    for (const each of attached) await each.stop();
+    expect(await query(attached[0]?.url ?? "", "select 1 as n")).toEqual([{ n: 1 }]);
+    await other.kill("SIGTERM");
+    await eventually(() => expect(isRunning(attached[0]?.pid ?? 0)).toBe(false));
+  });
+
+  test("whose starter was killed is adopted, and stops with who adopted it", async () => {
+    const dataDir = path.join(root, "orphan");
+    const other = await startElsewhere(dataDir);
+    await other.kill("SIGKILL");
+    const adopted = await start(dataDir);
+    expect(adopted.attached).toBe(true);
+    await adopted.stop();
+    expect(isRunning(adopted.pid)).toBe(false);
+  });
+
+  test("of another major version is refused with the remedy", async () => {
+    const dataDir = path.join(root, "old");
+    mkdirSync(path.join(dataDir, "data"), { recursive: true });
+    writeFileSync(path.join(dataDir, "data", "PG_VERSION"), "15\n");
+    await expect(start(dataDir)).rejects.toMatchObject({
+      message: expect.stringContaining("was made by PostgreSQL 15"),
+      remedy: expect.stringContaining("pg_dumpall"),
+    });
+  });
+
+  test("starts over a file that names a dead server or a process that is none", async () => {
+    const dataDir = path.join(root, "stale");
+    await (await start(dataDir)).stop();
+    const file = path.join(dataDir, "data", "postmaster.pid");
+    writeFileSync(file, `${process.pid}\n${dataDir}/data\n0\n1\n\n127.0.0.1\n0 0\nready\n`);
+    const again = await start(dataDir);
+    expect(again.attached).toBe(false);
+    expect(readFileSync(file, "utf8")).toContain(String(again.pid));
+  }, 120_000);
+
+  test("that cannot start says so with its own last words", async () => {
+    await expect(start(path.join(root, "refused"), { shared_buffers: "nonsense" })).rejects.toThrow(
+      /does not start.*shared_buffers/,
+    );
+  });
+});
+
+describe("D01 a database that is killed", () => {
+  test("loses no committed row, and the pool answers 503 until it is back", async () => {
+    const dataDir = path.join(root, "killed");
+    const first = await start(dataDir);
+    await query(first.url, "create schema s; create table s.kept (n int); create role relay");
+    const db = openDatabase({ url: first.url, schema: "s", relayRole: "relay" });
+    const write = (n: number): Promise<unknown> =>
+      db.global.transaction((tx) => tx.run(sql`insert into kept values (${n})`));
+    for (let n = 1; n <= 20; n++) await write(n);
+    process.kill(first.pid, "SIGKILL");
+    await eventually(() => expect(isRunning(first.pid)).toBe(false));
+    await expect(write(0)).rejects.toMatchObject({ code: "unavailable", status: 503 });
+    const { port } = new URL(first.url);
+    const second = await start(dataDir, { port });
+    expect(second.attached).toBe(false);
+    await eventually(() => write(21));
+    const rows = await query(second.url, "select array_agg(n order by n) as all from s.kept");
+    expect(rows).toEqual([{ all: Array.from({ length: 21 }, (_, i) => i + 1) }]);
+    await db.close();
+  });
+});
+
+/** Another process that starts the database and stops it when it is told to end. */
+function startElsewhere(dataDir: string): Promise<TestProcess> {
+  const main = path.join(import.meta.dirname, "../../test/embedded-main.ts");
+  return startProcess({ main, env: {}, args: [dataDir], readyWhen: /^ready$/ });
+}
