@@ -39,10 +39,12 @@ test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
 
 test("a signal repeated within 2 s is one signal: the drain goes on", async () => {
   const running = await program(
-    serving("await new Promise((end) => process.once('SIGUSR2', end)); say('closed')"),
+    serving(
+      "const told = new Promise((end) => process.once('SIGUSR2', end)); say('waiting'); await told; say('closed')",
+    ),
   );
   process.kill(running.pid, "SIGTERM");
-  await running.line(/closing/);
+  await running.line(/waiting/);
   process.kill(running.pid, "SIGINT");
   process.kill(running.pid, "SIGTERM");
   expect(await running.kill("SIGUSR2")).toEqual({ code: 0, signal: null });
