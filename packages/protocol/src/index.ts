@@ -40,6 +40,7 @@ export {
   base64,
   base64url,
   concatBytes,
+  type Digest,
   decodeUtf8,
   equalBytes,
   isJsonObject,
@@ -91,11 +92,14 @@ export {
   makeInstruction,
 } from "./instruction/index.ts";
 export { canonicalise } from "./jcs/index.ts";
-export { clockSkewS, isAhead, isExpired, isFresh } from "./jose/claims.ts";
 export {
   algOf,
   checkOf,
+  clockSkewS,
   type EcPublicJwk,
+  isAhead,
+  isExpired,
+  isFresh,
   type JwsHeader,
   type JwsRules,
   keyFor,

@@ -1,7 +1,15 @@
 import { type Id, type Instant, parseId } from "@remit/kernel";
 import { isJsonObject, type Json, type JsonObject } from "../encoding/index.ts";
-import { isNumericDate, isText, whyNotNow } from "../jose/claims.ts";
-import { checkOf, keyFor, type PublicJwk, parseJws, type Unproven } from "../jose/index.ts";
+import {
+  checkOf,
+  isNumericDate,
+  isText,
+  keyFor,
+  type PublicJwk,
+  parseJws,
+  type Unproven,
+  whyNotNow,
+} from "../jose/index.ts";
 import { Problem } from "../problems.ts";
 
 /** Who acted for whom (RFC 8693 §4.1); the outermost is the current actor. */

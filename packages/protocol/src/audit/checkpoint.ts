@@ -1,5 +1,4 @@
-import { isText } from "../jose/claims.ts";
-import { checkOf, keyFor, type PublicJwk, parseJws, type Unproven } from "../jose/index.ts";
+import { checkOf, isText, keyFor, type PublicJwk, parseJws, type Unproven } from "../jose/index.ts";
 import { Problem } from "../problems.ts";
 
 /** What a checkpoint JWS (`typ: remit-checkpoint+jwt`) says of one tenant's log. */

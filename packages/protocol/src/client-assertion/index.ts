@@ -1,13 +1,15 @@
 import { type Instant, toNumericDate } from "@remit/kernel";
-import { isNumericDate, isText, whyNotNow } from "../jose/claims.ts";
 import {
   checkOf,
+  isNumericDate,
+  isText,
   keyFor,
   type PublicJwk,
   parseJws,
   payloadOf,
   type Unproven,
   type Unsigned,
+  whyNotNow,
 } from "../jose/index.ts";
 import { Problem } from "../problems.ts";
 

@@ -1,9 +1,11 @@
 import { type Instant, toNumericDate } from "@remit/kernel";
-import { base64url, type Sha256 } from "../encoding/index.ts";
-import { isFresh, isNumericDate, isText } from "../jose/claims.ts";
+import { base64url, type Digest } from "../encoding/index.ts";
 import {
   checkOf,
   type EcPublicJwk,
+  isFresh,
+  isNumericDate,
+  isText,
   type OkpPublicJwk,
   type ParsedJws,
   type PrivateJwk,
@@ -46,7 +48,7 @@ const jtiLengthMax = 256;
  * RFC 9449 §4.3, all but the signature (still a check) and the first use of `jti`. Throws `invalid_dpop_proof`, or
  * `use_dpop_nonce` when the nonce is missing or no longer one of ours.
  */
-export function examineDpopProof(input: DpopProofInput, sha256: Sha256): Unproven<DpopProof> {
+export function examineDpopProof(input: DpopProofInput, digest: Digest): Unproven<DpopProof> {
   const jws = parseJws(input.proof, {
     typ: [typ],
     algs: ["ES256", "EdDSA"],
@@ -56,8 +58,8 @@ export function examineDpopProof(input: DpopProofInput, sha256: Sha256): Unprove
   const { jwk } = jws.header;
   if (jwk === undefined) throw refused("The header has no jwk.");
   const { jti, iat } = requestBinding(jws, input);
-  checkTokenBinding(jws, input, sha256);
-  const thumbprint = base64url.encode(sha256(thumbprintInput(jwk)));
+  checkTokenBinding(jws, input, digest);
+  const thumbprint = digest(thumbprintInput(jwk));
   if (input.requiredThumbprint !== undefined && thumbprint !== input.requiredThumbprint)
     throw refused("The proof is signed with another key than the one it must be.");
   const nonce = checkNonce(jws, input.nonce);
@@ -76,9 +78,9 @@ function requestBinding({ payload }: ParsedJws, input: DpopProofInput): { jti: s
   return { jti, iat };
 }
 
-function checkTokenBinding({ payload }: ParsedJws, input: DpopProofInput, sha256: Sha256): void {
+function checkTokenBinding({ payload }: ParsedJws, input: DpopProofInput, digest: Digest): void {
   // RFC 9449 §4.3: without ath, a proof made for one token could accompany another.
-  const expected = input.accessToken === undefined ? undefined : base64url.encode(sha256(input.accessToken));
+  const expected = input.accessToken === undefined ? undefined : digest(input.accessToken);
   if (payload["ath"] !== expected) throw refused("ath is not the digest of the access token.");
 }
 
@@ -126,7 +128,7 @@ export type DpopProofRequest = {
 export function dpopProof(
   request: Omit<DpopProofRequest, "key"> & { readonly key: ProofKey },
   jti: string,
-  sha256: Sha256,
+  digest: Digest,
 ): Unsigned<string> {
   const { key, method, url, now, accessToken, nonce } = request;
   const htu = targetOf(url);
@@ -140,7 +142,7 @@ export function dpopProof(
       htm: method,
       htu,
       iat: toNumericDate(now),
-      ...(accessToken !== undefined && { ath: base64url.encode(sha256(accessToken)) }),
+      ...(accessToken !== undefined && { ath: digest(accessToken) }),
       ...(nonce !== undefined && { nonce }),
     },
     finish: (jws) => jws,

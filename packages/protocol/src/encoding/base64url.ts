@@ -6,8 +6,8 @@ const pairs: readonly string[] = Array.from(
   (_, bits) => alphabet.charAt(bits >> 6) + alphabet.charAt(bits & 63),
 );
 
-const notInAlphabet = 255;
-const values = new Uint8Array(128).fill(notInAlphabet);
+const notInAlphabet = -1;
+const values = new Int8Array(128).fill(notInAlphabet);
 for (let i = 0; i < alphabet.length; i++) values[alphabet.charCodeAt(i)] = i;
 
 const utf8 = new TextEncoder();
@@ -32,22 +32,31 @@ function decode(text: string): Uint8Array<ArrayBuffer> | undefined {
   const spare = text.length % 4;
   if (spare === 1) return undefined;
   const bytes = new Uint8Array((text.length * 6) >> 3);
-  let bits = 0;
-  let held = 0;
+  const whole = text.length - spare;
   let written = 0;
-  for (let i = 0; i < text.length; i++) {
-    const value = values[text.charCodeAt(i)] ?? notInAlphabet;
-    if (value === notInAlphabet) return undefined;
-    bits = ((bits << 6) | value) & 0xffff;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      bytes[written++] = bits >> held;
-    }
+  for (let i = 0; i < whole; i += 4) {
+    const bits =
+      (sixBits(text, i) << 18) |
+      (sixBits(text, i + 1) << 12) |
+      (sixBits(text, i + 2) << 6) |
+      sixBits(text, i + 3);
+    // A character outside the alphabet makes the whole negative.
+    if (bits < 0) return undefined;
+    bytes[written++] = bits >> 16;
+    bytes[written++] = bits >> 8;
+    bytes[written++] = bits;
   }
+  if (spare === 0) return bytes;
+  const third = spare === 3 ? sixBits(text, whole + 2) : 0;
+  const bits = (sixBits(text, whole) << 18) | (sixBits(text, whole + 1) << 12) | (third << 6);
   // RFC 4648 §3.5: bits left over must be zero, or one value would have several spellings.
-  return (bits & ((1 << held) - 1)) === 0 ? bytes : undefined;
+  if (bits < 0 || (bits & (spare === 2 ? 0xffff : 0xff)) !== 0) return undefined;
+  bytes[written++] = bits >> 16;
+  if (spare === 3) bytes[written] = bits >> 8;
+  return bytes;
 }
+
+const sixBits = (text: string, index: number): number => values[text.charCodeAt(index)] ?? notInAlphabet;
 
 const at = (bytes: Uint8Array, index: number): number => bytes[index] ?? 0;
 

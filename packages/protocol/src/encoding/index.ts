@@ -14,6 +14,9 @@ export {
 /** SHA-256 as the core takes it in: bytes, or text as UTF-8, to 32 bytes. */
 export type Sha256 = (data: Uint8Array | string) => Uint8Array;
 
+/** base64url(SHA-256(data)), which is how tokens carry digests. */
+export type Digest = (data: Uint8Array | string) => string;
+
 const encoder = new TextEncoder();
 
 export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);

@@ -45,7 +45,9 @@ export function readJson(
   } catch {
     return { fault: "The JSON cannot be parsed." };
   }
-  const members = countMembers(value);
+  // Without escapes the text as a whole says whether the texts within are sound.
+  const texts = text.includes("\\u") || !text.isWellFormed() ? isPlainText : isOrdinary;
+  const members = countMembers(value, texts);
   if (members === unfit)
     return { fault: "The JSON holds text or numbers that other programs cannot represent." };
   // JSON.parse keeps the last of equal names; then fewer members are left than the text has colons.
@@ -101,25 +103,27 @@ function isEscaped(text: string, index: number): boolean {
 const unfit = -1;
 
 /** The members of all objects within, or `unfit` when a name, a text or a number has no agreed meaning. */
-function countMembers(value: Json): number {
-  if (typeof value === "string") return isPlainText(value) ? 0 : unfit;
+function countMembers(value: Json, fits: (text: string) => boolean): number {
+  if (typeof value === "string") return fits(value) ? 0 : unfit;
   if (typeof value === "number") return Number.isFinite(value) ? 0 : unfit;
   if (typeof value !== "object" || value === null) return 0;
   let count = 0;
   if (!isJsonObject(value)) {
     for (const element of value) {
-      const within = countMembers(element);
+      const within = countMembers(element, fits);
       if (within === unfit) return unfit;
       count += within;
     }
     return count;
   }
   for (const name of Object.keys(value)) {
-    const within = countMembers(value[name] ?? null);
-    if (within === unfit || name === "__proto__" || !isPlainText(name)) return unfit;
+    const within = countMembers(value[name] ?? null, fits);
+    if (within === unfit || name === "__proto__" || !fits(name)) return unfit;
     count += 1 + within;
   }
   return count;
 }
 
 const isPlainText = (text: string): boolean => !text.includes("\0") && text.isWellFormed();
+
+const isOrdinary = (): boolean => true;

@@ -1,3 +1,4 @@
+export { clockSkewS, isAhead, isExpired, isFresh, isNumericDate, isText, whyNotNow } from "./claims.ts";
 export {
   type JwsHeader,
   type JwsRules,

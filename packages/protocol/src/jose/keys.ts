@@ -39,9 +39,9 @@ export function parsePublicJwk(value: unknown): PublicJwk | undefined {
   const labels = labelsOf(value);
   if (labels === undefined) return undefined;
   const { kty, crv, x, y, n, e } = value;
-  if (kty === "EC" && crv === "P-256" && isBytes(x, 32) && isBytes(y, 32))
+  if (kty === "EC" && crv === "P-256" && is32Bytes(x) && is32Bytes(y))
     return fits({ kty, crv, x, y, ...labels });
-  if (kty === "OKP" && crv === "Ed25519" && isBytes(x, 32)) return fits({ kty, crv, x, ...labels });
+  if (kty === "OKP" && crv === "Ed25519" && is32Bytes(x)) return fits({ kty, crv, x, ...labels });
   if (kty === "RSA" && isModulus(n) && (e === "AQAB" || e === "Aw")) return fits({ kty, n, e, ...labels });
   return undefined;
 }
@@ -51,7 +51,7 @@ export function parsePrivateJwk(value: unknown): PrivateJwk | undefined {
   if (!isJsonObject(value)) return undefined;
   const { d, ...rest } = value;
   const key = parsePublicJwk(rest);
-  return key === undefined || key.kty === "RSA" || !isBytes(d, 32) ? undefined : { ...key, d };
+  return key === undefined || key.kty === "RSA" || !is32Bytes(d) ? undefined : { ...key, d };
 }
 
 export const publicJwkOf = ({ d: _, ...key }: PrivateJwk): EcPublicJwk | OkpPublicJwk => key;
@@ -96,8 +96,10 @@ function fits(key: PublicJwk): PublicJwk | undefined {
   return stated === undefined || stated === algOf(key) ? key : undefined;
 }
 
-const isBytes = (text: unknown, length: number): text is string =>
-  typeof text === "string" && text.length < 64 && base64url.decode(text)?.length === length;
+// 43 characters are 32 bytes; the last one carries four bits, so only these 16 are canonical.
+const thirtyTwoBytes = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+
+const is32Bytes = (text: unknown): text is string => typeof text === "string" && thirtyTwoBytes.test(text);
 
 function isModulus(text: unknown): text is string {
   if (typeof text !== "string" || text.length > 1400) return false;

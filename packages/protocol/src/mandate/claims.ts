@@ -1,7 +1,6 @@
 import { fromNumericDate, type Id, type Instant, parseId, toNumericDate } from "@remit/kernel";
 import { isJsonObject, type Json, type JsonObject } from "../encoding/index.ts";
-import { isAhead, isExpired, isNumericDate, isText } from "../jose/claims.ts";
-import { type PublicJwk, parsePublicJwk } from "../jose/index.ts";
+import { isAhead, isExpired, isNumericDate, isText, type PublicJwk, parsePublicJwk } from "../jose/index.ts";
 import { Problem, type ProblemCode } from "../problems.ts";
 import type { ClaimPath } from "../sd-jwt/index.ts";
 import { detailChecks, isDetailMember, type MandateDetails, type VisibleDetails } from "./details.ts";

@@ -1,5 +1,5 @@
 import type { Instant } from "@remit/kernel";
-import { base64url, type Sha256 } from "../encoding/index.ts";
+import { base64url, type Digest } from "../encoding/index.ts";
 import { checkOf, keyFor, type PublicJwk, parseJws, type Unproven, type Unsigned } from "../jose/index.ts";
 import { Problem } from "../problems.ts";
 import { issueSdJwt, openClaims, type SdJwtParts, type SdJwtTools, splitSdJwt } from "../sd-jwt/index.ts";
@@ -34,17 +34,17 @@ export type VerifiedMandate = {
  * A mandate by itself, for the agent that received it: all but the issuer's signature (still a check), its state and its
  * key binding. Throws `mandate_malformed`, `mandate_signature_invalid`, `mandate_expired` or `mandate_not_yet_valid`.
  */
-export function examineMandate(input: MandateInput, sha256: Sha256): Unproven<VerifiedMandate> {
+export function examineMandate(input: MandateInput, digest: Digest): Unproven<VerifiedMandate> {
   const parts = splitSdJwt(input.mandate);
   if (parts === undefined || parts.keyBinding !== undefined)
     throw new Problem("mandate_malformed", { detail: "It is not an SD-JWT without key binding." });
-  return examineMandateParts(parts, input, sha256);
+  return examineMandateParts(parts, input, digest);
 }
 
 export function examineMandateParts(
   parts: SdJwtParts,
   { issuer, issuerKeys, now }: Omit<MandateInput, "mandate">,
-  sha256: Sha256,
+  digest: Digest,
 ): Unproven<VerifiedMandate> {
   const jws = parseJws(parts.jws, {
     typ: mandateTyps,
@@ -56,12 +56,12 @@ export function examineMandateParts(
     throw new Problem("mandate_signature_invalid", {
       detail: "The mandate's key is not one of the issuer's.",
     });
-  const { claims } = openClaims(jws.payload, parts.disclosures, { sha256, refuse: "mandate_malformed" });
+  const { claims } = openClaims(jws.payload, parts.disclosures, { digest, refuse: "mandate_malformed" });
   return {
     checks: [checkOf(jws, key, "mandate_signature_invalid")],
     value: {
       claims: parseMandateClaims(claims, { issuer, now }),
-      mandateHash: base64url.encode(sha256(parts.jws)),
+      mandateHash: digest(parts.jws),
     },
   };
 }

@@ -38,15 +38,16 @@ import {
   type StatusListInput,
   statusListBytesMax,
 } from "../status-list/index.ts";
-import { settle, sha256, sign } from "./signatures.ts";
+import { settle, sha256b64url, sign } from "./signatures.ts";
 
 /** 128 random bits in base64url: a `jti`, a salt. */
 export const randomText = (): string => randomBytes(16).toString("base64url");
 
 export const makeDpopProof = (request: DpopProofRequest): string =>
-  sign(dpopProof(request, randomText(), sha256), request.key);
+  sign(dpopProof(request, randomText(), sha256b64url), request.key);
 
-export const verifyDpopProof = (input: DpopProofInput): DpopProof => settle(examineDpopProof(input, sha256));
+export const verifyDpopProof = (input: DpopProofInput): DpopProof =>
+  settle(examineDpopProof(input, sha256b64url));
 
 export const verifyAccessToken = (input: AccessTokenInput): AccessTokenClaims =>
   settle(examineAccessToken(input));
@@ -59,18 +60,19 @@ export const verifyClientAssertion = (input: ClientAssertionInput): ClientAssert
 
 /** A signed mandate with all its disclosures. */
 export const issueMandate = (mandate: MandateToIssue, key: PrivateJwk): string =>
-  sign(unsignedMandate(mandate, { sha256, salt: randomText }), key);
+  sign(unsignedMandate(mandate, { digest: sha256b64url, salt: randomText }), key);
 
-export const verifyMandate = (input: MandateInput): VerifiedMandate => settle(examineMandate(input, sha256));
+export const verifyMandate = (input: MandateInput): VerifiedMandate =>
+  settle(examineMandate(input, sha256b64url));
 
 export const makePresentation = (request: PresentationSigning): string =>
-  sign(presentation(request, sha256), request.key);
+  sign(presentation(request, sha256b64url), request.key);
 
 export const verifyPresentation = (input: PresentationInput): VerifiedPresentation =>
-  settle(examinePresentation(input, sha256));
+  settle(examinePresentation(input, sha256b64url));
 
 export const presentationNonce = (merchantNonce: string, offerDigest: string): string =>
-  nonceOf(merchantNonce, offerDigest, sha256);
+  nonceOf(merchantNonce, offerDigest, sha256b64url);
 
 /** A status list, its signature checked first and then inflated, up to `statusListBytesMax`. */
 export function verifyStatusList(input: StatusListInput): StatusList {

@@ -1,10 +1,12 @@
 import { type Instant, toNumericDate } from "@remit/kernel";
 import { type AccessTokenClaims, examineAccessToken } from "../access-token/index.ts";
-import { base64url, type Sha256 } from "../encoding/index.ts";
-import { isFresh, isNumericDate, isText } from "../jose/claims.ts";
+import { base64url, type Digest } from "../encoding/index.ts";
 import {
   algOf,
   checkOf,
+  isFresh,
+  isNumericDate,
+  isText,
   type PrivateJwk,
   type PublicJwk,
   parseJws,
@@ -21,8 +23,8 @@ const keyBindingTyp = "kb+jwt";
 const paymentScopes = ["oid4ac:payment", "payment.charge"];
 
 /** What a key binding is bound to: this merchant's nonce and this offer, in base64url(SHA-256(nonce "." digest)). */
-export const presentationNonce = (merchantNonce: string, offerDigest: string, sha256: Sha256): string =>
-  base64url.encode(sha256(`${merchantNonce}.${offerDigest}`));
+export const presentationNonce = (merchantNonce: string, offerDigest: string, digest: Digest): string =>
+  digest(`${merchantNonce}.${offerDigest}`);
 
 export type PresentationRequest = {
   /** The mandate as it was issued. */
@@ -38,16 +40,16 @@ export type PresentationRequest = {
 };
 
 /** A presentation (RFC 9901 §4.3) to be signed with the mandate's key; `finish` answers `<sd-jwt>~…~<kb-jwt>`. */
-export function presentation(request: PresentationRequest, sha256: Sha256): Unsigned<string> {
-  const bound = presentSdJwt(request.mandate, request.disclose, { sha256, refuse: "mandate_malformed" });
+export function presentation(request: PresentationRequest, digest: Digest): Unsigned<string> {
+  const bound = presentSdJwt(request.mandate, request.disclose, { digest, refuse: "mandate_malformed" });
   return {
     header: { typ: keyBindingTyp, kid: undefined },
     payload: {
       iat: toNumericDate(request.now),
       aud: request.audience,
-      nonce: presentationNonce(request.merchantNonce, request.offerDigest, sha256),
-      ath: base64url.encode(sha256(request.accessToken)),
-      sd_hash: base64url.encode(sha256(bound)),
+      nonce: presentationNonce(request.merchantNonce, request.offerDigest, digest),
+      ath: digest(request.accessToken),
+      sd_hash: digest(bound),
     },
     finish: (jws) => bound + jws,
   };
@@ -92,13 +94,13 @@ export type VerifiedPresentation = {
  */
 export function examinePresentation(
   input: PresentationInput,
-  sha256: Sha256,
+  digest: Digest,
 ): Unproven<VerifiedPresentation> {
   const parts = splitSdJwt(input.presentation);
   if (parts === undefined) throw refused("mandate_malformed", "The presentation is not an SD-JWT.");
-  const mandate = examineMandateParts(parts, input, sha256);
+  const mandate = examineMandateParts(parts, input, digest);
   const { claims, mandateHash } = mandate.value;
-  const keyBinding = examineKeyBinding(parts, claims.cnf.jwk, { input, sha256 });
+  const keyBinding = examineKeyBinding(parts, claims.cnf.jwk, { input, digest });
   const token = examineAccessToken({
     token: input.accessToken,
     audience: input.merchantOrigin,
@@ -106,7 +108,7 @@ export function examinePresentation(
     keys: input.issuerKeys,
     now: input.now,
   });
-  const agentThumbprint = base64url.encode(sha256(thumbprintInput(claims.cnf.jwk)));
+  const agentThumbprint = digest(thumbprintInput(claims.cnf.jwk));
   checkSameHolder(claims, token.value, agentThumbprint);
   checkMeantForThis(claims, token.value, input);
   return {
@@ -119,7 +121,7 @@ export function examinePresentation(
       kbNonce: keyBinding.nonce,
       kbIat: keyBinding.iat,
       accessToken: token.value,
-      presentationHash: base64url.encode(sha256(input.presentation)),
+      presentationHash: digest(input.presentation),
       mandateHash,
     },
   };
@@ -131,7 +133,7 @@ type KeyBinding = { readonly check: SignatureCheck; readonly nonce: string; read
 function examineKeyBinding(
   parts: SdJwtParts,
   holder: PublicJwk,
-  { input, sha256 }: { readonly input: PresentationInput; readonly sha256: Sha256 },
+  { input, digest }: { readonly input: PresentationInput; readonly digest: Digest },
 ): KeyBinding {
   if (parts.keyBinding === undefined) throw refused("mandate_kb_missing");
   const jws = parseJws(parts.keyBinding, {
@@ -141,11 +143,11 @@ function examineKeyBinding(
   });
   const { iat, aud, nonce, ath, sd_hash: sdHash } = jws.payload;
   if (aud !== input.merchantOrigin) throw refused("mandate_kb_audience_mismatch");
-  if (!isText(nonce) || nonce !== presentationNonce(input.merchantNonce, input.offerDigest, sha256))
+  if (!isText(nonce) || nonce !== presentationNonce(input.merchantNonce, input.offerDigest, digest))
     throw refused("mandate_kb_nonce_mismatch");
   if (!isNumericDate(iat) || !isFresh(iat, input.now)) throw refused("mandate_kb_stale");
-  if (sdHash !== base64url.encode(sha256(parts.bound))) throw refused("mandate_kb_hash_mismatch");
-  if (ath !== base64url.encode(sha256(input.accessToken))) throw refused("mandate_kb_token_mismatch");
+  if (sdHash !== digest(parts.bound)) throw refused("mandate_kb_hash_mismatch");
+  if (ath !== digest(input.accessToken)) throw refused("mandate_kb_token_mismatch");
   return { check: checkOf(jws, holder, "mandate_kb_signature_invalid"), nonce, iat };
 }
 

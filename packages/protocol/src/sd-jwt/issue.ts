@@ -1,5 +1,5 @@
 import { invariant } from "@remit/kernel";
-import { base64url, isJsonObject, type Json, type JsonObject, type Sha256 } from "../encoding/index.ts";
+import { base64url, type Digest, isJsonObject, type Json, type JsonObject } from "../encoding/index.ts";
 import type { Unsigned } from "../jose/index.ts";
 import type { ClaimPath } from "./read.ts";
 
@@ -14,7 +14,7 @@ export type SdJwtDraft = {
 };
 
 export type SdJwtTools = {
-  readonly sha256: Sha256;
+  readonly digest: Digest;
   /** 128 random bits in base64url, new at each call (RFC 9901 §9.3). */
   readonly salt: () => string;
 };
@@ -25,7 +25,7 @@ export function issueSdJwt(draft: SdJwtDraft, tools: SdJwtTools): Unsigned<strin
   const hide = (parts: readonly Json[]): string => {
     const encoded = base64url.encode(JSON.stringify(parts));
     disclosures.push(encoded);
-    return base64url.encode(tools.sha256(encoded));
+    return tools.digest(encoded);
   };
   // The deepest first, so that a claim's own disclosure carries the digests of what lies within it.
   const paths = draft.disclosable.toSorted((a, b) => b.length - a.length);
@@ -33,9 +33,7 @@ export function issueSdJwt(draft: SdJwtDraft, tools: SdJwtTools): Unsigned<strin
     const changed = concealed(claims, path, { hide, salt: tools.salt });
     return isJsonObject(changed) ? changed : claims;
   }, draft.claims);
-  const decoys = Array.from({ length: draft.decoys ?? 0 }, () =>
-    base64url.encode(tools.sha256(tools.salt())),
-  );
+  const decoys = Array.from({ length: draft.decoys ?? 0 }, () => tools.digest(tools.salt()));
   const payload = { ...sortedDigests(withDigests(hidden, decoys)), _sd_alg: "sha-256" };
   return {
     header: draft.header,
@@ -47,30 +45,21 @@ export function issueSdJwt(draft: SdJwtDraft, tools: SdJwtTools): Unsigned<strin
 type Concealer = { readonly hide: (parts: readonly Json[]) => string; readonly salt: () => string };
 
 /** The value with the claim at the path replaced by its digest; the value itself when the path leads nowhere. */
-function concealed(value: Json, path: ClaimPath, concealer: Concealer): Json {
-  const [step, ...rest] = path;
-  if (Array.isArray(value) && typeof step === "number") return concealedElement(value, step, rest, concealer);
+function concealed(value: Json, [step, ...rest]: ClaimPath, concealer: Concealer): Json {
+  const { hide, salt } = concealer;
+  if (Array.isArray(value)) {
+    const element = typeof step === "number" ? value[step] : undefined;
+    if (typeof step !== "number" || element === undefined) return value;
+    return value.with(
+      step,
+      rest.length > 0 ? concealed(element, rest, concealer) : { "...": hide([salt(), element]) },
+    );
+  }
   if (!isJsonObject(value) || typeof step !== "string") return value;
-  const member = value[step];
+  const { [step]: member, ...others } = value;
   if (member === undefined) return value;
   if (rest.length > 0) return { ...value, [step]: concealed(member, rest, concealer) };
-  const { [step]: _, ...others } = value;
-  return withDigests(others, [concealer.hide([concealer.salt(), step, member])]);
-}
-
-function concealedElement(
-  array: readonly Json[],
-  index: number,
-  rest: ClaimPath,
-  concealer: Concealer,
-): Json {
-  const element = array[index];
-  if (element === undefined) return array;
-  const changed =
-    rest.length > 0
-      ? concealed(element, rest, concealer)
-      : { "...": concealer.hide([concealer.salt(), element]) };
-  return array.with(index, changed);
+  return withDigests(others, [hide([salt(), step, member])]);
 }
 
 function withDigests(object: JsonObject, digests: readonly string[]): JsonObject {

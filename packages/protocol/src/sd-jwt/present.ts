@@ -1,4 +1,4 @@
-import type { Sha256 } from "../encoding/index.ts";
+import type { Digest } from "../encoding/index.ts";
 import { payloadOf } from "../jose/index.ts";
 import { Problem, type ProblemCode } from "../problems.ts";
 import { type ClaimPath, openClaims, splitSdJwt } from "./read.ts";
@@ -13,7 +13,7 @@ export type Disclose = "all" | readonly ClaimPath[];
 export function presentSdJwt(
   text: string,
   disclose: Disclose,
-  rules: { readonly sha256: Sha256; readonly refuse: ProblemCode },
+  rules: { readonly digest: Digest; readonly refuse: ProblemCode },
 ): string {
   const parts = splitSdJwt(text);
   if (parts === undefined) throw new Problem(rules.refuse, { detail: "It is not an SD-JWT." });

@@ -1,10 +1,10 @@
 import {
   base64url,
+  type Digest,
   isJsonObject,
   type Json,
   type JsonObject,
   readJson,
-  type Sha256,
 } from "../encoding/index.ts";
 import { Problem, type ProblemCode } from "../problems.ts";
 
@@ -42,13 +42,13 @@ export function splitSdJwt(text: string): SdJwtParts | undefined {
 }
 
 /** A disclosure in clear (RFC 9901 §4.2): `[salt, name, value]`, or `[salt, value]` for an array's element. */
-export function readDisclosure(encoded: string, sha256: Sha256): Disclosure | undefined {
+export function readDisclosure(encoded: string, digest: Digest): Disclosure | undefined {
   const bytes = base64url.decode(encoded);
   const found = bytes === undefined ? undefined : readJson(bytes, charactersMax);
   const parts = found !== undefined && "value" in found ? found.value : undefined;
   if (!Array.isArray(parts) || parts.length < 2 || parts.length > 3 || typeof parts[0] !== "string")
     return undefined;
-  const base = { encoded, digest: base64url.encode(sha256(encoded)), salt: parts[0] };
+  const base = { encoded, digest: digest(encoded), salt: parts[0] };
   if (parts.length === 2) return { ...base, value: parts[1] };
   return typeof parts[1] === "string" ? { ...base, name: parts[1], value: parts[2] } : undefined;
 }
@@ -78,14 +78,14 @@ const neverDisclosable = new Set(
 export function openClaims(
   payload: JsonObject,
   disclosures: readonly string[],
-  rules: { readonly sha256: Sha256; readonly refuse: ProblemCode },
+  rules: { readonly digest: Digest; readonly refuse: ProblemCode },
 ): OpenedClaims {
   const refuse = (detail: string): Problem => new Problem(rules.refuse, { detail });
   const algorithm = payload["_sd_alg"];
   if (algorithm !== undefined && algorithm !== "sha-256") throw refuse("_sd_alg must be sha-256.");
   const byDigest = new Map<string, Disclosure>();
   for (const encoded of disclosures) {
-    const disclosure = readDisclosure(encoded, rules.sha256);
+    const disclosure = readDisclosure(encoded, rules.digest);
     if (disclosure === undefined) throw refuse("A disclosure cannot be read.");
     if (byDigest.has(disclosure.digest)) throw refuse("A disclosure comes twice.");
     byDigest.set(disclosure.digest, disclosure);

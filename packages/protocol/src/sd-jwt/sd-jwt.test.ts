@@ -23,7 +23,6 @@ import {
   holds,
   randomText,
   settle,
-  sha256,
   sha256b64url,
   sign,
   signatureOf,
@@ -34,11 +33,17 @@ import { type ClaimPath, issueSdJwt, openClaims, presentSdJwt, splitSdJwt } from
 
 const refuse = "mandate_malformed";
 const open = (payload: JsonObject, ...disclosures: string[]): JsonObject =>
-  openClaims(payload, disclosures, { sha256, refuse }).claims;
+  openClaims(payload, disclosures, { digest: sha256b64url, refuse }).claims;
 const present = (text: string, disclose: "all" | readonly ClaimPath[]): string =>
-  presentSdJwt(text, disclose, { sha256, refuse });
+  presentSdJwt(text, disclose, { digest: sha256b64url, refuse });
 const issue = (claims: JsonObject, disclosable: readonly ClaimPath[], key: PrivateJwk): string =>
-  sign(issueSdJwt({ header: { typ: "dc+sd-jwt" }, claims, disclosable }, { sha256, salt: randomText }), key);
+  sign(
+    issueSdJwt(
+      { header: { typ: "dc+sd-jwt" }, claims, disclosable },
+      { digest: sha256b64url, salt: randomText },
+    ),
+    key,
+  );
 const opened = (text: string): JsonObject => {
   const parts = splitSdJwt(text);
   return open(partsOf(parts?.jws ?? "").payload, ...(parts?.disclosures ?? []));
@@ -231,7 +236,7 @@ describe("what is issued", () => {
 
   test("carries decoys that open to nothing", () => {
     const draft = { header: { typ: "dc+sd-jwt" }, claims: { a: 1, b: 2 }, disclosable: [["a"]], decoys: 3 };
-    const text = sign(issueSdJwt(draft, { sha256, salt: randomText }), key);
+    const text = sign(issueSdJwt(draft, { digest: sha256b64url, salt: randomText }), key);
     expect(partsOf(text.split("~")[0] ?? "").payload["_sd"]).toHaveLength(4);
     expect(opened(text)).toEqual({ a: 1, b: 2 });
   });

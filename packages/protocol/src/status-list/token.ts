@@ -1,7 +1,17 @@
 import { type Instant, toNumericDate } from "@remit/kernel";
 import { base64url, isJsonObject, type Json } from "../encoding/index.ts";
-import { isAhead, isExpired, isNumericDate, isText } from "../jose/claims.ts";
-import { checkOf, keyFor, type PublicJwk, parseJws, type Unproven, type Unsigned } from "../jose/index.ts";
+import {
+  checkOf,
+  isAhead,
+  isExpired,
+  isNumericDate,
+  isText,
+  keyFor,
+  type PublicJwk,
+  parseJws,
+  type Unproven,
+  type Unsigned,
+} from "../jose/index.ts";
 import { Problem } from "../problems.ts";
 import { type StatusBits, statusAt, statuses } from "./bits.ts";
 

@@ -32,16 +32,16 @@ import {
 } from "../presentation/index.ts";
 import { examineStatusList, type StatusList, type StatusListInput } from "../status-list/index.ts";
 import { inflate } from "./inflate.ts";
-import { settle, sha256, sign } from "./signatures.ts";
+import { settle, sha256b64url, sign } from "./signatures.ts";
 
 /** 128 random bits in base64url: a `jti`, a salt. */
 export const randomText = (): string => base64url.encode(crypto.getRandomValues(new Uint8Array(16)));
 
 export const makeDpopProof = async (request: DpopProofRequest): Promise<string> =>
-  sign(dpopProof(request, randomText(), sha256), request.key);
+  sign(dpopProof(request, randomText(), sha256b64url), request.key);
 
 export const verifyDpopProof = async (input: DpopProofInput): Promise<DpopProof> =>
-  settle(examineDpopProof(input, sha256));
+  settle(examineDpopProof(input, sha256b64url));
 
 export const verifyAccessToken = async (input: AccessTokenInput): Promise<AccessTokenClaims> =>
   settle(examineAccessToken(input));
@@ -55,19 +55,19 @@ export const verifyClientAssertion = async (input: ClientAssertionInput): Promis
 
 /** A signed mandate with all its disclosures. */
 export const issueMandate = async (mandate: MandateToIssue, key: PrivateJwk): Promise<string> =>
-  sign(unsignedMandate(mandate, { sha256, salt: randomText }), key);
+  sign(unsignedMandate(mandate, { digest: sha256b64url, salt: randomText }), key);
 
 export const verifyMandate = async (input: MandateInput): Promise<VerifiedMandate> =>
-  settle(examineMandate(input, sha256));
+  settle(examineMandate(input, sha256b64url));
 
 export const makePresentation = async (request: PresentationSigning): Promise<string> =>
-  sign(presentation(request, sha256), request.key);
+  sign(presentation(request, sha256b64url), request.key);
 
 export const verifyPresentation = async (input: PresentationInput): Promise<VerifiedPresentation> =>
-  settle(examinePresentation(input, sha256));
+  settle(examinePresentation(input, sha256b64url));
 
 export const presentationNonce = (merchantNonce: string, offerDigest: string): string =>
-  nonceOf(merchantNonce, offerDigest, sha256);
+  nonceOf(merchantNonce, offerDigest, sha256b64url);
 
 /** A status list, its signature checked first and then inflated, up to `statusListBytesMax`. */
 export async function verifyStatusList(input: StatusListInput): Promise<StatusList> {
