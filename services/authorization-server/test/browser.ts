@@ -21,7 +21,7 @@ export class Browser {
   #keep(lines: readonly string[]): void {
     for (const line of lines) {
       const [pair = "", ...attributes] = line.split(";").map((part) => part.trim());
-      const [name = "", value = ""] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+      const [name, value] = [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
       const path = attributes.find((text) => /^path=/i.test(text))?.slice(5) ?? "/";
       if (attributes.some((text) => /^expires=Thu, 01 Jan 1970/i.test(text)))
         this.#cookies.delete(`${name}|${path}`);

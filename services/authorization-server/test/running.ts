@@ -37,14 +37,22 @@ const directory = "http://localhost:3002";
 export async function startWith(
   database: TestDatabase,
   more: { databaseUrl?: string } = {},
-): Promise<{ issuer: string; service: Service; close(): Promise<void> }> {
+): Promise<{ issuer: string; service: Service; close: () => Promise<void> }> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-as-"));
   const port = await freePort();
   const issuer = `http://localhost:${port}`;
   const { url, schema, roles } = database;
   const service = createAuthorizationServer({
     config: {
-      ...{ origin: issuer, issuer, host: "127.0.0.1", port, dataDir, schema, roles, billing, directory },
+      origin: issuer,
+      issuer,
+      host: "127.0.0.1",
+      port,
+      dataDir,
+      schema,
+      roles,
+      billing,
+      directory,
       databaseUrl: url,
       outboundAllow: [],
       livemode: false,
@@ -80,7 +88,14 @@ export async function startServer(): Promise<Running> {
     wallet: { jwks: { keys: [publicJwkOf(wallet.assertion)] }, redirectUris: [walletRedirect] },
   });
   return {
-    ...{ issuer, service, database, tenant, account, wallet, billing, directory },
+    issuer,
+    service,
+    database,
+    tenant,
+    account,
+    wallet,
+    billing,
+    directory,
     adminId: admin.clientId,
     close: async () => {
       await close();

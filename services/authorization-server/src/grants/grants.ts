@@ -70,6 +70,7 @@ export async function endFamily(
     await tx.record(newEvent(`security.${because}`, facts, end.now));
     if (grant.mandate === undefined) return;
     const why: Why = { because, actor: { type: "system", id: "authorization-server" } };
-    await (code ? mandates.revokeWithin : mandates.suspendWithin)(tx, grant.mandate, why);
+    if (code) await mandates.revokeWithin(tx, grant.mandate, why);
+    else await mandates.suspendWithin(tx, grant.mandate, why);
   });
 }

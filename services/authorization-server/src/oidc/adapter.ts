@@ -1,7 +1,6 @@
 import { after, type Clock, fromNumericDate, minuteMs, toNumericDate } from "@remit/kernel";
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
-import { type Adapter, errors, type Payload } from "oidc-provider";
 import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
 import {
   type Artifacts,
@@ -13,6 +12,7 @@ import {
   type Replayed,
 } from "../grants/index.ts";
 import { metadataOf } from "./client-metadata.ts";
+import { type Adapter, errors, type Payload } from "./seam.ts";
 
 type Deps = {
   readonly db: Database;

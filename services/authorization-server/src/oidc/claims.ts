@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import type { Database } from "@remit/platform/sql";
 import { sha256b64url } from "@remit/protocol/node";
-import type { Ctx, Payload, TokenEntity } from "oidc-provider";
 import { digestOf, grantOf } from "../grants/index.ts";
+import type { Ctx, Payload, TokenEntity } from "./seam.ts";
 
 type Deps = {
   readonly db: Database;

@@ -1,6 +1,6 @@
 import { invariant } from "@remit/kernel";
-import type { Payload } from "oidc-provider";
 import type { Client } from "../clients/index.ts";
+import type { Payload } from "./seam.ts";
 
 /** What we tell the core of a client beside RFC 7591. */
 export const extraMembers = ["remit_kind", "remit_tenant", "remit_dpop_thumbprint"];

@@ -3,14 +3,6 @@ import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { Problem, parseMandateRequest } from "@remit/protocol";
-import {
-  type Adapter,
-  type Ctx,
-  errors,
-  type Payload,
-  type SessionEntity,
-  type TokenEntity,
-} from "oidc-provider";
 import type { Accounts } from "../accounts/index.ts";
 import { type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
@@ -18,6 +10,16 @@ import { extraClaims, pairwiseSubject } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
 import { guardAssertion } from "./guards.ts";
 import { createResources } from "./resources.ts";
+import {
+  type Adapter,
+  type Ctx,
+  errors,
+  grantedDetails,
+  grantOfThisConsent,
+  type Payload,
+  type SessionEntity,
+  type TokenEntity,
+} from "./seam.ts";
 import { heldKeys } from "./signing.ts";
 
 export type CoreDeps = {
@@ -88,8 +90,7 @@ export function configurationOf(deps: CoreDeps): object {
     extraTokenClaims: extraClaims(claims),
     formats: { customizers: { jwt: pairwiseSubject(claims) } },
     interactions: { url: async (_: Ctx, { uid }: { uid: string }) => interactionPath(uid) },
-    // Only the grant of this consent counts: what a session granted before opens nothing now.
-    loadExistingGrant: async (ctx: Ctx) => grantOfThisConsent(ctx),
+    loadExistingGrant: grantOfThisConsent,
     ttl: lifetimes(clock),
     features: features(deps),
     fetch: deps.outbound.fetch,
@@ -157,22 +158,6 @@ const validateDetails =
       throw error;
     }
   };
-
-type GrantEntity = { readonly rar?: readonly Payload[] };
-
-// The context's grant is the one of the consent just given; the core's types do not show it.
-const grantedDetails = (ctx: Ctx): readonly Payload[] | undefined =>
-  (ctx.oidc as unknown as { grant?: GrantEntity }).grant?.rar;
-
-async function grantOfThisConsent(ctx: Ctx): Promise<unknown> {
-  // Both members exist on the core's context; see its `loadExistingGrant` default.
-  const oidc = ctx.oidc as unknown as {
-    result?: { consent?: { grantId?: string } };
-    provider: { Grant: { find(id: string): Promise<unknown> } };
-  };
-  const id = oidc.result?.consent?.grantId;
-  return id === undefined ? undefined : oidc.provider.Grant.find(id);
-}
 
 const findAccount = (accounts: Accounts) => async (_: Ctx, id: string) => {
   const account = await accounts.byId(id);

@@ -2,18 +2,18 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Id } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
-import { type Ctx, Provider } from "oidc-provider";
 import { createSecrets } from "../clients/index.ts";
 import { digestOf, grantOf } from "../grants/index.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
 import { revokeJwt } from "./revocation.ts";
+import { type Ctx, compareSecretsWith, Provider, routeOf } from "./seam.ts";
 import { keysInUse } from "./signing.ts";
 
 /** oidc-provider, mounted: everything under its own paths goes through `handle`. */
 export type Core = {
-  handle(req: IncomingMessage, res: ServerResponse): void;
+  readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
   /** The provider of now. Ask anew for each request: a key rotation builds another one. */
-  provider(): Provider;
+  readonly provider: () => Provider;
 };
 
 type Deps = CoreDeps & {
@@ -38,11 +38,11 @@ export function createCore(deps: Deps): Core {
 function build(deps: Deps): Provider {
   const provider = new Provider(deps.issuer, configurationOf(deps));
   provider.proxy = deps.issuer.startsWith("https:");
-  compareSecretsByDigest(deps, provider);
+  const secrets = createSecrets(deps.keyring.derive("client-secrets"));
+  compareSecretsWith(provider, (given, kept) => secrets.matches(given, Buffer.from(kept, "base64url")));
   provider.use(async (ctx, next) => {
     await next();
-    // Absent when no route of the core matched.
-    const route = (ctx as Partial<Ctx>).oidc?.route;
+    const route = routeOf(ctx);
     if (route === "token") await addMandate(deps, ctx);
     if (route === "revocation" && Object(ctx.body).error === "unsupported_token_type")
       await revokeJwt(deps, ctx);
@@ -55,16 +55,6 @@ function build(deps: Deps): Provider {
       log.info({ event, ...said }, "refused");
     });
   return provider;
-}
-
-/** The seam: the core compares secrets in clear text; ours are digests (design section 5). */
-function compareSecretsByDigest({ keyring }: Deps, provider: Provider): void {
-  const secrets = createSecrets(keyring.derive("client-secrets"));
-  Object.defineProperty(provider.Client.prototype, "compareClientSecret", {
-    value(this: { clientSecret: string }, given: string): boolean {
-      return secrets.matches(given, Buffer.from(this.clientSecret, "base64url"));
-    },
-  });
 }
 
 /** A code's exchange also hands over the mandate that the principal gave (seeds 1.2); a refresh does not. */

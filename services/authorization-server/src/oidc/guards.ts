@@ -1,7 +1,7 @@
 import { type Clock, secondMs } from "@remit/kernel";
 import { Problem, parseJws } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
-import { type ClientEntity, type Ctx, errors, type Payload } from "oidc-provider";
+import { type ClientEntity, type Ctx, errors, type Payload } from "./seam.ts";
 
 const assertionLifeS = 300;
 const proofWindowS = 60;
@@ -14,13 +14,16 @@ type Rules = { readonly issuer: string; readonly tokenEndpoint: string; readonly
  */
 export const guardAssertion =
   (rules: Rules) =>
-  async (ctx: Ctx, claims: Payload, header: Payload, client: ClientEntity): Promise<void> => {
+  async (...[ctx, claims, header, client]: AssertionHook): Promise<void> => {
     checkHeader(header);
     checkAudience(rules, ctx, claims["aud"]);
     checkLife(rules, claims);
     if (ctx.oidc.route === "token" || ctx.oidc.route === "pushed_authorization_request")
       guardProof(rules, ctx, client);
   };
+
+/** What the core calls its hook with. */
+type AssertionHook = [ctx: Ctx, claims: Payload, header: Payload, client: ClientEntity];
 
 // RFC 8725 §3.10: keys and hints that the sender brings along are not looked at, and not tolerated either.
 function checkHeader(header: Payload): void {

@@ -11,11 +11,11 @@ import {
   parseScope,
   type Scope,
 } from "@remit/protocol";
-import type { InteractionDetails, Provider } from "oidc-provider";
 import type { Account, Accounts } from "../accounts/index.ts";
 import { type Agent, agentById, tenantOfAgent } from "../agents/index.ts";
 import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
 import { digestOf, openGrant } from "../grants/index.ts";
+import type { InteractionDetails, Provider } from "./seam.ts";
 
 /** What the person in front of the browser is asked. `uid` names this one conversation; its cookie binds the browser. */
 export type Asked =

@@ -1,5 +1,5 @@
-import { type ClientEntity, type Ctx, errors } from "oidc-provider";
 import type { PeerSetting } from "../clients/index.ts";
+import { type ClientEntity, type Ctx, errors } from "./seam.ts";
 
 /** RFC 8707: what a token for a resource looks like. */
 export type ResourceInfo = {
@@ -21,8 +21,12 @@ const accessLifeS = 300;
 const clientCredentialsLifeS = 900;
 
 export type Resources = {
-  infoOf(ctx: Ctx, resource: string, client: ClientEntity): Promise<ResourceInfo>;
-  defaultOf(ctx: Ctx, client: ClientEntity, oneOf?: string | readonly string[]): Promise<string | undefined>;
+  readonly infoOf: (ctx: Ctx, resource: string, client: ClientEntity) => Promise<ResourceInfo>;
+  readonly defaultOf: (
+    ctx: Ctx,
+    client: ClientEntity,
+    oneOf?: string | readonly string[],
+  ) => Promise<string | undefined>;
 };
 
 /** Which client may ask for tokens for whom. An audience is an origin, spelled as browsers do, compared exactly. */
@@ -73,6 +77,7 @@ function scopesFor({ resource, client, issuer, ours }: Asked): readonly string[]
       return ours.has(resource) ? ["payments:execute", "directory:read", "events:write"] : [];
     case "wallet":
       return ours.has(resource) ? ["wallet:read", "wallet:write"] : [];
+    case undefined:
     default:
       return [];
   }

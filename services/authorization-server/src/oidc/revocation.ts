@@ -2,9 +2,9 @@ import { type Clock, fromNumericDate } from "@remit/kernel";
 import type { Database } from "@remit/platform/sql";
 import { type AccessTokenClaims, newEvent, Problem, readJson } from "@remit/protocol";
 import { verifyAccessToken } from "@remit/protocol/node";
-import type { Ctx } from "oidc-provider";
 import type { IssuerKeys } from "../keys/index.ts";
 import { revokeTokens } from "../tokens/index.ts";
+import type { Ctx } from "./seam.ts";
 
 type Deps = {
   readonly db: Database;

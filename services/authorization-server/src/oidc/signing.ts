@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { ExternalSigningKey } from "oidc-provider";
 import type { IssuerKeys } from "../keys/index.ts";
+import { ExternalSigningKey } from "./seam.ts";
 
 /** The purposes that the core signs for, in the order in which it looks: the first of an alg is its default (ID tokens). */
 export const signedByCore = ["id", "access", "access-eddsa"] as const;
