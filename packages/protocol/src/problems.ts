@@ -111,6 +111,7 @@ export const problems = {
   payment_declined: refusal(402, "The payment was declined", "Ask the principal for another payment method."),
   payment_expired: refusal(402, "The challenge of this payment has expired", "Pay the new challenge."),
   payment_required: refusal(402, "This resource is paid", "Pay one of the offers and send the request again."),
+  payment_state_conflict: refusal(409, "The payment is in a state that does not allow this", "Read the payment and act on its status."),
   presentation_used: refusal(409, "This presentation has been used", "Make a new presentation for a new purchase."),
   rate_limited: refusal(429, "Too many requests", "Wait as Retry-After says."),
   receipt_invalid: refusal(400, "The receipt is not valid", "Do not rely on it."),

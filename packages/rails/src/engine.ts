@@ -65,14 +65,20 @@ export type CaptureOrder = Step & { readonly reference: string; readonly amount:
 export type ReleaseOrder = Step & { readonly reference: string };
 export type RefundOrder = Step & { readonly reference: string; readonly amount: Money };
 
+/** Makes the provider's reference durable; false when the hold is no longer wanted. */
+export type Keep = (reference: string) => Promise<boolean>;
+
 /**
  * The four verbs, the same for every rail. None of them throws for what the provider says or does not say; a throw is
  * our own bug. Callers make a durable row with the step's key before each call and keep no transaction open during it.
  */
 export type PaymentEngine = {
   readonly rail: "card";
-  /** Makes the payment known to the provider, has its reference kept durably, and only then asks for the money. */
-  hold(order: HoldOrder, keep: (reference: string) => Promise<void>): Promise<Standing>;
+  /**
+   * Makes the payment known to the provider, has its reference kept durably, and only then asks for the money. When `keep`
+   * answers false, because nobody wants the hold any more, it stops there and the payment is `prepared`.
+   */
+  hold(order: HoldOrder, keep: Keep): Promise<Standing>;
   capture(order: CaptureOrder): Promise<Standing>;
   release(order: ReleaseOrder): Promise<Standing>;
   refund(order: RefundOrder): Promise<RefundStanding>;

@@ -2,6 +2,7 @@ export type {
   Booking,
   CaptureOrder,
   HoldOrder,
+  Keep,
   PaymentEngine,
   RefundOrder,
   RefundStanding,

@@ -93,13 +93,13 @@ describe("a card", () => {
   });
 
   test("that fails when charged is declined with the issuer's code", async () => {
-    const standing = await engine.hold(await order("pm_card_chargeCustomerFail", 900n), async () => {});
+    const standing = await engine.hold(await order("pm_card_chargeCustomerFail", 900n), async () => true);
     expect(standing).toMatchObject({ kind: "declined", code: "generic_decline" });
   });
 
   test("below Stripe's minimum is refused and leaves nothing", async () => {
     const of = await order("pm_card_visa", 49n);
-    expect(await engine.hold(of, async () => {})).toEqual({ kind: "refused", because: "amount_too_small" });
+    expect(await engine.hold(of, async () => true)).toEqual({ kind: "refused", because: "amount_too_small" });
   });
 
   test("M09 whose capture never answers within the time limit is unknown, then read as captured", async () => {
@@ -107,6 +107,7 @@ describe("a card", () => {
     let reference = "";
     await engine.hold(of, async (kept) => {
       reference = kept;
+      return true;
     });
     await sandbox.fail("payment_intents.capture", { action: "hang" });
     expect(await engine.capture({ ...of, reference })).toEqual({ kind: "unknown", because: "timeout" });
@@ -123,14 +124,14 @@ describe("a card", () => {
     });
     expect((await nobody.readBack("pi_x")).kind).toBe("unknown");
     const other = await order("pm_card_visa", 778n);
-    await engine.hold(other, async () => {});
+    await engine.hold(other, async () => true);
     const changed = { ...other, amount: { ...other.amount, units: 779n } };
-    expect(await engine.hold(changed, async () => {})).toEqual({ kind: "unknown", because: "unexpected" });
+    expect(await engine.hold(changed, async () => true)).toEqual({ kind: "unknown", because: "unexpected" });
     const stranger = createCardEngine({
       stripe: openStripe({ ...sandbox.stripe, apiKey: "sk_live_wrong" }),
       clock: systemClock,
     });
-    expect(await stranger.hold(await order("pm_card_visa", 777n), async () => {})).toEqual({
+    expect(await stranger.hold(await order("pm_card_visa", 777n), async () => true)).toEqual({
       kind: "unknown",
       because: "unexpected",
     });

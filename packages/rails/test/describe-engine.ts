@@ -50,7 +50,7 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
     const held = async (more: Partial<HoldOrder> = {}) => {
       const of = await order(more);
       const kept: string[] = [];
-      const standing = await stage.engine.hold(of, async (reference) => void kept.push(reference));
+      const standing = await stage.engine.hold(of, async (reference) => kept.push(reference) > 0);
       return { of, kept, standing, reference: kept[0] ?? "" };
     };
     const kind = async (standing: Promise<Standing>): Promise<string> => (await standing).kind;
@@ -80,6 +80,14 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
       expect(await stage.count(of.key)).toEqual({ existing: 1, captured: 0 });
     });
 
+    test("a hold that nobody wants any more stops before the money, and can be released", async () => {
+      const of = await order();
+      const standing = await stage.engine.hold(of, async () => false);
+      expect(standing.kind).toBe("prepared");
+      const reference = standing.kind === "prepared" ? standing.reference : "";
+      expect(await kind(stage.engine.release({ ...of, reference }))).toBe("released");
+    });
+
     test("a release frees the hold, and a capture after it tells so instead of failing", async () => {
       const { of, reference } = await held();
       expect(await kind(stage.engine.release({ ...of, reference }))).toBe("released");
@@ -97,7 +105,7 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
       const of = await order();
       await stage.breakNext("confirm", "decline");
       const kept: string[] = [];
-      const standing = await stage.engine.hold(of, async (reference) => void kept.push(reference));
+      const standing = await stage.engine.hold(of, async (reference) => kept.push(reference) > 0);
       expect(standing).toMatchObject({ kind: "declined", code: "generic_decline" });
       expect(await stage.engine.readBack(kept[0] ?? "")).toMatchObject({
         kind: "declined",
@@ -108,7 +116,7 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
     test("what the provider cannot express is refused before it is asked", async () => {
       const bhd = assetOf("BHD");
       const of = await order(bhd === undefined ? {} : { amount: money(bhd, 10_001n) });
-      expect(await stage.engine.hold(of, async () => {})).toMatchObject({ kind: "refused" });
+      expect(await stage.engine.hold(of, async () => true)).toMatchObject({ kind: "refused" });
       expect(await stage.count(of.key)).toEqual({ existing: 0, captured: 0 });
     });
 
@@ -117,8 +125,8 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
       async (trouble) => {
         const of = await order();
         await stage.breakNext("create", trouble);
-        expect(await kind(stage.engine.hold(of, async () => {}))).toBe("unknown");
-        expect(await kind(stage.engine.hold(of, async () => {}))).toBe("authorized");
+        expect(await kind(stage.engine.hold(of, async () => true))).toBe("unknown");
+        expect(await kind(stage.engine.hold(of, async () => true))).toBe("authorized");
         expect((await stage.count(of.key)).existing).toBe(1);
       },
     );
@@ -126,20 +134,20 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
     test("M02 a create whose 500 is stored is found by payer and time; one that did nothing is absent", async () => {
       const of = await order();
       await stage.breakNext("create", "server_error_after_effect");
-      expect(await kind(stage.engine.hold(of, async () => {}))).toBe("unknown");
-      expect(await kind(stage.engine.hold(of, async () => {}))).toBe("authorized");
+      expect(await kind(stage.engine.hold(of, async () => true))).toBe("unknown");
+      expect(await kind(stage.engine.hold(of, async () => true))).toBe("authorized");
       expect((await stage.count(of.key)).existing).toBe(1);
       const none = await order();
       await stage.breakNext("create", "server_error");
-      expect(await kind(stage.engine.hold(none, async () => {}))).toBe("unknown");
-      expect(await kind(stage.engine.hold(none, async () => {}))).toBe("absent");
-      expect(await kind(stage.engine.hold({ ...none, attempt: 2 }, async () => {}))).toBe("authorized");
+      expect(await kind(stage.engine.hold(none, async () => true))).toBe("unknown");
+      expect(await kind(stage.engine.hold(none, async () => true))).toBe("absent");
+      expect(await kind(stage.engine.hold({ ...none, attempt: 2 }, async () => true))).toBe("authorized");
       expect((await stage.count(none.key)).existing).toBe(1);
     });
 
     test("after 20 h a create is never replayed, only looked up", async () => {
       const of = await order({ startedAt: (stage.now - 21 * 3_600_000) as Instant });
-      expect(await kind(stage.engine.hold(of, async () => {}))).toBe("absent");
+      expect(await kind(stage.engine.hold(of, async () => true))).toBe("absent");
       expect((await stage.count(of.key)).existing).toBe(0);
     });
 

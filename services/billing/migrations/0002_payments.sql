@@ -8,7 +8,7 @@ create table stripe_customers (
   primary key (tenant_id)
 );
 call remit_tenant_table('stripe_customers');
-grant select, insert on stripe_customers to :"app";
+grant select, insert, update on stripe_customers to :"app";
 
 -- A saved card. `setup_reference` is the SetupIntent in which its holder agreed to charges without being present;
 -- `agreement` names the words, `agreed_at` the time.

@@ -3,6 +3,7 @@ import type Stripe from "stripe";
 import type {
   CaptureOrder,
   HoldOrder,
+  Keep,
   PaymentEngine,
   RefundOrder,
   RefundStanding,
@@ -34,17 +35,13 @@ const keyOf = (order: { key: string; attempt: number }, step: string): { idempot
   idempotencyKey: `${order.key}.${step}.${order.attempt}`,
 });
 
-async function hold(
-  deps: CardEngineDeps,
-  order: HoldOrder,
-  keep: (reference: string) => Promise<void>,
-): Promise<Standing> {
+async function hold(deps: CardEngineDeps, order: HoldOrder, keep: Keep): Promise<Standing> {
   const price = toStripe(order.amount);
   if (price === undefined) return { kind: "refused", because: "amount_not_chargeable" };
   if (order.reference !== null) return confirm(deps, order, order.reference);
   const prepared = await prepare(deps, order, price);
   if (prepared.kind !== "prepared") return prepared;
-  await keep(prepared.reference);
+  if (!(await keep(prepared.reference))) return prepared;
   return confirm(deps, order, prepared.reference);
 }
 

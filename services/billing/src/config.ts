@@ -1,0 +1,55 @@
+import { minuteMs, Secret, secondMs } from "@remit/kernel";
+import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig } from "@remit/platform/host";
+import type { LogLevel } from "@remit/platform/telemetry";
+import { z } from "zod";
+
+export type BillingConfig = CommonConfig & {
+  readonly stripe: {
+    /** `https://api.stripe.com`, or another host that speaks its protocol. */
+    readonly origin: string;
+    readonly apiKey: string | Secret<string>;
+    /** Without it there is no webhook endpoint, and news arrives by reading alone. */
+    readonly webhookSecret?: string | Secret<string>;
+    /** Per call to Stripe; 20 s by default. */
+    readonly timeoutMs?: number;
+  };
+  /** How long one worker may be busy with a payment before another takes over; 60 s by default. */
+  readonly leaseMs?: number;
+};
+
+export const stripeTimeoutMs = 20 * secondMs;
+export const leaseMs = minuteMs;
+
+export type BillingSettings = {
+  readonly config: BillingConfig;
+  readonly logLevel: LogLevel;
+  readonly failpoint: string | undefined;
+};
+
+const settings = {
+  ...commonSettings,
+  REMIT_STRIPE_ORIGIN: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
+  REMIT_STRIPE_KEY: z.string().regex(/^[sr]k_(test|live)_/),
+  REMIT_STRIPE_WEBHOOK_SECRET: z.string().startsWith("whsec_").optional(),
+  REMIT_STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(80_000).default(stripeTimeoutMs),
+  REMIT_PAYMENT_LEASE_MS: z.coerce.number().int().min(1).max(600_000).default(leaseMs),
+};
+
+export function readSettings(env: NodeJS.ProcessEnv): BillingSettings {
+  const read = parseConfig(settings, env);
+  const webhookSecret = read.REMIT_STRIPE_WEBHOOK_SECRET;
+  const config: BillingConfig = {
+    ...commonConfigOf(read),
+    stripe: {
+      origin: read.REMIT_STRIPE_ORIGIN,
+      apiKey: new Secret(read.REMIT_STRIPE_KEY),
+      ...(webhookSecret === undefined ? {} : { webhookSecret: new Secret(webhookSecret) }),
+      timeoutMs: read.REMIT_STRIPE_TIMEOUT_MS,
+    },
+    leaseMs: read.REMIT_PAYMENT_LEASE_MS,
+  };
+  return { config: freeze(config), logLevel: read.REMIT_LOG_LEVEL, failpoint: read.REMIT_FAILPOINT };
+}
+
+export const revealed = (secret: string | Secret<string>): string =>
+  typeof secret === "string" ? secret : secret.reveal();

@@ -1,0 +1,49 @@
+import type { Id, Instant, Money } from "@remit/kernel";
+import type { PaymentStatus } from "@remit/protocol/contracts";
+
+export type PaymentState = PaymentStatus;
+
+/** States in which something is about to be sent, or may have been: durable before the call, and read back after a crash. */
+export const openStates = ["authorizing", "capturing", "releasing", "refunding"] as const;
+export type OpenState = (typeof openStates)[number];
+
+/** One attempt of one charge to get its money over one rail. Belongs to the payer's tenant. */
+export type Payment = {
+  readonly id: Id<"payment">;
+  readonly tenant: Id<"tenant">;
+  readonly charge: Id<"charge">;
+  readonly generation: number;
+  readonly payee: Id<"tenant">;
+  readonly merchant: Id<"merchant">;
+  readonly rail: "card";
+  /** The provider's ids of payer and instrument; null for a payment that was released before it was made. */
+  readonly customer: string | null;
+  readonly method: string | null;
+  readonly amount: Money;
+  readonly state: PaymentState;
+  readonly attempt: number;
+  /** The provider's id of the payment. */
+  readonly reference: string | null;
+  /** A release came while we were still asking for the money. */
+  readonly releaseWanted: boolean;
+  /** What is being or has been asked to be captured. */
+  readonly capture: Money | null;
+  readonly captured: Money;
+  readonly refunded: Money;
+  readonly declineCode: string | null;
+  readonly leasedUntil: Instant;
+  readonly stateSince: Instant;
+};
+
+export type OpenPayment = Payment & { readonly state: OpenState };
+
+export const isOpen = (payment: Payment): payment is OpenPayment =>
+  openStates.some((state) => state === payment.state);
+
+/** A part of a captured payment on its way back. Its id is the authorization server's. */
+export type Refund = {
+  readonly id: Id<"refund">;
+  readonly payment: Id<"payment">;
+  readonly amount: Money;
+  readonly state: "refunding" | "refunded" | "refused";
+};

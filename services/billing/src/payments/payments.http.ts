@@ -1,0 +1,99 @@
+import { type Route, route } from "@remit/platform/http";
+import { InstructionBody, idOf, PaymentBody, PaymentList } from "@remit/protocol/contracts";
+import { z } from "zod";
+import { readOrder } from "./instructions.ts";
+import type { Payment } from "./payment.ts";
+import {
+  capture,
+  hold,
+  type PaymentDeps,
+  paymentOf,
+  paymentsOf,
+  refund,
+  release,
+  releaseByCharge,
+} from "./payments.ts";
+
+const needs = { scope: "payments:execute" } as const;
+const byId = z.strictObject({ id: idOf("payment") });
+const moved = {
+  200: PaymentBody,
+  400: "livemode_mismatch",
+  403: "instruction_invalid",
+  404: "not_found",
+  409: ["payment_state_conflict", "charge_refund_exceeds_captured"],
+} as const;
+
+/** Moving money, for the authorization server alone and only on its signed word. */
+export const paymentRoutes = (deps: PaymentDeps): Route[] => [
+  route({
+    method: "POST",
+    path: "/api/v1/payments",
+    summary: "Holds a charge's money, or releases what may have been held, once per charge and generation.",
+    needs,
+    idempotency: "required",
+    body: InstructionBody,
+    answers: { ...moved, 201: PaymentBody, 402: "instrument_missing" },
+    handle: async (_call, { body }) => {
+      const order = await readOrder(deps.instructions, body.instruction, ["hold", "release"]);
+      const { payment, made } = await (order.op === "hold"
+        ? hold(deps, order)
+        : releaseByCharge(deps, order));
+      return { status: made && order.op === "hold" ? 201 : 200, body: bodyOf(payment) };
+    },
+  }),
+  stepRoute(deps, "capture", capture),
+  stepRoute(deps, "release", release),
+  stepRoute(deps, "refund", refund),
+  route({
+    method: "GET",
+    path: "/api/v1/payments",
+    summary: "The payments of a charge, one per generation.",
+    needs,
+    query: z.strictObject({ charge: idOf("charge") }),
+    answers: { 200: PaymentList },
+    handle: async (_call, { query }) => ({
+      status: 200,
+      body: { data: (await paymentsOf(deps, query.charge)).map(bodyOf) },
+    }),
+  }),
+  route({
+    method: "GET",
+    path: "/api/v1/payments/:id",
+    summary: "One payment.",
+    needs,
+    params: byId,
+    answers: { 200: PaymentBody, 404: "not_found" },
+    handle: async (_call, { params }) => ({ status: 200, body: bodyOf(await paymentOf(deps, params.id)) }),
+  }),
+];
+
+const stepRoute = (deps: PaymentDeps, op: "capture" | "release" | "refund", run: typeof capture): Route =>
+  route({
+    method: "POST",
+    path: `/api/v1/payments/:id/${op}`,
+    summary: `Carries out an instruction to ${op}; again, it changes nothing.`,
+    needs,
+    idempotency: "required",
+    params: byId,
+    body: InstructionBody,
+    answers: moved,
+    handle: async (_call, { params, body }) => {
+      const order = await readOrder(deps.instructions, body.instruction, [op]);
+      return { status: 200, body: bodyOf(await run(deps, params.id, order)) };
+    },
+  });
+
+const bodyOf = (payment: Payment): z.input<typeof PaymentBody> => ({
+  id: payment.id,
+  charge: payment.charge,
+  generation: payment.generation,
+  status: payment.state,
+  rail: payment.rail,
+  reference: payment.reference,
+  amount_minor: Number(payment.amount.units),
+  captured_minor: Number(payment.captured.units),
+  refunded_minor: Number(payment.refunded.units),
+  currency: payment.amount.asset.code,
+  ...(payment.declineCode === null ? {} : { decline_code: payment.declineCode }),
+});

@@ -1,0 +1,251 @@
+import { after, type Id, type Instant, money, newId } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
+import type { TenantTx, Tx } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
+import type { InstrumentAtProvider } from "../instruments/index.ts";
+import type { InstructionDeps, Order } from "./instructions.ts";
+import { comeBack, record, reread, type SettlingDeps } from "./journal.ts";
+import { isOpen, type Payment } from "./payment.ts";
+import * as rows from "./payments.sql.ts";
+import { observe, settle } from "./settling.ts";
+
+export type PaymentDeps = SettlingDeps & {
+  readonly instructions: InstructionDeps;
+  /** The payer's instrument of an id, or the default one; undefined when there is none. */
+  readonly instrumentOf: (
+    tx: TenantTx,
+    id: Id<"instrument"> | null,
+  ) => Promise<InstrumentAtProvider | undefined>;
+};
+
+/** A payment, and whether this call has made it. */
+export type Held = { readonly payment: Payment; readonly made: boolean };
+
+/** Holds a charge's money, once per (charge, generation): the same order again answers with the payment as it stands. */
+export async function hold(deps: PaymentDeps, order: Order): Promise<Held> {
+  const opened = await deps.db.of(order.payer).transaction((tx) => open(deps, tx, order));
+  if (!opened.made) return { ...opened, payment: await resume(deps, matching(opened.payment, order)) };
+  await failpoint("payment.authorizing");
+  return {
+    ...opened,
+    payment: isOpen(opened.payment) ? await settle(deps, opened.payment, "fresh") : opened.payment,
+  };
+}
+
+async function open(deps: PaymentDeps, tx: TenantTx, order: Order): Promise<Held> {
+  const before = await rows.paymentOfCharge(tx, order);
+  if (before !== undefined) return { payment: before, made: false };
+  const instrument = await deps.instrumentOf(tx, order.instrument);
+  if (instrument === undefined) throw new Problem("instrument_missing");
+  const now = deps.clock.now();
+  return write(tx, order, {
+    ...blank(order, now),
+    ...instrument,
+    state: "authorizing",
+    leasedUntil: after(now, deps.leaseMs),
+  });
+}
+
+const blank = (order: Order, now: Instant): Payment => ({
+  id: newId("payment"),
+  tenant: order.payer,
+  charge: order.charge,
+  generation: order.generation,
+  payee: order.payee,
+  merchant: order.merchant,
+  rail: "card",
+  customer: null,
+  method: null,
+  amount: order.amount,
+  state: "released",
+  attempt: 1,
+  reference: null,
+  releaseWanted: false,
+  capture: null,
+  captured: money(order.amount.asset, 0n),
+  refunded: money(order.amount.asset, 0n),
+  declineCode: null,
+  leasedUntil: now,
+  stateSince: now,
+});
+
+/** Writes a new payment with its event, or finds the one that another call has written meanwhile. */
+async function write(tx: TenantTx, order: Order, payment: Payment): Promise<Held> {
+  if (await rows.insertPayment(tx, payment)) {
+    if (isOpen(payment)) await comeBack(tx, payment);
+    await record(tx, payment, payment.stateSince);
+    return { payment, made: true };
+  }
+  const other = await rows.paymentOfCharge(tx, order);
+  // Taken, and not ours to see: the charge has another payer.
+  if (other === undefined)
+    throw new Problem("instruction_invalid", { detail: "the charge belongs to another payer" });
+  return { payment: other, made: false };
+}
+
+/** Takes an authorised payment's money, all or part of it, once. */
+export async function capture(deps: PaymentDeps, id: Id<"payment">, order: Order): Promise<Payment> {
+  const before = await findFor(deps, id, order);
+  if (order.amount.units > before.amount.units)
+    throw new Problem("instruction_invalid", { detail: "it captures more than was authorised" });
+  const begun = await enter(deps, before, { from: ["authorized"], to: "capturing", capture: order.amount });
+  if (begun.won) return settleOpen(deps, begun.payment);
+  const sameAmount = begun.payment.capture?.units === order.amount.units;
+  if (sameAmount && ["capturing", "captured", "refunding", "refunded"].includes(begun.payment.state))
+    return resume(deps, begun.payment);
+  throw conflict(begun.payment);
+}
+
+/** Gives the hold back. A payment that is still being authorised is released as soon as it can be. */
+export async function release(deps: PaymentDeps, id: Id<"payment">, order: Order): Promise<Payment> {
+  return releaseFrom(deps, await findFor(deps, id, order));
+}
+
+/**
+ * Releases by charge, when the authorization server does not know whether its order to hold has arrived. If it has not, the
+ * released payment that is written here is what a late order to hold will find.
+ */
+export async function releaseByCharge(deps: PaymentDeps, order: Order): Promise<Held> {
+  const found = await deps.db.of(order.payer).transaction(async (tx): Promise<Held> => {
+    const before = await rows.paymentOfCharge(tx, order);
+    return before === undefined
+      ? write(tx, order, blank(order, deps.clock.now()))
+      : { payment: before, made: false };
+  });
+  return found.made ? found : { ...found, payment: await releaseFrom(deps, matching(found.payment, order)) };
+}
+
+async function releaseFrom(deps: PaymentDeps, before: Payment): Promise<Payment> {
+  if (before.state === "authorizing") {
+    const wanted = await deps.db.of(before.tenant).transaction((tx) => rows.wantRelease(tx, before.id));
+    if (wanted !== undefined) return resume(deps, wanted);
+  }
+  const begun = await enter(deps, before, { from: ["authorized", "requires_action"], to: "releasing" });
+  if (begun.won) return settleOpen(deps, begun.payment);
+  if (["releasing", "released", "declined"].includes(begun.payment.state)) return resume(deps, begun.payment);
+  throw conflict(begun.payment);
+}
+
+/** Gives back a part of what was captured, once per refund id. One refund of a payment runs at a time. */
+export async function refund(deps: PaymentDeps, id: Id<"payment">, order: Order): Promise<Payment> {
+  const before = await findFor(deps, id, order);
+  const { refund: refundId, amount } = order;
+  if (refundId === undefined) throw new Problem("instruction_invalid", { detail: "a refund has its id" });
+  const now = deps.clock.now();
+  const until = after(now, deps.leaseMs);
+  const begun = await deps.db.of(before.tenant).transaction(async (tx) => {
+    if ((await rows.refundById(tx, before, refundId)) !== undefined)
+      return { won: false, payment: await reread(tx, before) };
+    const payment = await rows.beginRefund(tx, { id, amount, now, until });
+    if (payment === undefined) throw refundRefused(await reread(tx, before), order);
+    const made = { id: refundId, payment: id, amount, state: "refunding", at: now } as const;
+    if (!(await rows.insertRefund(tx, payment, made)))
+      throw new Problem("instruction_invalid", { detail: "the refund's id belongs to another payment" });
+    if (isOpen(payment)) await comeBack(tx, payment);
+    await record(tx, payment, now);
+    return { won: true, payment };
+  });
+  return begun.won ? settleOpen(deps, begun.payment) : resume(deps, begun.payment);
+}
+
+const refundRefused = (payment: Payment, { amount }: Order): Problem =>
+  payment.captured.units > 0n && payment.refunded.units + amount.units > payment.captured.units
+    ? new Problem("charge_refund_exceeds_captured")
+    : conflict(payment);
+
+type Entering = {
+  readonly from: readonly Payment["state"][];
+  readonly to: "capturing" | "releasing";
+  readonly capture?: Payment["amount"];
+};
+
+/** One conditional UPDATE into an open state; the loser of a race gets the row as it stands. */
+const enter = (
+  deps: PaymentDeps,
+  before: Payment,
+  entering: Entering,
+): Promise<{ won: boolean; payment: Payment }> =>
+  deps.db.of(before.tenant).transaction(async (tx) => {
+    const now = deps.clock.now();
+    const begun = await rows.begin(tx, { id: before.id, ...entering, now, until: after(now, deps.leaseMs) });
+    if (begun === undefined) return { won: false, payment: await reread(tx, before) };
+    if (isOpen(begun)) await comeBack(tx, begun);
+    await record(tx, begun, now);
+    return { won: true, payment: begun };
+  });
+
+async function settleOpen(deps: PaymentDeps, payment: Payment): Promise<Payment> {
+  await failpoint(`payment.${payment.state}`);
+  return isOpen(payment) ? settle(deps, payment, "fresh") : payment;
+}
+
+/** Goes on with an open payment whose worker is late; leaves it to its worker otherwise. */
+export async function resume(deps: SettlingDeps, payment: Payment): Promise<Payment> {
+  if (!isOpen(payment)) return payment;
+  const now = deps.clock.now();
+  const taken = await deps.db
+    .of(payment.tenant)
+    .transaction((tx) => rows.takeLease(tx, { id: payment.id, now, until: after(now, deps.leaseMs) }));
+  return taken !== undefined && isOpen(taken) ? settle(deps, taken, "recovered") : payment;
+}
+
+/** The payment that an order is about: found in the payer's rows, and of the same charge in every respect. */
+async function findFor(deps: PaymentDeps, id: Id<"payment">, order: Order): Promise<Payment> {
+  const found = await deps.db.of(order.payer).transaction((tx) => rows.paymentById(tx, id));
+  if (found === undefined) throw new Problem("not_found");
+  if (found.charge !== order.charge || found.generation !== order.generation)
+    throw new Problem("instruction_invalid", { detail: "it is about another charge" });
+  return matching(found, { ...order, amount: found.amount });
+}
+
+/** An order that says something else than the one before is no repetition of it. */
+function matching(payment: Payment, order: Order): Payment {
+  const same =
+    payment.payee === order.payee &&
+    payment.merchant === order.merchant &&
+    payment.amount.asset.code === order.currency &&
+    payment.amount.units === order.amount.units;
+  if (!same)
+    throw new Problem("instruction_invalid", { detail: "it contradicts the payment of this charge" });
+  return payment;
+}
+
+const conflict = (payment: Payment): Problem =>
+  new Problem("payment_state_conflict", { extra: { payment: payment.id, payment_status: payment.state } });
+
+/** All generations of a charge; none when billing has never heard of it. */
+export async function paymentsOf(deps: SettlingDeps, charge: Id<"charge">): Promise<Payment[]> {
+  const tenant = await deps.db.global.transaction((tx) => rows.tenantOfCharge(tx, charge));
+  return tenant === null ? [] : deps.db.of(tenant).transaction((tx) => rows.paymentsOfCharge(tx, charge));
+}
+
+export async function paymentOf(deps: SettlingDeps, id: Id<"payment">): Promise<Payment> {
+  const tenant = await deps.db.global.transaction((tx) => rows.tenantOfPayment(tx, id));
+  const found =
+    tenant === null ? undefined : await deps.db.of(tenant).transaction((tx) => rows.paymentById(tx, id));
+  if (found === undefined) throw new Problem("not_found");
+  return found;
+}
+
+/** What a job or a webhook names: goes on if it is open, looks at the provider if it is not. */
+export async function lookAfter(
+  deps: SettlingDeps,
+  of: { tenant: Id<"tenant">; payment: Id<"payment"> },
+): Promise<Payment> {
+  const found = await deps.db.of(of.tenant).transaction((tx) => rows.paymentById(tx, of.payment));
+  if (found === undefined) throw new Problem("not_found");
+  return isOpen(found) ? resume(deps, found) : observe(deps, found);
+}
+
+/** The same for a payment that only the provider's reference names. */
+export async function lookBehind(
+  deps: SettlingDeps,
+  of: { tenant: Id<"tenant">; reference: string },
+): Promise<void> {
+  const found = await deps.db.of(of.tenant).transaction((tx) => rows.paymentByReference(tx, of.reference));
+  if (found !== undefined) await lookAfter(deps, { tenant: of.tenant, payment: found.id });
+}
+
+/** The payer's tenant of the payment behind a reference, or null when it is not ours. */
+export const tenantBehind = (tx: Tx, reference: string): Promise<Id<"tenant"> | null> =>
+  rows.tenantOfReference(tx, reference);

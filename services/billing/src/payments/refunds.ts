@@ -1,0 +1,80 @@
+import { type Instant, invariant, money } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
+import type { TenantTx } from "@remit/platform/sql";
+import type { EventPayload } from "@remit/protocol";
+import type { Booking } from "@remit/rails";
+import { bookingEntry, post, refundEntry } from "../ledger/index.ts";
+import { decideRefund, type RefundDecision } from "./decisions.ts";
+import { eventOf, type Next, putOff, reread, type SettlingDeps, stillOurs } from "./journal.ts";
+import type { OpenPayment, Payment, Refund } from "./payment.ts";
+import * as rows from "./payments.sql.ts";
+
+/** One step of a refunding payment, fresh or after a crash: the refund's key makes both the same. */
+export async function settleRefund(deps: SettlingDeps, payment: OpenPayment): Promise<Next> {
+  const tenant = deps.db.of(payment.tenant);
+  const refund = await tenant.transaction((tx) => rows.runningRefund(tx, payment));
+  invariant(payment.reference !== null, "a captured payment has a reference");
+  const standing = await deps.engine.refund({
+    key: refund.id,
+    attempt: payment.attempt,
+    reference: payment.reference,
+    amount: refund.amount,
+  });
+  await failpoint("payment.refunding.sent");
+  const decision = decideRefund(refund.amount, standing);
+  if (decision.kind === "again" || decision.kind === "wait") return putOff(deps, payment, decision);
+  const next = await end(deps, payment, { refund, decision });
+  await failpoint("payment.refunded");
+  return next;
+}
+
+type Ended = Extract<RefundDecision, { kind: "refunded" | "refused" }>;
+
+const end = (
+  deps: SettlingDeps,
+  payment: OpenPayment,
+  { refund, decision }: { refund: Refund; decision: Ended },
+): Promise<Next> =>
+  deps.db.of(payment.tenant).transaction(async (tx) => {
+    const now = deps.clock.now();
+    const refunded = decision.kind === "refunded" ? decision.amount : money(refund.amount.asset, 0n);
+    const reference = decision.kind === "refunded" ? decision.reference : null;
+    const ended = await rows.endRefund(tx, payment, {
+      refund: refund.id,
+      state: decision.kind,
+      reference,
+      refunded,
+      now,
+    });
+    if (ended === undefined) return stillOurs(payment, await reread(tx, payment));
+    if (decision.kind === "refunded") await bookRefund(tx, ended, { refund, booking: decision.booking, now });
+    else
+      await tx.record(
+        eventOf("payment.refunded", ended, { now, payload: refusedPayload(ended, refund, decision.because) }),
+      );
+    return { payment: ended, goOn: false };
+  });
+
+const refusedPayload = ({ charge }: Payment, refund: Refund, because: string): EventPayload => ({
+  charge,
+  refund: refund.id,
+  amount_minor: 0,
+  refused: because,
+});
+
+async function bookRefund(
+  tx: TenantTx,
+  payment: Payment,
+  { refund, booking, now }: { refund: Refund; booking: Booking | undefined; now: Instant },
+): Promise<void> {
+  const { charge, payee, merchant } = payment;
+  const paid = { charge, owner: { tenant: payee, merchant }, at: now };
+  const amount = Number(refund.amount.units);
+  const payload = { charge, refund: refund.id, amount_minor: amount, currency: refund.amount.asset.code };
+  await tx.record(eventOf("payment.refunded", payment, { now, payload }));
+  await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge, refund: refund.id } }));
+  await post(tx, [
+    refundEntry({ ...paid, refund: refund.id, refunded: refund.amount }),
+    ...(booking === undefined ? [] : [bookingEntry(paid, booking, "out_of")]),
+  ]);
+}

@@ -1,0 +1,179 @@
+import { type Clock, systemClock } from "@remit/kernel";
+import { createHttp, type Route, resourceServer, route } from "@remit/platform/http";
+import { createJobs } from "@remit/platform/jobs";
+import { createKeyring, loadKek } from "@remit/platform/keys";
+import { claimFirstUse } from "@remit/platform/once";
+import { createOutbound, type Outbound } from "@remit/platform/outbound";
+import { recordToOutbox } from "@remit/platform/outbox";
+import { createPeer, forwardEvents, loadPeerKeys, type PeerKeys } from "@remit/platform/peers";
+import {
+  assertSafeRole,
+  type Database,
+  migrate,
+  openDatabase,
+  platformMigrations,
+} from "@remit/platform/sql";
+import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
+import { createCardEngine, openStripe } from "@remit/rails/card";
+import { z } from "zod";
+import { type BillingConfig, leaseMs, revealed, stripeTimeoutMs } from "./config.ts";
+import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
+import { ledgerRoutes } from "./ledger/index.ts";
+import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
+import { stripeRoutes } from "./stripe/index.ts";
+import { migrations } from "./tables.ts";
+
+/** Billing as a program sees it. `migrate` first, then `listen`; `close` drains. */
+export type Service = {
+  readonly origin: string;
+  migrate(): Promise<void>;
+  /** Binds, and returns the address it is bound to. */
+  listen(): Promise<string>;
+  close(): Promise<void>;
+};
+
+export type BillingOptions = { readonly config: BillingConfig; readonly clock?: Clock; readonly log?: Log };
+
+export function createBilling({ config, clock = systemClock, ...options }: BillingOptions): Service {
+  const log = options.log ?? createLog({ service: "billing" });
+  const db = openDatabase({
+    url: config.databaseUrl,
+    schema: config.schema,
+    relayRole: config.roles.relay,
+    record: recordToOutbox,
+    log,
+  });
+  const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
+  let stop = async (): Promise<void> => undefined;
+  return {
+    origin: config.origin,
+    migrate: () =>
+      migrate({
+        url: config.migrationDatabaseUrl ?? config.databaseUrl,
+        ...(config.roles.owner === undefined ? {} : { ownerRole: config.roles.owner }),
+        schema: config.schema,
+        roles: config.roles,
+        sources: [platformMigrations, ...migrations],
+      }),
+    listen: async () => {
+      await assertSafeRole(db);
+      const running = await start({ config, clock, log, db, outbound });
+      stop = running.stop;
+      return running.bound;
+    },
+    close: async () => {
+      await stop();
+      await outbound.close();
+      await db.close();
+    },
+  };
+}
+
+type Parts = {
+  readonly config: BillingConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly db: Database;
+  readonly outbound: Outbound;
+};
+
+async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise<void> }> {
+  const { config, clock, log, db, outbound } = parts;
+  const peerKeys = await loadPeerKeys(config.dataDir);
+  const peer = createPeer({
+    issuer: config.issuer,
+    clientId: "billing",
+    assertionKey: peerKeys.assertion,
+    dpopKey: peerKeys.dpop,
+    outbound,
+    clock,
+  });
+  const { payments, instruments, stripe } = roomsOf(parts);
+  const http = await httpOf(parts);
+  http.add(
+    jwksRoute(peerKeys),
+    ...paymentRoutes(payments),
+    ...instrumentRoutes(instruments),
+    ...ledgerRoutes(db),
+  );
+  const { webhookSecret } = config.stripe;
+  if (webhookSecret !== undefined) {
+    const hint = { payment: hintPayment, setup: hintSetup };
+    http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), db, now: clock.now, hint }));
+  }
+  const jobs = createJobs({ db, log, clock });
+  paymentJobs(jobs, payments);
+  instrumentJobs(jobs, instruments);
+  jobs.every("events.forward", 1000, forwardEvents({ db, peer, issuer: config.issuer }));
+  const bound = await http.listen();
+  await jobs.start();
+  return {
+    bound,
+    stop: async () => {
+      await http.close();
+      await jobs.stop();
+    },
+  };
+}
+
+function roomsOf({ config, clock, log, db, outbound }: Parts) {
+  const stripe = openStripe({
+    origin: config.stripe.origin,
+    apiKey: revealed(config.stripe.apiKey),
+    timeoutMs: config.stripe.timeoutMs ?? stripeTimeoutMs,
+  });
+  const payments: PaymentDeps = {
+    db,
+    engine: createCardEngine({ stripe, clock }),
+    clock,
+    log,
+    leaseMs: config.leaseMs ?? leaseMs,
+    instrumentOf,
+    instructions: {
+      issuer: config.issuer,
+      audience: config.origin,
+      keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
+      clock,
+      livemode: config.livemode,
+    },
+  };
+  return { payments, instruments: { db, stripe, clock }, stripe };
+}
+
+async function httpOf({ config, clock, log, db, outbound }: Parts) {
+  const keyring = createKeyring({ kek: await loadKek(config.dataDir), clock });
+  const authenticate = resourceServer({
+    issuer: config.issuer,
+    audience: config.origin,
+    keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
+    claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
+    nonceSecret: keyring.derive("dpop-nonce"),
+    clock,
+  });
+  return createHttp({
+    service: "billing",
+    origin: config.origin,
+    host: config.host,
+    port: config.port,
+    ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
+    log,
+    metrics: createMetrics("billing"),
+    clock,
+    authenticate,
+    ready: { database: () => db.ping() },
+  });
+}
+
+const jwksRoute = ({ jwks }: PeerKeys): Route =>
+  route({
+    method: "GET",
+    path: "/.well-known/jwks.json",
+    summary: "The key with which billing authenticates itself.",
+    needs: "public",
+    answers: { 200: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }) },
+    handle: () => ({
+      status: 200,
+      body: { keys: jwks.keys.map((key) => ({ ...key })) },
+      headers: { "Cache-Control": "public, max-age=300" },
+    }),
+  });

@@ -1,0 +1,3 @@
+export { customerOf } from "./customers.ts";
+export { readSetup, type Setup, setUp } from "./setups.ts";
+export { stripeRoutes } from "./stripe.http.ts";

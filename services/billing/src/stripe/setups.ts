@@ -1,0 +1,68 @@
+import type { Id } from "@remit/kernel";
+import type Stripe from "stripe";
+import { setupRefusal, unavailable } from "./failures.ts";
+
+/** A card that its holder has agreed to have charged without being present, or is being asked to. */
+export type Setup =
+  | {
+      readonly kind: "saved";
+      readonly setup: string;
+      readonly method: string;
+      readonly brand: string;
+      readonly last4: string;
+    }
+  /** The issuer wants the cardholder: `clientSecret` lets a browser ask. */
+  | { readonly kind: "asks_holder"; readonly setup: string; readonly clientSecret: string }
+  | { readonly kind: "failed"; readonly setup: string };
+
+const expand = ["payment_method"];
+
+export type SetupOrder = {
+  readonly instrument: Id<"instrument">;
+  readonly customer: string;
+  readonly method: string;
+};
+
+/** Saves a card for charges off session (SCA). Throws `card_declined`, `invalid_request` or `unavailable`. */
+export async function setUp(stripe: Stripe, { instrument, customer, method }: SetupOrder): Promise<Setup> {
+  try {
+    const intent = await stripe.setupIntents.create(
+      {
+        customer,
+        payment_method: method,
+        usage: "off_session",
+        confirm: true,
+        allowed_payment_method_types: ["card"],
+        metadata: { instrument },
+        expand,
+      },
+      { idempotencyKey: `setup.${instrument}` },
+    );
+    return setupOf(intent);
+  } catch (error) {
+    throw setupRefusal(error);
+  }
+}
+
+export async function readSetup(stripe: Stripe, setup: string): Promise<Setup> {
+  try {
+    return setupOf(await stripe.setupIntents.retrieve(setup, { expand }));
+  } catch (cause) {
+    throw unavailable(cause);
+  }
+}
+
+function setupOf(intent: Stripe.SetupIntent): Setup {
+  const method = intent.payment_method;
+  if (intent.status === "requires_action")
+    return { kind: "asks_holder", setup: intent.id, clientSecret: intent.client_secret ?? "" };
+  if (intent.status !== "succeeded" || typeof method !== "object" || method?.card == null)
+    return { kind: "failed", setup: intent.id };
+  return {
+    kind: "saved",
+    setup: intent.id,
+    method: method.id,
+    brand: method.card.brand,
+    last4: method.card.last4,
+  };
+}
