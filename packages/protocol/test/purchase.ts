@@ -61,12 +61,22 @@ export function makePurchase(changes: PurchaseChanges = {}): Purchase {
   const offerDigest = sha256b64url("an offer");
   const merchantNonce = "a nonce of the shop";
   const presentation = makePresentation({
-    ...{ mandate, disclose: "all", accessToken, offerDigest, merchantNonce, now },
+    mandate,
+    disclose: "all",
+    accessToken,
+    offerDigest,
+    merchantNonce,
+    now,
     audience: shop,
     key: agentKey,
   });
   const input = {
-    ...{ presentation, accessToken, offerDigest, merchantNonce, issuer, now },
+    presentation,
+    accessToken,
+    offerDigest,
+    merchantNonce,
+    issuer,
+    now,
     merchantOrigin: shop,
     issuerKeys: [publicJwkOf(issuerKey)],
     livemode: false,

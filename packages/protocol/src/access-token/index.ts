@@ -76,7 +76,14 @@ function claimsOf(payload: JsonObject): AccessTokenClaims {
   if (organizationId === undefined || typeof livemode !== "boolean")
     throw refused("organization_id and livemode are required.");
   return {
-    ...{ iss, sub, aud, client_id, jti, iat, exp, livemode },
+    iss,
+    sub,
+    aud,
+    client_id,
+    jti,
+    iat,
+    exp,
+    livemode,
     scope: scopeOf(payload["scope"]),
     organization_id: organizationId,
     ...optionalClaimsOf(payload),

@@ -1,5 +1,5 @@
 import { type Instant, toNumericDate } from "@remit/kernel";
-import { base64url, type Digest } from "../encoding/index.ts";
+import type { Digest } from "../encoding/index.ts";
 import {
   checkOf,
   type EcPublicJwk,

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codeOf } from "../../test/purchase.ts";
 import { base64url, decodeUtf8, equalBytes, isJsonObject, parseJson, utf8 } from "./index.ts";

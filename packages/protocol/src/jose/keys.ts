@@ -54,7 +54,10 @@ export function parsePrivateJwk(value: unknown): PrivateJwk | undefined {
   return key === undefined || key.kty === "RSA" || !is32Bytes(d) ? undefined : { ...key, d };
 }
 
-export const publicJwkOf = ({ d: _, ...key }: PrivateJwk): EcPublicJwk | OkpPublicJwk => key;
+export function publicJwkOf(jwk: PrivateJwk): EcPublicJwk | OkpPublicJwk {
+  const { d: _, ...key } = jwk;
+  return key;
+}
 
 const keysMax = 100;
 

@@ -151,7 +151,14 @@ export function parseMandateClaims(claims: JsonObject, { issuer, now }: MandateR
   if (isAhead(iat, now) || isAhead(nbf, now)) throw new Problem("mandate_not_yet_valid");
   if (typeof livemode !== "boolean") throw refused("livemode is required.");
   return {
-    ...{ iss, sub, jti, vct, iat, nbf, exp, livemode },
+    iss,
+    sub,
+    jti,
+    vct,
+    iat,
+    nbf,
+    exp,
+    livemode,
     cnf: { jwk: holderOf(claims["cnf"]) },
     ...(claims["aud"] !== undefined && { aud: audienceOf(claims["aud"]) }),
     status: statusOf(claims["status"]),

@@ -1,5 +1,5 @@
 import type { Instant } from "@remit/kernel";
-import { base64url, type Digest } from "../encoding/index.ts";
+import type { Digest } from "../encoding/index.ts";
 import { checkOf, keyFor, type PublicJwk, parseJws, type Unproven, type Unsigned } from "../jose/index.ts";
 import { Problem } from "../problems.ts";
 import { issueSdJwt, openClaims, type SdJwtParts, type SdJwtTools, splitSdJwt } from "../sd-jwt/index.ts";

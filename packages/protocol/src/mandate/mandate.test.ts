@@ -1,5 +1,5 @@
 import { after, assetOf, assetOfCaip19, dayMs, type Money, money, toRfc3339 } from "@remit/kernel";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   codeOf,

@@ -1,6 +1,6 @@
 import { type Instant, toNumericDate } from "@remit/kernel";
 import { type AccessTokenClaims, examineAccessToken } from "../access-token/index.ts";
-import { base64url, type Digest } from "../encoding/index.ts";
+import type { Digest } from "../encoding/index.ts";
 import {
   algOf,
   checkOf,

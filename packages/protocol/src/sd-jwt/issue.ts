@@ -80,7 +80,7 @@ function sortedDigests(value: JsonObject): JsonObject {
       .filter(([, member]) => member !== undefined)
       .map(([name, member]) => [
         name,
-        name === "_sd" && Array.isArray(member) ? member.toSorted() : sorted(member),
+        name === "_sd" && Array.isArray(member) ? member.map(String).toSorted() : sorted(member),
       ]),
   );
 }
