@@ -75,7 +75,7 @@ test("an error nobody expected ends with 1", async () => {
 
 test("a promise nobody waits for does not let the process limp on", async () => {
   const running = await program(
-    `${serving("")}`.replace('say("ready");', 'say("ready"); Promise.reject(new Error("lost"));'),
+    serving("").replace('say("ready");', 'say("ready"); Promise.reject(new Error("lost"));'),
   );
   expect(await running.exited).toEqual({ code: 1, signal: null });
 });

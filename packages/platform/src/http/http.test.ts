@@ -211,14 +211,14 @@ test("V11 a key of 255 characters passes, and the digest tells one address from 
   expect((await send("1")).digest).not.toBe((await send("2")).digest);
 });
 
-const failing = (error: unknown): Route =>
+const failing = (reason: unknown): Route =>
   route({
     method: "GET",
     path: "/fails",
     summary: "Fails.",
     needs: "public",
     answers: { 204: nothing },
-    handle: (_call, _input) => Promise.reject(error),
+    handle: (_call, _input) => Promise.reject(reason),
   });
 
 test.each([
@@ -359,7 +359,7 @@ test("a refusal inside a mount is rendered as everywhere, and nothing of an unkn
   expect(await broken.text()).not.toContain("hunter2");
 });
 
-test("readiness names the check that fails, and metrics count by declared path", async () => {
+test("readiness names the check that fails, and the process lives on", async () => {
   const origin = await open([], {
     ready: { database: () => Promise.reject(new Error("hunter2")), keys: () => Promise.resolve() },
   });
@@ -370,6 +370,24 @@ test("readiness names the check that fails, and metrics count by declared path",
     checks: { database: "failing", keys: "ok" },
   });
   expect((await fetch(`${origin}/livez`)).status).toBe(200);
+});
+
+test("metrics are on a port of their own and count by the declared path", async () => {
+  const lines: string[] = [];
+  const log = createLog({
+    service: "test",
+    level: "debug",
+    destination: { write: (line) => void lines.push(line) },
+  });
+  const origin = await open([keyed], { metricsPort: 0, log });
+  await fetch(`${origin}/keyed/1?secret=hunter2`, { method: "POST", headers: { "idempotency-key": "k" } });
+  const port = /"port":(\d+)/.exec(lines.join(""))?.[1];
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  expect(text).toContain(
+    'http_requests_total{method="POST",route="/keyed/:id",status="200",service="test"} 1',
+  );
+  expect((await fetch(`${origin}/metrics`)).status).toBe(404);
+  expect((await fetch(`http://127.0.0.1:${port}/openapi.json`)).status).toBe(404);
 });
 
 test("D10 closing finishes what is in flight and takes nothing new", async () => {

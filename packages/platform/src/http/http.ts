@@ -102,7 +102,7 @@ function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
     requestTimeout: requestTimeoutMs,
     routerOptions: { maxParamLength: 512 },
     http: { maxHeaderSize: edge.options.headerBytesMax ?? headerBytesMax, headersTimeout: 15_000 },
-    frameworkErrors: (error, request, reply) => sendProblem(edge, { error, request, reply }),
+    frameworkErrors: (error, request, reply) => void sendProblem(edge, { error, request, reply }),
     clientErrorHandler: (error, socket) => {
       const tooBig = error.code === "HPE_HEADER_OVERFLOW";
       const [status, text] = tooBig ? ["431", "Request Header Fields Too Large"] : ["400", "Bad Request"];

@@ -118,7 +118,9 @@ function bodyOf(body: Route["body"]): Json {
 function responsesOf(answers: Answers): Json {
   const declared = Object.entries(answers).map(([status, answer]) => [
     status,
-    answer instanceof z.ZodType ? responseOf(answer) : refusalOf([answer].flat() as ProblemCode[]), // no schema: codes
+    answer instanceof z.ZodType
+      ? responseOf(answer)
+      : refusalOf(typeof answer === "string" ? [answer] : answer),
   ]);
   const problem = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
   return {

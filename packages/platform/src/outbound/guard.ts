@@ -96,16 +96,18 @@ async function resolvePublic(
 
 /** The lookup of one connection: what it returns is what the socket connects to. */
 function checkedLookup(resolve: Resolve): LookupFunction {
-  return (hostname, options, callback) => {
-    resolvePublic(hostname, resolve).then(
-      (found) => {
-        const [first] = found;
-        if (options.all === true) callback(null, [...found]);
-        else callback(null, first?.address ?? "", first?.family);
-      },
-      (error: unknown) => callback(asError(error), ""),
-    );
+  const answer: (...args: Parameters<LookupFunction>) => Promise<void> = async (
+    hostname,
+    options,
+    callback,
+  ) => {
+    const found = await resolvePublic(hostname, resolve).catch(asError);
+    if (found instanceof Error) return callback(found, "");
+    const [first] = found;
+    if (options.all === true) return callback(null, [...found]);
+    callback(null, first?.address ?? "", first?.family);
   };
+  return (...args) => void answer(...args);
 }
 
 const hostPart = (hostname: string): string => (isIP(hostname) === 6 ? `[${hostname}]` : hostname);

@@ -109,6 +109,17 @@ test("K05 a host that is down for an hour is believed for that hour and not long
   expect(await keys("k1")).toEqual([key]);
 });
 
+test("a host that is only just starting is asked again after a second", async () => {
+  const { clock, state, keys } = host();
+  const good = state.answer;
+  state.answer = answerOf("", { status: 503 });
+  for (let i = 0; i < 10; i++) await expect(keys("k1")).rejects.toMatchObject({ code: "unavailable" });
+  expect(state.fetches).toBe(1);
+  state.answer = good;
+  clock.advance(secondMs);
+  expect(await keys("k1")).toEqual([key]);
+});
+
 test("one issuer's keys are never another's, and the thousand used last are remembered", async () => {
   const clock = testClock(instantOf(1_795_300_000_000));
   const fetched: string[] = [];

@@ -14,6 +14,8 @@ export type JwksOptions = {
 
 const freshMsMax = 5 * minuteMs;
 const cooldownMs = 30 * secondMs;
+// Without any keys nothing works: a host that is only just starting is asked again soon.
+const firstCooldownMs = secondMs;
 const staleMsMax = 60 * minuteMs;
 const documentBytesMax = 256 * 1024;
 const issuersMax = 1_000;
@@ -39,7 +41,7 @@ export function createJwksCache(options: JwksOptions): (url: string) => KeySourc
     const now = options.clock.now();
     const unknown = kid !== undefined && !entry.keys.some((key) => key.kid === kid);
     const due = entry.goodAt === undefined || now >= entry.freshUntil || unknown;
-    if (entry.reading === undefined && due && now - entry.triedAt >= cooldownMs) {
+    if (entry.reading === undefined && due && now - entry.triedAt >= cooldownOf(entry)) {
       entry.triedAt = now;
       entry.reading = read(entry, url, options).finally(() => {
         entry.reading = undefined;
@@ -51,13 +53,15 @@ export function createJwksCache(options: JwksOptions): (url: string) => KeySourc
   };
 }
 
+const cooldownOf = ({ goodAt }: Entry): number => (goodAt === undefined ? firstCooldownMs : cooldownMs);
+
 function usable(entry: Entry, url: string, now: Instant): readonly PublicJwk[] {
   if (entry.goodAt !== undefined && now < Math.max(entry.freshUntil, entry.goodAt + staleMsMax))
     return entry.keys;
   throw new Problem("unavailable", {
     detail: "The keys of the issuer cannot be read.",
     private: { url },
-    headers: { "Retry-After": String(cooldownMs / secondMs) },
+    headers: { "Retry-After": String(cooldownOf(entry) / secondMs) },
   });
 }
 

@@ -49,7 +49,7 @@ export function createOutbound({
     request,
     fetch: guardedFetch(dispatcher),
     dispatcher,
-    check: guard.check,
+    check: (url) => guard.check(url),
     jwksOf: createJwksCache({ request, clock, ...(log === undefined ? {} : { log }) }),
     // Open exchanges end too: whoever drains has waited for them before.
     close: () => dispatcher.destroy(),

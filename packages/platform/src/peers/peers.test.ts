@@ -239,17 +239,17 @@ test("a service that mints its own tokens asks nobody, and a failure to mint is 
     if (failures-- > 0) return Promise.reject(new Problem("unavailable"));
     const iat = toNumericDate(clock.now());
     const claims = {
-      ...{
-        iss: issuer.origin,
-        sub: "gateway",
-        client_id: "gateway",
-        aud: audience,
-        scope,
-        jti: "1",
-        iat,
-        exp: iat + 300,
-      },
-      ...{ organization_id: newId("tenant"), livemode: false, cnf: { jkt } },
+      iss: issuer.origin,
+      sub: "gateway",
+      client_id: "gateway",
+      aud: audience,
+      scope,
+      jti: "1",
+      iat,
+      exp: iat + 300,
+      organization_id: newId("tenant"),
+      livemode: false,
+      cnf: { jkt },
     };
     const token = signJws(issuer.state.key, { typ: "at+jwt" }, claims);
     return Promise.resolve({ token, expiresAt: after(clock.now(), 300_000) });

@@ -58,7 +58,8 @@ async function request(options: TokensOptions, wanted: { audience: string; scope
   if (
     typeof access_token !== "string" ||
     typeof expires_in !== "number" ||
-    String(token_type).toLowerCase() !== "dpop"
+    typeof token_type !== "string" ||
+    token_type.toLowerCase() !== "dpop"
   )
     throw new Problem("unavailable", {
       private: {

@@ -57,9 +57,11 @@ export function createLog(options: {
   readonly destination?: DestinationStream;
   readonly plain?: boolean;
 }): Log {
-  const plain = options.plain ?? (options.destination === undefined && process.stdout.isTTY === true);
+  const plain = options.plain ?? (options.destination === undefined && process.stdout.isTTY);
   const out = options.destination ?? process.stdout;
-  const destination: DestinationStream = plain ? { write: (line) => out.write(toPlain(line)) } : out;
+  const destination: DestinationStream = {
+    write: (line) => out.write(plain ? toPlain(line) : `${encoded(line.trimEnd())}\n`),
+  };
   const logger = pino(
     {
       level: options.level ?? "info",
@@ -110,8 +112,11 @@ function toPlain(line: string): string {
 }
 
 const visible = (value: unknown): string =>
-  (typeof value === "string" ? value : JSON.stringify(value)).replace(
-    // C0, DEL, C1, and the separators and bidirectional marks that reorder a line on a terminal.
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+  encoded(typeof value === "string" ? value : JSON.stringify(value));
+
+/** Controls, line and paragraph separators, and the marks that reorder a line on a terminal, as JSON escapes them. */
+const encoded = (text: string): string =>
+  text.replace(
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -61,14 +61,14 @@ export function createMetrics(service: string): Metrics {
 
 function poolWatch(registers: Registry[]): Metrics["watchPool"] {
   const pools = new Map<string, () => PoolCounts>();
-  new Gauge({
+  const connections = new Gauge({
     name: "db_pool_connections",
     help: "Connections of the database pool by state.",
     labelNames: ["pool", "state"],
     registers,
     collect() {
       for (const [pool, read] of pools)
-        for (const [state, count] of Object.entries(read())) this.set({ pool, state }, count);
+        for (const [state, count] of Object.entries(read())) connections.set({ pool, state }, count);
     },
   });
   return (name, read) => void pools.set(name, read);
