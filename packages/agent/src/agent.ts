@@ -14,9 +14,10 @@ import {
   type MandateStore,
   type MandateWish,
   type PendingMandate,
+  refreshMandate,
   requestMandate,
 } from "./mandates/index.ts";
-import { createSpending, type Paid, payingFetch, type SpendLimits } from "./paying/index.ts";
+import { createSellers, createSpending, type Paid, payingFetch, type SpendLimits } from "./paying/index.ts";
 
 export type AgentOptions = {
   /** Origin of the authorization server. */
@@ -38,6 +39,11 @@ export type Agent = {
   requestMandate(wish: MandateWish): Promise<PendingMandate>;
   /** The mandates this agent holds, expired ones too. */
   mandates(): Promise<readonly HeldMandate[]>;
+  /**
+   * Trades the refresh token of a mandate for a new token at its merchant and a new refresh token (RFC 6749 §6). Never
+   * call it for one mandate from two processes: a refresh token used twice suspends the mandate.
+   */
+  refresh(mandateId: string): Promise<void>;
   /** Fetches, and pays when the answer is a 402 that a mandate covers. */
   fetch(url: string, init?: RequestInit): Promise<Paid>;
   /** One of the agent's own charges, as the issuer states it. */
@@ -53,11 +59,22 @@ export function createAgent(options: AgentOptions): Agent {
   const wire = createWire(options.fetch ?? ((url, init) => fetch(url, init)), options.observe);
   const session = createSession({ issuer, clientId, keys, wire, clock });
   const spending = createSpending(options.limits ?? {});
+  const paying = {
+    issuer,
+    session,
+    store,
+    keys,
+    wire,
+    clock,
+    spending,
+    sellers: createSellers({ wire, clock }),
+  };
   return {
     clientId,
     requestMandate: (wish) => requestMandate({ session, store, clock, clientId }, wish),
     mandates: () => store.all(),
-    fetch: (url, init) => payingFetch({ issuer, session, store, keys, wire, clock, spending }, url, init),
+    refresh: (mandateId) => refreshMandate({ session, store, clock, clientId }, mandateId),
+    fetch: (url, init) => payingFetch(paying, url, init),
     charge: (id) => session.read("charge", `${issuer}/api/v1/charges/${encodeURIComponent(id)}`),
     tokenFor: (origin) => session.tokenFor(origin),
   };

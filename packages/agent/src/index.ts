@@ -5,6 +5,7 @@ export {
   type Exchange,
   type Fetch,
   keyOf,
+  keyOfPair,
   makeKeys,
   type Registration,
   registerAgent,

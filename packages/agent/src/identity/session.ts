@@ -7,9 +7,10 @@ import {
   type JsonObject,
   Problem,
   type PublicJwk,
+  parseJson,
   parseJwks,
 } from "@remit/protocol";
-import { sha256 } from "@remit/protocol/web";
+import { sha256b64url } from "@remit/protocol/web";
 import type { AgentKey, AgentKeys } from "./keys.ts";
 import type { Wire } from "./wire.ts";
 
@@ -89,9 +90,12 @@ export function createSession(options: SessionOptions): Session {
   };
 
   const tokenFor: Session["tokenFor"] = async (resource) => {
-    const cached = await tokens.get(resource)?.catch(() => undefined);
+    const asked = tokens.get(resource);
+    const cached = await asked?.catch(() => undefined);
     if (cached !== undefined && cached.expiresAt - renewBeforeMs > options.clock.now())
       return cached.accessToken;
+    // Whoever waited with us may have asked anew already.
+    if (tokens.get(resource) !== asked) return tokenFor(resource);
     const form = { grant_type: "client_credentials", scope: "oid4ac:payment", resource };
     const fresh = post("token", "token", form).then((answer) => tokenOf(answer, options.clock.now()));
     tokens.set(resource, fresh);
@@ -173,7 +177,11 @@ export const proofOf = (
 ): Promise<string> => {
   const { nonce, ...rest } = request;
   return key.sign(
-    dpopProof({ ...rest, key: key.jwk, ...(nonce === undefined ? {} : { nonce }) }, newId("request"), sha256),
+    dpopProof(
+      { ...rest, key: key.jwk, ...(nonce === undefined ? {} : { nonce }) },
+      newId("request"),
+      sha256b64url,
+    ),
   );
 };
 
@@ -207,9 +215,13 @@ export function tokenOf(answer: JsonObject, now: Instant): TokenAnswer {
     expires_in: expiresIn,
     refresh_token: refreshToken,
     mandate_jwt: mandate,
+    token_type: type,
   } = answer;
   if (typeof accessToken !== "string" || typeof expiresIn !== "number")
     throw new Problem("invalid_token", { detail: "The token response lacks access_token or expires_in." });
+  // RFC 9449 §5: a token of another type would not be bound to the agent's key.
+  if (typeof type !== "string" || type.toLowerCase() !== "dpop")
+    throw new Problem("invalid_token", { detail: "The token is not bound to the agent's key." });
   return {
     accessToken,
     expiresAt: instantOf(now + Math.floor(expiresIn) * secondMs),
@@ -220,7 +232,7 @@ export function tokenOf(answer: JsonObject, now: Instant): TokenAnswer {
 
 async function jsonOf(response: Response): Promise<JsonObject | undefined> {
   try {
-    const value: unknown = JSON.parse(await response.text());
+    const value = parseJson(await response.text());
     return isJsonObject(value) ? value : undefined;
   } catch {
     return undefined;

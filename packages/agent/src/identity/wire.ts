@@ -18,17 +18,16 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export type Wire = { send(step: string, url: string, init: RequestInit): Promise<Response> };
 
-const timeoutMs = 30_000;
+// A seller may take a minute to serve what was paid for.
+const timeoutMs = 120_000;
 
 /** The one way out of the SDK: redirects are never followed (they would carry credentials elsewhere), time is bounded. */
 export function createWire(fetchAny: Fetch, observe?: (exchange: Exchange) => void): Wire {
   return {
     async send(step, url, init) {
-      const response = await fetchAny(url, {
-        redirect: "manual",
-        signal: AbortSignal.timeout(timeoutMs),
-        ...init,
-      });
+      const timeout = AbortSignal.timeout(timeoutMs);
+      const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
+      const response = await fetchAny(url, { ...init, redirect: "manual", signal });
       if (observe !== undefined) observe(await exchangeOf(step, { url, init }, response.clone()));
       return response;
     },
@@ -40,16 +39,14 @@ async function exchangeOf(
   { url, init }: { readonly url: string; readonly init: RequestInit },
   response: Response,
 ): Promise<Exchange> {
-  const { body } = init;
-  const text =
-    typeof body === "string" ? body : body instanceof URLSearchParams ? body.toString() : undefined;
+  const body = textOf(init.body);
   return {
     step,
     request: {
       method: init.method ?? "GET",
       url,
       headers: Object.fromEntries(new Headers(init.headers)),
-      ...(text === undefined ? {} : { body: text }),
+      ...(body === undefined ? {} : { body }),
     },
     response: {
       status: response.status,
@@ -57,4 +54,10 @@ async function exchangeOf(
       body: await response.text(),
     },
   };
+}
+
+function textOf(body: RequestInit["body"]): string | undefined {
+  if (typeof body === "string") return body;
+  if (body instanceof URLSearchParams) return body.toString();
+  return body instanceof Uint8Array ? new TextDecoder().decode(body) : undefined;
 }

@@ -1,2 +1,8 @@
-export { type MandateDeps, type MandateWish, type PendingMandate, requestMandate } from "./request.ts";
+export {
+  type MandateDeps,
+  type MandateWish,
+  type PendingMandate,
+  refreshMandate,
+  requestMandate,
+} from "./request.ts";
 export { createMemoryStore, type HeldMandate, type MandateStore } from "./store.ts";

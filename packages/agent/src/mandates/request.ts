@@ -87,10 +87,38 @@ async function redeem(
   const { refreshToken } = token;
   const held = {
     ...(await heldOf(deps, token.mandate)),
+    resource: wish.resource,
     ...(refreshToken === undefined ? {} : { refreshToken }),
   };
   await deps.store.put(held);
   return held;
+}
+
+/** One refresh at a time: the second would spend the token that the first has just replaced. */
+const refreshing = new WeakMap<MandateStore, Map<string, Promise<void>>>();
+
+export function refreshMandate(deps: MandateDeps, mandateId: string): Promise<void> {
+  const ofStore = refreshing.get(deps.store) ?? new Map<string, Promise<void>>();
+  refreshing.set(deps.store, ofStore);
+  const running =
+    ofStore.get(mandateId) ?? refreshNow(deps, mandateId).finally(() => ofStore.delete(mandateId));
+  ofStore.set(mandateId, running);
+  return running;
+}
+
+async function refreshNow({ session, store, clock }: MandateDeps, mandateId: string): Promise<void> {
+  const held = (await store.all()).find(({ id }) => id === mandateId);
+  if (held?.refreshToken === undefined || held.resource === undefined)
+    throw new Problem("invalid_grant", { detail: "This agent holds no refresh token for that mandate." });
+  const { resource, refreshToken } = held;
+  const answer = await session.post("refresh", "token", {
+    grant_type: "refresh_token",
+    refresh_token: refreshToken,
+    resource,
+  });
+  const token = tokenOf(answer, clock.now());
+  await store.put({ ...held, refreshToken: token.refreshToken ?? refreshToken });
+  session.keep(resource, token);
 }
 
 /** What the issuer handed out must be what it signs, before the agent counts on it. */

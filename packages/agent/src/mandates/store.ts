@@ -8,6 +8,8 @@ export type HeldMandate = {
   /** Seconds since 1970. */
   readonly expiresAtS: number;
   readonly refreshToken?: string;
+  /** The merchant's origin for which the refresh token gives tokens. */
+  readonly resource?: string;
 };
 
 /** Where mandates are kept. The default forgets them with the process. */

@@ -1,33 +1,22 @@
-import type { Clock } from "@remit/kernel";
+import { type Clock, secondMs } from "@remit/kernel";
 import {
   admits,
-  encodeHeader,
-  type Json,
-  type MandateTerms,
   mandatePayload,
-  mandateRequirement,
-  mandateScheme,
-  mandateTermsOf,
   type Offer,
-  type PaymentRequirement,
   Problem,
-  parseJwks,
-  parsePaymentRequired,
-  parseSettleResponse,
-  paymentRequiredHeader,
-  paymentResponseHeader,
-  paymentSignatureHeader,
   peekOffer,
   presentation,
   priceOf,
-  receiptOfSettled,
 } from "@remit/protocol";
-import { offerDigest, sha256, verifyOffer } from "@remit/protocol/web";
+import { offerDigest, sha256b64url, verifyOffer } from "@remit/protocol/web";
 import type { AgentKeys, Session, Wire } from "../identity/index.ts";
 import type { HeldMandate, MandateStore } from "../mandates/index.ts";
 import type { Spending } from "./limits.ts";
+import { type Repeatable, repeatable, withHeader } from "./request.ts";
+import type { Sellers } from "./sellers.ts";
+import { settlementOf, type Way, waysToPay } from "./terms.ts";
 
-/** What came back. `receipt` (compact JWS) and `offer` are there when something was paid for it. */
+/** What came back. `receipt` (compact JWS) and `charge` are there when something was paid for it. */
 export type Paid = {
   readonly response: Response;
   readonly receipt?: string;
@@ -44,63 +33,56 @@ export type PayingDeps = {
   readonly wire: Wire;
   readonly clock: Clock;
   readonly spending: Spending;
+  readonly sellers: Sellers;
 };
 
 /**
- * A fetch that pays a 402 with a mandate it holds: at most once per call, only for the URL and method it asked for, only
- * a price that the merchant's own key signed, and only within the limits of the mandate and of this process.
+ * A fetch that pays a 402 with a mandate it holds: at most once per call, only for the URL, method and body it asked
+ * with, only a price that the merchant's own key signed, and only within the limits of the mandate and of this process.
+ * A 402 that no mandate scheme of our issuer is offered in comes back as it is.
  */
 export async function payingFetch(deps: PayingDeps, url: string, init: RequestInit = {}): Promise<Paid> {
-  const first = await deps.wire.send("ask", url, init);
+  const request = await repeatable(url, init);
+  const first = await deps.wire.send("ask", url, request.init);
   if (first.status !== 402) return { response: first };
-  const choice = await chooseTerms(deps, first);
-  if (choice === undefined) return { response: first };
-  const offer = await checkedOffer(deps, choice, { url, method: init.method ?? "GET" });
+  const way = chooseWay(deps, first, request);
+  if (way === undefined) return { response: first };
+  const offer = await checkedOffer(deps, way, request);
   const mandate = await mandateFor(deps, offer);
+  const credential = await credentialFor(deps, { request, way, offer, mandate });
   const reserved = deps.spending.reserve(offer);
-  try {
-    const paid = await pay(deps, { url, init, terms: choice, offer, mandate });
-    if (paid.charge === undefined) reserved.undo();
-    return paid;
-  } catch (error) {
-    reserved.undo();
-    throw error;
-  }
+  const response = await sendPaid(deps, withHeader(request, way.header, credential), url);
+  const settled = settlementOf(response);
+  // Only a clear refusal gives the amount back: what is unknown may have been paid.
+  if (settled === undefined && isRefused(response)) reserved.undo();
+  return { response, offer, mandate: mandate.id, ...settled };
 }
 
-/** The mandate entry of our issuer, if the 402 has one. What it says beside its offer must agree with the offer. */
-async function chooseTerms({ issuer }: PayingDeps, response: Response): Promise<MandateTerms | undefined> {
-  const header = response.headers.get(paymentRequiredHeader);
-  if (header === null) return undefined;
-  const entries = parsePaymentRequired(header).accepts.filter(({ scheme }) => scheme === mandateScheme);
-  const terms = entries.map((entry: PaymentRequirement) => mandateTermsOf(sha256, entry));
-  return terms.find((one) => one.issuer === issuer);
+/** The first way that leaves the caller's own headers alone. */
+function chooseWay({ issuer, clock }: PayingDeps, response: Response, { init }: Repeatable): Way | undefined {
+  const own = new Headers(init.headers);
+  return waysToPay(response, { issuer, now: clock.now() }).find(({ header }) => !own.has(header));
 }
 
 /** The offer must be signed by the merchant of the origin that was asked, for exactly this request (O02, O03, O12). */
-async function checkedOffer(
-  deps: PayingDeps,
-  terms: MandateTerms,
-  request: { readonly url: string; readonly method: string },
-): Promise<Offer> {
+async function checkedOffer(deps: PayingDeps, { terms }: Way, request: Repeatable): Promise<Offer> {
   const { origin } = new URL(request.url);
   if (peekOffer(terms.offer).merchant_origin !== origin)
     throw new Problem("offer_merchant_mismatch", {
       detail: "The offer is of another origin than the one that was asked.",
     });
-  const response = await deps.wire.send("merchant keys", `${origin}/.well-known/jwks.json`, {
-    method: "GET",
+  const { url, method, bodyDigest } = request;
+  return verifyOffer(terms.offer, {
+    keys: await deps.sellers.keysFor(origin, terms.offer),
+    now: deps.clock.now(),
+    origin,
+    resource: { url, method, ...(bodyDigest !== undefined && { bodyDigest }) },
   });
-  if (!response.ok) throw new Problem("offer_keyid_unknown", { detail: "The merchant publishes no keys." });
-  const keys = parseJwks((await response.json()) as Json);
-  if (keys === undefined)
-    throw new Problem("offer_keyid_unknown", { detail: "The merchant's keys cannot be read." });
-  return verifyOffer(terms.offer, { keys, now: deps.clock.now(), origin, resource: request });
 }
 
-/** The first mandate that admits the offer; otherwise the refusal of the one that came closest. */
+/** The first mandate that admits the offer; otherwise the refusal of the first that does not. */
 async function mandateFor({ store, clock }: PayingDeps, offer: Offer): Promise<HeldMandate> {
-  const live = (await store.all()).filter(({ expiresAtS }) => expiresAtS * 1000 > clock.now());
+  const live = (await store.all()).filter(({ expiresAtS }) => expiresAtS * secondMs > clock.now());
   if (live.length === 0)
     throw new Problem("mandate_not_admitted", { detail: "This agent holds no mandate that is in force." });
   const purchase = {
@@ -121,49 +103,39 @@ async function mandateFor({ store, clock }: PayingDeps, offer: Offer): Promise<H
 }
 
 type Purchase = {
-  readonly url: string;
-  readonly init: RequestInit;
-  readonly terms: MandateTerms;
+  readonly request: Repeatable;
+  readonly way: Way;
   readonly offer: Offer;
   readonly mandate: HeldMandate;
 };
 
-async function pay(deps: PayingDeps, { url, init, terms, offer, mandate }: Purchase): Promise<Paid> {
+async function credentialFor(deps: PayingDeps, { request, way, offer, mandate }: Purchase): Promise<string> {
   const accessToken = await deps.session.tokenFor(offer.merchant_origin);
-  const signed = await deps.keys.dpop.sign(
-    presentation(
-      {
-        mandate: mandate.credential,
-        disclose: "all",
-        accessToken,
-        offerDigest: offerDigest(offer),
-        merchantNonce: terms.merchantNonce,
-        audience: offer.merchant_origin,
-        now: deps.clock.now(),
-      },
-      sha256,
-    ),
+  const unsigned = presentation(
+    {
+      mandate: mandate.credential,
+      disclose: "all",
+      accessToken,
+      offerDigest: offerDigest(offer),
+      merchantNonce: way.terms.merchantNonce,
+      audience: offer.merchant_origin,
+      now: deps.clock.now(),
+    },
+    sha256b64url,
   );
-  const headers = new Headers(init.headers);
-  headers.set(
-    paymentSignatureHeader,
-    encodeHeader({
-      x402Version: 2,
-      resource: { url },
-      accepted: mandateRequirement(sha256, terms),
-      payload: mandatePayload({ presentation: signed, accessToken }),
-    }),
-  );
-  const response = await deps.wire.send("pay", url, { ...init, headers });
-  const settled = response.headers.get(paymentResponseHeader);
-  if (settled === null) return { response, offer, mandate: mandate.id };
-  const answer = parseSettleResponse(settled);
-  const receipt = receiptOfSettled(answer);
-  return {
-    response,
-    offer,
-    mandate: mandate.id,
-    ...(answer.success ? { charge: answer.transaction } : {}),
-    ...(receipt === undefined ? {} : { receipt }),
-  };
+  const signed = await deps.keys.dpop.sign(unsigned);
+  return way.credential(request.url, mandatePayload({ presentation: signed, accessToken }));
 }
+
+/** When no answer arrives, the same credential may be sent again: it is charged once, and the goods are kept for it. */
+async function sendPaid({ wire }: PayingDeps, init: RequestInit, url: string): Promise<Response> {
+  try {
+    return await wire.send("pay", url, init);
+  } catch (lost) {
+    if (init.signal?.aborted === true) throw lost;
+    return wire.send("pay", url, init);
+  }
+}
+
+// 409 means that the outcome is not known yet.
+const isRefused = ({ status }: Response): boolean => status >= 400 && status < 500 && status !== 409;

@@ -1,2 +1,3 @@
 export { type Paid, type PayingDeps, payingFetch } from "./fetch.ts";
 export { createSpending, type SpendLimits } from "./limits.ts";
+export { createSellers } from "./sellers.ts";
