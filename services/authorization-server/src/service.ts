@@ -34,7 +34,7 @@ import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
 import { createArtifacts, grantJobs } from "./grants/index.ts";
 import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
-import { adapterFor, createCore, createInteractions } from "./oidc/index.ts";
+import { adapterFor, createCore, createInteractions, createRepeats } from "./oidc/index.ts";
 import { errorPage, interactionPages } from "./pages/index.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
@@ -197,7 +197,8 @@ function mountSigningIn(
   const { config, clock, db, keyring, peers } = grounds;
   const { issuer, livemode } = config;
   const artifacts = createArtifacts(grounds);
-  const adapter = adapterFor({ db, clock, artifacts, mandates, peers });
+  const repeats = createRepeats({ artifacts, clock });
+  const adapter = adapterFor({ db, clock, artifacts, mandates, peers, repeats });
   const core = createCore({
     ...grounds,
     issuer,
@@ -205,6 +206,7 @@ function mountSigningIn(
     accounts,
     mandates,
     adapter,
+    repeats,
     errorPage: ({ description }) => errorPage({ title: "This did not work", text: description }),
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });

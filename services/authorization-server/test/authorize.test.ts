@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { callApi } from "./api.ts";
 import { Browser, formOf } from "./browser.ts";
 import { newClient, OAuthClient, read } from "./client.ts";
 import {
@@ -215,6 +216,26 @@ describe("A17 consent is given by the person in front of our own page, or not at
 });
 
 describe("sign-in", () => {
+  test("A19 five failures lock this account at this address, whatever comes next, and parallel guesses count", async () => {
+    const other = await startServer();
+    try {
+      const theirs = await newClient(other, "agent");
+      const pushed = await theirs.post("/oauth/par", pushedForm(newAsking()));
+      const browser = new Browser();
+      const url = authorizeUrl(other, theirs.id, pushed.body["request_uri"]);
+      const { action, fields } = formOf(await browser.open(url, redirectUri));
+      const attempt = async (password: string, email = principal.email) =>
+        (await browser.send(action, { ...fields, email, password })).status;
+      const guesses = await Promise.all(Array.from({ length: 8 }, () => attempt("guess")));
+      expect(guesses.filter((status) => status === 401)).toHaveLength(5);
+      expect(guesses.filter((status) => status === 429)).toHaveLength(3);
+      expect(await attempt(principal.password)).toBe(429);
+      expect(await attempt("guess", "somebody@example.com")).toBe(401);
+    } finally {
+      await other.close();
+    }
+  });
+
   test("A18 a wrong password and an unknown address read the same", async () => {
     const { body } = await push();
     const browser = new Browser();
@@ -263,23 +284,52 @@ describe("C09 a code is redeemed once", () => {
     expect(refreshed.status).toBe(200);
   });
 
-  test("a refresh token used twice ends its family and suspends the mandate", async () => {
+  test("C08 a lost answer to a refresh is given again, the same one, while its successor is unused", async () => {
     const tokens = await exchange(agent, await obtainCode(running, agent));
-    const refresh = () =>
-      agent.post("/oauth/token", {
-        grant_type: "refresh_token",
-        refresh_token: String(tokens.body["refresh_token"]),
-      });
+    const refresh_token = String(tokens.body["refresh_token"]);
+    const refresh = () => agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token });
     const first = await refresh();
-    expect(first.status).toBe(200);
-    expect((await refresh()).body["error"]).toBe("invalid_grant");
-    const successor = String(first.body["refresh_token"]);
-    const later = await agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token: successor });
-    expect(later.body["error"]).toBe("invalid_grant");
+    const second = await refresh();
+    expect(second).toMatchObject({ status: 200 });
+    expect(second.body).toEqual(first.body);
+  });
+
+  test("C08 eight refreshes at once give one successor, and nobody loses the family", async () => {
+    const tokens = await exchange(agent, await obtainCode(running, agent));
+    const refresh_token = String(tokens.body["refresh_token"]);
+    const refresh = () => agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token });
+    const answers = await Promise.all(Array.from({ length: 8 }, refresh));
+    const successors = new Set(
+      answers.filter(({ status }) => status === 200).map(({ body }) => body["refresh_token"]),
+    );
+    expect(successors.size).toBe(1);
+    for (const { status } of answers) expect([200, 503]).toContain(status);
+    const next = await agent.post("/oauth/token", {
+      grant_type: "refresh_token",
+      refresh_token: String([...successors][0]),
+    });
+    expect(next.status).toBe(200);
+  });
+
+  test("A10 a refresh token used again after its successor ends the family and suspends the mandate", async () => {
+    const tokens = await exchange(agent, await obtainCode(running, agent, { resource: running.issuer }));
+    const refresh = (token: unknown) =>
+      agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token: String(token) });
+    const second = await refresh(tokens.body["refresh_token"]);
+    const third = await refresh(second.body["refresh_token"]);
+    expect(third.status).toBe(200);
+    expect((await refresh(tokens.body["refresh_token"])).body["error"]).toBe("invalid_grant");
+    expect((await refresh(third.body["refresh_token"])).body["error"]).toBe("invalid_grant");
+    const call = { token: String(third.body["access_token"]), key: agent.keys.dpop };
+    expect((await callApi(running, call)).status).toBe(401);
     const rows = await running.database.asAdmin("select state from mandates where id = $1", [
       tokens.body["mandate_id"],
     ]);
     expect(rows).toEqual([{ state: "suspended" }]);
+    const events = await running.database.asAdmin<{ type: string }>(
+      "select type from outbox where type = 'security.refresh_replay'",
+    );
+    expect(events.length).toBeGreaterThan(0);
   });
 
   test("a code is bound to the key that pushed the request", async () => {

@@ -69,6 +69,13 @@ describe("client credentials", () => {
     },
   );
 
+  test("without a scope the usual one is asked for, and payment.charge is oid4ac:payment", async () => {
+    for (const form of [{}, { scope: "payment.charge" }]) {
+      const answer = await agent.credentials({ resource: "https://shop.example", ...form });
+      expect(answer.body["scope"]).toBe("oid4ac:payment");
+    }
+  });
+
   test("a merchant's client gets charges:write for us and directory:write for the directory, and no more", async () => {
     const merchant = await newClient(running, "merchant");
     const charges = await merchant.credentials({

@@ -6,7 +6,7 @@ export type ArtifactRow = {
   readonly idDigest: string;
   readonly scope: string;
   readonly sealed: Uint8Array;
-  readonly consumed: boolean;
+  readonly consumedAt: Instant | undefined;
 };
 
 type Row = {
@@ -23,12 +23,12 @@ const artifactOf = (row: Row | undefined): ArtifactRow | undefined =>
     idDigest: row.id_digest,
     scope: row.scope,
     sealed: row.sealed,
-    consumed: row.consumed_at !== null,
+    consumedAt: row.consumed_at ?? undefined,
   };
 
 export async function upsertArtifact(
   tx: Sql,
-  row: Omit<ArtifactRow, "consumed"> & {
+  row: Omit<ArtifactRow, "consumedAt"> & {
     expiresAt: Instant;
     grantDigest: string | undefined;
     uidDigest: string | undefined;
@@ -72,11 +72,15 @@ export async function consumeArtifact(
   return count === 1;
 }
 
-export async function grantDigestOf(tx: Sql, model: string, idDigest: string): Promise<string | undefined> {
-  const row = await tx.maybe<{ grant_digest: string | null }>(
-    sql`select grant_digest from oauth_artifacts where model = ${model} and id_digest = ${idDigest}`,
+export async function findUse(
+  tx: Sql,
+  model: string,
+  idDigest: string,
+): Promise<{ consumedAt: Instant | undefined; grantDigest: string | undefined } | undefined> {
+  const row = await tx.maybe<{ consumed_at: Instant | null; grant_digest: string | null }>(
+    sql`select consumed_at, grant_digest from oauth_artifacts where model = ${model} and id_digest = ${idDigest}`,
   );
-  return row?.grant_digest ?? undefined;
+  return row && { consumedAt: row.consumed_at ?? undefined, grantDigest: row.grant_digest ?? undefined };
 }
 
 export async function deleteArtifact(tx: Sql, model: string, idDigest: string): Promise<void> {

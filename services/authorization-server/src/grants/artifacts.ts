@@ -16,6 +16,8 @@ export type Artifact = {
 
 export type Found = { readonly payload: { readonly [member: string]: unknown }; readonly consumed: boolean };
 
+export type Use = { readonly consumedAt: Instant | undefined; readonly grantDigest: string | undefined };
+
 /**
  * The store of OAuth artefacts. Ids are looked up by SHA-256 and payloads are ciphertext under `scope`, so that a copy
  * of the database holds no code, no token and no session. Every id is of one model; a digest never crosses models.
@@ -26,8 +28,8 @@ export type Artifacts = {
   findByUid(model: string, uid: string): Promise<Found | undefined>;
   /** One conditional UPDATE: true for exactly one caller. The row is kept until `keepUntil`, to know a replay. */
   consume(model: string, id: string, keepUntil: Instant): Promise<boolean>;
-  /** The digest of the grant that a stored artefact belongs to. */
-  grantDigestOf(model: string, id: string): Promise<string | undefined>;
+  /** When it was consumed and the digest of its grant; undefined when it is not there. */
+  useOf(model: string, id: string): Promise<Use | undefined>;
   destroy(model: string, id: string): Promise<void>;
   deleteExpired(now: Instant, limit: number): Promise<number>;
 };
@@ -44,7 +46,7 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
       if (plaintext === undefined) return undefined;
       // We wrote it: JSON of an object, authenticated by the seal.
       const payload = JSON.parse(Buffer.from(plaintext).toString("utf8")) as Found["payload"];
-      return { payload, consumed: row.consumed };
+      return { payload, consumedAt: row.consumedAt };
     });
   return {
     save: (artifact, scope) =>
@@ -63,8 +65,7 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
         const row = { model, idDigest: sha256b64url(id), now: clock.now(), keepUntil };
         return rows.consumeArtifact(tx, row);
       }),
-    grantDigestOf: (model, id) =>
-      db.global.transaction((tx) => rows.grantDigestOf(tx, model, sha256b64url(id))),
+    useOf: (model, id) => db.global.transaction((tx) => rows.findUse(tx, model, sha256b64url(id))),
     destroy: (model, id) => db.global.transaction((tx) => rows.deleteArtifact(tx, model, sha256b64url(id))),
     deleteExpired: (now, limit) => db.global.transaction((tx) => rows.deleteExpired(tx, now, limit)),
   };

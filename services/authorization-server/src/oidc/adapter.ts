@@ -1,4 +1,4 @@
-import { after, type Clock, fromNumericDate, minuteMs, toNumericDate } from "@remit/kernel";
+import { after, type Clock, fromNumericDate, type Instant, minuteMs, toNumericDate } from "@remit/kernel";
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
 import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
@@ -12,7 +12,8 @@ import {
   type Replayed,
 } from "../grants/index.ts";
 import { metadataOf } from "./client-metadata.ts";
-import { type Adapter, errors, type Payload } from "./seam.ts";
+import type { Repeats } from "./repeats.ts";
+import { type Adapter, errors, type Payload, Provider } from "./seam.ts";
 
 type Deps = {
   readonly db: Database;
@@ -20,6 +21,7 @@ type Deps = {
   readonly artifacts: Artifacts;
   readonly mandates: MandatePort;
   readonly peers: readonly PeerSetting[];
+  readonly repeats: Repeats;
 };
 
 /** Client assertions live at most 300 s and proofs 60 s, so a first use is remembered for longer than any replay. */
@@ -63,12 +65,12 @@ function storing(deps: Deps, model: string): Adapter {
     find: async (id) => {
       const found = await artifacts.find(model, id);
       if (found === undefined) return undefined;
-      const { payload, consumed } = found;
-      if (!consumed) return payload;
+      const { payload, consumedAt } = found;
+      if (consumedAt === undefined) return payload;
       // A used code stays "alive" for the core until it comes to `consume`, where a replay ends the family.
       return isSingleUse(model)
         ? { ...payload, exp: toNumericDate(after(clock.now(), minuteMs)) }
-        : { ...payload, consumed: toNumericDate(clock.now()) };
+        : { ...payload, consumed: toNumericDate(consumedAt) };
     },
     findByUid: async (uid) => (await artifacts.findByUid(model, uid))?.payload,
     upsert: (id, payload, expiresInS) => save(deps, { model, id, payload, expiresInS }),
@@ -103,12 +105,19 @@ async function save(
 async function consume(deps: Deps, model: string, id: string): Promise<void> {
   const { artifacts, clock } = deps;
   if (await artifacts.consume(model, id, after(clock.now(), familyMs))) return;
-  // The client has authenticated and the artefact is its own: this is a replay (C09, RFC 9700 §4.5, §4.14.2).
-  if (isSingleUse(model)) {
-    const digest = await artifacts.grantDigestOf(model, id);
-    if (digest !== undefined) await endFamily(deps, { digest, replayed: model, now: clock.now() });
-  }
+  const use = await artifacts.useOf(model, id);
+  if (isSingleUse(model) && use?.grantDigest !== undefined && !(await isRepeat(deps, { model, id, use })))
+    // The client has authenticated and the artefact is its own: this is a replay (C09, RFC 9700 §4.5, §4.14.2).
+    await endFamily(deps, { digest: use.grantDigest, replayed: model, now: clock.now() });
   throw new errors.InvalidGrant(`${model} was used before`);
+}
+
+async function isRepeat(
+  { repeats }: Deps,
+  { model, id, use }: { model: Replayed; id: string; use: { consumedAt: Instant | undefined } },
+): Promise<boolean> {
+  if (model !== "RefreshToken" || use.consumedAt === undefined) return false;
+  return (await repeats.decide(Provider.ctx, id, use.consumedAt)) !== "replay";
 }
 
 const nothing: Adapter = {

@@ -5,6 +5,7 @@ import type { Log } from "@remit/platform/telemetry";
 import { createSecrets } from "../clients/index.ts";
 import { digestOf, grantOf } from "../grants/index.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
+import type { Repeats } from "./repeats.ts";
 import { revokeJwt } from "./revocation.ts";
 import { type Ctx, compareSecretsWith, Provider, routeOf } from "./seam.ts";
 import { keysInUse } from "./signing.ts";
@@ -18,6 +19,7 @@ export type Core = {
 
 type Deps = CoreDeps & {
   readonly log: Log;
+  readonly repeats: Repeats;
   readonly mandates: { jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined> };
 };
 
@@ -43,7 +45,11 @@ function build(deps: Deps): Provider {
   provider.use(async (ctx, next) => {
     await next();
     const route = routeOf(ctx);
-    if (route === "token") await addMandate(deps, ctx);
+    if (route === "token") {
+      await addMandate(deps, ctx);
+      await deps.repeats.keep(ctx);
+      deps.repeats.answer(ctx);
+    }
     if (route === "revocation" && Object(ctx.body).error === "unsupported_token_type")
       await revokeJwt(deps, ctx);
   });

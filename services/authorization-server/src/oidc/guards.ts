@@ -1,6 +1,7 @@
 import { type Clock, secondMs } from "@remit/kernel";
 import { Problem, parseJws } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
+import { settleScope } from "./scopes.ts";
 import { type ClientEntity, type Ctx, errors, type Payload } from "./seam.ts";
 
 const assertionLifeS = 300;
@@ -15,6 +16,7 @@ type Rules = { readonly issuer: string; readonly tokenEndpoint: string; readonly
 export const guardAssertion =
   (rules: Rules) =>
   async (...[ctx, claims, header, client]: AssertionHook): Promise<void> => {
+    settleScope(ctx, client);
     checkHeader(header);
     checkAudience(rules, ctx, claims["aud"]);
     checkLife(rules, claims);

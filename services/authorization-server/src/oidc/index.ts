@@ -8,3 +8,4 @@ export {
   type Interactions,
   type IssuePort,
 } from "./interactions.ts";
+export { createRepeats, type Repeats } from "./repeats.ts";

@@ -50,11 +50,15 @@ declare module "oidc-provider" {
   export type OidcContext = {
     readonly route: string;
     readonly client?: ClientEntity;
-    readonly params: { readonly [name: string]: string | undefined };
+    readonly params: { [name: string]: string | undefined };
+    /** The parsed form, before its parameters are assembled. */
+    readonly body: { [name: string]: unknown };
     readonly session?: SessionEntity;
     readonly entities: {
       readonly Grant?: { readonly jti: string };
       readonly AccessToken?: TokenEntity;
+      /** The refresh token that was just used up. */
+      readonly RotatedRefreshToken?: TokenEntity & { readonly jti: string };
       readonly Client?: ClientEntity;
     };
   };
@@ -111,6 +115,8 @@ declare module "oidc-provider" {
 
   export class Provider {
     constructor(issuer: string, configuration: object);
+    /** The context of the request that is being handled, if any. */
+    static readonly ctx: Ctx | undefined;
     readonly issuer: string;
     proxy: boolean;
     readonly Client: { readonly prototype: object; find(id: string): Promise<ClientEntity | undefined> };

@@ -1,0 +1,57 @@
+import { after, type Clock, type Instant, secondMs } from "@remit/kernel";
+import type { Artifacts } from "../grants/index.ts";
+import type { Ctx, Payload } from "./seam.ts";
+
+/**
+ * A refresh whose answer was lost is not theft: for 10 s the same client with the same DPoP key gets the same answer
+ * again, if the successor in it was never used. It never forks: there is one successor (RFC 9700 §4.14.2).
+ */
+export type Repeats = {
+  /** Keeps the answer to a refresh, for the token that was used. */
+  keep(ctx: Ctx): Promise<void>;
+  /** Decides on a refresh token that was used before: the client has proven itself and the key is the token's. */
+  decide(ctx: Ctx | undefined, token: string, consumedAt: Instant): Promise<"repeat" | "wait" | "replay">;
+  /** Puts the kept answer in place of the refusal, where `decide` found one. */
+  answer(ctx: Ctx): void;
+};
+
+const graceMs = 10 * secondMs;
+const model = "RefreshAnswer";
+
+export function createRepeats({ artifacts, clock }: { artifacts: Artifacts; clock: Clock }): Repeats {
+  const found = new WeakMap<Ctx, Payload | "wait">();
+  return {
+    async keep(ctx) {
+      const used = ctx.oidc.entities.RotatedRefreshToken;
+      if (used === undefined || ctx.status !== 200) return;
+      const expiresAt = after(clock.now(), graceMs);
+      const answer = {
+        model,
+        id: used.jti,
+        payload: { ...Object(ctx.body) },
+        expiresAt,
+        grant: used.grantId,
+      };
+      await artifacts.save(answer, "oauth");
+    },
+    async decide(ctx, token, consumedAt) {
+      if (ctx === undefined || clock.now() - consumedAt > graceMs) return "replay";
+      const answer = (await artifacts.find(model, token))?.payload;
+      if (answer === undefined) {
+        found.set(ctx, "wait");
+        return "wait";
+      }
+      const successor = await artifacts.find("RefreshToken", String(answer["refresh_token"]));
+      if (successor === undefined || successor.consumedAt !== undefined) return "replay";
+      found.set(ctx, answer);
+      return "repeat";
+    },
+    answer(ctx) {
+      const kept = found.get(ctx);
+      if (kept === undefined) return;
+      ctx.status = kept === "wait" ? 503 : 200;
+      if (kept === "wait") ctx.set("Retry-After", "1");
+      ctx.body = kept === "wait" ? { error: "temporarily_unavailable" } : kept;
+    },
+  };
+}
