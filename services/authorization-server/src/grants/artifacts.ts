@@ -14,7 +14,10 @@ export type Artifact = {
   readonly uid?: string | undefined;
 };
 
-export type Found = { readonly payload: { readonly [member: string]: unknown }; readonly consumed: boolean };
+export type Found = {
+  readonly payload: { readonly [member: string]: unknown };
+  readonly consumedAt: Instant | undefined;
+};
 
 export type Use = { readonly consumedAt: Instant | undefined; readonly grantDigest: string | undefined };
 
