@@ -108,8 +108,12 @@ export function isAmount(value: Json | undefined): value is number {
 const isListOf = (value: Json, fits: (element: Json) => boolean): boolean =>
   Array.isArray(value) && value.length > 0 && value.length <= listMax && value.every(fits);
 
+// Control characters, line separators, and what turns the direction of writing: with them a stranger's words could pass
+// for ours on a consent page.
+const deceptive = /[\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
+
 const isShortText = (value: Json | undefined, max: number): boolean =>
-  typeof value === "string" && value.length > 0 && value.length <= max;
+  typeof value === "string" && value.trim().length > 0 && value.length <= max && !deceptive.test(value);
 
 /** An object whose members are all known and fit; those in `required` are there. */
 function isRecordOf(
@@ -119,7 +123,7 @@ function isRecordOf(
 ): value is JsonObject {
   if (!isJsonObject(value) || required.some((name) => value[name] === undefined)) return false;
   return Object.entries(value).every(
-    ([name, member]) => member !== undefined && (fits[name]?.(member) ?? false),
+    ([name, member]) => member !== undefined && Object.hasOwn(fits, name) && fits[name]?.(member) === true,
   );
 }
 

@@ -1,10 +1,11 @@
 import { assetOf, invariant, money, toDecimal, toRfc3339 } from "@remit/kernel";
-import type { MandateDetails, StepUp, Velocity } from "./details.ts";
+import type { LineItem, MandateDetails, StepUp, Velocity } from "./details.ts";
 import type { MandateRequest } from "./request.ts";
 
 /**
  * What a mandate allows, in sentences for the principal's consent page: how much, how often, where, for what, until
- * when. Every limit of the request has its sentence, and what has none is said to be unlimited.
+ * when. Every limit of the request has its sentence, what has none is said to be unlimited, and the agent's own words
+ * stand in quotation marks. The texts are plain: escape them for HTML.
  */
 export function describeMandate({ details, validUntil }: MandateRequest): readonly string[] {
   const said = [
@@ -24,9 +25,9 @@ export function describeMandate({ details, validUntil }: MandateRequest): readon
     details.offer_digest === undefined ? undefined : "Only for the one offer the agent was shown.",
     details.line_items === undefined
       ? undefined
-      : `For: ${details.line_items.map(({ name, quantity }) => (quantity === undefined ? name : `${quantity} × ${name}`)).join("; ")}.`,
+      : `The agent lists: ${details.line_items.map((item) => itemInWords(details, item)).join("; ")}.`,
     ...(details.step_up ?? []).map((stepUp) => stepUpInWords(details, stepUp)),
-    details.purpose === undefined ? undefined : `Purpose: ${details.purpose}`,
+    details.purpose === undefined ? undefined : `The agent's reason: “${details.purpose}”`,
     `Until ${toRfc3339(validUntil).slice(0, 16).replace("T", " ")} UTC.`,
   ];
   return said.filter((sentence) => sentence !== undefined);
@@ -38,6 +39,11 @@ function velocityInWords(details: MandateDetails, { period, amount_minor, count,
     ...(count === undefined ? [] : [count === 1 ? "one purchase" : `${count} purchases`]),
   ];
   return `At most ${limits.join(" and ")} each ${period} (${zone ?? "UTC"}).`;
+}
+
+function itemInWords(details: MandateDetails, { name, quantity, amount_minor }: LineItem): string {
+  const many = quantity === undefined ? "" : `${quantity} × `;
+  return `${many}“${name}”${amount_minor === undefined ? "" : ` (${inWords(details, amount_minor)})`}`;
 }
 
 const stepUpInWords = (details: MandateDetails, stepUp: StepUp): string =>

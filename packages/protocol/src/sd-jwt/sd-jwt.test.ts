@@ -1,6 +1,10 @@
 import { createHash } from "node:crypto";
+import { deflateSync } from "node:zlib";
+import { after } from "@remit/kernel";
 import { SDJwtInstance } from "@sd-jwt/core";
+import { SDJwtVcInstance } from "@sd-jwt/sd-jwt-vc";
 import * as fc from "fast-check";
+import { compactVerify, importJWK } from "jose";
 import { describe, expect, test } from "vitest";
 import {
   rfc9901Disclosures,
@@ -8,15 +12,20 @@ import {
   rfc9901Jws,
   rfc9901KeyBinding,
 } from "../../test/published-values.ts";
-import { codeOf, encode, makePurchase, partsOf } from "../../test/purchase.ts";
+import { codeOf, encode, issuer, makePurchase, now, partsOf } from "../../test/purchase.ts";
 import {
   base64url,
   checkOf,
   isJsonObject,
   type JsonObject,
+  mandateVct,
   type PrivateJwk,
   parseJws,
   publicJwkOf,
+  setStatus,
+  statuses,
+  statusListToken,
+  type Unsigned,
 } from "../index.ts";
 import {
   generateJwk,
@@ -27,7 +36,7 @@ import {
   sign,
   signatureOf,
   signJws,
-  verifyMandate,
+  verifyPresentation,
 } from "../node/index.ts";
 import { type ClaimPath, issueSdJwt, openClaims, presentSdJwt, splitSdJwt } from "./index.ts";
 
@@ -290,34 +299,27 @@ const pathsOf = (value: unknown, path: ClaimPath = []): ClaimPath[] => {
 };
 
 describe("the public implementation agrees", () => {
-  const issuerKey = generateJwk("ES256");
-  const holderKey = generateJwk("EdDSA");
-  const signer = (key: PrivateJwk) => async (data: string) =>
-    base64url.encode(signatureOf(key, Buffer.from(data)));
-  const verifier = (key: PrivateJwk) => async (data: string, signature: string) =>
-    holds({
-      alg: key.kty === "EC" ? "ES256" : "EdDSA",
-      key: publicJwkOf(key),
-      data: Buffer.from(data),
-      signature: base64url.decode(signature) ?? new Uint8Array(),
-      refuse,
-    });
-  const theirs = new SDJwtInstance({
-    hasher: async (data: string | ArrayBuffer) =>
-      createHash("sha256")
-        .update(typeof data === "string" ? data : Buffer.from(data))
-        .digest(),
-    hashAlg: "sha-256",
-    saltGenerator: async () => randomText(),
-    signer: signer(issuerKey),
-    signAlg: "ES256",
-    verifier: verifier(issuerKey),
-    kbSigner: signer(holderKey),
-    kbSignAlg: "EdDSA",
-    kbVerifier: verifier(holderKey),
-  });
+  const hasher = async (data: string | ArrayBuffer): Promise<Uint8Array> =>
+    createHash("sha256")
+      .update(typeof data === "string" ? data : Buffer.from(data))
+      .digest();
+  const verifier = (key: PrivateJwk) => async (data: string, signature: string) => {
+    const jwk = await importJWK(publicJwkOf(key), key.alg);
+    return compactVerify(`${data}.${signature}`, jwk).then(
+      () => true,
+      () => false,
+    );
+  };
 
   test("issued by them, opened by us", async () => {
+    const key = generateJwk("ES256");
+    const theirs = new SDJwtInstance({
+      hasher,
+      hashAlg: "sha-256",
+      saltGenerator: async () => randomText(),
+      signer: async (data: string) => base64url.encode(signatureOf(key, Buffer.from(data))),
+      signAlg: "ES256",
+    });
     const claims = { sub: "user", address: { city: "Delft", street: "Oude Delft" }, list: ["a", "b"] };
     const text = await theirs.issue(claims, {
       _sd: ["sub", "address"],
@@ -328,29 +330,47 @@ describe("the public implementation agrees", () => {
     expect({ sub, address, list }).toEqual(claims);
   });
 
-  test("issued and bound by us, verified by them", async () => {
-    const { mandate, issuerKey: key, agentKey, input } = makePurchase();
-    const verifying = new SDJwtInstance({
-      hasher: async (data: string | ArrayBuffer) =>
-        createHash("sha256")
-          .update(typeof data === "string" ? data : Buffer.from(data))
-          .digest(),
-      verifier: verifier(key),
-      kbVerifier: verifier(agentKey),
+  test.each(["ES256", "EdDSA"] as const)(
+    "issued, bound and listed by us with %s, verified by them",
+    async (alg) => {
+      const { issuerKey, agentKey, input } = makePurchase({ alg });
+      const list = new Uint8Array(16);
+      const theirs = new SDJwtVcInstance({
+        hasher,
+        verifier: verifier(issuerKey),
+        kbVerifier: verifier(agentKey),
+        statusListFetcher: async (uri) => sign(statusListFor(uri, list), issuerKey),
+      });
+      const keyBinding = input.presentation.slice(input.presentation.lastIndexOf("~") + 1);
+      const { nonce } = partsOf(keyBinding).payload;
+      const options = {
+        requiredClaimKeys: ["principal_email"],
+        currentDate: input.now / 1000,
+        keyBindingNonce: typeof nonce === "string" ? nonce : "",
+      };
+      const verified = await theirs.verify(input.presentation, options);
+      expect(verified.payload).toMatchObject({
+        vct: mandateVct(input.issuer),
+        principal_email: "ada@example.com",
+        consent_evidence: { ip: "192.0.2.1" },
+        authorization_details: [verifyPresentation(input).details],
+      });
+      expect(verified.kb?.payload.aud).toBe(input.merchantOrigin);
+      setStatus(list, 2, { index: 42, value: statuses.invalid });
+      await expect(theirs.verify(input.presentation, options)).rejects.toThrow("Status is not valid");
+    },
+  );
+
+  const statusListFor = (uri: string, list: Uint8Array): Unsigned<string> =>
+    statusListToken({
+      uri,
+      issuer,
+      bits: 2,
+      compressed: deflateSync(list),
+      issuedAt: now,
+      expiresAt: after(now, 300_000),
+      ttlS: 60,
     });
-    const nonce = partsOf(input.presentation.slice(input.presentation.lastIndexOf("~") + 1)).payload["nonce"];
-    const verified = await verifying.verify(input.presentation, {
-      requiredClaimKeys: ["principal_email"],
-      currentDate: input.now / 1000,
-      keyBindingNonce: typeof nonce === "string" ? nonce : "",
-    });
-    expect(verified.payload).toMatchObject({
-      principal_email: "ada@example.com",
-      consent_evidence: { ip: "192.0.2.1" },
-    });
-    expect(verified.kb?.payload.aud).toBe(input.merchantOrigin);
-    expect(verifyMandate({ ...input, mandate }).claims.principal_email).toBe("ada@example.com");
-  });
 });
 
 test("a text that is no SD-JWT is refused", () => {
