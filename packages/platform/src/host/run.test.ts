@@ -73,11 +73,12 @@ test("an error nobody expected ends with 1", async () => {
   expect(await running.exited).toEqual({ code: 1, signal: null });
 });
 
-test("a promise nobody waits for does not let the process limp on", async () => {
-  const running = await program(
-    serving("").replace('say("ready");', 'say("ready"); Promise.reject(new Error("lost"));'),
-  );
+test("a failure that nobody caught closes what was started, and ends with 1", async () => {
+  const failing = 'say("ready"); Promise.reject(new Error("lost"));';
+  const running = await program(serving("say('closed')").replace('say("ready");', failing));
   expect(await running.exited).toEqual({ code: 1, signal: null });
+  expect(running.output()).toContain("closed");
+  expect(running.output()).toContain("lost");
 });
 
 test("a process whose parent is gone stops", async () => {

@@ -23,17 +23,17 @@ const repeatMs = 2 * secondMs;
 
 /**
  * Runs a service until SIGINT, SIGTERM or SIGHUP, then closes it and exits: 0 stopped, 1 failed, 2 refused to start.
- * A second signal, more than 2 s after the first, or a drain beyond 30 s, ends the process at once with 1.
+ * A second signal, more than 2 s after the first, or a drain beyond 30 s, ends the process at once with 1. An error that
+ * nobody caught stops it as a signal does, with 1.
  */
 export function run(start: () => Promise<Running>, options: RunOptions = {}): void {
   const say = options.say ?? ((line) => void process.stderr.write(`${line}\n`));
   const stop = new AbortController();
   listenForSignals(stop, { say, onHangup: options.onHangup });
   if (options.stopWithParent === true) void watchParent(stop);
-  process.on("uncaughtException", (error) => endAfterFailure(error, say));
-  process.on("unhandledRejection", (error) => endAfterFailure(error, say));
+  const failed = listenForFailures(stop, say);
   void live(start, stop.signal).then(
-    () => process.exit(exitCodes.stopped),
+    () => process.exit(failed() ? exitCodes.failed : exitCodes.stopped),
     (error: unknown) => process.exit(explain(error, say)),
   );
 }
@@ -80,8 +80,22 @@ export async function watchParent(stop: AbortController): Promise<void> {
   }
 }
 
-function endAfterFailure(error: unknown, say: (line: string) => void): void {
-  process.exit(explain(error, say));
+/**
+ * An error that nobody caught ends the process, but not before what it started (a database, perhaps) is closed as well;
+ * should that hang, it ends after the time of a drain all the same. The result tells whether it happened.
+ */
+function listenForFailures(stop: AbortController, say: (line: string) => void): () => boolean {
+  let failed = false;
+  const onFailure = (reason: unknown) => {
+    explain(reason, say);
+    if (failed) return;
+    failed = true;
+    stop.abort("failure");
+    void wait(drainMs, undefined, { ref: false }).then(() => process.exit(exitCodes.failed));
+  };
+  process.on("uncaughtException", onFailure);
+  process.on("unhandledRejection", onFailure);
+  return () => failed;
 }
 
 function explain(error: unknown, say: (line: string) => void): number {
