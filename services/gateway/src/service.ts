@@ -4,6 +4,7 @@ import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import {
+  assertSafeRole,
   type Database,
   type MigrationSource,
   migrate,
@@ -80,6 +81,9 @@ export function createGateway({ config, clock = systemClock, ...options }: Gatew
   };
 }
 
+// A credential may be large; one that is too large still gets an answer that says so (V05).
+const headerBytesMax = 96 * 1024;
+
 type Parts = {
   readonly config: GatewayConfig;
   readonly clock: Clock;
@@ -93,6 +97,7 @@ type Running = { readonly address: string; reload(): Promise<void>; close(): Pro
 /** Builds the rooms, recovers what an earlier run left open, and opens the door. */
 async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
   const { issuer, livemode } = config;
+  await assertSafeRole(db);
   const keyring = createKeyring({ kek: await loadKek(config.dataDir), clock });
   const book = await openOfferBook(config.offersFile, log);
   const upstreams = createUpstreams();
@@ -120,6 +125,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     metrics: createMetrics("gateway"),
     clock,
     ready: { database: () => db.ping() },
+    headerBytesMax,
   });
   http.mount(storefront({ book, counter, terms, clock }));
   const address = await http.listen();

@@ -78,7 +78,8 @@ function chargeApi(peer: Peer, issuer: string): ChargeApi {
     create: (order, key) => post("/api/v1/charges", order, key),
     read: (id) => call({ method: "GET", path: `/api/v1/charges/${id}` }),
     capture: (id, digests, key) => post(`/api/v1/charges/${id}/capture`, digests, key),
-    release: (id, reason, key) => post(`/api/v1/charges/${id}/release`, { reason }, key),
+    // Recovery may give another reason than who tried first: then it is another request.
+    release: (id, reason, key) => post(`/api/v1/charges/${id}/release`, { reason }, `${key}.${reason}`),
   };
 }
 

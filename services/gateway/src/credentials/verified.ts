@@ -5,13 +5,12 @@ import {
   canonicalise,
   checkChallenge,
   checkMerchantNonce,
-  decodeUtf8,
+  keyIdOf,
   type Mac,
   type Offer,
   Problem,
   type PublicJwk,
   publicJwkOf,
-  readJson,
 } from "@remit/protocol";
 import { offerDigest, sha256b64url, verifyOffer, verifyPresentation } from "@remit/protocol/node";
 import { bindingOf, contentDigestOf, placeOf, type Wanted } from "../paywall/index.ts";
@@ -46,7 +45,7 @@ export async function verifyCredential(
   wanted: Wanted,
   { credential, now }: { readonly credential: Credential; readonly now: Instant },
 ): Promise<VerifiedCredential> {
-  if (credential.issuer !== deps.issuer)
+  if (credential.issuer !== undefined && credential.issuer !== deps.issuer)
     throw new Problem("no_acceptable_payment", { detail: "This merchant takes mandates of another issuer." });
   if (credential.challenge !== undefined)
     answersChallenge(deps, wanted, { challenge: credential.challenge, now });
@@ -112,7 +111,7 @@ function verifyOwnOffer(
   if (offer.resource?.body_digest !== bodyDigest) throw new Problem("offer_resource_mismatch");
   const { asset, units } = route.price;
   if (offer.sku !== route.sku || offer.currency !== asset.code || BigInt(offer.amount_minor) !== units)
-    throw new Problem("offer_changed");
+    throw new Problem("offer_changed", { status: 402 });
   return offer;
 }
 
@@ -120,18 +119,8 @@ function verifyOwnOffer(
 async function keysFor(source: KeySource, credential: Credential): Promise<readonly PublicJwk[]> {
   let keys = await source();
   for (const jws of [credential.presentation, credential.accessToken]) {
-    const kid = kidOf(jws);
+    const kid = keyIdOf(jws.split("~", 1)[0] ?? "");
     if (kid !== undefined && !keys.some((key) => key.kid === kid)) keys = await source(kid);
   }
   return keys;
-}
-
-function kidOf(jws: string): string | undefined {
-  const bytes = base64url.decode(jws.slice(0, Math.max(0, jws.indexOf("."))));
-  const text = bytes === undefined ? undefined : decodeUtf8(bytes);
-  const read = text === undefined ? undefined : readJson(text, 4096);
-  if (read === undefined || !("value" in read) || typeof read.value !== "object" || read.value === null)
-    return undefined;
-  const kid = "kid" in read.value ? read.value.kid : undefined;
-  return typeof kid === "string" ? kid : undefined;
 }

@@ -23,15 +23,15 @@ export async function openOfferBook(file: string, log: Log): Promise<OfferBook> 
   // One after the other, so that the file read last is the one that counts.
   const reload = (): Promise<void> => {
     const next = reading.then(read);
-    reading = next.catch(() => undefined);
+    reading = next.catch((error: unknown) =>
+      log.warn({ error }, "the offers file is refused; former offers stay"),
+    );
     return next;
   };
   // The directory is watched, not the file: a file put in place by rename is another inode.
   const watcher = watch(path.dirname(path.resolve(file)), (_, name) => {
     if (name !== null && name !== path.basename(file)) return;
-    reload().catch((error: unknown) =>
-      log.warn({ error }, "the changed offers file is refused; former offers stay"),
-    );
+    reload().catch(() => undefined); // told of above
   });
   watcher.on("error", (error) => log.error({ error }, "the offers file is no longer watched"));
   return { current: () => offers, reload, close: () => watcher.close() };

@@ -235,24 +235,25 @@ export const settle = (deps: ClaimsDeps, claim: Claim, charge: ChargeBody): Prom
     ...(charge.receipt !== undefined && { receipt: charge.receipt }),
   });
 
-/** Returns the money. If the charge API does not answer, the durable `releasing` lets recovery repeat it. */
+/** Returns the money; false if nobody said yet that it is: then the durable `releasing` lets recovery repeat it. */
 export async function release(
   deps: PurchaseDeps,
   api: ChargeApi,
   { claim, reason }: { readonly claim: Claim; readonly reason: ReleaseCharge["reason"] },
-): Promise<void> {
+): Promise<boolean> {
   const releasing = await moveOn(deps, claim, {
     state: "releasing",
     within: (tx) => dropResponse(tx, claim.id),
   });
   const { charge } = releasing;
   const outcome = charge === undefined ? undefined : await api.release(charge, reason, claim.id);
-  if (outcome === undefined || (outcome.kind === "known" && isOver(outcome.charge)))
-    await moveOn(deps, releasing, { state: "released" });
-  else {
+  if (outcome !== undefined && !(outcome.kind === "known" && isOver(outcome.charge))) {
     deps.log.warn({ claim: claim.id, outcome: outcome.kind }, "a charge could not be released yet");
     await leave(deps, releasing, secondMs);
+    return false;
   }
+  await moveOn(deps, releasing, { state: "released" });
+  return true;
 }
 
 const isOver = ({ status }: ChargeBody): boolean => ["released", "declined", "expired"].includes(status);

@@ -106,8 +106,7 @@ async function releaseNow(deps: RecoveryDeps, api: ChargeApi, claim: Claim): Pro
     claim.state === "claimed" && claim.charge !== undefined
       ? await moveOn(deps, claim, { state: "charged", charge: claim.charge })
       : claim;
-  await release(deps, api, { claim: charged, reason: "abandoned" });
-  return true;
+  return await release(deps, api, { claim: charged, reason: "abandoned" });
 }
 
 function merchantOf(offers: Offers, claim: Claim): Merchant | undefined {

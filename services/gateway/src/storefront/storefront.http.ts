@@ -55,10 +55,9 @@ async function answerTo(
   call: PageCall,
   request: PaidRequest,
 ): Promise<WholeAnswer | PaymentRequiredAnswer> {
-  const credential = readCredential(request.fields);
-  if (credential === undefined)
-    return refuse(deps, call, { request, problem: new Problem("payment_required") });
   try {
+    const credential = readCredential(request.fields);
+    if (credential === undefined) throw new Problem("payment_required");
     return paidAnswer(await deps.counter.sell(request, credential), deps.terms.issuer);
   } catch (error) {
     if (!(error instanceof Problem) || !wantsFreshTerms(error)) throw error;
