@@ -32,7 +32,7 @@ export const instrumentRoutes = (deps: InstrumentDeps & { readonly clock: Clock 
         bodyDigest,
         clock: deps.clock,
       };
-      const { answer, replayed } = await idempotent(deps.db.of(tenant), request, async (keep) => {
+      const { answer, replayed } = await idempotent<Body>(deps.db.of(tenant), request, async (keep) => {
         const enrolment = { tenant, account: subject, method: body.payment_method };
         return bodyOf(await enrol(deps, enrolment, (tx, instrument) => keep(tx, bodyOf(instrument))));
       });
@@ -53,7 +53,9 @@ export const instrumentRoutes = (deps: InstrumentDeps & { readonly clock: Clock 
   }),
 ];
 
-const bodyOf = ({ id, brand, last4, isDefault }: Instrument): z.input<typeof PaymentMethodBody> => ({
+type Body = z.input<typeof PaymentMethodBody>;
+
+const bodyOf = ({ id, brand, last4, isDefault }: Instrument): Body => ({
   id,
   brand,
   last4,
