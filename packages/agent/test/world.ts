@@ -365,12 +365,7 @@ export function callbackOf(authorizeUrl: string, world: World, changes: Record<s
   );
   const { searchParams } = new URL(authorizeUrl);
   if (searchParams.get("client_id") !== clientId) return "http://127.0.0.1/callback";
-  const answer = new URLSearchParams({
-    code: "code-1",
-    iss: issuer,
-    state: pushed.get("state") ?? "",
-    ...changes,
-  });
-  for (const [name, value] of [...answer]) if (value === "") answer.delete(name);
+  const members = { code: "code-1", iss: issuer, state: pushed.get("state") ?? "", ...changes };
+  const answer = new URLSearchParams(Object.entries(members).filter(([, value]) => value !== ""));
   return `${wish.redirectUri}?${answer}`;
 }

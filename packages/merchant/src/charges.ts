@@ -56,8 +56,10 @@ export type Merchant = {
 export function createMerchant(options: MerchantOptions): Merchant {
   const fetchAny: Fetch = options.fetch ?? ((url, init) => fetch(url, init));
   const session = createSession({ clock: systemClock, ...options, fetch: fetchAny });
-  const step = (id: Id<"charge">, verb: string, body: JsonObject, key?: string): Promise<Charge> =>
-    post(session, `/api/v1/charges/${id}/${verb}`, { body, key: key ?? `${id}.${verb}` });
+  const pathOf = (id: Id<"charge">, verb: string): string => `/api/v1/charges/${id}/${verb}`;
+  // A charge is captured, committed and released once, so these steps need no key of the caller's.
+  const step = (id: Id<"charge">, verb: string, body: JsonObject): Promise<Charge> =>
+    post(session, pathOf(id, verb), { body, key: `${id}.${verb}` });
   return {
     charge: (request) => charge(session, request),
     chargeOf: async (id) => chargeFrom(await session.call({ method: "GET", path: `/api/v1/charges/${id}` })),
@@ -66,7 +68,7 @@ export function createMerchant(options: MerchantOptions): Merchant {
     commit: (id) => step(id, "commit", {}),
     release: (id, reason = "cancelled") => step(id, "release", { reason }),
     refund: (id, { idempotencyKey, amountMinor }) =>
-      step(id, "refund", { amount_minor: amountMinor }, idempotencyKey),
+      post(session, pathOf(id, "refund"), { body: { amount_minor: amountMinor }, key: idempotencyKey }),
   };
 }
 

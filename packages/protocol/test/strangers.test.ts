@@ -1,5 +1,5 @@
 import { instantOf } from "@remit/kernel";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   base64,
@@ -152,7 +152,11 @@ describe("what strangers send", () => {
   });
 
   test("a challenge survives the header it is sent in", () => {
-    const text = fc.string({ minLength: 1, maxLength: 30, unit: fc.constantFrom(...'ab "\\,=;é(') });
+    const text = fc.string({
+      minLength: 1,
+      maxLength: 30,
+      unit: fc.constantFrom("a", "b", " ", '"', "\\", ",", "=", ";", "é", "("),
+    });
     fc.assert(
       fc.property(text, text, (realm, description) => {
         const challenge = { id: "x", realm, method: "oid4ac", intent: "charge", request: "e30", description };

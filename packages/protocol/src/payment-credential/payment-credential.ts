@@ -3,8 +3,7 @@ import type { HeaderPair } from "../http-signature/index.ts";
 import { Members } from "../members.ts";
 import { type Credential, parseCredential } from "../mpp/index.ts";
 import { Problem } from "../problems.ts";
-import { type PaymentPayload, parsePaymentPayload } from "../x402/index.ts";
-import { decodeHeader } from "../x402/messages.ts";
+import { decodeHeader, type PaymentPayload, parsePaymentPayload } from "../x402/index.ts";
 
 /** A credential as it came, by the door it came through; nothing in it is verified. */
 export type PaymentCredential =

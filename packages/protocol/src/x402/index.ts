@@ -11,6 +11,7 @@ export {
   remitNetwork,
 } from "./mandate-scheme.ts";
 export {
+  decodeHeader,
   encodeHeader,
   type PaymentPayload,
   type PaymentRequired,
