@@ -7,8 +7,10 @@ import { createBilling } from "./service.ts";
 run(async () => {
   const { config, logLevel, failpoint } = readSettings(process.env);
   setFailpoint(failpointOf(failpoint, process.env["NODE_ENV"]));
-  const billing = createBilling({ config, log: createLog({ service: "billing", level: logLevel }) });
+  const log = createLog({ service: "billing", level: logLevel });
+  const billing = createBilling({ config, log });
   if (config.migrationDatabaseUrl !== undefined) await billing.migrate();
-  await billing.listen();
+  const bound = await billing.listen();
+  log.info({ origin: config.origin, bound }, "billing listens");
   return billing;
 });
