@@ -20,12 +20,12 @@ export async function read(response: Response): Promise<Answer> {
 
 /** What an agent, a merchant or the wallet sends to the authorization server. Every part can be swapped for a bad one. */
 export class OAuthClient {
-  readonly running: Running;
+  readonly running: Pick<Running, "issuer">;
   readonly id: string;
   readonly keys: ClientKeys;
   #nonce: string | undefined;
 
-  constructor(running: Running, id: string, keys: ClientKeys) {
+  constructor(running: Pick<Running, "issuer">, id: string, keys: ClientKeys) {
     this.running = running;
     this.id = id;
     this.keys = keys;

@@ -52,9 +52,18 @@ describe("a mandate is given on the consent page", () => {
       client_id: agent.id,
       mandate_id: tokens.body["mandate_id"],
       act: { sub: agent.id },
+      // The merchant learns which mandate, and none of its limits.
+      authorization_details: [{ type: "oid4ac_mandate", mandate_id: tokens.body["mandate_id"] }],
     });
+    expect(claimsOf(tokens.body["access_token"])["sub"]).not.toContain(running.account);
     expect(String(tokens.body["mandate_jwt"])).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+~.*~$/);
     expect(typeof tokens.body["refresh_token"]).toBe("string");
+  });
+
+  test("an agent that asks for no mandate in particular is refused", async () => {
+    const { authorization_details: _, ...form } = pushedForm(newAsking());
+    const answer = await agent.post("/oauth/par", form);
+    expect(answer).toMatchObject({ status: 400, body: { error: "invalid_authorization_details" } });
   });
 
   test("a refresh gives a new pair and no second mandate", async () => {

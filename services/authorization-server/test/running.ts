@@ -2,7 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { createAuthorizationServer, migrations, type Service } from "@remit/authorization-server";
+import {
+  type AuthorizationServerConfig,
+  createAuthorizationServer,
+  migrations,
+  type Service,
+} from "@remit/authorization-server";
 import { createLog } from "@remit/platform/telemetry";
 import { type PrivateJwk, publicJwkOf } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
@@ -36,7 +41,7 @@ const directory = "http://localhost:3002";
 /** A server on this database, listening; the caller closes it. */
 export async function startWith(
   database: TestDatabase,
-  more: { databaseUrl?: string } = {},
+  more: Partial<AuthorizationServerConfig> = {},
 ): Promise<{ issuer: string; service: Service; close: () => Promise<void> }> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-as-"));
   const port = await freePort();

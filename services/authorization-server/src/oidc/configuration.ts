@@ -94,6 +94,7 @@ export function configurationOf(deps: CoreDeps): object {
     ttl: lifetimes(clock),
     features: features(deps),
     fetch: deps.outbound.fetch,
+    fetchResponseBodyLimits: { jwks_uri: 65_536 },
     renderError: (ctx: Ctx, out: { error: string; error_description?: string }) => {
       ctx.type = "html";
       ctx.set(

@@ -17,12 +17,19 @@ export const guardAssertion =
   (rules: Rules) =>
   async (...[ctx, claims, header, client]: AssertionHook): Promise<void> => {
     settleScope(ctx, client);
+    if (ctx.oidc.route === "pushed_authorization_request") guardPushed(ctx, client);
     checkHeader(header);
     checkAudience(rules, ctx, claims["aud"]);
     checkLife(rules, claims);
     if (ctx.oidc.route === "token" || ctx.oidc.route === "pushed_authorization_request")
       guardProof(rules, ctx, client);
   };
+
+// A principal is asked for a mandate or not at all: a consent to nothing in particular would mean nothing.
+function guardPushed(ctx: Ctx, client: ClientEntity): void {
+  if (client.remit_kind === "agent" && ctx.oidc.body["authorization_details"] === undefined)
+    throw new errors.InvalidAuthorizationDetails("Say in authorization_details which mandate is asked for.");
+}
 
 /** What the core calls its hook with. */
 type AssertionHook = [ctx: Ctx, claims: Payload, header: Payload, client: ClientEntity];

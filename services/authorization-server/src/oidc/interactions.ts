@@ -143,6 +143,7 @@ async function allow(
   const now = deps.clock.now();
   const { account, client, request } = consent;
   const grantId = randomBytes(32).toString("base64url");
+  let mandate: Id<"mandate"> | undefined;
   const agent = request === undefined ? undefined : await agentOf(deps, client);
   await deps.db.of(account.home).transaction(async (tx) => {
     const first = await claimFirstUse(
@@ -151,14 +152,14 @@ async function allow(
       after(now, 60 * minuteMs),
     );
     if (!first) throw new Problem("invalid_request", { detail: "This request has been answered already." });
-    const mandate = await issueFor(deps, tx, { agent, consent, from, now });
+    mandate = await issueFor(deps, tx, { agent, consent, from, now });
     const digest = digestOf(grantId);
     await openGrant(tx, { digest, client: client.id, account: account.id, mandate }, now);
     const payload = { client: client.id, mandate: mandate ?? null, scopes: consent.scopes };
     const facts = { tenant: account.home, actor: actorOf(account), subject: client.id, payload };
     await tx.record(newEvent("consent.granted", facts, now));
   });
-  await saveGrant(deps.provider(), { details, consent, grantId });
+  await saveGrant(deps.provider(), { details, consent, grantId, mandate });
   const result = { consent: { grantId } };
   return deps.provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: true });
 }
@@ -196,17 +197,25 @@ async function issueFor(
   return issued.id;
 }
 
+type Granting = {
+  readonly details: InteractionDetails;
+  readonly consent: Consent;
+  readonly grantId: string;
+  readonly mandate: Id<"mandate"> | undefined;
+};
+
 async function saveGrant(
   provider: Provider,
-  { details, consent, grantId }: { details: InteractionDetails; consent: Consent; grantId: string },
+  { details, consent, grantId, mandate }: Granting,
 ): Promise<void> {
   const grant = new provider.Grant({ accountId: consent.account.id, clientId: consent.client.id });
   grant.jti = grantId;
-  const { missingOIDCScope, missingOIDCClaims, missingResourceScopes, rar } = details.prompt.details;
+  const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = details.prompt.details;
   if (missingOIDCScope !== undefined) grant.addOIDCScope(missingOIDCScope.join(" "));
   if (missingOIDCClaims !== undefined) grant.addOIDCClaims(missingOIDCClaims);
   for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {}))
     grant.addResourceScope(resource, scopes.join(" "));
-  for (const detail of rar ?? []) grant.addRar(detail);
+  // RFC 9396 §7: what was granted, not what was asked. A merchant reads the token: it learns which mandate, not its limits.
+  if (mandate !== undefined) grant.addRar({ type: "oid4ac_mandate", mandate_id: mandate });
   await grant.save();
 }
