@@ -5,6 +5,8 @@ import { z } from "zod";
 export type GatewayConfig = CommonConfig & {
   /** The JSON file that says what is sold; read at start, on change and on SIGHUP. Key paths are relative to it. */
   readonly offersFile: string;
+  /** How long a busy database or charge API is asked again before the buyer is told to come back, in ms; 15 s. */
+  readonly patienceMs?: number;
 };
 
 /** What main.ts starts with. */

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "@remit/kernel";
+import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { createHttp } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
@@ -83,6 +83,7 @@ export function createGateway({ config, clock = systemClock, ...options }: Gatew
 
 // A credential may be large; one that is too large still gets an answer that says so (V05).
 const headerBytesMax = 96 * 1024;
+const patienceMs = 15 * secondMs;
 
 type Parts = {
   readonly config: GatewayConfig;
@@ -109,6 +110,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     log,
     upstreams,
     by: await thisWorker(config.dataDir),
+    patienceMs: config.patienceMs ?? patienceMs,
     charging: createCharging({ issuer, outbound, clock }),
     verifier: { ...terms, issuerKeys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`) },
     offers: () => book.current(),

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Id, newId } from "@remit/kernel";
+import { newId } from "@remit/kernel";
 import { type PrivateJwk, type ProblemCode, peekOffer, problems, publicJwkOf } from "@remit/protocol";
 import type { ChargeBody, CreateCharge } from "@remit/protocol/contracts";
 import { generateJwk } from "@remit/protocol/node";
@@ -114,13 +114,13 @@ export async function startIssuer(): Promise<FakeIssuer> {
 }
 
 function create(order: CreateCharge): ChargeBody {
-  const offer = peekOffer(String(order.offer));
+  const offer = peekOffer(typeof order.offer === "string" ? order.offer : "");
   return {
     id: newId("charge"),
     status: "authorized",
     mandate_id: newId("mandate"),
     agent_id: newId("agent"),
-    merchant_id: offer.merchant as Id<"merchant">,
+    merchant_id: offer.merchant,
     amount_minor: offer.amount_minor,
     currency: offer.currency,
     rail: "card",

@@ -18,6 +18,7 @@ import {
   createAgent,
   entryOf,
   merchantId,
+  offerOf,
   origin,
   signature,
   startWorld,
@@ -67,7 +68,7 @@ describe("a 402", () => {
       resource: `${url}?q=1`,
     });
     expect(required.resource.url).toBe(`${url}?q=1`);
-    const offer = verifyOffer(String(entry.extra["offer"]), {
+    const offer = verifyOffer(offerOf(entry), {
       keys: [publicJwkOf(world.offerKey)],
       now: world.clock.now(),
       origin,
@@ -98,7 +99,7 @@ describe("a 402", () => {
       entryOf(await world.ask("/demo/report")),
     ];
     expect(first.extra["merchant_nonce"]).not.toBe(second.extra["merchant_nonce"]);
-    expect(peekOffer(String(first.extra["offer"])).id).not.toBe(peekOffer(String(second.extra["offer"])).id);
+    expect(peekOffer(offerOf(first)).id).not.toBe(peekOffer(offerOf(second)).id);
   });
 });
 
@@ -192,7 +193,7 @@ describe("a payment for something else", () => {
 
   test("O02 O03 an offer that is not ours is refused, whatever it says", async () => {
     const entry = entryOf(await world.ask("/demo/report"));
-    const offer = peekOffer(String(entry.extra["offer"]));
+    const offer = peekOffer(offerOf(entry));
     const { kid } = world.offerKey;
     const forged = [
       signOffer({ ...generateJwk("ES256"), ...(kid !== undefined && { kid }) }, offer),

@@ -160,6 +160,7 @@ export async function startWorld(): Promise<World> {
         outboundAllow: [new URL(issuer.origin).host],
         livemode: false,
         offersFile,
+        patienceMs: 600,
       },
       clock,
       log: createLog({ service: "gateway", level: "silent" }),
@@ -299,6 +300,13 @@ export function entryOf(unpaid: Answer): PaymentRequirement {
   const entry = parsePaymentRequired(String(unpaid.headers["payment-required"])).accepts[0];
   if (entry === undefined) throw new Error("no entry");
   return entry;
+}
+
+/** The offer of a 402's entry, as it was signed. */
+export function offerOf(entry: PaymentRequirement): string {
+  const offer = entry.extra["offer"];
+  if (typeof offer !== "string") throw new Error("no offer");
+  return offer;
 }
 
 export const signature = (

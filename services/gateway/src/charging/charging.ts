@@ -16,11 +16,11 @@ import type { Merchant } from "../offers/index.ts";
 /** What the gateway sends to have a mandate charged. */
 export type Order = z.input<typeof CreateCharge>;
 
-/** The word of the authorization server, or that there is none yet. `unknown` is never a refusal: ask again. */
+/** The word of the authorization server, or that there is none yet; `mayPass` when asking again soon may help. */
 export type ChargeOutcome =
   | { readonly kind: "known"; readonly charge: ChargeBody }
   | { readonly kind: "refused"; readonly problem: Problem }
-  | { readonly kind: "unknown"; readonly cause: unknown };
+  | { readonly kind: "unknown"; readonly mayPass: boolean; readonly cause: unknown };
 
 export type Digests = { readonly response_digest: string; readonly request_digest: string };
 
@@ -69,7 +69,7 @@ function chargeApi(peer: Peer, issuer: string): ChargeApi {
       return outcomeOf(await peer.call({ origin: issuer, scope: "charges:write", timeoutMs, ...request }));
     } catch (cause) {
       // No whole answer: the call may have been made, or not.
-      return { kind: "unknown", cause };
+      return { kind: "unknown", mayPass: true, cause };
     }
   };
   const post = (path: string, body: unknown, idempotencyKey: string): Promise<ChargeOutcome> =>
@@ -98,17 +98,22 @@ const notOfTheCharge: ReadonlySet<string> = new Set([
   "rate_limited",
 ]);
 
+const passing: ReadonlySet<string> = new Set(["charge_in_progress", "idempotency_in_flight"]);
+
 /** What an answer of the charge API means for the money. */
 export function outcomeOf({ status, body }: Pick<PeerAnswer, "status" | "body">): ChargeOutcome {
   if (status >= 200 && status < 300) {
     const charge = ChargeBody.safeParse(body);
-    return charge.success ? { kind: "known", charge: charge.data } : { kind: "unknown", cause: charge.error };
+    return charge.success
+      ? { kind: "known", charge: charge.data }
+      : { kind: "unknown", mayPass: false, cause: charge.error };
   }
   const refusal = parseProblem(body);
   const decided = status >= 400 && status < 500 && status !== 401 && status !== 429;
   if (refusal === undefined || !decided || !isProblemCode(refusal.code) || notOfTheCharge.has(refusal.code))
     return {
       kind: "unknown",
+      mayPass: status >= 500 || status === 429 || passing.has(refusal?.code ?? ""),
       cause: new Problem("charge_in_progress", { private: { status, code: refusal?.code } }),
     };
   return { kind: "refused", problem: refusalOf(refusal, refusal.code) };

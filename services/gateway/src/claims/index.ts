@@ -1,15 +1,11 @@
 export {
   type Again,
   type Claim,
-  type ClaimState,
   decideRecovery,
   decideReplay,
-  type RecoveryDecision,
-  type ReplayDecision,
 } from "./claims.ts";
 export {
   type ClaimsDeps,
-  claimById,
   claimOfPresentation,
   dueClaims,
   forget,
@@ -17,7 +13,6 @@ export {
   moveOn,
   type NewClaim,
   orderOf,
-  type Taken,
   takeClaim,
   type Worker,
 } from "./operations.ts";

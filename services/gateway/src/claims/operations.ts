@@ -2,6 +2,7 @@ import { after, type Clock, type Id, type Instant, invariant, secondMs } from "@
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { Problem, parseJson } from "@remit/protocol";
+import { patience, whenAvailable } from "../patience.ts";
 import { scopeOf } from "../responses/index.ts";
 import type { Moved, NewClaim, Worker } from "./claims.sql.ts";
 import * as rows from "./claims.sql.ts";
@@ -13,6 +14,8 @@ export type ClaimsDeps = {
   readonly db: Database;
   readonly keyring: Keyring;
   readonly clock: Clock;
+  /** How long a busy database or charge API is asked again, in ms. */
+  readonly patienceMs: number;
   /** This run of this gateway. */
   readonly by: Worker;
 };
@@ -27,9 +30,9 @@ export type Taken =
 
 /** Takes the credential for one request, or tells whose it is. The database settles the race (C03). */
 export async function takeClaim(deps: ClaimsDeps, fresh: NewClaim, order: unknown): Promise<Taken> {
-  const { db, keyring, by } = deps;
+  const { keyring, by } = deps;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    const taken = await db.of(fresh.tenant).transaction(async (tx): Promise<Taken | undefined> => {
+    const taken = await patiently(deps, fresh.tenant, async (tx): Promise<Taken | undefined> => {
       const sealedOrder = await keyring.seal(tx, scopeOf(tx), {
         plaintext: Buffer.from(JSON.stringify(order)),
         aad: aadOf(fresh.id),
@@ -71,6 +74,12 @@ export async function moveOn(
   return { ...claim, ...moved, state, updatedAt: now };
 }
 
+const patiently = <R>(
+  { db, clock, patienceMs }: ClaimsDeps,
+  tenant: Id<"tenant">,
+  work: (tx: TenantTx) => Promise<R>,
+): Promise<R> => whenAvailable(patience(patienceMs, clock), () => db.of(tenant).transaction(work));
+
 /** Leaves the claim to recovery, from `inMs` on. */
 export const leave = (deps: ClaimsDeps, claim: Claim, inMs = 0): Promise<unknown> =>
   deps.db.of(claim.tenant).transaction((tx) => rows.giveUp(tx, claim, after(deps.clock.now(), inMs)));
@@ -89,9 +98,6 @@ export const claimOfPresentation = (
   tenant: Id<"tenant">,
   presentation: string,
 ): Promise<Claim | undefined> => db.of(tenant).transaction((tx) => rows.findByPresentation(tx, presentation));
-
-export const claimById = (db: Database, tenant: Id<"tenant">, id: Id<"claim">): Promise<Claim | undefined> =>
-  db.of(tenant).transaction((tx) => rows.findClaim(tx, id));
 
 /** Open claims nobody works on any more, taken over one by one. */
 export async function* dueClaims(deps: ClaimsDeps): AsyncGenerator<Claim> {

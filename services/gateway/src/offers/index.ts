@@ -2,8 +2,6 @@ export { type OfferBook, openOfferBook, routeAt, shopAt } from "./offers.ts";
 export {
   type Merchant,
   type Offers,
-  OffersFileRefused,
-  parseOffers,
   type SaleRoute,
   type Shop,
 } from "./offers-file.ts";

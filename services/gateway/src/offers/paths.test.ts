@@ -1,5 +1,5 @@
 import { Problem } from "@remit/protocol";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { matches, overlap, type Pattern, parsePattern, targetOf } from "./paths.ts";
 

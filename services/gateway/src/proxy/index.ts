@@ -1,2 +1,2 @@
 export { type Fields, fieldsOf, upwardFields, valuesOf } from "./headers.ts";
-export { createUpstreams, type UpstreamAnswer, type UpstreamRequest, type Upstreams } from "./upstreams.ts";
+export { createUpstreams, type UpstreamAnswer, type Upstreams } from "./upstreams.ts";

@@ -56,8 +56,7 @@ function fetchWhole(pool: Pool, request: UpstreamRequest): Promise<UpstreamAnswe
     pool.dispatch(
       {
         path: request.target,
-        // The offers file admits these methods only, all of which undici knows.
-        method: request.method as Dispatcher.HttpMethod,
+        method: request.method,
         headers: request.fields.flat(),
         body: request.body ?? null,
       },

@@ -10,6 +10,7 @@ import { isHeld } from "../charging/index.ts";
 import { type Claim, type ClaimsDeps, forget, leave, moveOn, type NewClaim } from "../claims/index.ts";
 import type { Credential, VerifiedCredential } from "../credentials/index.ts";
 import type { SaleRoute } from "../offers/index.ts";
+import { patience } from "../patience.ts";
 import { type Fields, type UpstreamAnswer, type Upstreams, upwardFields } from "../proxy/index.ts";
 import { dropResponse, keepResponse } from "../responses/index.ts";
 
@@ -135,7 +136,7 @@ async function hold(
   api: ChargeApi,
   { claim, order }: { claim: Claim; order: Order },
 ): Promise<ChargeBody> {
-  const outcome = await untilKnown(() => api.create(order, claim.id));
+  const outcome = await untilKnown(deps, () => api.create(order, claim.id));
   if (outcome.kind === "known" && isHeld(outcome.charge.status)) return outcome.charge;
   if (outcome.kind === "refused") {
     await forget(deps, claim);
@@ -158,12 +159,14 @@ function ended(charge: ChargeBody): Problem {
   });
 }
 
-const callsMax = 3;
-
 /** Asks again under the same key while there is no answer: the key makes it the same call. */
-async function untilKnown(call: () => Promise<ChargeOutcome>): Promise<ChargeOutcome> {
+async function untilKnown(
+  { patienceMs, clock }: PurchaseDeps,
+  call: () => Promise<ChargeOutcome>,
+): Promise<ChargeOutcome> {
+  const left = patience(patienceMs, clock);
   let outcome = await call();
-  for (let calls = 1; calls < callsMax && outcome.kind === "unknown"; calls++) outcome = await call();
+  while (outcome.kind === "unknown" && outcome.mayPass && (await left.again())) outcome = await call();
   return outcome;
 }
 
@@ -218,7 +221,7 @@ async function capture(
   api: ChargeApi,
   { claim, charge, digests }: { claim: Claim; charge: Id<"charge">; digests: Digests },
 ): Promise<Claim> {
-  const outcome = await untilKnown(() => api.capture(charge, digests, claim.id));
+  const outcome = await untilKnown(deps, () => api.capture(charge, digests, claim.id));
   if (outcome.kind === "known" && outcome.charge.status === "captured")
     return await settle(deps, claim, outcome.charge);
   if (outcome.kind === "refused") {

@@ -1,1 +1,1 @@
-export { type StorefrontDeps, storefront } from "./storefront.http.ts";
+export { storefront } from "./storefront.http.ts";
