@@ -51,6 +51,7 @@ export const reservedCalls: Readonly<Record<string, readonly string[]>> = {
     "packages/testkit/src",
     "packages/sandbox/src",
     "packages/cli/src",
+    "packages/agent/src/paying/pause.ts",
   ],
   setInterval: [
     "packages/platform/src/jobs",

@@ -17,7 +17,15 @@ import {
   refreshMandate,
   requestMandate,
 } from "./mandates/index.ts";
-import { createSellers, createSpending, type Paid, payingFetch, type SpendLimits } from "./paying/index.ts";
+import {
+  createSellers,
+  createSpending,
+  type Paid,
+  type Pause,
+  pause,
+  payingFetch,
+  type SpendLimits,
+} from "./paying/index.ts";
 
 export type AgentOptions = {
   /** Origin of the authorization server. */
@@ -29,6 +37,8 @@ export type AgentOptions = {
   readonly limits?: SpendLimits;
   readonly fetch?: Fetch;
   readonly clock?: Clock;
+  /** How the SDK waits when a server asks it to. */
+  readonly pause?: Pause;
   /** Sees every message that the SDK sends and receives. It contains tokens: show it to their owner only. */
   readonly observe?: (exchange: Exchange) => void;
 };
@@ -68,6 +78,7 @@ export function createAgent(options: AgentOptions): Agent {
     clock,
     spending,
     sellers: createSellers({ wire, clock }),
+    pause: options.pause ?? pause,
   };
   return {
     clientId,

@@ -75,7 +75,7 @@ async function fetchList(
   options: StatusListOptions,
 ): Promise<FetchedStatusList> {
   // A credential names its list; only the issuer's own origin may answer for it.
-  if (URL.parse(uri)?.origin !== issuer)
+  if (!URL.canParse(uri) || new URL(uri).origin !== issuer)
     throw new Problem("status_list_invalid", { detail: "The list is not on the issuer's origin." });
   const fetchAny: Fetch = options.fetch ?? ((url, init) => fetch(url, init));
   const response = await send(fetchAny, uri, { headers: { accept: statusListMediaType } });

@@ -12,6 +12,7 @@ import { offerDigest, sha256b64url, verifyOffer } from "@remit/protocol/web";
 import type { AgentKeys, Session, Wire } from "../identity/index.ts";
 import type { HeldMandate, MandateStore } from "../mandates/index.ts";
 import type { Spending } from "./limits.ts";
+import type { Pause } from "./pause.ts";
 import { type Repeatable, repeatable, withHeader } from "./request.ts";
 import type { Sellers } from "./sellers.ts";
 import { settlementOf, type Way, waysToPay } from "./terms.ts";
@@ -34,6 +35,7 @@ export type PayingDeps = {
   readonly clock: Clock;
   readonly spending: Spending;
   readonly sellers: Sellers;
+  readonly pause: Pause;
 };
 
 /**
@@ -127,14 +129,34 @@ async function credentialFor(deps: PayingDeps, { request, way, offer, mandate }:
   return way.credential(request.url, mandatePayload({ presentation: signed, accessToken }));
 }
 
-/** When no answer arrives, the same credential may be sent again: it is charged once, and the goods are kept for it. */
-async function sendPaid({ wire }: PayingDeps, init: RequestInit, url: string): Promise<Response> {
-  try {
-    return await wire.send("pay", url, init);
-  } catch (lost) {
-    if (init.signal?.aborted === true) throw lost;
-    return wire.send("pay", url, init);
+const sendsMax = 4;
+const patienceMs = 5 * secondMs;
+
+/**
+ * Sends the credential, and sends the same one again when no answer arrives or when the outcome is not known yet: it is
+ * charged once however often it comes, and the goods are kept for it.
+ */
+async function sendPaid(deps: PayingDeps, init: RequestInit, url: string): Promise<Response> {
+  for (let sends = 1, leftMs = patienceMs; ; sends++) {
+    const answer = await deps.wire.send("pay", url, init).catch((lost: unknown) => {
+      if (sends === sendsMax || init.signal?.aborted === true) throw lost;
+      return undefined;
+    });
+    const waitMs = answer === undefined ? secondMs / 4 : await waitMsOf(answer);
+    if (answer !== undefined && (waitMs === undefined || sends === sendsMax || waitMs > leftMs))
+      return answer;
+    leftMs -= waitMs ?? 0;
+    await deps.pause(waitMs ?? 0);
   }
+}
+
+/** How long to wait before asking again; undefined when the answer is final. */
+async function waitMsOf(answer: Response): Promise<number | undefined> {
+  if (answer.status !== 409 && answer.status !== 503) return undefined;
+  const isOpen = (await answer.clone().text()).includes('"charge_in_progress"');
+  const afterS = /^\d{1,4}$/.exec(answer.headers.get("retry-after") ?? "")?.[0];
+  if (!isOpen && (answer.status === 409 || afterS === undefined)) return undefined;
+  return Number(afterS ?? 1) * secondMs;
 }
 
 // 409 means that the outcome is not known yet.

@@ -121,6 +121,55 @@ describe("a fetch that pays", () => {
     expect(sent[0]).toBe(sent[1]);
   });
 
+  test.each([
+    ["409 while it is open", 409, "1", true],
+    ["503 while it is open", 503, "2", true],
+    ["503 of a server that is busy", 503, "1", false],
+  ])("a payment answered %s is sent again after the time asked for", async (_, status, afterS, isOpen) => {
+    const world = makeWorld();
+    const sent = new Set<string | null>();
+    let sends = 0;
+    world.handlers.set(url, (_, init) => {
+      if (paymentIn(world, init) === undefined) return unpaid({ "PAYMENT-REQUIRED": terms(world).required });
+      sent.add(new Headers(init.headers).get("payment-signature"));
+      return ++sends < 3
+        ? Response.json(isOpen ? { code: "charge_in_progress" } : {}, {
+            status,
+            headers: { "retry-after": afterS },
+          })
+        : new Response("sold", { headers: settledHeaders("chg_1", "x402") });
+    });
+    const waits: number[] = [];
+    const agent = await withMandate(world, { pause: async (ms) => void waits.push(ms) });
+    expect((await agent.fetch(url)).charge).toBe("chg_1");
+    expect(sent.size).toBe(1);
+    expect(waits).toEqual([Number(afterS) * 1000, Number(afterS) * 1000]);
+  });
+
+  test("patience ends: no more than four sends and five seconds, and never for a final answer", async () => {
+    const answers = async (
+      status: number,
+      headers: Record<string, string>,
+      code: string,
+    ): Promise<number> => {
+      const world = makeWorld();
+      world.handlers.set(url, (_, init) =>
+        paymentIn(world, init) === undefined
+          ? unpaid({ "PAYMENT-REQUIRED": terms(world).required })
+          : Response.json({ code }, { status, headers }),
+      );
+      const agent = await withMandate(world, { pause: async () => {} });
+      expect((await agent.fetch(url)).response.status).toBe(status);
+      return world.count("pay");
+    };
+    expect(await answers(409, { "retry-after": "1" }, "charge_in_progress")).toBe(4);
+    expect(await answers(503, { "retry-after": "3" }, "charge_in_progress")).toBe(2);
+    expect(await answers(503, { "retry-after": "60" }, "charge_in_progress")).toBe(1);
+    expect(await answers(409, { "retry-after": "1" }, "presentation_used")).toBe(1);
+    expect(await answers(503, {}, "internal_error")).toBe(1);
+    expect(await answers(502, { "retry-after": "1" }, "upstream_failed")).toBe(1);
+  });
+
   test("entries that cannot be read do not spoil the one that can", async () => {
     const world = makeWorld();
     const { required } = terms(world);

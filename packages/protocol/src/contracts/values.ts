@@ -1,5 +1,6 @@
 import { assetOf, fromRfc3339, type Id, type IdKind, idPattern } from "@remit/kernel";
 import { z } from "zod";
+import { urlOf } from "../encoding/index.ts";
 import { rails } from "../mandate/index.ts";
 
 /** Money on the wire: whole minor units, 1 … 2^53-1, as a JSON number. Strings, fractions and zero are refused. */
@@ -58,11 +59,11 @@ export const text = (lengthMax: number): z.ZodString =>
     .regex(/^[^\p{Cc}\p{Cs}]+$/u);
 
 function isOrigin(value: string): boolean {
-  const url = URL.parse(value);
-  return url !== null && /^https?:$/.test(url.protocol) && url.origin === value;
+  const url = urlOf(value);
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.origin === value;
 }
 
 function isHttpUrl(value: string): boolean {
-  const url = URL.parse(value);
-  return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+  const url = urlOf(value);
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
 }

@@ -1,3 +1,4 @@
+import { urlOf } from "../encoding/index.ts";
 import { MalformedField } from "./structured-fields.ts";
 
 /** A header as it came over the wire; a name may occur more than once. */
@@ -44,8 +45,8 @@ function derivedValue(
   if (request === undefined) return name === "@status" ? response?.status.toString() : undefined;
   if (name === "@method") return request.method;
   if (name === "@target-uri") return request.targetUri;
-  const url = URL.parse(request.targetUri);
-  if (url === null) return undefined;
+  const url = urlOf(request.targetUri);
+  if (url === undefined) return undefined;
   switch (name) {
     case "@authority":
       return url.host;

@@ -1,4 +1,5 @@
 import type { Id, Instant } from "@remit/kernel";
+import { urlOf } from "../encoding/index.ts";
 import { algOf, type PublicJwk, type SigningAlg } from "../jose/index.ts";
 import { Problem } from "../problems.ts";
 import type { Offer } from "./offer.ts";
@@ -38,8 +39,8 @@ function checkResourceOf(offer: Offer, wanted: NonNullable<ExpectedOffer["resour
 
 /** Equal once both are written as browsers write them; a fragment never reaches a server. */
 function sameUrl(a: string, b: string): boolean {
-  const [left, right] = [URL.parse(a), URL.parse(b)];
-  if (left === null || right === null) return false;
+  const [left, right] = [urlOf(a), urlOf(b)];
+  if (left === undefined || right === undefined) return false;
   left.hash = "";
   right.hash = "";
   return left.href === right.href;

@@ -1,5 +1,5 @@
 import { assetOf, fromRfc3339, type Id, type Instant, invariant, type Money, moneyOf } from "@remit/kernel";
-import { base64url, type Sha256 } from "../encoding/index.ts";
+import { base64url, type Sha256, urlOf } from "../encoding/index.ts";
 import { canonicalise } from "../jcs/index.ts";
 import { Members } from "../members.ts";
 import { Problem } from "../problems.ts";
@@ -95,7 +95,7 @@ function checkOffer(value: unknown): asserts value is Offer {
   checkMoney(offer);
   offer.id("merchant", "merchant");
   const origin = offer.text("merchant_origin", { max: 300 });
-  if (URL.parse(origin)?.origin !== origin) offer.refuse("merchant_origin", "is no origin");
+  if (urlOf(origin)?.origin !== origin) offer.refuse("merchant_origin", "is no origin");
   for (const name of ["issued_at", "expires_at"])
     if (
       (name === "expires_at" || offer.has(name)) &&
@@ -145,7 +145,7 @@ function sumOf(lines: readonly unknown[], offer: Members): bigint {
 function checkResource(offer: Members, origin: string): void {
   const resource = offer.members("resource").only(["method", "url", "body_digest"]);
   resource.text("method", { max: 16, pattern: /^[A-Z]+$/ });
-  const url = URL.parse(resource.text("url"));
-  if (url === null || url.origin !== origin) resource.refuse("url", "is not on the merchant's origin");
+  const url = urlOf(resource.text("url"));
+  if (url === undefined || url.origin !== origin) resource.refuse("url", "is not on the merchant's origin");
   resource.maybe("body_digest", () => resource.text("body_digest", { pattern: /^[\w-]{43}$/ }));
 }

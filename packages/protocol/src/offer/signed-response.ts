@@ -1,5 +1,5 @@
 import { type Instant, secondMs } from "@remit/kernel";
-import { base64, parseJson, type Sha256 } from "../encoding/index.ts";
+import { base64, parseJson, type Sha256, urlOf } from "../encoding/index.ts";
 import {
   type Component,
   componentsText,
@@ -114,7 +114,7 @@ export function examineOfferResponse(
     lifetimeMsMax: offerLifetimeMsMax.response,
   });
   const offer = parseOffer(parseJson(response.body, { bytesMax: offerBytesMax, refuse: "offer_malformed" }));
-  if (URL.parse(response.request.targetUri)?.origin !== offer.merchant_origin)
+  if (urlOf(response.request.targetUri)?.origin !== offer.merchant_origin)
     throw new Problem("offer_target_uri_mismatch");
   checkOfferTime(offer, expected.now, offerLifetimeMsMax.jws);
   checkExpected(offer, expected);
