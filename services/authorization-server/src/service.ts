@@ -111,7 +111,9 @@ export function createAuthorizationServer({
     listen: async () => {
       const { http, jobs } = await open();
       await jobs.start();
-      return http.listen();
+      const address = await http.listen();
+      log.info({ address }, "the authorization server listens");
+      return address;
     },
     bootstrap: async (wanted) => (await open()).bootstrap(wanted),
     close: async () => {

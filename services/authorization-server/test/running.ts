@@ -110,7 +110,7 @@ export async function startServer(): Promise<Running> {
 }
 
 // The issuer's URL is part of what is signed, so the port must be known before anything listens.
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);

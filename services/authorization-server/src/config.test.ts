@@ -1,0 +1,45 @@
+import { StartRefused } from "@remit/platform/host";
+import { describe, expect, test } from "vitest";
+import { readSettings } from "./config.ts";
+
+const env = {
+  DATABASE_URL: "postgres://app@localhost/remit",
+  REMIT_ORIGIN: "http://localhost:3000",
+  REMIT_ISSUER: "http://localhost:3000",
+  REMIT_PORT: "3000",
+  REMIT_SCHEMA: "authorization_server",
+  REMIT_ROLE_APP: "app",
+  REMIT_ROLE_RELAY: "relay",
+  REMIT_ROLE_LOOKUP: "lookup",
+  REMIT_DATA_DIR: "/tmp/remit",
+  REMIT_BILLING_ORIGIN: "http://localhost:3003",
+  REMIT_DIRECTORY_ORIGIN: "http://localhost:3002",
+};
+
+describe("settings", () => {
+  test("peers are names with origins", () => {
+    const peers = "billing=http://localhost:3003, directory=https://directory.example";
+    const { config } = readSettings({ ...env, REMIT_PEERS: peers });
+    expect(config.peers).toEqual({
+      billing: "http://localhost:3003",
+      directory: "https://directory.example",
+    });
+    expect(Object.isFrozen(config.peers)).toBe(true);
+    expect(readSettings(env).config.peers).toEqual({});
+  });
+
+  test.each([
+    "billing",
+    "billing=localhost:3003",
+    "billing=http://localhost:3003/path",
+    "BILLING=http://localhost:3003",
+    "billing=http://localhost:3003,=http://x",
+    "billing=javascript:alert(1)",
+  ])("%s is no list of peers", (peers) => {
+    expect(() => readSettings({ ...env, REMIT_PEERS: peers })).toThrow(StartRefused);
+  });
+
+  test("a misspelt setting stops the start", () => {
+    expect(() => readSettings({ ...env, REMIT_PEER: "" })).toThrow(/REMIT_PEER/);
+  });
+});
