@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Id, newId, systemClock } from "@remit/kernel";
+import { type Id, invariant, newId, systemClock } from "@remit/kernel";
 import { startPostgres } from "@remit/platform/embedded-postgres";
 import { migrate, openDatabase, platformMigrations, provision, rolePasswords } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
@@ -62,8 +62,9 @@ let turn = 0;
 
 function between(owners: readonly Owner[]): Parameters<typeof post>[1][number] {
   turn += 1;
-  const from = owners[turn % merchants] as Owner; // within the length
-  const to = owners[(turn * 7 + 1) % merchants] as Owner; // within the length, and never the same one
+  const from = owners[turn % merchants];
+  const to = owners[(turn * 7 + 1) % merchants];
+  invariant(from !== undefined && to !== undefined, "there is an owner at each place");
   return {
     id: newId("entry"),
     kind: "capture",

@@ -13,9 +13,8 @@ import { type Figures, measure, round } from "./measure.ts";
 export async function benchPresentations(seconds: number) {
   const purchase = makePurchase();
   const { input, issuerKey, agentKey } = purchase;
-  const nonce = String(
-    partsOf(input.presentation.slice(input.presentation.lastIndexOf("~") + 1)).payload["nonce"],
-  );
+  const { nonce } = partsOf(input.presentation.slice(input.presentation.lastIndexOf("~") + 1)).payload;
+  if (typeof nonce !== "string") throw new TypeError("a key binding has a nonce");
   const peer = await peerFor(issuerKey, agentKey);
   const ours: Figures = await measure(() => verifyPresentation(input), { seconds });
   const theirs: Figures = await measure(

@@ -9,6 +9,7 @@ import {
   type Instance,
   ledgerOf,
   paymentIntentsOf,
+  read,
   startInstance,
 } from "./instance.ts";
 
@@ -94,17 +95,17 @@ test("C01 of 100 parallel purchases of 10.00 under a cap of 100.00 exactly 10 ar
   await eventually(async () => expect(await auditOf(dev)).toMatchObject({ verified: true }));
 });
 
-test("the merchant is charged its fee, and every posting of a charge sums to zero", async () => {
+test("the merchant is charged its fee, and what is left is what it is owed", async () => {
   const { dev } = remit;
   const agent = agentOf(dev);
   await grant(dev, agent, { amount_minor: 1000 });
   const { charge } = await agent.fetch(dev.paid_url);
-  const { read } = await import("./instance.ts");
-  const { data } = (await read(dev, `${dev.billing}/api/v1/ledger/entries?charge=${charge}`)) as {
-    data: { postings: { account: string; units: string }[] }[];
-  };
-  const postings = data.flatMap((entry) => entry.postings);
-  expect(postings.reduce((sum, { units }) => sum + BigInt(units), 0n)).toBe(0n);
-  const fee = postings.filter(({ account }) => account.includes("fee"));
-  expect(fee.length).toBeGreaterThan(0);
+  type Entries = { data: { kind: string; postings: { account: string; units: string }[] }[] };
+  const { data } = (await read(dev, `${dev.billing}/api/v1/ledger/entries?charge=${charge}`)) as Entries;
+  const owed = data
+    .flatMap(({ postings }) => postings)
+    .filter(({ account }) => account.startsWith("merchant_payable"));
+  // 2.9 % of 10.00 and 0.30 stay with the platform; its own accounts are not for a merchant to see.
+  expect(owed.map(({ units }) => BigInt(units))).toEqual([-941n]);
+  expect(await ledgerOf(dev)).toMatchObject({ balanced: true });
 });

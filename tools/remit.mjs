@@ -73,12 +73,12 @@ async function takeTurn(installed) {
 async function install() {
   // `npm ci` refuses the lockfile wherever the registry lacks one of the optional platform packages.
   const flags = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  const [command, args] = npm();
+  const { command, before } = npm();
   const started = Date.now();
   const note = progress(
     () => `Installing packages, once per version: ${Math.round((Date.now() - started) / 1000)} s`,
   );
-  const child = spawn(command, [...args, ...flags], {
+  const child = spawn(command, before.concat(flags), {
     cwd: root,
     env: cleanEnvironment(),
     stdio: ["ignore", "pipe", "inherit"],
@@ -95,7 +95,9 @@ async function install() {
 
 function npm() {
   const own = process.env.npm_execpath;
-  return own?.endsWith("npm-cli.js") ? [process.execPath, [own]] : ["npm", []];
+  return own?.endsWith("npm-cli.js")
+    ? { command: process.execPath, before: [own] }
+    : { command: "npm", before: [] };
 }
 
 /** What an outer npm or npx set for its own command would steer the inner npm to another place. */

@@ -43,7 +43,12 @@ export const reservedCalls: Readonly<Record<string, readonly string[]>> = {
   "Math.random": [],
   randomUUID: ["packages/kernel/src/ids.ts"],
   "process.env": ["*/main.ts", "packages/platform/src/host", "packages/testkit/src", "packages/cli/src"],
-  fetch: ["packages/platform/src/outbound", "packages/cli/src", "packages/embedded/src"],
+  fetch: [
+    "packages/platform/src/outbound",
+    "packages/testkit/src",
+    "packages/cli/src",
+    "packages/embedded/src",
+  ],
   setTimeout: [
     "packages/platform/src/jobs",
     "packages/platform/src/host",

@@ -46,7 +46,7 @@ function roles(pack: Package, source: Source): Finding[] {
         found.push(finding("roles", file, item.line, "a .sql.ts file knows neither HTTP nor jobs"));
   if (file.endsWith(".http.ts"))
     for (const item of source.imports)
-      if (/\.sql\.ts$/.test(item.from) && !item.typeOnly)
+      if (item.from.endsWith(".sql.ts") && !item.typeOnly)
         found.push(
           finding("roles", file, item.line, "a route calls its room's operations, not its statements"),
         );

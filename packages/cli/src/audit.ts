@@ -11,8 +11,8 @@ import {
 import { AuditPage, AuditVerification } from "@remit/protocol/contracts";
 import { settle, sha256 } from "@remit/protocol/node";
 import { bad, good, print, printJson } from "./output.ts";
-import type { Where } from "./program.ts";
 import { getJson, withInstance } from "./running/index.ts";
+import type { Where } from "./where.ts";
 
 export type AuditReport = {
   readonly verified: boolean;

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { type DevFile, readDevFile, runningIn } from "@remit/embedded";
 import { bad, good, print, printJson } from "./output.ts";
-import type { Where } from "./program.ts";
+import type { Where } from "./where.ts";
 
 type Finding = {
   readonly check: string;

@@ -1,8 +1,8 @@
 import type { DevFile } from "@remit/embedded";
 import { LedgerCheck } from "@remit/protocol/contracts";
 import { bad, good, print, printJson } from "./output.ts";
-import type { Where } from "./program.ts";
 import { getJson, withInstance } from "./running/index.ts";
+import type { Where } from "./where.ts";
 
 export const readLedgerCheck = async (dev: DevFile): Promise<LedgerCheck> =>
   LedgerCheck.parse(await getJson(dev, dev.billing, "/api/v1/ledger/check"));

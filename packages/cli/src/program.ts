@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import manifest from "../package.json" with { type: "json" };
 import { verifyAudit } from "./audit.ts";
 import { demo } from "./demo/index.ts";
 import { doctor } from "./doctor.ts";
@@ -7,11 +6,7 @@ import { checkLedger } from "./ledger.ts";
 import { failWith } from "./output.ts";
 import { start } from "./start.ts";
 import { verify } from "./verify.ts";
-
-export const version = manifest.version;
-
-/** Where an instance keeps its data, and what every command about it may be told. */
-export type Where = { readonly dataDir: string; readonly portBase?: number; readonly json?: boolean };
+import { version, type Where } from "./where.ts";
 
 /** The command `remit`. Exit codes: 0 done, 1 failed or not verified, 2 wrong usage. */
 export function createProgram(): Command {

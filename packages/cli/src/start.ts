@@ -1,6 +1,6 @@
 import { type DevFile, logsAt, runEmbedded } from "@remit/embedded";
 import { bold, faint, note, print } from "./output.ts";
-import { version, type Where } from "./program.ts";
+import { version, type Where } from "./where.ts";
 
 type Level = Parameters<typeof logsAt>[0];
 

@@ -13,7 +13,7 @@ import {
 } from "@remit/protocol";
 import { verifyReceipt } from "@remit/protocol/node";
 import { good, print, printJson } from "./output.ts";
-import type { Where } from "./program.ts";
+import type { Where } from "./where.ts";
 
 /** Checks a receipt with the issuer's keys: from a file, as kept by an earlier command, or fetched and kept now. */
 export async function verify(argument: string, options: Where & { readonly keys?: string }): Promise<void> {

@@ -182,22 +182,29 @@ type MerchantClient = { readonly clientId: string; readonly keys: ClientKeys };
 
 async function registerMerchant(seeding: Seeding, clientId: string, keys: ClientKeys): Promise<string> {
   const { gateway } = seeding.origins;
-  const merchant = await callDirectory(seeding, { clientId, keys }, "/api/v1/merchants", {
-    display_name: "Demo Research Ltd",
-    origin: gateway,
-    client_id: clientId,
-    jwks_uri: `${gateway}/.well-known/jwks.json`,
-    catalogue_uri: `${gateway}/.well-known/oid4ac-catalog`,
-    country: "NL",
-    currencies: ["USD"],
-    categories: ["research"],
-    rails: ["card"],
-  });
+  const merchant = await callDirectory(
+    seeding,
+    { clientId, keys },
+    {
+      path: "/api/v1/merchants",
+      body: {
+        display_name: "Demo Research Ltd",
+        origin: gateway,
+        client_id: clientId,
+        jwks_uri: `${gateway}/.well-known/jwks.json`,
+        catalogue_uri: `${gateway}/.well-known/oid4ac-catalog`,
+        country: "NL",
+        currencies: ["USD"],
+        categories: ["research"],
+        rails: ["card"],
+      },
+    },
+  );
   return member(merchant, "id");
 }
 
 async function verifyMerchant(seeding: Seeding, id: string, client: MerchantClient): Promise<true> {
-  const merchant = await callDirectory(seeding, client, `/api/v1/merchants/${id}/verify`, {});
+  const merchant = await callDirectory(seeding, client, { path: `/api/v1/merchants/${id}/verify`, body: {} });
   if (member(merchant, "verification_status") !== "verified")
     throw new Error("the demo merchant's origin is not verified");
   return true;
@@ -206,8 +213,7 @@ async function verifyMerchant(seeding: Seeding, id: string, client: MerchantClie
 async function callDirectory(
   seeding: Seeding,
   client: MerchantClient,
-  path: string,
-  body: object,
+  { path, body }: { readonly path: string; readonly body: object },
 ): Promise<object> {
   const { issuer, directory } = seeding.origins;
   const outbound = createOutbound({

@@ -42,7 +42,7 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
   const close = (): Promise<void> => closeAll(opened, options.log("embedded"));
   try {
     const instance = await takeInstance(options.dataDir, options.portBase);
-    opened.push({ name: "instance", close: instance.release });
+    opened.push({ name: "instance", close: () => instance.release() });
     const ports = portsOf(instance.portBase);
     progress("database");
     const databases = await startDatabases({
@@ -50,7 +50,7 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
       databaseUrl: options.databaseUrl,
       log: options.log("postgres"),
     });
-    opened.push({ name: "database", close: databases.stop });
+    opened.push({ name: "database", close: () => databases.stop() });
     progress("services");
     const running = await startServices({
       ...options,

@@ -6,9 +6,9 @@ import { verifyReceipt } from "@remit/protocol/node";
 import { type AuditReport, readAuditReport } from "../audit.ts";
 import { readLedgerCheck } from "../ledger.ts";
 import { bad, good, print, printJson } from "../output.ts";
-import { version, type Where } from "../program.ts";
 import { getJson, withInstance } from "../running/index.ts";
 import { keepKeys } from "../verify.ts";
+import { version, type Where } from "../where.ts";
 import { type Consent, consentByDemoPrincipal, consentByYou } from "./browser.ts";
 import { createStory, type Step, type Story } from "./story.ts";
 

@@ -3,7 +3,7 @@ import path from "node:path";
 import { type DevFile, freePortBase, logsAt, readDevFile, runningIn, startEmbedded } from "@remit/embedded";
 import { isJsonObject, type JsonObject } from "@remit/protocol";
 import { faint, note } from "../output.ts";
-import { version, type Where } from "../program.ts";
+import { version, type Where } from "../where.ts";
 
 const requestTimeoutMs = 30_000;
 
@@ -62,7 +62,9 @@ export async function getJson(dev: DevFile, origin: string, pathAndQuery: string
       signal: AbortSignal.timeout(requestTimeoutMs),
     }),
   );
-  const headers = { authorization: `Bearer ${String(token["access_token"])}` };
+  const accessToken = token["access_token"];
+  if (typeof accessToken !== "string") throw new Error("the authorization server gave no token");
+  const headers = { authorization: `Bearer ${accessToken}` };
   return objectFrom(
     await fetch(origin + pathAndQuery, { headers, signal: AbortSignal.timeout(requestTimeoutMs) }),
   );
@@ -71,10 +73,11 @@ export async function getJson(dev: DevFile, origin: string, pathAndQuery: string
 async function objectFrom(response: Response): Promise<JsonObject> {
   const answer: unknown = await response.json();
   if (response.ok && isJsonObject(answer)) return answer;
-  const why = isJsonObject(answer)
-    ? (answer["detail"] ?? answer["title"] ?? answer["error_description"] ?? answer["error"])
-    : undefined;
+  const words = isJsonObject(answer)
+    ? [answer["detail"], answer["title"], answer["error_description"], answer["error"]]
+    : [];
+  const why = words.find((word) => typeof word === "string");
   throw new Error(
-    `${new URL(response.url).pathname} answered ${response.status}${why === undefined ? "" : `: ${String(why)}`}`,
+    `${new URL(response.url).pathname} answered ${response.status}${why === undefined ? "" : `: ${why}`}`,
   );
 }

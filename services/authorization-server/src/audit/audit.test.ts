@@ -7,7 +7,7 @@ import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { newEvent, type RemitEvent } from "@remit/protocol";
 import { type TestDatabase, testClock, testDatabase } from "@remit/testkit";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createFileAnchor } from "./anchor.ts";
 import { type AuditDeps, readEntries, sequence, signCheckpoint } from "./audit.ts";
 import { createAuditRecorder } from "./recorder.ts";
