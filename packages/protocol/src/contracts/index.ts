@@ -3,6 +3,7 @@ export * from "./charges.ts";
 export * from "./ledger.ts";
 export * from "./mandates.ts";
 export * from "./merchants.ts";
+export * from "./oauth.ts";
 export * from "./payments.ts";
 export * from "./problem.ts";
 export * from "./setup-tokens.ts";

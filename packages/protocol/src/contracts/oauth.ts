@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { PublicJwkBody } from "./merchants.ts";
+
+// What the authorization server's OAuth core serves is no declared route; this is what clients may rely on, and a test
+// compares it with the running server.
+
+const Url = z.url();
+const Names = z.array(z.string());
+
+/** GET /.well-known/oauth-authorization-server (RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, RFC 9396 §10, RFC 9449 §5.1). */
+export const ServerMetadata = z.looseObject({
+  issuer: Url,
+  authorization_endpoint: Url,
+  pushed_authorization_request_endpoint: Url,
+  token_endpoint: Url,
+  revocation_endpoint: Url,
+  registration_endpoint: Url,
+  jwks_uri: Url,
+  require_pushed_authorization_requests: z.literal(true),
+  authorization_response_iss_parameter_supported: z.literal(true),
+  scopes_supported: Names,
+  response_types_supported: z.tuple([z.literal("code")]),
+  grant_types_supported: Names,
+  code_challenge_methods_supported: z.tuple([z.literal("S256")]),
+  token_endpoint_auth_methods_supported: Names,
+  token_endpoint_auth_signing_alg_values_supported: Names,
+  dpop_signing_alg_values_supported: Names,
+  authorization_details_types_supported: Names,
+});
+export type ServerMetadata = z.infer<typeof ServerMetadata>;
+
+/** GET /oauth/jwks.json and /.well-known/jwks.json (RFC 7517 §5). */
+export const ServerJwks = z.object({ keys: z.array(PublicJwkBody).min(1) });
+
+/** 201 of POST /oauth/par (RFC 9126 §2.2). */
+export const PushedRequest = z.strictObject({
+  request_uri: z.string().regex(/^urn:ietf:params:oauth:request_uri:/),
+  expires_in: z.literal(60),
+});
+export type PushedRequest = z.infer<typeof PushedRequest>;
+
+/** 200 of POST /oauth/token (RFC 6749 §5.1, RFC 9449 §5). `mandate_jwt` comes with a code that granted a mandate. */
+export const TokenBody = z.looseObject({
+  access_token: z.string(),
+  token_type: z.enum(["DPoP", "Bearer"]),
+  expires_in: z.int().min(1).max(900),
+  scope: z.string().optional(),
+  refresh_token: z.string().optional(),
+  mandate_jwt: z.string().optional(),
+});
+export type TokenBody = z.infer<typeof TokenBody>;
+
+/** A refusal of an OAuth endpoint (RFC 6749 §5.2). */
+export const OAuthErrorBody = z.looseObject({
+  error: z.string().regex(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/),
+  error_description: z.string().optional(),
+});
+export type OAuthErrorBody = z.infer<typeof OAuthErrorBody>;
