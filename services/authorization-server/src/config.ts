@@ -10,6 +10,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   /** Origins of the services a charge needs. */
   readonly billing: string;
   readonly directory: string;
+  /** How long a request that drives a charge is left alone before recovery, or the same request again, takes over; 10 s. */
+  readonly chargeLeaseMs?: number;
 };
 
 const peerPattern = /^([a-z][a-z0-9-]{0,31})=(https?:\/\/[^,]+)$/;
@@ -43,6 +45,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       REMIT_PEERS: peersText,
       REMIT_BILLING_ORIGIN: origin,
       REMIT_DIRECTORY_ORIGIN: origin,
+      REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
     },
     env,
   );
@@ -51,6 +54,9 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     peers: settings.REMIT_PEERS,
     billing: new URL(settings.REMIT_BILLING_ORIGIN).origin,
     directory: new URL(settings.REMIT_DIRECTORY_ORIGIN).origin,
+    ...(settings.REMIT_CHARGE_LEASE_MS === undefined
+      ? {}
+      : { chargeLeaseMs: settings.REMIT_CHARGE_LEASE_MS }),
   });
   return { config, logLevel: settings.REMIT_LOG_LEVEL, failpoint: settings.REMIT_FAILPOINT };
 }

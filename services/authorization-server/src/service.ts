@@ -249,12 +249,13 @@ async function mountCharges(
     mint: mintOwnToken({ keys, issuer, livemode, clock }),
   });
   const receipts = createReceipts({ db, issuer, keys, clock });
+  const leaseMs = config.chargeLeaseMs;
   const charges = createCharges({
-    ...{ db, issuer, livemode, clock, log, keys, mandates, receipts },
+    ...{ leaseMs, db, issuer, livemode, clock, log, keys, mandates, receipts },
     billing: createBilling({ peer, origin: config.billing, issuer, keys, clock, log }),
     merchants: createMerchants({ outbound, directory: config.directory, clock }),
   });
-  http.add(...chargeRoutes({ db, clock, charges }), ...receiptRoutes(receipts));
+  http.add(...chargeRoutes({ db, clock, charges, leaseMs }), ...receiptRoutes(receipts));
   chargeJobs(jobs, charges);
 }
 

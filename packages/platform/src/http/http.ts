@@ -70,6 +70,7 @@ export function createHttp(options: HttpOptions): Http {
       register(app, edge, { declared, mounts });
       const origin = await bind(options, () => app.listen({ host: options.host, port: options.port }));
       if (options.metricsPort !== undefined) metricsServer = await serveMetrics(options, options.metricsPort);
+      options.log.info({ origin: options.origin, bound: origin }, "listening");
       return origin;
     },
     async close() {

@@ -1,4 +1,4 @@
-import { type Clock, secondMs, toRfc3339 } from "@remit/kernel";
+import { type Clock, toRfc3339 } from "@remit/kernel";
 import { type Caller, type Route, route } from "@remit/platform/http";
 import { idempotent } from "@remit/platform/idempotency";
 import type { Database } from "@remit/platform/sql";
@@ -15,7 +15,7 @@ import {
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 import type { ChargeSide, Charges, OwnCharge, ShownCharge } from "./charges.operations.ts";
-import { type Charge, isUnderWay } from "./charges.ts";
+import { type Charge, chargeLeaseMs, isUnderWay } from "./charges.ts";
 
 const Path = z.strictObject({ id: idOf("charge") });
 const Page = z.strictObject({
@@ -23,10 +23,13 @@ const Page = z.strictObject({
   cursor: idOf("charge").optional(),
 });
 
-// A handler that died leaves the key free after this; two that run at once meet at the charge's own row.
-const leaseMs = 10 * secondMs;
-
-type Deps = { readonly db: Database; readonly clock: Clock; readonly charges: Charges };
+type Deps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly charges: Charges;
+  /** A handler that died leaves the key free after this; two that run at once meet at the charge's own row. */
+  readonly leaseMs?: number | undefined;
+};
 type Body = z.input<typeof ChargeBody>;
 
 /** The charge API: merchants move their own charges; payers and agents read theirs. */
@@ -45,7 +48,7 @@ type Keyed = {
 
 /** Runs the work once per key; what is still open or was declined is refused and may be asked again. */
 async function once(
-  { db, clock, charges }: Deps,
+  { db, clock, charges, leaseMs = chargeLeaseMs }: Deps,
   { call, name }: { call: Keyed; name: string },
   work: () => Promise<Charge>,
 ): Promise<{ body: Body; headers: Record<string, string> }> {

@@ -34,6 +34,8 @@ export type ChargesDeps = {
   readonly receipts: Receipts;
   readonly billing: Billing;
   readonly merchants: Merchants;
+  /** How long whoever drives a charge is left alone with it; 10 s by default. */
+  readonly leaseMs?: number | undefined;
 };
 
 /** A charge of one merchant's client; another's is as unknown as none. */

@@ -258,8 +258,11 @@ export function lookAgainAt(since: Instant, now: Instant): Instant {
 /** Queue of the jobs by which recovery looks at charges; a job's key is the charge's id. */
 export const chargesQueue = "charges";
 
-/** When recovery first looks at a charge: its driver is given this long. */
-export const firstLookAfterMs = 10 * secondMs;
+/** How long whoever drives a charge is left alone with it: then recovery looks, and the same request may take over. */
+export const chargeLeaseMs = 10 * secondMs;
+
+/** When recovery first looks at a charge that was set on its way now. */
+export const firstLook = (now: Instant, leaseMs: number = chargeLeaseMs): Instant => after(now, leaseMs);
 
 export const serveByMsDefault = minuteMs;
 export const captureByMsMax = 6 * 24 * hourMs;

@@ -3,7 +3,7 @@ import { failpoint } from "@remit/platform/failpoint";
 import { type AccessTokenClaims, Problem } from "@remit/protocol";
 import type { CreateCharge } from "@remit/protocol/contracts";
 import type { ChargesDeps } from "./charges.operations.ts";
-import { type Charge, captureByMsMax, serveByMsDefault } from "./charges.ts";
+import { type Charge, captureByMsMax, firstLook, serveByMsDefault } from "./charges.ts";
 import { cross } from "./crossing.ts";
 import { type Evidence, presentedAt, verifyEvidence } from "./evidence.ts";
 import { claimOf, firstBy, holdFor } from "./hold-charge.ts";
@@ -36,7 +36,7 @@ export async function createCharge(
   }
   const { payer, charge } = await chargeOf(deps, { evidence, merchant, request, now });
   const created = await cross(deps.db, { payer, payee: merchant.tenant }, (crossing) =>
-    holdFor(crossing, { charge, evidence, merchant, now }),
+    holdFor(crossing, { charge, evidence, merchant, now, firstLook: firstLook(now, deps.leaseMs) }),
   );
   if (created.first) {
     await failpoint("charge.held");

@@ -1,4 +1,4 @@
-import { after, type Instant, parseId, toBudgetUnits } from "@remit/kernel";
+import { type Instant, parseId, toBudgetUnits } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import { admits, mandateValidUntil, Problem } from "@remit/protocol";
@@ -13,7 +13,7 @@ import {
 } from "../mandates/index.ts";
 import { isTokenLive } from "../tokens/index.ts";
 import * as rows from "./charges.sql.ts";
-import { type Charge, chargesQueue, firstLookAfterMs } from "./charges.ts";
+import { type Charge, chargesQueue } from "./charges.ts";
 import type { Crossing } from "./crossing.ts";
 import type { Evidence } from "./evidence.ts";
 import { insertMerchantCharge } from "./merchant-charges.sql.ts";
@@ -24,6 +24,8 @@ export type Holding = {
   readonly evidence: Evidence;
   readonly merchant: Merchant;
   readonly now: Instant;
+  /** When recovery first looks at the charge: its driver is given until then. */
+  readonly firstLook: Instant;
 };
 
 /**
@@ -55,8 +57,7 @@ export async function holdFor(
   });
   await rows.insertCharge(tx, charge);
   const look = { charge: charge.id, tenant: charge.payer };
-  const runAt = after(now, firstLookAfterMs);
-  await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt });
+  await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt: holding.firstLook });
   await insertMerchantCharge(await crossing.payee(), charge);
   await crossing.record({
     type: "charge.held",

@@ -1,10 +1,10 @@
-import { after, newId } from "@remit/kernel";
+import { newId } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import { Problem } from "@remit/protocol";
 import { merchantOf } from "./capture-charge.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
-import { type Charge, chargesQueue, firstLookAfterMs, refundable } from "./charges.ts";
+import { type Charge, chargesQueue, firstLook, refundable } from "./charges.ts";
 import { cross } from "./crossing.ts";
 import { drive } from "./drive.ts";
 import { chargeNow, transitWithin } from "./transitions.ts";
@@ -45,7 +45,7 @@ const begin = (deps: ChargesDeps, of: Charge, order: RefundOrder): Promise<Charg
       queue: chargesQueue,
       key: charge.id,
       payload: look,
-      runAt: after(now, firstLookAfterMs),
+      runAt: firstLook(now, deps.leaseMs),
     });
     return transitWithin(deps, crossing, {
       from: charge,
