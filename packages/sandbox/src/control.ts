@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { type FailureSwitch, type Failures, failureActions } from "./failures.ts";
+import { type Failures, failureActions } from "./failures.ts";
 import { type Account, StripeRefusal } from "./stripe/index.ts";
-import { type Upstream, type UpstreamSwitch, upstreamAnswers } from "./upstream.ts";
+import { type Upstream, upstreamAnswers } from "./upstream.ts";
 
 export type ControlAnswer = { readonly status: number; readonly body: unknown };
 export type ControlRequest = {
@@ -48,7 +48,7 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
       return ok({ data: deps.failures.list() });
     case "POST /sandbox/failures":
       return parsed(Failure, request.body, (failure) => {
-        deps.failures.set(defined<FailureSwitch>(failure));
+        deps.failures.set(failure);
         return ok({ data: deps.failures.list() });
       });
     case "DELETE /sandbox/failures":
@@ -64,13 +64,11 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
       return ok({ calls: deps.upstream.calls() });
     case "POST /sandbox/upstream":
       return parsed(UpstreamBody, request.body, (to) => {
-        deps.upstream.set(defined<UpstreamSwitch>(to));
+        deps.upstream.set(to);
         return ok({ calls: deps.upstream.calls() });
       });
     case "POST /sandbox/webhooks":
-      return parsed(Endpoint, request.body, async (endpoint) =>
-        ok(await deps.account.addEndpoint(defined<{ url: string; secret?: string }>(endpoint))),
-      );
+      return parsed(Endpoint, request.body, async (endpoint) => ok(await deps.account.addEndpoint(endpoint)));
     default:
       return authenticated(deps, request);
   }
@@ -110,12 +108,6 @@ const intentsOf = (account: Account, query: URLSearchParams) =>
     );
 
 const ok = (body: unknown): ControlAnswer => ({ status: 200, body });
-
-/** Drops members that are undefined, so that absent stays absent. */
-function defined<T extends object>(value: object): T {
-  // What zod parsed has the members of T; only `undefined` stands where T says absent.
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T;
-}
 
 async function parsed<T>(
   schema: z.ZodType<T>,

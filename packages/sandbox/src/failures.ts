@@ -21,22 +21,22 @@ export const failureActions = [
 export type FailureAction = (typeof failureActions)[number];
 
 export type FailureMatch = {
-  readonly method?: string;
+  readonly method?: string | undefined;
   /** A path, or its beginning when it ends in `*`. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** `payment_intents.capture` and the like. */
-  readonly operation?: string;
+  readonly operation?: string | undefined;
   /** Only the n-th matching call from now on, counted from 1. */
-  readonly nth?: number;
+  readonly nth?: number | undefined;
 };
 
 export type FailureSwitch = {
   readonly match: FailureMatch;
   readonly action: FailureAction;
   /** How often it fires; once when not said. */
-  readonly times?: number;
-  readonly delay_ms?: number;
-  readonly decline_code?: string;
+  readonly times?: number | undefined;
+  readonly delay_ms?: number | undefined;
+  readonly decline_code?: string | undefined;
 };
 
 export type FailedCall = { readonly method: string; readonly path: string; readonly operation: string };

@@ -43,6 +43,10 @@ const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => (error instanceof Stripe.errors.StripeError ? (error.code ?? error.type) : error),
   );
 
+const unknownToStripe: object = { frobnicate: "x" };
+const idOf = (reference: string | { id: string } | null): string =>
+  typeof reference === "string" ? reference : (reference?.id ?? "");
+
 async function enrolled(card = "pm_card_visa") {
   const customer = await stripe.customers.create({ metadata: { tenant: "org" } });
   const setup = await stripe.setupIntents.create({
@@ -126,8 +130,8 @@ describe("the sandbox behaves as Stripe does", () => {
     const asks = await stripe.paymentIntents.create({
       amount: 900,
       currency: "eur",
-      customer: String(done.customer),
-      payment_method: String(done.payment_method),
+      customer: idOf(done.customer),
+      payment_method: idOf(done.payment_method),
       capture_method: "manual",
     });
     expect(await codeOf(stripe.paymentIntents.confirm(asks.id, { off_session: true }))).toBe(
@@ -151,9 +155,7 @@ describe("the sandbox behaves as Stripe does", () => {
       "amount_too_small",
     );
     expect(
-      await codeOf(
-        stripe.paymentIntents.create({ amount: 50, currency: "jpy", ...of, ...{ frobnicate: "x" } }),
-      ),
+      await codeOf(stripe.paymentIntents.create({ amount: 50, currency: "jpy", ...of, ...unknownToStripe })),
     ).toBe("parameter_unknown");
     expect(await codeOf(stripe.paymentIntents.retrieve("pi_none"))).toBe("resource_missing");
     const other = await stripe.customers.create({});
@@ -164,7 +166,7 @@ describe("the sandbox behaves as Stripe does", () => {
 
   test("a lost create is found by customer and time", async () => {
     const created = await intent();
-    const customer = String(created.customer);
+    const customer = idOf(created.customer);
     const listed = await stripe.paymentIntents.list({
       customer,
       created: { gte: created.created - 1 },
@@ -272,8 +274,8 @@ describe("Stripe does not forget", () => {
       {
         amount: 2500,
         currency: "usd",
-        customer: String(created.customer),
-        payment_method: String(created.payment_method),
+        customer: idOf(created.customer),
+        payment_method: idOf(created.payment_method),
         capture_method: "manual",
         metadata: { charge: "chg_1" },
       },

@@ -68,7 +68,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     publish,
     ...(options.secretKey === undefined ? {} : { secretKey: options.secretKey }),
   });
-  const undelivered = restore(account, upstream.restore, lines);
+  const undelivered = restore(account, (calls) => upstream.restore(calls), lines);
   const server = sandboxServer({
     account,
     failures,

@@ -7,7 +7,7 @@ import {
 } from "node:http";
 import { request as requestOverTls } from "node:https";
 import { type ControlDeps, control } from "./control.ts";
-import type { Send } from "./stripe/webhooks.ts";
+import type { Send } from "./stripe/index.ts";
 import { report } from "./upstream.ts";
 
 export type ServerDeps = ControlDeps & {

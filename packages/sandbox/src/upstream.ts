@@ -3,8 +3,8 @@ export const upstreamAnswers = ["ok", "500", "404", "reset", "hang", "slow"] as 
 export type UpstreamAnswer = (typeof upstreamAnswers)[number];
 export type UpstreamSwitch = {
   readonly answer: UpstreamAnswer;
-  readonly times?: number;
-  readonly delay_ms?: number;
+  readonly times?: number | undefined;
+  readonly delay_ms?: number | undefined;
 };
 
 /** The demo merchant: sells one small report and counts how often it was made. */

@@ -91,7 +91,7 @@ export function switchesOf(
     },
     heal: async () => void (await call("DELETE", "/sandbox/failures")),
     requests: (operation) => list(`/sandbox/requests?operation=${operation}`),
-    paymentIntents: (query = {}) => list(`/sandbox/payment_intents?${new URLSearchParams(query)}`),
+    paymentIntents: (query = {}) => list(`/sandbox/payment_intents?${new URLSearchParams(query).toString()}`),
     upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),
     upstreamCalls: async () => ((await call("GET", "/sandbox/upstream")) as { calls: number }).calls,
     authenticate: async (id) => void (await call("POST", `/sandbox/setup_intents/${id}/authenticate`, {})),

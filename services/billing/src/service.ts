@@ -1,11 +1,11 @@
 import { type Clock, systemClock } from "@remit/kernel";
-import { createHttp, type Route, resourceServer, route } from "@remit/platform/http";
+import { createHttp, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
-import { createPeer, forwardEvents, loadPeerKeys, type PeerKeys } from "@remit/platform/peers";
+import { createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
 import {
   assertSafeRole,
   type Database,
@@ -15,9 +15,9 @@ import {
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { createCardEngine, openStripe } from "@remit/rails/card";
-import { z } from "zod";
 import { type BillingConfig, leaseMs, revealed, stripeTimeoutMs } from "./config.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
+import { jwksRoute } from "./jwks.http.ts";
 import { ledgerRoutes } from "./ledger/index.ts";
 import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
 import { stripeRoutes } from "./stripe/index.ts";
@@ -163,17 +163,3 @@ async function httpOf({ config, clock, log, db, outbound }: Parts) {
     ready: { database: () => db.ping() },
   });
 }
-
-const jwksRoute = ({ jwks }: PeerKeys): Route =>
-  route({
-    method: "GET",
-    path: "/.well-known/jwks.json",
-    summary: "The key with which billing authenticates itself.",
-    needs: "public",
-    answers: { 200: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }) },
-    handle: () => ({
-      status: 200,
-      body: { keys: jwks.keys.map((key) => ({ ...key })) },
-      headers: { "Cache-Control": "public, max-age=300" },
-    }),
-  });

@@ -75,7 +75,7 @@ export type Account = {
   /** All objects of a kind, oldest first. */
   all<N extends ResourceName>(object: N): ResourceOf<N>[];
   requests(): readonly SeenRequest[];
-  addEndpoint(of: { url: string; secret?: string }): Promise<WebhookEndpoint>;
+  addEndpoint(of: { url: string; secret?: string | undefined }): Promise<WebhookEndpoint>;
   /** The cardholder confirms a setup that waits for it. */
   authenticate(setupIntent: string): Promise<SetupIntent>;
 };

@@ -8,4 +8,4 @@ export {
 } from "./account.ts";
 export { StripeRefusal } from "./refusal.ts";
 export type { Event, PaymentIntent, WebhookEndpoint } from "./resources.ts";
-export { createDeliveries, type Deliveries, signatureOf, wants } from "./webhooks.ts";
+export { createDeliveries, type Deliveries, type Send, signatureOf, wants } from "./webhooks.ts";

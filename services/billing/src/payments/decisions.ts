@@ -42,8 +42,15 @@ export function decide(payment: Payment, standing: Standing): Decision {
     case "authorized":
     case "requires_action":
       return afterHint(payment, standing);
-    default:
+    // What has ended is not asked about; a refund has a decision of its own.
+    case "captured":
+    case "declined":
+    case "refunded":
+    case "refunding":
+    case "released":
       return contradiction;
+    default:
+      return unreachable(payment.state);
   }
 }
 

@@ -56,7 +56,7 @@ function setupOf(intent: Stripe.SetupIntent): Setup {
   const method = intent.payment_method;
   if (intent.status === "requires_action")
     return { kind: "asks_holder", setup: intent.id, clientSecret: intent.client_secret ?? "" };
-  if (intent.status !== "succeeded" || typeof method !== "object" || method?.card == null)
+  if (intent.status !== "succeeded" || typeof method !== "object" || method?.card === undefined)
     return { kind: "failed", setup: intent.id };
   return {
     kind: "saved",
