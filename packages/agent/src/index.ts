@@ -8,7 +8,9 @@ export {
   keyOfPair,
   makeKeys,
   type Registration,
+  type RegistrationRequest,
   registerAgent,
+  registerKeys,
 } from "./identity/index.ts";
 export type { HeldMandate, MandateStore, MandateWish, PendingMandate } from "./mandates/index.ts";
 export type { Paid, SpendLimits } from "./paying/index.ts";

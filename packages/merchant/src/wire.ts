@@ -1,4 +1,5 @@
 import {
+  concatBytes,
   isJsonObject,
   isProblemCode,
   type Json,
@@ -13,18 +14,25 @@ import {
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 const timeoutMs = 30_000;
-const bytesMax = 2 * 1024 * 1024;
 
 /** Fetches without following redirects (they would carry credentials elsewhere), in bounded time. */
 export const send = (fetchAny: Fetch, url: string, init: RequestInit): Promise<Response> =>
   fetchAny(url, { redirect: "manual", signal: AbortSignal.timeout(timeoutMs), ...init });
 
-/** The body, up to 2 MiB. */
-export async function bytesOf(response: Response): Promise<Uint8Array> {
-  const length = Number(response.headers.get("content-length") ?? 0);
-  const bytes = length > bytesMax ? undefined : new Uint8Array(await response.arrayBuffer());
-  if (bytes === undefined || bytes.length > bytesMax) throw new Problem("payload_too_large");
-  return bytes;
+/** The body, up to so many bytes; more is refused before it is held in memory. */
+export async function bytesOf(response: Response, bytesMax = 2 * 1024 * 1024): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+    length += part.value.length;
+    if (length > bytesMax) {
+      await reader?.cancel();
+      throw new Problem("payload_too_large", { detail: "The answer is too large." });
+    }
+    parts.push(part.value);
+  }
+  return concatBytes(...parts);
 }
 
 /** The JSON of an answer below 300; else the refusal it holds. */

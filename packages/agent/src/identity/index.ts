@@ -1,4 +1,4 @@
 export { type AgentKey, type AgentKeys, keyOf, keyOfPair, makeKeys } from "./keys.ts";
-export { type Registration, registerAgent } from "./register.ts";
+export { type Registration, type RegistrationRequest, registerAgent, registerKeys } from "./register.ts";
 export { AgentRefused, createSession, type Session, tokenOf } from "./session.ts";
-export { createWire, type Exchange, type Fetch, type Wire } from "./wire.ts";
+export { bytesOf, createWire, type Exchange, type Fetch, type Wire } from "./wire.ts";

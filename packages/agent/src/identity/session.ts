@@ -12,7 +12,7 @@ import {
 } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/web";
 import type { AgentKey, AgentKeys } from "./keys.ts";
-import type { Wire } from "./wire.ts";
+import { bytesOf, type Wire } from "./wire.ts";
 
 /** What the authorization server says of itself (RFC 8414), as far as an agent needs it. */
 export type Endpoints = {
@@ -230,9 +230,10 @@ export function tokenOf(answer: JsonObject, now: Instant): TokenAnswer {
   };
 }
 
-async function jsonOf(response: Response): Promise<JsonObject | undefined> {
+/** The JSON object of an answer, if it is one. */
+export async function jsonOf(response: Response): Promise<JsonObject | undefined> {
   try {
-    const value = parseJson(await response.text());
+    const value = parseJson(await bytesOf(response));
     return isJsonObject(value) ? value : undefined;
   } catch {
     return undefined;
@@ -240,7 +241,7 @@ async function jsonOf(response: Response): Promise<JsonObject | undefined> {
 }
 
 /** The server's own refusal, with its words; `private` keeps which endpoint answered. */
-function refusalOf(response: Response, answer: JsonObject | undefined): AgentRefused {
+export function refusalOf(response: Response, answer: JsonObject | undefined): AgentRefused {
   const code = answer?.["error"] ?? answer?.["code"];
   const words = answer?.["error_description"] ?? answer?.["detail"];
   return new AgentRefused(

@@ -1,3 +1,5 @@
+import { concatBytes, Problem } from "@remit/protocol";
+
 /** One HTTP message and its answer, as they went over the wire; bodies as text. */
 export type Exchange = {
   readonly step: string;
@@ -32,6 +34,22 @@ export function createWire(fetchAny: Fetch, observe?: (exchange: Exchange) => vo
       return response;
     },
   };
+}
+
+/** The body, up to so many bytes; more is refused before it is held in memory. */
+export async function bytesOf(response: Response, bytesMax = 2 * 1024 * 1024): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+    length += part.value.length;
+    if (length > bytesMax) {
+      await reader?.cancel();
+      throw new Problem("payload_too_large", { detail: "The answer is too large." });
+    }
+    parts.push(part.value);
+  }
+  return concatBytes(...parts);
 }
 
 async function exchangeOf(

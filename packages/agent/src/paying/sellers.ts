@@ -1,6 +1,6 @@
 import { type Clock, type Instant, minuteMs, secondMs } from "@remit/kernel";
 import { keyIdOf, Problem, type PublicJwk, parseJson, parseJwks } from "@remit/protocol";
-import type { Wire } from "../identity/index.ts";
+import { bytesOf, type Wire } from "../identity/index.ts";
 
 /** The published keys of the merchants an agent buys from. */
 export type Sellers = {
@@ -35,7 +35,7 @@ export function createSellers({ wire, clock }: { readonly wire: Wire; readonly c
 async function fetchKeys(wire: Wire, origin: string): Promise<readonly PublicJwk[]> {
   const response = await wire.send("merchant keys", `${origin}/.well-known/jwks.json`, { method: "GET" });
   if (!response.ok) throw new Problem("offer_keyid_unknown", { detail: "The merchant publishes no keys." });
-  const keys = parseJwks(parseJson(await response.text(), { refuse: "offer_keyid_unknown" }));
+  const keys = parseJwks(parseJson(await bytesOf(response), { refuse: "offer_keyid_unknown" }));
   if (keys === undefined)
     throw new Problem("offer_keyid_unknown", { detail: "The merchant's keys cannot be read." });
   return keys;

@@ -48,7 +48,9 @@ function sameUrl(a: string, b: string): boolean {
 
 /** The key of that id; refused when the merchant publishes none. */
 export function offerKey(kid: string | undefined, keys: readonly PublicJwk[]): PublicJwk {
-  const key = keys.find((candidate) => candidate.kid !== undefined && candidate.kid === kid);
+  const key = keys.find(
+    (candidate) => candidate.kid !== undefined && candidate.kid === kid && candidate.use !== "enc",
+  );
   if (key === undefined) throw new Problem("offer_keyid_unknown");
   return key;
 }
