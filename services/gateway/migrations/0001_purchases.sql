@@ -15,7 +15,7 @@ create table claims (
   payer text not null collate "C",
   idempotency_key text collate "C",
   state text not null check (
-    state in ('claimed', 'charged', 'serving', 'served', 'capturing', 'captured', 'releasing', 'released')
+    state in ('claimed', 'serving', 'capturing', 'captured', 'releasing', 'released')
   ),
   -- Rises with each take-over: whoever had the claim before cannot move it any more.
   generation integer not null,

@@ -1,9 +1,9 @@
 import { dayMs, minuteMs } from "@remit/kernel";
-import { parseReceipt, parseSettleResponse, receiptOfSettled } from "@remit/protocol";
+import { base64, parseReceipt, parseSettleResponse, receiptOfSettled } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createAgent, startWorld, type World } from "./world.ts";
+import { createAgent, entryOf, startWorld, type World } from "./world.ts";
 
 let world: World;
 
@@ -104,6 +104,19 @@ describe("a purchase", () => {
     const plain = agent.payChallenge(await world.ask("/demo/report"));
     expect(plain.headers).toHaveProperty("Authorization");
     expect((await world.ask("/demo/report", { headers: plain.headers })).status).toBe(200);
+  });
+
+  test("by x402 v1, whose payload names the terms, works alike", async () => {
+    const entry = entryOf(await world.ask("/demo/report"));
+    const { presentation, accessToken } = createAgent(world).present(entry);
+    const { offer, merchant_nonce } = entry.extra;
+    const payload = { presentation, access_token: accessToken, offer, merchant_nonce };
+    const payment = { x402Version: 1, scheme: "mandate", network: entry.network, payload };
+    const headers = { "X-PAYMENT": base64.encode(JSON.stringify(payment)) };
+    const paid = await world.ask("/demo/report", { headers });
+    expect(paid.status).toBe(200);
+    const answer = JSON.parse(Buffer.from(String(paid.headers["x-payment-response"]), "base64").toString());
+    expect(answer).toMatchObject({ success: true, network: entry.network });
   });
 
   test("binds the body of the request", async () => {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { after, type Id, minuteMs, newId, toNumericDate } from "@remit/kernel";
+import { after, type Id, minuteMs, newId, systemClock, toNumericDate } from "@remit/kernel";
 import { createLog } from "@remit/platform/telemetry";
 import {
   type Challenge,
@@ -74,6 +74,7 @@ export type World = {
   readonly database: TestDatabase;
   readonly tenant: Id<"tenant">;
   readonly offersFile: string;
+  readonly dataDir: string;
   readonly gateway: Service;
   /** Where it listens. */
   readonly address: string;
@@ -95,7 +96,7 @@ export type Ask = {
 };
 
 /** Sends the target as it is written: a client that tidies paths up would hide what is tested. */
-async function send(address: string, target: string, more: Ask): Promise<Answer> {
+export async function send(address: string, target: string, more: Ask): Promise<Answer> {
   const { hostname, port } = new URL(address);
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const req = request({
@@ -113,10 +114,10 @@ async function send(address: string, target: string, more: Ask): Promise<Answer>
   return { status: res.statusCode ?? 0, headers: res.headers, body: Buffer.concat(chunks) };
 }
 
-export async function startWorld(): Promise<World> {
+export async function startWorld(options: { readonly realTime?: true } = {}): Promise<World> {
   const [issuer, upstream] = await Promise.all([startIssuer(), startUpstream()]);
   const database = await testDatabase({ service: "gateway", sources: migrations });
-  const clock = testClock();
+  const clock = options.realTime === true ? realClock() : testClock();
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-gateway-"));
   const offersFile = path.join(dataDir, "offers.json");
   const tenant = newId("tenant");
@@ -175,6 +176,7 @@ export async function startWorld(): Promise<World> {
     database,
     tenant,
     offersFile,
+    dataDir,
     offerKey,
     get gateway() {
       return running.gateway;
@@ -197,6 +199,9 @@ export async function startWorld(): Promise<World> {
     },
   };
 }
+
+/** For a gateway that is a process of its own: its time is everybody's. */
+const realClock = (): TestClock => ({ ...systemClock, advance: () => undefined, set: () => undefined });
 
 /** An agent with a mandate and a token for the shop. */
 export type Agent = {

@@ -3,18 +3,11 @@ import { Problem } from "@remit/protocol";
 import type { ChargeStatus } from "@remit/protocol/contracts";
 
 /**
- * Where a purchase is. Each state is written before what it names is done, so that after a crash the row says how far the
- * money may have come. `captured` and `released` are ends; the others end within their lease or are taken over.
+ * Where a purchase is: about to charge, to serve, to capture or to release, each written before it is done, so that after
+ * a crash the row says how far the money may have come. `captured` and `released` are ends; the others end within their
+ * lease or are taken over.
  */
-export type ClaimState =
-  | "claimed"
-  | "charged"
-  | "serving"
-  | "served"
-  | "capturing"
-  | "captured"
-  | "releasing"
-  | "released";
+export type ClaimState = "claimed" | "serving" | "capturing" | "captured" | "releasing" | "released";
 
 /** The first use of a payment credential, and all that is needed to finish what it paid for. */
 export type Claim = {

@@ -1,5 +1,4 @@
 import { Problem } from "@remit/protocol";
-import { sha256b64url } from "@remit/protocol/node";
 import { type Again, type Claim, claimOfPresentation, decideReplay, takeClaim } from "../claims/index.ts";
 import {
   type Credential,
@@ -10,6 +9,7 @@ import {
 import { openResponse } from "../responses/index.ts";
 import {
   claimFor,
+  digestOfCredential,
   digestOfRequest,
   type PaidRequest,
   type PurchaseDeps,
@@ -60,7 +60,7 @@ export function openCounter(deps: CounterDeps): Counter {
       const verified = await verify(deps, request, credential);
       if (!(verified instanceof Problem)) return await buy(request, { credential, verified });
       // A credential that has expired still fetches what it has paid for: who has its bytes is who paid.
-      const presentation = sha256b64url(credential.presentation);
+      const presentation = digestOfCredential(credential);
       const claim = await claimOfPresentation(deps.db, request.route.merchant.tenant, presentation);
       if (claim === undefined) throw verified;
       return await again(claim, { presentation, request: digestOfRequest(request) });

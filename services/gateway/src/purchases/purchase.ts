@@ -52,6 +52,10 @@ export const digestOfRequest = ({ method, url, bodySha256 }: PaidRequest): strin
     }),
   );
 
+/** Of the bytes as they came, presentation and token: who has both is who paid. */
+export const digestOfCredential = ({ presentation, accessToken }: Credential): string =>
+  sha256b64url(`${presentation}.${accessToken}`);
+
 /** The claim that a verified credential makes for a request, and what the charge API is to be told. */
 export function claimFor(
   request: PaidRequest,
@@ -64,7 +68,7 @@ export function claimFor(
     tenant: merchant.tenant,
     id: newId("claim"),
     credential: verified.credential,
-    presentation: sha256b64url(credential.presentation),
+    presentation: digestOfCredential(credential),
     request: digestOfRequest(request),
     merchant: merchant.id,
     route,
@@ -101,12 +105,9 @@ export async function purchase(
     await failpoint("gateway.claimed");
     const api = deps.charging.of(request.route.merchant);
     const charge = await hold(deps, api, { claim, order: started.order });
-    claim = await moveOn(deps, claim, { state: "charged", charge: charge.id });
+    const leaseMs = request.route.serveByS * secondMs + slackMs;
+    claim = await moveOn(deps, claim, { state: "serving", charge: charge.id, leaseMs });
     await failpoint("gateway.charged");
-    claim = await moveOn(deps, claim, {
-      state: "serving",
-      leaseMs: request.route.serveByS * secondMs + slackMs,
-    });
     await failpoint("gateway.serving");
     const answer = await serve(deps, request, { charge, payer: claim.payer }).catch((problem: unknown) =>
       asProblem(problem),
@@ -118,7 +119,6 @@ export async function purchase(
     }
     claim = await keep(deps, claim, answer);
     await failpoint("gateway.served");
-    claim = await moveOn(deps, claim, { state: "capturing" });
     await failpoint("gateway.capturing");
     claim = await capture(deps, api, { claim, charge: charge.id, digests: digestsOf(claim, answer) });
     await failpoint("gateway.captured");
@@ -203,10 +203,10 @@ const asProblem = (error: unknown): Problem => {
 const reasonOf = (answer: UpstreamAnswer | Problem): ReleaseCharge["reason"] =>
   answer instanceof Problem && answer.code === "upstream_timeout" ? "upstream_timeout" : "upstream_failed";
 
-/** Writes the whole answer down, in the transaction that says it was served. */
+/** Writes the whole answer down, in the transaction that says it will be captured. */
 const keep = (deps: PurchaseDeps, claim: Claim, answer: UpstreamAnswer): Promise<Claim> =>
   moveOn(deps, claim, {
-    state: "served",
+    state: "capturing",
     within: (tx) => keepResponse(tx, deps.keyring, { claim: claim.id, answer, now: deps.clock.now() }),
   });
 
@@ -244,11 +244,12 @@ export async function release(
   api: ChargeApi,
   { claim, reason }: { readonly claim: Claim; readonly reason: ReleaseCharge["reason"] },
 ): Promise<boolean> {
+  const { charge } = claim;
   const releasing = await moveOn(deps, claim, {
     state: "releasing",
+    ...(charge !== undefined && { charge }),
     within: (tx) => dropResponse(tx, claim.id),
   });
-  const { charge } = releasing;
   const outcome = charge === undefined ? undefined : await api.release(charge, reason, claim.id);
   if (outcome !== undefined && !(outcome.kind === "known" && isOver(outcome.charge))) {
     deps.log.warn({ claim: claim.id, outcome: outcome.kind }, "a charge could not be released yet");

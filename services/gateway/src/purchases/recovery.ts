@@ -77,7 +77,8 @@ async function act(
     case "capture":
       return await captureAgain(deps, api, known);
     case "release":
-      return await releaseNow(deps, api, known);
+      // M03, M04, M05: the buyer got nothing, so the buyer pays nothing.
+      return await release(deps, api, { claim: known, reason: "abandoned" });
     default:
       return unreachable(decision);
   }
@@ -98,15 +99,6 @@ async function captureAgain(
   if (outcome.kind !== "known" || outcome.charge.status !== "captured") return false;
   await settle(deps, claim, outcome.charge);
   return true;
-}
-
-/** M03, M04, M05: the buyer got nothing, so the buyer pays nothing. */
-async function releaseNow(deps: RecoveryDeps, api: ChargeApi, claim: Claim): Promise<boolean> {
-  const charged =
-    claim.state === "claimed" && claim.charge !== undefined
-      ? await moveOn(deps, claim, { state: "charged", charge: claim.charge })
-      : claim;
-  return await release(deps, api, { claim: charged, reason: "abandoned" });
 }
 
 function merchantOf(offers: Offers, claim: Claim): Merchant | undefined {
