@@ -115,6 +115,16 @@ create function tenants_of_agents_mandates(agent text) returns setof text
 language sql stable security definer as $$
   select distinct tenant_id from mandates where agent_id = agent and state = 'active'
 $$;
-do $$ begin
+revoke all on function tenants_of_agents_mandates(text) from public;
+grant execute on function tenants_of_agents_mandates(text) to :"app";
+-- It belongs to the lookup role: under FORCE a function of the table's owner would find nothing.
+grant select (agent_id, state) on mandates to :"lookup";
+do $$
+declare
+  lookup constant name := (select r.name from remit_roles r where r.kind = 'lookup');
+begin
   execute format('alter function tenants_of_agents_mandates(text) set search_path = %I, pg_temp', current_schema());
+  execute format('grant create on schema %I to %I', current_schema(), lookup);
+  execute format('alter function tenants_of_agents_mandates(text) owner to %I', lookup);
+  execute format('revoke create on schema %I from %I', current_schema(), lookup);
 end $$;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callApi } from "./api.ts";
 import { Browser, formOf } from "./browser.ts";
-import { newClient, OAuthClient, read } from "./client.ts";
+import { newClient, OAuthClient } from "./client.ts";
 import {
   approve,
   authorizeUrl,
@@ -338,24 +338,4 @@ describe("C09 a code is redeemed once", () => {
     expect((await exchange(thief, consented)).body["error"]).toBe("invalid_dpop_proof");
     expect((await exchange(agent, consented)).status).toBe(200);
   });
-});
-
-test("metadata names what is served, and nothing that is not", async () => {
-  for (const name of ["openid-configuration", "oauth-authorization-server"]) {
-    const { body } = await read(await fetch(`${running.issuer}/.well-known/${name}`));
-    expect(body).toMatchObject({
-      issuer: running.issuer,
-      token_endpoint: `${running.issuer}/oauth/token`,
-      pushed_authorization_request_endpoint: `${running.issuer}/oauth/par`,
-      require_pushed_authorization_requests: true,
-      registration_endpoint: `${running.issuer}/oauth/register`,
-      jwks_uri: `${running.issuer}/oauth/jwks.json`,
-      response_types_supported: ["code"],
-      code_challenge_methods_supported: ["S256"],
-      authorization_response_iss_parameter_supported: true,
-      authorization_details_types_supported: ["oid4ac_mandate"],
-    });
-    expect(body["grant_types_supported"]).not.toContain("implicit");
-    expect(JSON.stringify(body)).not.toMatch(/HS256|RS256|"none"/);
-  }
 });

@@ -92,8 +92,10 @@ export class OAuthClient {
   }
 }
 
-export async function adminToken(running: Running, form: Form = {}): Promise<Answer> {
-  const basic = Buffer.from(`${running.adminId}:${adminSecret}`).toString("base64");
+type AdminOf = Running & { readonly adminSecret?: string };
+
+export async function adminToken(running: AdminOf, form: Form = {}): Promise<Answer> {
+  const basic = Buffer.from(`${running.adminId}:${running.adminSecret ?? adminSecret}`).toString("base64");
   return read(
     await fetch(`${running.issuer}/oauth/token`, {
       method: "POST",
@@ -108,7 +110,7 @@ export async function adminToken(running: Running, form: Form = {}): Promise<Ans
 }
 
 export async function callAsAdmin(
-  running: Running,
+  running: AdminOf,
   request: { method: string; path: string; body?: object },
 ): Promise<Answer> {
   const { body } = await adminToken(running);

@@ -3,8 +3,8 @@ import { newId } from "@remit/kernel";
 import { sql } from "@remit/platform/sql";
 import { checkCatalogue } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { newClient } from "./client.ts";
-import { type Running, startServer, startWith } from "./running.ts";
+import { callAsAdmin, newClient } from "./client.ts";
+import { adminSecret, principal, type Running, startServer, startWith } from "./running.ts";
 
 let running: Running;
 let agentId: string;
@@ -81,4 +81,46 @@ test("T07 an id of another tenant is as unknown as one that nobody has", async (
       await tx.maybe(sql`select id from agents where id = ${newId("agent")}`),
     ]);
   expect(found).toEqual([undefined, undefined]);
+});
+
+describe("T01 what is another tenant's answers as what nobody has", () => {
+  test("T01 agents: read, stopped, listed", async () => {
+    const secret = "another-admin-secret-of-many-random-bits-012345";
+    const other = await running.service.bootstrap({
+      tenant: { name: "Eve's" },
+      principal: { email: "eve@example.com", name: "Eve", password: "another correct horse" },
+      admin: { clientSecret: secret },
+    });
+    const eve = { ...running, adminId: other.admin.clientId, adminSecret: secret };
+    const unknown = newId("agent");
+    for (const [method, path] of [
+      ["GET", ""],
+      ["POST", "/suspend"],
+      ["POST", "/reactivate"],
+    ] as const) {
+      const [theirs, nobodys] = [
+        await callAsAdmin(eve, { method, path: `/api/v1/agents/${agentId}${path}` }),
+        await callAsAdmin(eve, { method, path: `/api/v1/agents/${unknown}${path}` }),
+      ];
+      expect(theirs.status).toBe(404);
+      const comparable = (body: Record<string, unknown>) => ({ ...body, request_id: "" });
+      expect(comparable(theirs.body)).toEqual(comparable(nobodys.body));
+    }
+    expect((await callAsAdmin(eve, { method: "GET", path: "/api/v1/agents" })).body["data"]).toEqual([]);
+    const own = await callAsAdmin(running, { method: "GET", path: `/api/v1/agents/${agentId}` });
+    expect(own.body["status"]).toBe("active");
+  });
+
+  test("a second set-up of the same principal finds what is there", async () => {
+    const again = await running.service.bootstrap({
+      tenant: { name: "Ada's" },
+      principal,
+      admin: { clientSecret: adminSecret },
+    });
+    expect(again).toEqual({
+      tenant: running.tenant,
+      account: running.account,
+      admin: { clientId: running.adminId },
+    });
+  });
 });

@@ -4,7 +4,6 @@ export {
   type AgentStanding,
   type AgentStatus,
   agentById,
-  agentsOf,
   changeStanding,
   registerAgent,
   standingOfAgent,

@@ -6,7 +6,6 @@ export {
   registerAdmin,
   saveWallet,
   scopesOf,
-  walletId,
 } from "./clients.ts";
 export { registrationRoutes } from "./registration.http.ts";
 export { createSecrets, type Secrets } from "./secrets.ts";

@@ -6,9 +6,8 @@ import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { type Agent, agentById, tenantOfAgent } from "../agents/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
+import { mandateType } from "./credential-type.ts";
 import { type DidDocument, didDocument, didDocumentOfAgent, didOfServer } from "./did.ts";
-
-export { didOfAgent, didOfServer } from "./did.ts";
 
 type Deps = {
   readonly issuer: string;
@@ -45,8 +44,32 @@ export function discoveryRoutes(deps: Deps): Route[] {
         return { status: 200, headers: cached, body: { ...didDocumentOfAgent(issuer, agent) } };
       },
     });
-  return [server, ofAgent("/agents/:id/did.json"), ofAgent("/agents/:id/did")];
+  return [server, ofAgent("/agents/:id/did.json"), ofAgent("/agents/:id/did"), ...credentialRoutes(issuer)];
 }
+
+/** What a verifier of mandates looks up (draft-ietf-oauth-sd-jwt-vc §5 and §6). */
+const credentialRoutes = (issuer: string): Route[] => [
+  route({
+    method: "GET",
+    path: "/.well-known/jwt-vc-issuer",
+    summary: "Where the keys are that sign mandates",
+    needs: "public",
+    answers: { 200: z.object({ issuer: z.string(), jwks_uri: z.string() }) },
+    handle: () => ({
+      status: 200,
+      headers: cached,
+      body: { issuer, jwks_uri: `${issuer}/.well-known/jwks.json` },
+    }),
+  }),
+  route({
+    method: "GET",
+    path: "/vct/mandate/1",
+    summary: "What a mandate's claims mean, and which its holder may withhold",
+    needs: "public",
+    answers: { 200: z.looseObject({ vct: z.string() }) },
+    handle: () => ({ status: 200, headers: cached, body: { ...mandateType(issuer) } }),
+  }),
+];
 
 function serverDocument(issuer: string, keys: IssuerKeys): DidDocument {
   const named = keys.jwks(["mandate", "receipt"]).keys;

@@ -1,1 +1,2 @@
-export { didOfAgent, didOfServer, discoveryRoutes, securityTxt } from "./discovery.http.ts";
+export { didOfAgent } from "./did.ts";
+export { discoveryRoutes, securityTxt } from "./discovery.http.ts";

@@ -44,7 +44,7 @@ const sessionMs = 12 * hourMs;
 
 export const interactionPath = (uid: string): string => `/oauth/interactions/${uid}`;
 
-export const oauthPaths = {
+const oauthPaths = {
   authorization: "/oauth/authorize",
   pushed_authorization_request: "/oauth/par",
   token: "/oauth/token",

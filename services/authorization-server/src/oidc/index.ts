@@ -1,5 +1,5 @@
 export { adapterFor } from "./adapter.ts";
-export { type CoreDeps, interactionPath, oauthPaths } from "./configuration.ts";
+export { type CoreDeps, interactionPath } from "./configuration.ts";
 export { type Core, createCore } from "./core.ts";
 export {
   type Asked,

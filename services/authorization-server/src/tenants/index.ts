@@ -4,5 +4,4 @@ export {
   platformTenant,
   type Tenant,
   type TenantKind,
-  tenantOf,
 } from "./tenants.ts";

@@ -1,5 +1,6 @@
 import { type Id, type Instant, invariant, newId, parseId } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
+import { newEvent } from "@remit/protocol";
 import * as rows from "./tenants.sql.ts";
 
 export type TenantKind = "personal" | "company" | "platform";
@@ -27,8 +28,8 @@ export async function createTenant(
 ): Promise<Tenant> {
   const tenant: Tenant = { id: tx.tenant, name, kind, createdAt: now };
   await rows.insertTenant(tx, tenant);
+  const actor = { type: "system", id: "authorization-server" } as const;
+  const facts = { tenant: tenant.id, actor, subject: tenant.id, payload: { kind } };
+  await tx.record(newEvent("tenant.created", facts, now));
   return tenant;
 }
-
-/** The tenant of this handle; undefined when it was never written. */
-export const tenantOf = (tx: TenantTx): Promise<Tenant | undefined> => rows.findTenant(tx);

@@ -1,0 +1,76 @@
+import { mandateVct } from "@remit/protocol";
+import {
+  OAuthErrorBody,
+  PushedRequest,
+  ServerJwks,
+  ServerMetadata,
+  TokenBody,
+} from "@remit/protocol/contracts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newClient, type OAuthClient, read } from "./client.ts";
+import { exchange, newAsking, obtainCode, pushedForm } from "./consent.ts";
+import { type Running, startServer } from "./running.ts";
+
+let running: Running;
+let agent: OAuthClient;
+
+beforeAll(async () => {
+  running = await startServer();
+  agent = await newClient(running, "agent");
+});
+afterAll(() => running.close());
+
+const get = async (path: string): Promise<unknown> => (await read(await fetch(running.issuer + path))).body;
+
+describe("what the OAuth core serves is what the contracts say", () => {
+  test("metadata under both its names, and every endpoint in it answers", async () => {
+    for (const name of ["openid-configuration", "oauth-authorization-server"]) {
+      const metadata = ServerMetadata.parse(await get(`/.well-known/${name}`));
+      for (const endpoint of [
+        metadata.token_endpoint,
+        metadata.pushed_authorization_request_endpoint,
+        metadata.revocation_endpoint,
+        metadata.registration_endpoint,
+      ])
+        expect([404, 405]).not.toContain((await fetch(endpoint, { method: "POST" })).status);
+      expect(metadata.grant_types_supported).not.toContain("implicit");
+      expect(JSON.stringify(metadata)).not.toMatch(/HS256|RS256|"none"/);
+    }
+  });
+
+  test("the key set under both its names, with ES256 and EdDSA keys and no private half", async () => {
+    const first = ServerJwks.parse(await get("/oauth/jwks.json"));
+    expect(await get("/.well-known/jwks.json")).toEqual(first);
+    const text = JSON.stringify(await get("/oauth/jwks.json"));
+    expect(text).not.toContain('"d":');
+    expect(new Set(first.keys.map(({ kty }) => kty))).toEqual(new Set(["EC", "OKP"]));
+    expect((await fetch(`${running.issuer}/oauth/jwks.json`)).headers.get("cache-control")).toContain(
+      "max-age=300",
+    );
+  });
+
+  test("a pushed request, a token, and their refusals", async () => {
+    const pushed = await agent.post("/oauth/par", pushedForm(newAsking()));
+    expect(PushedRequest.parse(pushed.body)).toEqual(pushed.body);
+    expect(pushed.headers.get("cache-control")).toContain("no-store");
+    const tokens = await exchange(agent, await obtainCode(running, agent));
+    expect(TokenBody.parse(tokens.body).mandate_jwt).toBeTruthy();
+    expect(tokens.headers.get("cache-control")).toContain("no-store");
+    const refused = await agent.post("/oauth/token", { grant_type: "password" });
+    expect(OAuthErrorBody.parse(refused.body).error).toBe("unsupported_grant_type");
+  });
+
+  test("what a verifier of mandates looks up", async () => {
+    const vct = mandateVct(running.issuer);
+    expect(await get(vct.slice(running.issuer.length))).toMatchObject({ vct });
+    expect(await get("/.well-known/jwt-vc-issuer")).toEqual({
+      issuer: running.issuer,
+      jwks_uri: `${running.issuer}/.well-known/jwks.json`,
+    });
+    const keys = Object(await get("/.well-known/remit-keys"))["keys"] as {
+      purpose: string;
+      not_before: string;
+    }[];
+    expect(new Set(keys.map(({ purpose }) => purpose))).toEqual(new Set(["mandate", "audit", "receipt"]));
+  });
+});
