@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -106,4 +108,25 @@ test("settledWithin tells late work from work that is done, and passes a failure
   expect(await settledWithin(Promise.resolve(), 1000)).toBe(true);
   expect(await settledWithin(new Promise(() => undefined), 1)).toBe(false);
   await expect(settledWithin(Promise.reject(new Error("no")), 1000)).rejects.toThrow("no");
+});
+
+test("a reader that goes away is outlived: the service still works, and stops when it is told to", async () => {
+  const main = join(folder, "unread.ts");
+  const text = `import { run } from "${host}";
+run(async () => {
+  const talking = setInterval(() => { process.stdout.write("words\\n"); process.stderr.write("words\\n"); }, 2);
+  return { close: async () => clearInterval(talking) };
+});`;
+  await writeFile(main, text);
+  const child = spawn(process.execPath, ["--conditions=@remit/src", main], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = once(child, "exit");
+  await once(child.stdout, "data");
+  child.stdout.destroy();
+  child.stderr.destroy();
+  // Lines into the broken pipe fail at once; those of the time it takes to start another program are many.
+  await once(spawn(process.execPath, ["--version"], { stdio: "ignore" }), "exit");
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
 });

@@ -29,6 +29,7 @@ const repeatMs = 2 * secondMs;
 export function run(start: () => Promise<Running>, options: RunOptions = {}): void {
   const say = options.say ?? ((line) => void process.stderr.write(`${line}\n`));
   const stop = new AbortController();
+  outliveReaders();
   listenForSignals(stop, { say, onHangup: options.onHangup });
   if (options.stopWithParent === true) void watchParent(stop);
   const failed = listenForFailures(stop, say);
@@ -53,6 +54,14 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+
+/**
+ * Who read our output may be gone before us. Without a listener each lost line would be an uncaught error, and telling of
+ * that error the next one, for ever.
+ */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+}
 
 function listenForSignals(
   stop: AbortController,
@@ -87,9 +96,9 @@ export async function watchParent(stop: AbortController): Promise<void> {
 function listenForFailures(stop: AbortController, say: (line: string) => void): () => boolean {
   let failed = false;
   const onFailure = (reason: unknown) => {
-    explain(reason, say);
     if (failed) return;
     failed = true;
+    explain(reason, say);
     stop.abort("failure");
     void wait(drainMs, undefined, { ref: false }).then(() => process.exit(exitCodes.failed));
   };
