@@ -116,6 +116,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   http.add(jwksRoute(jwks));
   const address = await http.listen();
   await jobs.start();
+
   return {
     address,
     close: async () => {

@@ -132,7 +132,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   http.mount(storefront({ book, counter, terms, clock }));
   const address = await http.listen();
   await jobs.start();
-  log.info({ address }, "the gateway listens");
+
   recoverClaims(purchases).catch((error: unknown) => log.error({ error }, "recovery at the start failed"));
   return {
     address,

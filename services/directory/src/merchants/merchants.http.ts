@@ -16,6 +16,13 @@ const pageLength = 50;
 const byId = z.strictObject({ id: idOf("merchant") });
 
 export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
+  registerRoute(deps),
+  verifyRoute(deps),
+  listRoute(deps, cursors),
+  readRoute(deps),
+];
+
+const registerRoute = (deps: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/merchants",
@@ -40,7 +47,9 @@ export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
       });
       return { status: 201, body: bodyOf(merchant) };
     },
-  }),
+  });
+
+const verifyRoute = (deps: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/merchants/:id/verify",
@@ -58,7 +67,9 @@ export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
       status: 200,
       body: bodyOf(await verifyMerchant(deps, call.caller, params.id)),
     }),
-  }),
+  });
+
+const listRoute = (deps: Deps, cursors: Cursors): Route =>
   route({
     method: "GET",
     path: "/api/v1/merchants",
@@ -75,7 +86,9 @@ export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
       const next = last === undefined ? null : cursors.make(filter, last.id);
       return { status: 200, body: { data: page.map(bodyOf), next_cursor: next } };
     },
-  }),
+  });
+
+const readRoute = (deps: Deps): Route =>
   route({
     method: "GET",
     path: "/api/v1/merchants/:id",
@@ -84,8 +97,7 @@ export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
     params: byId,
     answers: { 200: MerchantBody, 404: "not_found" },
     handle: async (_, { params }) => ({ status: 200, body: bodyOf(await findVerified(deps.db, params.id)) }),
-  }),
-];
+  });
 
 const bodyOf = (merchant: Merchant): z.input<typeof MerchantBody> => ({
   id: merchant.id,

@@ -61,15 +61,13 @@ export async function moveOn(
 ): Promise<Claim> {
   const { state, leaseMs: lasting = leaseMs, within, ...moved } = to;
   const now = deps.clock.now();
-  await deps.db.of(claim.tenant).transaction(async (tx) => {
-    const isOurs = await rows.moveClaim(tx, claim, {
-      ...moved,
-      state,
-      now,
-      leasedUntil: after(now, lasting),
-    });
-    if (!isOurs) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
-    await within?.(tx);
+  const leasedUntil = after(now, lasting);
+  await patiently(deps, claim.tenant, async (tx) => {
+    if (await rows.moveClaim(tx, claim, { ...moved, state, now, leasedUntil })) return await within?.(tx);
+    // A commit whose answer was lost has moved it already; under this generation nobody else could.
+    const found = await rows.findClaim(tx, claim.id);
+    if (found?.state !== state || found.generation !== claim.generation)
+      throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
   });
   return { ...claim, ...moved, state, updatedAt: now };
 }
