@@ -111,9 +111,7 @@ export function createAuthorizationServer({
     listen: async () => {
       const { http, jobs } = await open();
       await jobs.start();
-      const address = await http.listen();
-      log.info({ address }, "the authorization server listens");
-      return address;
+      return http.listen();
     },
     bootstrap: async (wanted) => (await open()).bootstrap(wanted),
     close: async () => {

@@ -85,9 +85,10 @@ describe("A06 an authorization begins with a pushed request, once, by its own cl
   test("A06 parameters in the front channel are refused without a pushed request", async () => {
     const query = new URLSearchParams({ client_id: agent.id, ...pushedForm(newAsking()) });
     const response = await new Browser().send(`${running.issuer}/oauth/authorize?${query}`);
-    const location = response.headers.get("location") ?? "";
-    expect(location).not.toContain("/interactions/");
-    expect(location === "" ? response.status : new URL(location).searchParams.get("error")).not.toBe(200);
+    const answer = new URL(response.headers.get("location") ?? "").searchParams;
+    expect(answer.get("error")).toBe("invalid_request");
+    expect(answer.get("iss")).toBe(running.issuer);
+    expect(answer.get("code")).toBeNull();
   });
 
   test("A06 front-channel parameters do not override what was pushed", async () => {
@@ -202,6 +203,20 @@ describe("A17 consent is given by the person in front of our own page, or not at
     const uidOfOther = formOf(otherPage).action;
     expect((await browser.send(uidOfOther, yes)).status).toBe(403);
     expect((await approve(browser, page)).searchParams.get("code")).toBeTruthy();
+  });
+
+  test("A17 a form sent twice gives one mandate and the same way on", async () => {
+    const browser = new Browser();
+    const { action, fields } = formOf(await consentPage(browser));
+    const count = async () =>
+      (await running.database.asAdmin<{ count: number }>("select count(*)::int as count from mandates"))[0]
+        ?.count ?? 0;
+    const before = await count();
+    const first = await browser.send(action, { ...fields, decision: "approve" });
+    const second = await browser.send(action, { ...fields, decision: "approve" });
+    expect([first.status, second.status]).toEqual([303, 303]);
+    expect(second.headers.get("location")).toBe(first.headers.get("location"));
+    expect(await count()).toBe(before + 1);
   });
 
   test("A17 nobody consents before signing in", async () => {

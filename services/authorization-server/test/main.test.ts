@@ -35,7 +35,7 @@ test("as a program of its own it migrates, serves, keeps its keys over a kill, a
         REMIT_BILLING_ORIGIN: "http://localhost:1",
         REMIT_DIRECTORY_ORIGIN: "http://localhost:1",
       },
-      readyWhen: /the authorization server listens/,
+      readyWhen: /listening/,
     });
     const before = await kids();
     expect(before.length).toBeGreaterThanOrEqual(7);

@@ -140,6 +140,8 @@ async function allow(
   { consent, from }: { consent: Consent; from: { ip: string; userAgent?: string | undefined } },
 ): Promise<string> {
   const details = await detailsOf(deps.provider(), raw);
+  // A form sent twice gets what it got: the answer stands already, and the browser is sent on.
+  if (details.result?.consent !== undefined) return details.returnTo;
   const now = deps.clock.now();
   const { account, client, request } = consent;
   const grantId = randomBytes(32).toString("base64url");

@@ -95,6 +95,8 @@ declare module "oidc-provider" {
     };
     readonly params: { readonly [name: string]: unknown };
     readonly session?: { readonly accountId?: string; readonly uid?: string };
+    readonly returnTo: string;
+    readonly result?: InteractionResult;
   };
 
   export type GrantEntity = {
