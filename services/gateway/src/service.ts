@@ -132,15 +132,19 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   http.mount(storefront({ book, counter, terms, clock }));
   const address = await http.listen();
   await jobs.start();
-
-  recoverClaims(purchases).catch((error: unknown) => log.error({ error }, "recovery at the start failed"));
+  const stopping = new AbortController();
+  const recovering = recoverClaims(purchases, stopping.signal).catch((error: unknown) => {
+    log.error({ error }, "recovery at the start failed");
+  });
   return {
     address,
     reload: () => book.reload(),
     close: async () => {
+      stopping.abort();
       book.close();
       await http.close();
       await counter.close();
+      await recovering;
       await jobs.stop();
       await upstreams.close();
     },

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Id, idPattern, type Money, moneyOf } from "@remit/kernel";
+import { StartRefused } from "@remit/platform/host";
 import { type PrivateJwk, parseJson, parsePrivateJwk } from "@remit/protocol";
 import { Origin, text } from "@remit/protocol/contracts";
 import { thumbprint } from "@remit/protocol/node";
@@ -38,13 +39,16 @@ export type Shop = { readonly merchant: Merchant; readonly routes: readonly Sale
 /** Everything that is for sale, by the Host that buyers name. */
 export type Offers = ReadonlyMap<string, Shop>;
 
-/** The file is wrong; `faults` say where, and never show a key. */
-export class OffersFileRefused extends Error {
-  override readonly name = "OffersFileRefused";
+/** The file is wrong; `faults` say where, and never show a key. At the start it keeps the gateway from starting. */
+export class OffersFileRefused extends StartRefused {
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[], options?: ErrorOptions) {
-    super(`the offers file is refused: ${faults.join("; ")}`, options);
+    super(
+      `the offers file is refused: ${faults.join("; ")}`,
+      "Mend the file that REMIT_OFFERS_FILE names.",
+      options,
+    );
     this.faults = faults;
   }
 }

@@ -5,7 +5,7 @@ import { sha256b64url } from "@remit/protocol/node";
 import type { ChargeApi, ChargeOutcome } from "../charging/index.ts";
 import { type Claim, decideRecovery, dueClaims, leave, moveOn, orderOf } from "../claims/index.ts";
 import type { Merchant, Offers } from "../offers/index.ts";
-import { openResponse } from "../responses/index.ts";
+import { dropResponse, openResponse } from "../responses/index.ts";
 import { type PurchaseDeps, release, settle } from "./purchase.ts";
 
 export type RecoveryDeps = PurchaseDeps & { readonly offers: () => Offers };
@@ -14,8 +14,11 @@ const againMsMax = minuteMs;
 // The authorization server lets go of a charge that was not captured by its serve_by, which is at most 15 minutes.
 const heldMsMax = hourMs;
 
-/** Finishes what a crash, or a charge API that did not answer, left open. Returns how many claims came to an end. */
-export async function recoverClaims(deps: RecoveryDeps): Promise<number> {
+/**
+ * Finishes what a crash, or a charge API that did not answer, left open. Returns how many claims came to an end. Once
+ * told to stop, it takes no further claim.
+ */
+export async function recoverClaims(deps: RecoveryDeps, signal: AbortSignal): Promise<number> {
   let ended = 0;
   for await (const claim of dueClaims(deps)) {
     const isOver = await recover(deps, claim).catch((error: unknown) => {
@@ -24,6 +27,7 @@ export async function recoverClaims(deps: RecoveryDeps): Promise<number> {
     });
     if (isOver) ended += 1;
     else await leave(deps, claim, Math.min(againMsMax, secondMs * 2 ** Math.min(claim.generation, 10)));
+    if (signal.aborted) break;
   }
   return ended;
 }
@@ -72,7 +76,11 @@ async function act(
     case "settled":
       return (await settle(deps, known, charge)).state === "captured";
     case "given_up":
-      await moveOn(deps, claim, { state: "released", charge: charge.id });
+      await moveOn(deps, known, {
+        state: "released",
+        charge: charge.id,
+        within: (tx) => dropResponse(tx, claim.id),
+      });
       return true;
     case "capture":
       return await captureAgain(deps, api, known);
