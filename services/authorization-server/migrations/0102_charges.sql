@@ -48,7 +48,8 @@ create table charges (
   primary key (tenant_id, id),
   unique (id),
   foreign key (tenant_id, mandate_id) references mandates (tenant_id, id),
-  foreign key (tenant_id, id) references mandate_holds (tenant_id, charge_id),
+  -- Deferred: the hold is taken last, so that the budget's row is locked for the shortest time.
+  foreign key (tenant_id, id) references mandate_holds (tenant_id, charge_id) deferrable initially deferred,
   check (serve_by > created_at and capture_by >= serve_by),
   check ((state in ('captured', 'refunding', 'refunded')) = (captured_at is not null)),
   check ((refund_id is null) = (refunding_minor is null)),

@@ -48,7 +48,13 @@ export function createBilling(deps: BillingDeps): Billing {
           idempotencyKey: jti,
           timeoutMs,
         });
-        return seenOf(answer, charge, verb);
+        const seen = seenOf(answer, charge, verb);
+        if (seen.kind === "unknown")
+          deps.log.warn(
+            { charge: charge.id, verb, status: answer.status, code: codeOf(answer.body) },
+            "billing gave no outcome",
+          );
+        return seen;
       }),
     read: (charge) =>
       attempt(charge, async () => {
@@ -107,13 +113,14 @@ function seenOf({ status, body }: PeerAnswer, charge: Charge, verb: Verb): Seen 
     return { kind: "payment", payment: paymentOf(payment) };
   }
   // 402 is billing's own word that this hold cannot be: it made no payment, or one that has ended.
-  if (verb === "hold" && status === 402) return { kind: "refused", because: codeOf(body) };
+  if (verb === "hold" && status === 402)
+    return { kind: "refused", because: codeOf(body) ?? "payment_declined" };
   return unknown;
 }
 
-function codeOf(body: unknown): string {
+function codeOf(body: unknown): string | undefined {
   const code = typeof body === "object" && body !== null && "code" in body ? body.code : undefined;
-  return typeof code === "string" && isProblemCode(code) ? code : "payment_declined";
+  return typeof code === "string" && isProblemCode(code) ? code : undefined;
 }
 
 const paymentOf = (body: PaymentBody): Payment => ({

@@ -4,6 +4,7 @@ import type { TenantTx } from "@remit/platform/sql";
 import { admits, mandateValidUntil, Problem } from "@remit/protocol";
 import { standingOfAgent } from "../agents/index.ts";
 import {
+  assertRoom,
   assetOfMandate,
   findMandate,
   type Mandate,
@@ -29,8 +30,9 @@ export type Holding = {
 };
 
 /**
- * One transaction: claim of the presentation, mandate, budget, charge, and the payee's row. Locks go mandate, agent,
- * budget, windows; the charge is new. A refusal rolls all of it back, the claim as well.
+ * One transaction: claim of the presentation, charge, the payee's row, events, and the hold. Locks go mandate, agent,
+ * charge, budget, windows, here and everywhere; the budget, for which all charges of a mandate wait, comes last and
+ * right before the commit. A refusal rolls all of it back, the claim as well.
  */
 export async function holdFor(
   crossing: Crossing,
@@ -48,13 +50,14 @@ export async function holdFor(
   }
   const mandate = await standingMandate(tx, holding);
   const charge = { ...holding.charge, instrument: parseId("instrument", mandate.details.instrument) };
-  await takeHold(tx, {
+  const wanted = {
     mandate: mandate.id,
     charge: charge.id,
     amount: toBudgetUnits(charge.amount),
     asset: assetOfMandate(mandate.details),
     velocity: velocityOf(mandate.details),
-  });
+  };
+  await assertRoom(tx, wanted);
   await rows.insertCharge(tx, charge);
   const look = { charge: charge.id, tenant: charge.payer };
   await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt: holding.firstLook });
@@ -66,6 +69,7 @@ export async function holdFor(
     payload: heldPayload(charge),
     now,
   });
+  await takeHold(await crossing.payer(), wanted);
   return { charge, first: true };
 }
 
@@ -139,9 +143,11 @@ async function assertLive(
   if (mandate.state === "revoked") throw new Problem("mandate_revoked");
   if (mandate.state === "suspended") throw new Problem("mandate_suspended");
   if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
-  const agent = await standingOfAgent(tx, charge.agent, "share");
+  // Says of the agent, too, that it is active and has the key that token and mandate are bound to.
+  if (await isTokenLive(tx, charge.token, "share")) return;
+  const agent = await standingOfAgent(tx, charge.agent);
   if (agent?.status !== "active") throw new Problem("agent_suspended");
   if (agent.dpopThumbprint !== mandate.holderThumbprint)
     throw new Problem("mandate_holder_mismatch", { detail: "The agent's key has changed." });
-  if (!(await isTokenLive(tx, charge.token))) throw new Problem("token_revoked");
+  throw new Problem("token_revoked");
 }

@@ -20,7 +20,7 @@ type Step = {
   readonly change: rows.ChargeChange;
   readonly payload?: EventPayload;
   readonly actor?: Actor;
-  /** Runs before the charge is touched (locks: budget, windows, charge). False is a lost race. */
+  /** Runs last: every charge of the mandate waits for its budget's row until the commit. False is a lost race. */
   readonly budget?: (tx: TenantTx) => Promise<boolean>;
   /** Runs in both tenants after the change. */
   readonly onEachSide?: (tx: TenantTx) => Promise<void>;
@@ -45,7 +45,6 @@ export async function transitWithin(
   { from, step }: { from: Charge; step: Step },
 ): Promise<Charge> {
   const tx = await crossing.payer();
-  if (step.budget !== undefined && !(await step.budget(tx))) throw new LostRace();
   const moved = await rows.moveCharge(tx, from, step.change);
   if (moved === undefined) throw new LostRace();
   await step.onEachSide?.(tx);
@@ -59,6 +58,7 @@ export async function transitWithin(
     payload: { mandate: from.mandate, generation: from.generation, ...step.payload },
     now: deps.clock.now(),
   });
+  if (step.budget !== undefined && !(await step.budget(await crossing.payer()))) throw new LostRace();
   return moved;
 }
 

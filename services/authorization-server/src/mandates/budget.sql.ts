@@ -56,6 +56,25 @@ export async function holdOfBudget(
   return row && budgetOf(row);
 }
 
+/** As `holdOfBudget`, and writes the hold, in one round trip: for a mandate without windows. */
+export async function holdAtOnce(
+  tx: TenantTx,
+  hold: Pick<Hold, "charge" | "mandate" | "amount">,
+): Promise<Budget | undefined> {
+  const amount = String(hold.amount);
+  const row = await tx.maybe<BudgetRow>(sql`with taken as (
+      update mandate_budgets set held = held + ${amount}::numeric, uses = uses + 1
+      where mandate_id = ${hold.mandate} and held + spent + ${amount}::numeric <= cap
+        and (uses_max is null or uses < uses_max)
+      returning cap, held, spent, uses, uses_max
+    ), kept as (
+      insert into mandate_holds (tenant_id, charge_id, mandate_id, amount, windows)
+      select ${tx.tenant}, ${hold.charge}, ${hold.mandate}, ${amount}::numeric, '[]'::jsonb from taken
+    )
+    select cap, held, spent, uses, uses_max from taken`);
+  return row && budgetOf(row);
+}
+
 /** Moves budget by differences: what leaves `held`, what joins (or leaves) `spent`, what is given back of `uses`. */
 export async function moveBudget(
   tx: Sql,

@@ -1,7 +1,7 @@
 import { type Asset, type Id, invariant } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import * as rows from "./budget.sql.ts";
-import { type Hold, refusalOfHold, refusalOfWindow, settle, type Velocity } from "./budget.ts";
+import { type Hold, refusalOfHold, refusalOfWindow, remainingOf, settle, type Velocity } from "./budget.ts";
 
 type HoldRequest = {
   readonly mandate: Id<"mandate">;
@@ -12,14 +12,27 @@ type HoldRequest = {
   readonly velocity: readonly Velocity[];
 };
 
+/** Refuses at once, waiting for nobody, what the budget has no room for as it stands. `takeHold` decides. */
+export async function assertRoom(tx: TenantTx, wanted: HoldRequest): Promise<void> {
+  const budget = await rows.findBudget(tx, wanted.mandate);
+  invariant(budget !== undefined, "a mandate has its budget");
+  const isUsedUp = budget.usesMax !== undefined && budget.uses >= budget.usesMax;
+  if (isUsedUp || remainingOf(budget) < wanted.amount) throw refusalOfHold(budget, wanted.asset);
+}
+
 /**
  * Takes a hold in the caller's transaction, the one that writes the charge: budget row first, then the windows in the
- * order of the rules, so that no two holds of a mandate ever wait for each other. The loser of a race is refused.
+ * order of the rules, so that no two holds of a mandate ever wait for each other. The loser of a race is refused. Call
+ * it last: from here to the commit every other charge of the mandate waits.
  */
 export async function takeHold(tx: TenantTx, wanted: HoldRequest): Promise<void> {
   invariant(wanted.amount > 0n, "a hold is of something");
-  const budget = await rows.holdOfBudget(tx, wanted.mandate, wanted.amount);
-  if (budget === undefined) throw await refusal(tx, wanted);
+  if (wanted.velocity.length === 0) {
+    if ((await rows.holdAtOnce(tx, wanted)) === undefined) throw await refusal(tx, wanted);
+    return;
+  }
+  if ((await rows.holdOfBudget(tx, wanted.mandate, wanted.amount)) === undefined)
+    throw await refusal(tx, wanted);
   const windows = [];
   for (const velocity of wanted.velocity) {
     const window = await rows.countInWindow(tx, wanted.mandate, { velocity, amount: wanted.amount });

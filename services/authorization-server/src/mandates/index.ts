@@ -1,5 +1,5 @@
 export { type Budget, type Hold, minorOf, remainingOf } from "./budget.ts";
-export { captureHold, checkBudget, refundHold, releaseHold, takeHold } from "./holds.ts";
+export { assertRoom, captureHold, checkBudget, refundHold, releaseHold, takeHold } from "./holds.ts";
 export { mandateRoutes } from "./mandates.http.ts";
 export {
   createMandates,

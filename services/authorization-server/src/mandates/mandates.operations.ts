@@ -11,7 +11,7 @@ import {
   Problem,
   type Status,
 } from "@remit/protocol";
-import { randomText, sha256, sha256b64url, thumbprint } from "@remit/protocol/node";
+import { randomText, sha256b64url, thumbprint } from "@remit/protocol/node";
 import type { StatusEntry, StatusLists } from "../status-lists/index.ts";
 import { findBudget, insertBudget } from "./budget.sql.ts";
 import type { Budget } from "./budget.ts";
@@ -117,7 +117,7 @@ async function issue(deps: MandatesDeps, tx: TenantTx, input: IssueMandate): Pro
   const status = await deps.statusLists.take(tx);
   const now = deps.clock.now();
   const toIssue = mandateToIssue(deps, { id, details, status, input, now });
-  const unsigned = issueMandate(toIssue, { sha256, salt: randomText });
+  const unsigned = issueMandate(toIssue, { digest: sha256b64url, salt: randomText });
   const jwt = unsigned.finish(deps.keys.sign("mandate", unsigned.header, unsigned.payload));
   const plaintext = new TextEncoder().encode(jwt);
   await rows.insertMandate(tx, {

@@ -1,0 +1,175 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Clock, newId } from "@remit/kernel";
+import type { Instruction, PublicJwk } from "@remit/protocol";
+import { verifyInstruction } from "@remit/protocol/node";
+
+/** How the next call of a verb goes wrong: the word is lost, its answer is lost, or billing says so. */
+export type Fault = "lost" | "answer_lost" | "500" | "declined" | "requires_action" | "no_instrument";
+
+type Row = {
+  id: string;
+  charge: string;
+  generation: number;
+  status: string;
+  amount: number;
+  captured: number;
+  refunds: Map<string, number>;
+  decline?: string;
+};
+
+/** A billing at the HTTP edge: it checks instructions, keeps payments, and fails when told to. */
+export type FakeBilling = {
+  readonly origin: string;
+  readonly payments: ReadonlyMap<string, Row>;
+  /** Verbs that took effect, in order: `hold chg_…`. */
+  readonly done: readonly string[];
+  /** Every request, also those without effect. */
+  readonly asked: readonly string[];
+  fail(verb: string, fault: Fault, times?: number): void;
+  /** Runs before a verb is answered: a test's moment in the middle of a call. */
+  during(verb: string, work: () => Promise<void>): void;
+  close(): Promise<void>;
+};
+
+export async function fakeBilling(by: {
+  readonly issuer: string;
+  readonly keys: () => readonly PublicJwk[];
+  readonly clock: Clock;
+}): Promise<FakeBilling> {
+  const state = {
+    payments: new Map<string, Row>(),
+    done: [] as string[],
+    asked: [] as string[],
+    faults: new Map<string, Fault[]>(),
+    hooks: new Map<string, () => Promise<void>>(),
+  };
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => reply(response, 400, { detail: String(error) }));
+  });
+  const origin = await listening(server);
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "/", origin);
+    if (request.method === "GET") {
+      state.asked.push("read");
+      const fault = state.faults.get("read")?.shift();
+      if (fault !== undefined) return void request.socket.destroy();
+      const found = [...state.payments.values()].filter(
+        (row) => row.charge === url.searchParams.get("charge"),
+      );
+      return reply(response, 200, { data: found.map(bodyOf) });
+    }
+    const { instruction } = JSON.parse(await textOf(request));
+    const trusted = { issuer: by.issuer, audience: origin, keys: by.keys(), now: by.clock.now() };
+    const order = verifyInstruction(instruction, trusted);
+    state.asked.push(order.op);
+    const fault = state.faults.get(order.op)?.shift();
+    await state.hooks.get(order.op)?.();
+    if (fault === "lost") return void request.socket.destroy();
+    if (fault === "500") return reply(response, 500, { code: "internal_error" });
+    if (fault === "no_instrument") return reply(response, 402, { code: "instrument_missing" });
+    const row = perform(state, order, fault);
+    if (row === undefined) return reply(response, 409, { code: "charge_state_conflict" });
+    if (fault === "answer_lost") return void request.socket.destroy();
+    return reply(response, 200, bodyOf(row));
+  }
+
+  return {
+    origin,
+    ...state,
+    fail: (verb, fault, times = 1) => {
+      state.faults.set(
+        verb,
+        Array.from({ length: times }, () => fault),
+      );
+    },
+    during: (verb, work) => {
+      state.hooks.set(verb, async () => {
+        state.hooks.delete(verb);
+        await work();
+      });
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function perform(
+  state: { payments: Map<string, Row>; done: string[] },
+  order: Instruction,
+  fault: Fault | undefined,
+): Row | undefined {
+  const key = `${order.charge}.${order.generation}`;
+  const row = state.payments.get(key) ?? newRow(order);
+  const known = state.payments.has(key);
+  state.payments.set(key, row);
+  switch (order.op) {
+    case "hold":
+      if (known) return row;
+      row.status = fault === "declined" || fault === "requires_action" ? fault : "authorized";
+      if (fault === "declined") row.decline = "card_declined";
+      break;
+    case "release":
+      if (row.status === "captured") return undefined;
+      if (row.status === "released") return row;
+      row.status = "released";
+      break;
+    case "capture":
+      if (row.status === "captured") return row;
+      if (row.status !== "authorized") return undefined;
+      row.status = fault === "declined" ? "released" : "captured";
+      row.captured = fault === "declined" ? 0 : order.amount_minor;
+      break;
+    case "refund":
+      if (row.refunds.has(order.refund ?? "")) return row;
+      row.refunds.set(order.refund ?? "", order.amount_minor);
+      break;
+  }
+  state.done.push(`${order.op} ${order.charge}`);
+  return row;
+}
+
+const newRow = (order: Instruction): Row => ({
+  id: newId("payment"),
+  charge: order.charge,
+  generation: order.generation,
+  status: "authorizing",
+  amount: order.amount_minor,
+  captured: 0,
+  refunds: new Map(),
+});
+
+const bodyOf = (row: Row) => ({
+  id: row.id,
+  charge: row.charge,
+  generation: row.generation,
+  status: row.status,
+  rail: "card",
+  reference: row.status === "authorizing" ? null : `pi_${row.id.slice(4)}`,
+  amount_minor: row.amount,
+  captured_minor: row.captured,
+  refunded_minor: [...row.refunds.values()].reduce((sum, part) => sum + part, 0),
+  currency: "EUR",
+  ...(row.decline === undefined ? {} : { decline_code: row.decline }),
+});
+
+export function reply(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(body));
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of request) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
+
+export async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  // A TCP server's address is never a path.
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}

@@ -1,0 +1,303 @@
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import { after, hourMs, type Id, minuteMs, newId, toNumericDate, toRfc3339 } from "@remit/kernel";
+import { createKeyring, kekOf } from "@remit/platform/keys";
+import { createOutbound } from "@remit/platform/outbound";
+import { recordToOutbox } from "@remit/platform/outbox";
+import { createPeer } from "@remit/platform/peers";
+import type { Database } from "@remit/platform/sql";
+import { createLog } from "@remit/platform/telemetry";
+import { type Offer, type PrivateJwk, parseMandateRequest, publicJwkOf } from "@remit/protocol";
+import type { CreateCharge } from "@remit/protocol/contracts";
+import { generateJwk, makePresentation, offerDigest, signJws, signOffer } from "@remit/protocol/node";
+import { type TestClock, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
+import { registerAgent } from "../../src/agents/index.ts";
+import { createAuditRecorder } from "../../src/audit/index.ts";
+import { type Charges, createBilling, createCharges, createMerchants } from "../../src/charges/index.ts";
+import { createMandates, type Mandates } from "../../src/mandates/index.ts";
+import { createReceipts, type Receipts } from "../../src/receipts/index.ts";
+import { migrations } from "../../src/service.ts";
+import { createStatusLists, type StatusLists } from "../../src/status-lists/index.ts";
+import { type FakeBilling, fakeBilling, listening, reply } from "./billing.ts";
+
+export const issuer = "https://remit.test";
+export const shopOrigin = "https://shop.test";
+const purposes = ["access", "mandate", "receipt", "instruction"] as const;
+
+/** Payer, operator and payee are three tenants; billing and directory are HTTP servers of the test. */
+export type World = {
+  readonly database: TestDatabase;
+  readonly db: Database;
+  readonly clock: TestClock;
+  readonly keys: TestKeys;
+  readonly billing: FakeBilling;
+  readonly mandates: Mandates;
+  readonly receipts: Receipts;
+  readonly statusLists: StatusLists;
+  readonly charges: Charges;
+  readonly payer: Id<"tenant">;
+  readonly payee: Id<"tenant">;
+  readonly operator: Id<"tenant">;
+  readonly merchant: TestMerchant;
+  readonly agent: TestAgent;
+  /** What the directory says of the merchant; change it to see what follows. */
+  readonly directory: { merchant: Record<string, unknown>; asked: number; down: boolean };
+  close(): Promise<void>;
+};
+
+export type TestAgent = { readonly id: Id<"agent">; readonly dpop: PrivateJwk };
+export type TestMerchant = {
+  readonly id: Id<"merchant">;
+  readonly client: string;
+  readonly offerKey: PrivateJwk;
+};
+
+export type TestKeys = ReturnType<typeof testKeys>;
+
+function testKeys() {
+  const keys = new Map(
+    purposes.map((purpose) => [purpose as string, generateJwk("ES256", `test-${purpose}`)]),
+  );
+  const keyOf = (purpose: string): PrivateJwk => {
+    const key = keys.get(purpose);
+    if (key === undefined) throw new Error(`no key for ${purpose}`);
+    return key;
+  };
+  return {
+    keyOf,
+    sign: (purpose: string, header: { readonly typ: string }, payload: object): string =>
+      signJws(keyOf(purpose), header, JSON.parse(JSON.stringify(payload))),
+    jwks: () => ({ keys: [...keys.values()].map(publicJwkOf) }),
+  };
+}
+
+export async function createWorld(): Promise<World> {
+  const database = await testDatabase({ service: "authorization_server", sources: migrations });
+  const clock = testClock();
+  const recorder = createAuditRecorder(clock);
+  const db = database.open({
+    poolMax: 12,
+    record: async (tx, event) => {
+      if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
+    },
+  });
+  const log = createLog({ service: "test", level: process.env["TEST_LOG"] === "1" ? "debug" : "silent" });
+  const keys = testKeys();
+  const billing = await fakeBilling({ issuer, keys: () => keys.jwks().keys, clock });
+  const [payer, payee, operator] = [newId("tenant"), newId("tenant"), newId("tenant")];
+  const merchant = {
+    id: newId("merchant"),
+    client: newId("client"),
+    offerKey: generateJwk("ES256", "offer-1"),
+  };
+  const directory = { merchant: merchantBody({ merchant, payee, clock }), asked: 0, down: false };
+  const server = createServer((_request, response) => {
+    directory.asked++;
+    if (directory.down) return reply(response, 500, {});
+    reply(response, 200, { data: [directory.merchant], next_cursor: null });
+  });
+  const directoryOrigin = await listening(server);
+  const outbound = createOutbound({ allow: [hostOf(billing.origin), hostOf(directoryOrigin)], log });
+  const statusLists = createStatusLists({ db, issuer, keys, clock });
+  const keyring = createKeyring({ kek: kekOf(randomBytes(32)), clock });
+  const mandates = createMandates({ db, issuer, livemode: false, clock, keys, keyring, statusLists });
+  const receipts = createReceipts({ db, issuer, keys, clock });
+  const peer = createPeer({
+    ...{ issuer, outbound, clock },
+    clientId: "authorization-server",
+    assertionKey: generateJwk("ES256"),
+    dpopKey: generateJwk("ES256"),
+    mint: async () => ({ token: "test", expiresAt: after(clock.now(), hourMs) }),
+  });
+  const charges = createCharges({
+    ...{ db, issuer, livemode: false, clock, log, keys, mandates, receipts },
+    billing: createBilling({ peer, origin: billing.origin, issuer, keys, clock, log }),
+    merchants: createMerchants({ outbound, directory: directoryOrigin, clock }),
+  });
+  const agent = await newAgent(db, { operator, clock });
+  return {
+    ...{ database, db, clock, keys, billing, mandates, receipts, statusLists, charges },
+    ...{ payer, payee, operator, merchant, agent, directory },
+    close: async () => {
+      await outbound.close();
+      await billing.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await database.drop();
+    },
+  };
+}
+
+const hostOf = (origin: string): string => new URL(origin).host;
+
+export async function newAgent(
+  db: Database,
+  { operator, clock }: Pick<World, "operator" | "clock">,
+): Promise<TestAgent> {
+  const dpop = generateJwk("ES256");
+  const keys = { assertionJwk: publicJwkOf(generateJwk("ES256")), dpopJwk: publicJwkOf(dpop) };
+  const registered = await db
+    .of(operator)
+    .transaction((tx) => registerAgent(tx, { name: "Test agent", ...keys, now: clock.now() }));
+  return { id: registered.id, dpop };
+}
+
+function merchantBody({
+  merchant,
+  payee,
+  clock,
+}: {
+  merchant: TestMerchant;
+  payee: Id<"tenant">;
+  clock: TestClock;
+}): Record<string, unknown> {
+  const now = toRfc3339(clock.now());
+  return {
+    id: merchant.id,
+    tenant_id: payee,
+    display_name: "Shop",
+    origin: shopOrigin,
+    client_id: merchant.client,
+    jwks_uri: `${shopOrigin}/.well-known/jwks.json`,
+    jwks: { keys: [publicJwkOf(merchant.offerKey)] },
+    catalogue_uri: null,
+    country: "NL",
+    currencies: ["EUR"],
+    categories: ["books"],
+    rails: ["card"],
+    verification_status: "verified",
+    verified_at: now,
+    updated_at: now,
+  };
+}
+
+export type IssuedTestMandate = { readonly id: Id<"mandate">; readonly jwt: string };
+
+/** A mandate as a consent gives it; `request` overrides what the agent asked for. */
+export async function giveMandate(
+  world: World,
+  request: Record<string, unknown> = {},
+  agent: TestAgent = world.agent,
+): Promise<IssuedTestMandate> {
+  const asked = { type: "oid4ac_mandate", currency: "EUR", amount_minor: 10_000, ...request };
+  const parsed = parseMandateRequest(asked, world.clock.now());
+  return world.db.of(world.payer).transaction((tx) =>
+    world.mandates.issue(tx, {
+      request: parsed,
+      agent: agent.id,
+      agentTenant: world.operator,
+      holder: publicJwkOf(agent.dpop),
+      principal: { account: newId("account"), email: "ada@example.com" },
+      consent: { at: world.clock.now() },
+    }),
+  );
+}
+
+export type Purchase = {
+  readonly mandate: IssuedTestMandate;
+  readonly amount?: number;
+  readonly agent?: TestAgent;
+  /** Members that are changed on purpose. */
+  readonly offer?: Partial<Offer> | Record<string, unknown>;
+  readonly token?: Record<string, unknown>;
+  readonly offerKey?: PrivateJwk;
+  readonly kbKey?: PrivateJwk;
+  readonly audience?: string;
+  readonly nonce?: string;
+  readonly request?: Partial<CreateCharge>;
+};
+
+/** What a gateway sends for a purchase: offer, presentation, token and nonce. */
+export function purchase(world: World, wanted: Purchase): CreateCharge {
+  const now = world.clock.now();
+  const agent = wanted.agent ?? world.agent;
+  const offer = offerOf(world, wanted);
+  const token = tokenOf(world, { agent, mandate: wanted.mandate.id, claims: wanted.token ?? {} });
+  const merchantNonce = wanted.nonce ?? randomBytes(16).toString("base64url");
+  const presentation = makePresentation({
+    mandate: wanted.mandate.jwt,
+    disclose: "all",
+    accessToken: token,
+    offerDigest: offerDigest(offer),
+    merchantNonce,
+    audience: wanted.audience ?? shopOrigin,
+    key: wanted.kbKey ?? agent.dpop,
+    now,
+  });
+  return {
+    offer: signOffer(wanted.offerKey ?? world.merchant.offerKey, offer),
+    presentation,
+    access_token: token,
+    merchant_nonce: merchantNonce,
+    capture: "manual",
+    ...wanted.request,
+  };
+}
+
+export function offerOf(
+  world: World,
+  { amount = 1_000, offer = {} }: Pick<Purchase, "amount" | "offer">,
+): Offer {
+  const now = world.clock.now();
+  // Overrides may be wrong on purpose; signOffer refuses what is no offer at all.
+  return {
+    id: newId("offer"),
+    sku: "report",
+    name: "A report",
+    amount_minor: amount,
+    currency: "EUR",
+    merchant: world.merchant.id,
+    merchant_origin: shopOrigin,
+    issued_at: toRfc3339(now),
+    expires_at: toRfc3339(after(now, 5 * minuteMs)),
+    livemode: false,
+    resource: { method: "GET", url: `${shopOrigin}/report` },
+    ...offer,
+  } as Offer;
+}
+
+export function tokenOf(
+  world: World,
+  { agent, mandate, claims }: { agent: TestAgent; mandate: Id<"mandate">; claims: Record<string, unknown> },
+): string {
+  const nowS = toNumericDate(world.clock.now());
+  const payload = {
+    iss: issuer,
+    sub: `urn:remit:sub:${mandate}`,
+    aud: shopOrigin,
+    client_id: agent.id,
+    jti: randomBytes(12).toString("base64url"),
+    iat: nowS,
+    exp: nowS + 300,
+    scope: "oid4ac:payment",
+    organization_id: world.operator,
+    livemode: false,
+    cnf: { jkt: agent.dpop.kid },
+    mandate_id: mandate,
+    ...claims,
+  };
+  return world.keys.sign("access", { typ: "at+jwt" }, payload);
+}
+
+/** The merchant's client, as the charge API knows it. */
+export const asMerchant = ({ payee, merchant }: World): { tenant: Id<"tenant">; client: string } => ({
+  tenant: payee,
+  client: merchant.client,
+});
+
+export const own = (world: World, id: Id<"charge">) => ({ ...asMerchant(world), id });
+
+/** The code of the Problem a promise is refused with; fails when it is not. */
+export async function refusalOf(work: Promise<unknown>): Promise<string> {
+  const outcome = await work.then(
+    () => "nothing",
+    (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : String(error)),
+  );
+  return outcome;
+}
+
+export const budgetOf = async (world: World, mandate: Id<"mandate">) => {
+  const found = await world.mandates.find(world.payer, mandate);
+  if (found === undefined) throw new Error("no such mandate");
+  return found.budget;
+};
