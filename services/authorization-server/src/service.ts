@@ -207,7 +207,7 @@ function mountSigningIn(
     mandates,
     adapter,
     repeats,
-    errorPage: ({ description }) => errorPage({ title: "This did not work", text: description }),
+    errorPage,
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
   http.add(...interactionPages({ issuer, accounts, interactions, csrfKey: keyring.derive("csrf") }));

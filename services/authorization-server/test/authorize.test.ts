@@ -108,6 +108,8 @@ describe("A06 an authorization begins with a pushed request, once, by its own cl
     ]) {
       const page = await new Browser().open(url, redirectUri);
       expect(page.html).not.toContain("<form");
+      if (page.status !== 302)
+        expect(page.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
       const error =
         page.status === 302 ? new URL(page.url).searchParams : new URLSearchParams({ error: "page" });
       expect(error.get("error")).toBeTruthy();

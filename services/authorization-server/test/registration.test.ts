@@ -182,6 +182,32 @@ describe("V06 text stays text", () => {
     expect(page.html).not.toContain("<img");
   });
 
+  test("V06 __proto__ in what a mandate is asked for is an unknown member", async () => {
+    const agent = await newClient(other, "agent");
+    const details =
+      '[{"type":"oid4ac_mandate","currency":"EUR","amount_minor":1,"__proto__":{"polluted":true}}]';
+    const answer = await agent.post(
+      "/oauth/par",
+      pushedForm(newAsking(), { authorization_details: details }),
+    );
+    expect(answer.body["error"]).toBe("invalid_authorization_details");
+    expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
+  });
+
+  test("V04 a body that is too large or too deep is refused before it is understood", async () => {
+    const agent = await newClient(other, "agent");
+    const deep = `${"[".repeat(10_000)}${"]".repeat(10_000)}`;
+    const answer = await agent.post("/oauth/par", pushedForm(newAsking(), { authorization_details: deep }));
+    expect(answer.status).toBe(400);
+    const large = await fetch(`${other.issuer}/oauth/token`, {
+      method: "POST",
+      body: new URLSearchParams({ grant_type: "x".repeat(1_000_000) }),
+    });
+    expect([400, 413]).toContain(large.status);
+    const json = await register(other, "made-up", { client_name: "x".repeat(100_000) });
+    expect(json.status).toBe(413);
+  });
+
   test("V06 hostile ids in paths and cursors find nothing", async () => {
     for (const path of [
       "/api/v1/agents/' or 1=1",

@@ -33,7 +33,10 @@ export type CoreDeps = {
   readonly outbound: Outbound;
   readonly peers: readonly PeerSetting[];
   readonly adapter: (model: string) => Adapter;
-  readonly errorPage: (error: { readonly code: string; readonly description: string }) => string;
+  readonly errorPage: (description: string) => {
+    readonly html: string;
+    readonly headers: Readonly<Record<string, string>>;
+  };
 };
 
 const seconds = (ms: number): number => ms / secondMs;
@@ -96,12 +99,10 @@ export function configurationOf(deps: CoreDeps): object {
     fetch: deps.outbound.fetch,
     fetchResponseBodyLimits: { jwks_uri: 65_536 },
     renderError: (ctx: Ctx, out: { error: string; error_description?: string }) => {
+      const { html, headers } = deps.errorPage(out.error_description ?? out.error);
       ctx.type = "html";
-      ctx.set(
-        "content-security-policy",
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-      );
-      ctx.body = deps.errorPage({ code: out.error, description: out.error_description ?? "" });
+      for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
+      ctx.body = html;
     },
     discovery: {
       resource_indicators_supported: true,

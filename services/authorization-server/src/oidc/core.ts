@@ -54,6 +54,7 @@ function build(deps: Deps): Provider {
       await revokeJwt(deps, ctx);
   });
   const { log } = deps;
+  provider.on("error", (error) => log.error({ err: error }, "the OAuth core failed"));
   provider.on("server_error", (_, error) => log.error({ err: error }, "the OAuth core failed"));
   for (const event of ["grant.error", "authorization.error", "pushed_authorization_request.error"])
     provider.on(event, (_, error) => {
@@ -65,9 +66,9 @@ function build(deps: Deps): Provider {
 
 /** A code's exchange also hands over the mandate that the principal gave (seeds 1.2); a refresh does not. */
 async function addMandate({ db, mandates }: Deps, ctx: Ctx): Promise<void> {
-  const { oidc } = ctx;
-  if (oidc.params["grant_type"] !== "authorization_code" || ctx.status !== 200) return;
-  const grantId = oidc.entities.Grant?.jti;
+  // A refused request may have no parameters at all.
+  if (ctx.status !== 200 || ctx.oidc.params["grant_type"] !== "authorization_code") return;
+  const grantId = ctx.oidc.entities.Grant?.jti;
   if (grantId === undefined) return;
   const grant = await db.global.transaction((tx) => grantOf(tx, digestOf(grantId)));
   const id = grant?.mandate;

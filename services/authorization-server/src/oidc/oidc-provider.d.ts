@@ -127,6 +127,7 @@ declare module "oidc-provider" {
       clientId: string;
     }) => GrantEntity;
     use(middleware: Middleware): this;
+    on(event: "error", listener: (error: Error) => void): this;
     on(
       event: string,
       listener: (ctx: Ctx, error: Error & { error_description?: string; error_detail?: string }) => void,

@@ -22,8 +22,9 @@ export function createRepeats({ artifacts, clock }: { artifacts: Artifacts; cloc
   const found = new WeakMap<Ctx, Payload | "wait">();
   return {
     async keep(ctx) {
+      if (ctx.status !== 200) return;
       const used = ctx.oidc.entities.RotatedRefreshToken;
-      if (used === undefined || ctx.status !== 200) return;
+      if (used === undefined) return;
       const expiresAt = after(clock.now(), graceMs);
       const answer = {
         model,

@@ -144,11 +144,6 @@ async function guarded(work: () => Promise<PageAnswer>): Promise<PageAnswer> {
     return await work();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    const text = error.detail ?? "The request cannot be continued.";
-    return {
-      status: error.status,
-      headers: pageHeaders(),
-      html: errorPage({ title: "This did not work", text }),
-    };
+    return { status: error.status, ...errorPage(error.detail ?? "The request cannot be continued.") };
   }
 }

@@ -3,7 +3,7 @@ import { describeMandate, type MandateRequest, scopeRules } from "@remit/protoco
 import type { Client } from "../clients/index.ts";
 import type { Consent } from "../oidc/index.ts";
 import { type Html, html } from "./html.ts";
-import { layout } from "./layout.ts";
+import { layout, pageHeaders } from "./layout.ts";
 
 type Form = { readonly action: string; readonly csrf: string };
 
@@ -68,10 +68,11 @@ ${resources.length === 0 ? undefined : html`<dt>Its token is for</dt><dd>${resou
 }
 
 /** Something ended the request; what the person can do about it. */
-export function errorPage({ title, text }: { title: string; text: string }): string {
+export function errorPage(text: string): { html: string; headers: Record<string, string> } {
+  const title = "This did not work";
   const body = html`<div class="sheet"><h1>${title}</h1><p>${text}</p>
 <p class="soft">Nothing was allowed and nothing was spent. Start again at the application that sent you here.</p></div>`;
-  return layout({ title, body });
+  return { html: layout({ title, body }), headers: pageHeaders() };
 }
 
 function worstCase({ details }: MandateRequest): string {
