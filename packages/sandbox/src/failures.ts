@@ -16,6 +16,8 @@ export const failureActions = [
   "hang",
   /** The call never runs; nothing is ever answered. */
   "hang_request",
+  /** The call runs; its answer shows no balance transaction yet, as with Stripe's asynchronous booking. */
+  "late_booking",
 ] as const;
 
 export type FailureAction = (typeof failureActions)[number];

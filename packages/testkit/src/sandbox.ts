@@ -13,7 +13,8 @@ export type SandboxFailure = {
     | "error_500"
     | "error_500_after_effect"
     | "hang"
-    | "hang_request";
+    | "hang_request"
+    | "late_booking";
   readonly times?: number;
   readonly nth?: number;
   readonly delay_ms?: number;

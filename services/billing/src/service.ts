@@ -1,8 +1,8 @@
-import { type Clock, systemClock } from "@remit/kernel";
+import { type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
 import { createHttp, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
-import { claimFirstUse } from "@remit/platform/once";
+import { claimFirstUse, sweepFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
 import { createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
@@ -20,7 +20,7 @@ import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./ins
 import { jwksRoute } from "./jwks.http.ts";
 import { ledgerRoutes } from "./ledger/index.ts";
 import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
-import { stripeRoutes } from "./stripe/index.ts";
+import { type News, stripeRoutes } from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
 
 /** Billing as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -98,13 +98,17 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   );
   const { webhookSecret } = config.stripe;
   if (webhookSecret !== undefined) {
-    const hint = { payment: hintPayment, setup: hintSetup };
-    http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), db, now: clock.now, hint }));
+    const hint = {
+      payment: (news: News) => hintPayment(payments, news),
+      setup: (news: News) => hintSetup(instruments, news),
+    };
+    http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), hint }));
   }
   const jobs = createJobs({ db, log, clock });
   paymentJobs(jobs, payments);
   instrumentJobs(jobs, instruments);
-  jobs.every("events.forward", 1000, forwardEvents({ db, peer, issuer: config.issuer }));
+  jobs.every("first-uses.sweep", minuteMs, async () => void (await sweepFirstUses(db.global, clock.now())));
+  jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));
   const bound = await http.listen();
   await jobs.start();
   return {

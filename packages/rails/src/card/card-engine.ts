@@ -155,12 +155,13 @@ async function findRefund({ stripe }: CardEngineDeps, order: RefundOrder): Promi
   }
 }
 
-const refundedBy = (made: Stripe.Refund): RefundStanding => ({
-  kind: "refunded",
-  refund: made.id,
-  amount: amountOf(made),
-  ...bookingOf(made.balance_transaction ?? undefined),
-});
+/** A refund that Stripe has accepted counts, also while its bank is still at it; one that failed has moved nothing. */
+function refundedBy(made: Stripe.Refund): RefundStanding {
+  if (made.status === "failed" || made.status === "canceled")
+    return { kind: "refused", because: made.failure_reason ?? made.status };
+  const booking = bookingOf(made.balance_transaction ?? undefined);
+  return { kind: "refunded", refund: made.id, amount: amountOf(made), ...booking };
+}
 
 const amountOf = (made: Stripe.Refund): Money => moneyOf(made.amount, made.currency);
 

@@ -11,7 +11,7 @@ import { newEndpoint, operationAt } from "./operations.ts";
 import { parametersOf } from "./parameters.ts";
 import { noSuch, StripeRefusal, serverError } from "./refusal.ts";
 import type { Event, Resource, ResourceName, ResourceOf, SetupIntent, WebhookEndpoint } from "./resources.ts";
-import { type Draft, draftOn, emptyStore, find, type Store, stripeId } from "./store.ts";
+import { allOf, type Draft, draftOn, emptyStore, find, putInto, type Store, stripeId } from "./store.ts";
 
 export type ApiRequest = {
   readonly method: string;
@@ -113,12 +113,11 @@ export function createAccount(deps: AccountDeps): Account {
         if (line.kind === "request") remember(line.request);
       }
     },
-    all: (object) => [...store.byId.values()].filter((resource) => isOf(object, resource)),
+    all: (object) => allOf(store, object),
     requests: () => requests,
     addEndpoint: async ({ url, secret }) => {
-      const known = [...store.byId.values()].find((it) => it.object === "webhook_endpoint" && it.url === url);
-      if (known?.object === "webhook_endpoint" && (secret === undefined || known.secret === secret))
-        return known;
+      const known = allOf(store, "webhook_endpoint").find((it) => it.url === url);
+      if (known !== undefined && (secret === undefined || known.secret === secret)) return known;
       return change((draft) => newEndpoint(draft, { url, ...(secret === undefined ? {} : { secret }) }));
     },
     authenticate: (id) =>
@@ -131,11 +130,8 @@ export function createAccount(deps: AccountDeps): Account {
   };
 }
 
-const isOf = <N extends ResourceName>(object: N, resource: Resource): resource is ResourceOf<N> =>
-  resource.object === object;
-
 function apply(store: Store, keys: Keys, line: Line): void {
-  for (const object of line.objects ?? []) store.byId.set(object.id, object);
+  for (const object of line.objects) putInto(store, object);
   if (line.kind === "request" && line.key !== undefined && line.kept !== undefined)
     keys.kept.set(line.key, line.kept);
 }
@@ -323,13 +319,19 @@ function outcomeOf(
   try {
     const made = operation.run({ draft, parameters, path: ids, ...forced });
     if (failure?.action === "error_500_after_effect") return failed(serverError(), id);
-    return { status: 200, body: JSON.stringify(expanded(draft, made, expand)) };
+    const body = JSON.stringify(
+      expanded(draft, made, expand),
+      failure?.action === "late_booking" ? unbooked : undefined,
+    );
+    return { status: 200, body };
   } catch (error) {
     // What failed before execution leaves nothing behind: no object, and nothing kept for the key.
     if (error instanceof StripeRefusal && error.executed) return failed(error, id);
     throw error;
   }
 }
+
+const unbooked = (name: string, value: unknown): unknown => (name === "balance_transaction" ? null : value);
 
 const failed = (error: StripeRefusal, id: string): { status: number; body: string } => ({
   status: error.status,

@@ -1,7 +1,7 @@
 import type { Form } from "./form.ts";
 import type { Call, Page } from "./operation.ts";
 import { badParameter } from "./refusal.ts";
-import type { Resource, ResourceName, ResourceOf } from "./resources.ts";
+import type { ResourceName, ResourceOf } from "./resources.ts";
 
 /** A page of the objects of a kind, newest first, as Stripe's lists are: `limit`, `starting_after`, `created[gte]`. */
 export function pageOf<N extends ResourceName>(
@@ -12,9 +12,8 @@ export function pageOf<N extends ResourceName>(
   if (limit < 1 || limit > 100) throw badParameter("limit", "limit must be between 1 and 100.");
   const after = parameters.text("starting_after");
   const created = createdWithin(parameters.group("created"));
-  const isOfKind = (resource: Resource): resource is ResourceOf<N> => resource.object === of.object;
-  const found = [...draft.all()]
-    .filter(isOfKind)
+  const found = draft
+    .stored(of.object)
     .filter((resource) => created(resource.created) && (of.keep?.(resource) ?? true))
     .reverse();
   const start = after === undefined ? 0 : found.findIndex((resource) => resource.id === after) + 1;

@@ -4,9 +4,26 @@ import type { Event, Json, Resource, ResourceName, ResourceOf } from "./resource
 /** Everything Stripe knows, by id. Objects are never changed in place: a new version replaces the old. */
 export type Store = {
   readonly byId: Map<string, Resource>;
+  /** The same, by kind: ids in the order in which the objects were made. */
+  readonly idsOf: Map<ResourceName, Set<string>>;
 };
 
-export const emptyStore = (): Store => ({ byId: new Map() });
+export const emptyStore = (): Store => ({ byId: new Map(), idsOf: new Map() });
+
+export function putInto(store: Store, resource: Resource): void {
+  store.byId.set(resource.id, resource);
+  const ids = store.idsOf.get(resource.object);
+  if (ids === undefined) store.idsOf.set(resource.object, new Set([resource.id]));
+  else ids.add(resource.id);
+}
+
+/** All objects of a kind, oldest first. */
+export const allOf = <N extends ResourceName>(store: Store, object: N): ResourceOf<N>[] =>
+  [...(store.idsOf.get(object) ?? [])].flatMap((id) => {
+    const found = store.byId.get(id);
+    // The index holds ids of this kind alone; the compiler cannot narrow by a type parameter.
+    return found === undefined ? [] : [found as ResourceOf<N>];
+  });
 
 /** The object of that kind and id. */
 export function find<N extends ResourceName>(
@@ -19,11 +36,13 @@ export function find<N extends ResourceName>(
   return found?.object === object ? (found as ResourceOf<N>) : undefined;
 }
 
-export type Reader = { read(id: string): Resource | undefined; all(): Iterable<Resource> };
+export type Reader = { read(id: string): Resource | undefined };
 
 /** The changes of one request. They reach the store only together, when the journal has them. */
 export type Draft = Reader & {
   readonly now: number;
+  /** What the store holds of a kind, oldest first; without what this request has changed. */
+  stored<N extends ResourceName>(object: N): ResourceOf<N>[];
   put(resource: Resource): void;
   /** Notes that something happened to an object; becomes an event and its webhooks. */
   happened(type: string, object: Resource): void;
@@ -57,7 +76,7 @@ export function draftOn(store: Store, cause: DraftCause): Draft {
   return {
     now: cause.now,
     read,
-    all: () => new Map([...store.byId, ...changed]).values(),
+    stored: (object) => allOf(store, object),
     put: (resource) => void changed.set(resource.id, resource),
     happened: (type, object) => void happenings.push({ type, id: object.id }),
     changes: () => [...changed.values(), ...happenings.map(eventOf)],

@@ -1,7 +1,7 @@
 import { enqueue, type Jobs } from "@remit/platform/jobs";
-import type { Tx } from "@remit/platform/sql";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
+import type { News } from "../stripe/index.ts";
 import { type InstrumentDeps, settleSetup, tenantOfSetup } from "./instruments.ts";
 
 const queue = "instruments.settle";
@@ -11,7 +11,8 @@ export const instrumentJobs = (jobs: Jobs, deps: InstrumentDeps): Jobs =>
   jobs.on(queue, { handle: async ({ payload }) => settleSetup(deps, Due.parse(payload)) });
 
 /** Something happened to a setup at Stripe: the job reads what. Nothing for one that waits for nobody here. */
-export async function hintSetup(tx: Tx, setup: string): Promise<void> {
-  const tenant = await tenantOfSetup(tx, setup);
-  if (tenant !== null) await enqueue(tx, { queue, key: setup, payload: { tenant, setup } });
+export async function hintSetup({ db }: InstrumentDeps, { object: setup }: News): Promise<void> {
+  const tenant = await db.global.transaction((tx) => tenantOfSetup(tx, setup));
+  if (tenant === null) return;
+  await db.of(tenant).transaction((tx) => enqueue(tx, { queue, key: setup, payload: { tenant, setup } }));
 }

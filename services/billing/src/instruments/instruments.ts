@@ -47,13 +47,22 @@ export async function enrol(
   await db.transaction((tx) =>
     rows.insertInstrument(tx, { tenant, id, customer, agreement, at: deps.clock.now() }),
   );
-  const setup = await setUp(deps.stripe, { instrument: id, customer, method });
+  const setup = await setUp(deps.stripe, { instrument: id, customer, method }).catch((error: unknown) =>
+    refused(db, id, error),
+  );
   if (setup.kind === "asks_holder") throw await askHolder(db, id, setup);
   return db.transaction(async (tx) => {
     const enrolled = await activate(tx, id, { setup, account, now: deps.clock.now() });
     await keep(tx, enrolled);
     return enrolled;
   });
+}
+
+/** Stripe's final no ends the enrolment; silence leaves it open, and the caller may try again. */
+async function refused(db: TenantSql, id: Id<"instrument">, error: unknown): Promise<never> {
+  if (error instanceof Problem && error.code !== "unavailable")
+    await db.transaction((tx) => rows.decline(tx, id));
+  throw error;
 }
 
 async function askHolder(

@@ -19,6 +19,9 @@ export type SettlingDeps = {
 /** The queue in which every open payment waits for the end of its lease. */
 export const settleQueue = "payments.settle";
 
+/** The queue of captured payments whose money Stripe has not booked on our balance yet. */
+export const bookQueue = "payments.book";
+
 /** A payment as it stands now, and whether it is still ours to go on with. */
 export type Next = { readonly payment: Payment; readonly goOn: boolean };
 

@@ -40,6 +40,10 @@ export type OpenPayment = Payment & { readonly state: OpenState };
 export const isOpen = (payment: Payment): payment is OpenPayment =>
   openStates.some((state) => state === payment.state);
 
+/** True while a hold stands and nobody is busy with it. */
+export const isResting = ({ state }: Payment): boolean =>
+  state === "authorized" || state === "requires_action";
+
 /** A part of a captured payment on its way back. Its id is the authorization server's. */
 export type Refund = {
   readonly id: Id<"refund">;

@@ -1,15 +1,15 @@
-import { hourMs } from "@remit/kernel";
+import { after, dayMs, hourMs, minuteMs } from "@remit/kernel";
 import { enqueue, type Jobs } from "@remit/platform/jobs";
-import type { Tx } from "@remit/platform/sql";
+import { claimFirstUse } from "@remit/platform/once";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
-import { type SettlingDeps, settleQueue } from "./journal.ts";
-import { isOpen } from "./payment.ts";
-import { lookAfter, lookBehind, tenantBehind } from "./payments.ts";
+import type { News } from "../stripe/index.ts";
+import { bookQueue, type SettlingDeps, settleQueue } from "./journal.ts";
+import { isOpen, isResting } from "./payment.ts";
+import { bookOne, findBehind, lookAfter } from "./payments.ts";
 
 const hintQueue = "payments.hint";
 const Due = z.strictObject({ tenant: idOf("tenant"), payment: idOf("payment") });
-const Hint = z.strictObject({ tenant: idOf("tenant"), reference: z.string() });
 
 // A payment that is open must never be forgotten: its job does not become a dead letter, it is only tried more slowly.
 const attemptsMax = 1_000_000;
@@ -26,13 +26,34 @@ export const paymentJobs = (jobs: Jobs, deps: SettlingDeps): Jobs =>
         return isOpen(payment) ? { runAt: payment.leasedUntil } : undefined;
       },
     })
+    .on(bookQueue, {
+      attemptsMax,
+      backoff,
+      handle: async ({ payload }) =>
+        (await bookOne(deps, Due.parse(payload))) ? undefined : { runAt: after(deps.clock.now(), minuteMs) },
+    })
     .on(hintQueue, {
-      handle: async ({ payload }) => lookBehind(deps, Hint.parse(payload)),
+      handle: async ({ payload }) => {
+        await lookAfter(deps, Due.parse(payload));
+      },
     });
 
-/** What a provider says about a reference is a hint: the job reads for itself. Nothing for a reference that is not ours. */
-export async function hintPayment(tx: Tx, reference: string): Promise<void> {
-  const tenant = await tenantBehind(tx, reference);
-  if (tenant !== null)
-    await enqueue(tx, { queue: hintQueue, key: reference, payload: { tenant, reference } });
+// The provider sends an event again for three days.
+const rememberedMs = 7 * dayMs;
+// All else that it reports are answers to our own calls, which have been read already or will be when a lease ends.
+const telling = new Set(["payment_intent.canceled", "payment_intent.succeeded"]);
+
+/**
+ * What a provider reports is a hint: a job reads for itself. It matters for a payment that nobody is busy with, because
+ * its hold ran out, or somebody took the money by another way. Most events stop here without a write.
+ */
+export async function hintPayment(deps: SettlingDeps, { event, type, object }: News): Promise<void> {
+  if (!telling.has(type)) return;
+  const found = await findBehind(deps, object);
+  if (found === undefined || !isResting(found)) return;
+  const { tenant, id: payment } = found;
+  await deps.db.of(tenant).transaction(async (tx) => {
+    if (await claimFirstUse(tx, `stripe-event:${event}`, after(deps.clock.now(), rememberedMs)))
+      await enqueue(tx, { queue: hintQueue, key: payment, payload: { tenant, payment } });
+  });
 }

@@ -1,13 +1,13 @@
 import { after, type Id, type Instant, money, newId } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
-import type { TenantTx, Tx } from "@remit/platform/sql";
+import type { TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import type { InstrumentAtProvider } from "../instruments/index.ts";
 import type { InstructionDeps, Order } from "./instructions.ts";
 import { comeBack, record, reread, type SettlingDeps } from "./journal.ts";
 import { isOpen, type Payment } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
-import { observe, settle } from "./settling.ts";
+import { book, observe, settle } from "./settling.ts";
 
 export type PaymentDeps = SettlingDeps & {
   readonly instructions: InstructionDeps;
@@ -237,15 +237,19 @@ export async function lookAfter(
   return isOpen(found) ? resume(deps, found) : observe(deps, found);
 }
 
-/** The same for a payment that only the provider's reference names. */
-export async function lookBehind(
+/** Books a captured payment of which Stripe had told no booking; false as long as there is none. */
+export async function bookOne(
   deps: SettlingDeps,
-  of: { tenant: Id<"tenant">; reference: string },
-): Promise<void> {
-  const found = await deps.db.of(of.tenant).transaction((tx) => rows.paymentByReference(tx, of.reference));
-  if (found !== undefined) await lookAfter(deps, { tenant: of.tenant, payment: found.id });
+  of: { tenant: Id<"tenant">; payment: Id<"payment"> },
+): Promise<boolean> {
+  const found = await deps.db.of(of.tenant).transaction((tx) => rows.paymentById(tx, of.payment));
+  return found === undefined || book(deps, found);
 }
 
-/** The payer's tenant of the payment behind a reference, or null when it is not ours. */
-export const tenantBehind = (tx: Tx, reference: string): Promise<Id<"tenant"> | null> =>
-  rows.tenantOfReference(tx, reference);
+/** The payment behind a provider's reference; undefined when it is none of ours. */
+export async function findBehind(deps: SettlingDeps, reference: string): Promise<Payment | undefined> {
+  const tenant = await deps.db.global.transaction((tx) => rows.tenantOfReference(tx, reference));
+  return tenant === null
+    ? undefined
+    : deps.db.of(tenant).transaction((tx) => rows.paymentByReference(tx, reference));
+}

@@ -1,10 +1,12 @@
-import { after, type Instant, invariant } from "@remit/kernel";
+import { after, type Instant, invariant, secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
+import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Standing } from "@remit/rails";
 import { bookingEntry, captureEntry, feeOf, feeScheduleOf, post } from "../ledger/index.ts";
 import { type Decision, decide } from "./decisions.ts";
 import {
+  bookQueue,
   comeBack,
   eventOf,
   type Next,
@@ -14,7 +16,7 @@ import {
   type SettlingDeps,
   stillOurs,
 } from "./journal.ts";
-import { isOpen, type OpenPayment, type Payment } from "./payment.ts";
+import { isOpen, isResting, type OpenPayment, type Payment } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 import { settleRefund } from "./refunds.ts";
 
@@ -110,6 +112,10 @@ const become = (deps: SettlingDeps, payment: Payment, to: Becoming): Promise<Nex
     return { payment: next, goOn: true };
   });
 
+/** Until then the clearing account shows what Stripe owes us. */
+const bookLater = (tx: TenantTx, { tenant, id }: Payment, now: Instant): Promise<void> =>
+  enqueue(tx, { queue: bookQueue, key: id, payload: { tenant, payment: id }, runAt: after(now, secondMs) });
+
 type ToCaptured = Extract<Becoming, { state: "captured" }>;
 
 async function postCapture(
@@ -122,16 +128,26 @@ async function postCapture(
   const schedule = await feeScheduleOf(tx, { rail, merchant, asset: captured.asset, at: now });
   const paid = { charge, owner: { tenant: payee, merchant }, at: now };
   await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge } }));
+  if (booking === undefined) await bookLater(tx, payment, now);
   await post(tx, [
     captureEntry({ ...paid, payment: payment.id, captured, fee: feeOf(captured, schedule) }),
     ...(booking === undefined ? [] : [bookingEntry(paid, booking, "into")]),
   ]);
 }
 
+/** Posts what Stripe has booked of a captured payment; false as long as it has not. */
+export async function book(deps: SettlingDeps, payment: Payment): Promise<boolean> {
+  invariant(payment.reference !== null, "a captured payment has a reference");
+  const standing = await deps.engine.readBack(payment.reference);
+  if (standing.kind !== "captured" || standing.booking === undefined) return false;
+  const entry = bookingEntry({ charge: payment.charge, at: deps.clock.now() }, standing.booking, "into");
+  await deps.db.of(payment.tenant).transaction((tx) => post(tx, [entry]));
+  return true;
+}
+
 /** A hint about a payment that nobody is working on: a hold that ran out at the provider, or was captured there. */
 export async function observe(deps: SettlingDeps, payment: Payment): Promise<Payment> {
-  if (payment.reference === null || !["authorized", "requires_action"].includes(payment.state))
-    return payment;
+  if (payment.reference === null || !isResting(payment)) return payment;
   const decision = decide(payment, await deps.engine.readBack(payment.reference));
   return decision.kind === "become" ? (await become(deps, payment, decision)).payment : payment;
 }

@@ -1,31 +1,21 @@
-import { dayMs, instantOf } from "@remit/kernel";
-import { claimFirstUse } from "@remit/platform/once";
 import { Problem } from "@remit/protocol";
 import Stripe from "stripe";
 import type { WebhookDeps } from "./stripe.http.ts";
 
-// Stripe sends an event again for three days.
-const rememberedMs = 7 * dayMs;
+/** Something happened to an object of Stripe: which event, of what type, to which object. */
+export type News = { readonly event: string; readonly type: string; readonly object: string };
 
-/** Checks the signature and passes the hint on, once per event. Throws `stripe_signature_invalid`. */
+/** Checks the signature and passes the hint on. Throws `stripe_signature_invalid`. */
 export async function hearEvent(
   deps: WebhookDeps,
   body: Uint8Array,
   signature: string | undefined,
 ): Promise<void> {
-  const event = await verified(deps, body, signature);
-  const object = event.data.object;
-  const id = "id" in object && typeof object.id === "string" ? object.id : undefined;
-  const about = event.type.startsWith("payment_intent.")
-    ? "payment"
-    : event.type.startsWith("setup_intent.")
-      ? "setup"
-      : undefined;
-  if (about === undefined || id === undefined || event.type.endsWith(".created")) return;
-  await deps.db.global.transaction(async (tx) => {
-    const first = await claimFirstUse(tx, `stripe-event:${event.id}`, instantOf(deps.now() + rememberedMs));
-    if (first) await deps.hint[about](tx, id);
-  });
+  const { id: event, type, data } = await verified(deps, body, signature);
+  const object = "id" in data.object && typeof data.object.id === "string" ? data.object.id : undefined;
+  if (object === undefined) return;
+  if (type.startsWith("payment_intent.")) await deps.hint.payment({ event, type, object });
+  if (type.startsWith("setup_intent.")) await deps.hint.setup({ event, type, object });
 }
 
 async function verified(

@@ -1,19 +1,13 @@
 import { type Route, route } from "@remit/platform/http";
-import type { Database, Tx } from "@remit/platform/sql";
 import type Stripe from "stripe";
 import { z } from "zod";
-import { hearEvent } from "./events.ts";
+import { hearEvent, type News } from "./events.ts";
 
 export type WebhookDeps = {
   readonly stripe: Stripe;
   readonly secret: string;
-  readonly db: Database;
-  readonly now: () => number;
-  /** What to do about an object of Stripe that something happened to. */
-  readonly hint: {
-    payment(tx: Tx, reference: string): Promise<void>;
-    setup(tx: Tx, reference: string): Promise<void>;
-  };
+  /** Who is told that something happened to an object of Stripe. Once is enough, and more often does no harm. */
+  readonly hint: Readonly<Record<"payment" | "setup", (news: News) => Promise<void>>>;
 };
 
 /** Stripe's news. A hint and no more: whatever is written comes from a read. */
@@ -26,7 +20,7 @@ export const stripeRoutes = (deps: WebhookDeps): Route[] => [
     body: "raw",
     bodyBytesMax: 512 * 1024,
     answers: { 200: z.object({ received: z.boolean() }), 400: "stripe_signature_invalid" },
-    limit: { count: 6000, windowMs: 60_000 },
+    limit: { count: 60_000, windowMs: 60_000 },
     handle: async (call, { body }) => {
       await hearEvent(deps, body, call.header("stripe-signature"));
       return { status: 200, body: { received: true } };
