@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Id } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
+import { Problem } from "@remit/protocol";
 import { createSecrets } from "../clients/index.ts";
 import { digestOf, grantOf } from "../grants/index.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
@@ -55,13 +56,23 @@ function build(deps: Deps): Provider {
   });
   const { log } = deps;
   provider.on("error", (error) => log.error({ err: error }, "the OAuth core failed"));
-  provider.on("server_error", (_, error) => log.error({ err: error }, "the OAuth core failed"));
+  provider.on("server_error", (ctx, error) => {
+    log.error({ err: error }, "the OAuth core failed");
+    if (error instanceof Problem && error.status === 503) answerUnavailable(ctx, error);
+  });
   for (const event of ["grant.error", "authorization.error", "pushed_authorization_request.error"])
     provider.on(event, (_, error) => {
       const said = { code: error.message, detail: error.error_description, private: error.error_detail };
       log.info({ event, ...said }, "refused");
     });
   return provider;
+}
+
+/** The database is away (D01): the client may try again, which a plain server_error would not say. */
+function answerUnavailable(ctx: Ctx, problem: Problem): void {
+  ctx.status = 503;
+  for (const [name, value] of Object.entries(problem.headers ?? { "retry-after": "1" })) ctx.set(name, value);
+  ctx.body = { error: "temporarily_unavailable", error_description: "Try again later." };
 }
 
 /** A code's exchange also hands over the mandate that the principal gave (seeds 1.2); a refresh does not. */

@@ -144,6 +144,7 @@ async function guarded(work: () => Promise<PageAnswer>): Promise<PageAnswer> {
     return await work();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    return { status: error.status, ...errorPage(error.detail ?? "The request cannot be continued.") };
+    const { html, headers } = errorPage(error.detail ?? "The request cannot be continued.");
+    return { status: error.status, html, headers: { ...headers, ...error.headers } };
   }
 }
