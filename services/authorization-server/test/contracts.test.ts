@@ -1,4 +1,5 @@
-import { mandateVct } from "@remit/protocol";
+import { request } from "node:http";
+import { clientAssertionType, mandateVct } from "@remit/protocol";
 import {
   OAuthErrorBody,
   PushedRequest,
@@ -20,6 +21,24 @@ beforeAll(async () => {
 });
 afterAll(() => running.close());
 
+// fetch chooses the Host itself.
+function sendRaw(
+  origin: string,
+  { body, ...how }: { method: string; path: string; headers: Record<string, string>; body?: string },
+): Promise<{ status: number; text: string }> {
+  const { port } = new URL(origin);
+  return new Promise((resolve, reject) => {
+    const sending = request({ host: "127.0.0.1", port, ...how }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
+      );
+    });
+    sending.on("error", reject).end(body);
+  });
+}
+
 const get = async (path: string): Promise<unknown> => (await read(await fetch(running.issuer + path))).body;
 
 describe("what the OAuth core serves is what the contracts say", () => {
@@ -36,6 +55,46 @@ describe("what the OAuth core serves is what the contracts say", () => {
       expect(metadata.grant_types_supported).not.toContain("implicit");
       expect(JSON.stringify(metadata)).not.toMatch(/HS256|RS256|"none"/);
     }
+  });
+
+  test("A03 a forged Host changes no URL of ours, and a proof made for that host is not taken", async () => {
+    const host = "evil.example";
+    const metadata = await sendRaw(running.issuer, {
+      method: "GET",
+      path: "/.well-known/openid-configuration",
+      headers: { host, "x-forwarded-host": host, "x-forwarded-proto": "https" },
+    });
+    expect(ServerMetadata.parse(JSON.parse(metadata.text)).token_endpoint).toBe(
+      `${running.issuer}/oauth/token`,
+    );
+    expect(metadata.text).not.toContain(host);
+    await agent.learnNonce();
+    const form = new URLSearchParams({
+      grant_type: "client_credentials",
+      resource: running.issuer,
+      client_id: agent.id,
+      client_assertion_type: clientAssertionType,
+      client_assertion: agent.assertion(),
+    });
+    const stolen = await sendRaw(running.issuer, {
+      method: "POST",
+      path: "/oauth/token",
+      headers: {
+        host,
+        "content-type": "application/x-www-form-urlencoded",
+        dpop: agent.proof(`http://${host}/oauth/token`),
+      },
+      body: form.toString(),
+    });
+    expect(JSON.parse(stolen.text)).toMatchObject({ error: "invalid_dpop_proof" });
+  });
+
+  test("no page of a stranger's may call the token endpoint; public documents may be read from anywhere", async () => {
+    const headers = { origin: "https://evil.example" };
+    const token = await fetch(`${running.issuer}/oauth/token`, { method: "POST", headers });
+    expect(token.headers.get("access-control-allow-origin")).toBeNull();
+    const metadata = await fetch(`${running.issuer}/.well-known/openid-configuration`, { headers });
+    expect(metadata.headers.get("access-control-allow-origin")).toBeTruthy();
   });
 
   test("the key set under both its names, with ES256 and EdDSA keys and no private half", async () => {

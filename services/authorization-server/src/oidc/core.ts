@@ -35,12 +35,26 @@ export function createCore(deps: Deps): Core {
     }
     return built;
   };
-  return { handle: (req, res) => current().callback(req, res), provider: () => current().provider };
+  const handle: Core["handle"] = (req, res) => {
+    pinOrigin(req, new URL(deps.issuer));
+    current().callback(req, res);
+  };
+  return { handle, provider: () => current().provider };
+}
+
+/**
+ * The core builds its URLs from the request's Host: in metadata, in redirects, and in the `htu` it expects of a proof.
+ * Whoever chooses that header would choose them too, and could replay here a proof that was made for elsewhere.
+ */
+function pinOrigin(req: IncomingMessage, issuer: URL): void {
+  req.headers.host = issuer.host;
+  req.headers["x-forwarded-host"] = issuer.host;
+  req.headers["x-forwarded-proto"] = issuer.protocol.slice(0, -1);
 }
 
 function build(deps: Deps): Provider {
   const provider = new Provider(deps.issuer, configurationOf(deps));
-  provider.proxy = deps.issuer.startsWith("https:");
+  provider.proxy = true; // Only what `pinOrigin` wrote is trusted.
   const secrets = createSecrets(deps.keyring.derive("client-secrets"));
   compareSecretsWith(provider, (given, kept) => secrets.matches(given, Buffer.from(kept, "base64url")));
   provider.use(async (ctx, next) => {
