@@ -89,12 +89,21 @@ describe("what the OAuth core serves is what the contracts say", () => {
     expect(JSON.parse(stolen.text)).toMatchObject({ error: "invalid_dpop_proof" });
   });
 
-  test("no page of a stranger's may call the token endpoint; public documents may be read from anywhere", async () => {
-    const headers = { origin: "https://evil.example" };
-    const token = await fetch(`${running.issuer}/oauth/token`, { method: "POST", headers });
-    expect(token.headers.get("access-control-allow-origin")).toBeNull();
-    const metadata = await fetch(`${running.issuer}/.well-known/openid-configuration`, { headers });
-    expect(metadata.headers.get("access-control-allow-origin")).toBeTruthy();
+  test("an agent may run in a page: its keys prove it, and no credential of the browser's is ever allowed", async () => {
+    await agent.learnNonce();
+    const origin = "https://agent.example";
+    const dpop = agent.proof(agent.url("/oauth/token"));
+    const form = {
+      grant_type: "client_credentials",
+      resource: running.issuer,
+      client_id: agent.id,
+      client_assertion_type: clientAssertionType,
+      client_assertion: agent.assertion(),
+    };
+    const answer = await agent.raw("/oauth/token", form, { dpop, origin });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
+    expect(answer.headers.get("access-control-allow-credentials")).toBeNull();
   });
 
   test("the key set under both its names, with ES256 and EdDSA keys and no private half", async () => {

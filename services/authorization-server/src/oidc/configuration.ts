@@ -80,8 +80,8 @@ export function configurationOf(deps: CoreDeps): object {
       dPoPSigningAlgValues: ["ES256", "EdDSA", "Ed25519"],
     },
     pkce: { required: () => true },
-    // A page of somebody's may not use these endpoints with what a browser holds.
-    clientBasedCORS: () => false,
+    // Callers prove themselves by keys and never by what a browser holds, so an agent may run in a page.
+    clientBasedCORS: () => true,
     assertJwtClientAuthClaimsAndHeader: guardAssertion({
       issuer,
       tokenEndpoint: `${issuer}/oauth/token`,
