@@ -119,7 +119,8 @@ function sendAnswer(reply: FastifyReply, { status, headers = {}, body }: Answer)
   if (body === undefined) return reply.send();
   const raw = typeof body === "string" || body instanceof Uint8Array;
   if (raw && reply.hasHeader("content-type"))
-    return reply.send(typeof body === "string" ? body : Buffer.from(body));
+    // As bytes: to text Fastify would add a charset, which JSON types do not have (RFC 8259 §11).
+    return reply.send(Buffer.from(body));
   if (!reply.hasHeader("content-type")) reply.header("content-type", "application/json");
   return reply.send(Buffer.from(JSON.stringify(body)));
 }

@@ -27,8 +27,6 @@ export type FakeBilling = {
   /** Every request, also those without effect. */
   readonly asked: readonly string[];
   fail(verb: string, fault: Fault, times?: number): void;
-  /** Runs before a verb is answered: a test's moment in the middle of a call. */
-  during(verb: string, work: () => Promise<void>): void;
   close(): Promise<void>;
 };
 
@@ -42,7 +40,6 @@ export async function fakeBilling(by: {
     done: [] as string[],
     asked: [] as string[],
     faults: new Map<string, Fault[]>(),
-    hooks: new Map<string, () => Promise<void>>(),
   };
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => reply(response, 400, { detail: String(error) }));
@@ -65,7 +62,6 @@ export async function fakeBilling(by: {
     const order = verifyInstruction(instruction, trusted);
     state.asked.push(order.op);
     const fault = state.faults.get(order.op)?.shift();
-    await state.hooks.get(order.op)?.();
     if (fault === "lost") return void request.socket.destroy();
     if (fault === "500") return reply(response, 500, { code: "internal_error" });
     if (fault === "no_instrument") return reply(response, 402, { code: "instrument_missing" });
@@ -83,12 +79,6 @@ export async function fakeBilling(by: {
         verb,
         Array.from({ length: times }, () => fault),
       );
-    },
-    during: (verb, work) => {
-      state.hooks.set(verb, async () => {
-        state.hooks.delete(verb);
-        await work();
-      });
     },
     close: () =>
       new Promise((resolve) => {

@@ -1,0 +1,118 @@
+import { type Id, parseId } from "@remit/kernel";
+import { type Caller, createHttp } from "@remit/platform/http";
+import { createLog, createMetrics } from "@remit/platform/telemetry";
+import { Problem } from "@remit/protocol";
+import { chargeRoutes } from "../../src/charges/index.ts";
+import { mandateRoutes } from "../../src/mandates/index.ts";
+import { receiptRoutes } from "../../src/receipts/index.ts";
+import { statusListRoutes } from "../../src/status-lists/index.ts";
+import type { World } from "./world.ts";
+
+/** Who calls: the resource server that finds this out from tokens has tests of its own. */
+export type As = {
+  readonly tenant: Id<"tenant">;
+  readonly client: string;
+  readonly scopes: readonly string[];
+};
+
+export type Sent = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+  readonly text: string;
+};
+
+export type Request = {
+  readonly as?: As;
+  readonly method?: "GET" | "POST";
+  readonly path: string;
+  readonly body?: unknown;
+  readonly key?: string | null;
+  readonly headers?: Record<string, string>;
+};
+
+export type Api = { send(request: Request): Promise<Sent>; close(): Promise<void> };
+
+/** The routes of the money rooms over real HTTP; the caller stands in a header of the test. */
+export async function openApi(world: World): Promise<Api> {
+  const { db, clock, charges, mandates, receipts, statusLists } = world;
+  const http = createHttp({
+    service: "test",
+    origin: "http://localhost",
+    host: "127.0.0.1",
+    port: 0,
+    log: createLog({ service: "test", level: "silent" }),
+    metrics: createMetrics("test"),
+    clock,
+    authenticate: async ({ authorization }, needs) => {
+      const caller = callerOf(authorization ?? "");
+      const wanted = [needs.scope].flat();
+      if (!wanted.some((scope) => caller.scopes.has(scope))) throw new Problem("insufficient_scope");
+      return { caller };
+    },
+  });
+  http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates }));
+  http.add(...receiptRoutes(receipts), ...statusListRoutes(statusLists));
+  const origin = await http.listen();
+  let keys = 0;
+  return {
+    async send({ as, method = "GET", path, body, key, headers = {} }) {
+      const response = await fetch(origin + path, {
+        method,
+        headers: {
+          ...(as === undefined ? {} : { authorization: JSON.stringify(as) }),
+          ...(method === "POST" ? { "content-type": "application/json" } : {}),
+          ...(method === "POST" && key !== null ? { "idempotency-key": key ?? `key-${++keys}` } : {}),
+          ...headers,
+        },
+        ...(method === "POST" ? { body: typeof body === "string" ? body : JSON.stringify(body ?? {}) } : {}),
+      });
+      const text = await response.text();
+      const parsed: unknown = text.startsWith("{") ? JSON.parse(text) : {};
+      return { status: response.status, headers: response.headers, body: Object(parsed), text };
+    },
+    close: () => http.close(),
+  };
+}
+
+function callerOf(authorization: string): Caller {
+  const { tenant, client, scopes } = JSON.parse(authorization) as As; // what `send` wrote
+  const type = parseId("agent", client) === undefined ? "client" : "agent";
+  return {
+    tenant,
+    client,
+    subject: client,
+    scopes: new Set(scopes),
+    actor: { type, id: client },
+    claims: {
+      iss: "test",
+      sub: client,
+      aud: "test",
+      client_id: client,
+      jti: "test",
+      iat: 0,
+      exp: 0,
+      scope: scopes,
+      organization_id: tenant,
+      livemode: false,
+    },
+  };
+}
+
+export const merchantOf = ({ payee, merchant }: World): As => ({
+  tenant: payee,
+  client: merchant.client,
+  scopes: ["charges:write"],
+});
+
+export const walletOf = ({ payer }: World): As => ({
+  tenant: payer,
+  client: "wallet",
+  scopes: ["wallet:read", "wallet:write"],
+});
+
+export const agentOf = ({ operator, agent }: World): As => ({
+  tenant: operator,
+  client: agent.id,
+  scopes: ["oid4ac:payment"],
+});

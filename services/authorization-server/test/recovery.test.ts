@@ -1,0 +1,259 @@
+import { secondMs } from "@remit/kernel";
+import { createJobs } from "@remit/platform/jobs";
+import { createLog } from "@remit/platform/telemetry";
+import { eventually } from "@remit/testkit";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { chargeJobs } from "../src/charges/index.ts";
+import { checkBudget } from "../src/mandates/index.ts";
+import {
+  asMerchant,
+  budgetOf,
+  createWorld,
+  giveMandate,
+  own,
+  purchase,
+  refusalOf,
+  type World,
+} from "./charging/world.ts";
+
+let world: World;
+let mandate: Awaited<ReturnType<typeof giveMandate>>;
+beforeEach(async () => {
+  world = await createWorld();
+  mandate = await giveMandate(world);
+});
+afterEach(() => world.close());
+
+const order = { amountMinor: undefined, responseDigest: undefined, requestDigest: undefined };
+const charge = () => world.charges.create(asMerchant(world), purchase(world, { mandate }));
+const recover = (id: Parameters<World["charges"]["recover"]>[1]) => world.charges.recover(world.payer, id);
+const effects = (id: string): string[] =>
+  world.billing.done.filter((line) => line.endsWith(id)).map((line) => line.split(" ")[0] ?? "");
+
+async function stateOf(id: string): Promise<string> {
+  const [row] = await world.database.asAdmin<{ state: string }>("select state from charges where id = $1", [
+    id,
+  ]);
+  return row?.state ?? "none";
+}
+
+async function expectFree(): Promise<void> {
+  expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: 0n, uses: 0 });
+  expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
+}
+
+/** The charge as a killed process leaves it: its transaction is durable, and nobody drives it. */
+async function abandoned(): Promise<{
+  id: Awaited<ReturnType<typeof charge>>["id"];
+  request: ReturnType<typeof purchase>;
+}> {
+  const request = purchase(world, { mandate });
+  world.billing.fail("hold", "lost");
+  world.billing.fail("read", "lost");
+  const { id, state } = await world.charges.create(asMerchant(world), request);
+  expect(state).toBe("authorizing");
+  return { id, request };
+}
+
+describe("before the commit point a charge goes back", () => {
+  test("M01 a process that died before billing heard of it: the hold is freed, and no payment was made", async () => {
+    const { id } = await abandoned();
+    world.clock.advance(10 * secondMs);
+    expect(await recover(id)).toBeUndefined();
+    expect(await stateOf(id)).toBe("released");
+    expect(effects(id)).toEqual(["release"]);
+    await expectFree();
+  });
+
+  test("M01 a hold that arrives after the release cannot take money any more", async () => {
+    const { id, request } = await abandoned();
+    await recover(id);
+    const again = await world.charges.create(asMerchant(world), request);
+    expect(again).toMatchObject({ id, state: "released" });
+    expect(effects(id)).toEqual(["release"]);
+  });
+
+  test("M01 the same request sent again before recovery goes on with the same charge", async () => {
+    const { id, request } = await abandoned();
+    const resumed = await world.charges.create(asMerchant(world), request);
+    expect(resumed).toMatchObject({ id, state: "authorized" });
+    expect(effects(id)).toEqual(["hold"]);
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ uses: 1 });
+  });
+
+  test("M02 an answer of billing that was lost is read back: one payment, whoever goes on", async () => {
+    world.billing.fail("hold", "answer_lost");
+    const held = await charge();
+    expect(held.state).toBe("authorized");
+    expect(effects(held.id)).toEqual(["hold"]);
+  });
+
+  test("M02 recovery finds the hold that a dead process had sent, and releases it at serve_by", async () => {
+    world.billing.fail("hold", "answer_lost");
+    world.billing.fail("read", "lost");
+    const { id, state, serveBy } = await charge();
+    expect(state).toBe("authorizing");
+    expect(await recover(id)).toBe(serveBy);
+    expect(await stateOf(id)).toBe("authorized");
+    world.clock.set(serveBy);
+    expect(await recover(id)).toBeUndefined();
+    expect(effects(id)).toEqual(["hold", "release"]);
+    await expectFree();
+  });
+
+  test("M03 an authorised charge that nobody serves is released once serve_by has passed, not before", async () => {
+    const { id, serveBy } = await charge();
+    expect(await recover(id)).toBe(serveBy);
+    expect(effects(id)).toEqual(["hold"]);
+    world.clock.advance(60 * secondMs);
+    await recover(id);
+    expect(await stateOf(id)).toBe("released");
+    await expectFree();
+    expect(await refusalOf(world.charges.capture(own(world, id), order))).toBe("charge_state_conflict");
+  });
+
+  test("M14 a release whose answer is lost is asked again until billing has let go", async () => {
+    const { id } = await charge();
+    world.billing.fail("release", "lost");
+    world.billing.fail("read", "lost", 2);
+    expect((await world.charges.release(own(world, id), "cancelled")).state).toBe("releasing");
+    expect((await budgetOf(world, mandate.id)).held).toBeGreaterThan(0n);
+    expect(await recover(id)).toBeDefined();
+    expect((await budgetOf(world, mandate.id)).held).toBeGreaterThan(0n);
+    expect(await recover(id)).toBeUndefined();
+    expect(effects(id)).toEqual(["hold", "release"]);
+    await expectFree();
+  });
+
+  test("D07 a billing that is down holds no money: the hold is freed when it is back", async () => {
+    world.billing.fail("hold", "500", 9);
+    world.billing.fail("read", "lost", 9);
+    const { id, state } = await charge();
+    expect(state).toBe("authorizing");
+    const next = await recover(id);
+    expect(next).toBeGreaterThan(world.clock.now());
+    world.billing.fail("read", "lost", 0);
+    expect(await recover(id)).toBeUndefined();
+    await expectFree();
+  });
+});
+
+describe("after the commit point a charge is captured", () => {
+  test("M06 a capture whose answer was lost is read back and captured once, with its receipt", async () => {
+    const { id } = await charge();
+    world.billing.fail("capture", "answer_lost");
+    world.billing.fail("read", "lost");
+    expect((await world.charges.capture(own(world, id), order)).state).toBe("capturing");
+    expect(await recover(id)).toBeUndefined();
+    const shown = await world.charges.show({ side: "payee", ...asMerchant(world) }, id);
+    expect(shown?.charge).toMatchObject({ state: "captured", capturedMinor: 1_000n });
+    expect(shown?.receipt).toMatch(/^eyJ/);
+    expect(effects(id)).toEqual(["hold", "capture"]);
+  });
+
+  test("M09 a capture that times out is read back, never cancelled blindly", async () => {
+    const { id } = await charge();
+    world.billing.fail("capture", "answer_lost");
+    const captured = await world.charges.capture(own(world, id), order);
+    expect(captured.state).toBe("captured");
+    expect(effects(id)).toEqual(["hold", "capture"]);
+  });
+
+  test("M09 a capture that never arrived is sent again, also after serve_by and a revocation", async () => {
+    const { id } = await charge();
+    world.billing.fail("capture", "lost", 2);
+    world.billing.fail("read", "lost");
+    expect((await world.charges.capture(own(world, id), order)).state).toBe("capturing");
+    world.clock.advance(300 * secondMs);
+    const why = { because: "test", actor: { type: "account", id: "acc_test" } } as const;
+    await world.db.of(world.payer).transaction((tx) => world.mandates.revokeWithin(tx, mandate.id, why));
+    await recover(id);
+    expect(await recover(id)).toBeUndefined();
+    expect(await stateOf(id)).toBe("captured");
+    expect(effects(id)).toEqual(["hold", "capture"]);
+  });
+
+  test("M10 a 500 on capture is read back and captured again", async () => {
+    const { id } = await charge();
+    world.billing.fail("capture", "500");
+    expect((await world.charges.capture(own(world, id), order)).state).toBe("captured");
+    expect(effects(id)).toEqual(["hold", "capture"]);
+  });
+
+  test("a capture that is finally refused is released, and nothing is spent", async () => {
+    const { id } = await charge();
+    world.billing.fail("capture", "declined");
+    const ended = await world.charges.capture(own(world, id), order);
+    expect(ended).toMatchObject({ state: "released", because: "capture_refused" });
+    await expectFree();
+  });
+
+  test("M08 a capture asked again after it was done answers the same charge and receipt", async () => {
+    const { id } = await charge();
+    const first = await world.charges.capture(own(world, id), order);
+    const again = await world.charges.capture(own(world, id), order);
+    expect(again).toEqual(first);
+    expect(effects(id)).toEqual(["hold", "capture"]);
+  });
+
+  test("a refund whose answer was lost is one refund", async () => {
+    const { id } = await charge();
+    await world.charges.capture(own(world, id), order);
+    world.billing.fail("refund", "answer_lost");
+    world.billing.fail("read", "lost");
+    const asked = { key: "refund-1", amountMinor: 400 };
+    expect((await world.charges.refund(own(world, id), asked)).state).toBe("refunding");
+    expect(await refusalOf(world.charges.refund(own(world, id), { ...asked, key: "refund-2" }))).toBe(
+      "charge_in_progress",
+    );
+    expect(await recover(id)).toBeUndefined();
+    const again = await world.charges.refund(own(world, id), asked);
+    expect(again).toMatchObject({ state: "captured", refunded: { units: 400n } });
+    expect(effects(id)).toEqual(["hold", "capture", "refund"]);
+  });
+});
+
+describe("several drivers", () => {
+  test("C16 two recoveries and the caller at once: each verb has one effect, the budget one end", async () => {
+    const { id } = await charge();
+    await Promise.all([
+      world.charges.capture(own(world, id), order),
+      world.charges.capture(own(world, id), order).catch(() => undefined),
+      recover(id),
+      recover(id),
+    ]);
+    await recover(id);
+    expect(await stateOf(id)).toBe("captured");
+    expect(effects(id)).toEqual(["hold", "capture"]);
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: 10_000_000n });
+  });
+
+  test("a release that meets a capture: one of them wins", async () => {
+    for (let round = 0; round < 5; round++) {
+      const { id } = await charge();
+      await Promise.allSettled([
+        world.charges.capture(own(world, id), order),
+        world.charges.release(own(world, id), "cancelled"),
+      ]);
+      await recover(id);
+      const state = await stateOf(id);
+      expect(["captured", "released"]).toContain(state);
+      expect(effects(id)).toEqual(["hold", state === "captured" ? "capture" : "release"]);
+    }
+    expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
+  });
+
+  test("each charge has a job that looks at it until it is over", async () => {
+    const log = createLog({ service: "test", level: "silent" });
+    const jobs = chargeJobs(createJobs({ db: world.db, log, clock: world.clock, pollMs: 20 }), world.charges);
+    const { id } = await charge();
+    await jobs.start();
+    try {
+      world.clock.advance(61 * secondMs);
+      await eventually(async () => (await stateOf(id)) === "released");
+    } finally {
+      await jobs.stop();
+    }
+    await expectFree();
+  });
+});
