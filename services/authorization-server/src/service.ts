@@ -249,7 +249,15 @@ async function mountCharges(
   const receipts = createReceipts({ db, issuer, keys, clock });
   const leaseMs = config.chargeLeaseMs;
   const charges = createCharges({
-    ...{ leaseMs, db, issuer, livemode, clock, log, keys, mandates, receipts },
+    leaseMs,
+    db,
+    issuer,
+    livemode,
+    clock,
+    log,
+    keys,
+    mandates,
+    receipts,
     billing: createBilling({ peer, origin: config.billing, issuer, keys, clock, log }),
     merchants: createMerchants({ outbound, directory: config.directory, clock }),
   });
