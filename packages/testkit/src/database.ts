@@ -30,7 +30,7 @@ export type TestDatabase = ServiceDatabase & {
   /** Of the cluster's superuser, in this database. */
   readonly adminUrl: string;
   readonly sources: readonly MigrationSource[];
-  /** Opens a pool as the application role; closed by `drop`. */
+  /** Opens a pool as the application role; closed by `drop`. It is patient: a busy machine is no fault of the test. */
   open(options?: Partial<DatabaseOptions>): Database;
   /** Runs SQL as the superuser: what no application may do. */
   asAdmin<T = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<T[]>;
@@ -53,7 +53,7 @@ export async function testDatabase(options: TestDatabaseOptions): Promise<TestDa
     sources,
     open: (more = {}) => {
       const { url, schema, roles } = database;
-      const pool = openDatabase({ url, schema, relayRole: roles.relay, ...more });
+      const pool = openDatabase({ url, schema, relayRole: roles.relay, waitMsMax: 30_000, ...more });
       opened.push(pool);
       return pool;
     },

@@ -71,8 +71,10 @@ export type DatabaseOptions = {
   readonly relayRole: string;
   /** Connections at most; 10 by default. */
   readonly poolMax?: number;
-  /** Transactions that may wait for a connection; 1,000 by default. Each waits 2 s at most. */
+  /** Transactions that may wait for a connection; 1,000 by default. */
   readonly queueMax?: number;
+  /** How long each of them waits before it is refused; 1.8 s by default. */
+  readonly waitMsMax?: number;
   /** A statement's limit; 10 s by default. */
   readonly statementMsMax?: number;
   /** Where `record` writes: `recordToOutbox`, or what a service does besides. */
@@ -82,13 +84,14 @@ export type DatabaseOptions = {
 
 const poolMaxDefault = 10;
 const queueMaxDefault = 1_000;
+const waitMsMaxDefault = 1_800;
 const statementMsMaxDefault = 10_000;
 
 /** Opens the application's pool. Nothing connects before the first transaction. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { schema, record = refuseToRecord, log } = options;
-  const statementMsMax = options.statementMsMax ?? statementMsMaxDefault;
-  const session = { url: options.url, schema, statementMsMax };
+  const { statementMsMax = statementMsMaxDefault, waitMsMax = waitMsMaxDefault } = options;
+  const session = { url: options.url, schema, statementMsMax, waitMsMax };
   const { poolMax = poolMaxDefault, queueMax = queueMaxDefault } = options;
   const pool = openPool({ ...session, poolMax, queueMax, log });
   const listener = openListener({ session: sessionOf(session), log });

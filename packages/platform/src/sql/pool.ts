@@ -1,9 +1,10 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { invariant } from "@remit/kernel";
 import { type ClientConfig, Pool as Connections, type PoolClient } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import { asRefusal, unavailable } from "./failures.ts";
 import { types } from "./parsers.ts";
 
-const waitMsMax = 1_800;
 const lockMsMax = 5_000;
 const idleInTransactionMsMax = 15_000;
 
@@ -13,6 +14,7 @@ export type PoolOptions = {
   readonly poolMax: number;
   readonly queueMax: number;
   readonly statementMsMax: number;
+  readonly waitMsMax: number;
   readonly log: Log | undefined;
 };
 
@@ -23,13 +25,13 @@ export type Connection = Pick<PoolClient, "query"> & {
 };
 
 export type Pool = {
-  /** Hands a connection to `work` alone; throws `unavailable` when none comes free in 2 s. */
+  /** Hands a connection to `work` alone; throws `unavailable` when none comes free in time. */
   use<R>(work: (connection: Connection) => Promise<R>): Promise<R>;
   close(): Promise<void>;
 };
 
 /** How every connection of ours behaves, whoever opens it. */
-export const sessionOf = (options: Pick<PoolOptions, "url" | "schema" | "statementMsMax">): ClientConfig => ({
+export const sessionOf = (options: Omit<PoolOptions, "poolMax" | "queueMax" | "log">): ClientConfig => ({
   connectionString: options.url,
   application_name: `remit ${options.schema}`,
   options: [
@@ -42,7 +44,7 @@ export const sessionOf = (options: Pick<PoolOptions, "url" | "schema" | "stateme
   ].join(" "),
   // A server that vanished without a word is noticed by us; a living one ends the statement itself before.
   query_timeout: options.statementMsMax + 2_000,
-  connectionTimeoutMillis: waitMsMax,
+  connectionTimeoutMillis: options.waitMsMax,
   keepAlive: true,
   types,
 });
@@ -54,14 +56,22 @@ export function openPool(options: PoolOptions): Pool {
   // Without a listener a connection that breaks while idle would end the process.
   pool.on("error", (error) => options.log?.warn({ error }, "an idle database connection broke"));
   let closing: Promise<void> | undefined;
+  const holding = new AsyncLocalStorage<{ held: boolean }>();
   return {
     async use(work) {
+      // As many of these as there are connections would wait for one another until they are refused.
+      invariant(holding.getStore()?.held !== true, "a transaction is not opened inside another one");
       if (closing !== undefined) throw unavailable("the pool is closed");
       if (pool.waitingCount >= options.queueMax) throw unavailable("too many transactions wait");
-      const connection = await pool.connect().catch((error: unknown) => {
-        throw asRefusal(error);
+      const client = await pool.connect().catch((error: unknown) => {
+        throw unavailable("no connection", error);
       });
-      return await useOnce(connection, work);
+      const store = { held: true };
+      try {
+        return await holding.run(store, () => useOnce(client, work));
+      } finally {
+        store.held = false;
+      }
     },
     async close() {
       closing ??= pool.end();

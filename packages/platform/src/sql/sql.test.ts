@@ -120,6 +120,20 @@ describe("a transaction", () => {
     await expect(kept?.run(sql`select 1`)).rejects.toThrow("only inside the transaction");
   });
 
+  test("opens no second one, which could wait for a connection that it holds itself", async () => {
+    const nested = db.global.transaction(() => db.relay.transaction((tx) => tx.run(sql`select 1`)));
+    await expect(nested).rejects.toThrow("not opened inside another one");
+  });
+
+  test("may be opened by what runs after the commit of another one", async () => {
+    const opened = await db.global.transaction(async (tx) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      tx.afterCommit(() => resolve(db.ping()));
+      return { done: promise };
+    });
+    await opened.done;
+  });
+
   test("runs statements one after the other, also when they are asked for at once", async () => {
     const rows = await db.global.transaction((tx) =>
       Promise.all([1, 2, 3].map((i) => tx.one<{ i: number }>(sql`select ${i}::int as i`))),
@@ -144,7 +158,7 @@ describe("a transaction", () => {
       move(one, other, firstLocked, secondLocked),
       move(other, one, secondLocked, firstLocked),
     ]);
-    expect(attempts).toBe(3);
+    expect(attempts).toBeGreaterThan(2);
     const units = await tenant.transaction((tx) => tx.many(sql`select units from purses`));
     expect(units).toEqual([{ units: 1n }, { units: 1n }]);
   });
@@ -175,7 +189,7 @@ describe("a transaction", () => {
 
 describe("D04 an exhausted pool", () => {
   test("refuses with 503 after a bounded wait, and recovers", async () => {
-    const one = made.open({ poolMax: 1 });
+    const one = openDatabase({ url: made.url, schema: made.schema, relayRole: made.roles.relay, poolMax: 1 });
     const held = gate();
     const holding = one.global.transaction(() => held.passed);
     const waiting = one.global.transaction((tx) => tx.run(sql`select 1`));
@@ -183,6 +197,7 @@ describe("D04 an exhausted pool", () => {
     held.open();
     await holding;
     await one.ping();
+    await one.close();
   });
 
   test("lets no more wait than it should", async () => {

@@ -1,3 +1,5 @@
+import { randomInt } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { InvariantViolation, invariant } from "@remit/kernel";
 import { escapeLiteral, type QueryResult } from "pg";
 import type { Log } from "../telemetry/index.ts";
@@ -6,7 +8,8 @@ import { asksForRetry, isTrouble } from "./failures.ts";
 import type { Connection, Pool } from "./pool.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 
-const attemptsMax = 3;
+const attemptsMax = 4;
+const retryMsMax = 25;
 
 /** A running transaction: its statements, and what is to happen after the commit. */
 export type Running = {
@@ -34,10 +37,14 @@ export async function transaction<R>(
 ): Promise<R> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await options.pool.use((connection) => once(options, connection, work));
+      const { result, later } = await options.pool.use((connection) => once(options, connection, work));
+      for (const each of later) runLater(each, options.log);
+      return result;
     } catch (error) {
       if (!asksForRetry(error) || attempt >= attemptsMax) throw error;
       options.log?.debug({ attempt, error }, "a transaction is run again");
+      // At once it could be first at the locks that the survivor of the deadlock has just been woken for.
+      await pause(randomInt(1, retryMsMax * attempt));
     }
   }
 }
@@ -46,7 +53,7 @@ async function once<R>(
   options: TransactionOptions,
   connection: Connection,
   work: (running: Running) => Promise<R>,
-): Promise<R> {
+): Promise<{ readonly result: R; readonly later: Running["work"] }> {
   const running = start(connection);
   let result: R;
   try {
@@ -60,8 +67,7 @@ async function once<R>(
     throw error;
   }
   await finish(connection, "commit", [...running.channels].map(options.channel));
-  for (const later of running.work) runLater(later, options.log);
-  return result;
+  return { result, later: running.work };
 }
 
 // Notifying after the commit, in the same message: NOTIFY inside the transaction would hold one lock of the whole
