@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-// Ink on paper, hairlines, one seal-red accent; a serif for what counts. No web font, no image, no script.
+// Ink on paper, hairlines, seal red for what moves or stops money; a serif for what counts. No web font, no image, no script.
 export const style = `
 :root{color-scheme:light dark;--paper:#faf8f3;--sheet:#fffefb;--ink:#1c1a17;--soft:#5f5a52;--line:#d9d3c6;--seal:#9f2419;--on:#fffefb;--ring:#1f5fa8}
 @media (prefers-color-scheme:dark){:root{--paper:#161513;--sheet:#1d1b18;--ink:#ece7dc;--soft:#a69f92;--line:#37332c;--seal:#e4695b;--on:#161513;--ring:#8fbdf2}}
@@ -22,6 +22,7 @@ label{display:block;margin:1rem 0 .3rem;font-weight:600}
 input[type=email],input[type=password]{width:100%;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--soft);border-radius:2px;padding:.6rem .7rem;min-height:2.75rem}
 .actions{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.75rem}
 button{font:600 1rem/1 inherit;font-family:inherit;min-height:2.9rem;padding:.7rem 1.3rem;border-radius:2px;border:1px solid var(--ink);background:transparent;color:var(--ink);cursor:pointer;flex:1 1 9rem}
+button.ink{background:var(--ink);color:var(--paper)}
 button.seal{background:var(--seal);border-color:var(--seal);color:var(--on)}
 :focus-visible{outline:3px solid var(--ring);outline-offset:2px}
 .alert{border-left:3px solid var(--seal);padding:.5rem .9rem;margin:1rem 0;background:var(--paper)}

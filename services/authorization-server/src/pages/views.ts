@@ -19,7 +19,7 @@ ${shown.refused === undefined ? undefined : html`<p class="alert" role="alert" i
 <input type="email" id="email" name="email" value="${shown.email}" autocomplete="username" required maxlength="254">
 <label for="password">Password</label>
 <input type="password" id="password" name="password" autocomplete="current-password" required maxlength="256">
-<div class="actions"><button class="seal" type="submit">Sign in</button></div>
+<div class="actions"><button class="ink" type="submit">Sign in</button></div>
 </form>
 </div>`;
   return layout({ title: "Sign in", body });
@@ -34,7 +34,7 @@ ${request === undefined ? accessBody(consent) : mandateBody(consent, request)}
 <input type="hidden" name="csrf" value="${form.csrf}">
 <div class="actions">
 <button type="submit" name="decision" value="deny">Decline</button>
-<button class="seal" type="submit" name="decision" value="approve">${request === undefined ? "Allow" : "Allow spending"}</button>
+<button class="${request === undefined ? "ink" : "seal"}" type="submit" name="decision" value="approve">${request === undefined ? "Allow" : "Allow spending"}</button>
 </div>
 </form>
 ${particulars(consent)}
