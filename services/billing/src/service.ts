@@ -102,7 +102,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
       payment: (news: News) => hintPayment(payments, news),
       setup: (news: News) => hintSetup(instruments, news),
     };
-    http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), hint }));
+    http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), livemode: config.livemode, hint }));
   }
   const jobs = createJobs({ db, log, clock });
   paymentJobs(jobs, payments);

@@ -174,7 +174,7 @@ export type Stage = {
   close(): Promise<void>;
 };
 
-const webhookSecret = "whsec_test_billing";
+export const webhookSecret = "whsec_test_billing";
 
 /** Billing in this process, over HTTP, with a database, a Stripe and an issuer of its own. */
 export async function openStage(

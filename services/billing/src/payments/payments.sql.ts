@@ -239,15 +239,22 @@ export async function runningRefund(tx: Sql, payment: Payment): Promise<Refund> 
   return refundOf(payment, row);
 }
 
-/** Starts a refund if it fits into what is left. */
-export const beginRefund = async (
-  tx: Sql,
-  of: { id: Id<"payment">; amount: Money; now: Instant; until: Instant },
-): Promise<Payment | undefined> =>
+export type BeginRefund = {
+  readonly id: Id<"payment">;
+  readonly refund: Id<"refund">;
+  readonly amount: Money;
+  readonly now: Instant;
+  readonly until: Instant;
+};
+
+/** Starts a refund if it is new and fits into what is left. */
+export const beginRefund = async (tx: Sql, of: BeginRefund): Promise<Payment | undefined> =>
   maybe(
     await tx.maybe<Row>(sql`
       update payments set state = 'refunding', attempt = 1, leased_until = ${sqlTime(of.until)}, state_since = ${sqlTime(of.now)}
-      where id = ${of.id} and state = 'captured' and refunded_minor + ${of.amount.units} <= captured_minor returning *`),
+      where id = ${of.id} and state = 'captured' and refunded_minor + ${of.amount.units} <= captured_minor
+        and not exists (select from refunds r where r.id = ${of.refund})
+      returning *`),
   );
 
 export type EndRefund = {

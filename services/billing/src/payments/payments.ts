@@ -85,10 +85,12 @@ async function write(tx: TenantTx, order: Order, payment: Payment): Promise<Held
 
 /** Takes an authorised payment's money, all or part of it, once. */
 export async function capture(deps: PaymentDeps, id: Id<"payment">, order: Order): Promise<Payment> {
-  const before = await findFor(deps, id, order);
-  if (order.amount.units > before.amount.units)
-    throw new Problem("instruction_invalid", { detail: "it captures more than was authorised" });
-  const begun = await enter(deps, before, { from: ["authorized"], to: "capturing", capture: order.amount });
+  const begun = await deps.db.of(order.payer).transaction(async (tx) => {
+    const before = await findFor(tx, id, order);
+    if (order.amount.units > before.amount.units)
+      throw new Problem("instruction_invalid", { detail: "it captures more than was authorised" });
+    return enter(deps, tx, { before, from: ["authorized"], to: "capturing", capture: order.amount });
+  });
   if (begun.won) return settleOpen(deps, begun.payment);
   const sameAmount = begun.payment.capture?.units === order.amount.units;
   if (sameAmount && ["capturing", "captured", "refunding", "refunded"].includes(begun.payment.state))
@@ -98,7 +100,10 @@ export async function capture(deps: PaymentDeps, id: Id<"payment">, order: Order
 
 /** Gives the hold back. A payment that is still being authorised is released as soon as it can be. */
 export async function release(deps: PaymentDeps, id: Id<"payment">, order: Order): Promise<Payment> {
-  return releaseFrom(deps, await findFor(deps, id, order));
+  const begun = await deps.db
+    .of(order.payer)
+    .transaction(async (tx) => enterRelease(deps, tx, await findFor(tx, id, order)));
+  return finishRelease(deps, begun);
 }
 
 /**
@@ -106,38 +111,44 @@ export async function release(deps: PaymentDeps, id: Id<"payment">, order: Order
  * released payment that is written here is what a late order to hold will find.
  */
 export async function releaseByCharge(deps: PaymentDeps, order: Order): Promise<Held> {
-  const found = await deps.db.of(order.payer).transaction(async (tx): Promise<Held> => {
+  const found = await deps.db.of(order.payer).transaction(async (tx) => {
     const before = await rows.paymentOfCharge(tx, order);
-    return before === undefined
-      ? write(tx, order, blank(order, deps.clock.now()))
-      : { payment: before, made: false };
+    if (before !== undefined) return { begun: await enterRelease(deps, tx, matching(before, order)) };
+    return { held: await write(tx, order, blank(order, deps.clock.now())) };
   });
-  return found.made ? found : { ...found, payment: await releaseFrom(deps, matching(found.payment, order)) };
+  if (found.begun !== undefined) return { payment: await finishRelease(deps, found.begun), made: false };
+  // Another call has written the payment in the same moment: it is there to be released now.
+  return found.held.made ? found.held : releaseByCharge(deps, order);
 }
 
-async function releaseFrom(deps: PaymentDeps, before: Payment): Promise<Payment> {
-  if (before.state === "authorizing") {
-    const wanted = await deps.db.of(before.tenant).transaction((tx) => rows.wantRelease(tx, before.id));
-    if (wanted !== undefined) return resume(deps, wanted);
-  }
-  const begun = await enter(deps, before, { from: ["authorized", "requires_action"], to: "releasing" });
-  if (begun.won) return settleOpen(deps, begun.payment);
-  if (["releasing", "released", "declined"].includes(begun.payment.state)) return resume(deps, begun.payment);
-  throw conflict(begun.payment);
+async function enterRelease(deps: PaymentDeps, tx: TenantTx, before: Payment): Promise<Entered> {
+  const wanted = before.state === "authorizing" ? await rows.wantRelease(tx, before.id) : undefined;
+  if (wanted !== undefined) return { won: false, payment: wanted };
+  return enter(deps, tx, { before, from: ["authorized", "requires_action"], to: "releasing" });
+}
+
+async function finishRelease(deps: PaymentDeps, { won, payment }: Entered): Promise<Payment> {
+  if (won) return settleOpen(deps, payment);
+  if (["authorizing", "releasing", "released", "declined"].includes(payment.state))
+    return resume(deps, payment);
+  throw conflict(payment);
 }
 
 /** Gives back a part of what was captured, once per refund id. One refund of a payment runs at a time. */
 export async function refund(deps: PaymentDeps, id: Id<"payment">, order: Order): Promise<Payment> {
-  const before = await findFor(deps, id, order);
   const { refund: refundId, amount } = order;
   if (refundId === undefined) throw new Problem("instruction_invalid", { detail: "a refund has its id" });
   const now = deps.clock.now();
   const until = after(now, deps.leaseMs);
-  const begun = await deps.db.of(before.tenant).transaction(async (tx) => {
-    if ((await rows.refundById(tx, before, refundId)) !== undefined)
-      return { won: false, payment: await reread(tx, before) };
-    const payment = await rows.beginRefund(tx, { id, amount, now, until });
-    if (payment === undefined) throw refundRefused(await reread(tx, before), order);
+  const begun = await deps.db.of(order.payer).transaction(async (tx): Promise<Entered> => {
+    const before = await findFor(tx, id, order);
+    const payment = await rows.beginRefund(tx, { id, refund: refundId, amount, now, until });
+    if (payment === undefined) {
+      const found = await reread(tx, before);
+      // Looked for after the row was locked: this very refund may have been begun in the same moment.
+      if ((await rows.refundById(tx, found, refundId)) === undefined) throw refundRefused(found, order);
+      return { won: false, payment: found };
+    }
     const made = { id: refundId, payment: id, amount, state: "refunding", at: now } as const;
     if (!(await rows.insertRefund(tx, payment, made)))
       throw new Problem("instruction_invalid", { detail: "the refund's id belongs to another payment" });
@@ -154,25 +165,26 @@ const refundRefused = (payment: Payment, { amount }: Order): Problem =>
     : conflict(payment);
 
 type Entering = {
+  readonly before: Payment;
   readonly from: readonly Payment["state"][];
   readonly to: "capturing" | "releasing";
   readonly capture?: Payment["amount"];
 };
+type Entered = { readonly won: boolean; readonly payment: Payment };
 
 /** One conditional UPDATE into an open state; the loser of a race gets the row as it stands. */
-const enter = (
-  deps: PaymentDeps,
-  before: Payment,
-  entering: Entering,
-): Promise<{ won: boolean; payment: Payment }> =>
-  deps.db.of(before.tenant).transaction(async (tx) => {
-    const now = deps.clock.now();
-    const begun = await rows.begin(tx, { id: before.id, ...entering, now, until: after(now, deps.leaseMs) });
-    if (begun === undefined) return { won: false, payment: await reread(tx, before) };
-    if (isOpen(begun)) await comeBack(tx, begun);
-    await record(tx, begun, now);
-    return { won: true, payment: begun };
-  });
+async function enter(
+  { clock, leaseMs }: PaymentDeps,
+  tx: TenantTx,
+  { before, ...entering }: Entering,
+): Promise<Entered> {
+  const now = clock.now();
+  const begun = await rows.begin(tx, { id: before.id, ...entering, now, until: after(now, leaseMs) });
+  if (begun === undefined) return { won: false, payment: await reread(tx, before) };
+  if (isOpen(begun)) await comeBack(tx, begun);
+  await record(tx, begun, now);
+  return { won: true, payment: begun };
+}
 
 async function settleOpen(deps: PaymentDeps, payment: Payment): Promise<Payment> {
   await failpoint(`payment.${payment.state}`);
@@ -190,8 +202,8 @@ export async function resume(deps: SettlingDeps, payment: Payment): Promise<Paym
 }
 
 /** The payment that an order is about: found in the payer's rows, and of the same charge in every respect. */
-async function findFor(deps: PaymentDeps, id: Id<"payment">, order: Order): Promise<Payment> {
-  const found = await deps.db.of(order.payer).transaction((tx) => rows.paymentById(tx, id));
+async function findFor(tx: TenantTx, id: Id<"payment">, order: Order): Promise<Payment> {
+  const found = await rows.paymentById(tx, id);
   if (found === undefined) throw new Problem("not_found");
   if (found.charge !== order.charge || found.generation !== order.generation)
     throw new Problem("instruction_invalid", { detail: "it is about another charge" });

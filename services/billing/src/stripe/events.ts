@@ -5,13 +5,18 @@ import type { WebhookDeps } from "./stripe.http.ts";
 /** Something happened to an object of Stripe: which event, of what type, to which object. */
 export type News = { readonly event: string; readonly type: string; readonly object: string };
 
-/** Checks the signature and passes the hint on. Throws `stripe_signature_invalid`. */
+/**
+ * Checks signature and age (5 min) and passes the hint on. Events of connected accounts are not about our payments. Throws
+ * `stripe_signature_invalid`, `livemode_mismatch`.
+ */
 export async function hearEvent(
   deps: WebhookDeps,
   body: Uint8Array,
   signature: string | undefined,
 ): Promise<void> {
-  const { id: event, type, data } = await verified(deps, body, signature);
+  const { id: event, type, data, livemode, account } = await verified(deps, body, signature);
+  if (livemode !== deps.livemode) throw new Problem("livemode_mismatch");
+  if (account !== undefined) return;
   const object = "id" in data.object && typeof data.object.id === "string" ? data.object.id : undefined;
   if (object === undefined) return;
   if (type.startsWith("payment_intent.")) await deps.hint.payment({ event, type, object });

@@ -6,6 +6,7 @@ import { hearEvent, type News } from "./events.ts";
 export type WebhookDeps = {
   readonly stripe: Stripe;
   readonly secret: string;
+  readonly livemode: boolean;
   /** Who is told that something happened to an object of Stripe. Once is enough, and more often does no harm. */
   readonly hint: Readonly<Record<"payment" | "setup", (news: News) => Promise<void>>>;
 };
@@ -19,7 +20,10 @@ export const stripeRoutes = (deps: WebhookDeps): Route[] => [
     needs: "public",
     body: "raw",
     bodyBytesMax: 512 * 1024,
-    answers: { 200: z.object({ received: z.boolean() }), 400: "stripe_signature_invalid" },
+    answers: {
+      200: z.object({ received: z.boolean() }),
+      400: ["stripe_signature_invalid", "livemode_mismatch"],
+    },
     limit: { count: 60_000, windowMs: 60_000 },
     handle: async (call, { body }) => {
       await hearEvent(deps, body, call.header("stripe-signature"));
