@@ -137,7 +137,7 @@ describe("Idempotency-Key", () => {
     const answers = await Promise.all(
       [one, two].map((body) => post("/api/v1/charges", body, { key: "mixed" })),
     );
-    expect(answers.map(({ status }) => status).toSorted()[0]).toBe(201);
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
     const won = answers.findIndex(({ status }) => status === 201);
     const other = await post("/api/v1/charges", won === 0 ? two : one, { key: "mixed" });
     expect(other).toMatchObject({ status: 422, body: { code: "idempotency_conflict" } });

@@ -115,7 +115,10 @@ async function releaseOwn(
     case "authorized":
     case "committed":
       return release(deps, charge, { because, actor });
-    default:
+    case "capturing":
+    case "captured":
+    case "refunding":
+    case "refunded":
       throw new Problem("charge_state_conflict", { extra: { charge_id: charge.id, status: charge.state } });
   }
 }

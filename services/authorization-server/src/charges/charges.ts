@@ -147,6 +147,12 @@ export function moveOn(charge: Charge, seen: Seen, driver: Driver): Move {
   }
 }
 
+/** What billing never says in this state unless one of us is wrong: a person must look. */
+const alarm = ({ state }: Payment, during: ChargeState): Move => ({
+  kind: "alarm",
+  because: `payment ${state} while the charge is ${during}`,
+});
+
 function whileAuthorizing(payment: Payment | undefined, driver: Driver): Move {
   // Billing knows nothing, but our word may still be on its way: so going back is a word too, never a guess.
   if (payment === undefined)
@@ -163,8 +169,11 @@ function whileAuthorizing(payment: Payment | undefined, driver: Driver): Move {
       return { kind: "release", because: "abandoned" };
     case "authorizing":
       return wait;
-    default:
-      return { kind: "alarm", because: `payment ${payment.state} while the charge is authorizing` };
+    case "capturing":
+    case "captured":
+    case "refunding":
+    case "refunded":
+      return alarm(payment, "authorizing");
   }
 }
 
@@ -182,25 +191,31 @@ function whileCapturing(payment: Payment | undefined): Move {
       return { kind: "release", because: payment.declineCode ?? "capture_refused" };
     case "capturing":
       return wait;
-    default:
-      return { kind: "alarm", because: `payment ${payment.state} while the charge is capturing` };
+    case "authorizing":
+    case "requires_action":
+    case "refunding":
+    case "refunded":
+      return alarm(payment, "capturing");
   }
 }
 
 function whileReleasing(payment: Payment | undefined): Move {
-  switch (payment?.state) {
+  if (payment === undefined) return { kind: "send", verb: "release" };
+  switch (payment.state) {
     case "released":
     case "declined":
       return { kind: "released" };
-    case undefined:
     case "authorizing":
     case "authorized":
     case "requires_action":
       return { kind: "send", verb: "release" };
     case "releasing":
       return wait;
-    default:
-      return { kind: "alarm", because: `payment ${payment?.state} while the charge is releasing` };
+    case "capturing":
+    case "captured":
+    case "refunding":
+    case "refunded":
+      return alarm(payment, "releasing");
   }
 }
 

@@ -1,4 +1,4 @@
-export { type Budget, type Hold, minorOf, remainingOf } from "./budget.ts";
+export type { Budget, Hold } from "./budget.ts";
 export { assertRoom, captureHold, checkBudget, refundHold, releaseHold, takeHold } from "./holds.ts";
 export { mandateRoutes } from "./mandates.http.ts";
 export {

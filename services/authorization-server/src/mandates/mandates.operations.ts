@@ -172,7 +172,7 @@ type Issuing = {
 function mandateToIssue(deps: MandatesDeps, { id, details, status, input, now }: Issuing): MandateToIssue {
   const { principal, consent } = input;
   const { account: _, ...personal } = principal;
-  const uriOf = deps.statusLists.uriOf;
+  const { list, index } = status;
   return {
     id,
     issuer: deps.issuer,
@@ -183,10 +183,10 @@ function mandateToIssue(deps: MandatesDeps, { id, details, status, input, now }:
     validFrom: now,
     validUntil: input.request.validUntil,
     livemode: deps.livemode,
-    status: { uri: uriOf(status.list), idx: status.index },
+    status: { uri: deps.statusLists.uriOf(list), idx: index },
     statusList2021: {
-      revocation: uriOf(status.list, "revocation"),
-      suspension: uriOf(status.list, "suspension"),
+      revocation: deps.statusLists.uriOf(list, "revocation"),
+      suspension: deps.statusLists.uriOf(list, "suspension"),
     },
     ...(details.merchants === undefined ? {} : { audience: details.merchants }),
     principal: personal,

@@ -103,21 +103,34 @@ export async function createWorld(): Promise<World> {
   const mandates = createMandates({ db, issuer, livemode: false, clock, keys, keyring, statusLists });
   const receipts = createReceipts({ db, issuer, keys, clock });
   const peer = createPeer({
-    ...{ issuer, outbound, clock },
+    issuer,
+    outbound,
+    clock,
     clientId: "authorization-server",
     assertionKey: generateJwk("ES256"),
     dpopKey: generateJwk("ES256"),
     mint: async () => ({ token: "test", expiresAt: after(clock.now(), hourMs) }),
   });
+  const rooms = { db, issuer, clock, log, keys, mandates, receipts };
   const charges = createCharges({
-    ...{ db, issuer, livemode: false, clock, log, keys, mandates, receipts },
+    ...rooms,
+    livemode: false,
     billing: createBilling({ peer, origin: billing.origin, issuer, keys, clock, log }),
     merchants: createMerchants({ outbound, directory: directoryOrigin, clock }),
   });
   const agent = await newAgent(db, { operator, clock });
   return {
-    ...{ database, db, clock, keys, billing, mandates, receipts, statusLists, charges },
-    ...{ payer, payee, operator, merchant, agent, directory },
+    ...rooms,
+    database,
+    billing,
+    statusLists,
+    charges,
+    payer,
+    payee,
+    operator,
+    merchant,
+    agent,
+    directory,
     close: async () => {
       await outbound.close();
       await billing.close();
@@ -193,22 +206,25 @@ export async function giveMandate(
   );
 }
 
+/** A signed offer as text: the form that travels in a 402. */
+export type ChargeRequest = CreateCharge & { readonly offer: string };
+
 export type Purchase = {
   readonly mandate: IssuedTestMandate;
   readonly amount?: number;
   readonly agent?: TestAgent;
   /** Members that are changed on purpose. */
-  readonly offer?: Partial<Offer> | Record<string, unknown>;
+  readonly offer?: Partial<Offer>;
   readonly token?: Record<string, unknown>;
   readonly offerKey?: PrivateJwk;
   readonly kbKey?: PrivateJwk;
   readonly audience?: string;
   readonly nonce?: string;
-  readonly request?: Partial<CreateCharge>;
+  readonly request?: Partial<ChargeRequest>;
 };
 
 /** What a gateway sends for a purchase: offer, presentation, token and nonce. */
-export function purchase(world: World, wanted: Purchase): CreateCharge {
+export function purchase(world: World, wanted: Purchase): ChargeRequest {
   const now = world.clock.now();
   const agent = wanted.agent ?? world.agent;
   const offer = offerOf(world, wanted);
@@ -239,7 +255,6 @@ export function offerOf(
   { amount = 1_000, offer = {} }: Pick<Purchase, "amount" | "offer">,
 ): Offer {
   const now = world.clock.now();
-  // Overrides may be wrong on purpose; signOffer refuses what is no offer at all.
   return {
     id: newId("offer"),
     sku: "report",
@@ -253,7 +268,7 @@ export function offerOf(
     livemode: false,
     resource: { method: "GET", url: `${shopOrigin}/report` },
     ...offer,
-  } as Offer;
+  };
 }
 
 export function tokenOf(
