@@ -1,7 +1,3 @@
-import { AgentRefused } from "@remit/agent";
-import { StartRefused } from "@remit/embedded";
-import { Problem } from "@remit/protocol";
-
 export const print = (text: string): void => void process.stdout.write(`${text}\n`);
 export const note = (text: string): void => void process.stderr.write(`${text}\n`);
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
@@ -19,15 +15,9 @@ export async function failWith(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
+    // What may refuse knows every service; help and version must not wait for it.
+    const { sentenceOf } = await import("./refusals.ts");
     note(bad(sentenceOf(error)));
     process.exitCode = 1;
   }
-}
-
-function sentenceOf(error: unknown): string {
-  if (error instanceof StartRefused) return `${error.message}\n${error.remedy}`;
-  if (error instanceof Problem) return `${error.code}: ${error.detail ?? error.message}`;
-  if (error instanceof AgentRefused) return error.message;
-  if (!(error instanceof Error)) return String(error);
-  return process.env.REMIT_DEBUG === undefined ? error.message : (error.stack ?? error.message);
 }

@@ -1,14 +1,9 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { verifyAudit } from "./audit.ts";
-import { demo } from "./demo/index.ts";
-import { doctor } from "./doctor.ts";
-import { checkLedger } from "./ledger.ts";
 import { failWith } from "./output.ts";
-import { start } from "./start.ts";
-import { verify } from "./verify.ts";
+import type { StartWish } from "./start.ts";
 import { version, type Where } from "./where.ts";
 
-/** The command `remit`. Exit codes: 0 done, 1 failed or not verified, 2 wrong usage. */
+/** The command `remit`, each loaded when it is called. Exit codes: 0 done, 1 failed or not verified, 2 wrong usage. */
 export function createProgram(): Command {
   const program = new Command("remit")
     .description("An identity, a budget and a receipt for AI agents.")
@@ -23,34 +18,34 @@ export function createProgram(): Command {
         .choices(["debug", "info", "warn", "error", "silent"])
         .default("warn"),
     )
-    .action(act((options) => start(options)));
+    .action(act<StartWish>(async (options) => (await import("./start.ts")).start(options)));
   at(program.command("demo"))
     .description("play one purchase, from mandate to audit proof, and show every message")
     .option("--headed", "wait for you to consent in your own browser")
     .option("--json", "print one object and nothing else")
-    .action(act((options) => demo(options)));
+    .action(act(async (options) => (await import("./demo/index.ts")).demo(options)));
   at(program.command("verify"))
     .description("check a receipt offline: a compact JWS, a file that holds one, or - for standard input")
     .argument("<receipt>")
     .option("--keys <file>", "the issuer's /.well-known/remit-keys, saved earlier")
     .option("--json", "print one object and nothing else")
     .action((receipt: string, options: Where & { keys?: string }) =>
-      failWith(() => verify(receipt, options)),
+      failWith(async () => (await import("./verify.ts")).verify(receipt, options)),
     );
   const ledger = program.command("ledger").description("the double-entry ledger");
   at(ledger.command("check"))
     .description("compare every balance with its postings, and every entry with zero")
     .option("--json", "print one object and nothing else")
-    .action(act((options) => checkLedger(options)));
+    .action(act(async (options) => (await import("./ledger.ts")).checkLedger(options)));
   const audit = program.command("audit").description("the audit log");
   at(audit.command("verify"))
     .description("recompute the whole log here, and hold it against its signed checkpoints")
     .option("--json", "print one object and nothing else")
-    .action(act((options) => verifyAudit(options)));
+    .action(act(async (options) => (await import("./audit.ts")).verifyAudit(options)));
   at(program.command("doctor"))
     .description("look for what would stop or endanger an instance")
     .option("--json", "print one object and nothing else")
-    .action(act((options) => doctor(options)));
+    .action(act(async (options) => (await import("./doctor.ts")).doctor(options)));
   return program;
 }
 

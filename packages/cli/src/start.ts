@@ -4,8 +4,10 @@ import { version, type Where } from "./where.ts";
 
 type Level = Parameters<typeof logsAt>[0];
 
+export type StartWish = Where & { readonly logLevel: Level };
+
 /** Runs until it is told to stop. */
-export function start(options: Where & { readonly logLevel: Level }): Promise<void> {
+export function start(options: StartWish): Promise<void> {
   runEmbedded({
     dataDir: options.dataDir,
     ...(options.portBase === undefined ? {} : { portBase: options.portBase }),

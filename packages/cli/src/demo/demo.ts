@@ -129,7 +129,12 @@ async function askForMandate({ dev, consent, story }: Scene, agent: Agent): Prom
 
 async function buy({ dev, story }: Scene, agent: Agent): Promise<{ paid: Paid; body: string }> {
   const unpaid = await fetch(dev.paid_url);
-  await unpaid.body?.cancel();
+  const response = {
+    status: unpaid.status,
+    headers: Object.fromEntries(unpaid.headers),
+    body: await unpaid.text(),
+  };
+  story.hear({ step: "ask", request: { method: "GET", url: dev.paid_url, headers: {} }, response });
   story.tell("402", `without payment the page answers ${unpaid.status}`);
   const paid = await agent.fetch(dev.paid_url);
   const body = await paid.response.clone().text();

@@ -1,7 +1,7 @@
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { InvariantViolation, systemClock } from "@remit/kernel";
-import { Problem } from "@remit/protocol";
+import { Problem, problems } from "@remit/protocol";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { createLog, createMetrics } from "../telemetry/index.ts";
@@ -493,4 +493,21 @@ test("a caller that hangs up in the middle of a body leaves the server well", as
   request.destroy();
   await gone;
   expect((await post(`${origin}/echo`, '{"text":"b"}')).status).toBe(200);
+});
+
+test("the type of every refusal is an address that answers with what to do", async () => {
+  const origin = await open([echo]);
+  const refused = await post(`${origin}/echo`, "{");
+  const { type } = (await refused.json()) as { type: string };
+  expect(new URL(type).origin).toBe("http://service.test");
+  const index = await (await fetch(`${origin}/docs/problems`)).text();
+  for (const [code, { remedy }] of Object.entries(problems)) {
+    expect(index).toContain(`/docs/problems/${code}"`);
+    const answer = await fetch(`${origin}/docs/problems/${code}`);
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toContain(
+      remedy.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;"),
+    );
+  }
+  expect((await fetch(`${origin}/docs/problems/%3Cscript%3E`)).status).toBe(404);
 });

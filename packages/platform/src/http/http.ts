@@ -10,6 +10,7 @@ import { type Edge, openCall } from "./edge.ts";
 import { healthRoutes } from "./health.ts";
 import { openApiOf } from "./openapi.ts";
 import type { HttpOptions } from "./options.ts";
+import { problemPages } from "./problem-pages.ts";
 import { createRateLimiter } from "./rate-limit.ts";
 import { logRefusal, problemOf } from "./refusals.ts";
 import { type Mount, type Page, type Route, route } from "./route.ts";
@@ -50,7 +51,7 @@ export function createHttp(options: HttpOptions): Http {
       { service: options.service, version: options.version ?? "0", origin: options.origin },
       declared.filter((entry) => entry.kind === "route"),
     );
-  declared.push(openApiRoute(openApi));
+  declared.push(openApiRoute(openApi), ...problemPages());
   const app = openFastify(edge, () => state.draining);
   const drain = prepareDrain(app, options.clock);
   let metricsServer: Server | undefined;
@@ -161,7 +162,7 @@ function sendProblem(
   reply.headers({ ...edge.headers.api, ...problem.headers, "X-Request-Id": call.requestId });
   reply.code(problem.status).header("content-type", "application/problem+json");
   // As bytes: to text Fastify would add a charset, which JSON types do not have (RFC 8259 §11).
-  return reply.send(Buffer.from(JSON.stringify(toProblemJson(problem, call.requestId))));
+  return reply.send(Buffer.from(JSON.stringify(toProblemJson(problem, call.requestId, edge.options.origin))));
 }
 
 function register(

@@ -33,5 +33,5 @@ function refuseRaw(edge: Edge, call: PageCall, error: unknown): void {
   const headers = { ...edge.headers.api, ...problem.headers, "Content-Type": "application/problem+json" };
   for (const [header, value] of Object.entries(headers)) res.setHeader(header, value);
   res.statusCode = problem.status;
-  res.end(JSON.stringify(toProblemJson(problem, call.requestId)));
+  res.end(JSON.stringify(toProblemJson(problem, call.requestId, edge.options.origin)));
 }

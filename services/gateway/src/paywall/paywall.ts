@@ -66,7 +66,7 @@ export function paymentRequired(
       body: paywallPage(wanted, error),
     };
   const json = {
-    ...toProblemJson(problem, asking.requestId),
+    ...toProblemJson(problem, asking.requestId, new URL(wanted.url).origin),
     status: 402,
     x402Version: 1,
     error,
