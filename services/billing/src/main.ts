@@ -7,10 +7,8 @@ import { createBilling } from "./service.ts";
 run(async () => {
   const { config, logLevel, failpoint } = readSettings(process.env);
   setFailpoint(failpointOf(failpoint, process.env["NODE_ENV"]));
-  const log = createLog({ service: "billing", level: logLevel });
-  const billing = createBilling({ config, log });
+  const billing = createBilling({ config, log: createLog({ service: "billing", level: logLevel }) });
   if (config.migrationDatabaseUrl !== undefined) await billing.migrate();
-  const bound = await billing.listen();
-  log.info({ origin: config.origin, bound }, "billing listens");
+  await billing.listen();
   return billing;
 });

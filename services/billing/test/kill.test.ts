@@ -59,8 +59,8 @@ const envOf = (failpoint?: string): Record<string, string> => ({
 });
 
 async function startBilling(failpoint?: string): Promise<void> {
-  billing = await startProcess({ main: billingMain, env: envOf(failpoint), readyWhen: /billing listens/ });
-  const line: { bound: string } = JSON.parse(await billing.line(/billing listens/));
+  billing = await startProcess({ main: billingMain, env: envOf(failpoint), readyWhen: /"listening"/ });
+  const line: { bound: string } = JSON.parse(await billing.line(/"listening"/));
   address = line.bound;
 }
 
@@ -178,9 +178,20 @@ describe("kill -9 of billing", () => {
     ]);
   });
 
+  test("SIGTERM while a hold is running: it is answered, then the process ends", async () => {
+    await startBilling();
+    await switches.fail("payment_intents.confirm", { action: "delay_ms", delay_ms: 300 });
+    const of = purchaseOf(payer);
+    const answered = steps.order("hold", of);
+    await eventually(async () => (await switches.paymentIntents({ charge: of.charge })).length === 1);
+    const ended = billing.kill("SIGTERM");
+    expect((await answered).body).toMatchObject({ status: "authorized" });
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
   test("a failpoint outside NODE_ENV=test is refused at the start", async () => {
     const env = { ...envOf("payment.captured:kill9"), NODE_ENV: "production" };
-    await expect(startProcess({ main: billingMain, env, readyWhen: /billing listens/ })).rejects.toThrow(
+    await expect(startProcess({ main: billingMain, env, readyWhen: /"listening"/ })).rejects.toThrow(
       /failpoint/,
     );
   });

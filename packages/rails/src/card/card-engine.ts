@@ -40,9 +40,10 @@ async function hold(deps: CardEngineDeps, order: HoldOrder, keep: Keep): Promise
   if (price === undefined) return { kind: "refused", because: "amount_not_chargeable" };
   if (order.reference !== null) return confirm(deps, order, order.reference);
   const prepared = await prepare(deps, order, price);
-  if (prepared.kind !== "prepared") return prepared;
-  if (!(await keep(prepared.reference))) return prepared;
-  return confirm(deps, order, prepared.reference);
+  // Whatever was found, its reference is durable before anybody acts upon it.
+  if (!("reference" in prepared) || prepared.reference === null) return prepared;
+  const wanted = await keep(prepared.reference);
+  return wanted && prepared.kind === "prepared" ? confirm(deps, order, prepared.reference) : prepared;
 }
 
 /** Creates the PaymentIntent, or finds the one that a lost answer had created. */
