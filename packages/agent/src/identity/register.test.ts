@@ -5,6 +5,8 @@ import { keyOf, makeKeys, registerAgent, registerKeys } from "./index.ts";
 const issuer = "https://as.example";
 const request = { issuer, setupToken: "setup-1", name: "Buyer", redirectUris: ["http://127.0.0.1/callback"] };
 
+const bodyOf = ({ body }: RequestInit): string => (typeof body === "string" ? body : "");
+
 describe("a registration", () => {
   test("sends two public keys and the setup token, and keeps the private halves here", async () => {
     const seen: { url: string; init: RequestInit }[] = [];
@@ -18,11 +20,11 @@ describe("a registration", () => {
     expect(url).toBe(`${issuer}/oauth/register`);
     expect(init.redirect).toBe("manual");
     expect(new Headers(init.headers).get("authorization")).toBe("Bearer setup-1");
-    const sent: unknown = JSON.parse(String(init.body));
+    const sent: unknown = JSON.parse(bodyOf(init));
     const jwks = parseJwks(isJsonObject(sent) ? sent["jwks"] : undefined);
     expect(jwks?.map((key) => key.kty === "EC" && key.x)).toEqual([keys.assertion.x, keys.dpop.x]);
-    expect(String(init.body)).not.toContain(keys.assertion.d);
-    expect(String(init.body)).not.toContain(keys.dpop.d);
+    expect(bodyOf(init)).not.toContain(keys.assertion.d);
+    expect(bodyOf(init)).not.toContain(keys.dpop.d);
     expect(keys.assertion.x).not.toBe(keys.dpop.x);
   });
 
