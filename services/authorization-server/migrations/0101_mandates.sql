@@ -28,6 +28,7 @@ create table mandates (
 call remit_tenant_table('mandates');
 call remit_lookup('mandate', 'mandates', 'id');
 create index mandates_of_agent on mandates (tenant_id, agent_id, id);
+create index mandates_of_agents_anywhere on mandates (agent_id) where state = 'active';
 grant select, insert, update on mandates to :"app";
 
 -- A revocation is final, and what was consented to never changes.

@@ -100,7 +100,7 @@ describe("a charge from hold to receipt", () => {
     expect(more.state).toBe("authorized");
   });
 
-  test("a capture of more than is held is refused and moves nothing", async () => {
+  test("O13 a capture of more than is held (a tip, a tax added later) is refused and moves nothing", async () => {
     const mandate = await giveMandate(world);
     const held = await charge({ mandate, amount: 1_000 });
     const asked = world.charges.capture(own(world, held.id), { ...order, amountMinor: 1_001 });

@@ -243,6 +243,16 @@ describe("several drivers", () => {
     expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
   });
 
+  test("claims are forgotten once their mandate has expired, and not before", async () => {
+    const { id } = await charge();
+    const claims = () => world.database.asAdmin("select 1 from presentation_claims");
+    await recover(id);
+    expect(await claims()).toHaveLength(1);
+    world.clock.advance(31 * 24 * 3_600 * secondMs);
+    await recover(id);
+    expect(await claims()).toHaveLength(0);
+  });
+
   test("each charge has a job that looks at it until it is over", async () => {
     const log = createLog({ service: "test", level: "silent" });
     const jobs = chargeJobs(createJobs({ db: world.db, log, clock: world.clock, pollMs: 20 }), world.charges);

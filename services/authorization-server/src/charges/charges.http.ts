@@ -46,7 +46,7 @@ type Keyed = {
   readonly bodyDigest: string;
 };
 
-/** Runs the work once per key; what is still open or was declined is refused and may be asked again. */
+/** Runs the work once per key; an outcome that is still open is refused and may be asked for again. */
 async function once(
   { db, clock, charges, leaseMs = chargeLeaseMs }: Deps,
   { call, name }: { call: Keyed; name: string },
@@ -63,21 +63,22 @@ async function once(
     leaseMs,
   } as const;
   const { answer, replayed } = await idempotent<Body>(db.of(caller.tenant), request, async () => {
-    const charge = settled(await work());
+    const charge = await work();
+    if (isUnderWay(charge))
+      throw new Problem("charge_in_progress", { extra: extraOf(charge), headers: { "Retry-After": "1" } });
     return bodyOf(await charges.shown(charge));
   });
   return { body: answer, headers: replayed ? { "idempotent-replayed": "true" } : {} };
 }
 
-/** A charge whose outcome is known and is not a payer's no. */
-function settled(charge: Charge): Charge {
-  const extra = { charge_id: charge.id, status: charge.state };
-  if (isUnderWay(charge)) throw new Problem("charge_in_progress", { extra, headers: { "Retry-After": "1" } });
+const extraOf = (charge: Charge) => ({ charge_id: charge.id, status: charge.state });
+
+/** Refuses, in the payer's bank's words, a charge that was declined: nothing is kept, a new presentation may try. */
+function unlessDeclined(charge: Charge): Charge {
   const because = charge.because ?? "payment_declined";
-  const wasDeclined = charge.state === "declined" || because === "authentication_required";
-  if (!wasDeclined) return charge;
+  if (charge.state !== "declined" && because !== "authentication_required") return charge;
   const code = isProblemCode(because) ? because : "payment_declined";
-  throw new Problem(code, { extra: { ...extra, decline_code: because } });
+  throw new Problem(code, { extra: { ...extraOf(charge), decline_code: because } });
 }
 
 const createRoute = (deps: Deps): Route =>
@@ -97,7 +98,7 @@ const createRoute = (deps: Deps): Route =>
     },
     handle: async (call, { body }) => {
       const { tenant, client } = call.caller;
-      const work = () => deps.charges.create({ tenant, client }, body);
+      const work = async () => unlessDeclined(await deps.charges.create({ tenant, client }, body));
       return { status: 201, ...(await once(deps, { call, name: "POST /api/v1/charges" }, work)) };
     },
   });

@@ -159,9 +159,12 @@ async function recoverCharge(
   tenant: Id<"tenant">,
   id: Id<"charge">,
 ): Promise<Instant | undefined> {
-  const charge = await deps.db.of(tenant).transaction((tx) => rows.findCharge(tx, id));
-  if (charge === undefined) return undefined;
   const now = deps.clock.now();
+  const charge = await deps.db.of(tenant).transaction(async (tx) => {
+    await rows.forgetClaims(tx, now);
+    return rows.findCharge(tx, id);
+  });
+  if (charge === undefined) return undefined;
   const decision = recover(charge, now);
   if (decision.kind === "over") return undefined;
   if (decision.kind === "later") return decision.at;

@@ -201,6 +201,15 @@ export async function findClaim(
   return row && { charge: row.charge_id, offerDigest: row.offer_digest };
 }
 
+const forgottenMax = 100;
+
+/** Forgets claims whose mandates have expired: nothing can be presented under them any more. */
+export async function forgetClaims(tx: Sql, now: Instant): Promise<void> {
+  await tx.run(sql`delete from presentation_claims where (mandate_id, agent_thumbprint, merchant_id, kb_nonce) in (
+    select mandate_id, agent_thumbprint, merchant_id, kb_nonce from presentation_claims
+    where expires_at < ${sqlTime(now)} order by expires_at limit ${forgottenMax})`);
+}
+
 export async function tenantOfCharge(tx: Sql, id: Id<"charge">): Promise<Id<"tenant"> | undefined> {
   const row = await tx.one<{ tenant: Id<"tenant"> | null }>(sql`select tenant_of_charge(${id}) as tenant`);
   return row.tenant ?? undefined;

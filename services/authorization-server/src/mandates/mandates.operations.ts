@@ -188,7 +188,8 @@ function mandateToIssue(deps: MandatesDeps, { id, details, status, input, now }:
       revocation: deps.statusLists.uriOf(list, "revocation"),
       suspension: deps.statusLists.uriOf(list, "suspension"),
     },
-    ...(details.merchants === undefined ? {} : { audience: details.merchants }),
+    // Only when there is one: in clear, a list would tell each merchant of the others.
+    ...(details.merchants?.length === 1 ? { audience: details.merchants } : {}),
     principal: personal,
     consentEvidence: {
       ...(consent.ip === undefined ? {} : { ip: consent.ip }),
