@@ -20,7 +20,7 @@ import {
 } from "./merchant-charges.sql.ts";
 import type { Merchants } from "./merchants.ts";
 import { type RefundOrder, refund } from "./refund-charge.ts";
-import { chargeNow, payerOf } from "./transitions.ts";
+import { chargeNow } from "./transitions.ts";
 
 export type ChargesDeps = {
   readonly db: Database;
@@ -76,7 +76,10 @@ export function createCharges(deps: ChargesDeps): Charges {
     refund: async (own, order) => refund(deps, await ownCharge(deps, own), order),
     show: (side, id) => show(deps, side, id),
     list: (side, page) => list(deps, side, page),
-    shown: (charge) => deps.db.of(charge.payee).transaction((tx) => withReceipt(deps, tx, viewOf(charge))),
+    shown: (charge) =>
+      charge.receipt === undefined
+        ? Promise.resolve({ charge: viewOf(charge), receipt: undefined })
+        : deps.db.of(charge.payee).transaction((tx) => withReceipt(deps, tx, viewOf(charge))),
     recover: (tenant, id) => recoverCharge(deps, tenant, id),
   };
 }
@@ -93,8 +96,10 @@ async function create(deps: ChargesDeps, by: ChargingClient, request: CreateChar
 }
 
 async function ownCharge(deps: ChargesDeps, { tenant, client, id }: OwnCharge): Promise<Charge> {
-  const own = await deps.db.of(tenant).transaction((tx) => findMerchantCharge(tx, id, client));
-  const payer = own && (await payerOf(deps, id));
+  const payer = await deps.db.of(tenant).transaction(async (tx) => {
+    const isOwn = (await findMerchantCharge(tx, id, client)) !== undefined;
+    return isOwn ? rows.tenantOfCharge(tx, id) : undefined;
+  });
   if (payer === undefined) throw new Problem("not_found", { detail: "There is no such charge." });
   return chargeNow(deps, { payer, id });
 }

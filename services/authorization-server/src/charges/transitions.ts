@@ -1,4 +1,4 @@
-import { type Id, invariant, toBudgetUnits, toNumericDate } from "@remit/kernel";
+import { invariant, toBudgetUnits, toNumericDate } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Actor, EventPayload, EventType } from "@remit/protocol";
 import { captureHold, refundHold, releaseHold } from "../mandates/index.ts";
@@ -211,7 +211,3 @@ export function finishRefund(deps: ChargesDeps, charge: Charge): Promise<Charge>
     },
   });
 }
-
-/** A charge's id leads to its payer; undefined when there is no such charge. */
-export const payerOf = (deps: ChargesDeps, id: Id<"charge">): Promise<Id<"tenant"> | undefined> =>
-  deps.db.global.transaction((tx) => rows.tenantOfCharge(tx, id));
