@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -28,7 +28,7 @@ export type Fleet = {
   readonly dev: DevFile;
   readonly sandbox: ReturnType<typeof switchesOf>;
   readonly database: FleetDatabase;
-  /** Starts it again with a failpoint (`charge.held:kill9`), or without any. */
+  /** Ends it in order if it still runs, and starts it again with a failpoint (`charge.held:kill9`), or without any. */
   restart(member: Member, failpoint?: string): Promise<void>;
   kill(member: Member): Promise<void>;
   /** Waits until it has ended by `kill -9`, its own or ours. */
@@ -37,6 +37,9 @@ export type Fleet = {
   output(member: Member): string;
   close(): Promise<void>;
 };
+
+/** Settings beyond the usual ones, by program. */
+export type Settings = { readonly [member in Member]?: Readonly<Record<string, string>> };
 
 export type FleetDatabase = {
   /** Ends it as by `kill -9`, sessions included. */
@@ -49,17 +52,18 @@ const testKey = "sk_test_remit_embedded";
 const webhookSecret = "whsec_remit_embedded";
 // No time here is asserted: short leases and limits only make recovery begin soon.
 const hurry = {
-  "authorization-server": { REMIT_CHARGE_LEASE_MS: "2000" },
-  billing: { REMIT_PAYMENT_LEASE_MS: "2000", REMIT_STRIPE_TIMEOUT_MS: "1500" },
+  "authorization-server": { REMIT_CHARGE_LEASE_MS: "1000" },
+  billing: { REMIT_PAYMENT_LEASE_MS: "1000", REMIT_STRIPE_TIMEOUT_MS: "1000" },
 };
 
 /** Seeds a data directory in this process once, then starts each program on it by its own `main.ts`. */
-export async function startFleet(): Promise<Fleet> {
+export async function startFleet(settings: Settings = {}): Promise<Fleet> {
   // The prefix lets the next run of the tests end what a killed one has left behind.
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-test-fleet-"));
   const portBase = await freeBase();
   const seeded = await startEmbedded({ dataDir, portBase, version: "test", log: logsAt("error") });
   await seeded.close();
+  await addHastyRoute(offersIn(dataDir));
   const database = databaseIn(dataDir);
   await database.start();
   const databases = await startDatabases({
@@ -77,7 +81,8 @@ export async function startFleet(): Promise<Fleet> {
     await rm(dataDir, { recursive: true, force: true });
   };
   const start = async (member: Member, failpoint = ""): Promise<void> => {
-    const env = { ...envOf(member), ...(member === "sandbox" ? {} : { REMIT_FAILPOINT: failpoint }) };
+    const armed = member === "sandbox" ? {} : { REMIT_FAILPOINT: failpoint };
+    const env = { NODE_COMPILE_CACHE: compileCache, ...envOf(member), ...settings[member], ...armed };
     processes.set(
       member,
       await startProcess({ main: mainOf(member), env, readyWhen: /"listening"|"ready":true/ }),
@@ -94,7 +99,7 @@ export async function startFleet(): Promise<Fleet> {
     sandbox: switchesOf(() => seeded.dev.sandbox),
     database,
     restart: async (member, failpoint) => {
-      await running(member).kill();
+      await running(member).kill("SIGTERM");
       await start(member, failpoint);
     },
     kill: async (member) => void (await running(member).kill()),
@@ -134,8 +139,19 @@ function databaseIn(dataDir: string): FleetDatabase {
 type Env = Readonly<Record<string, string>>;
 
 const root = path.resolve(import.meta.dirname, "..");
+// Written by programs that end in order: whatever is killed after that starts again in half the time.
+const compileCache = path.join(root, "node_modules/.cache/compile");
 const mainOf = (member: Member): string =>
   path.join(root, member === "sandbox" ? "packages" : "services", member, "src/main.ts");
+
+const offersIn = (dataDir: string): string => path.join(serviceDirectory(dataDir, "gateway"), "offers.json");
+
+/** The same report by POST, for an upstream that is not waited for long. */
+async function addHastyRoute(file: string): Promise<void> {
+  const offers = JSON.parse(await readFile(file, "utf8")) as { routes: object[] }; // as the seeding wrote it
+  offers.routes.push({ ...offers.routes[0], id: "hasty", method: "POST", serve_by_s: 1 });
+  await writeFile(file, JSON.stringify(offers));
+}
 
 type Place = { readonly dataDir: string; readonly ports: Ports; readonly databases: Databases };
 
@@ -173,7 +189,7 @@ function environmentOf(place: Place, member: Member): Env {
     case "gateway":
       return {
         ...commonOf(place, member),
-        REMIT_OFFERS_FILE: path.join(serviceDirectory(dataDir, member), "offers.json"),
+        REMIT_OFFERS_FILE: offersIn(dataDir),
       };
   }
 }

@@ -17,9 +17,21 @@ export type GatewaySettings = {
 };
 
 export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
-  const settings = parseConfig({ ...commonSettings, REMIT_OFFERS_FILE: z.string().min(1) }, env);
+  const settings = parseConfig(
+    {
+      ...commonSettings,
+      REMIT_OFFERS_FILE: z.string().min(1),
+      REMIT_PATIENCE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
+    },
+    env,
+  );
+  const { REMIT_OFFERS_FILE: offersFile, REMIT_PATIENCE_MS: patienceMs } = settings;
   return {
-    config: freeze({ ...commonConfigOf(settings), offersFile: settings.REMIT_OFFERS_FILE }),
+    config: freeze({
+      ...commonConfigOf(settings),
+      offersFile,
+      ...(patienceMs === undefined ? {} : { patienceMs }),
+    }),
     logLevel: settings.REMIT_LOG_LEVEL,
     failpoint: settings.REMIT_FAILPOINT,
   };
