@@ -90,15 +90,16 @@ async function pgbench(on: {
   seconds: number;
 }): Promise<{ rate: number } | undefined> {
   const script = path.join(on.directory, "post.sql");
+  // chr(58) is a colon: pgbench takes one inside quotes for a variable of its own.
   const leg = (owner: string, units: number): string =>
-    `jsonb_build_object('tenant', 'org_' || ${owner}, 'account', 'merchant_payable:mrc_' || ${owner} || ':USD', 'code', 'merchant_payable', 'merchant', 'mrc_' || ${owner}, 'asset', 'USD', 'side', 'either', 'units', ${units})`;
+    `jsonb_build_object('tenant', 'org_' || (${owner})::text, 'account', 'merchant_payable' || chr(58) || 'mrc_' || (${owner})::text || chr(58) || 'USD', 'code', 'merchant_payable', 'merchant', 'mrc_' || (${owner})::text, 'asset', 'USD', 'side', 'either', 'units', ${units})`;
   await writeFile(
     script,
     [
       `\\set a random(1, ${merchants / 2})`,
       `\\set b random(${merchants / 2 + 1}, ${merchants})`,
       "begin;",
-      `select ${on.schema}.ledger_post(jsonb_build_array(jsonb_build_object('id', gen_random_uuid(), 'kind', 'capture', 'object', gen_random_uuid(), 'transition', 'moved', 'ordinal', 1, 'charge', null, 'reverses', null, 'at', now(), 'legs', jsonb_build_array(${leg(":a", -100)}, ${leg(":b", 100)}))));`,
+      `select ${on.schema}.ledger_post(jsonb_build_array(jsonb_build_object('id', gen_random_uuid(), 'kind', 'capture', 'object', gen_random_uuid(), 'transition', 'moved', 'ordinal', 1, 'charge', null, 'reverses', null, 'at', now(), 'legs', jsonb_build_array(${leg(":a::int", -100)}, ${leg(":b::int", 100)}))));`,
       "commit;",
     ].join("\n"),
   );
