@@ -1,5 +1,7 @@
 import type { Instant } from "@remit/kernel";
-import { type Sql, sql, sqlTime, type TenantTx } from "../sql/index.ts";
+import { type RelayTx, sql, sqlTime, type TenantTx } from "../sql/index.ts";
+
+const batchMax = 5_000;
 
 /** One use of a key. `claim` is of the process that works on it: only that one may store an answer or let go. */
 export type Row = {
@@ -57,9 +59,11 @@ export async function deleteClaim(tx: TenantTx, claim: Claim): Promise<void> {
       and claim = ${claim.claim} and answer is null`);
 }
 
-/** Answers and abandoned claims whose time is over, of the tenant of this transaction. */
-export async function deleteExpired(tx: Sql, now: Instant): Promise<number> {
+/** Answers, and claims whose process died, whose time is over by the database's clock: all that the relay can see. */
+export async function deleteDue(tx: RelayTx): Promise<number> {
   const { count } = await tx.run(sql`
-    delete from idempotency_keys where keep_until < ${sqlTime(now)}`);
+    delete from idempotency_keys where (tenant_id, client, route, key) in (
+      select tenant_id, client, route, key from idempotency_keys
+      where coalesce(keep_until, leased_until) < now() limit ${batchMax})`);
   return count;
 }

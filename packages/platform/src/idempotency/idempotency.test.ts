@@ -2,7 +2,7 @@ import { dayMs, minuteMs, newId } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import { type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { newPurse, newTenant, purseIds, purseMigrations } from "../../test/purses.ts";
+import { newTenant, purseIds, purseMigrations } from "../../test/purses.ts";
 import { type Database, sql, type TenantSql, type TenantTx } from "../sql/index.ts";
 import { type IdempotencyRequest, idempotent, type Keep, sweepIdempotencyKeys } from "./index.ts";
 
@@ -210,13 +210,32 @@ describe("an answer", () => {
     const [day, always] = [request(), request({ keep: "always" })];
     await idempotent(tenant, day, async () => "a");
     await idempotent(tenant, always, async () => "b");
-    await newPurse(tenant);
     clock.advance(dayMs + 1);
     expect(await idempotent(tenant, always, async () => "c")).toEqual({ answer: "b", replayed: true });
     expect(await idempotent(tenant, { ...day, bodyDigest: "another" }, async () => "d")).toMatchObject({
       answer: "d",
     });
-    clock.advance(dayMs + 1);
-    expect(await sweepIdempotencyKeys(tenant, clock.now())).toBe(1);
+  });
+
+  test("and a claim without one are swept for all tenants once their time is over, and nothing else is seen", async () => {
+    await made.asAdmin("delete from idempotency_keys");
+    const [one, two] = [db.of(newTenant()), db.of(newTenant())];
+    const [kept, over, abandoned] = [request({ keep: "always" }), request(), request()];
+    await idempotent(one, kept, async () => "kept");
+    await idempotent(two, over, async () => "over");
+    await idempotent(two, abandoned, async () => "abandoned");
+    const inThePast = "now() - interval '25 h'";
+    await made.asAdmin(`update idempotency_keys set keep_until = ${inThePast} where key = $1`, [over.key]);
+    await made.asAdmin(
+      `update idempotency_keys set keep_until = null, answer = null, leased_until = ${inThePast} where key = $1`,
+      [abandoned.key],
+    );
+    await expect(
+      db.relay.transaction((tx) => tx.many(sql`select answer from idempotency_keys`)),
+    ).rejects.toMatchObject({
+      code: "42501",
+    });
+    expect(await sweepIdempotencyKeys(db.relay)).toBe(2);
+    expect(await made.asAdmin("select key from idempotency_keys")).toEqual([{ key: kept.key }]);
   });
 });

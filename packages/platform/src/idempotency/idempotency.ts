@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { after, type Clock, dayMs, type Instant, instantOf, invariant, minuteMs } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
-import type { TenantSql, TenantTx } from "../sql/index.ts";
+import type { RelayTx, Scope, TenantSql, TenantTx } from "../sql/index.ts";
 import * as rows from "./idempotency.sql.ts";
 
 export type IdempotencyRequest = {
@@ -90,6 +90,6 @@ const inFlight = (leftMs: number): Problem =>
     headers: { "retry-after": String(Math.min(2, Math.max(1, Math.ceil(leftMs / 1000)))) },
   });
 
-/** Forgets the answers of one tenant whose time is over. Returns how many. */
-export const sweepIdempotencyKeys = (db: TenantSql, now: Instant): Promise<number> =>
-  db.transaction((tx) => rows.deleteExpired(tx, now));
+/** Forgets the answers of all tenants whose time is over, and claims whose process died long ago. Returns how many. */
+export const sweepIdempotencyKeys = (relay: Scope<RelayTx>): Promise<number> =>
+  relay.transaction(rows.deleteDue);

@@ -282,6 +282,17 @@ describe("scheduled work", () => {
     await eventually(() => expect(runs).toEqual(["one", "one"]));
   });
 
+  test("of each process is done by all, every period", async () => {
+    const runs: string[] = [];
+    const of = (name: string): Jobs =>
+      worker().everywhere("reload", minuteMs, async () => void runs.push(name));
+    await Promise.all([of("one").start(), of("two").start()]);
+    await eventually(() => expect(runs.toSorted()).toEqual(["one", "two"]));
+    clock.advance(minuteMs);
+    await eventually(() => expect(runs.toSorted()).toEqual(["one", "one", "two", "two"]));
+    expect(await made.asAdmin("select * from schedules")).toEqual([]);
+  });
+
   test("goes on when it failed", async () => {
     let runs = 0;
     const work = async (): Promise<void> => {

@@ -21,6 +21,8 @@ export type Jobs = {
   on(queue: string, options: QueueOptions): Jobs;
   /** Runs `work` every `ms` milliseconds (real time at least, by the clock given) in one process of all. Before `start`. */
   every(name: string, ms: number, work: Every): Jobs;
+  /** The same in each process, for what a process keeps in its memory. Before `start`. */
+  everywhere(name: string, ms: number, work: Every): Jobs;
   start(): Promise<void>;
   /** Takes no more, lets what runs end. */
   stop(): Promise<void>;
@@ -54,7 +56,11 @@ export function createJobs(options: JobsOptions): Jobs {
       return self;
     },
     every(name, ms, work) {
-      schedules.add(name, ms, work);
+      schedules.add({ name, ms, work, by: "one" });
+      return self;
+    },
+    everywhere(name, ms, work) {
+      schedules.add({ name, ms, work, by: "each" });
       return self;
     },
     async start() {

@@ -12,8 +12,16 @@ export type SchedulesOptions = {
   readonly leaseMs: number;
 };
 
+export type NewSchedule = {
+  readonly name: string;
+  readonly ms: number;
+  readonly work: Every;
+  /** Run by one process of all, or by each. */
+  readonly by: "one" | "each";
+};
+
 export type Schedules = {
-  add(name: string, ms: number, work: Every): void;
+  add(schedule: NewSchedule): void;
   /** Runs what is due and ours, and tries to take what nobody has. */
   look(): Promise<void>;
   renew(tx: RelayTx): Promise<void>;
@@ -25,10 +33,7 @@ export type Schedules = {
   shortestMs(): number | undefined;
 };
 
-type Schedule = {
-  readonly name: string;
-  readonly ms: number;
-  readonly work: Every;
+type Schedule = NewSchedule & {
   turn: rows.Turn | undefined;
   dueAt: Instant;
   lost: AbortController;
@@ -43,11 +48,9 @@ export function createSchedules(options: SchedulesOptions): Schedules {
   const schedules: Schedule[] = [];
   const held = (): (Schedule & { turn: rows.Turn })[] => schedules.filter(isHeld);
   return {
-    add: (name, ms, work) =>
+    add: (schedule) =>
       void schedules.push({
-        name,
-        ms,
-        work,
+        ...schedule,
         turn: undefined,
         running: undefined,
         dueAt: instantOf(0),
@@ -86,7 +89,7 @@ const isHeld = (schedule: Schedule): schedule is Schedule & { turn: rows.Turn } 
 async function lookAt(options: SchedulesOptions, schedule: Schedule): Promise<void> {
   const { db, clock, leaseMs, log } = options;
   if (schedule.running !== undefined || clock.now() < schedule.dueAt) return;
-  if (schedule.turn === undefined) {
+  if (schedule.by === "one" && schedule.turn === undefined) {
     const taken = await db.relay.transaction((tx) => rows.takeTurn(tx, { name: schedule.name, leaseMs }));
     // Somebody else holds it: ask again when its lease could have run out.
     schedule.dueAt = taken?.due_at ?? after(clock.now(), Math.min(schedule.ms, leaseMs));

@@ -2,6 +2,8 @@ import type { Id, Instant } from "@remit/kernel";
 import type { Actor, EventPayload, EventType, RemitEvent, Retention } from "@remit/protocol";
 import { type RelayTx, sql, sqlTime, type Tx } from "../sql/index.ts";
 
+const batchMax = 5_000;
+
 /** Where a consumer stands: the last event it has handled. */
 export type Position = { readonly xid: bigint; readonly seq: bigint };
 export type Reading = Position & { readonly lease: bigint };
@@ -68,7 +70,9 @@ export async function releaseCursor(
 
 export async function deleteRead(tx: RelayTx, before: Instant): Promise<number> {
   const { count } = await tx.run(sql`
-    delete from outbox where at < ${sqlTime(before)} and exists (select from outbox_cursors)
-      and (xid, seq) <= (select xid, seq from outbox_cursors order by xid, seq limit 1)`);
+    delete from outbox where (xid, seq) in (
+      select xid, seq from outbox where at < ${sqlTime(before)}
+        and (xid, seq) <= (select xid, seq from outbox_cursors order by xid, seq limit 1)
+      order by xid, seq limit ${batchMax})`);
   return count;
 }

@@ -1,0 +1,1 @@
+export { keepHouse } from "./housekeeping.jobs.ts";
