@@ -110,6 +110,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     log,
     upstreams,
     by: await thisWorker(config.dataDir),
+    adrift: new Map(),
     patienceMs: config.patienceMs ?? patienceMs,
     charging: createCharging({ issuer, outbound, clock }),
     verifier: { ...terms, issuerKeys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`) },

@@ -5,6 +5,7 @@ export {
   decideReplay,
 } from "./claims.ts";
 export {
+  abandon,
   type ClaimsDeps,
   claimOfPresentation,
   dueClaims,

@@ -18,6 +18,8 @@ export type ClaimsDeps = {
   readonly patienceMs: number;
   /** This run of this gateway. */
   readonly by: Worker;
+  /** Claims that this run has ended its work on without being able to write so: the database was away. */
+  readonly adrift: Map<Id<"claim">, Claim>;
 };
 
 /** Longer than the calls to the charge API that one state may take, their repetitions included. */
@@ -82,6 +84,11 @@ const patiently = <R>(
 export const leave = (deps: ClaimsDeps, claim: Claim, inMs = 0): Promise<unknown> =>
   deps.db.of(claim.tenant).transaction((tx) => rows.giveUp(tx, claim, after(deps.clock.now(), inMs)));
 
+/** The same for work that has failed: when the database is away, as soon as it is back. */
+export async function abandon(deps: ClaimsDeps, claim: Claim, inMs = 0): Promise<void> {
+  await leave(deps, claim, inMs).catch(() => deps.adrift.set(claim.id, claim));
+}
+
 /** Frees the credential of a claim that was refused before any money was set aside. */
 export const forget = (deps: ClaimsDeps, claim: Claim): Promise<boolean> => {
   invariant(
@@ -99,6 +106,10 @@ export const claimOfPresentation = (
 
 /** Open claims nobody works on any more, taken over one by one. */
 export async function* dueClaims(deps: ClaimsDeps): AsyncGenerator<Claim> {
+  for (const claim of deps.adrift.values()) {
+    await leave(deps, claim);
+    deps.adrift.delete(claim.id);
+  }
   const due = await deps.db.relay.transaction((tx) =>
     rows.findDue(tx, { ...deps.by, now: deps.clock.now() }),
   );

@@ -7,7 +7,15 @@ import type { ChargeBody, ReleaseCharge } from "@remit/protocol/contracts";
 import { sha256b64url } from "@remit/protocol/node";
 import type { ChargeApi, ChargeOutcome, Charging, Digests, Order } from "../charging/index.ts";
 import { isHeld } from "../charging/index.ts";
-import { type Claim, type ClaimsDeps, forget, leave, moveOn, type NewClaim } from "../claims/index.ts";
+import {
+  abandon,
+  type Claim,
+  type ClaimsDeps,
+  forget,
+  leave,
+  moveOn,
+  type NewClaim,
+} from "../claims/index.ts";
 import type { Credential, VerifiedCredential } from "../credentials/index.ts";
 import type { SaleRoute } from "../offers/index.ts";
 import { patience } from "../patience.ts";
@@ -125,7 +133,7 @@ export async function purchase(
     return { kind: "paid", claim, answer };
   } catch (error) {
     // A refusal has cleaned up after itself; anything else leaves the claim where it is, for recovery to finish.
-    if (!(error instanceof Problem)) await leave(deps, claim).catch(() => undefined);
+    if (!(error instanceof Problem) || error.status >= 500) await abandon(deps, claim);
     throw error;
   }
 }

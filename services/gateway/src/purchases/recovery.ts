@@ -3,7 +3,7 @@ import type { ChargeBody } from "@remit/protocol/contracts";
 import { CreateCharge } from "@remit/protocol/contracts";
 import { sha256b64url } from "@remit/protocol/node";
 import type { ChargeApi, ChargeOutcome } from "../charging/index.ts";
-import { type Claim, decideRecovery, dueClaims, leave, moveOn, orderOf } from "../claims/index.ts";
+import { abandon, type Claim, decideRecovery, dueClaims, moveOn, orderOf } from "../claims/index.ts";
 import type { Merchant, Offers } from "../offers/index.ts";
 import { dropResponse, openResponse } from "../responses/index.ts";
 import { type PurchaseDeps, release, settle } from "./purchase.ts";
@@ -26,7 +26,7 @@ export async function recoverClaims(deps: RecoveryDeps, signal: AbortSignal): Pr
       return false;
     });
     if (isOver) ended += 1;
-    else await leave(deps, claim, Math.min(againMsMax, secondMs * 2 ** Math.min(claim.generation, 10)));
+    else await abandon(deps, claim, Math.min(againMsMax, secondMs * 2 ** Math.min(claim.generation, 10)));
     if (signal.aborted) break;
   }
   return ended;
