@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { Client, escapeIdentifier, escapeLiteral } from "pg";
 import { StartRefused } from "../host/index.ts";
+import { claimInstance, refuseForeignInstance } from "./instance.ts";
 
 /** A folder of `0001_name.sql`, forward only. The name stands in the ledger: `platform/0001_outbox.sql`. */
 export type MigrationSource = { readonly name: string; readonly directory: URL };
@@ -15,6 +16,8 @@ export type MigrateOptions = {
   readonly schema: string;
   readonly roles: DatabaseRoles;
   readonly sources: readonly MigrationSource[];
+  /** Refuses the schema of an installation with another key-encryption key, and claims it when nobody has. */
+  readonly kekFingerprint?: string;
 };
 
 /** What every service runs first. */
@@ -38,6 +41,11 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     await client.query("select pg_advisory_lock(hashtextextended($1, 0))", [
       `remit.migrate.${options.schema}`,
     ]);
+    if (options.kekFingerprint !== undefined) {
+      const instance = { schema: options.schema, kekFingerprint: options.kekFingerprint };
+      await refuseForeignInstance(client, instance);
+      await claimInstance(client, instance);
+    }
     const done = await readLedger(client);
     for (const migration of migrations) await runOnce(client, { migration, done, options });
   });

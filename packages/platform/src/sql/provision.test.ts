@@ -147,11 +147,21 @@ describe("provisioning", () => {
     await admin.drop();
   });
 
+  test("by an administrator who does not own the database prints the SQL and changes nothing of it", async () => {
+    const admin = await limitedAdmin("createrole", false);
+    const asked = { adminUrl: admin.url, service: "foreign", kekFingerprint: "k", passwords };
+    await expect(provision(asked)).rejects.toMatchObject({
+      message: expect.stringContaining("does not own the database"),
+      remedy: expect.stringContaining("create schema"),
+    });
+    await admin.drop();
+  });
+
   test("by an administrator who may create no roles prints the SQL, which an administrator can run", async () => {
     const admin = await limitedAdmin("nocreaterole");
     const asked = { adminUrl: admin.url, service: "printed", kekFingerprint: "k", passwords };
     const refused: unknown = await provision(asked).catch((thrown: unknown) => thrown);
-    expect(refused).toMatchObject({ message: "the database user may not create roles" });
+    expect(refused).toMatchObject({ message: expect.stringContaining("may not create roles") });
     const { remedy } = refused as { remedy: string }; // StartRefused, as just checked
     expect(remedy).not.toContain("password of");
     await admin.run(remedy.slice(remedy.indexOf("\n\n")));
@@ -161,12 +171,13 @@ describe("provisioning", () => {
   });
 
   /** A database of its own whose owner is a login with these attributes. */
-  async function limitedAdmin(attributes: string) {
+  async function limitedAdmin(attributes: string, owns = true) {
     const base = await fresh();
     const name = new URL(base.adminUrl).pathname.slice(1);
     const role = `${name}_admin`;
     await base.asAdmin(`create role ${role} login password 'limited' ${attributes}`);
-    await base.asAdmin(`alter database ${name} owner to ${role}`);
+    if (owns) await base.asAdmin(`alter database ${name} owner to ${role}`);
+    else await base.asAdmin(`grant connect on database ${name} to ${role}`);
     const url = new URL(base.adminUrl);
     url.username = role;
     url.password = "limited";
@@ -262,6 +273,18 @@ describe("migrations", () => {
     expect(await mine.asAdmin("select * from of_roles")).toEqual([
       { app: mine.roles.app, schema: mine.schema, cast: "a" },
     ]);
+  });
+
+  test("of an installation with another key-encryption key are refused before anything runs", async () => {
+    write("0001_first.sql", "create table never (n int);");
+    const refused = migrate({
+      ...mine,
+      url: mine.migrationUrl,
+      sources: [source("foreign")],
+      kekFingerprint: "another",
+    });
+    await expect(refused).rejects.toThrow("another key-encryption key (test…)");
+    expect(await mine.asAdmin("select to_regclass('never') as never")).toEqual([{ never: null }]);
   });
 
   test("belong to the owner, and the application owns nothing", async () => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { Client, escapeIdentifier, escapeLiteral } from "pg";
+import { Client, DatabaseError, escapeIdentifier, escapeLiteral } from "pg";
 import { StartRefused } from "../host/index.ts";
+import { claimInstance, type Instance, isClaimed, refuseForeignInstance } from "./instance.ts";
 import { type DatabaseRoles, withClient } from "./migrate.ts";
 import type { RolePasswords } from "./role-passwords.ts";
 import { scramVerifier } from "./scram.ts";
@@ -42,11 +43,13 @@ export async function provision(options: ProvisionOptions): Promise<ServiceDatab
     const admin = await adminOf(client);
     await client.query("select pg_advisory_lock(hashtextextended('remit.provision', 0))");
     const password = options.passwords.of(names.app);
-    await refuseForeign(client, { names, admin, kekFingerprint: options.kekFingerprint });
+    const instance = { schema: names.schema, kekFingerprint: options.kekFingerprint };
+    await refuseForeign(client, names, instance);
     const steps = statementsFor({ names, admin, verifier: scramVerifier(password) });
-    if (admin.mayCreateRoles) for (const step of steps) await client.query(step);
-    else await refuseUnlessProvisioned(client, { names, steps });
-    await claim(client, { names, kekFingerprint: options.kekFingerprint });
+    if (admin.mayCreateRoles) await runAll(client, steps);
+    else if (!(await isProvisioned(client, names))) throw mayNot(steps);
+    await client.query(`set role ${escapeIdentifier(names.owner)}`);
+    await claimInstance(client, instance);
     return {
       url: urlOf(options.adminUrl, names.app, password),
       migrationUrl: options.adminUrl,
@@ -126,65 +129,47 @@ const createRole = (name: string, attributes: string): string =>
   `create role ${escapeIdentifier(name)} ${attributes}; end if; end $$`;
 
 /** Before anything is changed: this database may hold what another key-encryption key protects. */
-async function refuseForeign(
-  client: Client,
-  input: { names: Names; admin: Admin; kekFingerprint: string },
-): Promise<void> {
-  const { schema, owner } = input.names;
-  const table = `${escapeIdentifier(schema)}.remit_instance`;
-  const { rows } = await client.query<{ exists: boolean; member: boolean }>(
-    `select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where n.nspname = $1 and c.relname = 'remit_instance') as exists,
-     coalesce((select pg_has_role(current_user, oid, 'member') from pg_roles where rolname = $2), false) as member`,
-    [schema, owner],
+async function refuseForeign(client: Client, names: Names, instance: Instance): Promise<void> {
+  if (!(await isClaimed(client, names.schema))) return;
+  const { rows } = await client.query<{ member: boolean }>(
+    "select coalesce((select pg_has_role(current_user, oid, 'member') from pg_roles where rolname = $1), false) as member",
+    [names.owner],
   );
-  const found = rows[0];
-  if (found?.exists !== true) return;
-  if (!found.member)
+  if (rows[0]?.member !== true)
     throw new StartRefused(
-      `the schema ${schema} belongs to another installation, whose owner role this user cannot use`,
+      `the schema ${names.schema} belongs to another installation, whose owner role this user cannot use`,
       "Use a database of its own for each installation.",
     );
-  await client.query(`set role ${escapeIdentifier(owner)}`);
-  const marker = await client.query<{ kek_fingerprint: string }>(`select kek_fingerprint from ${table}`);
+  await client.query(`set role ${escapeIdentifier(names.owner)}`);
+  await refuseForeignInstance(client, instance);
   await client.query("reset role");
-  const theirs = marker.rows[0]?.kek_fingerprint;
-  if (theirs === undefined || theirs === input.kekFingerprint) return;
-  throw new StartRefused(
-    `the database belongs to an installation with another key-encryption key (${theirs.slice(0, 12)}…)`,
-    "Use the data directory this database was made with, or another database.",
-  );
 }
 
-async function refuseUnlessProvisioned(
-  client: Client,
-  input: { names: Names; steps: readonly string[] },
-): Promise<void> {
-  const { owner, app, relay, lookup, schema } = input.names;
+async function runAll(client: Client, steps: readonly string[]): Promise<void> {
+  try {
+    for (const step of steps) await client.query(step);
+  } catch (error) {
+    throw error instanceof DatabaseError && error.code === "42501" ? mayNot(steps, error) : error;
+  }
+}
+
+async function isProvisioned(client: Client, names: Names): Promise<boolean> {
+  const { owner, app, relay, lookup, schema } = names;
   const { rows } = await client.query<{ ready: boolean }>(
     `select (select count(*) from pg_roles where rolname = any($1)) = 4
        and exists (select from pg_namespace where nspname = $2)
        and pg_has_role(current_user, (select oid from pg_roles where rolname = $3), 'member') as ready`,
     [[owner, app, relay, lookup], schema, owner],
   );
-  if (rows[0]?.ready === true) return;
-  throw new StartRefused(
-    "the database user may not create roles",
-    `Let an administrator of the database run this once:\n\n${input.steps.join(";\n")};\n`,
-  );
+  return rows[0]?.ready === true;
 }
 
-async function claim(client: Client, input: { names: Names; kekFingerprint: string }): Promise<void> {
-  const table = `${escapeIdentifier(input.names.schema)}.remit_instance`;
-  await client.query(`set role ${escapeIdentifier(input.names.owner)}`);
-  await client.query(`create table if not exists ${table} (
-    only_one boolean primary key default true check (only_one),
-    kek_fingerprint text not null, created_at timestamptz not null default now())`);
-  await client.query(`insert into ${table} (kek_fingerprint) values ($1) on conflict do nothing`, [
-    input.kekFingerprint,
-  ]);
-  await client.query("reset role");
-}
+const mayNot = (steps: readonly string[], cause?: unknown): StartRefused =>
+  new StartRefused(
+    "the database user may not create roles, or does not own the database",
+    `Let an administrator of the database run this once:\n\n${steps.join(";\n")};\n`,
+    { cause },
+  );
 
 function urlOf(adminUrl: string, user: string, password: string): string {
   const url = new URL(adminUrl);
