@@ -33,6 +33,13 @@ export function isTrouble(error: unknown): boolean {
 /** PostgreSQL asks for the same transaction once more: serialisation failure, deadlock. */
 export const asksForRetry = (error: unknown): boolean => ["40001", "40P01"].includes(codeOf(error));
 
+/**
+ * A migration of another process changed the columns of a statement that this connection has prepared: PostgreSQL
+ * refuses it there for ever, and the driver prepares it anew only on another connection.
+ */
+export const isStalePlan = (error: unknown): boolean =>
+  codeOf(error) === "0A000" && error instanceof Error && error.message.includes("cached plan");
+
 /** True when the statement broke this constraint (23505, 23503, 23514, 23P01). */
 export function violates(error: unknown, constraint: string): boolean {
   if (!codeOf(error).startsWith("23")) return false;

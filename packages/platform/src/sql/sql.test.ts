@@ -141,6 +141,29 @@ describe("a transaction", () => {
     expect(rows).toEqual([{ i: 1 }, { i: 2 }, { i: 3 }]);
   });
 
+  test("sends no statement that was still waiting when another one failed", async () => {
+    await made.asAdmin("create table loose (n int); grant insert on loose to public");
+    const insert = (tx: Tx, n: number) => tx.run(sql`insert into loose values (${n})`);
+    const failing = db.global.transaction((tx) =>
+      Promise.all([tx.run(sql`select 1 / 0`), insert(tx, 1), insert(tx, 2), insert(tx, 3)]),
+    );
+    await expect(failing).rejects.toMatchObject({ code: "22012" });
+    await db.ping();
+    expect(await made.asAdmin("select n from loose")).toEqual([]);
+  });
+
+  test("D11 runs again on another connection when a migration has changed what it had prepared", async () => {
+    const pool = made.open({ poolMax: 3 });
+    await made.asAdmin(
+      "create table widening (n int); insert into widening values (1); grant select on widening to public",
+    );
+    const read = () => pool.global.transaction((tx) => tx.many(sql`select * from widening`));
+    const each = () => Promise.all([read(), read(), read()]);
+    expect(await each()).toEqual([[{ n: 1 }], [{ n: 1 }], [{ n: 1 }]]);
+    await made.asAdmin("alter table widening add column more int");
+    expect(await each()).toEqual([1, 2, 3].map(() => [{ n: 1, more: null }]));
+  });
+
   test("C14 that lost a deadlock runs again, so that transfers both ways succeed", async () => {
     const tenant = db.of(newTenant());
     const [one, other] = [await newPurse(tenant), await newPurse(tenant)];

@@ -4,19 +4,22 @@ import { InvariantViolation, invariant } from "@remit/kernel";
 import { escapeLiteral, type QueryResult } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import type { Sql, Tx } from "./database.ts";
-import { asksForRetry, isTrouble } from "./failures.ts";
+import { asksForRetry, isStalePlan, isTrouble, unavailable } from "./failures.ts";
 import type { Connection, Pool } from "./pool.ts";
 import type { SqlValue, Statement } from "./statement.ts";
 
 const attemptsMax = 4;
 const retryMsMax = 25;
+/** Each connection of the pool may have one. */
+const stalePlansMax = 100;
 
 /** A running transaction: its statements, and what is to happen after the commit. */
 export type Running = {
   readonly tx: Tx;
   /** Runs one of our own statements, such as the one that sets the tenant. */
   readonly command: (text: string) => Promise<void>;
-  readonly end: () => void;
+  /** Lets no further statement out and waits for the one that runs. */
+  readonly end: () => Promise<void>;
   readonly channels: ReadonlySet<string>;
   readonly work: readonly (() => void)[];
 };
@@ -41,6 +44,7 @@ export async function transaction<R>(
       for (const each of later) runLater(each, options.log);
       return result;
     } catch (error) {
+      if (isStalePlan(error) && attempt < stalePlansMax) continue;
       if (!asksForRetry(error) || attempt >= attemptsMax) throw error;
       options.log?.debug({ attempt, error }, "a transaction is run again");
       // At once it could be first at the locks that the survivor of the deadlock has just been woken for.
@@ -59,9 +63,10 @@ async function once<R>(
   try {
     await connection.query(options.begin);
     result = await work(running);
-    running.end();
+    await running.end();
   } catch (error) {
-    running.end();
+    await running.end();
+    if (isStalePlan(error)) connection.spoil(unavailable("a prepared statement is out of date", error));
     // On a connection in trouble a rollback may hang; the pool throws the connection away, which rolls back as well.
     if (!isTrouble(error)) await finish(connection, "rollback", []);
     throw error;
@@ -106,9 +111,12 @@ function start(connection: Connection): Running {
   const channels = new Set<string>();
   const work: (() => void)[] = [];
   // One after the other: the protocol has one conversation per connection, and callers may use Promise.all.
+  // Each is checked when its turn comes: after the end it would run on its own, outside any transaction.
   const send = <T>(query: () => Promise<T>): Promise<T> => {
-    invariant(open, "a transaction's handle is used only inside the transaction");
-    const answer = tail.then(query, query);
+    const answer = tail.then(() => {
+      invariant(open, "a transaction's handle is used only inside the transaction");
+      return query();
+    });
     tail = answer.catch(() => undefined);
     return answer;
   };
@@ -127,8 +135,9 @@ function start(connection: Connection): Running {
       notify: (channel) => void channels.add(channel),
     },
     command: async (text) => void (await send(() => connection.query(text))),
-    end: () => {
+    end: async () => {
       open = false;
+      await tail;
     },
     channels,
     work,
