@@ -1,5 +1,6 @@
 import path from "node:path";
 import { type Clock, systemClock } from "@remit/kernel";
+import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { createKeyring, type Keyring, loadKek } from "@remit/platform/keys";
@@ -156,6 +157,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   http.add(...setupTokenRoutes({ db, secrets }), ...registrationRoutes({ db, secrets }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
+  keepHouse(jobs, { db, clock });
   keyJobs(jobs, { keys });
   tokenJobs(jobs, { db, clock });
   accountJobs(jobs, { db, clock });

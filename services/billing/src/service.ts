@@ -1,8 +1,9 @@
-import { type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, secondMs, systemClock } from "@remit/kernel";
+import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
-import { claimFirstUse, sweepFirstUses } from "@remit/platform/once";
+import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
 import { createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
@@ -107,7 +108,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   const jobs = createJobs({ db, log, clock });
   paymentJobs(jobs, payments);
   instrumentJobs(jobs, instruments);
-  jobs.every("first-uses.sweep", minuteMs, async () => void (await sweepFirstUses(db.global, clock.now())));
+  keepHouse(jobs, { db, clock });
   jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));
   const bound = await http.listen();
   await jobs.start();

@@ -1,8 +1,9 @@
-import { type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, secondMs, systemClock } from "@remit/kernel";
+import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
-import { claimFirstUse, sweepFirstUses } from "@remit/platform/once";
+import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
 import { createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
@@ -90,9 +91,12 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const keyring = createKeyring({ kek: await loadKek(dataDir), clock });
   const { assertion: assertionKey, dpop: dpopKey, jwks } = await loadPeerKeys(dataDir);
   const peer = createPeer({ issuer, clientId: "directory", assertionKey, dpopKey, outbound, clock });
-  const jobs = createJobs({ db, log, clock })
-    .every("events.forward", secondMs, forwardEvents({ db, peer, issuer }))
-    .every("first-uses.sweep", minuteMs, () => sweep(db, clock));
+  const jobs = createJobs({ db, log, clock }).every(
+    "events.forward",
+    secondMs,
+    forwardEvents({ db, peer, issuer }),
+  );
+  keepHouse(jobs, { db, clock });
   const http = createHttp({
     service: "directory",
     origin,
@@ -124,8 +128,4 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
       await jobs.stop();
     },
   };
-}
-
-async function sweep(db: Database, clock: Clock): Promise<void> {
-  await sweepFirstUses(db.global, clock.now());
 }

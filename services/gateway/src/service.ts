@@ -1,4 +1,5 @@
 import { type Clock, secondMs, systemClock } from "@remit/kernel";
+import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
@@ -118,6 +119,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   };
   const counter = openCounter(purchases);
   const jobs = responseJobs(purchaseJobs(createJobs({ db, log, clock }), purchases), { db, clock });
+  keepHouse(jobs, { db, clock });
   const http = createHttp({
     service: "gateway",
     origin: config.origin,
