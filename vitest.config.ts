@@ -6,6 +6,8 @@ const conditions = ["@remit/src", "node"];
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
+  // The global setup is resolved by an environment of Vitest's own. Without this it would run whatever was built last.
+  environments: { __vitest__: { resolve: { conditions, externalConditions: conditions } } },
   test: {
     include: ["{packages,services}/*/{src,test}/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
     globalSetup: ["packages/testkit/src/cluster.ts"],
