@@ -152,7 +152,7 @@ describe("a transaction", () => {
     expect(await made.asAdmin("select n from loose")).toEqual([]);
   });
 
-  test("D11 runs again on another connection when a migration has changed what it had prepared", async () => {
+  test("runs again on another connection when a migration has changed what it had prepared", async () => {
     const pool = made.open({ poolMax: 3 });
     await made.asAdmin(
       "create table widening (n int); insert into widening values (1); grant select on widening to public",
