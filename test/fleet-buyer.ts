@@ -1,8 +1,8 @@
 import { type Agent, createAgent } from "@remit/agent";
 import type { DevFile } from "@remit/embedded";
 import { systemClock } from "@remit/kernel";
-import { isJsonObject, type JsonObject } from "@remit/protocol";
-import { makeDpopProof } from "@remit/protocol/node";
+import { isJsonObject, type JsonObject, parseEvidenceKeys, parseJson } from "@remit/protocol";
+import { makeDpopProof, verifyReceipt } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
 import { expect } from "vitest";
 import type { Fleet } from "./fleet.ts";
@@ -10,7 +10,12 @@ import { auditOf, grant, ledgerOf, type PaymentIntent, paymentIntentsOf, read } 
 
 /** What came of a purchase, or of sending its credential again. */
 export type Bought =
-  | { readonly kind: "goods"; readonly body: string; readonly replayed: boolean; readonly receipt: string }
+  | {
+      readonly kind: "goods";
+      readonly body: string;
+      readonly replayed: boolean;
+      readonly receipt: string;
+    }
   | {
       readonly kind: "refused";
       readonly status: number;
@@ -22,10 +27,11 @@ export type Bought =
 
 /** An agent with one mandate that pays for exactly one report. */
 export type Buyer = {
+  readonly dev: DevFile;
   buy(init?: RequestInit): Promise<Bought>;
   /** The credential of the last purchase once more, until the answer is final. */
   again(): Promise<Bought>;
-  /** The PaymentIntents made since its mandate was granted: all of them are its own. */
+  /** The PaymentIntents of the charges under its mandate. */
   intents(): Promise<readonly PaymentIntent[]>;
   /** Everything is over: what Stripe took is what the budget lost, nothing is held, and the books agree. */
   settled(): Promise<readonly PaymentIntent[]>;
@@ -46,10 +52,14 @@ export async function newBuyer(fleet: Fleet): Promise<Buyer> {
     },
   });
   const mandate = await grant(dev, agent, { amount_minor: price });
-  const before = new Set((await paymentIntentsOf(dev)).map(({ id }) => id));
-  const intents = async (): Promise<PaymentIntent[]> =>
-    (await paymentIntentsOf(dev)).filter(({ id }) => !before.has(id));
+  const intents = async (): Promise<PaymentIntent[]> => {
+    const charges = await readAsAgent(dev, agent, "/api/v1/charges?limit=100");
+    const { data } = charges as { data: { id: string; mandate_id: string }[] };
+    const own = new Set(data.filter(({ mandate_id: of }) => of === mandate).map(({ id }) => id));
+    return (await paymentIntentsOf(dev)).filter(({ metadata: { charge = "" } }) => own.has(charge));
+  };
   return {
+    dev,
     intents,
     buy: (init) => boughtOf(async () => (await agent.fetch(dev.paid_url, init)).response),
     again: async () => {
@@ -66,7 +76,10 @@ export async function newBuyer(fleet: Fleet): Promise<Buyer> {
         const found = await intents();
         expect(found.filter(({ status }) => status === "requires_capture")).toEqual([]);
         const spent = found.reduce((sum, { amount_received: units }) => sum + units, 0);
-        expect(await mandateOf(dev, agent, mandate)).toMatchObject({ held_minor: 0, spent_minor: spent });
+        expect(await readAsAgent(dev, agent, `/api/v1/mandates/${mandate}`)).toMatchObject({
+          held_minor: 0,
+          spent_minor: spent,
+        });
         return found;
       });
       await expectTrueBooks(fleet, made);
@@ -87,7 +100,8 @@ async function boughtOf(ask: () => Promise<Response>): Promise<Bought> {
         receipt: response.headers.get("remit-receipt") ?? "",
       };
     const problem: unknown = body.startsWith("{") ? JSON.parse(body) : {};
-    const code = isJsonObject(problem) ? String(problem["code"]) : "";
+    const said = isJsonObject(problem) ? problem["code"] : "";
+    const code = typeof said === "string" ? said : "";
     return {
       kind: "refused",
       status: response.status,
@@ -99,26 +113,32 @@ async function boughtOf(ask: () => Promise<Response>): Promise<Bought> {
   }
 }
 
+/** The charge that a receipt of the issuer is for. */
+async function chargeOn(dev: DevFile, bought: Bought): Promise<string> {
+  const keys = await fetch(`${dev.issuer}/.well-known/remit-keys`);
+  const issuer = parseEvidenceKeys(parseJson(new Uint8Array(await keys.arrayBuffer())));
+  return verifyReceipt(bought.kind === "goods" ? bought.receipt : "", issuer).charge;
+}
+
 const isFinal = (bought: Bought): boolean =>
   bought.kind === "goods" || (bought.kind === "refused" && bought.status < 500 && bought.status !== 409);
 
 /** One captured PaymentIntent and one entry per charge, books in balance, and a log that nobody has touched. */
 async function expectTrueBooks({ dev }: Fleet, made: readonly PaymentIntent[]): Promise<void> {
-  const taken = made.filter(({ status }) => status === "succeeded");
-  const charges = taken.map(({ metadata }) => metadata.charge);
-  expect(new Set(charges).size, "a charge is captured once").toBe(charges.length);
-  for (const charge of charges) {
-    const entries = await read(dev, `${dev.billing}/api/v1/ledger/entries?charge=${charge}`);
+  const charges = made.map(({ metadata }) => metadata.charge);
+  expect(new Set(charges).size, "a charge has one PaymentIntent").toBe(charges.length);
+  for (const { metadata, status } of made) {
+    const entries = await read(dev, `${dev.billing}/api/v1/ledger/entries?charge=${metadata.charge}`);
     const kinds = (entries as { data: { kind: string }[] }).data.map(({ kind }) => kind);
-    expect(kinds.filter((kind) => kind === "capture")).toHaveLength(1);
+    expect(kinds.filter((kind) => kind === "capture")).toHaveLength(status === "succeeded" ? 1 : 0);
   }
   await eventually(async () => expect(await ledgerOf(dev)).toMatchObject({ balanced: true }));
   await eventually(async () => expect(await auditOf(dev)).toMatchObject({ verified: true }));
 }
 
-/** A mandate as its agent may read it. */
-async function mandateOf(dev: DevFile, agent: Agent, id: string): Promise<JsonObject> {
-  const url = `${dev.issuer}/api/v1/mandates/${id}`;
+/** What the issuer lets an agent read of its own. */
+async function readAsAgent(dev: DevFile, agent: Agent, resource: string): Promise<JsonObject> {
+  const url = dev.issuer + resource;
   const accessToken = await agent.tokenFor(dev.issuer);
   let nonce: string | undefined;
   for (let attempt = 0; ; attempt++) {
@@ -140,8 +160,11 @@ export async function expectWhole(buyer: Buyer): Promise<"paid" | "unpaid"> {
   const made = await buyer.settled();
   const taken = made.filter(({ status }) => status === "succeeded");
   expect(taken.length).toBeLessThanOrEqual(1);
-  if (taken.length === 1) expect(await buyer.again()).toEqual({ ...again, kind: "goods", replayed: true });
-  else expect(again).toMatchObject({ kind: "refused", code: "presentation_used" });
+  if (taken[0] !== undefined) {
+    expect(await chargeOn(buyer.dev, again)).toBe(taken[0].metadata.charge);
+    expect(await buyer.again()).toEqual({ ...again, replayed: true });
+  }
+  if (taken.length === 0) expect(again).toMatchObject({ kind: "refused", code: "presentation_used" });
   const another = await buyer.buy();
   if (taken.length === 1) expect(another).toMatchObject({ kind: "refused", code: "mandate_cap_exceeded" });
   else expect(another, JSON.stringify(another)).toMatchObject({ kind: "goods", replayed: false });

@@ -8,7 +8,7 @@ let fleet: Fleet;
 
 beforeAll(async () => {
   // Nobody here waits long for what is gone.
-  fleet = await startFleet({ gateway: { REMIT_PATIENCE_MS: "500" } });
+  fleet = await startFleet({ gateway: { REMIT_PATIENCE_MS: "2500" } });
 });
 afterAll(async () => {
   await fleet?.close();
@@ -17,7 +17,7 @@ afterAll(async () => {
 const statusesOf = async (buyer: Buyer): Promise<string[]> =>
   (await buyer.intents()).map(({ status }) => status);
 
-describe("Stripe's answer is lost", () => {
+describe("M02 M09 M10 M14 an answer of Stripe is lost", () => {
   test.each([
     ["M09", "payment_intents.capture", "hang"],
     ["M09", "payment_intents.capture", "drop_answer"],
@@ -135,7 +135,7 @@ const allReady = (): Promise<void> =>
   });
 
 describe("the database is gone", () => {
-  test("M22 kill -9 of PostgreSQL while a buyer is served: everything acknowledged is there, and the purchase is whole", async () => {
+  test("kill -9 of PostgreSQL while a buyer is served: everything acknowledged is there, and the purchase is whole", async () => {
     const buyer = await newBuyer(fleet);
     const before = await fleet.sandbox.upstreamCalls();
     await fleet.sandbox.upstream({ answer: "slow", times: 1, delay_ms: 1000 });
@@ -146,6 +146,20 @@ describe("the database is gone", () => {
     await buying;
     await allReady();
     await expectWhole(buyer);
+  });
+
+  test("everything dies at once while Stripe captures: what was begun is finished", async () => {
+    const buyer = await newBuyer(fleet);
+    await fleet.sandbox.fail("payment_intents.capture", { action: "hang" });
+    const buying = buyer.buy();
+    await eventually(async () => expect(await statusesOf(buyer)).toEqual(["succeeded"]));
+    await Promise.all([...services, "sandbox" as const].map((member) => fleet.kill(member)));
+    await fleet.database.kill();
+    expect(await buying).toMatchObject({ kind: "lost" });
+    await fleet.database.start();
+    await Promise.all([...services, "sandbox" as const].map((member) => fleet.restart(member)));
+    expect(await expectWhole(buyer)).toBe("paid");
+    expect(await statusesOf(buyer)).toEqual(["succeeded"]);
   });
 
   test("D01 when the upstream has answered: the outcome is unknown at first, and whole soon after", async () => {
