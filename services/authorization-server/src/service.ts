@@ -268,9 +268,9 @@ async function mountCharges(
 }
 
 /** The log of everything that happened here, and of what peers report. */
-function mountAudit({ config, clock, db, keys }: Grounds, { http, jobs }: Mounting): void {
+function mountAudit({ config, clock, db, keys, log }: Grounds, { http, jobs }: Mounting): void {
   const anchor = createFileAnchor(path.join(config.dataDir, "anchor"));
-  const deps: AuditDeps = { db, keys, anchor, clock, issuer: config.issuer };
+  const deps: AuditDeps = { db, keys, anchor, clock, log, issuer: config.issuer };
   http.add(...auditRoutes(deps, (event) => db.of(event.tenant).transaction((tx) => tx.record(event))));
   auditJobs(jobs, deps);
 }

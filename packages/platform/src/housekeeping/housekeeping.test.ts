@@ -1,11 +1,11 @@
-import { after, dayMs, minuteMs } from "@remit/kernel";
+import { after, dayMs, instantOf, minuteMs } from "@remit/kernel";
 import { newEvent } from "@remit/protocol";
 import { eventually, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newTenant } from "../../test/purses.ts";
 import { createJobs } from "../jobs/index.ts";
 import { claimFirstUse } from "../once/index.ts";
-import { readOutbox, recordToOutbox } from "../outbox/index.ts";
+import { readOutbox, recordToOutbox, trimOutbox } from "../outbox/index.ts";
 import { createLog } from "../telemetry/index.ts";
 import { keepHouse } from "./index.ts";
 
@@ -40,4 +40,23 @@ test("replays, answers and events leave when their time is over, and not before"
   clock.advance(8 * dayMs);
   await eventually(async () => expect(await counts()).toEqual([{ uses: 0, events: 0, answers: 0 }]));
   await jobs.stop();
+});
+
+test("events that nobody was ever there to read leave by their age alone", async () => {
+  const unread = await testDatabase({ service: "platform" });
+  try {
+    const clock = testClock();
+    const db = unread.open({ record: recordToOutbox });
+    const tenant = newTenant();
+    const facts = { tenant, actor: { type: "system", id: "test" }, subject: "x", payload: {} } as const;
+    const record = () =>
+      db.of(tenant).transaction((tx) => tx.record(newEvent("tenant.created", facts, clock.now())));
+    await record();
+    clock.advance(8 * dayMs);
+    await record();
+    expect(await trimOutbox(db.relay, instantOf(clock.now() - 7 * dayMs))).toBe(1);
+    expect(await trimOutbox(db.relay, instantOf(clock.now() - 7 * dayMs))).toBe(0);
+  } finally {
+    await unread.drop();
+  }
 });

@@ -72,7 +72,8 @@ export async function deleteRead(tx: RelayTx, before: Instant): Promise<number> 
   const { count } = await tx.run(sql`
     delete from outbox where (xid, seq) in (
       select xid, seq from outbox where at < ${sqlTime(before)}
-        and (xid, seq) <= (select xid, seq from outbox_cursors order by xid, seq limit 1)
+        and (not exists (select from outbox_cursors)
+          or (xid, seq) <= (select xid, seq from outbox_cursors order by xid, seq limit 1))
       order by xid, seq limit ${batchMax})`);
   return count;
 }

@@ -4,6 +4,7 @@ import { Problem, type RemitEvent } from "@remit/protocol";
 import { AuditPage, AuditVerification, EventBatch } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { type AuditDeps, readEntries, sequence } from "./audit.ts";
+import { reportedBy } from "./reporting.ts";
 import { verifyLog } from "./verify.ts";
 
 const pageDefault = 100;
@@ -70,8 +71,11 @@ export const auditRoutes = (deps: AuditDeps, take: TakeEvent): Route[] => [
     body: EventBatch,
     bodyBytesMax: 1024 * 1024,
     answers: { 204: nothing },
-    handle: async (_call, { body }) => {
-      for (const { at, ...event } of body.events) await take({ ...event, at: instant(at) });
+    handle: async ({ caller }, { body }) => {
+      const events = body.events.map(({ at, ...event }) =>
+        reportedBy(caller.client, { ...event, at: instant(at) }),
+      );
+      for (const event of events) await take(event);
       return { status: 204 };
     },
   }),

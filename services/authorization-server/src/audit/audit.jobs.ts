@@ -8,12 +8,20 @@ const signEveryMs = 5 * secondMs;
 
 /** Rows wait less than a second for their place, and a place less than ten seconds for a signature over it. */
 export function auditJobs(jobs: Jobs, deps: AuditDeps): void {
-  jobs.every("audit.sequence", sequenceEveryMs, async () => {
-    for (const tenant of await waiting(deps)) await sequence(deps, tenant);
-  });
-  jobs.every("audit.sign", signEveryMs, async () => {
-    for (const tenant of await unsigned(deps)) await signCheckpoint(deps, tenant);
-  });
+  jobs.every("audit.sequence", sequenceEveryMs, async () => each(deps, await waiting(deps), sequence));
+  jobs.every("audit.sign", signEveryMs, async () => each(deps, await unsigned(deps), signCheckpoint));
+}
+
+/** One log that fails keeps no other waiting; it is tried again at the next turn. */
+async function each(
+  deps: AuditDeps,
+  tenants: readonly LogName[],
+  work: (deps: AuditDeps, tenant: LogName) => Promise<unknown>,
+): Promise<void> {
+  for (const tenant of tenants)
+    await work(deps, tenant).catch((error: unknown) =>
+      deps.log.error({ tenant, error }, "an audit log could not go on"),
+    );
 }
 
 const waiting = (deps: AuditDeps): Promise<LogName[]> =>

@@ -45,6 +45,7 @@ beforeAll(async () => {
     keys,
     anchor: createFileAnchor(path.join(directory, "anchor")),
     clock,
+    log,
     issuer: "http://localhost:3000",
   };
 });

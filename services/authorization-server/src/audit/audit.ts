@@ -1,6 +1,7 @@
 import { type Clock, type Id, invariant, newId, toRfc3339 } from "@remit/kernel";
 import type { SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
 import {
   type AuditBody,
   type AuditCheckpoint,
@@ -21,6 +22,7 @@ export type AuditDeps = {
   readonly anchor: Anchor;
   readonly clock: Clock;
   readonly issuer: string;
+  readonly log: Log;
 };
 
 const batchMax = 500;

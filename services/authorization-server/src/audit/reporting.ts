@@ -1,0 +1,18 @@
+import { type EventType, Problem, type RemitEvent } from "@remit/protocol";
+
+/** What each peer may report: the events of what it owns. A peer that is taken over cannot write another's story. */
+const reports: Readonly<Record<string, readonly string[]>> = {
+  billing: ["payment", "instrument", "ledger"],
+  directory: ["merchant"],
+  gateway: ["offer", "response"],
+};
+
+/** The event as the log takes it from a peer: of a kind it may report, and marked as its report. */
+export function reportedBy(peer: string, event: RemitEvent): RemitEvent {
+  if (!mayReport(peer, event.type))
+    throw new Problem("client_not_allowed", { detail: `This client does not report ${event.type}.` });
+  return { ...event, payload: { ...event.payload, reported_by: peer } };
+}
+
+const mayReport = (peer: string, type: EventType): boolean =>
+  reports[peer]?.includes(type.slice(0, type.indexOf("."))) === true;
