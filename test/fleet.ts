@@ -123,6 +123,7 @@ function databaseIn(dataDir: string): FleetDatabase {
         dataDir: path.join(dataDir, "postgres"),
         log: logsAt("error")("postgres"),
         settings: { port, fsync: "off" },
+        startAgain: false,
       });
     },
     stop: async () => {

@@ -130,7 +130,7 @@ describe("the embedded database", () => {
 });
 
 describe("D01 a database that is killed", () => {
-  test("loses no committed row, and the pool answers 503 until it is back", async () => {
+  test("loses no committed row; the pool answers 503 until it is started again on its port", async () => {
     const dataDir = path.join(root, "killed");
     const first = await start(dataDir);
     await query(first.url, "create schema s; create table s.kept (n int); create role relay");
@@ -141,13 +141,23 @@ describe("D01 a database that is killed", () => {
     process.kill(first.pid, "SIGKILL");
     await eventually(() => expect(isRunning(first.pid)).toBe(false));
     await expect(write(0)).rejects.toMatchObject({ code: "unavailable", status: 503 });
-    const { port } = new URL(first.url);
-    const second = await start(dataDir, { port });
-    expect(second.attached).toBe(false);
     await eventually(() => write(21));
-    const rows = await query(second.url, "select array_agg(n order by n) as all from s.kept");
+    const rows = await query(first.url, "select array_agg(n order by n) as all from s.kept");
     expect(rows).toEqual([{ all: Array.from({ length: 21 }, (_, i) => i + 1) }]);
     await db.close();
+    const second = await start(dataDir);
+    expect(second).toMatchObject({ attached: true, url: first.url });
+    expect(second.pid).not.toBe(first.pid);
+    await first.stop();
+    expect(isRunning(second.pid)).toBe(false);
+  });
+
+  test("and stopped by the same process stays down, and starts again when asked", async () => {
+    const dataDir = path.join(root, "down");
+    const first = await start(dataDir);
+    await first.stop();
+    await expect(query(first.url, "select 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    expect((await start(dataDir)).attached).toBe(false);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,6 +13,7 @@ import {
   lastWords,
   makeCluster,
   type Places,
+  type Postmaster,
   placesIn,
   readPostmaster,
   startServer,
@@ -26,6 +28,8 @@ export type StartPostgresOptions = {
   readonly log: Log;
   /** Further settings of the server, such as `max_connections`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Starts a server that died again; true by default. */
+  readonly startAgain?: boolean;
 };
 
 export type EmbeddedPostgres = {
@@ -33,6 +37,7 @@ export type EmbeddedPostgres = {
   readonly url: string;
   /** True when the server ran already. */
   readonly attached: boolean;
+  /** Of the server that ran when this was made. */
   readonly pid: number;
   /** Stops the server, unless another living process started it. */
   stop(): Promise<void>;
@@ -44,28 +49,53 @@ const stopMsMax = 20_000;
 
 /**
  * Brings up PostgreSQL on a directory, or finds it running there. A server whose starter was killed is adopted: it stops
- * with us. One killed itself is started again, and PostgreSQL recovers every committed row from its log.
+ * with us. One that dies is started again on the same port, and PostgreSQL recovers every committed row from its log.
  */
 export async function startPostgres(options: StartPostgresOptions): Promise<EmbeddedPostgres> {
   const places = placesIn(path.resolve(options.dataDir));
   mkdirSync(places.root, { recursive: true, mode: 0o711 });
   return await oneAtATime(places.lock, async () => {
     const attached = await attach(places);
-    if (!attached) await start(places, options);
-    const running = readPostmaster(places);
-    invariant(running?.ready, "a server that has started says so");
-    const url = urlOf(places, running.port);
+    const child = attached ? undefined : await start(places, options);
+    const { pid, port } = present(readPostmaster(places));
+    const url = urlOf(places, port);
     await makeDatabase(url);
     const ours = adopt(places);
-    options.log.debug({ pid: running.pid, port: running.port, attached }, "the embedded database is ready");
+    if (child !== undefined && options.startAgain !== false)
+      startAgainWhenDead(child, places, {
+        ...options,
+        settings: { ...options.settings, port: String(port) },
+      });
+    options.log.debug({ pid, port, attached }, "the embedded database is ready");
     return {
       url: url.replace(/\/postgres$/, "/remit"),
       attached,
-      pid: running.pid,
+      pid,
       stop: async () => {
-        if (ours) await stop(places, running.pid);
+        if (ours) await stop(places);
       },
     };
+  });
+}
+
+function present(postmaster: Postmaster | undefined): Postmaster {
+  invariant(postmaster?.ready, "a server that has started says so");
+  return postmaster;
+}
+
+/** Watches a server of ours. What `stop` ends, or what another process has taken over, is left alone. */
+function startAgainWhenDead(child: ChildProcess, places: Places, options: StartPostgresOptions): void {
+  const { log } = options;
+  const again = async (): Promise<void> => {
+    if (readStarter(places) !== process.pid || (await attach(places))) return;
+    log.warn({ words: lastWords(places) }, "the embedded database died and is started again");
+    startAgainWhenDead(await start(places, options), places, options);
+  };
+  child.once("exit", () => {
+    if (readStarter(places) !== process.pid) return;
+    pause(startAgainMs)
+      .then(() => oneAtATime(places.lock, again))
+      .catch((error: unknown) => log.error({ error }, "the embedded database died and does not start again"));
   });
 }
 
@@ -112,13 +142,13 @@ function isPostgres(pid: number): boolean {
   }
 }
 
-async function start(places: Places, options: StartPostgresOptions): Promise<void> {
+async function start(places: Places, options: StartPostgresOptions): Promise<ChildProcess> {
   const binaries = findBinaries();
   const identity = identityFor(binaries, places.data);
   makeCluster(places, binaries, identity);
   for (let tries = 0; tries < startsMax; tries++) {
     const child = await startServer(places, identity, options.settings ?? {});
-    if (await becomesReady(places, child)) return;
+    if (await becomesReady(places, child)) return child;
     if (!passing.test(lastWords(places))) break;
     options.log.debug({ words: lastWords(places) }, "PostgreSQL did not start; once more");
     await pause(startAgainMs);
@@ -167,11 +197,16 @@ function readStarter(places: Places): number | undefined {
 }
 
 /** SIGINT is PostgreSQL's fast shutdown: sessions end, a checkpoint is written. SIGQUIT leaves recovery to the next start. */
-async function stop(places: Places, pid: number): Promise<void> {
+const stop = (places: Places): Promise<void> => {
+  // First, so that its end is not taken for a death.
   rmSync(places.owner, { force: true });
-  for (const signal of ["SIGINT", "SIGQUIT", "SIGKILL"] as const) {
-    if (!isAlive(pid) || readPostmaster(places)?.pid !== pid) return;
-    process.kill(pid, signal);
-    if (await untilGone(pid, stopMsMax)) return;
-  }
-}
+  return oneAtATime(places.lock, async () => {
+    const pid = readPostmaster(places)?.pid;
+    if (pid === undefined || !isAlive(pid) || !isPostgres(pid)) return;
+    for (const signal of ["SIGINT", "SIGQUIT", "SIGKILL"] as const) {
+      if (!isAlive(pid)) return;
+      process.kill(pid, signal);
+      if (await untilGone(pid, stopMsMax)) return;
+    }
+  });
+};
