@@ -57,6 +57,6 @@ export async function readOutbox(
   return placed.length;
 }
 
-/** Removes what every consumer has read and what is older than `before`, at most 5,000 per call. Returns how many. */
+/** Removes what is older than `before` and waits for no consumer, at most 5,000 per call. Returns how many. */
 export const trimOutbox = (relay: Scope<RelayTx>, before: Instant): Promise<number> =>
   relay.transaction((tx) => deleteRead(tx, before));
