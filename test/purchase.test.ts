@@ -106,3 +106,30 @@ test("the merchant is charged its fee, and what is left is what it is owed", asy
   expect(owed.map(({ units }) => BigInt(units))).toEqual([-941n]);
   expect(await ledgerOf(dev)).toMatchObject({ balanced: true });
 });
+
+test("what billing did for a charge reaches the payer's log as billing's report", async () => {
+  const { dev } = remit;
+  const agent = agentOf(dev);
+  await grant(dev, agent, { amount_minor: 1000 });
+  const { charge } = await agent.fetch(dev.paid_url);
+  type Log = {
+    data: { event: string; payload: { charge?: string; reported_by?: string } }[];
+    next_cursor: string | null;
+  };
+  await eventually(async () => {
+    const reported: unknown[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const page = (await read(
+        dev,
+        `${dev.issuer}/api/v1/audit?limit=1000${cursor === "" ? "" : `&cursor=${cursor}`}`,
+      )) as Log;
+      reported.push(
+        ...page.data
+          .filter(({ payload }) => payload.charge === charge && payload.reported_by === "billing")
+          .map(({ event }) => event),
+      );
+      cursor = page.next_cursor;
+    }
+    expect(reported).toEqual(expect.arrayContaining(["payment.authorized", "payment.captured"]));
+  });
+});
