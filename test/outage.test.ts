@@ -8,7 +8,7 @@ let fleet: Fleet;
 
 beforeAll(async () => {
   // Nobody here waits long for what is gone.
-  fleet = await startFleet({ gateway: { REMIT_PATIENCE_MS: "2500" } });
+  fleet = await startFleet({ gateway: { REMIT_PATIENCE_MS: "1000" } });
 });
 afterAll(async () => {
   await fleet?.close();
@@ -84,7 +84,7 @@ test("M13 a buyer that leaves while it is served leaves no hold behind, and find
   const buyer = await newBuyer(fleet);
   const leaving = new AbortController();
   const before = await fleet.sandbox.upstreamCalls();
-  await fleet.sandbox.upstream({ answer: "slow", times: 1, delay_ms: 300 });
+  await fleet.sandbox.upstream({ answer: "slow", times: 1, delay_ms: 2000 });
   const buying = buyer.buy({ signal: leaving.signal });
   await eventually(async () => expect(await fleet.sandbox.upstreamCalls()).toBe(before + 1));
   leaving.abort();
@@ -165,7 +165,7 @@ describe("the database is gone", () => {
   test("D01 when the upstream has answered: the outcome is unknown at first, and whole soon after", async () => {
     const buyer = await newBuyer(fleet);
     const before = await fleet.sandbox.upstreamCalls();
-    await fleet.sandbox.upstream({ answer: "slow", times: 1, delay_ms: 300 });
+    await fleet.sandbox.upstream({ answer: "slow", times: 1, delay_ms: 2000 });
     const buying = buyer.buy();
     await eventually(async () => expect(await fleet.sandbox.upstreamCalls()).toBe(before + 1));
     await fleet.database.kill();
