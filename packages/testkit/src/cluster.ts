@@ -1,11 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { minuteMs, systemClock } from "@remit/kernel";
 import { startPostgres } from "@remit/platform/embedded-postgres";
 import { createLog } from "@remit/platform/telemetry";
 import type { TestProject } from "vitest/node";
 
-const prefix = "remit-test-";
+const prefix = "remit-cluster-";
+const leftoverMsMin = 10 * minuteMs;
+const endMsMax = 2_000;
 
 /**
  * One PostgreSQL for the whole run, thrown away after it: the embedded one, or the server of REMIT_TEST_DATABASE_URL,
@@ -18,7 +22,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     project.provide("clusterUrl", given);
     return async () => undefined;
   }
-  removeLeftovers();
+  await removeLeftovers();
   const root = mkdtempSync(path.join(tmpdir(), prefix));
   const postgres = await startPostgres({
     dataDir: path.join(root, "postgres"),
@@ -33,15 +37,40 @@ export default async function setUp(project: TestProject): Promise<() => Promise
 }
 
 /** A run that was killed leaves its server behind, a process group of its own: the next run ends it. */
-function removeLeftovers(): void {
+async function removeLeftovers(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
-    const postgres = path.join(tmpdir(), name, "postgres");
-    const starter = numberIn(path.join(postgres, "started-by"));
-    if (starter === undefined || signal(starter, 0)) continue;
-    const server = numberIn(path.join(postgres, "data", "postmaster.pid"));
-    if (server !== undefined) signal(server, "SIGQUIT");
-    rmSync(path.join(tmpdir(), name), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    const root = path.join(tmpdir(), name);
+    if (!isLeftover(root)) continue;
+    const server = numberIn(path.join(root, "postgres", "data", "postmaster.pid"));
+    if (server !== undefined && isServerOf(root, server)) await end(server);
+    try {
+      rmSync(root, { recursive: true, force: true });
+    } catch {
+      // Another run is removing it as well.
+    }
   }
+}
+
+/** Whose run is gone; or, before a run has written itself down and after it has gone, what is old. */
+function isLeftover(root: string): boolean {
+  const starter = numberIn(path.join(root, "postgres", "started-by"));
+  if (starter !== undefined) return !signal(starter, 0);
+  const made = statSync(root, { throwIfNoEntry: false })?.mtimeMs;
+  return made !== undefined && systemClock.now() - made > leftoverMsMin;
+}
+
+/** The number may since have become another process's. */
+function isServerOf(root: string, pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(root);
+  } catch {
+    return false;
+  }
+}
+
+async function end(server: number): Promise<void> {
+  signal(server, "SIGQUIT");
+  for (let waitedMs = 0; waitedMs < endMsMax && signal(server, 0); waitedMs += 50) await pause(50);
 }
 
 function numberIn(file: string): number | undefined {
