@@ -4,6 +4,7 @@ import { createLog } from "@remit/platform/telemetry";
 import { eventually } from "@remit/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { chargeJobs } from "../src/charges/index.ts";
+import { startRelease } from "../src/charges/transitions.ts";
 import { checkBudget } from "../src/mandates/index.ts";
 import {
   asMerchant,
@@ -135,6 +136,69 @@ describe("before the commit point a charge goes back", () => {
     world.billing.fail("read", "lost", 0);
     expect(await recover(id)).toBeUndefined();
     await expectFree();
+  });
+
+  test("D07 a hold that hangs at billing for hours leaves the budget at serve_by, and is voided there", async () => {
+    world.billing.fail("hold", "stuck");
+    const { id, state } = await charge();
+    expect(state).toBe("authorizing");
+    expect(await recover(id)).toBeDefined();
+    expect(await stateOf(id)).toBe("authorizing");
+    world.clock.advance(3_600 * secondMs);
+    expect(await recover(id)).toBeUndefined();
+    expect(await stateOf(id)).toBe("released");
+    expect(world.billing.payments.get(`${id}.1`)?.status).toBe("released");
+    await expectFree();
+  });
+
+  test("D07 a billing away for hours: the release waits for it, and the hold that comes late finds it", async () => {
+    const { id, request } = await abandoned();
+    world.clock.advance(3 * 3_600 * secondMs);
+    world.billing.fail("release", "lost", 9);
+    world.billing.fail("read", "lost", 9);
+    expect(await recover(id)).toBeDefined();
+    expect(await stateOf(id)).toBe("releasing");
+    expect((await budgetOf(world, mandate.id)).held).toBeGreaterThan(0n);
+    world.billing.fail("release", "lost", 0);
+    world.billing.fail("read", "lost", 0);
+    expect(await recover(id)).toBeUndefined();
+    expect((await world.charges.create(asMerchant(world), request)).state).toBe("released");
+    expect(effects(id)).toEqual(["release"]);
+    await expectFree();
+  });
+
+  test("M01 a hold refused when it is sent again is released first: the one sent before may still arrive", async () => {
+    const { request, id } = await abandoned();
+    world.billing.fail("hold", "no_instrument");
+    const refused = await world.charges.create(asMerchant(world), request);
+    expect(refused).toMatchObject({ id, state: "declined", because: "instrument_missing" });
+    expect(effects(id)).toEqual(["release"]);
+    expect(world.billing.payments.get(`${id}.1`)?.status).toBe("released");
+    await expectFree();
+  });
+
+  test("M01 a refused hold whose release is not confirmed keeps the budget until it is", async () => {
+    const { request, id } = await abandoned();
+    world.billing.fail("hold", "no_instrument");
+    world.billing.fail("release", "lost");
+    expect((await world.charges.create(asMerchant(world), request)).state).toBe("authorizing");
+    expect((await budgetOf(world, mandate.id)).held).toBeGreaterThan(0n);
+    expect(await recover(id)).toBeUndefined();
+    await expectFree();
+  });
+
+  test("a release asked of a charge that has ended, or goes back already, is no second event", async () => {
+    const { id } = await charge();
+    const stale = await world.charges.release(own(world, id), "cancelled");
+    expect(stale.state).toBe("released");
+    const deps = { db: world.db, clock: world.clock } as Parameters<typeof startRelease>[0]; // all that it would use
+    for (const state of ["released", "releasing", "captured"] as const)
+      expect(await startRelease(deps, { ...stale, state }, { because: "again" })).toMatchObject({ state });
+    const events = await world.database.asAdmin(
+      "select 1 from audit_rows where tenant_id = $1 and subject = $2 and event = 'charge.releasing'",
+      [world.payer, id],
+    );
+    expect(events).toHaveLength(1);
   });
 });
 

@@ -98,12 +98,13 @@ function amountOf(charge: Charge, { amountMinor }: CaptureOrder): Money {
 
 /** A refusal of the commit point is final for a charge that still holds something: it is released, then refused. */
 async function refuse(deps: ChargesDeps, { because, charge }: Refused): Promise<Charge> {
-  const now = await chargeNow(deps, charge);
   if (because === "charge_state_conflict") {
+    const now = await chargeNow(deps, charge);
     if (now.capturedAt !== undefined || now.state === "capturing") return now;
     throw new Problem(because, { extra: { charge_id: charge.id, status: now.state } });
   }
-  const ended = await release(deps, now, { because });
+  // As it was refused, not as it is now: a charge that has passed its commit point since never goes back.
+  const ended = await release(deps, charge, { because });
   throw new Problem(because, { extra: { charge_id: charge.id, status: ended.state } });
 }
 

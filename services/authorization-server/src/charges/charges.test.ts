@@ -172,6 +172,15 @@ describe("recovery", () => {
     });
   });
 
+  test("lets nothing hang: a hold without an outcome goes back at serve_by", () => {
+    const authorizing = charge();
+    expect(recover(authorizing, now)).toEqual({ kind: "read" });
+    expect(recover(authorizing, authorizing.serveBy)).toEqual({
+      kind: "release",
+      because: "serve_by_passed",
+    });
+  });
+
   test("never releases a charge that has passed its commit point", () => {
     const late = instantOf(now + 365 * 24 * 60 * minuteMs);
     for (const state of ["capturing", "captured", "refunding", "refunded"] as const)

@@ -238,6 +238,9 @@ export type Recovery =
 export function recover(charge: Charge, now: Instant): Recovery {
   switch (charge.state) {
     case "authorizing":
+      // Whatever billing last said or did not say: nobody serves it any more, and a late hold meets the release.
+      if (now >= charge.serveBy) return { kind: "release", because: "serve_by_passed" };
+      return { kind: "read" };
     case "capturing":
     case "releasing":
     case "refunding":

@@ -58,6 +58,13 @@ export async function drive(deps: ChargesDeps, start: Charge, { driver, ask }: D
         "a charge needs a person",
       );
       return charge;
+    } else if (
+      move.kind === "declined" &&
+      seen.kind === "refused" &&
+      readBack &&
+      !(await letGo(deps, charge))
+    ) {
+      return charge;
     } else {
       charge = await follow(deps, charge, { move, seen });
       if (charge.state !== "releasing") return charge;
@@ -72,6 +79,15 @@ function tell(deps: ChargesDeps, charge: Charge): Promise<Seen> {
   const verb = verbOf[charge.state];
   invariant(verb !== undefined, "only a charge on its way has something to tell billing");
   return deps.billing.send(charge, verb);
+}
+
+/**
+ * Whether billing will hold nothing any more. A hold that was sent twice may have been refused the second time only:
+ * the first is still on its way, and must find a release.
+ */
+async function letGo(deps: ChargesDeps, charge: Charge): Promise<boolean> {
+  const seen = await deps.billing.send(charge, "release");
+  return seen.kind === "payment" && (seen.payment.state === "released" || seen.payment.state === "declined");
 }
 
 type Transition = Exclude<Move, { readonly kind: "wait" | "send" | "alarm" }>;

@@ -5,7 +5,7 @@ import { captureHold, refundHold, releaseHold } from "../mandates/index.ts";
 import type { SignedReceipt } from "../receipts/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
-import type { Charge, Payment } from "./charges.ts";
+import type { Charge, ChargeState, Payment } from "./charges.ts";
 import { type Crossing, cross } from "./crossing.ts";
 import { saveMerchantCharge } from "./merchant-charges.sql.ts";
 
@@ -92,18 +92,25 @@ export const decline = (deps: ChargesDeps, charge: Charge, because: string): Pro
     budget: (tx) => releaseHold(tx, charge.id),
   });
 
-/** Decides that the charge goes back; billing is told next. The budget stays held until billing has confirmed. */
-export const startRelease = (
+/**
+ * Decides that the charge goes back; billing is told next. The budget stays held until billing has confirmed. A charge
+ * that goes back already, or whose money has moved or been let go, is answered as it is.
+ */
+export async function startRelease(
   deps: ChargesDeps,
   charge: Charge,
   { because, actor = us }: { because: string; actor?: Actor },
-): Promise<Charge> =>
-  transit(deps, charge, {
+): Promise<Charge> {
+  if (!mayGoBack.has(charge.state)) return charge;
+  return transit(deps, charge, {
     event: "charge.releasing",
     change: { to: "releasing", intent: "release", because },
     payload: { because },
     actor,
   });
+}
+
+const mayGoBack: ReadonlySet<ChargeState> = new Set(["authorizing", "authorized", "committed", "capturing"]);
 
 export const finishRelease = (deps: ChargesDeps, charge: Charge): Promise<Charge> =>
   transit(deps, charge, {

@@ -4,8 +4,15 @@ import { type Clock, newId } from "@remit/kernel";
 import type { Instruction, PublicJwk } from "@remit/protocol";
 import { verifyInstruction } from "@remit/protocol/node";
 
-/** How the next call of a verb goes wrong: the word is lost, its answer is lost, or billing says so. */
-export type Fault = "lost" | "answer_lost" | "500" | "declined" | "requires_action" | "no_instrument";
+/** How the next call of a verb goes wrong: the word is lost, its answer is lost, billing says so, or it hangs there. */
+export type Fault =
+  | "lost"
+  | "answer_lost"
+  | "500"
+  | "declined"
+  | "requires_action"
+  | "no_instrument"
+  | "stuck";
 
 type Row = {
   id: string;
@@ -100,6 +107,7 @@ function perform(
   switch (order.op) {
     case "hold":
       if (known) return row;
+      if (fault === "stuck") break;
       row.status = fault === "declined" || fault === "requires_action" ? fault : "authorized";
       if (fault === "declined") row.decline = "card_declined";
       break;
