@@ -7,6 +7,8 @@ export type GatewayConfig = CommonConfig & {
   readonly offersFile: string;
   /** How long a busy database or charge API is asked again before the buyer is told to come back, in ms; 15 s. */
   readonly patienceMs?: number;
+  /** How long a capture that got no answer may still be under way before recovery looks, in ms; 10 s. */
+  readonly captureGraceMs?: number;
 };
 
 /** What main.ts starts with. */
@@ -22,15 +24,18 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       ...commonSettings,
       REMIT_OFFERS_FILE: z.string().min(1),
       REMIT_PATIENCE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
+      REMIT_CAPTURE_GRACE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
     },
     env,
   );
   const { REMIT_OFFERS_FILE: offersFile, REMIT_PATIENCE_MS: patienceMs } = settings;
+  const { REMIT_CAPTURE_GRACE_MS: captureGraceMs } = settings;
   return {
     config: freeze({
       ...commonConfigOf(settings),
       offersFile,
       ...(patienceMs === undefined ? {} : { patienceMs }),
+      ...(captureGraceMs === undefined ? {} : { captureGraceMs }),
     }),
     logLevel: settings.REMIT_LOG_LEVEL,
     failpoint: settings.REMIT_FAILPOINT,

@@ -85,6 +85,8 @@ export function createGateway({ config, clock = systemClock, ...options }: Gatew
 // A credential may be large; one that is too large still gets an answer that says so (V05).
 const headerBytesMax = 96 * 1024;
 const patienceMs = 15 * secondMs;
+// As long as the authorization server may still be at work on a call that we have given up.
+const captureGraceMs = 10 * secondMs;
 
 type Parts = {
   readonly config: GatewayConfig;
@@ -113,6 +115,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     by: await thisWorker(config.dataDir),
     adrift: new Map(),
     patienceMs: config.patienceMs ?? patienceMs,
+    captureGraceMs: config.captureGraceMs ?? captureGraceMs,
     charging: createCharging({ issuer, outbound, clock }),
     verifier: { ...terms, issuerKeys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`) },
     offers: () => book.current(),

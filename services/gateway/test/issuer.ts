@@ -22,7 +22,7 @@ export type FakeIssuer = {
   readonly charges: Map<string, ChargeBody>;
   readonly calls: ChargeCall[];
   /** Asked before each call; undefined lets it through. */
-  trouble: (call: ChargeCall) => Trouble | undefined;
+  trouble: (call: ChargeCall) => Trouble | undefined | Promise<Trouble | undefined>;
   close(): Promise<void>;
 };
 
@@ -67,7 +67,7 @@ export async function startIssuer(): Promise<FakeIssuer> {
       body: body === "" ? undefined : JSON.parse(body),
     };
     issuer.calls.push(call);
-    const trouble = issuer.trouble(call);
+    const trouble = await issuer.trouble(call);
     if (trouble === "lose_request") return void req.socket.destroy();
     if (trouble === "500") return answer(500, {});
     if (trouble !== undefined && trouble !== "lose_answer")

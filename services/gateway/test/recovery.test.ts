@@ -118,6 +118,37 @@ describe("recovery after the commit point captures", () => {
     expect((await world.ask("/demo/report", { headers })).status).toBe(200);
   });
 
+  test("M09 a capture that comes late, when recovery has begun to release: the buyer gets what it paid for", async () => {
+    const late = (): void => {
+      for (const charge of world.issuer.charges.values())
+        world.issuer.charges.set(charge.id, { ...charge, status: "captured", receipt: "eyJ.late.sig" });
+    };
+    world.issuer.trouble = ({ op }) => {
+      if (op === "release") late();
+      return op === "capture" ? "lose_request" : undefined;
+    };
+    const headers = createAgent(world).pay(await world.ask("/demo/report"));
+    expect((await world.ask("/demo/report", { headers })).status).toBe(503);
+    await ended("captured");
+    expect(countOf("release")).toBe(1);
+    const again = await world.ask("/demo/report", { headers });
+    expect([again.status, again.body.toString()]).toEqual([200, "the report"]);
+    expect(again.headers).toMatchObject({ "remit-receipt": "eyJ.late.sig" });
+  });
+
+  test("M09 a capture that got no answer is left alone for 10 s, in which it may still come", async () => {
+    world.issuer.trouble = ({ op }) => (op === "capture" ? "lose_request" : undefined);
+    const headers = createAgent(world).pay(await world.ask("/demo/report"));
+    expect((await world.ask("/demo/report", { headers })).status).toBe(503);
+    const [claim] = await world.database.asAdmin<{ left: string }>(
+      `select extract(epoch from leased_until) * 1000 - $1 as left from ${world.database.schema}.claims`,
+      [world.clock.now()],
+    );
+    expect(Number(claim?.left)).toBe(10_000);
+    expect(countOf("read")).toBe(0);
+    await ended("released");
+  });
+
   test("M08 broken off after the capture: the stored answer is returned", async () => {
     const headers = await breakOffAt("gateway.captured");
     expect(await world.claims()).toMatchObject([{ state: "captured" }]);
@@ -187,6 +218,25 @@ describe("who works on a claim", () => {
     expect(answer.status).toBe(409);
     expect(answer.body.toString()).not.toContain("too late");
     expect(statuses()).toEqual(["released"]);
+  });
+
+  test("a claim that is stuck does not hold up the others", async () => {
+    world.issuer.trouble = ({ op }) => (op === "read" ? "500" : undefined);
+    for (let i = 0; i < 3; i++) await breakOffAt("gateway.serving");
+    const due = `select 1 from ${world.database.schema}.claims where leased_until <= to_timestamp($1::float8 / 1000)`;
+    await eventually(async () => expect(await world.database.asAdmin(due, [world.clock.now()])).toEqual([]));
+    // Nobody's read is answered before all three have asked: one after the other they would wait in vain.
+    const asked = Promise.withResolvers<undefined>();
+    let reads = 0;
+    world.issuer.trouble = ({ op }) => {
+      if (op !== "read") return undefined;
+      if (++reads === 3) asked.resolve(undefined);
+      return asked.promise;
+    };
+    world.clock.advance(minuteMs);
+    const released = { state: "released" };
+    await eventually(async () => expect(await world.claims()).toMatchObject([released, released, released]));
+    expect(reads).toBe(3);
   });
 
   test("a merchant that is gone from the offers keeps its open purchases until it is back", async () => {

@@ -41,6 +41,8 @@ export type PurchaseDeps = ClaimsDeps & {
   readonly keyring: Keyring;
   readonly clock: Clock;
   readonly log: Log;
+  /** How long a capture that got no answer may still be under way before recovery looks, in ms. */
+  readonly captureGraceMs: number;
 };
 
 /** What the buyer gets: an answer that was paid for, or an upstream's refusal that was not. */
@@ -133,7 +135,9 @@ export async function purchase(
     return { kind: "paid", claim, answer };
   } catch (error) {
     // A refusal has cleaned up after itself; anything else leaves the claim where it is, for recovery to finish.
-    if (!(error instanceof Problem) || error.status >= 500) await abandon(deps, claim);
+    // A capture may still be under way: seen too early it would look as if it had never come.
+    if (!(error instanceof Problem) || error.status >= 500)
+      await abandon(deps, claim, claim.state === "capturing" ? deps.captureGraceMs : 0);
     throw error;
   }
 }
@@ -236,7 +240,6 @@ async function capture(
     await release(deps, api, { claim, reason: "cancelled" });
     throw outcome.problem;
   }
-  await leave(deps, claim);
   throw stillOpen(deps, claim, outcome);
 }
 
@@ -246,7 +249,10 @@ export const settle = (deps: ClaimsDeps, claim: Claim, charge: ChargeBody): Prom
     ...(charge.receipt !== undefined && { receipt: charge.receipt }),
   });
 
-/** Returns the money; false if nobody said yet that it is: then the durable `releasing` lets recovery repeat it. */
+/**
+ * Returns the money; false if nobody said yet that it is: then the durable `releasing` lets recovery look again. The answer
+ * is kept until the release is agreed to, since a late capture may have come first and the answer is then the buyer's.
+ */
 export async function release(
   deps: PurchaseDeps,
   api: ChargeApi,
@@ -256,7 +262,6 @@ export async function release(
   const releasing = await moveOn(deps, claim, {
     state: "releasing",
     ...(charge !== undefined && { charge }),
-    within: (tx) => dropResponse(tx, claim.id),
   });
   const outcome = charge === undefined ? undefined : await api.release(charge, reason, claim.id);
   if (outcome !== undefined && !(outcome.kind === "known" && isOver(outcome.charge))) {
@@ -264,9 +269,17 @@ export async function release(
     await leave(deps, releasing, secondMs);
     return false;
   }
-  await moveOn(deps, releasing, { state: "released" });
+  await endUnpaid(deps, releasing);
   return true;
 }
+
+/** Nothing was paid, so nothing is kept. */
+export const endUnpaid = (deps: ClaimsDeps, claim: Claim): Promise<Claim> =>
+  moveOn(deps, claim, {
+    state: "released",
+    ...(claim.charge !== undefined && { charge: claim.charge }),
+    within: (tx) => dropResponse(tx, claim.id),
+  });
 
 const isOver = ({ status }: ChargeBody): boolean => ["released", "declined", "expired"].includes(status);
 

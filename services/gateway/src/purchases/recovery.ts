@@ -3,33 +3,47 @@ import type { ChargeBody } from "@remit/protocol/contracts";
 import { CreateCharge } from "@remit/protocol/contracts";
 import { sha256b64url } from "@remit/protocol/node";
 import type { ChargeApi, ChargeOutcome } from "../charging/index.ts";
-import { abandon, type Claim, decideRecovery, dueClaims, moveOn, orderOf } from "../claims/index.ts";
+import { abandon, type Claim, decideRecovery, dueClaims, orderOf } from "../claims/index.ts";
 import type { Merchant, Offers } from "../offers/index.ts";
-import { dropResponse, openResponse } from "../responses/index.ts";
-import { type PurchaseDeps, release, settle } from "./purchase.ts";
+import { openResponse } from "../responses/index.ts";
+import { endUnpaid, type PurchaseDeps, release, settle } from "./purchase.ts";
 
 export type RecoveryDeps = PurchaseDeps & { readonly offers: () => Offers };
 
+const lanesMax = 8;
 const againMsMax = minuteMs;
+/** A claim has generation 2 when recovery has taken it over once: it is looked at again after 1 s, then 2 s, 4 s … */
+const againMs = ({ generation }: Claim): number =>
+  Math.min(againMsMax, secondMs * 2 ** Math.min(generation - 2, 10));
 // The authorization server lets go of a charge that was not captured by its serve_by, which is at most 15 minutes.
 const heldMsMax = hourMs;
 
 /**
- * Finishes what a crash, or a charge API that did not answer, left open. Returns how many claims came to an end. Once
- * told to stop, it takes no further claim.
+ * Finishes what a crash, or a charge API that did not answer, left open; a few claims at once, so that none waits for one
+ * that is stuck. Returns how many claims came to an end. Once told to stop, it takes no further claim.
  */
 export async function recoverClaims(deps: RecoveryDeps, signal: AbortSignal): Promise<number> {
   let ended = 0;
-  for await (const claim of dueClaims(deps)) {
-    const isOver = await recover(deps, claim).catch((error: unknown) => {
-      deps.log.error({ claim: claim.id, error }, "a purchase could not be recovered yet");
-      return false;
-    });
-    if (isOver) ended += 1;
-    else await abandon(deps, claim, Math.min(againMsMax, secondMs * 2 ** Math.min(claim.generation, 10)));
-    if (signal.aborted) break;
-  }
+  const due = dueClaims(deps);
+  const lane = async (): Promise<void> => {
+    for await (const claim of due) {
+      if (await recoverOrLeave(deps, claim)) ended += 1;
+      if (signal.aborted) break;
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: lanesMax }, lane));
+  for (const done of lanes) if (done.status === "rejected") throw done.reason;
   return ended;
+}
+
+async function recoverOrLeave(deps: RecoveryDeps, claim: Claim): Promise<boolean> {
+  const isOver = await recover(deps, claim).catch((error: unknown) => {
+    deps.log.error({ claim: claim.id, error }, "a purchase could not be recovered yet");
+    return false;
+  });
+  if (isOver) return true;
+  await abandon(deps, claim, againMs(claim));
+  return false;
 }
 
 /** True when the claim has come to its end. */
@@ -48,14 +62,14 @@ async function recover(deps: RecoveryDeps, claim: Claim): Promise<boolean> {
   deps.log.info({ claim: claim.id, state: claim.state, outcome: outcome.kind }, "recovering a purchase");
   if (outcome.kind === "known") return await act(deps, api, { claim, charge: outcome.charge });
   // A charge that was refused, or that nobody has heard of, holds no money.
-  await moveOn(deps, claim, { state: "released" });
+  await endUnpaid(deps, claim);
   return true;
 }
 
 /** Nobody answers: a claim that never learnt of a charge ends once no charge of its time can still be open. */
 async function letGo(deps: RecoveryDeps, claim: Claim): Promise<boolean> {
   if (claim.charge !== undefined || deps.clock.now() - claim.createdAt < heldMsMax) return false;
-  await moveOn(deps, claim, { state: "released" });
+  await endUnpaid(deps, claim);
   return true;
 }
 
@@ -76,11 +90,7 @@ async function act(
     case "settled":
       return (await settle(deps, known, charge)).state === "captured";
     case "given_up":
-      await moveOn(deps, known, {
-        state: "released",
-        charge: charge.id,
-        within: (tx) => dropResponse(tx, claim.id),
-      });
+      await endUnpaid(deps, known);
       return true;
     case "capture":
       return await captureAgain(deps, api, known);
