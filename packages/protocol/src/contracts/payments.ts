@@ -19,6 +19,14 @@ export const PaymentStatus = z.enum([
 ]);
 export type PaymentStatus = z.infer<typeof PaymentStatus>;
 
+export const RefundStatus = z.enum(["pending", "succeeded", "refused"]);
+export type RefundStatus = z.infer<typeof RefundStatus>;
+
+/** One refund of a payment. Its id is the one that the instruction gave it. */
+export const RefundBody = z.object({ id: idOf("refund"), amount_minor: AmountMinor, status: RefundStatus });
+export type RefundBody = z.infer<typeof RefundBody>;
+
+/** A refund that was refused has moved nothing and never will: who still wants it gives a new one a new id. */
 export const PaymentBody = z.object({
   id: idOf("payment"),
   charge: idOf("charge"),
@@ -31,6 +39,8 @@ export const PaymentBody = z.object({
   refunded_minor: AmountOrZero,
   currency: Currency,
   decline_code: z.string().optional(),
+  /** The newest 100, the newest first. */
+  refunds: z.array(RefundBody).max(100).optional(),
 });
 export type PaymentBody = z.infer<typeof PaymentBody>;
 
