@@ -1,7 +1,8 @@
+import { sha256b64url } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callApi } from "./api.ts";
 import { Browser, formOf } from "./browser.ts";
-import { newClient, OAuthClient } from "./client.ts";
+import { type Answer, newClient, OAuthClient } from "./client.ts";
 import {
   approve,
   authorizeUrl,
@@ -326,6 +327,43 @@ describe("C09 a code is redeemed once", () => {
       refresh_token: String([...successors][0]),
     });
     expect(next.status).toBe(200);
+  });
+
+  /** What a process leaves behind that died between using a token and keeping the answer; so many seconds ago. */
+  const dieOver = (token: string, secondsAgo: number): Promise<unknown> =>
+    running.database.asAdmin(
+      `update oauth_artifacts set consumed_at = now() - make_interval(secs => $2)
+       where model = 'RefreshToken' and id_digest = $1`,
+      [sha256b64url(token), secondsAgo],
+    );
+  const mandateStateOf = async (tokens: Answer): Promise<unknown> => {
+    const text = "select state from mandates where id = $1";
+    return (await running.database.asAdmin<{ state: string }>(text, [tokens.body["mandate_id"]]))[0]?.state;
+  };
+
+  test.each([
+    [0, 503, "temporarily_unavailable"],
+    [11, 400, "invalid_grant"],
+  ])(
+    "C08 a refresh that died %i s ago before its answer was kept is refused, but is no theft",
+    async (ago, status, error) => {
+      const tokens = await exchange(agent, await obtainCode(running, agent));
+      const refresh_token = String(tokens.body["refresh_token"]);
+      await dieOver(refresh_token, ago);
+      const again = await agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token });
+      expect(again).toMatchObject({ status, body: { error } });
+      expect(await mandateStateOf(tokens)).toBe("active");
+    },
+  );
+
+  test("A10 a refresh token used again 11 s after its answer is a replay, though its successor is unused", async () => {
+    const tokens = await exchange(agent, await obtainCode(running, agent));
+    const refresh_token = String(tokens.body["refresh_token"]);
+    const refresh = () => agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token });
+    expect((await refresh()).status).toBe(200);
+    await dieOver(refresh_token, 11);
+    expect((await refresh()).body["error"]).toBe("invalid_grant");
+    expect(await mandateStateOf(tokens)).toBe("suspended");
   });
 
   test("A10 a refresh token used again after its successor ends the family and suspends the mandate", async () => {

@@ -76,11 +76,28 @@ export async function findUse(
   tx: Sql,
   model: string,
   idDigest: string,
-): Promise<{ consumedAt: Instant | undefined; grantDigest: string | undefined } | undefined> {
-  const row = await tx.maybe<{ consumed_at: Instant | null; grant_digest: string | null }>(
-    sql`select consumed_at, grant_digest from oauth_artifacts where model = ${model} and id_digest = ${idDigest}`,
+): Promise<
+  { consumedAt: Instant | undefined; grantDigest: string | undefined; answered: boolean } | undefined
+> {
+  const row = await tx.maybe<{ consumed_at: Instant | null; grant_digest: string | null; answered: boolean }>(
+    sql`select consumed_at, grant_digest, answered_at is not null as answered from oauth_artifacts
+      where model = ${model} and id_digest = ${idDigest}`,
   );
-  return row && { consumedAt: row.consumed_at ?? undefined, grantDigest: row.grant_digest ?? undefined };
+  return (
+    row && {
+      consumedAt: row.consumed_at ?? undefined,
+      grantDigest: row.grant_digest ?? undefined,
+      answered: row.answered,
+    }
+  );
+}
+
+export async function markAnswered(
+  tx: Sql,
+  row: { model: string; idDigest: string; now: Instant },
+): Promise<void> {
+  await tx.run(sql`update oauth_artifacts set answered_at = ${sqlTime(row.now)}
+    where model = ${row.model} and id_digest = ${row.idDigest}`);
 }
 
 export async function deleteArtifact(tx: Sql, model: string, idDigest: string): Promise<void> {

@@ -12,6 +12,8 @@ export type Artifact = {
   readonly expiresAt: Instant;
   readonly grant?: string | undefined;
   readonly uid?: string | undefined;
+  /** The used artefact to which this is the answer; it is marked as answered in the same transaction. */
+  readonly answerTo?: { readonly model: string; readonly id: string };
 };
 
 export type Found = {
@@ -19,7 +21,12 @@ export type Found = {
   readonly consumedAt: Instant | undefined;
 };
 
-export type Use = { readonly consumedAt: Instant | undefined; readonly grantDigest: string | undefined };
+export type Use = {
+  readonly consumedAt: Instant | undefined;
+  readonly grantDigest: string | undefined;
+  /** Whether an answer to its use was ever kept; before that nobody can have got one. */
+  readonly answered: boolean;
+};
 
 /**
  * The store of OAuth artefacts. Ids are looked up by SHA-256 and payloads are ciphertext under `scope`, so that a copy
@@ -31,7 +38,7 @@ export type Artifacts = {
   findByUid(model: string, uid: string): Promise<Found | undefined>;
   /** One conditional UPDATE: true for exactly one caller. The row is kept until `keepUntil`, to know a replay. */
   consume(model: string, id: string, keepUntil: Instant): Promise<boolean>;
-  /** When it was consumed and the digest of its grant; undefined when it is not there. */
+  /** What became of it; undefined when it is not there. */
   useOf(model: string, id: string): Promise<Use | undefined>;
   destroy(model: string, id: string): Promise<void>;
   deleteExpired(now: Instant, limit: number): Promise<number>;
@@ -57,9 +64,12 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
         const idDigest = sha256b64url(artifact.id);
         const plaintext = Buffer.from(JSON.stringify(artifact.payload), "utf8");
         const sealed = await keyring.seal(tx, scope, { plaintext, aad: aadOf(artifact.model, idDigest) });
-        const { model, expiresAt } = artifact;
+        const { model, expiresAt, answerTo } = artifact;
         const row = { model, idDigest, scope, sealed, expiresAt };
         await rows.upsertArtifact(tx, { ...row, ...digestsOf(artifact) });
+        if (answerTo === undefined) return;
+        const used = { model: answerTo.model, idDigest: sha256b64url(answerTo.id), now: clock.now() };
+        await rows.markAnswered(tx, used);
       }),
     find: (model, id) => open((tx) => rows.findArtifact(tx, model, sha256b64url(id))),
     findByUid: (model, uid) => open((tx) => rows.findArtifactByUid(tx, model, sha256b64url(uid))),

@@ -57,10 +57,11 @@ export async function endFamily(
   await db.of(grant.tenant).transaction(async (tx) => {
     if (!(await rows.markRevoked(tx, { digest: grant.digest, now: end.now }))) return;
     await deleteArtifactsOf(tx, grant.digest);
-    await revokeTokens(tx, `grant:${grant.digest}`, after(end.now, familyMs));
+    const revoke = () => revokeTokens(tx, `grant:${grant.digest}`, after(end.now, familyMs));
     const actor = { type: "client", id: grant.client } as const;
     if (end.replayed === undefined) {
       const facts = { tenant: grant.tenant, actor, subject: grant.digest };
+      await revoke();
       return tx.record(newEvent("token.revoked", facts, end.now));
     }
     const code = end.replayed === "AuthorizationCode";
@@ -68,9 +69,10 @@ export async function endFamily(
     const payload = { grant: grant.digest, mandate: grant.mandate ?? null };
     const facts = { tenant: grant.tenant, actor, subject: grant.client, payload };
     await tx.record(newEvent(`security.${because}`, facts, end.now));
-    if (grant.mandate === undefined) return;
     const why: Why = { because, actor: { type: "system", id: "authorization-server" } };
-    if (code) await mandates.revokeWithin(tx, grant.mandate, why);
-    else await mandates.suspendWithin(tx, grant.mandate, why);
+    if (grant.mandate !== undefined)
+      await (code ? mandates.revokeWithin : mandates.suspendWithin)(tx, grant.mandate, why);
+    // Locks go mandate, token, as at the commit point of a charge.
+    await revoke();
   });
 }

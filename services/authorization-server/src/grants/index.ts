@@ -1,4 +1,4 @@
-export { type Artifacts, createArtifacts, endsAt } from "./artifacts.ts";
+export { type Artifacts, createArtifacts, endsAt, type Use } from "./artifacts.ts";
 export { grantJobs } from "./grants.jobs.ts";
 export {
   digestOf,

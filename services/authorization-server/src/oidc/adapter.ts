@@ -1,4 +1,4 @@
-import { after, type Clock, fromNumericDate, type Instant, minuteMs, toNumericDate } from "@remit/kernel";
+import { after, type Clock, fromNumericDate, minuteMs, toNumericDate } from "@remit/kernel";
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
 import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
@@ -10,6 +10,7 @@ import {
   familyMs,
   type MandatePort,
   type Replayed,
+  type Use,
 } from "../grants/index.ts";
 import { metadataOf } from "./client-metadata.ts";
 import type { Repeats } from "./repeats.ts";
@@ -106,18 +107,19 @@ async function consume(deps: Deps, model: string, id: string): Promise<void> {
   const { artifacts, clock } = deps;
   if (await artifacts.consume(model, id, after(clock.now(), familyMs))) return;
   const use = await artifacts.useOf(model, id);
-  if (isSingleUse(model) && use?.grantDigest !== undefined && !(await isRepeat(deps, { model, id, use })))
+  if (isSingleUse(model) && use?.grantDigest !== undefined && !(await isExcused(deps, { model, id, use })))
     // The client has authenticated and the artefact is its own: this is a replay (C09, RFC 9700 §4.5, §4.14.2).
     await endFamily(deps, { digest: use.grantDigest, replayed: model, now: clock.now() });
   throw new errors.InvalidGrant(`${model} was used before`);
 }
 
-async function isRepeat(
+async function isExcused(
   { repeats }: Deps,
-  { model, id, use }: { model: Replayed; id: string; use: { consumedAt: Instant | undefined } },
+  { model, id, use }: { model: Replayed; id: string; use: Use },
 ): Promise<boolean> {
   if (model !== "RefreshToken" || use.consumedAt === undefined) return false;
-  return (await repeats.decide(Provider.ctx, id, use.consumedAt)) !== "replay";
+  const { consumedAt, answered } = use;
+  return (await repeats.decide(Provider.ctx, id, { consumedAt, answered })) !== "replay";
 }
 
 const nothing: Adapter = {

@@ -2,13 +2,12 @@ import { type Clock, dayMs, hourMs, minuteMs, secondMs } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
-import { Problem, parseMandateRequest } from "@remit/protocol";
 import type { Accounts } from "../accounts/index.ts";
 import { type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import { extraClaims, pairwiseSubject } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
-import { guardAssertion } from "./guards.ts";
+import { checkMandateRequest, guardAssertion } from "./guards.ts";
 import { createResources } from "./resources.ts";
 import {
   type Adapter,
@@ -147,7 +146,6 @@ function features({ issuer, keyring, keys, peers, clock }: CoreDeps): object {
   };
 }
 
-// RFC 9396 §5: what cannot be granted is refused where it is asked, with the reason.
 const validateDetails =
   (clock: Clock) =>
   async (ctx: Ctx, detail: Payload): Promise<void> => {
@@ -155,12 +153,7 @@ const validateDetails =
       throw new errors.InvalidAuthorizationDetails(
         "A mandate is given by its principal, not asked for here.",
       );
-    try {
-      parseMandateRequest(detail, clock.now());
-    } catch (error) {
-      if (error instanceof Problem) throw new errors.InvalidAuthorizationDetails(error.detail ?? error.code);
-      throw error;
-    }
+    checkMandateRequest(detail, clock.now());
   };
 
 const findAccount = (accounts: Accounts) => async (_: Ctx, id: string) => {

@@ -1,11 +1,12 @@
-import { type Clock, secondMs } from "@remit/kernel";
-import { Problem, parseJws } from "@remit/protocol";
+import { type Clock, type Instant, secondMs } from "@remit/kernel";
+import { Problem, parseJws, parseMandateRequest, readJson } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
 import { settleScope } from "./scopes.ts";
 import { type ClientEntity, type Ctx, errors, type Payload } from "./seam.ts";
 
 const assertionLifeS = 300;
 const proofWindowS = 60;
+const detailsBytesMax = 16_384;
 
 type Rules = { readonly issuer: string; readonly tokenEndpoint: string; readonly clock: Clock };
 
@@ -17,7 +18,7 @@ export const guardAssertion =
   (rules: Rules) =>
   async (...[ctx, claims, header, client]: AssertionHook): Promise<void> => {
     settleScope(ctx, client);
-    if (ctx.oidc.route === "pushed_authorization_request") guardPushed(ctx, client);
+    if (ctx.oidc.route === "pushed_authorization_request") guardPushed(rules, ctx, client);
     checkHeader(header);
     checkAudience(rules, ctx, claims["aud"]);
     checkLife(rules, claims);
@@ -25,10 +26,25 @@ export const guardAssertion =
       guardProof(rules, ctx, client);
   };
 
-// A principal is asked for a mandate or not at all: a consent to nothing in particular would mean nothing.
-function guardPushed(ctx: Ctx, client: ClientEntity): void {
-  if (client.remit_kind === "agent" && ctx.oidc.body["authorization_details"] === undefined)
+// A principal is asked for one mandate or not at all: a consent to nothing in particular would mean nothing.
+function guardPushed({ clock }: Rules, ctx: Ctx, client: ClientEntity): void {
+  if (client.remit_kind !== "agent") return;
+  const sent = ctx.oidc.body["authorization_details"];
+  if (typeof sent !== "string")
     throw new errors.InvalidAuthorizationDetails("Say in authorization_details which mandate is asked for.");
+  const read = readJson(sent, detailsBytesMax);
+  if ("fault" in read) throw new errors.InvalidAuthorizationDetails(read.fault);
+  checkMandateRequest(read.value, clock.now());
+}
+
+/** RFC 9396 §5: what cannot be granted is refused where it is asked, with the reason. */
+export function checkMandateRequest(details: unknown, now: Instant): void {
+  try {
+    parseMandateRequest(details, now);
+  } catch (error) {
+    if (error instanceof Problem) throw new errors.InvalidAuthorizationDetails(error.detail ?? error.code);
+    throw error;
+  }
 }
 
 /** What the core calls its hook with. */

@@ -112,20 +112,31 @@ async function askedOf(deps: Deps, details: InteractionDetails): Promise<Asked> 
   const redirectUri = textOf(params["redirect_uri"]);
   const account = session?.accountId === undefined ? undefined : await deps.accounts.byId(session.accountId);
   if (prompt.name === "login" || account === undefined) return { kind: "sign_in", uid, client, redirectUri };
-  const rar = prompt.details.rar;
   return {
     kind: "consent",
     uid,
     client,
     redirectUri,
     account,
-    request: rar === undefined ? undefined : parseMandateRequest(rar, deps.clock.now()),
+    request: mandateAsked(client, prompt.details.rar, deps.clock.now()),
     scopes: textOf(params["scope"])
       .split(" ")
       .map(parseScope)
       .filter((scope) => scope !== undefined),
     resources: [params["resource"] ?? []].flat().map(textOf),
   };
+}
+
+/** What an agent is to be allowed; no agent is shown to a principal without it, whatever came through the door. */
+export function mandateAsked(
+  { kind }: Pick<Client, "kind">,
+  details: unknown,
+  now: Instant,
+): MandateRequest | undefined {
+  if (details !== undefined) return parseMandateRequest(details, now);
+  if (kind === "agent")
+    throw new Problem("invalid_authorization_details", { detail: "The application asks for no mandate." });
+  return undefined;
 }
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");

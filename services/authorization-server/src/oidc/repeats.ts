@@ -10,10 +10,15 @@ export type Repeats = {
   /** Keeps the answer to a refresh, for the token that was used. */
   keep(ctx: Ctx): Promise<void>;
   /** Decides on a refresh token that was used before: the client has proven itself and the key is the token's. */
-  decide(ctx: Ctx | undefined, token: string, consumedAt: Instant): Promise<"repeat" | "wait" | "replay">;
+  decide(ctx: Ctx | undefined, token: string, use: TokenUse): Promise<RepeatDecision>;
   /** Puts the kept answer in place of the refusal, where `decide` found one. */
   answer(ctx: Ctx): void;
 };
+
+type TokenUse = { readonly consumedAt: Instant; readonly answered: boolean };
+
+/** `unanswered`: nobody got a successor, so that nothing was stolen (we died over it); the token is used all the same. */
+type RepeatDecision = "repeat" | "wait" | "unanswered" | "replay";
 
 const graceMs = 10 * secondMs;
 const model = "RefreshAnswer";
@@ -32,16 +37,19 @@ export function createRepeats({ artifacts, clock }: { artifacts: Artifacts; cloc
         payload: { ...Object(ctx.body) },
         expiresAt,
         grant: used.grantId,
+        answerTo: { model: "RefreshToken", id: used.jti },
       };
       await artifacts.save(answer, "oauth");
     },
-    async decide(ctx, token, consumedAt) {
-      if (ctx === undefined || clock.now() - consumedAt > graceMs) return "replay";
-      const answer = (await artifacts.find(model, token))?.payload;
-      if (answer === undefined) {
+    async decide(ctx, token, { consumedAt, answered }) {
+      const isLate = clock.now() - consumedAt > graceMs;
+      if (!answered) {
+        if (isLate || ctx === undefined) return "unanswered";
         found.set(ctx, "wait");
         return "wait";
       }
+      const answer = isLate || ctx === undefined ? undefined : (await artifacts.find(model, token))?.payload;
+      if (ctx === undefined || answer === undefined) return "replay";
       const successor = await artifacts.find("RefreshToken", String(answer["refresh_token"]));
       if (successor === undefined || successor.consumedAt !== undefined) return "replay";
       found.set(ctx, answer);
