@@ -148,6 +148,7 @@ describe("A06 an authorization begins with a pushed request, once, by its own cl
     ["an unknown currency", { currency: "XXQ" }],
     ["an unknown member", { unlimited: true }],
     ["a merchant with a path", { merchants: ["https://shop.example/a"] }],
+    ["a card of the agent's choice", { instrument: "ins_00000000000000000000000000" }],
     ["a per-charge limit above the whole", { per_charge_minor: 60_000 }],
   ])("what a principal could not read on the page is refused at the push: %s", async (_, wrong) => {
     const answer = await push({ authorization_details: JSON.stringify([{ ...mandateRequest, ...wrong }]) });

@@ -37,6 +37,7 @@ describe("a mandate is given on the consent page", () => {
       "500.00 EUR",
       "At most 100.00 EUR for each purchase.",
       shop,
+      "Paid with your default card.",
       "127.0.0.1",
       "Nobody has verified this name",
     ])

@@ -68,7 +68,7 @@ describe("a request for a mandate", () => {
   });
 
   test("every limit of the design passes, and stays as it was asked", () => {
-    const { type: _, ...limits } = details;
+    const { type: _, instrument: __, ...limits } = details;
     expect(
       parse({ ...limits, also_accepts: [{ asset: usdc.caip19 ?? "", peg: "EUR" }] }).details,
     ).toMatchObject(limits);
@@ -127,6 +127,7 @@ describe("a request for a mandate", () => {
     { also_accepts: [{ asset: "usdc", peg: "EUR" }] },
     { also_accepts: [{ asset: usdc.caip19 ?? "", peg: "USD" }] },
     { instrument: "pm_card_visa" },
+    { instrument: details.instrument ?? "" },
     { purpose: "" },
     { purpose: "x".repeat(501) },
     { oid4ac_version: "2.0" },
@@ -164,7 +165,9 @@ describe("the consent page says every limit in words", () => {
   const sentences = (changes: JsonObject = {}): string => describeMandate(parse(changes)).join("\n");
 
   test("for a plain mandate", () => {
-    expect(sentences()).toBe("Spend up to 500.00 EUR in all.\nAt any merchant.\nUntil 2026-12-22 10:00 UTC.");
+    expect(sentences()).toBe(
+      "Spend up to 500.00 EUR in all.\nAt any merchant.\nPaid with your default card.\nUntil 2026-12-22 10:00 UTC.",
+    );
   });
 
   test("for one with every limit", () => {
@@ -184,6 +187,7 @@ describe("the consent page says every limit in words", () => {
         "Only at https://shop.example or https://books.example.",
         "Only for books.",
         "Only paid by card.",
+        "Paid with your default card.",
         `Also in ${usdc.caip19}, counted as EUR at par.`,
         "Only for the one offer the agent was shown.",
         "The agent lists: 2 × “Book” (10.00 EUR); “Pen”.",
@@ -193,6 +197,12 @@ describe("the consent page says every limit in words", () => {
         "Until 2026-12-22 10:00 UTC.",
       ].join("\n"),
     );
+  });
+
+  test("and which card pays, where a card may", () => {
+    const chosen = { details, validUntil: now };
+    expect(describeMandate(chosen)).toContain("Paid with the card you chose.");
+    expect(sentences({ rails: ["x402"] })).not.toContain("card");
   });
 
   test("V02 with the places that the currency has", () => {

@@ -20,10 +20,11 @@ const daysMax = 366;
  * Parses the `authorization_details` of a request (RFC 9396 §2, parsed JSON): exactly one entry of type
  * `oid4ac_mandate`, alone or in an array. `merchant` (one origin) is read as `merchants`; `valid_until` is RFC 3339, 30
  * days from now unless told. Throws `invalid_authorization_details` for anything unknown, so that nothing a principal
- * reads on the consent page is silently dropped.
+ * reads on the consent page is silently dropped, and for `instrument`: which card pays is not for the agent to say.
  */
 export function parseMandateRequest(json: unknown, now: Instant): MandateRequest {
   const { valid_until: validUntil, ...members } = onlyEntryOf(json);
+  if (!isNothing(members["instrument"])) throw refused("The principal, not the agent, chooses what pays.");
   const details = parseMandateDetails({
     oid4ac_version: mandateVersion,
     uses: "multiple",

@@ -19,6 +19,7 @@ export function describeMandate({ details, validUntil }: MandateRequest): readon
     details.merchants === undefined ? "At any merchant." : `Only at ${listed(details.merchants)}.`,
     details.categories === undefined ? undefined : `Only for ${listed(details.categories)}.`,
     details.rails === undefined ? undefined : `Only paid by ${listed(details.rails)}.`,
+    details.rails?.includes("card") === false ? undefined : cardInWords(details),
     details.also_accepts === undefined
       ? undefined
       : `Also in ${listed(details.also_accepts.map(({ asset }) => asset))}, counted as ${details.currency} at par.`,
@@ -32,6 +33,9 @@ export function describeMandate({ details, validUntil }: MandateRequest): readon
   ];
   return said.filter((sentence) => sentence !== undefined);
 }
+
+const cardInWords = ({ instrument }: MandateDetails): string =>
+  instrument === undefined ? "Paid with your default card." : "Paid with the card you chose.";
 
 function velocityInWords(details: MandateDetails, { period, amount_minor, count, zone }: Velocity): string {
   const limits = [
