@@ -53,6 +53,7 @@ const webhookSecret = "whsec_remit_embedded";
 // No time here is asserted: short leases and limits only make recovery begin soon.
 const hurry = {
   "authorization-server": { REMIT_CHARGE_LEASE_MS: "1000" },
+  gateway: { REMIT_CAPTURE_GRACE_MS: "1000" },
   billing: { REMIT_PAYMENT_LEASE_MS: "1000", REMIT_STRIPE_TIMEOUT_MS: "1000" },
 };
 
@@ -190,6 +191,7 @@ function environmentOf(place: Place, member: Member): Env {
     case "gateway":
       return {
         ...commonOf(place, member),
+        ...hurry[member],
         REMIT_OFFERS_FILE: offersIn(dataDir),
       };
   }
