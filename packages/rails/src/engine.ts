@@ -63,7 +63,14 @@ export type HoldOrder = Step & {
 
 export type CaptureOrder = Step & { readonly reference: string; readonly amount: Money };
 export type ReleaseOrder = Step & { readonly reference: string };
-export type RefundOrder = Step & { readonly reference: string; readonly amount: Money };
+export type RefundOrder = Step & {
+  readonly reference: string;
+  readonly amount: Money;
+  /** When the first attempt was made durable: beyond the life of its key the provider would obey a second one. */
+  readonly startedAt: Instant;
+  /** True when somebody may have asked already: the refund is looked for before it is asked for again. */
+  readonly recovered: boolean;
+};
 
 /** Makes the provider's reference durable; false when the hold is no longer wanted. */
 export type Keep = (reference: string) => Promise<boolean>;
@@ -82,5 +89,7 @@ export type PaymentEngine = {
   capture(order: CaptureOrder): Promise<Standing>;
   release(order: ReleaseOrder): Promise<Standing>;
   refund(order: RefundOrder): Promise<RefundStanding>;
+  /** Reads a refund by the provider's id of it. */
+  readRefund(reference: string): Promise<RefundStanding>;
   readBack(reference: string): Promise<Standing>;
 };

@@ -56,6 +56,8 @@ async function cardStage(): Promise<Stage> {
         captured: intents.filter(({ status }) => status === "succeeded").length,
       };
     },
+    forgetKeys: () => sandbox.forgetKeys(),
+    refunds: async (reference) => (await sandbox.refunds(reference)).map(({ amount }) => BigInt(amount)),
     payer: () => enrol(sandbox, "pm_card_visa"),
     close: () => sandbox.close(),
   };

@@ -1,6 +1,6 @@
 import { assetOf, type Instant, money } from "@remit/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { HoldOrder, PaymentEngine, Standing } from "../src/index.ts";
+import type { HoldOrder, PaymentEngine, RefundOrder, Standing } from "../src/index.ts";
 
 /** What can be made to go wrong between an engine and its provider. */
 export type Trouble =
@@ -19,6 +19,10 @@ export type Stage = {
   breakNext(verb: Verb, trouble: Trouble): Promise<void>;
   /** How many payments of this key exist at the provider, and how many took money. */
   count(key: string): Promise<{ existing: number; captured: number }>;
+  /** The provider's memory of keys ends, as after 24 h. */
+  forgetKeys(): Promise<void>;
+  /** What was given back of a payment, refund for refund. */
+  refunds(reference: string): Promise<readonly bigint[]>;
   payer(): Promise<{ payer: string; instrument: string }>;
   close(): Promise<void>;
 };
@@ -53,6 +57,14 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
       const standing = await stage.engine.hold(of, async (reference) => kept.push(reference) > 0);
       return { of, kept, standing, reference: kept[0] ?? "" };
     };
+    const refundOf = (key: string, reference: string, units: bigint, recovered = false): RefundOrder => ({
+      key,
+      attempt: 1,
+      reference,
+      amount: money(price.asset, units),
+      startedAt: stage.now,
+      recovered,
+    });
     const kind = async (standing: Promise<Standing>): Promise<string> => (await standing).kind;
 
     test("hold, capture in part, refund in part: amounts come back exactly", async () => {
@@ -61,7 +73,7 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
       const part = money(price.asset, 700n);
       const captured = await stage.engine.capture({ ...of, reference, amount: part });
       expect(captured).toMatchObject({ kind: "captured", amount: part, booking: { amount: part } });
-      const refund = { key: "rfd_1", attempt: 1, reference, amount: money(price.asset, 300n) };
+      const refund = refundOf("rfd_1", reference, 300n);
       expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: { units: 300n } });
       expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: { units: 300n } });
       expect(
@@ -172,7 +184,7 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
     test("a refund whose answer is lost is found again and never paid twice", async () => {
       const { of, reference } = await held();
       await stage.engine.capture({ ...of, reference, amount: price });
-      const refund = { key: `rfd_lost_${number}`, attempt: 1, reference, amount: money(price.asset, 400n) };
+      const refund = refundOf(`rfd_lost_${number}`, reference, 400n);
       await stage.breakNext("refund", "server_error_after_effect");
       expect((await stage.engine.refund(refund)).kind).toBe("unknown");
       expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: { units: 400n } });
@@ -181,6 +193,46 @@ export function describeEngine(name: string, open: () => Promise<Stage>): void {
       expect((await stage.engine.refund(other)).kind).toBe("unknown");
       expect((await stage.engine.refund(other)).kind).toBe("absent");
       expect((await stage.engine.refund({ ...other, attempt: 2 })).kind).toBe("refunded");
+    });
+
+    test.each([
+      ["in part", 500n],
+      ["in full", 1000n],
+    ])("R07 a refund %s whose answer was lost and whose key is forgotten is made once", async (_, units) => {
+      const { of, reference } = await held();
+      await stage.engine.capture({ ...of, reference, amount: price });
+      const refund = refundOf(`rfd_forgotten_${number}`, reference, units);
+      await stage.breakNext("refund", "lost_answer");
+      expect((await stage.engine.refund(refund)).kind).toBe("unknown");
+      await stage.forgetKeys();
+      const found = { kind: "refunded", amount: { units }, booking: { amount: { units } } };
+      expect(await stage.engine.refund({ ...refund, recovered: true })).toMatchObject(found);
+      const old = { ...refund, startedAt: (stage.now - 21 * 3_600_000) as Instant };
+      expect(await stage.engine.refund(old)).toMatchObject(found);
+      expect(await stage.refunds(reference)).toEqual([units]);
+    });
+
+    test("R07 'already refunded' is not believed of the very refund that did it", async () => {
+      const { of, reference } = await held();
+      await stage.engine.capture({ ...of, reference, amount: price });
+      const refund = refundOf(`rfd_echo_${number}`, reference, 1000n);
+      await stage.breakNext("refund", "lost_answer");
+      expect((await stage.engine.refund(refund)).kind).toBe("unknown");
+      await stage.forgetKeys();
+      expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: price });
+      const other = refundOf(`${refund.key}b`, reference, 1n);
+      expect(await stage.engine.refund(other)).toMatchObject({ kind: "refused" });
+      expect(await stage.refunds(reference)).toEqual([1000n]);
+    });
+
+    test("a recovered refund that was never made is made now, and reads back by its id", async () => {
+      const { of, reference } = await held();
+      await stage.engine.capture({ ...of, reference, amount: price });
+      const made = await stage.engine.refund(refundOf(`rfd_new_${number}`, reference, 500n, true));
+      expect(made).toMatchObject({ kind: "refunded", amount: { units: 500n } });
+      const id = made.kind === "refunded" ? made.refund : "";
+      expect(await stage.engine.readRefund(id)).toEqual(made);
+      expect((await stage.engine.readRefund("re_nobody_knows")).kind).toBe("unknown");
     });
   });
 }

@@ -56,6 +56,11 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
       return ok({ data: [] });
     case "GET /sandbox/requests":
       return ok({ data: requestsOf(deps.account, request.query) });
+    case "DELETE /sandbox/idempotency":
+      await deps.account.forgetKeys();
+      return ok({ data: [] });
+    case "GET /sandbox/refunds":
+      return ok({ data: refundsOf(deps.account, request.query) });
     case "GET /sandbox/payment_intents":
       return ok({ data: intentsOf(deps.account, request.query) });
     case "GET /sandbox/events":
@@ -106,6 +111,11 @@ const intentsOf = (account: Account, query: URLSearchParams) =>
         (query.get("status") ?? intent.status) === intent.status &&
         (query.get("charge") === null || intent.metadata.charge === query.get("charge")),
     );
+
+const refundsOf = (account: Account, query: URLSearchParams) =>
+  account
+    .all("refund")
+    .filter((refund) => (query.get("payment_intent") ?? refund.payment_intent) === refund.payment_intent);
 
 const ok = (body: unknown): ControlAnswer => ({ status: 200, body });
 

@@ -5,6 +5,7 @@ export { eventually } from "./eventually.ts";
 export { type StartProcess, startProcess, type TestProcess } from "./process.ts";
 export {
   type IntentAtSandbox,
+  type RefundAtSandbox,
   type SandboxFailure,
   type SeenAtSandbox,
   switchesOf,

@@ -34,6 +34,8 @@ export type IntentAtSandbox = {
   readonly metadata: Readonly<Record<string, string>>;
 };
 
+export type RefundAtSandbox = { readonly id: string; readonly amount: number };
+
 /** A sandbox in this process, with its switches at hand. */
 export type TestSandbox = {
   readonly origin: string;
@@ -45,6 +47,9 @@ export type TestSandbox = {
   heal(): Promise<void>;
   requests(operation: string): Promise<readonly SeenAtSandbox[]>;
   paymentIntents(query?: { status?: string; charge?: string }): Promise<readonly IntentAtSandbox[]>;
+  refunds(paymentIntent: string): Promise<readonly RefundAtSandbox[]>;
+  /** Stripe forgets idempotency keys after 24 h: here, now. */
+  forgetKeys(): Promise<void>;
   upstream(to: { answer: string; times?: number; delay_ms?: number }): Promise<void>;
   upstreamCalls(): Promise<number>;
   authenticate(setupIntent: string): Promise<void>;
@@ -93,6 +98,8 @@ export function switchesOf(
     heal: async () => void (await call("DELETE", "/sandbox/failures")),
     requests: (operation) => list(`/sandbox/requests?operation=${operation}`),
     paymentIntents: (query = {}) => list(`/sandbox/payment_intents?${new URLSearchParams(query).toString()}`),
+    refunds: (intent) => list(`/sandbox/refunds?payment_intent=${intent}`),
+    forgetKeys: async () => void (await call("DELETE", "/sandbox/idempotency")),
     upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),
     upstreamCalls: async () => ((await call("GET", "/sandbox/upstream")) as { calls: number }).calls,
     authenticate: async (id) => void (await call("POST", `/sandbox/setup_intents/${id}/authenticate`, {})),

@@ -23,6 +23,7 @@ export const createCardEngine = (deps: CardEngineDeps): PaymentEngine => ({
   capture: (order) => capture(deps, order),
   release: (order) => release(deps, order),
   refund: (order) => refund(deps, order),
+  readRefund: (reference) => readRefund(deps, reference),
   readBack: (reference) => readBack(deps, reference),
 });
 
@@ -122,6 +123,19 @@ async function release(deps: CardEngineDeps, order: ReleaseOrder): Promise<Stand
 async function refund(deps: CardEngineDeps, order: RefundOrder): Promise<RefundStanding> {
   const price = toStripe(order.amount);
   if (price === undefined) return { kind: "refused", because: "amount_not_chargeable" };
+  // Unlike a capture, a second refund would be obeyed once its key is forgotten: only what is not there is asked for.
+  if (order.recovered || deps.clock.now() - order.startedAt > replayMsMax) {
+    const found = await findRefund(deps, order);
+    if (found.kind !== "absent") return found;
+  }
+  return makeRefund(deps, order, price);
+}
+
+async function makeRefund(
+  deps: CardEngineDeps,
+  order: RefundOrder,
+  price: StripeAmount,
+): Promise<RefundStanding> {
   try {
     const made = await deps.stripe.refunds.create(
       {
@@ -135,9 +149,20 @@ async function refund(deps: CardEngineDeps, order: RefundOrder): Promise<RefundS
     return refundedBy(made);
   } catch (error) {
     const failure = failureOf(error);
-    // Unlike a capture, a second refund would be obeyed: only a settled answer lets the attempt rise.
+    // Only a settled answer lets the attempt rise.
     if (failure.kind === "unknown") return failure.settled ? findRefund(deps, order) : failure;
+    // A no may be the echo of this very refund: "already refunded" is also said of the one whose answer was lost.
+    const found = await findRefund(deps, order);
+    if (found.kind !== "absent") return found;
     return { kind: "refused", because: failure.kind === "refused" ? failure.because : failure.kind };
+  }
+}
+
+async function readRefund({ stripe }: CardEngineDeps, reference: string): Promise<RefundStanding> {
+  try {
+    return refundedBy(await stripe.refunds.retrieve(reference, { expand: ["balance_transaction"] }));
+  } catch (error) {
+    return unreadable(failureOf(error));
   }
 }
 
@@ -151,10 +176,14 @@ async function findRefund({ stripe }: CardEngineDeps, order: RefundOrder): Promi
     for await (const made of refunds) if (made.metadata?.refund === order.key) return refundedBy(made);
     return { kind: "absent" };
   } catch (error) {
-    const failure = failureOf(error);
-    return { kind: "unknown", because: failure.kind === "unknown" ? failure.because : "unexpected" };
+    return unreadable(failureOf(error));
   }
 }
+
+const unreadable = (failure: Failure): RefundStanding => ({
+  kind: "unknown",
+  because: failure.kind === "unknown" ? failure.because : "unexpected",
+});
 
 /** A refund that Stripe has accepted counts, also while its bank is still at it; one that failed has moved nothing. */
 function refundedBy(made: Stripe.Refund): RefundStanding {

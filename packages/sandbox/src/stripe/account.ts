@@ -54,7 +54,8 @@ type Line =
       readonly kept?: Kept;
       readonly objects: readonly Resource[];
     }
-  | { readonly kind: "objects"; readonly objects: readonly Resource[] };
+  | { readonly kind: "objects"; readonly objects: readonly Resource[] }
+  | { readonly kind: "keys_forgotten"; readonly objects: readonly [] };
 
 export type AccountDeps = {
   readonly journal: Journal;
@@ -75,6 +76,8 @@ export type Account = {
   /** All objects of a kind, oldest first. */
   all<N extends ResourceName>(object: N): ResourceOf<N>[];
   requests(): readonly SeenRequest[];
+  /** Forgets all idempotency keys, as Stripe may after 24 h. */
+  forgetKeys(): Promise<void>;
   addEndpoint(of: { url: string; secret?: string | undefined }): Promise<WebhookEndpoint>;
   /** The cardholder confirms a setup that waits for it. */
   authenticate(setupIntent: string): Promise<SetupIntent>;
@@ -115,6 +118,7 @@ export function createAccount(deps: AccountDeps): Account {
     },
     all: (object) => allOf(store, object),
     requests: () => requests,
+    forgetKeys: () => commit({ kind: "keys_forgotten", objects: [] }),
     addEndpoint: async ({ url, secret }) => {
       const known = allOf(store, "webhook_endpoint").find((it) => it.url === url);
       if (known !== undefined && (secret === undefined || known.secret === secret)) return known;
@@ -132,6 +136,7 @@ export function createAccount(deps: AccountDeps): Account {
 
 function apply(store: Store, keys: Keys, line: Line): void {
   for (const object of line.objects) putInto(store, object);
+  if (line.kind === "keys_forgotten") keys.kept.clear();
   if (line.kind === "request" && line.key !== undefined && line.kept !== undefined)
     keys.kept.set(line.key, line.kept);
 }

@@ -10,7 +10,11 @@ import type { OpenPayment, Payment, Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 
 /** One step of a refunding payment, fresh or after a crash: the refund's key makes both the same. */
-export async function settleRefund(deps: SettlingDeps, payment: OpenPayment): Promise<Next> {
+export async function settleRefund(
+  deps: SettlingDeps,
+  payment: OpenPayment,
+  recovered: boolean,
+): Promise<Next> {
   const tenant = deps.db.of(payment.tenant);
   const refund = await tenant.transaction((tx) => rows.runningRefund(tx, payment));
   invariant(payment.reference !== null, "a captured payment has a reference");
@@ -19,6 +23,8 @@ export async function settleRefund(deps: SettlingDeps, payment: OpenPayment): Pr
     attempt: payment.attempt,
     reference: payment.reference,
     amount: refund.amount,
+    startedAt: payment.stateSince,
+    recovered,
   });
   await failpoint("payment.refunding.sent");
   const decision = decideRefund(refund.amount, standing);

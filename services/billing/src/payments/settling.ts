@@ -41,7 +41,7 @@ export async function settle(
 }
 
 async function step(deps: SettlingDeps, payment: OpenPayment, recovered: boolean): Promise<Next> {
-  if (payment.state === "refunding") return settleRefund(deps, payment);
+  if (payment.state === "refunding") return settleRefund(deps, payment, recovered);
   const standing = await ask(deps, payment, recovered);
   await failpoint(`payment.${payment.state}.sent`);
   const decision = decide(payment, standing);
