@@ -298,6 +298,60 @@ describe("lost answers", () => {
     expect(await stage.books()).toMatchObject({ balanced: true });
   });
 
+  test.each([
+    ["in part", 500],
+    ["in full", 1000],
+  ])(
+    "R07 a refund %s whose answer is lost and whose key Stripe forgets is paid and booked once",
+    async (_, amount) => {
+      const { of, id } = await held();
+      await stage.step("capture", id, of);
+      await stage.sandbox.fail("refunds.create", { action: "drop_answer", times: 2 });
+      const refund = newId("refund");
+      const lost = await stage.step("refund", id, of, { amount_minor: amount, refund });
+      expect(lost.body).toMatchObject({
+        status: "refunding",
+        refunds: [{ id: refund, amount_minor: amount, status: "pending" }],
+      });
+      await stage.sandbox.forgetKeys();
+      await eventually(async () => (await stateOf(id)) !== "refunding");
+      expect((await stage.call("GET", `/api/v1/payments/${String(id)}`)).body).toMatchObject({
+        refunded_minor: amount,
+        refunds: [{ id: refund, amount_minor: amount, status: "succeeded" }],
+      });
+      const [intent] = await intentsOf(of);
+      expect(await stage.sandbox.refunds(intent?.id ?? "")).toMatchObject([{ amount }]);
+      const posted = await stage.database.asAdmin(
+        "select kind from ledger_entries where charge_id = $1 and kind = 'refund'",
+        [of.charge],
+      );
+      expect(posted).toEqual([{ kind: "refund" }]);
+    },
+  );
+
+  test("R07 a refund that Stripe refuses is told as refused, also when it is sent again", async () => {
+    const { of, id } = await held();
+    await stage.step("capture", id, of);
+    const [intent] = await intentsOf(of);
+    // Somebody gives the money back at Stripe itself.
+    const elsewhere = await fetch(`${stage.sandbox.origin}/v1/refunds`, {
+      method: "POST",
+      headers: { authorization: "Bearer sk_test_else" },
+      body: `payment_intent=${intent?.id}`,
+    });
+    expect(elsewhere.status).toBe(200);
+    const refund = newId("refund");
+    for (let n = 0; n < 2; n++)
+      expect((await stage.step("refund", id, of, { amount_minor: 400, refund })).body).toMatchObject({
+        status: "captured",
+        refunded_minor: 0,
+        refunds: [{ id: refund, amount_minor: 400, status: "refused" }],
+      });
+    expect((await stage.call("GET", `/api/v1/payments?charge=${of.charge}`)).body).toMatchObject({
+      data: [{ refunds: [{ id: refund, status: "refused" }] }],
+    });
+  });
+
   test("a capture that Stripe books later empties the clearing account when it has", async () => {
     const { of, id } = await held();
     await stage.sandbox.fail("payment_intents.capture", { action: "late_booking" });

@@ -50,4 +50,6 @@ export type Refund = {
   readonly payment: Id<"payment">;
   readonly amount: Money;
   readonly state: "refunding" | "refunded" | "refused";
+  /** The provider's id of the refund, once it has made it. */
+  readonly reference: string | null;
 };

@@ -1,8 +1,8 @@
 import { type Route, route } from "@remit/platform/http";
-import { InstructionBody, idOf, PaymentBody, PaymentList } from "@remit/protocol/contracts";
+import { InstructionBody, idOf, PaymentBody, PaymentList, type RefundBody } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { readOrder } from "./instructions.ts";
-import type { Payment } from "./payment.ts";
+import type { Payment, Refund } from "./payment.ts";
 import {
   capture,
   hold,
@@ -10,6 +10,7 @@ import {
   paymentOf,
   paymentsOf,
   refund,
+  refundsOf,
   release,
   releaseByCharge,
 } from "./payments.ts";
@@ -39,7 +40,7 @@ export const paymentRoutes = (deps: PaymentDeps): Route[] => [
       const { payment, made } = await (order.op === "hold"
         ? hold(deps, order)
         : releaseByCharge(deps, order));
-      return { status: made && order.op === "hold" ? 201 : 200, body: bodyOf(payment) };
+      return { status: made && order.op === "hold" ? 201 : 200, body: await bodyOf(deps, payment) };
     },
   }),
   stepRoute(deps, "capture", capture),
@@ -52,10 +53,13 @@ export const paymentRoutes = (deps: PaymentDeps): Route[] => [
     needs,
     query: z.strictObject({ charge: idOf("charge") }),
     answers: { 200: PaymentList },
-    handle: async (_call, { query }) => ({
-      status: 200,
-      body: { data: (await paymentsOf(deps, query.charge)).map(bodyOf) },
-    }),
+    handle: async (_call, { query }) => {
+      const found = await paymentsOf(deps, query.charge);
+      return {
+        status: 200,
+        body: { data: await Promise.all(found.map((payment) => bodyOf(deps, payment))) },
+      };
+    },
   }),
   route({
     method: "GET",
@@ -64,7 +68,10 @@ export const paymentRoutes = (deps: PaymentDeps): Route[] => [
     needs,
     params: byId,
     answers: { 200: PaymentBody, 404: "not_found" },
-    handle: async (_call, { params }) => ({ status: 200, body: bodyOf(await paymentOf(deps, params.id)) }),
+    handle: async (_call, { params }) => ({
+      status: 200,
+      body: await bodyOf(deps, await paymentOf(deps, params.id)),
+    }),
   }),
 ];
 
@@ -80,11 +87,19 @@ const stepRoute = (deps: PaymentDeps, op: "capture" | "release" | "refund", run:
     answers: moved,
     handle: async (_call, { params, body }) => {
       const order = await readOrder(deps.instructions, body.instruction, [op]);
-      return { status: 200, body: bodyOf(await run(deps, params.id, order)) };
+      return { status: 200, body: await bodyOf(deps, await run(deps, params.id, order)) };
     },
   });
 
-const bodyOf = (payment: Payment): z.input<typeof PaymentBody> => ({
+const refundStatus = { refunding: "pending", refunded: "succeeded", refused: "refused" } as const;
+
+const refundBodyOf = ({ id, amount, state }: Refund): z.input<typeof RefundBody> => ({
+  id,
+  amount_minor: Number(amount.units),
+  status: refundStatus[state],
+});
+
+const bodyOf = async (deps: PaymentDeps, payment: Payment): Promise<z.input<typeof PaymentBody>> => ({
   id: payment.id,
   charge: payment.charge,
   generation: payment.generation,
@@ -96,4 +111,5 @@ const bodyOf = (payment: Payment): z.input<typeof PaymentBody> => ({
   refunded_minor: Number(payment.refunded.units),
   currency: payment.amount.asset.code,
   ...(payment.declineCode === null ? {} : { decline_code: payment.declineCode }),
+  refunds: (await refundsOf(deps, payment)).map(refundBodyOf),
 });

@@ -203,12 +203,13 @@ type RefundRow = {
   readonly payment_id: Id<"payment">;
   readonly amount_minor: bigint;
   readonly state: Refund["state"];
+  readonly reference: string | null;
 };
 
 export async function insertRefund(
   tx: Sql,
   payment: Payment,
-  refund: Refund & { at: Instant },
+  refund: Omit<Refund, "reference"> & { at: Instant },
 ): Promise<boolean> {
   const written = await tx.run(sql`
     insert into refunds (tenant_id, id, payment_id, amount_minor, state, created_at)
@@ -222,19 +223,28 @@ const refundOf = (payment: Payment, row: RefundRow): Refund => ({
   payment: row.payment_id,
   amount: money(payment.amount.asset, row.amount_minor),
   state: row.state,
+  reference: row.reference,
 });
 
 export async function refundById(tx: Sql, payment: Payment, id: Id<"refund">): Promise<Refund | undefined> {
   const row = await tx.maybe<RefundRow>(
-    sql`select id, payment_id, amount_minor, state from refunds where id = ${id} and payment_id = ${payment.id}`,
+    sql`select id, payment_id, amount_minor, state, reference from refunds where id = ${id} and payment_id = ${payment.id}`,
   );
   return row === undefined ? undefined : refundOf(payment, row);
 }
 
+/** The refunds of a payment, the newest first. */
+export const refundsOf = async (tx: Sql, payment: Payment): Promise<Refund[]> =>
+  (
+    await tx.many<RefundRow>(sql`
+      select id, payment_id, amount_minor, state, reference from refunds where payment_id = ${payment.id}
+      order by created_at desc, id desc limit 100`)
+  ).map((row) => refundOf(payment, row));
+
 /** The refund that a refunding payment is busy with: there is one at a time. */
 export async function runningRefund(tx: Sql, payment: Payment): Promise<Refund> {
   const row = await tx.one<RefundRow>(
-    sql`select id, payment_id, amount_minor, state from refunds where payment_id = ${payment.id} and state = 'refunding'`,
+    sql`select id, payment_id, amount_minor, state, reference from refunds where payment_id = ${payment.id} and state = 'refunding'`,
   );
   return refundOf(payment, row);
 }

@@ -5,7 +5,7 @@ import { Problem } from "@remit/protocol";
 import type { InstrumentAtProvider } from "../instruments/index.ts";
 import type { InstructionDeps, Order } from "./instructions.ts";
 import { comeBack, record, reread, type SettlingDeps } from "./journal.ts";
-import { isOpen, type Payment } from "./payment.ts";
+import { isOpen, type Payment, type Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 import { book, observe, settle } from "./settling.ts";
 
@@ -230,6 +230,12 @@ export async function paymentsOf(deps: SettlingDeps, charge: Id<"charge">): Prom
   const tenant = await deps.db.global.transaction((tx) => rows.tenantOfCharge(tx, charge));
   return tenant === null ? [] : deps.db.of(tenant).transaction((tx) => rows.paymentsOfCharge(tx, charge));
 }
+
+/** The refunds of a payment, the newest first: a refused one is to be seen, not to be sent again. */
+export const refundsOf = async (deps: SettlingDeps, payment: Payment): Promise<Refund[]> =>
+  payment.captured.units === 0n
+    ? []
+    : deps.db.of(payment.tenant).transaction((tx) => rows.refundsOf(tx, payment));
 
 export async function paymentOf(deps: SettlingDeps, id: Id<"payment">): Promise<Payment> {
   const tenant = await deps.db.global.transaction((tx) => rows.tenantOfPayment(tx, id));
