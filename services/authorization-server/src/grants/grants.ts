@@ -23,8 +23,8 @@ export type Replayed = "AuthorizationCode" | "RefreshToken";
 
 /** Ends what a mandate allows; the mandates room's part of a cascade. */
 export type MandatePort = {
-  revokeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<unknown>;
-  suspendWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<unknown>;
+  readonly revokeWithin: (tx: TenantTx, id: Id<"mandate">, why: Why) => Promise<unknown>;
+  readonly suspendWithin: (tx: TenantTx, id: Id<"mandate">, why: Why) => Promise<unknown>;
 };
 type Why = { because: string; actor: Actor };
 
