@@ -43,12 +43,19 @@ async function readBody(req: IncomingMessage): Promise<Uint8Array | undefined> {
   if (Number(req.headers["content-length"] ?? 0) > bodyBytesMax) throw tooLarge;
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of req) {
-    // Without an encoding set, a request's stream gives buffers.
-    const bytes = chunk as Buffer;
-    size += bytes.length;
-    if (size > bodyBytesMax) throw tooLarge;
-    chunks.push(bytes);
+  try {
+    for await (const chunk of req) {
+      // Without an encoding set, a request's stream gives buffers.
+      const bytes = chunk as Buffer;
+      size += bytes.length;
+      if (size > bodyBytesMax) throw tooLarge;
+      chunks.push(bytes);
+    }
+  } catch (cause) {
+    // A buyer that hangs up in mid-body is no fault of ours.
+    throw cause === tooLarge
+      ? cause
+      : new Problem("invalid_request", { detail: "The body ended early.", cause });
   }
   return size === 0 ? undefined : Buffer.concat(chunks);
 }
