@@ -5,6 +5,7 @@ import {
   approve,
   authorizeUrl,
   exchange,
+  mandateRequest,
   newAsking,
   obtainCode,
   openConsent,
@@ -65,6 +66,33 @@ describe("a mandate is given on the consent page", () => {
     const { authorization_details: _, ...form } = pushedForm(newAsking());
     const answer = await agent.post("/oauth/par", form);
     expect(answer).toMatchObject({ status: 400, body: { error: "invalid_authorization_details" } });
+  });
+
+  test.each([
+    ["none", "[]"],
+    ["two", JSON.stringify([mandateRequest, mandateRequest])],
+    ["one without its list", JSON.stringify(mandateRequest)],
+    ["one named twice", JSON.stringify([mandateRequest]).replace("{", '{"amount_minor":1,')],
+    ["null", "null"],
+    ["nothing", ""],
+    ["no JSON", "[{"],
+    ["one of another type", JSON.stringify([{ ...mandateRequest, type: "payment_initiation" }])],
+  ])(
+    "A06 an agent that asks for %s where one mandate belongs is refused at its request",
+    async (_, details) => {
+      const answer = await agent.post(
+        "/oauth/par",
+        pushedForm(newAsking(), { authorization_details: details }),
+      );
+      expect(answer).toMatchObject({ status: 400, body: { error: "invalid_authorization_details" } });
+      expect(answer.body["request_uri"]).toBeUndefined();
+    },
+  );
+
+  test("A06 what the browser adds to the address takes no mandate off the consent page", async () => {
+    const { body } = await agent.post("/oauth/par", pushedForm(newAsking()));
+    const url = `${authorizeUrl(running, agent.id, body["request_uri"])}&authorization_details=%5B%5D`;
+    expect((await openConsent(new Browser(), url)).html).toContain("500.00 EUR");
   });
 
   test("a refresh gives a new pair and no second mandate", async () => {
