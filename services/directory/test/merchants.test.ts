@@ -1,10 +1,11 @@
 import { dayMs, newId } from "@remit/kernel";
+import type { PeerAnswer } from "@remit/platform/peers";
 import { cataloguePath, makeCatalogue, type PrivateJwk, publicJwkOf } from "@remit/protocol";
 import { generateJwk, signResponse } from "@remit/protocol/node";
 import { checkCatalogue } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { tables } from "../src/index.ts";
-import { type Host, startHost, startWorld, type World } from "./world.ts";
+import { type Host, startHost, startWorld, type Tenant, type World } from "./world.ts";
 
 let shop: Host;
 let other: Host;
@@ -29,10 +30,32 @@ const serve = (host: Host, ...keys: PrivateJwk[]): void => {
   });
 };
 
-const registration = (host: Host, more: object = {}): object => ({
+/** What the origin says of itself: these merchants, by these clients, may speak for it. */
+const name = (host: Host, ...named: object[]): void => {
+  host.pages.set("/.well-known/oid4ac-merchant", { status: 200, body: merchants(...named) });
+};
+
+const register = (tenant: Tenant, host: Host, more: object = {}): Promise<PeerAnswer> =>
+  tenant.call("POST", "/api/v1/merchants", registration(tenant, host, more));
+
+const idIn = ({ body }: PeerAnswer): string => (body as { id: string }).id; // the answer of a registration
+
+const verify = (tenant: Tenant, id: string): Promise<PeerAnswer> =>
+  tenant.call("POST", `/api/v1/merchants/${id}/verify`);
+
+/** The whole way of an owner: register, let the origin name the merchant, verify. */
+async function settle(tenant: Tenant, host: Host, more: object = {}): Promise<PeerAnswer> {
+  const id = idIn(await register(tenant, host, more));
+  name(host, { id, client_id: tenant.client });
+  return verify(tenant, id);
+}
+
+const merchants = (...named: object[]): string => JSON.stringify({ merchants: named });
+
+const registration = (tenant: Tenant, host: Host, more: object = {}): object => ({
   display_name: "The shop",
   origin: host.origin,
-  client_id: newId("client"),
+  client_id: tenant.client,
   jwks_uri: `${host.origin}/.well-known/jwks.json`,
   country: "NL",
   currencies: ["EUR", "USD"],
@@ -48,15 +71,16 @@ beforeEach(async () => {
 });
 
 describe("registering", () => {
-  test("an origin that serves its keys is verified at once, and everybody finds it", async () => {
+  test("an origin that serves its keys and names its merchant is verified, and everybody finds it", async () => {
     serve(shop, generateJwk("ES256"), generateJwk("EdDSA"));
-    const made = await world.tenant().call("POST", "/api/v1/merchants", registration(shop));
-    expect(made).toMatchObject({
-      status: 201,
-      body: { verification_status: "verified", origin: shop.origin },
+    const tenant = world.tenant();
+    const verified = await settle(tenant, shop);
+    expect(verified).toMatchObject({
+      status: 200,
+      body: { verification_status: "verified", origin: shop.origin, client_id: tenant.client },
     });
     const found = await world.get(`/api/v1/merchants?origin=${encodeURIComponent(shop.origin)}`);
-    expect(found.body).toMatchObject({ data: [made.body], next_cursor: null });
+    expect(found.body).toMatchObject({ data: [verified.body], next_cursor: null });
     expect(JSON.stringify(found.body)).not.toContain('"d":');
     const [{ count } = { count: 0 }] = await world.database.asAdmin<{ count: number }>(
       `select count(*)::int as count from ${world.database.schema}.outbox where type in ('merchant.registered', 'merchant.verified')`,
@@ -64,77 +88,66 @@ describe("registering", () => {
     expect(count).toBeGreaterThanOrEqual(2);
   });
 
-  test("an origin that does not answer stays provisional, and nobody sees it", async () => {
+  test("a merchant that has not proven its origin is provisional, and nobody sees it", async () => {
+    serve(shop, generateJwk("ES256"));
     const tenant = world.tenant();
-    const made = await tenant.call("POST", "/api/v1/merchants", registration(shop));
+    const made = await register(tenant, shop);
     expect(made).toMatchObject({
       status: 201,
       body: { verification_status: "provisional", jwks: { keys: [] } },
     });
-    const { id } = made.body as { id: string };
+    const id = idIn(made);
     expect(await world.get("/api/v1/merchants")).toMatchObject({ body: { data: [] } });
     expect(await world.get(`/api/v1/merchants/${id}`)).toMatchObject({ status: 404 });
-    expect(await world.tenant().call("POST", `/api/v1/merchants/${id}/verify`)).toMatchObject({
-      status: 404,
+    expect(await verify(world.tenant(), id)).toMatchObject({ status: 404 });
+  });
+
+  test("G06 the client of a merchant is the one that calls", async () => {
+    const tenant = world.tenant();
+    const sibling = world.tenant("directory:write", tenant.id);
+    for (const client_id of [newId("client"), sibling.client, "cli_1"])
+      expect(await register(tenant, shop, { client_id })).toMatchObject({
+        status: 403,
+        body: { code: "client_not_allowed" },
+      });
+    expect(await world.database.asAdmin(`select 1 from ${world.database.schema}.merchants`)).toEqual([]);
+  });
+
+  test("one client is one merchant, and a repeat names it", async () => {
+    const tenant = world.tenant();
+    const merchant_id = idIn(await register(tenant, shop));
+    expect(await register(tenant, other)).toMatchObject({
+      status: 409,
+      body: { code: "merchant_client_taken", merchant_id },
     });
-    serve(shop, generateJwk("ES256"));
-    expect(await tenant.call("POST", `/api/v1/merchants/${id}/verify`)).toMatchObject({
-      status: 200,
-      body: { verification_status: "verified" },
-    });
+    expect(await register(tenant, shop)).toMatchObject({ status: 409, body: { merchant_id } });
+    const answers = await Promise.all([shop, other].map((host) => register(world.tenant(), host)));
+    expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+  });
+
+  test("one client that registers two origins at once gets one", async () => {
+    const tenant = world.tenant();
+    const answers = await Promise.all([shop, other].map((host) => register(tenant, host)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
   });
 
   test("one origin belongs to one merchant", async () => {
     serve(shop, generateJwk("ES256"));
     const tenant = world.tenant();
-    const made = await tenant.call("POST", "/api/v1/merchants", registration(shop));
-    const again = await tenant.call("POST", "/api/v1/merchants", registration(shop));
-    expect(again).toMatchObject({
-      status: 409,
-      body: { code: "merchant_origin_taken", merchant_id: (made.body as { id: string }).id },
-    });
-    const stranger = await world.tenant().call("POST", "/api/v1/merchants", registration(shop));
+    const merchant_id = idIn(await settle(tenant, shop));
+    const sibling = world.tenant("directory:write", tenant.id);
+    for (const again of [tenant, sibling])
+      expect(await register(again, shop)).toMatchObject({
+        status: 409,
+        body: { code: "merchant_origin_taken", merchant_id },
+      });
+    const stranger = await register(world.tenant(), shop);
     expect(stranger).toMatchObject({ status: 409, body: { code: "merchant_origin_taken" } });
     expect(stranger.body).not.toHaveProperty("merchant_id");
   });
 
-  test("a claim that was never proven does not keep the owner out", async () => {
-    const squatter = world.tenant();
-    const squat = await squatter.call("POST", "/api/v1/merchants", registration(shop));
-    serve(shop, generateJwk("ES256"));
-    const owner = await world.tenant().call("POST", "/api/v1/merchants", registration(shop));
-    expect(owner).toMatchObject({ status: 201, body: { verification_status: "verified" } });
-    const late = await squatter.call("POST", `/api/v1/merchants/${(squat.body as { id: string }).id}/verify`);
-    expect(late).toMatchObject({ status: 409, body: { code: "merchant_origin_taken" } });
-  });
-
-  test("G06 a stranger who registers an origin first is named by its catalogue", async () => {
-    const key = generateJwk("ES256");
-    serve(shop, key);
-    const merchant = newId("merchant");
-    const catalogue = makeCatalogue(
-      { merchant, merchant_origin: shop.origin, name: "Shop", livemode: false },
-      [],
-    );
-    const body = Buffer.from(JSON.stringify(catalogue));
-    const headers = {
-      ...signResponse(key, { targetUri: shop.origin + cataloguePath, body, now: world.clock.now() }),
-    };
-    shop.pages.set(cataloguePath, { status: 200, headers, body });
-    const tenant = world.tenant();
-    const made = await tenant.call("POST", "/api/v1/merchants", registration(shop));
-    expect(made).toMatchObject({ status: 201, body: { verification_status: "provisional" } });
-    const verified = await tenant.call(
-      "POST",
-      `/api/v1/merchants/${(made.body as { id: string }).id}/verify`,
-    );
-    expect(verified).toMatchObject({ status: 409, body: { code: "merchant_catalogue_mismatch" } });
-  });
-
   test("a tenant cannot write another's row, and needs its scope", async () => {
-    expect(
-      await world.tenant("directory:read").call("POST", "/api/v1/merchants", registration(shop)),
-    ).toMatchObject({ status: 403 });
+    expect(await register(world.tenant("directory:read"), shop)).toMatchObject({ status: 403 });
     const rows = await world.database
       .open()
       .of(newId("tenant"))
@@ -145,7 +158,8 @@ describe("registering", () => {
   });
 
   test.each([
-    ["keys at another host", { jwks_uri: "https://keys.example/jwks.json" }, 400],
+    ["keys at another host", { jwks_uri: "https://keys.example/.well-known/jwks.json" }, 400],
+    ["keys at no host", { jwks_uri: "/.well-known/jwks.json" }, 400],
     ["a catalogue at another host", { catalogue_uri: "https://keys.example/catalogue" }, 400],
     ["an origin with a path", { origin: "https://shop.example/x" }, 400],
     ["a payout account", { stripe_connect_account_id: "acct_1" }, 400],
@@ -153,15 +167,24 @@ describe("registering", () => {
     ["no rail", { rails: [] }, 400],
     ["V06 a name that is no text", { display_name: "a\u0000b" }, 400],
   ])("%s is refused", async (_, more, status) => {
-    expect(await world.tenant().call("POST", "/api/v1/merchants", registration(shop, more))).toMatchObject({
-      status,
-    });
+    expect(await register(world.tenant(), shop, more)).toMatchObject({ status });
   });
+
+  test.each(["/uploads/jwks.json", "/.well-known/jwks.json?x=1", "/.well-known/../a/jwks.json"])(
+    "G06 keys at %s of the origin are not the origin's",
+    async (path) => {
+      serve(shop, generateJwk("ES256"));
+      expect(await register(world.tenant(), shop, { jwks_uri: shop.origin + path })).toMatchObject({
+        status: 400,
+        body: { code: "invalid_request" },
+      });
+    },
+  );
 
   test("V06 strings of other languages are stored as text", async () => {
     serve(shop, generateJwk("ES256"));
     const display_name = "'); drop table merchants; -- ${7*7} {$gt: 0}";
-    const made = await world.tenant().call("POST", "/api/v1/merchants", registration(shop, { display_name }));
+    const made = await register(world.tenant(), shop, { display_name });
     expect(made).toMatchObject({ status: 201, body: { display_name } });
   });
 });
@@ -192,37 +215,121 @@ describe("the proof of an origin", () => {
   ])("%s has its own code", async (_, page, code) => {
     const tenant = world.tenant();
     if (page !== undefined) shop.pages.set("/.well-known/jwks.json", page);
-    const made = await tenant.call("POST", "/api/v1/merchants", registration(shop));
-    const verified = await tenant.call(
-      "POST",
-      `/api/v1/merchants/${(made.body as { id: string }).id}/verify`,
-    );
-    expect(verified).toMatchObject({ status: 422, body: { code } });
+    expect(await settle(tenant, shop)).toMatchObject({ status: 422, body: { code } });
   });
 
   test("an address that the guard refuses is never fetched", async () => {
     const tenant = world.tenant();
     const origin = "http://169.254.169.254";
-    const made = await tenant.call(
-      "POST",
-      "/api/v1/merchants",
-      registration(shop, { origin, jwks_uri: `${origin}/latest/meta-data` }),
-    );
+    const made = await register(tenant, shop, { origin, jwks_uri: `${origin}/.well-known/jwks.json` });
     expect(made).toMatchObject({ status: 201, body: { verification_status: "provisional" } });
-    const verified = await tenant.call(
-      "POST",
-      `/api/v1/merchants/${(made.body as { id: string }).id}/verify`,
+    expect(await verify(tenant, idIn(made))).toMatchObject({
+      status: 422,
+      body: { code: "merchant_jwks_unreachable" },
+    });
+  });
+
+  test.each<[string, (id: string, client_id: string) => string]>([
+    ["names nobody", () => '{"merchants":[]}'],
+    ["names another merchant", (_, client_id) => merchants({ id: newId("merchant"), client_id })],
+    ["names another client", (id) => merchants({ id, client_id: newId("client") })],
+    [
+      "names both, of two merchants",
+      (id, client_id) => merchants({ id, client_id: "x" }, { id: newId("merchant"), client_id }),
+    ],
+    ["says more than it may", (id, client_id) => merchants({ id, client_id, jwks_uri: "https://a.example" })],
+    ["has a member of its own", (id, client_id) => JSON.stringify({ merchants: [{ id, client_id }], x: 1 })],
+    ["names a member twice", (id, client_id) => `{"merchants":[],${merchants({ id, client_id }).slice(1)}`],
+    ["is a bare list", (id, client_id) => JSON.stringify([{ id, client_id }])],
+    ["is no JSON", () => "<html>"],
+    ["is too long", (id, client_id) => merchants({ id, client_id }) + " ".repeat(16 * 1024)],
+  ])("G06 a document that %s proves nothing", async (_, document) => {
+    serve(shop, generateJwk("ES256"));
+    const tenant = world.tenant();
+    const id = idIn(await register(tenant, shop));
+    shop.pages.set("/.well-known/oid4ac-merchant", { status: 200, body: document(id, tenant.client) });
+    expect(await verify(tenant, id)).toMatchObject({ status: 422, body: { code: "merchant_proof_missing" } });
+    expect(await world.get("/api/v1/merchants")).toMatchObject({ body: { data: [] } });
+  });
+
+  test("G06 a redirect proves nothing", async () => {
+    serve(shop, generateJwk("ES256"));
+    const tenant = world.tenant();
+    const id = idIn(await settle(tenant, shop));
+    name(other, { id, client_id: tenant.client });
+    const location = `${other.origin}/.well-known/oid4ac-merchant`;
+    shop.pages.set("/.well-known/oid4ac-merchant", { status: 302, headers: { location }, body: "" });
+    expect(await verify(tenant, id)).toMatchObject({ status: 422, body: { code: "merchant_proof_missing" } });
+  });
+
+  test("G06 a stranger who registers a shop's origin first is never verified, and the owner is", async () => {
+    serve(shop, generateJwk("ES256"));
+    const squatter = world.tenant();
+    const squat = idIn(await register(squatter, shop));
+    const refused = { status: 422, body: { code: "merchant_proof_missing" } };
+    expect(await verify(squatter, squat)).toMatchObject(refused);
+    expect(await settle(world.tenant(), shop)).toMatchObject({ body: { verification_status: "verified" } });
+    expect(await verify(squatter, squat)).toMatchObject(refused);
+  });
+
+  test("G06 the owner takes its origin back from one who was verified without being named", async () => {
+    serve(shop, generateJwk("ES256"));
+    const squatter = world.tenant();
+    const squat = idIn(await settle(squatter, shop));
+    // As the directory verified before it asked origins to name their merchants.
+    await world.database.asAdmin(`update ${world.database.schema}.merchants set proven_at = null`);
+    const owner = world.tenant();
+    const id = idIn(await register(owner, shop));
+    expect(await verify(owner, id)).toMatchObject({ status: 422 });
+    expect(await world.get(`/api/v1/merchants/${squat}`)).toMatchObject({ status: 200 });
+    name(shop, { id, client_id: owner.client });
+    expect(await verify(owner, id)).toMatchObject({ status: 200, body: { verification_status: "verified" } });
+    expect(await world.get(`/api/v1/merchants/${squat}`)).toMatchObject({ status: 404 });
+    expect(await verify(squatter, squat)).toMatchObject({ status: 422 });
+  });
+
+  test("one that was verified before is proven by the next check, and then keeps its origin", async () => {
+    serve(shop, generateJwk("ES256"));
+    const tenant = world.tenant();
+    const merchant = idIn(await settle(tenant, shop));
+    await world.database.asAdmin(`update ${world.database.schema}.merchants set proven_at = null`);
+    const stranger = world.tenant();
+    const id = idIn(await register(stranger, shop));
+    expect(await verify(tenant, merchant)).toMatchObject({ status: 200 });
+    name(shop, { id, client_id: stranger.client });
+    expect(await verify(stranger, id)).toMatchObject({
+      status: 409,
+      body: { code: "merchant_origin_taken" },
+    });
+    expect(await world.get(`/api/v1/merchants/${merchant}`)).toMatchObject({ status: 200 });
+  });
+
+  test("G06 a catalogue that names somebody else is a mismatch", async () => {
+    const key = generateJwk("ES256");
+    serve(shop, key);
+    const merchant = newId("merchant");
+    const catalogue = makeCatalogue(
+      { merchant, merchant_origin: shop.origin, name: "Shop", livemode: false },
+      [],
     );
-    expect(verified).toMatchObject({ status: 422, body: { code: "merchant_jwks_unreachable" } });
+    const body = Buffer.from(JSON.stringify(catalogue));
+    const headers = {
+      ...signResponse(key, { targetUri: shop.origin + cataloguePath, body, now: world.clock.now() }),
+    };
+    shop.pages.set(cataloguePath, { status: 200, headers, body });
+    expect(await settle(world.tenant(), shop)).toMatchObject({
+      status: 409,
+      body: { code: "merchant_catalogue_mismatch" },
+    });
   });
 
   test("a rotation that keeps an old key is taken over; strangers ask at most every 30 s", async () => {
     const first = generateJwk("ES256");
     const second = generateJwk("ES256");
     serve(shop, first);
-    const made = await world.tenant().call("POST", "/api/v1/merchants", registration(shop));
-    const { id } = made.body as { id: string };
+    const id = idIn(await settle(world.tenant(), shop));
     serve(shop, first, second);
+    world.clock.advance(30_000);
     const reader = world.tenant("directory:read");
     const kids = (body: unknown): string[] =>
       (body as { jwks: { keys: { kid: string }[] } }).jwks.keys.map((key) => key.kid);
@@ -243,25 +350,25 @@ describe("the proof of an origin", () => {
     const [mine, theirs] = [generateJwk("ES256"), generateJwk("ES256")];
     serve(shop, mine);
     const tenant = world.tenant();
-    const made = await tenant.call("POST", "/api/v1/merchants", registration(shop));
-    const { id } = made.body as { id: string };
-    const verify = () => tenant.call("POST", `/api/v1/merchants/${id}/verify`);
+    const id = idIn(await settle(tenant, shop));
     const pinned = async () => (await world.get(`/api/v1/merchants/${id}`)).body;
     serve(shop, theirs);
-    expect(await verify()).toMatchObject({ status: 409, body: { code: "merchant_keys_replaced" } });
+    expect(await verify(tenant, id)).toMatchObject({ status: 409, body: { code: "merchant_keys_replaced" } });
     expect(await pinned()).toMatchObject({ jwks: { keys: [{ kid: mine.kid }] } });
     world.clock.advance(dayMs - 1);
-    expect(await verify()).toMatchObject({ status: 409 });
+    expect(await verify(tenant, id)).toMatchObject({ status: 409 });
     world.clock.advance(1);
-    expect(await verify()).toMatchObject({ status: 200, body: { jwks: { keys: [{ kid: theirs.kid }] } } });
+    expect(await verify(tenant, id)).toMatchObject({
+      status: 200,
+      body: { jwks: { keys: [{ kid: theirs.kid }] } },
+    });
   });
 
   test("an origin that is gone keeps its pinned keys", async () => {
     const key = generateJwk("ES256");
     serve(shop, key);
     const tenant = world.tenant();
-    const made = await tenant.call("POST", "/api/v1/merchants", registration(shop));
-    const { id } = made.body as { id: string };
+    const id = idIn(await settle(tenant, shop));
     shop.pages.clear();
     expect(await tenant.call("POST", `/api/v1/merchants/${id}/verify`)).toMatchObject({ status: 422 });
     expect(await world.get(`/api/v1/merchants/${id}`)).toMatchObject({
@@ -275,20 +382,10 @@ describe("the public list", () => {
   test("is narrowed by each filter", async () => {
     serve(shop, generateJwk("ES256"));
     serve(other, generateJwk("ES256"));
-    await world
-      .tenant()
-      .call(
-        "POST",
-        "/api/v1/merchants",
-        registration(shop, { country: "NL", currencies: ["EUR"], categories: ["books"] }),
-      );
-    await world
-      .tenant()
-      .call(
-        "POST",
-        "/api/v1/merchants",
-        registration(other, { country: "DE", currencies: ["USD"], categories: ["data"], rails: ["x402"] }),
-      );
+    const books = { country: "NL", currencies: ["EUR"], categories: ["books"] };
+    await settle(world.tenant(), shop, books);
+    const data = { country: "DE", currencies: ["USD"], categories: ["data"], rails: ["x402"] };
+    await settle(world.tenant(), other, data);
     const origins = async (query: string): Promise<string[]> => {
       const { body } = await world.get(`/api/v1/merchants?${query}`);
       return (body as { data: { origin: string }[] }).data.map(({ origin }) => origin);
@@ -307,7 +404,7 @@ describe("the public list", () => {
     const many = Array.from(
       { length: 51 },
       (_, index) =>
-        `('${newId("tenant")}', '${newId("merchant")}', 'M', 'https://m${index}.example', 'cli', 'https://m${index}.example/j', '{"keys":[]}', 'NL', '{EUR}', '{}', '{card}', 'verified', now(), now(), now())`,
+        `('${newId("tenant")}', '${newId("merchant")}', 'M', 'https://m${index}.example', 'cli_${index}', 'https://m${index}.example/j', '{"keys":[]}', 'NL', '{EUR}', '{}', '{card}', 'verified', now(), now(), now())`,
     );
     await world.database.asAdmin(
       `insert into ${world.database.schema}.merchants (${columns}) values ${many.join(",")}`,

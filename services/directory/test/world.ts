@@ -43,13 +43,16 @@ export async function startHost(): Promise<Host> {
 
 export type Tenant = {
   readonly id: Id<"tenant">;
+  /** The client that calls. */
+  readonly client: string;
   call(method: "GET" | "POST", path: string, body?: unknown): Promise<PeerAnswer>;
 };
 
 export type World = {
   readonly clock: TestClock;
   readonly database: TestDatabase;
-  tenant(scope?: Scope): Tenant;
+  /** A caller of a tenant: of its own, or another client of the one given. */
+  tenant(scope?: Scope, id?: Id<"tenant">): Tenant;
   get(path: string): Promise<{ status: number; body: unknown }>;
   close(): Promise<void>;
 };
@@ -91,11 +94,12 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
   return {
     clock,
     database,
-    tenant: (scope = "directory:write") => {
-      const id = newId("tenant");
-      const peer = tenantPeer({ id, issuer: issuer.origin, issuerKey, outbound, clock });
+    tenant: (scope = "directory:write", id = newId("tenant")) => {
+      const client = newId("client");
+      const peer = tenantPeer({ id, clientId: client, issuer: issuer.origin, issuerKey, outbound, clock });
       return {
         id,
+        client,
         call: (method, target, body) =>
           peer.call({ origin, method, path: target, scope, ...(body === undefined ? {} : { body }) }),
       };
@@ -116,13 +120,13 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
 
 function tenantPeer(about: {
   id: Id<"tenant">;
+  clientId: string;
   issuer: string;
   issuerKey: ReturnType<typeof generateJwk>;
   outbound: Outbound;
   clock: TestClock;
 }): Peer {
-  const { id, issuer, issuerKey, outbound, clock } = about;
-  const clientId = newId("client");
+  const { id, clientId, issuer, issuerKey, outbound, clock } = about;
   return createPeer({
     issuer,
     clientId,

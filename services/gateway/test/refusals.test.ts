@@ -15,6 +15,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { tables } from "../src/index.ts";
 import {
   type Answer,
+  clientId,
   createAgent,
   entryOf,
   merchantId,
@@ -324,6 +325,16 @@ describe("the merchant's own documents", () => {
     expect(JSON.parse(answer.body.toString())).toEqual({
       keys: [{ ...publicJwkOf(world.offerKey), alg: "ES256", use: "sig" }],
     });
+  });
+
+  test("G06 the origin names its own merchant and client, and no other host does", async () => {
+    const answer = await world.ask("/.well-known/oid4ac-merchant");
+    expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/json"]);
+    expect(JSON.parse(answer.body.toString())).toEqual({
+      merchants: [{ id: merchantId, client_id: clientId }],
+    });
+    const elsewhere = await world.ask("/.well-known/oid4ac-merchant", { headers: { host: "evil.test" } });
+    expect(elsewhere.status).toBe(421);
   });
 
   test("its catalogue verifies with them", async () => {

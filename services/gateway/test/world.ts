@@ -66,6 +66,7 @@ export async function startUpstream(): Promise<Upstream> {
 
 export const origin = "http://shop.test";
 export const merchantId = newId("merchant");
+export const clientId = newId("client");
 
 export type World = {
   readonly clock: TestClock;
@@ -136,7 +137,7 @@ export async function startWorld(options: { readonly realTime?: true } = {}): Pr
       sku: "report-1",
       serve_by_s: change.serveByS ?? 30,
     });
-    const merchants = [{ id: merchantId, tenant, origin, client_id: newId("client"), keys }];
+    const merchants = [{ id: merchantId, tenant, origin, client_id: clientId, keys }];
     const routes = [
       route("report", "GET", "/demo/report"),
       route("sibling", "GET", "/demo/other"),

@@ -20,7 +20,21 @@ export const PublicJwkBody = z
 export const JwksBody = z.object({ keys: z.array(PublicJwkBody).max(32) });
 export type JwksBody = z.infer<typeof JwksBody>;
 
-/** POST /api/v1/merchants. */
+/** Where a merchant's keys stand on its origin. */
+export const merchantJwksPath = "/.well-known/jwks.json";
+
+/** Where an origin says which merchants of the directory may speak for it. */
+export const merchantProofPath = "/.well-known/oid4ac-merchant";
+
+export const MerchantProof = z.strictObject({
+  merchants: z
+    .array(z.strictObject({ id: idOf("merchant"), client_id: z.string().min(1).max(255) }))
+    .min(1)
+    .max(32),
+});
+export type MerchantProof = z.infer<typeof MerchantProof>;
+
+/** POST /api/v1/merchants. `client_id` is the calling client; `jwks_uri` is `merchantJwksPath` at the origin. */
 export const RegisterMerchant = z.strictObject({
   display_name: text(120),
   origin: Origin,

@@ -26,11 +26,15 @@ const registerRoute = (deps: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/merchants",
-    summary:
-      "Registers a merchant of the caller's organization; verified at once if its origin serves its keys.",
+    summary: "Registers the calling client as a merchant, provisional until its origin has named it.",
     needs: { scope: "directory:write" },
     body: RegisterMerchant,
-    answers: { 201: MerchantBody, 400: "invalid_request", 409: "merchant_origin_taken" },
+    answers: {
+      201: MerchantBody,
+      400: "invalid_request",
+      403: "client_not_allowed",
+      409: ["merchant_client_taken", "merchant_origin_taken"],
+    },
     limit: { count: 60, windowMs: minuteMs },
     handle: async (call, { body }) => {
       const { catalogue_uri: catalogueUri, ...given } = body;
@@ -53,14 +57,14 @@ const verifyRoute = (deps: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/merchants/:id/verify",
-    summary: "Fetches the merchant's keys again and verifies its origin.",
+    summary: "Verifies that the origin names this merchant, and takes over the keys that it serves.",
     needs: { scope: ["directory:write", "directory:read"] },
     params: byId,
     answers: {
       200: MerchantBody,
       404: "not_found",
       409: ["merchant_catalogue_mismatch", "merchant_keys_replaced", "merchant_origin_taken"],
-      422: ["merchant_jwks_invalid", "merchant_jwks_unreachable"],
+      422: ["merchant_jwks_invalid", "merchant_jwks_unreachable", "merchant_proof_missing"],
     },
     limit: { count: 60, windowMs: minuteMs },
     handle: async (call, { params }) => ({

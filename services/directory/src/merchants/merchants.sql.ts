@@ -18,6 +18,7 @@ type Row = {
   readonly categories: string[];
   readonly rails: Merchant["rails"];
   readonly verified_at: Instant | null;
+  readonly proven_at: Instant | null;
   readonly checked_at: Instant | null;
   readonly updated_at: Instant;
 };
@@ -45,7 +46,8 @@ export async function insertMerchant(tx: TenantTx, merchant: Merchant): Promise<
       ${merchant.jwksUri}, ${JSON.stringify(merchant.jwks)}::jsonb, ${merchant.catalogueUri ?? null}, ${merchant.country},
       ${merchant.currencies}::text[], ${merchant.categories}::text[], ${merchant.rails}::text[], 'provisional',
       ${at}::timestamptz, ${at}::timestamptz
-    where not exists (select 1 from merchants where origin = ${merchant.origin} and verification_status = 'verified')
+    where not exists (select 1 from merchants where origin = ${merchant.origin} and verification_status = 'verified'
+      and proven_at is not null)
     on conflict do nothing`);
   return written.count === 1;
 }
@@ -63,12 +65,19 @@ export async function findOwnMerchantAt(tx: TenantTx, origin: string): Promise<M
   return row === undefined ? undefined : merchantOf(row);
 }
 
-/** True when another merchant has been verified at this origin. */
-export async function isOriginTaken(tx: TenantTx, merchant: Merchant): Promise<boolean> {
-  const row = await tx.one<{ taken: boolean }>(sql`
-    select exists (select 1 from merchants where origin = ${merchant.origin} and id <> ${merchant.id}
-      and verification_status = 'verified') as taken`);
-  return row.taken;
+export async function findOwnMerchantOf(tx: TenantTx, clientId: string): Promise<Merchant | undefined> {
+  const row = await tx.maybe<Row>(
+    sql`select * from merchants where tenant_id = ${tx.tenant} and client_id = ${clientId}`,
+  );
+  return row === undefined ? undefined : merchantOf(row);
+}
+
+/** The other merchant that has been verified at this origin. */
+export async function findHolder(tx: Sql, merchant: Merchant): Promise<Merchant | undefined> {
+  const row = await tx.maybe<Row>(sql`
+    select * from merchants where origin = ${merchant.origin} and id <> ${merchant.id}
+      and verification_status = 'verified'`);
+  return row === undefined ? undefined : merchantOf(row);
 }
 
 /** Marks that the keys are being fetched; false when that was less than the cooldown ago. */
@@ -96,6 +105,7 @@ export async function saveKeys(tx: TenantTx, merchant: Merchant): Promise<void> 
       jwks_pending_since = ${pending === undefined ? null : sqlTime(pending.since)}::timestamptz,
       verification_status = ${merchant.verifiedAt === undefined ? "provisional" : "verified"},
       verified_at = ${merchant.verifiedAt === undefined ? null : sqlTime(merchant.verifiedAt)}::timestamptz,
+      proven_at = ${merchant.provenAt === undefined ? null : sqlTime(merchant.provenAt)}::timestamptz,
       updated_at = ${sqlTime(merchant.updatedAt)}::timestamptz
     where id = ${merchant.id}`);
 }
@@ -136,6 +146,7 @@ const merchantOf = (row: Row): Merchant => ({
   categories: row.categories,
   rails: row.rails,
   ...(row.verified_at === null ? {} : { verifiedAt: row.verified_at }),
+  ...(row.proven_at === null ? {} : { provenAt: row.proven_at }),
   ...(row.checked_at === null ? {} : { checkedAt: row.checked_at }),
   updatedAt: row.updated_at,
 });

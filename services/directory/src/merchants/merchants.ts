@@ -3,11 +3,15 @@ import type { Caller } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type EventType, newEvent, Problem } from "@remit/protocol";
+import { merchantJwksPath } from "@remit/protocol/contracts";
 import { decideKeys, type Jwks, type PendingKeys } from "./keys.ts";
 import * as rows from "./merchants.sql.ts";
 import { fetchProof } from "./verification.ts";
 
-/** Somebody who sells at an origin. `verifiedAt` is set once the origin has proven its keys. */
+/**
+ * Somebody who sells at an origin. `verifiedAt` is set once the origin has proven its keys; `provenAt` once it has named
+ * this merchant, which those verified before that was asked for still lack.
+ */
 export type Merchant = {
   readonly tenant: Id<"tenant">;
   readonly id: Id<"merchant">;
@@ -23,6 +27,7 @@ export type Merchant = {
   readonly categories: readonly string[];
   readonly rails: readonly ("card" | "x402" | "test")[];
   readonly verifiedAt?: Instant;
+  readonly provenAt?: Instant;
   readonly checkedAt?: Instant;
   readonly updatedAt: Instant;
 };
@@ -45,8 +50,10 @@ export type Deps = { readonly db: Database; readonly outbound: Outbound; readonl
 /** How often strangers may make us fetch a merchant's keys. */
 const cooldownMs = 30 * secondMs;
 
-/** Writes the merchant as provisional and tries to verify it at once; when that fails it stays provisional. */
+/** Writes the merchant as provisional: its origin can name it only once it has an id. One client is one merchant. */
 export async function registerMerchant(deps: Deps, caller: Caller, given: NewMerchant): Promise<Merchant> {
+  if (given.clientId !== caller.client)
+    throw new Problem("client_not_allowed", { detail: "client_id must be the client that calls." });
   checkAddresses(given);
   const { tenant } = caller;
   const merchant: Merchant = {
@@ -58,18 +65,18 @@ export async function registerMerchant(deps: Deps, caller: Caller, given: NewMer
   };
   await deps.db.of(tenant).transaction(async (tx) => {
     await rows.lockOrigin(tx, merchant.origin);
-    if (!(await rows.insertMerchant(tx, merchant))) throw await originTaken(tx, merchant.origin);
+    if (!(await rows.insertMerchant(tx, merchant))) throw await notRegistered(tx, merchant);
     await record(tx, "merchant.registered", { merchant, caller });
   });
-  return await proveOrigin(deps, caller, merchant).catch((error: unknown) => {
-    if (error instanceof Problem && error.status < 500) return merchant;
-    throw error;
-  });
+  return merchant;
 }
 
-async function originTaken(tx: TenantTx, origin: string): Promise<Problem> {
-  const own = await rows.findOwnMerchantAt(tx, origin);
-  return new Problem("merchant_origin_taken", own === undefined ? {} : { extra: { merchant_id: own.id } });
+async function notRegistered(tx: TenantTx, { origin, clientId }: Merchant): Promise<Problem> {
+  const here = await rows.findOwnMerchantAt(tx, origin);
+  if (here !== undefined) return new Problem("merchant_origin_taken", { extra: { merchant_id: here.id } });
+  const same = await rows.findOwnMerchantOf(tx, clientId);
+  if (same !== undefined) return new Problem("merchant_client_taken", { extra: { merchant_id: same.id } });
+  return new Problem("merchant_origin_taken");
 }
 
 /**
@@ -88,17 +95,36 @@ export async function verifyMerchant(deps: Deps, caller: Caller, id: Id<"merchan
 /** The proof is fetched with no transaction open; what it changes is decided on the row as it is then. */
 async function proveOrigin(deps: Deps, caller: Caller, known: Merchant): Promise<Merchant> {
   const served = await fetchProof(deps.outbound, known, deps.clock.now());
+  await displace(deps, caller, known);
   const outcome = await deps.db.of(known.tenant).transaction(async (tx) => {
     await rows.lockOrigin(tx, known.origin);
     const merchant = await rows.lockMerchant(tx, known.id);
-    if (await rows.isOriginTaken(tx, merchant)) throw new Problem("merchant_origin_taken");
-    const next = withKeys(merchant, served, deps.clock.now());
+    if ((await rows.findHolder(tx, merchant)) !== undefined) throw new Problem("merchant_origin_taken");
+    const now = deps.clock.now();
+    const proven = merchant.provenAt === undefined ? { ...merchant, provenAt: now } : merchant;
+    const next = withKeys(proven, served, now);
     if (next.merchant !== merchant) await rows.saveKeys(tx, next.merchant);
     if (next.event !== undefined) await record(tx, next.event, { merchant: next.merchant, caller });
     return next;
   });
   if (outcome.merchant.pending !== undefined) throw keysReplaced(outcome.merchant.pending);
   return outcome.merchant;
+}
+
+/**
+ * G06: an origin has named `owner`; whoever was verified there without ever being named gives way. One that was named
+ * keeps the origin, since keys and merchants are not replaced behind anybody's back (G07).
+ */
+async function displace(deps: Deps, caller: Caller, owner: Merchant): Promise<void> {
+  const holder = await deps.db.global.transaction((tx) => rows.findHolder(tx, owner));
+  if (holder === undefined || holder.provenAt !== undefined) return;
+  await deps.db.of(holder.tenant).transaction(async (tx) => {
+    const { verifiedAt, provenAt, pending: _, ...rest } = await rows.lockMerchant(tx, holder.id);
+    if (verifiedAt === undefined || provenAt !== undefined) return;
+    const merchant: Merchant = { ...rest, jwks: { keys: [] }, updatedAt: deps.clock.now() };
+    await rows.saveKeys(tx, merchant);
+    await record(tx, "merchant.updated", { merchant, caller });
+  });
 }
 
 /** The merchant once these keys were served at its origin, and what has happened to it by that. */
@@ -131,11 +157,12 @@ export function withKeys(
 const keysReplaced = ({ since }: PendingKeys): Problem =>
   new Problem("merchant_keys_replaced", { private: { since }, extra: { pending: true } });
 
-/** The keys prove the origin only if the origin itself serves them. */
+/** Keys at any other path of the origin may be those of somebody who was only allowed to upload a file there. */
 function checkAddresses({ origin, jwksUri, catalogueUri }: NewMerchant): void {
-  for (const [name, url] of Object.entries({ jwks_uri: jwksUri, catalogue_uri: catalogueUri ?? origin }))
-    if (new URL(url).origin !== origin)
-      throw new Problem("invalid_request", { detail: `${name} must be at the merchant's origin.` });
+  if (jwksUri !== origin + merchantJwksPath)
+    throw new Problem("invalid_request", { detail: `jwks_uri must be ${merchantJwksPath} at the origin.` });
+  if (new URL(catalogueUri ?? origin).origin !== origin)
+    throw new Problem("invalid_request", { detail: "catalogue_uri must be at the merchant's origin." });
 }
 
 function record(

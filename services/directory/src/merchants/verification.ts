@@ -1,26 +1,29 @@
 import { type Id, type Instant, secondMs } from "@remit/kernel";
 import type { Outbound, OutboundAnswer } from "@remit/platform/outbound";
 import { cataloguePath, type HeaderPair, isJsonObject, Problem, readJson } from "@remit/protocol";
+import { MerchantProof, merchantJwksPath, merchantProofPath } from "@remit/protocol/contracts";
 import { verifyCatalogue } from "@remit/protocol/node";
 import { type Jwks, readMerchantKeys } from "./keys.ts";
 
 export type ProofOfOrigin = {
   readonly id: Id<"merchant">;
   readonly origin: string;
-  readonly jwksUri: string;
+  readonly clientId: string;
 };
 
 const timeoutMs = 3 * secondMs;
 const jwksBytesMax = 256 * 1024;
+const proofBytesMax = 16 * 1024;
 const catalogueBytesMax = 4 * 1024 * 1024;
 
 /**
- * Fetches what the merchant's origin says of itself through the SSRF guard: keys, which must be there, and a catalogue,
- * which must not name somebody else. Each failure has its own code.
+ * Fetches what the merchant's origin says of itself through the SSRF guard: keys, which must be there, a document that
+ * must name this merchant, and a catalogue, which must not name somebody else. Each failure has its own code.
  */
 export async function fetchProof(outbound: Outbound, merchant: ProofOfOrigin, now: Instant): Promise<Jwks> {
-  const answer = await fetchKeys(outbound, merchant.jwksUri);
+  const answer = await fetchKeys(outbound, merchant.origin + merchantJwksPath);
   const jwks = readMerchantKeys(answer.body);
+  await checkNamed(outbound, merchant);
   await checkCatalogue(outbound, { merchant, jwks, now });
   return jwks;
 }
@@ -35,6 +38,36 @@ async function fetchKeys(outbound: Outbound, url: string): Promise<OutboundAnswe
   if (answer.status !== 200)
     throw new Problem("merchant_jwks_unreachable", { detail: `jwks_uri answers ${answer.status}.` });
   return answer;
+}
+
+/**
+ * G06: that keys are served proves nothing about who registered. Only the origin itself can say which merchant, by which
+ * client, may speak for it.
+ */
+async function checkNamed(outbound: Outbound, { id, origin, clientId }: ProofOfOrigin): Promise<void> {
+  const answer = await outbound
+    .request({
+      url: origin + merchantProofPath,
+      timeoutMs,
+      bodyBytesMax: proofBytesMax,
+      headers: { accept: "application/json" },
+    })
+    .catch((cause: unknown) => {
+      throw new Problem("merchant_proof_missing", {
+        cause,
+        detail: `${merchantProofPath} cannot be fetched.`,
+      });
+    });
+  if (answer.status !== 200)
+    throw new Problem("merchant_proof_missing", { detail: `${merchantProofPath} answers ${answer.status}.` });
+  const read = readJson(answer.body, proofBytesMax);
+  const proof = MerchantProof.safeParse("value" in read ? read.value : undefined);
+  if (!proof.success)
+    throw new Problem("merchant_proof_missing", { detail: `${merchantProofPath} is not as it must be.` });
+  if (!proof.data.merchants.some((named) => named.id === id && named.client_id === clientId))
+    throw new Problem("merchant_proof_missing", {
+      detail: `${merchantProofPath} does not name this merchant.`,
+    });
 }
 
 /**

@@ -1,11 +1,11 @@
 import { after, type Instant, minuteMs } from "@remit/kernel";
 import { cataloguePath, makeCatalogue, publicJwkOf } from "@remit/protocol";
+import { type MerchantProof, merchantJwksPath, merchantProofPath } from "@remit/protocol/contracts";
 import { sha256b64url, signResponse } from "@remit/protocol/node";
 import type { Shop } from "../offers/index.ts";
 import { listedOffer } from "../paywall/index.ts";
 
-export const jwksPath = "/.well-known/jwks.json";
-export { cataloguePath };
+export { cataloguePath, merchantJwksPath, merchantProofPath };
 
 /** A document at the merchant's origin, byte for byte as it is signed. */
 export type Document = { readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array };
@@ -20,6 +20,15 @@ export function merchantJwks({ merchant }: Shop): Document {
   const alg = kty === "EC" ? "ES256" : "EdDSA";
   const body = Buffer.from(JSON.stringify({ keys: [{ kty, crv, kid, ...rest, alg, use: "sig" }] }));
   return { headers: { "Content-Type": "application/json", "Cache-Control": "public, max-age=60" }, body };
+}
+
+/** Which merchant, by which client, may speak for this origin: what the directory verifies it by. */
+export function merchantProof({ merchant }: Shop): Document {
+  const proof: MerchantProof = { merchants: [{ id: merchant.id, client_id: merchant.clientId }] };
+  return {
+    headers: { "Content-Type": "application/json", "Cache-Control": "no-cache" },
+    body: Buffer.from(JSON.stringify(proof)),
+  };
 }
 
 /** All that the merchant sells here, signed as a response (RFC 9421). One signature serves a minute. */

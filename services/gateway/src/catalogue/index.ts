@@ -1,1 +1,9 @@
-export { catalogueOf, cataloguePath, type Document, jwksPath, merchantJwks } from "./catalogue.ts";
+export {
+  catalogueOf,
+  cataloguePath,
+  type Document,
+  merchantJwks,
+  merchantJwksPath,
+  merchantProof,
+  merchantProofPath,
+} from "./catalogue.ts";

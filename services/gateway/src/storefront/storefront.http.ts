@@ -2,7 +2,15 @@ import type { ServerResponse } from "node:http";
 import type { Clock } from "@remit/kernel";
 import type { Mount, PageCall } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
-import { catalogueOf, cataloguePath, type Document, jwksPath, merchantJwks } from "../catalogue/index.ts";
+import {
+  catalogueOf,
+  cataloguePath,
+  type Document,
+  merchantJwks,
+  merchantJwksPath,
+  merchantProof,
+  merchantProofPath,
+} from "../catalogue/index.ts";
 import { readCredential } from "../credentials/index.ts";
 import { type OfferBook, type Shop, shopAt, targetOf } from "../offers/index.ts";
 import {
@@ -44,7 +52,8 @@ function documentAt(
   { method, path }: { readonly method: string | undefined; readonly path: string },
 ): Document | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
-  if (path === jwksPath) return merchantJwks(shop);
+  if (path === merchantJwksPath) return merchantJwks(shop);
+  if (path === merchantProofPath) return merchantProof(shop);
   if (path !== cataloguePath) return undefined;
   return catalogueOf(shop, { now: deps.clock.now(), livemode: deps.terms.livemode });
 }
