@@ -369,6 +369,26 @@ describe("lost answers", () => {
     expect(entries).toEqual([{ kind: "capture" }, { kind: "booking" }]);
   });
 
+  test("R07 a refund that Stripe books later empties the clearing account when it has", async () => {
+    const { of, id } = await held();
+    await stage.step("capture", id, of);
+    await stage.sandbox.fail("refunds.create", { action: "late_booking" });
+    const part = await stage.step("refund", id, of, { amount_minor: 400 });
+    expect(part.body).toMatchObject({ status: "captured", refunded_minor: 400 });
+    await eventually(async () => {
+      const entries = await stage.database.asAdmin(
+        "select kind from ledger_entries where charge_id = $1 order by id",
+        [of.charge],
+      );
+      expect(entries).toEqual(["capture", "booking", "refund", "booking"].map((kind) => ({ kind })));
+    });
+    const clearing = await stage.database.asAdmin(
+      "select balance::text from ledger_accounts where id = 'card_clearing:USD'",
+    );
+    expect(clearing).toEqual([{ balance: "0" }]);
+    expect(await stage.books()).toMatchObject({ balanced: true });
+  });
+
   test("a hold that runs out at Stripe is noticed by its signed webhook", async () => {
     const { of, id } = await held();
     const [intent] = await intentsOf(of);

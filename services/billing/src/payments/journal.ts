@@ -1,4 +1,4 @@
-import { after, type Clock, type Instant, invariant, minuteMs, secondMs } from "@remit/kernel";
+import { after, type Clock, type Id, type Instant, invariant, minuteMs, secondMs } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
@@ -19,7 +19,7 @@ export type SettlingDeps = {
 /** The queue in which every open payment waits for the end of its lease. */
 export const settleQueue = "payments.settle";
 
-/** The queue of captured payments whose money Stripe has not booked on our balance yet. */
+/** The queue of captures and refunds whose money Stripe has not booked on our balance yet. */
 export const bookQueue = "payments.book";
 
 /** A payment as it stands now, and whether it is still ours to go on with. */
@@ -68,6 +68,19 @@ const patienceMs = (payment: Payment, now: Instant): number =>
 /** Has a job come back to an open payment when its lease has ended: if we die, that is how it goes on. */
 export const comeBack = (tx: TenantTx, { id, tenant, leasedUntil }: OpenPayment): Promise<void> =>
   enqueue(tx, { queue: settleQueue, key: id, payload: { tenant, payment: id }, runAt: leasedUntil });
+
+/** Comes back for a booking that Stripe makes later. Until then the clearing account shows what it owes us, or we it. */
+export const bookLater = (
+  tx: TenantTx,
+  { tenant, id }: Payment,
+  { now, refund }: { now: Instant; refund?: Id<"refund"> },
+): Promise<void> =>
+  enqueue(tx, {
+    queue: bookQueue,
+    key: refund ?? id,
+    payload: { tenant, payment: id, ...(refund === undefined ? {} : { refund }) },
+    runAt: after(now, secondMs),
+  });
 
 export async function reread(tx: TenantTx, { id }: Payment): Promise<Payment> {
   const found = await rows.paymentById(tx, id);

@@ -10,6 +10,7 @@ import { bookOne, findBehind, lookAfter } from "./payments.ts";
 
 const hintQueue = "payments.hint";
 const Due = z.strictObject({ tenant: idOf("tenant"), payment: idOf("payment") });
+const DueBooking = Due.extend({ refund: idOf("refund").optional() });
 
 // A payment that is open must never be forgotten: its job does not become a dead letter, it is only tried more slowly.
 const attemptsMax = 1_000_000;
@@ -30,7 +31,9 @@ export const paymentJobs = (jobs: Jobs, deps: SettlingDeps): Jobs =>
       attemptsMax,
       backoff,
       handle: async ({ payload }) =>
-        (await bookOne(deps, Due.parse(payload))) ? undefined : { runAt: after(deps.clock.now(), minuteMs) },
+        (await bookOne(deps, DueBooking.parse(payload)))
+          ? undefined
+          : { runAt: after(deps.clock.now(), minuteMs) },
     })
     .on(hintQueue, {
       handle: async ({ payload }) => {

@@ -7,6 +7,7 @@ import type { InstructionDeps, Order } from "./instructions.ts";
 import { comeBack, record, reread, type SettlingDeps } from "./journal.ts";
 import { isOpen, type Payment, type Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
+import { bookMadeRefund } from "./refunds.ts";
 import { book, observe, settle } from "./settling.ts";
 
 export type PaymentDeps = SettlingDeps & {
@@ -255,13 +256,14 @@ export async function lookAfter(
   return isOpen(found) ? resume(deps, found) : observe(deps, found);
 }
 
-/** Books a captured payment of which Stripe had told no booking; false as long as there is none. */
+/** Books a capture or a refund of which Stripe had told no booking; false as long as there is none. */
 export async function bookOne(
   deps: SettlingDeps,
-  of: { tenant: Id<"tenant">; payment: Id<"payment"> },
+  of: { tenant: Id<"tenant">; payment: Id<"payment">; refund?: Id<"refund"> | undefined },
 ): Promise<boolean> {
   const found = await deps.db.of(of.tenant).transaction((tx) => rows.paymentById(tx, of.payment));
-  return found === undefined || book(deps, found);
+  if (found === undefined) return true;
+  return of.refund === undefined ? book(deps, found) : bookMadeRefund(deps, found, of.refund);
 }
 
 /** The payment behind a provider's reference; undefined when it is none of ours. */

@@ -1,11 +1,11 @@
-import { type Instant, invariant, money } from "@remit/kernel";
+import { type Id, type Instant, invariant, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
 import type { EventPayload } from "@remit/protocol";
 import type { Booking } from "@remit/rails";
 import { bookingEntry, post, refundEntry } from "../ledger/index.ts";
 import { decideRefund, type RefundDecision } from "./decisions.ts";
-import { eventOf, type Next, putOff, reread, type SettlingDeps, stillOurs } from "./journal.ts";
+import { bookLater, eventOf, type Next, putOff, reread, type SettlingDeps, stillOurs } from "./journal.ts";
 import type { OpenPayment, Payment, Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 
@@ -79,8 +79,30 @@ async function bookRefund(
   const payload = { charge, refund: refund.id, amount_minor: amount, currency: refund.amount.asset.code };
   await tx.record(eventOf("payment.refunded", payment, { now, payload }));
   await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge, refund: refund.id } }));
+  if (booking === undefined) await bookLater(tx, payment, { now, refund: refund.id });
   await post(tx, [
     refundEntry({ ...paid, refund: refund.id, refunded: refund.amount }),
     ...(booking === undefined ? [] : [bookingEntry(paid, booking, "out_of")]),
   ]);
+}
+
+/** Posts what Stripe has booked of a refund that it made; false as long as it has not. */
+export async function bookMadeRefund(
+  deps: SettlingDeps,
+  payment: Payment,
+  id: Id<"refund">,
+): Promise<boolean> {
+  const tenant = deps.db.of(payment.tenant);
+  const refund = await tenant.transaction((tx) => rows.refundById(tx, payment, id));
+  invariant(typeof refund?.reference === "string", "a refund that was made has a reference");
+  const standing = await deps.engine.readRefund(refund.reference);
+  if (standing.kind === "refused")
+    deps.log.error(
+      { payment: payment.id, refund: id },
+      "a refund in the books has failed: somebody must look",
+    );
+  if (standing.kind !== "refunded" || standing.booking === undefined) return false;
+  const entry = bookingEntry({ charge: payment.charge, at: deps.clock.now() }, standing.booking, "out_of");
+  await tenant.transaction((tx) => post(tx, [entry]));
+  return true;
 }

@@ -1,12 +1,11 @@
-import { after, type Instant, invariant, secondMs } from "@remit/kernel";
+import { after, type Instant, invariant } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
-import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Standing } from "@remit/rails";
 import { bookingEntry, captureEntry, feeOf, feeScheduleOf, post } from "../ledger/index.ts";
 import { type Decision, decide } from "./decisions.ts";
 import {
-  bookQueue,
+  bookLater,
   comeBack,
   eventOf,
   type Next,
@@ -112,10 +111,6 @@ const become = (deps: SettlingDeps, payment: Payment, to: Becoming): Promise<Nex
     return { payment: next, goOn: true };
   });
 
-/** Until then the clearing account shows what Stripe owes us. */
-const bookLater = (tx: TenantTx, { tenant, id }: Payment, now: Instant): Promise<void> =>
-  enqueue(tx, { queue: bookQueue, key: id, payload: { tenant, payment: id }, runAt: after(now, secondMs) });
-
 type ToCaptured = Extract<Becoming, { state: "captured" }>;
 
 async function postCapture(
@@ -128,7 +123,7 @@ async function postCapture(
   const schedule = await feeScheduleOf(tx, { rail, merchant, asset: captured.asset, at: now });
   const paid = { charge, owner: { tenant: payee, merchant }, at: now };
   await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge } }));
-  if (booking === undefined) await bookLater(tx, payment, now);
+  if (booking === undefined) await bookLater(tx, payment, { now });
   await post(tx, [
     captureEntry({ ...paid, payment: payment.id, captured, fee: feeOf(captured, schedule) }),
     ...(booking === undefined ? [] : [bookingEntry(paid, booking, "into")]),
