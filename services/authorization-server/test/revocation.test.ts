@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callApi } from "./api.ts";
-import { callAsAdmin, newClient, type OAuthClient, read } from "./client.ts";
-import { exchange, obtainCode } from "./consent.ts";
+import { Browser } from "./browser.ts";
+import { callAsAdmin, challengeOf, newClient, OAuthClient, read } from "./client.ts";
+import {
+  approve,
+  authorizeUrl,
+  exchange,
+  newAsking,
+  obtainCode,
+  openConsent,
+  pushedForm,
+} from "./consent.ts";
 import { type Running, startServer } from "./running.ts";
 
 let running: Running;
@@ -61,6 +70,89 @@ describe("A11 what was taken back is refused at once, from the database", () => 
     expect((await other.post("/oauth/revoke", { token })).status).toBe(200);
     expect((await other.post("/oauth/revoke", { token: "nonsense" })).status).toBe(200);
     expect(await statusWith(agent, token)).toBe(200);
+  });
+});
+
+describe("A11 a principal who takes a mandate back leaves its agent no token", () => {
+  const grantedTo = async (agent: OAuthClient) => {
+    const { body } = await exchange(agent, await obtainCode(running, agent, { resource: running.issuer }));
+    return {
+      mandate: String(body["mandate_id"]),
+      token: String(body["access_token"]),
+      refresh_token: String(body["refresh_token"]),
+    };
+  };
+  const refreshed = async (agent: OAuthClient, refresh_token: string) =>
+    (await agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token })).body;
+  /** The wallet's token for its principal, by the way that every person goes. */
+  const changeMandate = async (id: string, change: "revoke" | "suspend" | "resume"): Promise<void> => {
+    const wallet = new OAuthClient(running, "wallet", running.wallet);
+    const { authorization_details: _, ...form } = pushedForm(newAsking());
+    const asking = newAsking();
+    const pushed = await wallet.post("/oauth/par", {
+      ...form,
+      scope: "openid wallet:write",
+      resource: running.issuer,
+      code_challenge: challengeOf(asking.verifier),
+    });
+    const browser = new Browser();
+    const page = await openConsent(browser, authorizeUrl(running, wallet.id, pushed.body["request_uri"]));
+    const answer = await approve(browser, page);
+    const code = answer.searchParams.get("code") ?? "";
+    const { body } = await exchange(wallet, { asking, code, answer });
+    const path = `/api/v1/mandates/${id}/${change}`;
+    const call = {
+      token: String(body["access_token"]),
+      key: wallet.keys.dpop,
+      method: "POST",
+      path,
+    } as const;
+    expect(await callApi(running, call)).toMatchObject({ status: 200 });
+  };
+
+  test("A11 its refresh and access tokens end with the mandate, and no other grant's do", async () => {
+    const agent = await newClient(running, "agent");
+    const [ended, kept] = [await grantedTo(agent), await grantedTo(agent)];
+    expect(await statusWith(agent, ended.token)).toBe(200);
+    await changeMandate(ended.mandate, "revoke");
+    expect((await refreshed(agent, ended.refresh_token))["error"]).toBe("invalid_grant");
+    expect(await statusWith(agent, ended.token)).toBe(401);
+    expect((await refreshed(agent, kept.refresh_token))["access_token"]).toBeDefined();
+    expect(await statusWith(agent, kept.token)).toBe(200);
+    const events = await running.database.asAdmin<{ event: string; subject: string }>(
+      `select event, subject from audit_rows join oauth_grants on grant_digest = subject where mandate_id = $1`,
+      [ended.mandate],
+    );
+    expect(events).toMatchObject([{ event: "token.revoked" }]);
+  });
+
+  test("A11 a code that was not redeemed yet ends with it too", async () => {
+    const agent = await newClient(running, "agent");
+    const consented = await obtainCode(running, agent);
+    const [given] = await running.database.asAdmin<{ id: string }>(
+      "select id from mandates where agent_id = $1",
+      [agent.id],
+    );
+    await changeMandate(given?.id ?? "", "revoke");
+    expect((await exchange(agent, consented)).body["error"]).toBe("invalid_grant");
+  });
+
+  test("A11 a suspension keeps the grant, since it may be resumed", async () => {
+    const agent = await newClient(running, "agent");
+    const { mandate, token, refresh_token } = await grantedTo(agent);
+    await changeMandate(mandate, "suspend");
+    expect(await statusWith(agent, token)).toBe(200);
+    expect((await refreshed(agent, refresh_token))["access_token"]).toBeDefined();
+  });
+
+  test("A11 an agent that gives its mandate up has no use for its tokens either", async () => {
+    const agent = await newClient(running, "agent");
+    const { mandate, token, refresh_token } = await grantedTo(agent);
+    const path = `/api/v1/mandates/${mandate}/revoke`;
+    const given = await callApi(running, { token, key: agent.keys.dpop, method: "POST", path });
+    expect(given).toMatchObject({ status: 200, body: { status: "revoked" } });
+    expect((await refreshed(agent, refresh_token))["error"]).toBe("invalid_grant");
+    expect(await statusWith(agent, token)).toBe(401);
   });
 });
 

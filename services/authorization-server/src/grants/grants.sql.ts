@@ -41,3 +41,12 @@ export async function markRevoked(
     where grant_digest = ${digest} and revoked_at is null`);
   return count === 1;
 }
+
+/** Marks the grants that gave a mandate as revoked; the digests of those that were not. */
+export async function revokeGrantsOf(tx: TenantTx, mandate: Id<"mandate">, now: Instant): Promise<string[]> {
+  const revoked = await tx.many<
+    Pick<Row, "grant_digest">
+  >(sql`update oauth_grants set revoked_at = ${sqlTime(now)}
+    where mandate_id = ${mandate} and revoked_at is null returning grant_digest`);
+  return revoked.map((row) => row.grant_digest);
+}

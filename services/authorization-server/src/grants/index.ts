@@ -10,3 +10,4 @@ export {
   openGrant,
   type Replayed,
 } from "./grants.ts";
+export { endGrantsOf } from "./mandates-grants.ts";

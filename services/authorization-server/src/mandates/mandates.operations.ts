@@ -12,6 +12,7 @@ import {
   type Status,
 } from "@remit/protocol";
 import { randomText, sha256b64url, thumbprint } from "@remit/protocol/node";
+import { endGrantsOf } from "../grants/index.ts";
 import type { StatusEntry, StatusLists } from "../status-lists/index.ts";
 import { findBudget, insertBudget } from "./budget.sql.ts";
 import type { Budget } from "./budget.ts";
@@ -58,8 +59,6 @@ export type Mandates = {
   revokeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   suspendWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   resumeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
-  /** Suspends what an agent holds, each in its own tenant (its DPoP key changed); returns how many. */
-  suspendAllOfAgent(agent: Id<"agent">, why: Why): Promise<number>;
 };
 
 export type MandatePage = {
@@ -76,7 +75,6 @@ export function createMandates(deps: MandatesDeps): Mandates {
   const tenants = new Map<Id<"mandate">, Id<"tenant">>();
   const become = (to: MandateState) => (tx: TenantTx, id: Id<"mandate">, why: Why) =>
     changeState(deps, tx, { id, to, why });
-  const suspendWithin = become("suspended");
   return {
     issue: (tx, input) => issue(deps, tx, input),
     jwtOf: (tx, id) => openJwt(deps, tx, id),
@@ -95,18 +93,8 @@ export function createMandates(deps: MandatesDeps): Mandates {
       return known;
     },
     revokeWithin: become("revoked"),
-    suspendWithin,
+    suspendWithin: become("suspended"),
     resumeWithin: become("active"),
-    async suspendAllOfAgent(agent, why) {
-      let count = 0;
-      for (const tenant of await db.global.transaction((tx) => rows.tenantsOfAgent(tx, agent)))
-        count += await db.of(tenant).transaction(async (tx) => {
-          const held = await rows.listActiveOfAgent(tx, agent);
-          for (const id of held) await suspendWithin(tx, id, why);
-          return held.length;
-        });
-      return count;
-    },
   };
 }
 
@@ -253,5 +241,6 @@ async function changeState(
   await deps.statusLists.tell(tx, mandate.status, statusOf[to]);
   const payload = { agent: mandate.agent, from: mandate.state, because: why.because };
   await tx.record(newEvent(eventOf[to], { tenant: tx.tenant, actor: why.actor, subject: id, payload }, now));
+  if (to === "revoked") await endGrantsOf(tx, { mandate: id, actor: why.actor, now });
   return { ...mandate, state: to, because: why.because, revokedAt: to === "revoked" ? now : undefined };
 }
