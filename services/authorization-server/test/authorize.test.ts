@@ -270,6 +270,23 @@ describe("sign-in", () => {
   });
 });
 
+describe("V04 a person gets a page, whatever the form holds", () => {
+  test.each([
+    ["a NUL", { email: "ada\0@example.com", password: "x" }],
+    ["no password", { email: principal.email }],
+    ["a field that is not of the form", { email: principal.email, password: "x", role: "admin" }],
+  ])("V04 sign-in with %s", async (_what, sent: Record<string, string>) => {
+    const { body } = await push();
+    const browser = new Browser();
+    const page = await browser.open(authorizeUrl(running, agent.id, body["request_uri"]), redirectUri);
+    const { action, fields } = formOf(page);
+    const answer = await browser.send(action, { csrf: fields["csrf"] ?? "", ...sent });
+    expect(answer.status).toBe(400);
+    expect(answer.headers.get("content-type")).toMatch(/^text\/html/);
+    expect(answer.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+  });
+});
+
 describe("C09 a code is redeemed once", () => {
   test("C09 of two parallel redemptions one succeeds, and everything it got is taken back with the mandate", async () => {
     const consented = await obtainCode(running, agent);

@@ -318,6 +318,27 @@ test("a form with a field sent twice is refused, and a page answers HTML under a
   expect((await post(`${origin}/greet`, '{"name":"a"}')).status).toBe(415);
 });
 
+test("V04 a page says its refusals itself, also those of its form", async () => {
+  const said = page({
+    method: "POST",
+    path: "/said",
+    form: z.strictObject({ name: z.string().min(1) }),
+    refused: ({ status, code }) => ({ status, html: `<p>${code}</p>` }),
+    handle: () => Promise.reject(new Problem("forbidden")),
+  });
+  const origin = await open([said]);
+  const type = { "content-type": "application/x-www-form-urlencoded" };
+  for (const [body, status, code] of [
+    ["name=a%00", 400, "invalid_request"],
+    ["name=", 400, "invalid_request"],
+    ["name=a", 403, "forbidden"],
+  ] as const) {
+    const answer = await post(`${origin}/said`, body, type);
+    expect([answer.status, await answer.text()]).toEqual([status, `<p>${code}</p>`]);
+    expect(answer.headers.get("content-type")).toMatch(/^text\/html/);
+  }
+});
+
 test("a mount gets the request as it came, and declared routes come before it", async () => {
   const mount: Mount = {
     prefixes: ["/engine"],

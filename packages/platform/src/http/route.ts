@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Id, Instant } from "@remit/kernel";
-import type { AccessTokenClaims, ProblemCode, Scope } from "@remit/protocol";
+import type { AccessTokenClaims, Problem, ProblemCode, Scope } from "@remit/protocol";
 import { z } from "zod";
 import type { Log } from "../telemetry/index.ts";
 
@@ -204,6 +204,8 @@ export type PageSpec<P, Q, F> = {
   /** Schema of the form (application/x-www-form-urlencoded; a field sent twice is refused). */
   readonly form?: F;
   readonly limit?: Limit;
+  /** What a person sees of a refusal, also of the form; without it a Problem is rendered as everywhere. */
+  readonly refused?: (problem: Problem) => PageAnswer;
   handle(
     call: PageCall,
     input: { params: Parsed<P>; query: Parsed<Q>; form: Parsed<F> },
@@ -218,6 +220,7 @@ export type Page = {
   readonly query: Schema;
   readonly form: Schema;
   readonly limit: Limit | undefined;
+  readonly refused: ((problem: Problem) => PageAnswer) | undefined;
   readonly handle: (
     call: PageCall,
     input: { params: unknown; query: unknown; form: unknown },
@@ -238,6 +241,7 @@ export function page<
     query: spec.query,
     form: spec.form,
     limit: spec.limit,
+    refused: spec.refused,
     // The edge has parsed the three with the schemas given here.
     handle: async (call, input) =>
       spec.handle(call, input as { params: Parsed<P>; query: Parsed<Q>; form: Parsed<F> }),

@@ -1,7 +1,8 @@
+import { Problem } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readForm } from "./body.ts";
 import { callOf, countAgainst, type Edge } from "./edge.ts";
-import { parse } from "./refusals.ts";
+import { logRefusal, parse } from "./refusals.ts";
 import type { Page, PageAnswer, PageCall } from "./route.ts";
 
 /** The way of a request through a page: limit, form, work, HTML or redirect. */
@@ -12,12 +13,20 @@ export function servePage(
   return async (request, reply) => {
     reply.headers(edge.headers.page);
     const call = pageCallOf(request, reply);
-    countAgainst(edge, reply, { route: `${page.method} ${page.path}`, limit: page.limit, call });
-    const params = page.params === undefined ? undefined : parse(page.params, request.params);
-    const query = page.query === undefined ? undefined : parse(page.query, request.query);
-    const form =
-      page.form === undefined ? undefined : parse(page.form, await readForm(request.raw, edge.bodyBytesMax));
-    return sendPage(reply, await page.handle(call, { params, query, form }));
+    try {
+      countAgainst(edge, reply, { route: `${page.method} ${page.path}`, limit: page.limit, call });
+      const params = page.params === undefined ? undefined : parse(page.params, request.params);
+      const query = page.query === undefined ? undefined : parse(page.query, request.query);
+      const form =
+        page.form === undefined
+          ? undefined
+          : parse(page.form, await readForm(request.raw, edge.bodyBytesMax));
+      return sendPage(reply, await page.handle(call, { params, query, form }));
+    } catch (error) {
+      if (page.refused === undefined || !(error instanceof Problem)) throw error;
+      logRefusal(call.log, error);
+      return sendPage(reply, page.refused(error));
+    }
   };
 }
 

@@ -79,6 +79,25 @@ describe("A09 names", () => {
   );
 });
 
+describe("A09 scopes", () => {
+  test.each(["oid4ac:payment", "payment.charge", "oid4ac:payment offline_access", "", undefined])(
+    "A09 an agent may ask for %j",
+    (scope) => expect(refusal({ scope })).toBeUndefined(),
+  );
+
+  test.each(["wallet:write", "oid4ac:payment agents:write", "openid", "payments", "__proto__"])(
+    "A09 %j is refused rather than dropped",
+    (scope) => expect(refusal({ scope })).toBe("invalid_client_metadata"),
+  );
+
+  test("A09 a merchant may ask for its own, and no agent's", () => {
+    const ask = (scope: string) => registrationOf({ kind: "merchant", name: "Shop" }, { ...keys, scope });
+    expect(ask("charges:write directory:write").kind).toBe("merchant");
+    for (const scope of ["oid4ac:payment", "charges:write offline_access"])
+      expect(() => ask(scope)).toThrow(Problem);
+  });
+});
+
 describe("A09 keys", () => {
   test("A09 two marked keys are ambiguous, and one key cannot do both", () => {
     const jwk = publicJwkOf(generateJwk("ES256"));

@@ -1,6 +1,6 @@
-import { Problem, type ProblemCode, type PublicJwk, parsePublicJwk } from "@remit/protocol";
+import { Problem, type ProblemCode, type PublicJwk, parsePublicJwk, parseScope } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
-import type { Registration } from "./clients.ts";
+import { type Registration, scopesOf } from "./clients.ts";
 import type { SetupKind } from "./setup-tokens.ts";
 
 /** RFC 7591 §2, as far as Remit takes it. Members that are not listed are ignored, as the RFC wants. */
@@ -34,6 +34,7 @@ export function registrationOf(
   if (metadata.grant_types?.some((type) => !grantTypes.includes(type)))
     refuse(`grant_types may hold ${grantTypes.join(", ")}.`);
   if (metadata.response_types?.some((type) => type !== "code")) refuse("response_types may hold code only.");
+  checkScope(setup.kind, metadata.scope);
   const redirectUris = (metadata.redirect_uris ?? []).map(redirectUriOf);
   if (redirectUris.length > redirectsMax)
     refuse(`At most ${redirectsMax} redirect_uris.`, "invalid_redirect_uri");
@@ -41,6 +42,15 @@ export function registrationOf(
     refuse("A merchant's client has no redirect_uris.", "invalid_redirect_uri");
   const name = nameOf(metadata.client_name ?? setup.name ?? `Unnamed ${setup.kind}`);
   return { kind: setup.kind, name, redirectUris, ...keysOf(metadata) };
+}
+
+/** A client gets all its kind may have; what it asks beyond that is refused here rather than missed later. */
+function checkScope(kind: SetupKind, scope = ""): void {
+  // Refresh tokens come with the grant type; offline_access is how OpenID Connect (§11) asks for them.
+  const known: readonly unknown[] = [...scopesOf[kind], ...(kind === "agent" ? ["offline_access"] : [])];
+  for (const name of scope.split(" "))
+    if (name !== "" && !known.includes(parseScope(name)))
+      refuse(`scope: ${JSON.stringify(name.slice(0, 64))} is not for ${kind}s.`);
 }
 
 /**

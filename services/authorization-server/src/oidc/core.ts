@@ -6,6 +6,7 @@ import { Problem } from "@remit/protocol";
 import { createSecrets } from "../clients/index.ts";
 import { digestOf, grantOf } from "../grants/index.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
+import { guardForm } from "./guards.ts";
 import type { Repeats } from "./repeats.ts";
 import { revokeJwt } from "./revocation.ts";
 import { type Ctx, compareSecretsWith, Provider, routeOf } from "./seam.ts";
@@ -36,6 +37,7 @@ export function createCore(deps: Deps): Core {
     return built;
   };
   const handle: Core["handle"] = (req, res) => {
+    guardForm(req);
     pinOrigin(req, new URL(deps.issuer));
     current().callback(req, res);
   };

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { type Clock, type Instant, secondMs } from "@remit/kernel";
 import { Problem, parseJws, parseMandateRequest, readJson } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
@@ -9,6 +10,22 @@ const proofWindowS = 60;
 const detailsBytesMax = 16_384;
 
 type Rules = { readonly issuer: string; readonly tokenEndpoint: string; readonly clock: Clock };
+
+// What the core reads of a form at most; it would call a larger one malformed.
+const formBytesMax = 56 * 1024;
+const formPaths = ["/oauth/token", "/oauth/par", "/oauth/revoke"];
+
+/** Refuses what the core would answer in plain text or in other words: a form's address otherwise than by POST, and a form too large. */
+export function guardForm({ url = "", method = "", headers }: IncomingMessage): void {
+  // A page's preflight is for the core (CORS).
+  if (formPaths.includes(url.split("?", 1)[0] ?? "") && method !== "POST" && method !== "OPTIONS")
+    throw new Problem("method_not_allowed", { headers: { allow: "POST" } });
+  if (Number(headers["content-length"] ?? 0) > formBytesMax)
+    throw new Problem("payload_too_large", {
+      detail: `At most ${formBytesMax} bytes.`,
+      headers: { connection: "close" },
+    });
+}
 
 /**
  * What the core leaves open of a client assertion (RFC 7523 §3) and of the DPoP proof that comes with it. Runs after

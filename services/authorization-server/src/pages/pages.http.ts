@@ -31,11 +31,11 @@ export function interactionPages(deps: Deps): Page[] {
     method: "GET",
     path: "/oauth/interactions/:uid",
     params: Uid,
-    handle: (call, { params }) =>
-      guarded(async () => {
-        const asked = await read(deps, call, params.uid);
-        return answer(deps, asked, { status: 200, email: "" });
-      }),
+    refused: refusalPage,
+    handle: async (call, { params }) => {
+      const asked = await read(deps, call, params.uid);
+      return answer(deps, asked, { status: 200, email: "" });
+    },
   });
   const signIn = page({
     method: "POST",
@@ -43,25 +43,26 @@ export function interactionPages(deps: Deps): Page[] {
     params: Uid,
     form: SignInForm,
     limit: { count: 30, windowMs: minuteMs, by: "ip" },
-    handle: (call, { params, form }) => guarded(() => trySignIn(deps, call, { uid: params.uid, form })),
+    refused: refusalPage,
+    handle: (call, { params, form }) => trySignIn(deps, call, { uid: params.uid, form }),
   });
   const decide = page({
     method: "POST",
     path: "/oauth/interactions/:uid/consent",
     params: Uid,
     form: ConsentForm,
-    handle: (call, { params, form }) =>
-      guarded(async () => {
-        checkOrigin(deps, call, { uid: params.uid, csrf: form.csrf });
-        const asked = await read(deps, call, params.uid);
-        if (asked.kind !== "consent") throw new Problem("invalid_request", { detail: "Sign in first." });
-        const from = { ip: call.ip, userAgent: call.header("user-agent") };
-        const location =
-          form.decision === "approve"
-            ? await interactions.allow(call.raw, asked, from)
-            : await interactions.deny(call.raw, asked);
-        return { status: 303, location };
-      }),
+    refused: refusalPage,
+    handle: async (call, { params, form }) => {
+      checkOrigin(deps, call, { uid: params.uid, csrf: form.csrf });
+      const asked = await read(deps, call, params.uid);
+      if (asked.kind !== "consent") throw new Problem("invalid_request", { detail: "Sign in first." });
+      const from = { ip: call.ip, userAgent: call.header("user-agent") };
+      const location =
+        form.decision === "approve"
+          ? await interactions.allow(call.raw, asked, from)
+          : await interactions.deny(call.raw, asked);
+      return { status: 303, location };
+    },
   });
   return [show, signIn, decide];
 }
@@ -139,12 +140,7 @@ function checkOrigin(deps: Deps, call: PageCall, sent: { uid: string; csrf: stri
 }
 
 /** A person gets a page, also for a refusal. */
-async function guarded(work: () => Promise<PageAnswer>): Promise<PageAnswer> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    const { html, headers } = errorPage(error.detail ?? "The request cannot be continued.");
-    return { status: error.status, html, headers: { ...headers, ...error.headers } };
-  }
+function refusalPage(problem: Problem): PageAnswer {
+  const { html, headers } = errorPage(problem.detail ?? "The request cannot be continued.");
+  return { status: problem.status, html, headers: { ...headers, ...problem.headers } };
 }
