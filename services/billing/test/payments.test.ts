@@ -613,4 +613,41 @@ describe("saved cards", () => {
       (await stage.call("GET", "/api/v1/payment-methods", { scope: "wallet:read", tenant })).body.data,
     ).toEqual([]);
   });
+
+  test("a card whose saving is not answered is usable once Stripe says so, and given up if it was never asked", async () => {
+    const tenant = newId("tenant");
+    const enrol = () =>
+      stage.call("POST", "/api/v1/payment-methods", {
+        scope: "wallet:write",
+        tenant,
+        body: { payment_method: "pm_card_visa" },
+      });
+    const states = () =>
+      stage.database.asAdmin("select state from instruments where tenant_id = $1 order by id", [tenant]);
+    await stage.sandbox.fail("setup_intents.confirm", { action: "drop_answer", times: 2 });
+    expect((await enrol()).status).toBe(503);
+    await eventually(async () => expect(await states()).toEqual([{ state: "active" }]));
+    await stage.sandbox.fail("setup_intents.confirm", { action: "drop_request", times: 2 });
+    expect((await enrol()).status).toBe(503);
+    expect(await states()).toEqual([{ state: "active" }, { state: "enrolling" }]);
+    await stage.database.asAdmin("update jobs set run_at = now() where queue = 'instruments.finish'");
+    await eventually(async () =>
+      expect(await states()).toEqual([{ state: "active" }, { state: "declined" }]),
+    );
+  });
+
+  test("a card that its issuer refuses when asked is declined, not enrolling for ever", async () => {
+    const tenant = newId("tenant");
+    await stage.sandbox.fail("setup_intents.confirm", { action: "decline" });
+    const refused = await stage.call("POST", "/api/v1/payment-methods", {
+      scope: "wallet:write",
+      tenant,
+      body: { payment_method: "pm_card_visa" },
+    });
+    expect(refused.body).toMatchObject({ status: 402, code: "card_declined" });
+    const states = await stage.database.asAdmin("select state from instruments where tenant_id = $1", [
+      tenant,
+    ]);
+    expect(states).toEqual([{ state: "declined" }]);
+  });
 });

@@ -2,13 +2,25 @@ import { enqueue, type Jobs } from "@remit/platform/jobs";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import type { News } from "../stripe/index.ts";
-import { type InstrumentDeps, settleSetup, tenantOfSetup } from "./instruments.ts";
+import {
+  finishEnrolment,
+  finishQueue,
+  type InstrumentDeps,
+  settleSetup,
+  tenantOfSetup,
+} from "./instruments.ts";
 
 const queue = "instruments.settle";
 const Due = z.strictObject({ tenant: idOf("tenant"), setup: z.string() });
+const Enrolling = z.strictObject({ tenant: idOf("tenant"), instrument: idOf("instrument") });
 
 export const instrumentJobs = (jobs: Jobs, deps: InstrumentDeps): Jobs =>
-  jobs.on(queue, { handle: async ({ payload }) => settleSetup(deps, Due.parse(payload)) });
+  jobs.on(queue, { handle: async ({ payload }) => settleSetup(deps, Due.parse(payload)) }).on(finishQueue, {
+    handle: async ({ payload }) => {
+      const runAt = await finishEnrolment(deps, Enrolling.parse(payload));
+      return runAt === undefined ? undefined : { runAt };
+    },
+  });
 
 /** Something happened to a setup at Stripe: the job reads what. Nothing for one that waits for nobody here. */
 export async function hintSetup({ db }: InstrumentDeps, { object: setup }: News): Promise<void> {

@@ -43,15 +43,27 @@ export type Saved = {
   readonly last4: string;
 };
 
-/** Makes a card usable; the first one becomes the default. One tenant's cards take their turns at its customer row. */
-export async function activate(tx: Sql, id: Id<"instrument">, saved: Saved): Promise<Instrument> {
+/** One tenant's cards take their turns at its customer row. */
+export async function lockCards(tx: Sql): Promise<void> {
   await tx.run(sql`select from stripe_customers for update`);
-  const row = await tx.one<Row>(sql`
+}
+
+/** The usable card that is this method at Stripe. */
+export async function activeBy(tx: Sql, method: string): Promise<Instrument | undefined> {
+  const row = await tx.maybe<Row>(
+    sql`select id, brand, last4, is_default from instruments where state = 'active' and method = ${method} limit 1`,
+  );
+  return row === undefined ? undefined : instrumentOf(row);
+}
+
+/** Makes a card usable; the first one becomes the default. Undefined when its enrolment has ended. */
+export async function activate(tx: Sql, id: Id<"instrument">, saved: Saved): Promise<Instrument | undefined> {
+  const row = await tx.maybe<Row>(sql`
     update instruments set state = 'active', method = ${saved.method}, brand = ${saved.brand}, last4 = ${saved.last4},
       setup_reference = ${saved.setup},
       is_default = not exists (select from instruments i where i.is_default and i.state = 'active')
     where id = ${id} and state = 'enrolling' returning id, brand, last4, is_default`);
-  return instrumentOf(row);
+  return row === undefined ? undefined : instrumentOf(row);
 }
 
 export async function decline(tx: Sql, id: Id<"instrument">): Promise<void> {
@@ -72,6 +84,13 @@ export const usableInstrument = (
   tx.maybe<InstrumentAtProvider>(sql`
     select customer, method from instruments
     where state = 'active' and (id = ${id} or (${id}::text is null and is_default)) limit 1`);
+
+export type Enrolling = { readonly setup: string | null; readonly since: Instant };
+
+export const enrolling = (tx: Sql, id: Id<"instrument">): Promise<Enrolling | undefined> =>
+  tx.maybe<Enrolling>(
+    sql`select setup_reference as setup, created_at as since from instruments where id = ${id} and state = 'enrolling'`,
+  );
 
 export const enrollingBy = async (tx: Sql, setup: string): Promise<Id<"instrument"> | undefined> =>
   (

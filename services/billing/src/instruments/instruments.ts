@@ -1,7 +1,8 @@
-import { type Clock, type Id, type Instant, newId, toRfc3339 } from "@remit/kernel";
+import { after, type Clock, dayMs, type Id, type Instant, minuteMs, newId, toRfc3339 } from "@remit/kernel";
+import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantSql, TenantTx, Tx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
-import { customerOf, readSetup, type Setup, setUp } from "../stripe/index.ts";
+import { confirmSetup, customerOf, prepareSetup, readSetup, type Setup } from "../stripe/index.ts";
 import * as rows from "./instruments.sql.ts";
 
 /** A saved card of a tenant. Its number never comes here: Stripe has it. */
@@ -17,9 +18,16 @@ export type InstrumentAtProvider = { readonly customer: string; readonly method:
 
 export type InstrumentDeps = {
   readonly db: Database;
-  readonly stripe: Parameters<typeof setUp>[0];
+  readonly stripe: Parameters<typeof readSetup>[0];
   readonly clock: Clock;
 };
+
+/** The queue in which every enrolment waits to be ended, should nobody have ended it by then. */
+export const finishQueue = "instruments.finish";
+
+// Longer than the calls of an enrolment together; then, how long a holder may take to confirm.
+const enrolmentMsMax = 10 * minuteMs;
+const holderMsMax = dayMs;
 
 /** The words that the holder agreed to: the wallet shows them beside the button. */
 const agreement = "off-session-charges-within-mandates/1";
@@ -44,19 +52,43 @@ export async function enrol(
   const db = deps.db.of(tenant);
   const customer = await customerOf(deps.stripe, db, () => toRfc3339(deps.clock.now()));
   const id = newId("instrument");
-  await db.transaction((tx) =>
-    rows.insertInstrument(tx, { tenant, id, customer, agreement, at: deps.clock.now() }),
-  );
-  const setup = await setUp(deps.stripe, { instrument: id, customer, method }).catch((error: unknown) =>
+  await db.transaction((tx) => begin(tx, { tenant, id, customer, agreement, at: deps.clock.now() }));
+  const setup = await ask(deps, db, { instrument: id, customer, method }).catch((error: unknown) =>
     refused(db, id, error),
   );
-  if (setup.kind === "asks_holder") throw await askHolder(db, id, setup);
+  if (setup.kind === "asks_holder") throw askHolder(id, setup);
   return db.transaction(async (tx) => {
     const enrolled = await activate(tx, id, { setup, account, now: deps.clock.now() });
     await keep(tx, enrolled);
     return enrolled;
   });
 }
+
+async function begin(tx: TenantTx, made: rows.NewInstrument): Promise<void> {
+  await rows.insertInstrument(tx, made);
+  const { tenant, id: instrument, at } = made;
+  const runAt = after(at, enrolmentMsMax);
+  await enqueue(tx, { queue: finishQueue, key: instrument, payload: { tenant, instrument }, runAt });
+}
+
+type Asked = Extract<Setup, { kind: "saved" | "asks_holder" }>;
+
+/** Its reference is durable before the issuer is asked: whatever the answer, the setup can be read. */
+async function ask(
+  { stripe }: InstrumentDeps,
+  db: TenantSql,
+  order: Parameters<typeof prepareSetup>[1],
+): Promise<Asked> {
+  const reference = await prepareSetup(stripe, order);
+  await db.transaction((tx) => rows.keepSetup(tx, order.instrument, reference));
+  const setup = await confirmSetup(stripe, reference);
+  if (setup.kind === "failed") throw notSaved();
+  if (setup.kind === "open")
+    throw new Problem("unavailable", { detail: "The card's issuer is still at it." });
+  return setup;
+}
+
+const notSaved = (): Problem => new Problem("card_declined", { detail: "The card cannot be saved." });
 
 /** Stripe's final no ends the enrolment; silence leaves it open, and the caller may try again. */
 async function refused(db: TenantSql, id: Id<"instrument">, error: unknown): Promise<never> {
@@ -65,28 +97,27 @@ async function refused(db: TenantSql, id: Id<"instrument">, error: unknown): Pro
   throw error;
 }
 
-async function askHolder(
-  db: TenantSql,
-  id: Id<"instrument">,
-  setup: Extract<Setup, { kind: "asks_holder" }>,
-): Promise<Problem> {
-  await db.transaction((tx) => rows.keepSetup(tx, id, setup.setup));
-  return new Problem("authentication_required", {
+const askHolder = (id: Id<"instrument">, setup: Extract<Setup, { kind: "asks_holder" }>): Problem =>
+  new Problem("authentication_required", {
     detail:
       "The card's issuer wants the holder to confirm. Use client_secret with Stripe's own form, then list the cards.",
     extra: { payment_method: id, setup_intent: setup.setup, client_secret: setup.clientSecret },
   });
-}
 
 async function activate(
   tx: TenantTx,
   id: Id<"instrument">,
-  { setup, account, now }: { setup: Setup; account: string; now: Instant },
+  { setup, account, now }: { setup: Extract<Setup, { kind: "saved" }>; account: string; now: Instant },
 ): Promise<Instrument> {
-  if (setup.kind !== "saved") {
-    throw new Problem("card_declined", { detail: "The card cannot be saved." });
+  await rows.lockCards(tx);
+  // Made usable by Stripe's webhook meanwhile, or saved again after an answer was lost: one card is one instrument.
+  const known = await rows.activeBy(tx, setup.method);
+  if (known !== undefined) {
+    await rows.decline(tx, id);
+    return known;
   }
   const enrolled = await rows.activate(tx, id, setup);
+  if (enrolled === undefined) throw notSaved();
   const actor = { type: "account", id: account } as const;
   await tx.record(
     newEvent(
@@ -114,13 +145,32 @@ export async function settleSetup(
   of: { tenant: Id<"tenant">; setup: string },
 ): Promise<void> {
   const setup = await readSetup(deps.stripe, of.setup);
-  if (setup.kind === "asks_holder") return;
+  if (setup.kind === "asks_holder" || setup.kind === "open") return;
   await deps.db.of(of.tenant).transaction(async (tx) => {
     const id = await rows.enrollingBy(tx, of.setup);
     if (id === undefined) return;
     if (setup.kind === "failed") await rows.decline(tx, id);
     else await activate(tx, id, { setup, account: "stripe", now: deps.clock.now() });
   });
+}
+
+/** Ends an enrolment that nobody has ended: usable if Stripe has saved the card, else given up. Answers when to look again. */
+export async function finishEnrolment(
+  deps: InstrumentDeps,
+  of: { tenant: Id<"tenant">; instrument: Id<"instrument"> },
+): Promise<Instant | undefined> {
+  const db = deps.db.of(of.tenant);
+  const found = await db.transaction((tx) => rows.enrolling(tx, of.instrument));
+  if (found === undefined) return undefined;
+  const setup = found.setup === null ? undefined : await readSetup(deps.stripe, found.setup);
+  const now = deps.clock.now();
+  const until = after(found.since, holderMsMax);
+  if (setup?.kind === "asks_holder" && now < until) return until;
+  await db.transaction(async (tx) => {
+    if (setup?.kind === "saved") await activate(tx, of.instrument, { setup, account: "stripe", now });
+    else await rows.decline(tx, of.instrument);
+  });
+  return undefined;
 }
 
 export const tenantOfSetup = (tx: Tx, setup: string): Promise<Id<"tenant"> | null> =>

@@ -1,4 +1,4 @@
 export { customerOf } from "./customers.ts";
 export type { News } from "./events.ts";
-export { readSetup, type Setup, setUp } from "./setups.ts";
+export { confirmSetup, prepareSetup, readSetup, type Setup } from "./setups.ts";
 export { stripeRoutes } from "./stripe.http.ts";

@@ -13,6 +13,8 @@ export type Setup =
     }
   /** The issuer wants the cardholder: `clientSecret` lets a browser ask. */
   | { readonly kind: "asks_holder"; readonly setup: string; readonly clientSecret: string }
+  /** Nobody has been asked yet, or the issuer is still at it. */
+  | { readonly kind: "open"; readonly setup: string }
   | { readonly kind: "failed"; readonly setup: string };
 
 const expand = ["payment_method"];
@@ -23,22 +25,33 @@ export type SetupOrder = {
   readonly method: string;
 };
 
-/** Saves a card for charges off session (SCA). Throws `card_declined`, `invalid_request` or `unavailable`. */
-export async function setUp(stripe: Stripe, { instrument, customer, method }: SetupOrder): Promise<Setup> {
+/** Prepares a setup for charges off session (SCA) and answers its id. Throws `invalid_request` or `unavailable`. */
+export async function prepareSetup(
+  stripe: Stripe,
+  { instrument, customer, method }: SetupOrder,
+): Promise<string> {
   try {
     const intent = await stripe.setupIntents.create(
       {
         customer,
         payment_method: method,
         usage: "off_session",
-        confirm: true,
         allowed_payment_method_types: ["card"],
         metadata: { instrument },
-        expand,
       },
       { idempotencyKey: `setup.${instrument}` },
     );
-    return setupOf(intent);
+    return intent.id;
+  } catch (error) {
+    throw setupRefusal(error);
+  }
+}
+
+/** Asks the issuer: saves the card. Throws `card_declined`, `invalid_request` or `unavailable`. */
+export async function confirmSetup(stripe: Stripe, setup: string): Promise<Setup> {
+  try {
+    const options = { idempotencyKey: `${setup}.confirm` };
+    return setupOf(await stripe.setupIntents.confirm(setup, { expand }, options));
   } catch (error) {
     throw setupRefusal(error);
   }
@@ -56,6 +69,8 @@ function setupOf(intent: Stripe.SetupIntent): Setup {
   const method = intent.payment_method;
   if (intent.status === "requires_action")
     return { kind: "asks_holder", setup: intent.id, clientSecret: intent.client_secret ?? "" };
+  if (intent.status === "requires_confirmation" || intent.status === "processing")
+    return { kind: "open", setup: intent.id };
   if (intent.status !== "succeeded" || typeof method !== "object" || method?.card === undefined)
     return { kind: "failed", setup: intent.id };
   return {
