@@ -3,7 +3,7 @@ import { failpoint } from "@remit/platform/failpoint";
 import { type Actor, Problem } from "@remit/protocol";
 import { standingOfAgent } from "../agents/index.ts";
 import { findMandate } from "../mandates/index.ts";
-import { isTokenLive } from "../tokens/index.ts";
+import { isTokenLiveAtCommit } from "../tokens/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
 import { type Charge, type CommitFacts, type CommitRefusal, mayCapture, mayCommit } from "./charges.ts";
@@ -49,8 +49,8 @@ export async function commit(deps: ChargesDeps, charge: Charge): Promise<Charge>
 }
 
 /**
- * The commit point: one transaction locks mandate, agent and charge, decides, and writes `capturing` with the intent.
- * A revocation either came before and refuses here, or waits for this commit and comes after the money.
+ * The commit point: one transaction locks mandate, agent, charge and token, decides, and writes `capturing` with the
+ * intent. A revocation either came before and refuses here, or waits for this commit and comes after the money.
  */
 const passCommitPoint = (deps: ChargesDeps, charge: Charge, order: CaptureOrder): Promise<Passed | Refused> =>
   cross(deps.db, charge, async (crossing) => {
@@ -78,8 +78,8 @@ async function lockForCommit(
   const tx = await crossing.payer();
   const mandate = await findMandate(tx, charge.mandate, "share");
   const agent = await standingOfAgent(tx, charge.agent, "share");
-  const tokenLive = await isTokenLive(tx, charge.token, "share");
   const locked = await rows.findCharge(tx, charge.id, "update");
+  const tokenLive = await isTokenLiveAtCommit(tx, charge.token, agent);
   const facts: CommitFacts = {
     mandate: mandate?.state ?? "revoked",
     agentActive: agent?.status === "active",

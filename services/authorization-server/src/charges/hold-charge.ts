@@ -31,7 +31,7 @@ export type Holding = {
 
 /**
  * One transaction: claim of the presentation, charge, the payee's row, events, and the hold. Locks go mandate, agent,
- * charge, budget, windows, here and everywhere; the budget, for which all charges of a mandate wait, comes last and
+ * charge, token, budget, windows, here and everywhere; the budget, for which all charges of a mandate wait, comes last and
  * right before the commit. A refusal rolls all of it back, the claim as well.
  */
 export async function holdFor(

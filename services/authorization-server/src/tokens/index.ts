@@ -1,3 +1,3 @@
 export { mintOwnToken } from "./mint.ts";
 export { tokenJobs } from "./tokens.jobs.ts";
-export { isTokenLive, revokeTokens, type TokenKey } from "./tokens.ts";
+export { isTokenLive, isTokenLiveAtCommit, revokeTokens, type TokenKey } from "./tokens.ts";

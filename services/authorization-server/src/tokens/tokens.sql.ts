@@ -1,7 +1,14 @@
 import type { Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime } from "@remit/platform/sql";
 
+/** Keeps what the keys say until the transaction ends: a revocation of one waits. Ask what they say afterwards. */
+export async function keepKeys(tx: Sql, keys: readonly string[]): Promise<void> {
+  await tx.run(sql`select pg_advisory_xact_lock_shared(hashtextextended('token ' || key, 0))
+    from unnest(${keys}::text[]) as key`);
+}
+
 export async function insertRevocation(tx: Sql, key: string, until: Instant): Promise<void> {
+  await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`token ${key}`}, 0))`);
   await tx.run(sql`insert into token_revocations (key, until) values (${key}, ${sqlTime(until)})
     on conflict (key) do update set until = greatest(token_revocations.until, excluded.until)`);
 }

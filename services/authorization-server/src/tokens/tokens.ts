@@ -1,20 +1,23 @@
 import { type Instant, parseId } from "@remit/kernel";
 import type { Database, Sql } from "@remit/platform/sql";
 import type { AccessTokenClaims } from "@remit/protocol";
-import { standingOfAgent } from "../agents/index.ts";
+import { type AgentStanding, standingOfAgent } from "../agents/index.ts";
 import * as rows from "./tokens.sql.ts";
 
 /** What may be revoked: one token, all of a grant (a code's or a refresh token's family), all of a session or a client. */
 export type TokenKey = `${"jti" | "grant" | "session" | "client"}:${string}`;
 
-/** Refuses the tokens of the key from the moment the transaction commits; `until` is when the last of them expires. */
+/**
+ * Refuses the tokens of the key from the moment the transaction commits; `until` is when the last of them expires. Waits
+ * for the commit points that rely on it, so it comes after every other lock, and a transaction revokes one key.
+ */
 export const revokeTokens = (tx: Sql, key: TokenKey, until: Instant): Promise<void> =>
   rows.insertRevocation(tx, key, until);
 
 /**
  * Whether a token that verified still counts, as the database knows it (A11): not revoked by itself, its grant, its
  * session or its client, and its agent active with the key the token is bound to. `lock: "share"` keeps the agent's
- * standing as read until the transaction ends (for the commit point of a charge). Works in any transaction.
+ * standing as read until the transaction ends. Works in any transaction.
  */
 export async function isTokenLive(
   tx: Sql,
@@ -24,9 +27,25 @@ export async function isTokenLive(
   if (await rows.isAnyRevoked(tx, keysOf(claims))) return false;
   const agent = parseId("agent", claims.client_id);
   if (agent === undefined) return true;
-  const standing = await standingOfAgent(tx, agent, lock);
-  return standing?.status === "active" && standing.dpopThumbprint === claims.cnf?.jkt;
+  return isBoundTo(await standingOfAgent(tx, agent, lock), claims);
 }
+
+/**
+ * The same for the commit point of a charge, whose transaction has locked the token's agent: until it ends, no
+ * revocation of the token commits. One that has committed before, even while other locks were waited for, is seen.
+ */
+export async function isTokenLiveAtCommit(
+  tx: Sql,
+  claims: AccessTokenClaims,
+  agent: AgentStanding | undefined,
+): Promise<boolean> {
+  const keys = keysOf(claims);
+  await rows.keepKeys(tx, keys);
+  return !(await rows.isAnyRevoked(tx, keys)) && isBoundTo(agent, claims);
+}
+
+const isBoundTo = (standing: AgentStanding | undefined, { cnf }: AccessTokenClaims): boolean =>
+  standing?.status === "active" && standing.dpopThumbprint === cnf?.jkt;
 
 function keysOf(claims: AccessTokenClaims): TokenKey[] {
   const keys: TokenKey[] = [`jti:${claims.jti}`, `client:${claims.client_id}`];
