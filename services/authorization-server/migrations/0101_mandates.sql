@@ -28,7 +28,6 @@ create table mandates (
 call remit_tenant_table('mandates');
 call remit_lookup('mandate', 'mandates', 'id');
 create index mandates_of_agent on mandates (tenant_id, agent_id, id);
-create index mandates_of_agents_anywhere on mandates (agent_id) where state = 'active';
 grant select, insert, update on mandates to :"app";
 
 -- A revocation is final, and what was consented to never changes.
@@ -110,22 +109,3 @@ grant select, insert, update on mandate_holds to :"app";
 -- apart where a clock is set back, and finds the true midnight where it is set forward.
 create function mandate_window(period text, zone text, at timestamptz) returns timestamptz
 language sql stable as $$ select date_trunc(period, at, zone) $$;
-
--- The tenants in which an agent holds mandates that may still be used: its key changed, so each is suspended.
-create function tenants_of_agents_mandates(agent text) returns setof text
-language sql stable security definer as $$
-  select distinct tenant_id from mandates where agent_id = agent and state = 'active'
-$$;
-revoke all on function tenants_of_agents_mandates(text) from public;
-grant execute on function tenants_of_agents_mandates(text) to :"app";
--- It belongs to the lookup role: under FORCE a function of the table's owner would find nothing.
-grant select (agent_id, state) on mandates to :"lookup";
-do $$
-declare
-  lookup constant name := (select r.name from remit_roles r where r.kind = 'lookup');
-begin
-  execute format('alter function tenants_of_agents_mandates(text) set search_path = %I, pg_temp', current_schema());
-  execute format('grant create on schema %I to %I', current_schema(), lookup);
-  execute format('alter function tenants_of_agents_mandates(text) owner to %I', lookup);
-  execute format('revoke create on schema %I from %I', current_schema(), lookup);
-end $$;

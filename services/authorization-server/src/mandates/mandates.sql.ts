@@ -94,34 +94,26 @@ export async function findSealedJwt(tx: Sql, id: Id<"mandate">): Promise<Uint8Ar
   return row?.sealed_jwt;
 }
 
+/** Sorts after every id, in the "C" order of the ids: a page that starts at the newest. */
+const afterAll = "~";
+
 export async function listMandates(
   tx: Sql,
   page: { limit: number; before: Id<"mandate"> | undefined; agent: string | undefined },
 ): Promise<Mandate[]> {
-  const found = await tx.many<Row>(sql`select * from mandates
-    where (${page.before ?? null}::text is null or id < ${page.before ?? null})
-      and (${page.agent ?? null}::text is null or agent_id = ${page.agent ?? null})
-    order by id desc limit ${page.limit}`);
-  return found.map(mandateOf);
-}
-
-export async function listActiveOfAgent(tx: Sql, agent: Id<"agent">): Promise<Id<"mandate">[]> {
-  const found = await tx.many<{ id: Id<"mandate"> }>(
-    sql`select id from mandates where agent_id = ${agent} and state = 'active' order by id`,
+  const before = page.before ?? afterAll;
+  const found = await tx.many<Row>(
+    page.agent === undefined
+      ? sql`select * from mandates where id < ${before} order by id desc limit ${page.limit}`
+      : sql`select * from mandates where agent_id = ${page.agent} and id < ${before}
+          order by id desc limit ${page.limit}`,
   );
-  return found.map(({ id }) => id);
+  return found.map(mandateOf);
 }
 
 export async function tenantOfMandate(tx: Sql, id: Id<"mandate">): Promise<Id<"tenant"> | undefined> {
   const row = await tx.one<{ tenant: Id<"tenant"> | null }>(sql`select tenant_of_mandate(${id}) as tenant`);
   return row.tenant ?? undefined;
-}
-
-export async function tenantsOfAgent(tx: Sql, agent: Id<"agent">): Promise<Id<"tenant">[]> {
-  const found = await tx.many<{ tenant: Id<"tenant"> }>(
-    sql`select tenant from tenants_of_agents_mandates(${agent}) as tenant order by tenant`,
-  );
-  return found.map(({ tenant }) => tenant);
 }
 
 /** Whether PostgreSQL knows the zone; one that it does not know would make every charge fail. */
