@@ -26,6 +26,7 @@ export const eventTypes = {
   "charge.created": soc2(),
   "charge.declined": soc2(),
   "charge.held": soc2(),
+  "charge.refund_refused": soc2(),
   "charge.refunded": soc2(),
   "charge.refunding": soc2(),
   "charge.refused": soc2(),

@@ -59,6 +59,7 @@ call remit_tenant_table('charges');
 call remit_lookup('charge', 'charges', 'id');
 create index charges_of_mandate on charges (tenant_id, mandate_id, id);
 create index charges_of_agent on charges (tenant_id, agent_id, id);
+create index charges_bought_at on charges (tenant_id, mandate_id, merchant_id) where captured_at is not null;
 grant select, insert, update on charges to :"app";
 
 -- The way a charge's state may go, whoever asks; the operations decide, this refuses a slip of theirs.
@@ -136,12 +137,18 @@ create table charge_refunds (
   id text not null collate "C",
   charge_id text not null collate "C",
   request_key text not null,
+  -- What the caller named; null when it asked for all that was left.
+  wanted_minor bigint,
   amount_minor bigint not null check (amount_minor > 0),
   asked_at timestamptz not null,
   done_at timestamptz,
+  -- Why nothing was given back.
+  refused_because text,
   primary key (tenant_id, id),
   unique (tenant_id, charge_id, request_key),
-  foreign key (tenant_id, charge_id) references charges (tenant_id, id)
+  foreign key (tenant_id, charge_id) references charges (tenant_id, id),
+  check (wanted_minor = amount_minor),
+  check (refused_because is null or done_at is not null)
 );
 call remit_tenant_table('charge_refunds');
 grant select, insert, update on charge_refunds to :"app";

@@ -1,10 +1,13 @@
 import { instantOf, newId, secondMs } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
 import { Problem, payloadOf, publicJwkOf } from "@remit/protocol";
 import { generateJwk, verifyReceipt } from "@remit/protocol/node";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { changeStanding } from "../src/agents/index.ts";
+import { changeStanding, standingOfAgent } from "../src/agents/index.ts";
+import { findCharge } from "../src/charges/charges.sql.ts";
 import { checkBudget } from "../src/mandates/index.ts";
-import { revokeTokens } from "../src/tokens/index.ts";
+import { isTokenLiveAtCommit, revokeTokens, type TokenKey } from "../src/tokens/index.ts";
 import {
   asMerchant,
   budgetOf,
@@ -42,6 +45,35 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
 
 const charge = (wanted: Parameters<typeof purchase>[1]) =>
   world.charges.create(asMerchant(world), purchase(world, wanted));
+
+const revokeToken = (key: TokenKey) =>
+  world.db.global.transaction((tx) => revokeTokens(tx, key, world.clock.now()));
+
+/** A transaction of the payer that has done its work and keeps its locks until it is ended. */
+async function keepOpen(work: (tx: TenantTx) => Promise<unknown>): Promise<{ end(): Promise<void> }> {
+  const worked = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  const transaction = world.db.of(world.payer).transaction(async (tx) => {
+    await work(tx);
+    worked.resolve();
+    await ended.promise;
+  });
+  await Promise.race([worked.promise, transaction]);
+  return {
+    end: () => {
+      ended.resolve();
+      return transaction;
+    },
+  };
+}
+
+/** How many transactions of this database wait for a lock. */
+async function waiting(): Promise<number> {
+  const rows = await world.database.asAdmin(
+    "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+  );
+  return rows.length;
+}
 
 async function audited(tenant: string, subject: string): Promise<string[]> {
   const rows = await world.database.asAdmin<{ event: string }>(
@@ -279,6 +311,34 @@ describe("revocation beats the money", () => {
     expect(await refusalOf(world.charges.commit(own(world, held.id)))).toBe("charge_state_conflict");
   });
 
+  test("A11 a token revoked while its capture waits for the charge is seen: nothing is captured", async () => {
+    const mandate = await giveMandate(world);
+    const { id } = await charge({ mandate, token: { jti: "revoked-while-waiting" } });
+    const other = await keepOpen((tx) => findCharge(tx, id, "update"));
+    const refused = refusalOf(world.charges.capture(own(world, id), order));
+    await eventually(async () => expect(await waiting()).toBe(1));
+    await revokeToken("jti:revoked-while-waiting");
+    await other.end();
+    expect(await refused).toBe("token_revoked");
+    expect(world.billing.done.filter((line) => line.endsWith(id))).toEqual([`hold ${id}`, `release ${id}`]);
+  });
+
+  test("A11 a revocation waits for the commit point that has read the token: one is before the other", async () => {
+    const mandate = await giveMandate(world);
+    const { token, agent } = await charge({ mandate, token: { jti: "revoked-too-late" } });
+    const isLive = async (tx: TenantTx) =>
+      isTokenLiveAtCommit(tx, token, await standingOfAgent(tx, agent, "share"));
+    const committing = await keepOpen(async (tx) => expect(await isLive(tx)).toBe(true));
+    const done: string[] = [];
+    const revoked = revokeToken("jti:revoked-too-late").then(() => done.push("revoked"));
+    await eventually(async () => expect(await waiting()).toBe(1));
+    done.push("committed");
+    await committing.end();
+    await revoked;
+    expect(done).toEqual(["committed", "revoked"]);
+    expect(await world.db.of(world.payer).transaction(isLive)).toBe(false);
+  });
+
   test("C12 a suspended agent's charge is not captured", async () => {
     const agent = await newAgent(world.db, world);
     const mandate = await giveMandate(world, {}, agent);
@@ -414,6 +474,11 @@ describe("what a charge refuses", () => {
     expect(await refusalOf(otherKey)).toBe("mandate_holder_mismatch");
     const otherMandate = charge({ mandate, token: { mandate_id: newId("mandate") } });
     expect(await refusalOf(otherMandate)).toBe("mandate_holder_mismatch");
+  });
+
+  test("a token signed by a key of another purpose", async () => {
+    for (const tokenSignedBy of ["mandate", "receipt", "instruction"])
+      expect(await refusalOf(charge({ mandate, tokenSignedBy }))).toBe("invalid_token");
   });
 
   test("O07 a mandate without its key binding", async () => {

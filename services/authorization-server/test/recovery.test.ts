@@ -277,6 +277,82 @@ describe("after the commit point a charge is captured", () => {
   });
 });
 
+describe("a refund that billing refuses", () => {
+  const asked = { key: "refund-1", amountMinor: 400 };
+  const captured = async () => {
+    const { id } = await charge();
+    await world.charges.capture(own(world, id), order);
+    return id;
+  };
+  const eventsOf = async (id: string): Promise<string[]> => {
+    const rows = await world.database.asAdmin<{ event: string }>(
+      "select event from audit_rows where tenant_id = $1 and subject = $2 and event like 'charge.refund%'",
+      [world.payee, id],
+    );
+    return rows.map(({ event }) => event).toSorted();
+  };
+
+  test("is over at once: the caller is told, the charge is captured, and it is never sent again", async () => {
+    const id = await captured();
+    world.billing.fail("refund", "refused");
+    expect(await refusalOf(world.charges.refund(own(world, id), asked))).toBe("refund_refused");
+    expect(await stateOf(id)).toBe("captured");
+    expect(await eventsOf(id)).toEqual(["charge.refund_refused", "charge.refunding"]);
+    expect(await refusalOf(world.charges.refund(own(world, id), asked))).toBe("refund_refused");
+    expect(await recover(id)).toBeUndefined();
+    expect(world.billing.asked.filter((verb) => verb === "refund")).toHaveLength(1);
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ spent: 10_000_000n });
+    const anew = await world.charges.refund(own(world, id), { key: "refund-2", amountMinor: 1_000 });
+    expect(anew).toMatchObject({ state: "refunded", refunded: { units: 1_000n } });
+  });
+
+  test("is seen by recovery too when the answer was lost", async () => {
+    const id = await captured();
+    world.billing.fail("refund", "refused");
+    world.billing.fail("read", "lost");
+    const { payments } = world.billing;
+    await world.charges.refund(own(world, id), asked).catch(() => undefined);
+    expect(payments.get(`${id}.1`)?.refunds.size).toBe(1);
+    expect(await recover(id)).toBeUndefined();
+    expect(await stateOf(id)).toBe("captured");
+    expect(await refusalOf(world.charges.refund(own(world, id), asked))).toBe("refund_refused");
+  });
+
+  test("is over as well when billing knows that so much was never left", async () => {
+    const id = await captured();
+    world.billing.fail("refund", "exceeds");
+    expect(await refusalOf(world.charges.refund(own(world, id), asked))).toBe("refund_refused");
+    expect(await stateOf(id)).toBe("captured");
+  });
+});
+
+describe("a key names one refund", () => {
+  test("another amount under a key is refused, also after a charge_in_progress; all is no amount", async () => {
+    const { id } = await charge();
+    await world.charges.capture(own(world, id), order);
+    world.billing.fail("refund", "lost");
+    world.billing.fail("read", "lost");
+    const refund = (key: string, amountMinor: number | undefined) =>
+      world.charges.refund(own(world, id), { key, amountMinor });
+    expect((await refund("all", undefined)).state).toBe("refunding");
+    expect(await refusalOf(refund("all", 1_000))).toBe("idempotency_conflict");
+    expect(await refusalOf(refund("all", 400))).toBe("idempotency_conflict");
+    expect((await refund("all", undefined)).state).toBe("refunded");
+    expect(await refusalOf(refund("all", 1_000))).toBe("idempotency_conflict");
+  });
+
+  test("nor is an amount all that is left", async () => {
+    const { id } = await charge();
+    await world.charges.capture(own(world, id), order);
+    const refund = (amountMinor: number | undefined) =>
+      world.charges.refund(own(world, id), { key: "part", amountMinor });
+    expect((await refund(300)).refunded.units).toBe(300n);
+    expect(await refusalOf(refund(undefined))).toBe("idempotency_conflict");
+    expect(await refusalOf(refund(301))).toBe("idempotency_conflict");
+    expect((await refund(300)).refunded.units).toBe(300n);
+  });
+});
+
 describe("several drivers", () => {
   test("C16 two recoveries and the caller at once: each verb has one effect, the budget one end", async () => {
     const { id } = await charge();

@@ -65,6 +65,8 @@ export type PresentationInput = {
   readonly merchantNonce: string;
   readonly issuer: string;
   readonly issuerKeys: readonly PublicJwk[];
+  /** The issuer's keys for access tokens, where they are told apart from those for mandates; else `issuerKeys`. */
+  readonly tokenKeys?: readonly PublicJwk[];
   readonly now: Instant;
   /** The mode of offer and verifier, which token and mandate must have too; unchecked when absent. */
   readonly livemode?: boolean;
@@ -105,7 +107,7 @@ export function examinePresentation(
     token: input.accessToken,
     audience: input.merchantOrigin,
     issuer: input.issuer,
-    keys: input.issuerKeys,
+    keys: input.tokenKeys ?? input.issuerKeys,
     now: input.now,
   });
   const agentThumbprint = digest(thumbprintInput(claims.cnf.jwk));

@@ -115,6 +115,9 @@ function seenOf({ status, body }: PeerAnswer, charge: Charge, verb: Verb): Seen 
   // 402 is billing's own word that this hold cannot be: it made no payment, or one that has ended.
   if (verb === "hold" && status === 402)
     return { kind: "refused", because: codeOf(body) ?? "payment_declined" };
+  // What was captured never grows: a refund that does not fit into what is left never will.
+  if (verb === "refund" && status === 409 && codeOf(body) === "charge_refund_exceeds_captured")
+    return { kind: "refused", because: "charge_refund_exceeds_captured" };
   return unknown;
 }
 
@@ -130,5 +133,6 @@ const paymentOf = (body: PaymentBody): Payment => ({
   reference: body.reference ?? undefined,
   capturedMinor: BigInt(body.captured_minor),
   refundedMinor: BigInt(body.refunded_minor),
+  refunds: body.refunds?.map(({ id, status }) => ({ id, state: status })),
   declineCode: body.decline_code,
 });

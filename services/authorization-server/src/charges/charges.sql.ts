@@ -226,36 +226,63 @@ export async function hasBoughtAt(
   return row.bought;
 }
 
+/** Sorts after every id, in the "C" order of the ids: a page that starts at the newest. */
+const afterAll = "~";
+
 export async function listCharges(
   tx: Sql,
   page: { limit: number; before: Id<"charge"> | undefined; agent: string | undefined },
 ): Promise<Charge[]> {
-  const found = await tx.many<Row>(sql`select * from charges
-    where (${page.before ?? null}::text is null or id < ${page.before ?? null})
-      and (${page.agent ?? null}::text is null or agent_id = ${page.agent ?? null})
-    order by id desc limit ${page.limit}`);
+  const before = page.before ?? afterAll;
+  const found = await tx.many<Row>(
+    page.agent === undefined
+      ? sql`select * from charges where id < ${before} order by id desc limit ${page.limit}`
+      : sql`select * from charges where agent_id = ${page.agent} and id < ${before}
+          order by id desc limit ${page.limit}`,
+  );
   return found.map(chargeOf);
 }
 
-/** Whether the request has made its refund. Ask with the charge locked. */
-export async function hasRefund(tx: Sql, charge: Id<"charge">, key: string): Promise<boolean> {
-  const row = await tx.one<{ known: boolean }>(sql`select exists (select 1 from charge_refunds
-    where charge_id = ${charge} and request_key = ${key}) as known`);
-  return row.known;
+/** A request to refund that was written before: what it named, if anything, and why it was refused, if it was. */
+export type AskedRefund = { readonly wantedMinor: bigint | undefined; readonly because: string | undefined };
+
+/** What the request has asked for before. Whoever may write it next asks with the charge locked. */
+export async function findRefund(
+  tx: Sql,
+  charge: Id<"charge">,
+  key: string,
+): Promise<AskedRefund | undefined> {
+  const row = await tx.maybe<{ wanted_minor: bigint | null; refused_because: string | null }>(
+    sql`select wanted_minor, refused_because from charge_refunds
+      where charge_id = ${charge} and request_key = ${key}`,
+  );
+  return row && { wantedMinor: row.wanted_minor ?? undefined, because: row.refused_because ?? undefined };
 }
 
-export async function insertRefund(
-  tx: TenantTx,
-  refund: { id: Id<"refund">; charge: Id<"charge">; key: string; minor: bigint; now: Instant },
-): Promise<void> {
-  await tx.run(sql`insert into charge_refunds (tenant_id, id, charge_id, request_key, amount_minor, asked_at)
-    values (${tx.tenant}, ${refund.id}, ${refund.charge}, ${refund.key}, ${refund.minor}, ${sqlTime(refund.now)})`);
+export type NewRefund = {
+  readonly id: Id<"refund">;
+  readonly charge: Id<"charge">;
+  readonly key: string;
+  /** Undefined when all that was left was asked for. */
+  readonly wantedMinor: bigint | undefined;
+  readonly minor: bigint;
+  readonly now: Instant;
+};
+
+export async function insertRefund(tx: TenantTx, refund: NewRefund): Promise<void> {
+  await tx.run(sql`insert into charge_refunds (tenant_id, id, charge_id, request_key, wanted_minor, amount_minor,
+      asked_at)
+    values (${tx.tenant}, ${refund.id}, ${refund.charge}, ${refund.key}, ${refund.wantedMinor ?? null},
+      ${refund.minor}, ${sqlTime(refund.now)})`);
 }
 
 /** Ends a refund once: false when it has ended before. */
-export async function endRefund(tx: Sql, id: Id<"refund">, now: Instant): Promise<boolean> {
-  const { count } = await tx.run(
-    sql`update charge_refunds set done_at = ${sqlTime(now)} where id = ${id} and done_at is null`,
-  );
+export async function endRefund(
+  tx: Sql,
+  id: Id<"refund">,
+  end: { readonly now: Instant; readonly because?: string },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`update charge_refunds set done_at = ${sqlTime(end.now)},
+    refused_because = ${end.because ?? null} where id = ${id} and done_at is null`);
   return count === 1;
 }

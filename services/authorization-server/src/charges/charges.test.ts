@@ -79,6 +79,7 @@ const seen = (state: PaymentState, more: Partial<Payment> = {}): Seen => ({
     reference: "pi_1",
     capturedMinor: 0n,
     refundedMinor: 0n,
+    refunds: undefined,
     declineCode: undefined,
     ...more,
   },
@@ -156,6 +157,25 @@ describe("what follows from billing's answer", () => {
     const at = (refundedMinor: bigint) => moveOn(refunding, seen("captured", { refundedMinor }), "caller");
     expect(at(300n)).toEqual({ kind: "send", verb: "refund" });
     expect(at(500n)).toEqual({ kind: "refunded" });
+  });
+
+  test("what billing says of this very refund counts before any sum", () => {
+    const asset = charge().amount.asset;
+    const id = newId("refund");
+    const refunding = charge({
+      state: "refunding",
+      capture: money(asset, 1_000n),
+      refunding: { id, amount: money(asset, 200n) },
+    });
+    const on = (...refunds: NonNullable<Payment["refunds"]>) =>
+      moveOn(refunding, seen("captured", { refunds, refundedMinor: 200n }), "recovery");
+    expect(on({ id, state: "succeeded" })).toEqual({ kind: "refunded" });
+    expect(on({ id, state: "pending" })).toEqual({ kind: "wait" });
+    expect(on({ id, state: "refused" })).toEqual({
+      kind: "refund_refused",
+      because: "payment_refund_refused",
+    });
+    expect(on({ id: newId("refund"), state: "succeeded" })).toEqual({ kind: "send", verb: "refund" });
   });
 });
 

@@ -93,6 +93,12 @@ export type PaymentState =
   | "refunded"
   | "requires_action";
 
+/** A refused refund has moved nothing and never will. */
+export type SeenRefund = {
+  readonly id: Id<"refund">;
+  readonly state: "pending" | "succeeded" | "refused";
+};
+
 export type Payment = {
   readonly id: Id<"payment">;
   readonly generation: number;
@@ -100,6 +106,8 @@ export type Payment = {
   readonly reference: string | undefined;
   readonly capturedMinor: bigint;
   readonly refundedMinor: bigint;
+  /** What became of each refund, the newest first; undefined where billing does not say. */
+  readonly refunds: readonly SeenRefund[] | undefined;
   readonly declineCode: string | undefined;
 };
 
@@ -110,6 +118,7 @@ export type Move =
   | { readonly kind: "captured" }
   | { readonly kind: "released" }
   | { readonly kind: "refunded" }
+  | { readonly kind: "refund_refused"; readonly because: string }
   | { readonly kind: "release"; readonly because: string }
   | { readonly kind: "send"; readonly verb: Verb }
   | { readonly kind: "wait" }
@@ -123,8 +132,7 @@ export type Driver = "caller" | "recovery";
 /** Decides on an answer of billing, whether it came to our call or was read back later: the same words, the same move. */
 export function moveOn(charge: Charge, seen: Seen, driver: Driver): Move {
   if (seen.kind === "unknown") return wait;
-  if (seen.kind === "refused")
-    return charge.state === "authorizing" ? { kind: "declined", because: seen.because } : wait;
+  if (seen.kind === "refused") return whenRefused(charge, seen.because);
   const payment = seen.kind === "payment" ? seen.payment : undefined;
   switch (charge.state) {
     case "authorizing":
@@ -145,6 +153,11 @@ export function moveOn(charge: Charge, seen: Seen, driver: Driver): Move {
     default:
       return unreachable(charge.state);
   }
+}
+
+function whenRefused({ state }: Charge, because: string): Move {
+  if (state === "authorizing") return { kind: "declined", because };
+  return state === "refunding" ? { kind: "refund_refused", because } : wait;
 }
 
 /** What billing never says in this state unless one of us is wrong: a person must look. */
@@ -222,8 +235,12 @@ function whileReleasing(payment: Payment | undefined): Move {
 function whileRefunding(charge: Charge, payment: Payment | undefined): Move {
   if (payment === undefined)
     return { kind: "alarm", because: "the payment of a refund is unknown to billing" };
+  const ours = payment.refunds?.find(({ id }) => id === charge.refunding?.id);
+  if (ours?.state === "succeeded") return { kind: "refunded" };
+  if (ours?.state === "refused") return { kind: "refund_refused", because: "payment_refund_refused" };
+  if (ours?.state === "pending") return wait;
   const wanted = charge.refunded.units + (charge.refunding?.amount.units ?? 0n);
-  if (payment.refundedMinor >= wanted) return { kind: "refunded" };
+  if (payment.refunds === undefined && payment.refundedMinor >= wanted) return { kind: "refunded" };
   return payment.state === "refunding" ? wait : { kind: "send", verb: "refund" };
 }
 

@@ -56,7 +56,12 @@ type Asked = { readonly request: CreateCharge; readonly merchant: Merchant; read
 
 /** The evidence; a key that the merchant's known set lacks is looked for once more, since keys rotate. */
 async function verified(deps: ChargesDeps, { request, merchant, now }: Asked): Promise<Evidence> {
-  const issuer = { issuer: deps.issuer, keys: deps.keys.jwks().keys, livemode: deps.livemode };
+  const issuer = {
+    issuer: deps.issuer,
+    mandateKeys: deps.keys.jwks(["mandate"]).keys,
+    tokenKeys: deps.keys.jwks(["access", "access-eddsa"]).keys,
+    livemode: deps.livemode,
+  };
   try {
     return verifyEvidence(request, merchant, { issuer, now });
   } catch (refusal) {

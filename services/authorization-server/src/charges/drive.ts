@@ -17,6 +17,7 @@ import {
   finishCapture,
   finishRefund,
   finishRelease,
+  refuseRefund,
   startRelease,
 } from "./transitions.ts";
 
@@ -116,6 +117,8 @@ async function follow(
       return finishRelease(deps, charge);
     case "refunded":
       return finishRefund(deps, charge);
+    case "refund_refused":
+      return refuseRefund(deps, charge, move.because);
     default:
       return unreachable(move);
   }

@@ -26,7 +26,9 @@ export type Evidence = {
 
 export type Issuer = {
   readonly issuer: string;
-  readonly keys: readonly PublicJwk[];
+  /** Each for its own artefact: a key that signs something else proves neither. */
+  readonly mandateKeys: readonly PublicJwk[];
+  readonly tokenKeys: readonly PublicJwk[];
   readonly livemode: boolean;
 };
 
@@ -48,7 +50,8 @@ export function verifyEvidence(
     merchantOrigin: merchant.origin,
     merchantNonce: request.merchant_nonce,
     issuer: issuer.issuer,
-    issuerKeys: issuer.keys,
+    issuerKeys: issuer.mandateKeys,
+    tokenKeys: issuer.tokenKeys,
     livemode: issuer.livemode,
     now,
   });

@@ -133,8 +133,9 @@ export async function listMerchantCharges(
   tx: Sql,
   page: { limit: number; before: Id<"charge"> | undefined; client: string },
 ): Promise<MerchantCharge[]> {
+  // "~" sorts after every id, in the "C" order of the ids.
   const found = await tx.many<Row>(sql`select * from merchant_charges where client_id = ${page.client}
-      and (${page.before ?? null}::text is null or id < ${page.before ?? null})
+      and id < ${page.before ?? "~"}
     order by id desc limit ${page.limit}`);
   return found.map(merchantChargeOf);
 }

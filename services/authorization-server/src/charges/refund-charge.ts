@@ -12,22 +12,41 @@ import { chargeNow, transitWithin } from "./transitions.ts";
 /** `key` names the request: sent twice it is one refund. Without an amount, all that is left. */
 export type RefundOrder = { readonly key: string; readonly amountMinor: number | undefined };
 
-/** Gives captured money back, once per request; a request that was made before is taken further. */
+/**
+ * Gives captured money back, once per request; a request that was made before is taken further. One that billing has
+ * refused is over (`refund_refused`): it is never sent again, and who still wants it asks anew.
+ */
 export async function refund(deps: ChargesDeps, charge: Charge, order: RefundOrder): Promise<Charge> {
   const begun = await begin(deps, charge, order);
-  if (begun === undefined) return finish(deps, await chargeNow(deps, charge), "read");
-  return finish(deps, begun, "send");
+  const moved =
+    begun === undefined
+      ? await finish(deps, await chargeNow(deps, charge), "read")
+      : await finish(deps, begun, "send");
+  const asked = await deps.db.of(charge.payer).transaction((tx) => rows.findRefund(tx, charge.id, order.key));
+  if (asked?.because === undefined) return moved;
+  throw new Problem("refund_refused", {
+    extra: { charge_id: charge.id, status: moved.state },
+    private: { because: asked.because },
+  });
 }
 
 const finish = (deps: ChargesDeps, charge: Charge, ask: "send" | "read"): Promise<Charge> =>
   charge.state === "refunding" ? drive(deps, charge, { driver: "caller", ask }) : Promise.resolve(charge);
+
+/** The same key names the same refund: "all that is left" is another request than its amount. */
+function assertSame({ wantedMinor }: rows.AskedRefund, { amountMinor }: RefundOrder): undefined {
+  const wanted = amountMinor === undefined ? undefined : BigInt(amountMinor);
+  if (wanted !== wantedMinor)
+    throw new Problem("idempotency_conflict", { detail: "The key named a refund of another amount." });
+}
 
 /** Writes the request and `refunding` with the intent; undefined when this request was written before. */
 const begin = (deps: ChargesDeps, of: Charge, order: RefundOrder): Promise<Charge | undefined> =>
   cross(deps.db, of, async (crossing) => {
     const tx = await crossing.payer();
     const charge = (await rows.findCharge(tx, of.id, "update")) ?? of;
-    if (await rows.hasRefund(tx, of.id, order.key)) return undefined;
+    const before = await rows.findRefund(tx, of.id, order.key);
+    if (before !== undefined) return assertSame(before, order);
     const wanted = order.amountMinor === undefined ? refundable(charge) : BigInt(order.amountMinor);
     const now = deps.clock.now();
     if (charge.state === "refunding")
@@ -38,8 +57,9 @@ const begin = (deps: ChargesDeps, of: Charge, order: RefundOrder): Promise<Charg
       throw new Problem("charge_refund_exceeds_captured", {
         extra: { remaining: Number(refundable(charge)) },
       });
-    const asked = { id: newId("refund"), charge: of.id, key: order.key, minor: wanted, now };
-    await rows.insertRefund(tx, asked);
+    const id = newId("refund");
+    const wantedMinor = order.amountMinor === undefined ? undefined : wanted;
+    await rows.insertRefund(tx, { id, charge: of.id, key: order.key, wantedMinor, minor: wanted, now });
     const look = { charge: charge.id, tenant: charge.payer };
     await enqueue(tx, {
       queue: chargesQueue,
@@ -52,8 +72,8 @@ const begin = (deps: ChargesDeps, of: Charge, order: RefundOrder): Promise<Charg
       step: {
         event: "charge.refunding",
         actor: merchantOf(charge),
-        change: { to: "refunding", intent: "refund", refunding: { id: asked.id, minor: wanted } },
-        payload: { refund: asked.id, amount_minor: Number(wanted) },
+        change: { to: "refunding", intent: "refund", refunding: { id, minor: wanted } },
+        payload: { refund: id, amount_minor: Number(wanted) },
       },
     });
   });

@@ -212,9 +212,22 @@ export function finishRefund(deps: ChargesDeps, charge: Charge): Promise<Charge>
       refunded_minor: Number(refundedMinor),
     },
     budget: async (tx) => {
-      if (!(await rows.endRefund(tx, refunding.id, now))) return false;
+      if (!(await rows.endRefund(tx, refunding.id, { now }))) return false;
       await refundHold(tx, charge.id, toBudgetUnits(refunding.amount));
       return true;
     },
+  });
+}
+
+/** Billing gave nothing back and never will: the charge is captured as before, and this request to refund is over. */
+export function refuseRefund(deps: ChargesDeps, charge: Charge, because: string): Promise<Charge> {
+  const { refunding } = charge;
+  invariant(refunding !== undefined, "a refund has its amount");
+  const now = deps.clock.now();
+  return transit(deps, charge, {
+    event: "charge.refund_refused",
+    change: { to: "captured", refunding: null },
+    payload: { refund: refunding.id, amount_minor: Number(refunding.amount.units), because },
+    budget: (tx) => rows.endRefund(tx, refunding.id, { now, because }),
   });
 }

@@ -12,7 +12,9 @@ export type Fault =
   | "declined"
   | "requires_action"
   | "no_instrument"
-  | "stuck";
+  | "stuck"
+  | "refused"
+  | "exceeds";
 
 type Row = {
   id: string;
@@ -21,7 +23,7 @@ type Row = {
   status: string;
   amount: number;
   captured: number;
-  refunds: Map<string, number>;
+  refunds: Map<string, { readonly amount: number; readonly status: "succeeded" | "refused" }>;
   decline?: string;
 };
 
@@ -71,6 +73,7 @@ export async function fakeBilling(by: {
     const fault = state.faults.get(order.op)?.shift();
     if (fault === "lost") return void request.socket.destroy();
     if (fault === "500") return reply(response, 500, { code: "internal_error" });
+    if (fault === "exceeds") return reply(response, 409, { code: "charge_refund_exceeds_captured" });
     if (fault === "no_instrument") return reply(response, 402, { code: "instrument_missing" });
     const row = perform(state, order, fault);
     if (row === undefined) return reply(response, 409, { code: "charge_state_conflict" });
@@ -124,7 +127,10 @@ function perform(
       break;
     case "refund":
       if (row.refunds.has(order.refund ?? "")) return row;
-      row.refunds.set(order.refund ?? "", order.amount_minor);
+      row.refunds.set(order.refund ?? "", {
+        amount: order.amount_minor,
+        status: fault === "refused" ? "refused" : "succeeded",
+      });
       break;
   }
   state.done.push(`${order.op} ${order.charge}`);
@@ -150,7 +156,13 @@ const bodyOf = (row: Row) => ({
   reference: row.status === "authorizing" ? null : `pi_${row.id.slice(4)}`,
   amount_minor: row.amount,
   captured_minor: row.captured,
-  refunded_minor: [...row.refunds.values()].reduce((sum, part) => sum + part, 0),
+  refunded_minor: [...row.refunds.values()].reduce(
+    (sum, { amount, status }) => sum + (status === "succeeded" ? amount : 0),
+    0,
+  ),
+  refunds: [...row.refunds]
+    .toReversed()
+    .map(([id, { amount, status }]) => ({ id, amount_minor: amount, status })),
   currency: "EUR",
   ...(row.decline === undefined ? {} : { decline_code: row.decline }),
 });

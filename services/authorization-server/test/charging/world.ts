@@ -67,7 +67,11 @@ function testKeys() {
     keyOf,
     sign: (purpose: string, header: { readonly typ: string }, payload: object): string =>
       signJws(keyOf(purpose), header, JSON.parse(JSON.stringify(payload))),
-    jwks: () => ({ keys: [...keys.values()].map(publicJwkOf) }),
+    jwks: (wanted?: readonly string[]) => ({
+      keys: [...keys]
+        .filter(([purpose]) => wanted?.includes(purpose) ?? true)
+        .map(([, key]) => publicJwkOf(key)),
+    }),
   };
 }
 
@@ -216,6 +220,8 @@ export type Purchase = {
   /** Members that are changed on purpose. */
   readonly offer?: Partial<Offer>;
   readonly token?: Record<string, unknown>;
+  /** The purpose of the issuer's key that signs the token. */
+  readonly tokenSignedBy?: string;
   readonly offerKey?: PrivateJwk;
   readonly kbKey?: PrivateJwk;
   readonly audience?: string;
@@ -228,7 +234,12 @@ export function purchase(world: World, wanted: Purchase): ChargeRequest {
   const now = world.clock.now();
   const agent = wanted.agent ?? world.agent;
   const offer = offerOf(world, wanted);
-  const token = tokenOf(world, { agent, mandate: wanted.mandate.id, claims: wanted.token ?? {} });
+  const token = tokenOf(world, {
+    agent,
+    mandate: wanted.mandate.id,
+    claims: wanted.token ?? {},
+    signedBy: wanted.tokenSignedBy,
+  });
   const merchantNonce = wanted.nonce ?? randomBytes(16).toString("base64url");
   const presentation = makePresentation({
     mandate: wanted.mandate.jwt,
@@ -273,7 +284,17 @@ export function offerOf(
 
 export function tokenOf(
   world: World,
-  { agent, mandate, claims }: { agent: TestAgent; mandate: Id<"mandate">; claims: Record<string, unknown> },
+  {
+    agent,
+    mandate,
+    claims,
+    signedBy = "access",
+  }: {
+    agent: TestAgent;
+    mandate: Id<"mandate">;
+    claims: Record<string, unknown>;
+    signedBy?: string | undefined;
+  },
 ): string {
   const nowS = toNumericDate(world.clock.now());
   const payload = {
@@ -291,7 +312,7 @@ export function tokenOf(
     mandate_id: mandate,
     ...claims,
   };
-  return world.keys.sign("access", { typ: "at+jwt" }, payload);
+  return world.keys.sign(signedBy, { typ: "at+jwt" }, payload);
 }
 
 /** The merchant's client, as the charge API knows it. */
