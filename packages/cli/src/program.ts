@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { failWith } from "./output.ts";
+import type { VerifyOptions } from "./receipts/index.ts";
 import type { StartWish } from "./start.ts";
 import { version, type Where } from "./where.ts";
 
@@ -28,9 +29,10 @@ export function createProgram(): Command {
     .description("check a receipt offline: a compact JWS, a file that holds one, or - for standard input")
     .argument("<receipt>")
     .option("--keys <file>", "the issuer's /.well-known/remit-keys, saved earlier")
+    .option("--issuer <origin>", "an issuer that you trust; its keys are kept from then on")
     .option("--json", "print one object and nothing else")
-    .action((receipt: string, options: Where & { keys?: string }) =>
-      failWith(async () => (await import("./verify.ts")).verify(receipt, options)),
+    .action((receipt: string, options: VerifyOptions) =>
+      failWith(async () => (await import("./receipts/index.ts")).verify(receipt, options)),
     );
   const ledger = program.command("ledger").description("the double-entry ledger");
   at(ledger.command("check"))

@@ -1,27 +1,51 @@
-import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { StartRefused } from "@remit/platform/host";
-import { portBaseDefault } from "./ports.ts";
+import { portBaseDefault, portsOf } from "./ports.ts";
 
 /** One data directory, held by this process until it is released. */
-export type Instance = { readonly dataDir: string; readonly portBase: number; release(): Promise<void> };
+export type Instance = {
+  readonly dataDir: string;
+  readonly portBase: number;
+  /** Writes down that the data belongs to these ports, once something was able to listen on them. */
+  settle(): Promise<void>;
+  release(): Promise<void>;
+};
 
 /**
  * Takes the data directory for this process. Its port base is part of the data: every identifier in it contains an
  * origin, so a later start uses the same one, and another one is refused rather than half believed.
  */
 export async function takeInstance(dataDir: string, wanted: number | undefined): Promise<Instance> {
-  const full = path.resolve(dataDir);
-  await mkdir(full, { recursive: true, mode: 0o700 });
+  const full = await makeDirectory(dataDir);
   const lock = path.join(full, "instance.pid");
   await takeLock(lock);
   const release = (): Promise<void> => rm(lock, { force: true });
   try {
-    return { dataDir: full, portBase: await portBaseOf(full, wanted), release };
+    const portBase = await portBaseOf(full, wanted);
+    return { dataDir: full, portBase, settle: () => rememberPortBase(full, portBase), release };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+async function makeDirectory(dataDir: string): Promise<string> {
+  if (dataDir.trim() === "")
+    throw new StartRefused("no data directory is named", "Give one with --data-dir, such as .remit.");
+  const full = path.resolve(dataDir);
+  try {
+    await makeEach(full);
+    await access(full, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const why = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+    throw new StartRefused(
+      `${full} cannot be used as data directory (${why})`,
+      "Name one that this user may write, with --data-dir.",
+      { cause: error },
+    );
+  }
+  return full;
 }
 
 async function takeLock(lock: string): Promise<void> {
@@ -45,17 +69,25 @@ async function takeLock(lock: string): Promise<void> {
   throw new StartRefused(`${path.dirname(lock)} is being taken by another process`, "Try again.");
 }
 
+/** One directory after the other: a recursive mkdir never comes back from where nothing can be made (/proc). */
+async function makeEach(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    if (isCode(error, "EEXIST")) return;
+    const parent = path.dirname(directory);
+    if (!isCode(error, "ENOENT") || parent === directory) throw error;
+    await makeEach(parent);
+    await mkdir(directory, { mode: 0o700 });
+  }
+}
+
 async function portBaseOf(dataDir: string, wanted: number | undefined): Promise<number> {
-  const file = path.join(dataDir, "instance.json");
-  const known = await readFile(file, "utf8").catch((error: unknown) => {
+  const known = await readFile(fileIn(dataDir), "utf8").catch((error: unknown) => {
     if (isCode(error, "ENOENT")) return undefined;
     throw error;
   });
-  if (known === undefined) {
-    const base = wanted ?? portBaseDefault;
-    await writeFile(file, `${JSON.stringify({ port_base: base })}\n`, { mode: 0o600 });
-    return base;
-  }
+  if (known === undefined) return possible(wanted ?? portBaseDefault);
   // We are the only writer of this file.
   const { port_base: base } = JSON.parse(known) as { port_base: number };
   if (wanted !== undefined && wanted !== base)
@@ -65,6 +97,20 @@ async function portBaseOf(dataDir: string, wanted: number | undefined): Promise<
     );
   return base;
 }
+
+function possible(base: number): number {
+  try {
+    return portsOf(base).base;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new StartRefused(error.message, "Choose another with --port-base.");
+  }
+}
+
+const fileIn = (dataDir: string): string => path.join(dataDir, "instance.json");
+
+const rememberPortBase = (dataDir: string, base: number): Promise<void> =>
+  writeFile(fileIn(dataDir), `${JSON.stringify({ port_base: base })}\n`, { mode: 0o600 });
 
 /** The process that holds a data directory now, if any. */
 export async function runningIn(dataDir: string): Promise<number | undefined> {

@@ -5,6 +5,7 @@ import { createBilling } from "@remit/billing";
 import { createDirectory } from "@remit/directory";
 import { createGateway } from "@remit/gateway";
 import { type Clock, systemClock } from "@remit/kernel";
+import { StartRefused } from "@remit/platform/host";
 import type { Log } from "@remit/platform/telemetry";
 import { createSandbox } from "@remit/sandbox";
 import { loadAccounts } from "./accounts.ts";
@@ -60,6 +61,7 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
       databases,
       opened,
     });
+    await instance.settle();
     progress("demo accounts");
     const dev = await prepareDemo({ ...options, clock, dataDir: instance.dataDir, ...running });
     await writeDevFile(dev);
@@ -124,10 +126,25 @@ async function startServices(composition: Composition) {
     billing,
     gateway,
   })) {
-    await service.listen();
+    await listening(service, name);
     opened.push({ name, close: () => service.close() });
   }
   return { origins, offersFile, authorizationServer, gateway };
+}
+
+/** A busy port is said in one way, whoever finds it so. */
+async function listening(service: { listen(): Promise<unknown> }, name: string): Promise<void> {
+  try {
+    await service.listen();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+    const port = "port" in error ? ` ${String(error.port)}` : "";
+    throw new StartRefused(
+      `the port${port} of the ${name} is in use`,
+      "Stop what uses it, or start with another --port-base (and a --data-dir of its own).",
+      { cause: error },
+    );
+  }
 }
 
 type Running = Awaited<ReturnType<typeof startServices>>;

@@ -10,8 +10,14 @@ const requestTimeoutMs = 30_000;
 /** Gives `work` an instance: the one that runs in the data directory, or one that is started for it and stopped after. */
 export async function withInstance<T>(where: Where, work: (dev: DevFile) => Promise<T>): Promise<T> {
   const dataDir = path.resolve(where.dataDir);
-  const running = (await runningIn(dataDir)) === undefined ? undefined : await readDevFile(dataDir);
-  if (running !== undefined && (await answers(running.issuer))) return work(running);
+  const pid = await runningIn(dataDir);
+  const running = pid === undefined ? undefined : await readDevFile(dataDir);
+  if (running !== undefined) {
+    if (await answers(running.issuer)) return work(running);
+    throw new Error(
+      `process ${pid} runs in ${where.dataDir} but is not ready; npx remit doctor says what is wrong with it`,
+    );
+  }
   const portBase = where.portBase ?? ((await isFresh(dataDir)) ? await freePortBase() : undefined);
   const quiet = where.json === true;
   const embedded = await startEmbedded({

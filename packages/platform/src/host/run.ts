@@ -40,7 +40,19 @@ export function run(start: () => Promise<Running>, options: RunOptions = {}): vo
 }
 
 async function live(start: () => Promise<Running>, stop: AbortSignal): Promise<void> {
-  const running = await start();
+  const starting = start();
+  // Told to stop before it runs, it gets the time of a drain to come up and go down again.
+  void aborted(stop)
+    .then(() =>
+      settledWithin(
+        starting.catch(() => undefined),
+        drainMs,
+      ),
+    )
+    .then((came) => {
+      if (!came) process.exit(exitCodes.failed);
+    });
+  const running = await starting;
   await aborted(stop);
   if (!(await settledWithin(running.close(), drainMs)))
     throw new StartRefused(

@@ -532,3 +532,9 @@ test("the type of every refusal is an address that answers with what to do", asy
   }
   expect((await fetch(`${origin}/docs/problems/%3Cscript%3E`)).status).toBe(404);
 });
+
+test("V06 a NUL in path or query is refused at the door", async () => {
+  const origin = await open([echo]);
+  for (const target of ["/docs/problems/%00", "/docs/problems?x=a%00b", "/livez?%00=1"])
+    expect((await fetch(origin + target)).status, target).toBe(400);
+});

@@ -125,6 +125,9 @@ function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
     measure(edge, request, reply);
     if (!request.raw.url?.startsWith("/"))
       throw new Problem("invalid_request", { detail: "The target is no path." });
+    // No text of ours has a NUL, and PostgreSQL stores none: it would fail there instead of here.
+    if (request.raw.url.includes("%00"))
+      throw new Problem("invalid_request", { detail: "The target has a NUL." });
   });
   app.setErrorHandler((error, request, reply) => sendProblem(edge, { error, request, reply }));
   app.setNotFoundHandler((request, reply) =>

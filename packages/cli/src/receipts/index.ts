@@ -1,0 +1,2 @@
+export { keepKeys } from "./trust.ts";
+export { type VerifyOptions, verify } from "./verify.ts";
