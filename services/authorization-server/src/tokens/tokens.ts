@@ -9,7 +9,8 @@ export type TokenKey = `${"jti" | "grant" | "session" | "client"}:${string}`;
 
 /**
  * Refuses the tokens of the key from the moment the transaction commits; `until` is when the last of them expires. Waits
- * for the commit points that rely on it, so it comes after every other lock, and a transaction revokes one key.
+ * for the commit points that rely on it, so it comes after every other lock. A transaction revokes one key, or those of
+ * one mandate that it has locked: else it and a commit point could wait for each other.
  */
 export const revokeTokens = (tx: Sql, key: TokenKey, until: Instant): Promise<void> =>
   rows.insertRevocation(tx, key, until);
