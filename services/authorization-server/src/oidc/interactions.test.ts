@@ -1,9 +1,9 @@
-import { fromRfc3339 } from "@remit/kernel";
+import { instantOf } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import { expect, test } from "vitest";
 import { mandateAsked } from "./interactions.ts";
 
-const now = fromRfc3339("2026-11-22T00:00:00Z");
+const now = instantOf(1_795_305_600_000);
 const mandate = { type: "oid4ac_mandate", currency: "EUR", amount_minor: 100 };
 
 test.each([
