@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // Passed on to the workers as --conditions: "import" among them would give ES modules to those who require().
@@ -12,6 +13,8 @@ export default defineConfig({
     include: ["{packages,services}/*/{src,test}/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
     globalSetup: ["packages/testkit/src/cluster.ts"],
     pool: "forks",
+    // Vitest leaves one core free, which on two cores is every second one.
+    maxWorkers: Math.max(2, availableParallelism()),
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
