@@ -36,8 +36,9 @@ import { createArtifacts, grantJobs } from "./grants/index.ts";
 import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
 import { adapterFor, createCore, createInteractions, createRepeats } from "./oidc/index.ts";
-import { errorPage, interactionPages } from "./pages/index.ts";
+import { createFormCheck, errorPage } from "./pages/index.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
+import { signInPages } from "./sign-in/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 
@@ -212,7 +213,8 @@ function mountSigningIn(
     errorPage,
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
-  http.add(...interactionPages({ issuer, accounts, interactions, csrfKey: keyring.derive("csrf") }));
+  const forms = createFormCheck({ issuer, key: keyring.derive("csrf") });
+  http.add(...signInPages({ accounts, interactions, forms }));
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],

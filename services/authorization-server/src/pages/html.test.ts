@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { html } from "./html.ts";
-import { pageHeaders } from "./layout.ts";
+import { layout, pageHeaders } from "./layout.ts";
+import { script } from "./script.ts";
 
 describe("V06 what people wrote never becomes markup", () => {
   test.each([
@@ -19,8 +20,18 @@ describe("V06 what people wrote never becomes markup", () => {
 });
 
 test("A17 a page's form may lead to us and to where the application waits, and the page is never framed", () => {
-  const csp = pageHeaders(["https://shop.example"])["content-security-policy"] ?? "";
+  const csp = pageHeaders({ formTargets: ["https://shop.example"] })["content-security-policy"] ?? "";
   expect(csp).toContain("form-action 'self' https://shop.example;");
   expect(csp).toContain("frame-ancestors 'none'");
   expect(csp).not.toContain("unsafe-inline");
+});
+
+test("V06 a page runs our script by its hash and no other, and a script cannot end its own tag", () => {
+  const ours = script("document.title = 'ours'");
+  const csp = pageHeaders({ scripts: [ours] })["content-security-policy"] ?? "";
+  expect(csp).toContain(`script-src ${ours.hash};`);
+  expect(csp).not.toContain("unsafe");
+  expect(layout({ title: "t", body: html``, scripts: [ours] })).toContain(`<script>${ours.source}</script>`);
+  expect(pageHeaders()["content-security-policy"]).not.toContain("script-src");
+  expect(() => script("'</script><script>'")).toThrow(RangeError);
 });

@@ -1,2 +1,6 @@
-export { interactionPages } from "./pages.http.ts";
-export { errorPage } from "./views.ts";
+export { createFormCheck, csrf, type FormCheck } from "./form-check.ts";
+export { type Html, html } from "./html.ts";
+export { layout, type NavItem, type PageParts, type PageRights, pageHeaders } from "./layout.ts";
+export { actions, type Button, button, type Field, field, form, list, notice, table } from "./parts.ts";
+export { errorPage, refusalPage } from "./refusal.ts";
+export { type Script, script } from "./script.ts";

@@ -1,22 +1,19 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
 import type { Accounts } from "../accounts/index.ts";
 import { type Asked, type Interactions, interactionPath } from "../oidc/index.ts";
-import { pageHeaders } from "./layout.ts";
-import { consentPage, errorPage, signInPage } from "./views.ts";
+import { csrf, type FormCheck, pageHeaders, refusalPage } from "../pages/index.ts";
+import { consentPage, signInPage } from "./views.ts";
 
 type Deps = {
-  readonly issuer: string;
   readonly accounts: Accounts;
   readonly interactions: Interactions;
-  readonly csrfKey: Uint8Array;
+  readonly forms: FormCheck;
 };
 
 const Uid = z.strictObject({ uid: z.string().regex(/^[\w-]{16,64}$/) });
-const csrf = z.string().max(128);
 const SignInForm = z.strictObject({
   csrf,
   email: z.string().min(1).max(254),
@@ -25,8 +22,8 @@ const SignInForm = z.strictObject({
 const ConsentForm = z.strictObject({ csrf, decision: z.enum(["approve", "deny"]) });
 
 /** Sign-in and consent. A GET only shows; what counts is a POST from our own page in the browser that began it. */
-export function interactionPages(deps: Deps): Page[] {
-  const { interactions } = deps;
+export function signInPages(deps: Deps): Page[] {
+  const { interactions, forms } = deps;
   const show = page({
     method: "GET",
     path: "/oauth/interactions/:uid",
@@ -53,7 +50,7 @@ export function interactionPages(deps: Deps): Page[] {
     form: ConsentForm,
     refused: refusalPage,
     handle: async (call, { params, form }) => {
-      checkOrigin(deps, call, { uid: params.uid, csrf: form.csrf });
+      forms.check(call, { conversation: params.uid, csrf: form.csrf });
       const asked = await read(deps, call, params.uid);
       if (asked.kind !== "consent") throw new Problem("invalid_request", { detail: "Sign in first." });
       const from = { ip: call.ip, userAgent: call.header("user-agent") };
@@ -72,7 +69,7 @@ async function trySignIn(
   call: PageCall,
   { uid, form }: { uid: string; form: z.output<typeof SignInForm> },
 ): Promise<PageAnswer> {
-  checkOrigin(deps, call, { uid, csrf: form.csrf });
+  deps.forms.check(call, { conversation: uid, csrf: form.csrf });
   const asked = await read(deps, call, uid);
   const { email, password } = form;
   const outcome = await deps.accounts.signIn({ email, password, ip: call.ip, now: call.now });
@@ -97,19 +94,19 @@ type Shown = {
 };
 
 function answer(deps: Deps, asked: Asked, shown: Shown): PageAnswer {
-  const token = csrfOf(deps, asked.uid);
+  const check = deps.forms.field(asked.uid);
   const path = interactionPath(asked.uid);
   const target = URL.parse(asked.redirectUri)?.origin;
   const headers = {
-    ...pageHeaders(target === undefined ? [] : [target]),
+    ...pageHeaders({ formTargets: target === undefined ? [] : [target] }),
     ...(shown.retryAfterS === undefined ? {} : { "retry-after": String(shown.retryAfterS) }),
   };
   const { email, refused } = shown;
   const view =
     asked.kind === "consent"
-      ? consentPage({ action: `${path}/consent`, csrf: token }, asked)
+      ? consentPage({ action: `${path}/consent`, check }, asked)
       : signInPage(
-          { action: `${path}/sign-in`, csrf: token },
+          { action: `${path}/sign-in`, check },
           { client: asked.client, email, ...(refused === undefined ? {} : { refused }) },
         );
   return { status: shown.status, headers, html: view };
@@ -120,27 +117,4 @@ async function read({ interactions }: Deps, call: PageCall, uid: string): Promis
   const asked = await interactions.read(call.raw);
   if (asked.uid !== uid) throw new Problem("not_found", { detail: "This request is not of this browser." });
   return asked;
-}
-
-const csrfOf = ({ csrfKey }: Deps, uid: string): string =>
-  createHmac("sha256", csrfKey).update(uid).digest("base64url");
-
-/** The form came from our page: it has the token that only the page knows, and the browser says so too. */
-function checkOrigin(deps: Deps, call: PageCall, sent: { uid: string; csrf: string }): void {
-  const expected = Buffer.from(csrfOf(deps, sent.uid));
-  const given = Buffer.from(sent.csrf);
-  const origin = call.header("origin");
-  const site = call.header("sec-fetch-site");
-  const ours =
-    given.length === expected.length &&
-    timingSafeEqual(given, expected) &&
-    (origin === undefined || origin === deps.issuer) &&
-    (site === undefined || site === "same-origin");
-  if (!ours) throw new Problem("forbidden", { detail: "This form was not sent from our page." });
-}
-
-/** A person gets a page, also for a refusal. */
-function refusalPage(problem: Problem): PageAnswer {
-  const { html, headers } = errorPage(problem.detail ?? "The request cannot be continued.");
-  return { status: problem.status, html, headers: { ...headers, ...problem.headers } };
 }

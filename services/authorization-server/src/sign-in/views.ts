@@ -2,19 +2,19 @@ import { assetOf, invariant, money, toDecimal } from "@remit/kernel";
 import { describeMandate, type MandateRequest, scopeRules } from "@remit/protocol";
 import type { Client } from "../clients/index.ts";
 import type { Consent } from "../oidc/index.ts";
-import { type Html, html } from "./html.ts";
-import { layout, pageHeaders } from "./layout.ts";
+import { type Html, html, layout, notice } from "../pages/index.ts";
 
-type Form = { readonly action: string; readonly csrf: string };
+/** `check` is the hidden field of the form check. */
+export type Form = { readonly action: string; readonly check: Html };
 
 /** The sign-in page. `refused` is what to say of the last attempt. */
 export function signInPage(form: Form, shown: { client: Client; email: string; refused?: string }): string {
   const body = html`<div class="sheet">
 <h1>Sign in</h1>
 <p class="soft">to continue to ${nameOf(shown.client)}</p>
-${shown.refused === undefined ? undefined : html`<p class="alert" role="alert" id="refused">${shown.refused}</p>`}
+${shown.refused === undefined ? undefined : notice("refused", shown.refused)}
 <form method="post" action="${form.action}">
-<input type="hidden" name="csrf" value="${form.csrf}">
+${form.check}
 <label for="email">E-mail</label>
 <input type="email" id="email" name="email" value="${shown.email}" autocomplete="username" required maxlength="254">
 <label for="password">Password</label>
@@ -31,7 +31,7 @@ export function consentPage(form: Form, consent: Consent): string {
   const body = html`<div class="sheet">
 ${request === undefined ? accessBody(consent) : mandateBody(consent, request)}
 <form method="post" action="${form.action}">
-<input type="hidden" name="csrf" value="${form.csrf}">
+${form.check}
 <div class="actions">
 <button type="submit" name="decision" value="deny">Decline</button>
 <button class="${request === undefined ? "ink" : "seal"}" type="submit" name="decision" value="approve">${request === undefined ? "Allow" : "Allow spending"}</button>
@@ -65,14 +65,6 @@ function particulars({ client, redirectUri, resources }: Consent): Html {
 <dt>You return to</dt><dd>${hostOf(redirectUri)}</dd>
 ${resources.length === 0 ? undefined : html`<dt>Its token is for</dt><dd>${resources.join(", ")}</dd>`}
 </dl>`;
-}
-
-/** Something ended the request; what the person can do about it. */
-export function errorPage(text: string): { html: string; headers: Record<string, string> } {
-  const title = "This did not work";
-  const body = html`<div class="sheet"><h1>${title}</h1><p>${text}</p>
-<p class="soft">Nothing was allowed and nothing was spent. Start again at the application that sent you here.</p></div>`;
-  return { html: layout({ title, body }), headers: pageHeaders() };
 }
 
 function worstCase({ details }: MandateRequest): string {
