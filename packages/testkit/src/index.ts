@@ -1,3 +1,14 @@
+export {
+  addAuthenticator,
+  type BrowserContext,
+  expectAccessible,
+  openBrowser,
+  type Page,
+  type TestBrowser,
+  type VirtualAuthenticator,
+  type VirtualCredential,
+  type Visit,
+} from "./browser.ts";
 export { checkCatalogue, type TableKind, type Tables } from "./catalogue.ts";
 export { type TestClock, testClock } from "./clock.ts";
 export { type TestDatabase, type TestDatabaseOptions, testDatabase } from "./database.ts";
