@@ -1,0 +1,1 @@
+export { type Count, type Counters, type CountersOptions, createCounters } from "./counters.ts";
