@@ -33,6 +33,7 @@ export const vendorDoors: Readonly<Record<string, readonly string[]>> = {
   stripe: ["packages/rails/src/card", "services/billing/src/stripe"],
   "oidc-provider": ["services/authorization-server/src/oidc"],
   fastify: ["packages/platform/src/http"],
+  ioredis: ["packages/platform/src/counters"],
   viem: ["packages/rails/src/x402"],
 };
 

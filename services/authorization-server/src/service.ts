@@ -1,7 +1,7 @@
 import path from "node:path";
 import { type Clock, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp, type Http, resourceServer } from "@remit/platform/http";
+import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { createKeyring, type Keyring, loadKek } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
@@ -177,14 +177,8 @@ function httpOf({ config, clock, log, db, keys, keyring }: Grounds): Http {
     clock,
   });
   return createHttp({
-    service: "authorization-server",
-    origin: config.origin,
-    host: config.host,
-    port: config.port,
-    ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
-    log,
+    ...edgeOptions("authorization-server", { config, clock, log }),
     metrics: createMetrics("authorization-server"),
-    clock,
     authenticate,
     ready: { database: () => db.ping() },
   });

@@ -1,6 +1,6 @@
 import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp, resourceServer } from "@remit/platform/http";
+import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
@@ -156,14 +156,8 @@ async function httpOf({ config, clock, log, db, outbound }: Parts) {
     clock,
   });
   return createHttp({
-    service: "billing",
-    origin: config.origin,
-    host: config.host,
-    port: config.port,
-    ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
-    log,
+    ...edgeOptions("billing", { config, clock, log }),
     metrics: createMetrics("billing"),
-    clock,
     authenticate,
     ready: { database: () => db.ping() },
   });

@@ -1,6 +1,6 @@
 import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp, resourceServer } from "@remit/platform/http";
+import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
@@ -98,14 +98,8 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   );
   keepHouse(jobs, { db, clock });
   const http = createHttp({
-    service: "directory",
-    origin,
-    host: config.host,
-    port: config.port,
-    ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
-    log,
+    ...edgeOptions("directory", { config, clock, log }),
     metrics: createMetrics("directory"),
-    clock,
     authenticate: resourceServer({
       issuer,
       audience: origin,

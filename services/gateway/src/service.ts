@@ -1,6 +1,6 @@
 import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp } from "@remit/platform/http";
+import { createHttp, edgeOptions } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { createKeyring, loadKek } from "@remit/platform/keys";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
@@ -124,14 +124,8 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const jobs = responseJobs(purchaseJobs(createJobs({ db, log, clock }), purchases), { db, clock });
   keepHouse(jobs, { db, clock });
   const http = createHttp({
-    service: "gateway",
-    origin: config.origin,
-    host: config.host,
-    port: config.port,
-    ...(config.metricsPort === undefined ? {} : { metricsPort: config.metricsPort }),
-    log,
+    ...edgeOptions("gateway", { config, clock, log }),
     metrics: createMetrics("gateway"),
-    clock,
     ready: { database: () => db.ping() },
     headerBytesMax,
   });

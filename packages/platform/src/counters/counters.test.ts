@@ -40,9 +40,11 @@ async function connected(url: string | undefined): Promise<Counters> {
 
 // `.ci/suites/redis` runs this file once more with a real Redis, and once with a cluster.
 const redisUrl = process.env["REMIT_TEST_REDIS_URL"];
-const engines = [["memory", undefined], ...(redisUrl === undefined ? [] : [["redis", redisUrl]])] as const;
+const engines = redisUrl === undefined ? ["memory"] : ["memory", redisUrl];
 
-describe.each(engines)("counters in %s", (_, url) => {
+describe.each(engines)("counters in %s", (engine) => {
+  const url = engine === "memory" ? undefined : engine;
+
   test("each key has a count of its own, and a hundred at once are a hundred", async () => {
     const counters = await connected(url);
     expect(await usedOf(counters, "a")).toBe(1);

@@ -1,3 +1,4 @@
+import { minuteMs } from "@remit/kernel";
 import { z } from "zod";
 import { StartRefused } from "./start-refused.ts";
 
@@ -40,6 +41,20 @@ const port = z.coerce.number().int().min(0).max(65_535);
 const originText = z
   .url({ protocol: /^https?$/ })
   .refine((text) => new URL(text).origin === text, "is an origin: scheme, host, port, nothing else");
+const perMinute = (usual: number) =>
+  z
+    .union([z.literal("off"), z.coerce.number().int().min(1)])
+    .default(usual)
+    .transform((most) => (most === "off" ? undefined : { count: most, windowMs: minuteMs }));
+const listed = z
+  .string()
+  .default("")
+  .transform((text) =>
+    text
+      .split(",")
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== ""),
+  );
 const roleName = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/);
 
 /** What every service reads. A service adds its own names: `parseConfig({ ...commonSettings, REMIT_X: … }, env)`. */
@@ -58,15 +73,15 @@ export const commonSettings = {
   REMIT_ROLE_LOOKUP: roleName,
   REMIT_ROLE_OWNER: roleName.optional(),
   REMIT_DATA_DIR: z.string().min(1),
-  REMIT_OUTBOUND_ALLOW: z
-    .string()
-    .default("")
-    .transform((text) =>
-      text
-        .split(",")
-        .map((pair) => pair.trim())
-        .filter((pair) => pair !== ""),
-    ),
+  REMIT_OUTBOUND_ALLOW: listed,
+  /** Shared counters (Redis 7 or Valkey); nodes of a cluster are separated by commas. */
+  REDIS_URL: z.string().startsWith("redis").optional(),
+  /** Whose X-Forwarded-For is believed: addresses and ranges, separated by commas. */
+  REMIT_TRUSTED_PROXIES: listed,
+  /** Requests per minute over all routes, or "off". They stop what runs away; plans and routes have limits of their own. */
+  REMIT_LIMIT_ADDRESS: perMinute(12_000),
+  REMIT_LIMIT_CLIENT: perMinute(60_000),
+  REMIT_LIMIT_TENANT: perMinute(120_000),
   REMIT_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
   REMIT_FAILPOINT: z.string().optional(),
 } satisfies Shape;
@@ -90,7 +105,16 @@ export type CommonConfig = {
   readonly dataDir: string;
   readonly outboundAllow: readonly string[];
   readonly livemode: false;
+  readonly redisUrl?: string;
+  readonly trustedProxies?: readonly string[];
+  readonly limits?: {
+    readonly address?: PerMinute;
+    readonly client?: PerMinute;
+    readonly tenant?: PerMinute;
+  };
 };
+
+type PerMinute = { readonly count: number; readonly windowMs: number };
 
 type CommonSettings = z.output<z.ZodObject<typeof commonSettings>>;
 
@@ -116,4 +140,11 @@ export const commonConfigOf = (settings: CommonSettings): CommonConfig =>
     dataDir: settings.REMIT_DATA_DIR,
     outboundAllow: settings.REMIT_OUTBOUND_ALLOW,
     livemode: false,
+    ...(settings.REDIS_URL === undefined ? {} : { redisUrl: settings.REDIS_URL }),
+    trustedProxies: settings.REMIT_TRUSTED_PROXIES,
+    limits: {
+      ...(settings.REMIT_LIMIT_ADDRESS === undefined ? {} : { address: settings.REMIT_LIMIT_ADDRESS }),
+      ...(settings.REMIT_LIMIT_CLIENT === undefined ? {} : { client: settings.REMIT_LIMIT_CLIENT }),
+      ...(settings.REMIT_LIMIT_TENANT === undefined ? {} : { tenant: settings.REMIT_LIMIT_TENANT }),
+    },
   });

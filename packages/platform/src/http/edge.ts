@@ -1,15 +1,18 @@
 import { newId } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Counters } from "../counters/index.ts";
+import { type CallerAddress, countedAddress } from "./caller-address.ts";
 import type { HttpOptions } from "./options.ts";
-import type { RateLimiter } from "./rate-limit.ts";
+import { type Counted, countAll } from "./rate-limit.ts";
 import type { Call, Caller, Limit } from "./route.ts";
 import type { SecurityHeaders } from "./security-headers.ts";
 
 /** What all requests of one server share. */
 export type Edge = {
   readonly options: HttpOptions;
-  readonly limiter: RateLimiter;
+  readonly counters: Counters;
+  readonly addressOf: CallerAddress;
   readonly headers: SecurityHeaders;
   readonly bodyBytesMax: number;
 };
@@ -28,7 +31,7 @@ export function openCall(edge: Edge, request: FastifyRequest): Call {
   return {
     requestId,
     now: clock.now(),
-    ip: request.ip,
+    ip: edge.addressOf(request.raw),
     method: request.method,
     url: origin + (request.raw.url ?? "/"),
     log: log.child({ request_id: requestId }),
@@ -50,26 +53,51 @@ function headerOf(request: FastifyRequest, name: string): string | undefined {
   return values?.[0];
 }
 
-/** Counts the call against the route's limit and says on the answer what is left. */
-export function countAgainst(
+/** Counts the call against the route's limits and the server's own, and says on the answer what is left. */
+export async function countAgainst(
   edge: Edge,
   reply: FastifyReply,
-  counted: { readonly route: string; readonly limit: Limit | undefined; readonly call: Call },
-): void {
-  const { route, limit, call } = counted;
-  if (limit === undefined) return;
-  const { headers } = edge.limiter.count(`${route} ${countedAs(limit, call)}`, limit, call.now);
-  reply.headers(headers);
+  { counted, call }: { readonly counted: readonly Counted[]; readonly call: Call },
+): Promise<void> {
+  reply.headers(await countAll(edge.counters, counted, call.now));
 }
 
-function countedAs(limit: Limit, { caller, ip }: Call): string {
-  if (caller === undefined || limit.by === "ip") return `ip ${ip}`;
-  return limit.by === "tenant" ? `tenant ${caller.tenant}` : `client ${caller.client}`;
+/** The limits that a request is counted against before anybody knows who calls, so that they refuse before costly work. */
+export function countedByAddress(
+  edge: Edge,
+  { route, limit, open, call }: { route: string; limit: Limit | undefined; open: boolean; call: Call },
+): Counted[] {
+  const address = countedAddress(call.ip);
+  const own =
+    limit !== undefined && (open || limit.by === "ip") ? [ofRoute(route, limit, `ip ${address}`)] : [];
+  const most = edge.options.limits?.address;
+  return most === undefined || isLoopback(call.ip)
+    ? own
+    : [...own, { name: "address", limit: most, key: address }];
 }
 
-/** True when the limit needs no caller, so that it can refuse before the costly checks. */
-export const countsBeforeCaller = (limit: Limit | undefined, hasCaller: boolean): boolean =>
-  limit?.by === "ip" || !hasCaller;
+/** The limits that count per client or tenant. */
+export function countedByCaller(
+  edge: Edge,
+  { route, limit, caller }: { route: string; limit: Limit | undefined; caller: Caller },
+): Counted[] {
+  const { client, tenant } = edge.options.limits ?? {};
+  const who = limit?.by === "tenant" ? `tenant ${caller.tenant}` : `client ${caller.client}`;
+  return [
+    ...(limit === undefined || limit.by === "ip" ? [] : [ofRoute(route, limit, who)]),
+    ...(client === undefined ? [] : [{ name: "client", limit: client, key: caller.client }]),
+    ...(tenant === undefined ? [] : [{ name: "tenant", limit: tenant, key: caller.tenant }]),
+  ];
+}
+
+const ofRoute = (route: string, limit: Limit, who: string): Counted => ({
+  name: "default",
+  limit,
+  key: `${route} ${who}`,
+});
+
+// Services on one machine call each other there, and nobody else can.
+const isLoopback = (address: string): boolean => address.startsWith("127.") || address === "::1";
 
 /** The same call, with who makes it. */
 export const calledBy = (call: Call, caller: Caller): Call => ({

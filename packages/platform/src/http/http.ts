@@ -4,14 +4,15 @@ import { invariant } from "@remit/kernel";
 import { Problem, toProblemJson } from "@remit/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
+import { createCounters } from "../counters/index.ts";
 import { StartRefused } from "../host/index.ts";
+import { callerAddress } from "./caller-address.ts";
 import { prepareDrain } from "./drain.ts";
 import { type Edge, openCall } from "./edge.ts";
 import { healthRoutes } from "./health.ts";
 import { openApiOf } from "./openapi.ts";
 import type { HttpOptions } from "./options.ts";
 import { problemPages } from "./problem-pages.ts";
-import { createRateLimiter } from "./rate-limit.ts";
 import { logRefusal, problemOf } from "./refusals.ts";
 import { type Mount, type Page, type Route, route } from "./route.ts";
 import { securityHeadersOf } from "./security-headers.ts";
@@ -33,13 +34,15 @@ export type Http = {
 const bodyBytesMax = 64 * 1024;
 // A presentation, its access token and the offer travel in headers.
 const headerBytesMax = 48 * 1024;
-const requestTimeoutMs = 30_000;
+const patient = { headMs: 15_000, requestMs: 30_000, idleMs: 120_000, connectionsMax: 10_000 };
 
 /** An HTTP server for declared routes, pages and mounts. Nothing is bound before `listen`. */
 export function createHttp(options: HttpOptions): Http {
   const edge: Edge = {
     options,
-    limiter: createRateLimiter(),
+    counters:
+      options.counters ?? createCounters({ prefix: options.service, clock: options.clock, log: options.log }),
+    addressOf: callerAddress(options.trustedProxies ?? []),
     headers: securityHeadersOf(options.origin),
     bodyBytesMax: options.bodyBytesMax ?? bodyBytesMax,
   };
@@ -77,6 +80,7 @@ export function createHttp(options: HttpOptions): Http {
     async close() {
       state.draining = true;
       await drain();
+      await edge.counters.close();
       metricsServer?.closeAllConnections();
       await new Promise<void>((resolve) =>
         metricsServer ? metricsServer.close(() => resolve()) : resolve(),
@@ -96,23 +100,30 @@ const openApiRoute = (openApi: () => Record<string, unknown>): Route =>
   });
 
 function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
+  const { headMs, requestMs, idleMs, connectionsMax } = { ...patient, ...edge.options.patience };
   const app = Fastify({
     logger: false,
     trustProxy: false,
     requestIdHeader: false,
     return503OnClosing: false,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: requestMs,
+    connectionTimeout: idleMs,
     routerOptions: { maxParamLength: 512 },
-    http: { maxHeaderSize: edge.options.headerBytesMax ?? headerBytesMax, headersTimeout: 15_000 },
+    http: {
+      maxHeaderSize: edge.options.headerBytesMax ?? headerBytesMax,
+      headersTimeout: headMs,
+      // Node looks for those who are late only every 30 s unless told.
+      connectionsCheckingInterval: Math.min(2_000, headMs),
+    },
     frameworkErrors: (error, request, reply) => void sendProblem(edge, { error, request, reply }),
     clientErrorHandler: (error, socket) => {
-      const tooBig = error.code === "HPE_HEADER_OVERFLOW";
-      const [status, text] = tooBig ? ["431", "Request Header Fields Too Large"] : ["400", "Bad Request"];
+      const [status, text] = statusOfClientError(error.code);
       if (socket.writable)
         socket.end(`HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       else socket.destroy();
     },
   });
+  app.server.maxConnections = connectionsMax;
   // Fastify reads no body: declared routes read their own with our limits, mounts get the stream untouched.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
@@ -134,6 +145,11 @@ function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
     sendProblem(edge, { error: new Problem("not_found"), request, reply }),
   );
   return app;
+}
+
+function statusOfClientError(code: string | undefined): readonly [string, string] {
+  if (code === "HPE_HEADER_OVERFLOW") return ["431", "Request Header Fields Too Large"];
+  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? ["408", "Request Timeout"] : ["400", "Bad Request"];
 }
 
 function measure(edge: Edge, request: FastifyRequest, reply: FastifyReply): void {

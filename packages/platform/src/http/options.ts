@@ -1,6 +1,24 @@
 import type { Clock } from "@remit/kernel";
+import type { Counters } from "../counters/index.ts";
 import type { Log, Metrics, Tracer } from "../telemetry/index.ts";
 import type { Authenticate } from "./authenticate.ts";
+import type { Limit } from "./route.ts";
+
+type Most = Pick<Limit, "count" | "windowMs">;
+
+export type ServerLimits = { readonly address?: Most; readonly client?: Most; readonly tenant?: Most };
+
+/** How long a client may take and how many there may be, so that a slow one holds nothing for long. */
+export type Patience = {
+  /** From the connection to the end of the request's head; 15 s. */
+  readonly headMs?: number;
+  /** To the end of its body; 30 s. */
+  readonly requestMs?: number;
+  /** With nothing moving in either direction; 120 s. */
+  readonly idleMs?: number;
+  /** Connections at once; beyond 10,000 a new one is closed. */
+  readonly connectionsMax?: number;
+};
 
 export type HttpOptions = {
   readonly service: string;
@@ -19,6 +37,13 @@ export type HttpOptions = {
   readonly authenticate?: Authenticate;
   /** What must work for the service to be ready; each throws when it does not. */
   readonly ready?: Readonly<Record<string, () => Promise<void>>>;
+  /** Counts what limits refuse; in this process alone unless given. */
+  readonly counters?: Counters;
+  /** Limits over all routes together. A loopback address, where services of one machine call each other, has none. */
+  readonly limits?: ServerLimits;
+  /** Addresses and ranges whose `X-Forwarded-For` is believed; none by default. */
+  readonly trustedProxies?: readonly string[];
+  readonly patience?: Patience;
   /** 64 KiB by default. */
   readonly bodyBytesMax?: number;
   /** Of a request's head; 48 KiB by default. More is answered 431. */

@@ -1,58 +1,54 @@
-import type { Instant } from "@remit/kernel";
+import { type Instant, secondMs } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
+import type { Count, Counters } from "../counters/index.ts";
 import type { Limit } from "./route.ts";
 
-type Window = { endsAt: number; used: number };
-type Counted = { readonly headers: Readonly<Record<string, string>> };
+/** One limit that a request counts against, and as whom. `name` is what the headers call it. */
+export type Counted = {
+  readonly name: string;
+  readonly limit: Pick<Limit, "count" | "windowMs">;
+  readonly key: string;
+};
 
-const windowsMax = 20_000;
+type Standing = Counted & { readonly state: Count };
 
-/** Fixed windows in memory: they only refuse earlier, the limits that matter stand in the database. */
-export type RateLimiter = { count(key: string, limit: Limit, now: Instant): Counted };
-
-export function createRateLimiter(): RateLimiter {
-  const windows = new Map<string, Window>();
-  return {
-    count(key, limit, now) {
-      const window = windowOf(windows, { key, limit, now });
-      window.used += 1;
-      const resetS = Math.max(1, Math.ceil((window.endsAt - now) / 1000));
-      const headers = limitHeaders(limit, {
-        left: Math.max(0, limit.count - window.used),
-        resetS,
-        endsAt: window.endsAt,
-      });
-      if (window.used > limit.count)
-        throw new Problem("rate_limited", { headers: { ...headers, "Retry-After": String(resetS) } });
-      return { headers };
-    },
-  };
+/** Counts the request against each limit; the headers say what is left. Refuses with `rate_limited` when one is used up. */
+export async function countAll(
+  counters: Counters,
+  counted: readonly Counted[],
+  now: Instant,
+): Promise<Readonly<Record<string, string>>> {
+  if (counted.length === 0) return {};
+  const standings = await Promise.all(
+    counted.map(async (one): Promise<Standing> => {
+      const state = await counters.count(`${one.name} ${one.key}`, one.limit.windowMs);
+      return { ...one, state };
+    }),
+  );
+  const headers = headersOf(standings, now);
+  const over = standings.filter(({ limit, state }) => state.used > limit.count);
+  if (over.length === 0) return headers;
+  const retryAfter = Math.max(...over.map(({ state }) => secondsUntil(state.endsAt, now)));
+  throw new Problem("rate_limited", { headers: { ...headers, "Retry-After": String(retryAfter) } });
 }
 
-function windowOf(
-  windows: Map<string, Window>,
-  { key, limit, now }: { key: string; limit: Limit; now: Instant },
-): Window {
-  const open = windows.get(key);
-  if (open !== undefined && open.endsAt > now) return open;
-  windows.delete(key);
-  // Bounded: whoever floods with new keys pushes out the oldest, not our memory.
-  if (windows.size >= windowsMax) windows.delete(windows.keys().next().value ?? "");
-  const window = { endsAt: now + limit.windowMs, used: 0 };
-  windows.set(key, window);
-  return window;
-}
+const secondsUntil = (at: Instant, now: Instant): number => Math.max(1, Math.ceil((at - now) / secondMs));
 
-// draft-ietf-httpapi-ratelimit-headers-10 §4 and §5, and the X- headers that older clients read.
-function limitHeaders(
-  limit: Limit,
-  state: { left: number; resetS: number; endsAt: number },
-): Record<string, string> {
+const leftOf = ({ limit, state }: Standing): number => Math.max(0, limit.count - state.used);
+
+// draft-ietf-httpapi-ratelimit-headers-10 §4 and §5, and of the tightest limit the X- headers that older clients read.
+function headersOf(standings: readonly Standing[], now: Instant): Record<string, string> {
+  const [tightest] = standings.toSorted((a, b) => leftOf(a) / a.limit.count - leftOf(b) / b.limit.count);
+  if (tightest === undefined) return {};
   return {
-    "RateLimit-Policy": `"default";q=${limit.count};w=${Math.ceil(limit.windowMs / 1000)}`,
-    RateLimit: `"default";r=${state.left};t=${state.resetS}`,
-    "X-RateLimit-Limit": String(limit.count),
-    "X-RateLimit-Remaining": String(state.left),
-    "X-RateLimit-Reset": String(Math.ceil(state.endsAt / 1000)),
+    "RateLimit-Policy": standings
+      .map(({ name, limit }) => `"${name}";q=${limit.count};w=${Math.ceil(limit.windowMs / secondMs)}`)
+      .join(", "),
+    RateLimit: standings
+      .map((one) => `"${one.name}";r=${leftOf(one)};t=${secondsUntil(one.state.endsAt, now)}`)
+      .join(", "),
+    "X-RateLimit-Limit": String(tightest.limit.count),
+    "X-RateLimit-Remaining": String(leftOf(tightest)),
+    "X-RateLimit-Reset": String(Math.ceil(tightest.state.endsAt / secondMs)),
   };
 }

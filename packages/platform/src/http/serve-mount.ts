@@ -1,6 +1,6 @@
 import { toProblemJson } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { countAgainst, type Edge } from "./edge.ts";
+import { countAgainst, countedByAddress, type Edge } from "./edge.ts";
 import { logRefusal, problemOf } from "./refusals.ts";
 import type { Mount, PageCall } from "./route.ts";
 import { pageCallOf } from "./serve-page.ts";
@@ -13,7 +13,8 @@ export function serveMount(
   const name = (mount.paths ?? mount.prefixes ?? ["*"]).join(" ");
   return async (request, reply) => {
     const call = pageCallOf(request, reply);
-    countAgainst(edge, reply, { route: name, limit: mount.limit, call });
+    const counted = countedByAddress(edge, { route: name, limit: mount.limit, open: true, call });
+    await countAgainst(edge, reply, { counted, call });
     reply.hijack();
     for (const [header, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) reply.raw.setHeader(header, value);

@@ -1,7 +1,7 @@
 import { Problem } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { readForm } from "./body.ts";
-import { callOf, countAgainst, type Edge } from "./edge.ts";
+import { callOf, countAgainst, countedByAddress, type Edge } from "./edge.ts";
 import { logRefusal, parse } from "./refusals.ts";
 import type { Page, PageAnswer, PageCall } from "./route.ts";
 
@@ -14,7 +14,9 @@ export function servePage(
     reply.headers(edge.headers.page);
     const call = pageCallOf(request, reply);
     try {
-      countAgainst(edge, reply, { route: `${page.method} ${page.path}`, limit: page.limit, call });
+      const route = `${page.method} ${page.path}`;
+      const counted = countedByAddress(edge, { route, limit: page.limit, open: true, call });
+      await countAgainst(edge, reply, { counted, call });
       const params = page.params === undefined ? undefined : parse(page.params, request.params);
       const query = page.query === undefined ? undefined : parse(page.query, request.query);
       const form =

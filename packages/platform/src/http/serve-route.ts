@@ -4,7 +4,7 @@ import { sha256b64url } from "@remit/protocol/node";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { readBody, readJson } from "./body.ts";
-import { calledBy, callOf, countAgainst, countsBeforeCaller, type Edge } from "./edge.ts";
+import { calledBy, callOf, countAgainst, countedByAddress, countedByCaller, type Edge } from "./edge.ts";
 import { parse } from "./refusals.ts";
 import type { Answer, Call, Route } from "./route.ts";
 
@@ -18,10 +18,19 @@ export function serveRoute(edge: Edge, route: Route): Handler {
   return async (request, reply) => {
     reply.headers(edge.headers.api);
     const opened = callOf(request);
-    const early = countsBeforeCaller(route.limit, route.needs !== "public");
-    if (early) countAgainst(edge, reply, { route: name, limit: route.limit, call: opened });
+    const limited = { route: name, limit: route.limit };
+    const open = route.needs === "public";
+    await countAgainst(edge, reply, {
+      counted: countedByAddress(edge, { ...limited, open, call: opened }),
+      call: opened,
+    });
     const known = await identify(edge, { route, request, reply });
-    if (!early) countAgainst(edge, reply, { route: name, limit: route.limit, call: known });
+    const { caller } = known;
+    if (caller !== undefined)
+      await countAgainst(edge, reply, {
+        counted: countedByCaller(edge, { ...limited, caller }),
+        call: known,
+      });
     const key = route.idempotency === undefined ? undefined : idempotencyKeyOf(known);
     const params = route.params === undefined ? undefined : parse(route.params, request.params);
     const asked = query === undefined ? undefined : parse(query, request.query);
