@@ -33,6 +33,7 @@ export const eventTypes = {
   "charge.released": soc2(),
   "charge.releasing": soc2(),
   "charge.serving": soc2(),
+  "client.changed": soc2(),
   "client.registered": soc2(),
   "client.removed": soc2(),
   "consent.denied": eidas(),

@@ -117,6 +117,7 @@ export const problems = {
   rate_limited: refusal(429, "Too many requests", "Wait as Retry-After says."),
   receipt_invalid: refusal(400, "The receipt is not valid", "Do not rely on it."),
   refund_refused: refusal(409, "The refund was refused, and nothing was given back", "Find out why at the payment provider; then ask for a new refund with a new key."),
+  registration_token_invalid: refusal(401, "The registration access token is unknown or no longer valid", "Use the token of the last answer about this client."),
   route_not_offered: refusal(404, "Nothing is sold at this address", "Buy at an address the merchant offers."),
   setup_token_invalid: refusal(401, "The setup token is unknown, used or expired", "Ask the principal for a new setup token."),
   spend_limit_exceeded: refusal(402, "The agent's own spend limit would be exceeded", "Raise the limit in the agent's configuration."),

@@ -12,6 +12,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly directory: string;
   /** How long a request that drives a charge is left alone before recovery, or the same request again, takes over; 10 s. */
   readonly chargeLeaseMs?: number;
+  /** Lets applications (MCP clients) register themselves without a setup token. Off unless said. */
+  readonly openRegistration?: boolean;
 };
 
 const peerPattern = /^([a-z][a-z0-9-]{0,31})=(https?:\/\/[^,]+)$/;
@@ -46,6 +48,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       REMIT_BILLING_ORIGIN: origin,
       REMIT_DIRECTORY_ORIGIN: origin,
       REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
+      REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
     },
     env,
   );
@@ -54,6 +57,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     peers: settings.REMIT_PEERS,
     billing: new URL(settings.REMIT_BILLING_ORIGIN).origin,
     directory: new URL(settings.REMIT_DIRECTORY_ORIGIN).origin,
+    openRegistration: settings.REMIT_OPEN_REGISTRATION,
     ...(settings.REMIT_CHARGE_LEASE_MS === undefined
       ? {}
       : { chargeLeaseMs: settings.REMIT_CHARGE_LEASE_MS }),

@@ -29,7 +29,7 @@ import {
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
-import { createSecrets, type PeerSetting, registrationRoutes, setupTokenRoutes } from "./clients/index.ts";
+import { createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
 import { createArtifacts, grantJobs } from "./grants/index.ts";
@@ -38,6 +38,7 @@ import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.t
 import { adapterFor, createCore, createInteractions, createRepeats } from "./oidc/index.ts";
 import { createFormCheck, errorPage } from "./pages/index.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
+import { registrationRoutes } from "./registration/index.ts";
 import { signInPages } from "./sign-in/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
@@ -155,7 +156,9 @@ async function openRooms(base: Base): Promise<Rooms> {
   const { issuer } = config;
   http.add(...keyRoutes({ keys, issuer }), ...discoveryRoutes({ issuer, db, keys, clock }));
   http.add(...agentRoutes({ db, didOf: (id) => didOfAgent(issuer, id) }));
-  http.add(...setupTokenRoutes({ db, secrets }), ...registrationRoutes({ db, secrets }));
+  const open = config.openRegistration === true;
+  http.add(...setupTokenRoutes({ db, secrets }));
+  http.add(...registrationRoutes({ db, secrets, outbound: base.outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
   keepHouse(jobs, { db, clock });

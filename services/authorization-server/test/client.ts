@@ -126,7 +126,10 @@ export async function callAsAdmin(
   );
 }
 
-export async function setupToken(running: Running, kind: "agent" | "merchant"): Promise<string> {
+export async function setupToken(
+  running: Running,
+  kind: "agent" | "merchant" | "application",
+): Promise<string> {
   const answer = await callAsAdmin(running, { method: "POST", path: "/api/v1/setup-tokens", body: { kind } });
   if (answer.status !== 201) throw new Error(`no setup token: ${JSON.stringify(answer.body)}`);
   return String(answer.body["setup_token"]);

@@ -1,7 +1,8 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { PublicJwk, Scope } from "@remit/protocol";
-import type { Client, ClientKind } from "./clients.ts";
+import type { ApplicationDigests, ApplicationRegistration, Client, ClientKind } from "./clients.ts";
+import type { ClientMetadata } from "./metadata.ts";
 
 type Row = {
   readonly id: string;
@@ -13,6 +14,7 @@ type Row = {
   readonly assertion_jwk: PublicJwk | null;
   readonly dpop_thumbprint: string | null;
   readonly secret_digest: Uint8Array | null;
+  readonly metadata: ClientMetadata;
   readonly disabled_at: Instant | null;
 };
 
@@ -25,7 +27,9 @@ export type NewClient = {
   readonly assertionJwk?: PublicJwk;
   readonly dpopJwk?: PublicJwk;
   readonly dpopThumbprint?: string;
-  readonly secretDigest?: Uint8Array;
+  readonly secretDigest?: Uint8Array | undefined;
+  readonly registrationDigest?: Uint8Array;
+  readonly metadata?: ClientMetadata;
   readonly createdAt: Instant;
 };
 
@@ -42,21 +46,57 @@ const clientOf = (row: Row): Client => ({
   assertion: row.assertion_jwk === null ? undefined : { jwk: row.assertion_jwk },
   dpopThumbprint: row.dpop_thumbprint ?? undefined,
   secretDigest: row.secret_digest ?? undefined,
+  metadata: row.metadata,
 });
 
 export async function findClient(tx: TenantTx, id: string): Promise<Client | undefined> {
   const row = await tx.maybe<Row>(sql`select id, tenant_id, kind, name, redirect_uris, scopes, assertion_jwk,
-      dpop_thumbprint, secret_digest, disabled_at
+      dpop_thumbprint, secret_digest, metadata, disabled_at
     from clients where id = ${id}`);
   return row && clientOf(row);
 }
 
 export async function insertClient(tx: TenantTx, client: NewClient): Promise<void> {
   await tx.run(sql`insert into clients (tenant_id, id, kind, name, redirect_uris, scopes, assertion_jwk, dpop_jwk,
-      dpop_thumbprint, secret_digest, created_at)
+      dpop_thumbprint, secret_digest, registration_digest, metadata, created_at)
     values (${tx.tenant}, ${client.id}, ${client.kind}, ${client.name}, ${client.redirectUris}, ${client.scopes},
       ${json(client.assertionJwk)}::jsonb, ${json(client.dpopJwk)}::jsonb, ${client.dpopThumbprint ?? null},
-      ${client.secretDigest ?? null}, ${sqlTime(client.createdAt)})`);
+      ${client.secretDigest ?? null}, ${client.registrationDigest ?? null},
+      ${JSON.stringify(client.metadata ?? {})}::jsonb, ${sqlTime(client.createdAt)})`);
+}
+
+export async function findManaged(
+  tx: TenantTx,
+  id: Id<"client">,
+  held: Uint8Array,
+): Promise<Client | undefined> {
+  const row = await tx.maybe<Row>(sql`select id, tenant_id, kind, name, redirect_uris, scopes, assertion_jwk,
+      dpop_thumbprint, secret_digest, metadata, disabled_at
+    from clients where id = ${id} and registration_digest = ${held} and disabled_at is null`);
+  return row && clientOf(row);
+}
+
+export async function updateApplication(
+  tx: TenantTx,
+  id: Id<"client">,
+  change: ApplicationRegistration & ApplicationDigests & { readonly held: Uint8Array },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`update clients set name = ${change.name},
+      redirect_uris = ${change.redirectUris}, scopes = ${change.scopes}, metadata = ${JSON.stringify(change.metadata)}::jsonb,
+      secret_digest = ${change.secretDigest ?? null}, registration_digest = ${change.registrationDigest}
+    where id = ${id} and registration_digest = ${change.held} and disabled_at is null`);
+  return count === 1;
+}
+
+export async function disableApplication(
+  tx: TenantTx,
+  id: Id<"client">,
+  { held, now }: { held: Uint8Array; now: Instant },
+): Promise<boolean> {
+  const { count } =
+    await tx.run(sql`update clients set disabled_at = ${sqlTime(now)}, registration_digest = null
+    where id = ${id} and registration_digest = ${held} and disabled_at is null`);
+  return count === 1;
 }
 
 export async function upsertClient(tx: TenantTx, client: NewClient): Promise<void> {

@@ -1,12 +1,14 @@
 import { type Id, type Instant, newId, parseId } from "@remit/kernel";
-import type { Database, TenantTx } from "@remit/platform/sql";
+import type { Database, Sql, TenantTx } from "@remit/platform/sql";
 import { newEvent, type PublicJwk, type Scope } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
 import { agentById, registerAgent, tenantOfAgent } from "../agents/index.ts";
 import { platformTenant } from "../tenants/index.ts";
 import * as rows from "./clients.sql.ts";
+import type { ClientMetadata } from "./metadata.ts";
 
-export type ClientKind = "agent" | "merchant" | "admin" | "peer" | "wallet";
+/** `application` is somebody's OpenID relying party or MCP client. */
+export type ClientKind = "agent" | "merchant" | "admin" | "peer" | "wallet" | "application";
 
 /** Who may ask for tokens. An agent's client id is its agent id; a peer's is its service's name. */
 export type Client = {
@@ -23,8 +25,9 @@ export type Client = {
   readonly assertion: { readonly jwk: PublicJwk } | { readonly jwksUri: string } | undefined;
   /** The one key its tokens may be bound to; undefined when it may choose (peer, wallet) or has none (admin). */
   readonly dpopThumbprint: string | undefined;
-  /** HMAC-SHA-256 of its secret (admin). */
+  /** HMAC-SHA-256 of its secret (admin, and an application that has one). */
   readonly secretDigest: Uint8Array | undefined;
+  readonly metadata: ClientMetadata;
 };
 
 /** A service of ours, known by its origin alone: its keys are at its own `/.well-known/jwks.json`. */
@@ -36,6 +39,8 @@ export const scopesOf = {
   admin: ["agents:read", "agents:write", "tokens:read", "audit:read", "webhooks:read", "webhooks:write"],
   peer: ["payments:execute", "directory:read", "events:write"],
   wallet: ["openid", "email", "profile", "wallet:read", "wallet:write"],
+  // What moves money or changes who may act is for the wallet and for agents under a mandate.
+  application: ["openid", "email", "profile", "offline_access", "wallet:read"],
 } as const satisfies Record<ClientKind, readonly Scope[]>;
 
 /** The client id of the first-party wallet. */
@@ -86,25 +91,40 @@ const peerClient = ({ name, origin }: PeerSetting): Client => ({
   assertion: { jwksUri: `${origin}/.well-known/jwks.json` },
   dpopThumbprint: undefined,
   secretDigest: undefined,
+  metadata: {},
 });
 
-/** What a registration asks for, checked (`metadata.ts`). */
-export type Registration = {
-  readonly kind: "agent" | "merchant";
+/** What a registration asks for, checked (the registration room). */
+export type Registration = KeyedRegistration | ApplicationRegistration;
+type Asked = {
   readonly name: string;
   readonly redirectUris: readonly string[];
+  readonly metadata: ClientMetadata;
+};
+export type KeyedRegistration = Asked & {
+  readonly kind: "agent" | "merchant";
   readonly assertionJwk: PublicJwk;
   readonly dpopJwk: PublicJwk;
 };
+export type ApplicationRegistration = Asked & {
+  readonly kind: "application";
+  readonly scopes: readonly Scope[];
+};
+
+/** What is made for an application and kept as a digest: the token that manages it, and its secret if it has one. */
+export type ApplicationDigests = {
+  readonly registrationDigest: Uint8Array;
+  readonly secretDigest: Uint8Array | undefined;
+};
 
 /** Registers an agent with its client, or a merchant's client, in this tenant. */
-export async function registerClient(tx: TenantTx, wanted: Registration, now: Instant): Promise<Client> {
-  const { name, kind, assertionJwk, dpopJwk } = wanted;
+export async function registerClient(tx: TenantTx, wanted: KeyedRegistration, now: Instant): Promise<Client> {
+  const { name, kind, assertionJwk, dpopJwk, metadata } = wanted;
   const id =
     kind === "agent" ? (await registerAgent(tx, { name, assertionJwk, dpopJwk, now })).id : newId("client");
   const keys = { assertionJwk, dpopJwk, dpopThumbprint: thumbprint(dpopJwk) };
   const { redirectUris } = wanted;
-  const row = { id, kind, name, redirectUris, scopes: scopesOf[kind], createdAt: now };
+  const row = { id, kind, name, redirectUris, scopes: scopesOf[kind], metadata, createdAt: now };
   await rows.insertClient(tx, kind === "agent" ? row : { ...row, ...keys });
   await recordRegistration(tx, { id, kind, now });
   return {
@@ -116,6 +136,74 @@ export async function registerClient(tx: TenantTx, wanted: Registration, now: In
     secretDigest: undefined,
   };
 }
+
+/** Registers an application in this tenant. */
+export async function registerApplication(
+  tx: TenantTx,
+  wanted: ApplicationRegistration & ApplicationDigests,
+  now: Instant,
+): Promise<Client> {
+  const id = newId("client");
+  await rows.insertClient(tx, { ...wanted, id, createdAt: now });
+  await recordRegistration(tx, { id, kind: "application", now });
+  return applicationOf(tx, id, wanted);
+}
+
+/** The application's client, if it is managed by this token. */
+export const applicationManagedBy = (
+  tx: TenantTx,
+  id: Id<"client">,
+  registrationDigest: Uint8Array,
+): Promise<Client | undefined> => rows.findManaged(tx, id, registrationDigest);
+
+/**
+ * Writes an application anew and its next management token, if it is still managed by the token `held`: one conditional
+ * UPDATE, so that of two parallel changes by one token one is refused.
+ */
+export async function replaceApplication(
+  tx: TenantTx,
+  id: Id<"client">,
+  change: ApplicationRegistration & ApplicationDigests & { readonly held: Uint8Array; readonly now: Instant },
+): Promise<Client | undefined> {
+  if (!(await rows.updateApplication(tx, id, change))) return undefined;
+  const actor = { type: "client", id } as const;
+  await tx.record(newEvent("client.changed", { tenant: tx.tenant, actor, subject: id }, change.now));
+  return applicationOf(tx, id, change);
+}
+
+/** Ends an application, if it is managed by the token `held`; false when it is not. */
+export async function removeApplication(
+  tx: TenantTx,
+  id: Id<"client">,
+  { held, now }: { held: Uint8Array; now: Instant },
+): Promise<boolean> {
+  if (!(await rows.disableApplication(tx, id, { held, now }))) return false;
+  const actor = { type: "client", id } as const;
+  await tx.record(newEvent("client.removed", { tenant: tx.tenant, actor, subject: id }, now));
+  return true;
+}
+
+/** From a client's id to its tenant, in any transaction. */
+export const tenantOfClient = (tx: Sql, id: Id<"client">): Promise<Id<"tenant"> | undefined> =>
+  rows.tenantOfClient(tx, id);
+
+const applicationOf = (
+  { tenant }: TenantTx,
+  id: Id<"client">,
+  { name, redirectUris, scopes, metadata, secretDigest }: ApplicationRegistration & ApplicationDigests,
+): Client => ({
+  id,
+  tenant,
+  kind: "application",
+  name,
+  live: true,
+  redirectUris,
+  scopes,
+  assertion: undefined,
+  dpopThumbprint: undefined,
+  secretDigest,
+  metadata,
+});
 
 /** The tenant's client for management calls by secret. The digest is all that is kept of the secret. */
 export async function registerAdmin(

@@ -1,12 +1,22 @@
 export {
+  type ApplicationDigests,
+  type ApplicationRegistration,
+  applicationManagedBy,
   type Client,
   type ClientKind,
   clientById,
+  type KeyedRegistration,
   type PeerSetting,
   registerAdmin,
+  registerApplication,
+  registerClient,
+  removeApplication,
+  replaceApplication,
   saveWallet,
   scopesOf,
+  tenantOfClient,
 } from "./clients.ts";
-export { registrationRoutes } from "./registration.http.ts";
+export { type AuthMethod, authMethods, type ClientMetadata } from "./metadata.ts";
 export { createSecrets, type Secrets } from "./secrets.ts";
 export { setupTokenRoutes } from "./setup-tokens.http.ts";
+export { readSetupToken, type Setup, type SetupKind, useSetupToken } from "./setup-tokens.ts";

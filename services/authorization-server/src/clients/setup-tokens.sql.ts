@@ -25,15 +25,23 @@ export async function tenantOfSetup(tx: Sql, digest: string): Promise<Id<"tenant
   return row?.tenant ?? undefined;
 }
 
-export async function consumeSetupToken(
+export async function findSetupToken(
   tx: TenantTx,
   { digest, now }: { digest: string; now: Instant },
 ): Promise<{ kind: SetupKind; name: string | undefined } | undefined> {
-  const row = await tx.maybe<{ kind: SetupKind; name: string | null }>(
-    sql`update setup_tokens set used_at = ${sqlTime(now)}
-      where digest = ${digest} and used_at is null and expires_at > ${sqlTime(now)} returning kind, name`,
-  );
+  const row = await tx.maybe<{ kind: SetupKind; name: string | null }>(sql`select kind, name from setup_tokens
+    where digest = ${digest} and used_at is null and expires_at > ${sqlTime(now)}`);
   return row && { kind: row.kind, name: row.name ?? undefined };
+}
+
+/** False when it was used before, or has expired. */
+export async function consumeSetupToken(
+  tx: TenantTx,
+  { digest, now }: { digest: string; now: Instant },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`update setup_tokens set used_at = ${sqlTime(now)}
+    where digest = ${digest} and used_at is null and expires_at > ${sqlTime(now)}`);
+  return count === 1;
 }
 
 export async function saveUser(

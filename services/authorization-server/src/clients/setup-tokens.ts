@@ -1,14 +1,14 @@
 import { after, type Id, type Instant, minuteMs } from "@remit/kernel";
-import type { Database } from "@remit/platform/sql";
+import type { Database, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
-import { type Client, type Registration, registerClient } from "./clients.ts";
+import type { Client } from "./clients.ts";
 import type { Secrets } from "./secrets.ts";
 import * as rows from "./setup-tokens.sql.ts";
 
 /** How long a setup token waits for its one registration. */
 const lifeMs = 30 * minuteMs;
 
-export type SetupKind = "agent" | "merchant";
+export type SetupKind = "agent" | "merchant" | "application";
 
 /** Issues a token that registers one client of the kind in this tenant. It is shown once; the digest is kept. */
 export async function issueSetupToken(
@@ -27,30 +27,43 @@ export async function issueSetupToken(
   return { token, expiresAt };
 }
 
+/** A setup token that is good for one registration, as far as reading can tell. */
+export type Setup = {
+  readonly tenant: Id<"tenant">;
+  readonly digest: string;
+  readonly kind: SetupKind;
+  readonly name: string | undefined;
+};
+
+/** What a setup token is for. Refuses an unknown, used or expired one (`setup_token_invalid`). */
+export async function readSetupToken(
+  { db, secrets }: { db: Database; secrets: Secrets },
+  { token, now }: { token: string; now: Instant },
+): Promise<Setup> {
+  const digest = textOf(secrets.digest(token));
+  const tenant = await db.global.transaction((tx) => rows.tenantOfSetup(tx, digest));
+  const setup = tenant && (await db.of(tenant).transaction((tx) => rows.findSetupToken(tx, { digest, now })));
+  if (setup === undefined || tenant === undefined) throw new Problem("setup_token_invalid");
+  return { ...setup, tenant, digest };
+}
+
 /**
  * Registers a client in the tenant that issued the token. One conditional UPDATE settles who uses it, in the
- * transaction that writes the client: of parallel registrations exactly one succeeds.
- * Refuses: unknown, used or expired token (`setup_token_invalid`), or metadata of the other kind.
+ * transaction that writes the client: of parallel registrations exactly one succeeds (`setup_token_invalid`).
  */
-export async function useSetupToken(
-  { db, secrets }: { db: Database; secrets: Secrets },
-  input: {
-    token: string;
-    wanted: (setup: { kind: SetupKind; name: string | undefined }) => Registration;
-    now: Instant;
-  },
-): Promise<Client> {
-  const digest = textOf(secrets.digest(input.token));
-  const tenant = await db.global.transaction((tx) => rows.tenantOfSetup(tx, digest));
-  if (tenant === undefined) throw new Problem("setup_token_invalid");
+export function useSetupToken<C extends Pick<Client, "id">>(
+  db: Database,
+  { tenant, digest }: Setup,
+  use: { readonly register: (tx: TenantTx) => Promise<C>; readonly now: Instant },
+): Promise<C> {
   return db.of(tenant).transaction(async (tx) => {
-    const setup = await rows.consumeSetupToken(tx, { digest, now: input.now });
-    if (setup === undefined) throw new Problem("setup_token_invalid");
-    const client = await registerClient(tx, input.wanted(setup), input.now);
+    if (!(await rows.consumeSetupToken(tx, { digest, now: use.now })))
+      throw new Problem("setup_token_invalid");
+    const client = await use.register(tx);
     await rows.saveUser(tx, { digest, client: client.id });
     const actor = { type: "client", id: client.id } as const;
     const facts = { tenant, actor, subject: digest, payload: { client: client.id } };
-    await tx.record(newEvent("setup_token.used", facts, input.now));
+    await tx.record(newEvent("setup_token.used", facts, use.now));
     return client;
   });
 }

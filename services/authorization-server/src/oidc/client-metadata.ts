@@ -3,26 +3,44 @@ import type { Client } from "../clients/index.ts";
 import type { Payload } from "./seam.ts";
 
 /** What we tell the core of a client beside RFC 7591. */
-export const extraMembers = ["remit_kind", "remit_tenant", "remit_dpop_thumbprint"];
+export const extraMembers = ["remit_kind", "remit_tenant", "remit_dpop_thumbprint", "remit_profile"];
 
-/** A client as the core wants it (RFC 7591 §2). Ours are strict: PAR, PKCE, DPoP and signed assertions wherever possible. */
+/** A client as the core wants it (RFC 7591 §2). */
 export function metadataOf(client: Client): Payload {
-  const code = client.redirectUris.length > 0;
   return {
     client_id: client.id,
     client_name: client.name,
+    redirect_uris: client.redirectUris,
+    scope: client.scopes.join(" "),
+    remit_kind: client.kind,
+    remit_tenant: client.tenant,
+    ...(client.kind === "application" ? applicationMembers(client) : ownMembers(client)),
+  };
+}
+
+/** Agents, merchants and services are held to PAR, DPoP and signed assertions wherever possible. */
+function ownMembers(client: Client): Payload {
+  const code = client.redirectUris.length > 0;
+  return {
     // RFC 8252 §7.3: for a native client the port of a loopback redirect is free.
     application_type: client.redirectUris.some((uri) => uri.startsWith("http:")) ? "native" : "web",
-    redirect_uris: client.redirectUris,
     response_types: code ? ["code"] : [],
     grant_types: grantTypesOf(client, code),
-    scope: client.scopes.join(" "),
     authorization_details_types: client.kind === "agent" ? ["oid4ac_mandate"] : [],
     require_pushed_authorization_requests: true,
     ...authenticationOf(client),
-    remit_kind: client.kind,
-    remit_tenant: client.tenant,
     ...(client.dpopThumbprint === undefined ? {} : { remit_dpop_thumbprint: client.dpopThumbprint }),
+  };
+}
+
+/** An application is what it registered to be; the registration room has checked it. */
+function applicationMembers({ metadata, secretDigest }: Client): Payload {
+  const { sector_identifier_uri: sector, ...registered } = metadata;
+  return {
+    ...registered,
+    // The core reads the host of it alone. What is at the address was checked at registration.
+    ...(sector === undefined ? {} : { sector_identifier_uri: `https://${new URL(sector).host}` }),
+    ...(secretDigest === undefined ? {} : { client_secret: keptSecret(secretDigest) }),
   };
 }
 
@@ -31,12 +49,15 @@ function grantTypesOf({ kind }: Client, code: boolean): string[] {
   return code ? ["authorization_code", "refresh_token", "client_credentials"] : ["client_credentials"];
 }
 
+// The core compares it through `compareClientSecret`, which we replace: it never sees the secret's digest as one.
+const keptSecret = (digest: Uint8Array): string => Buffer.from(digest).toString("base64url");
+
 function authenticationOf(client: Client): Payload {
-  if (client.secretDigest !== undefined) {
-    // The core compares it through `compareClientSecret`, which we replace: it never sees the secret's digest as one.
-    const digest = Buffer.from(client.secretDigest).toString("base64url");
-    return { token_endpoint_auth_method: "client_secret_basic", client_secret: digest };
-  }
+  if (client.secretDigest !== undefined)
+    return {
+      token_endpoint_auth_method: "client_secret_basic",
+      client_secret: keptSecret(client.secretDigest),
+    };
   invariant(client.assertion !== undefined, "a client without a secret has a key");
   const { assertion } = client;
   const keys = "jwksUri" in assertion ? { jwks_uri: assertion.jwksUri } : { jwks: { keys: [assertion.jwk] } };

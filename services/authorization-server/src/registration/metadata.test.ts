@@ -1,7 +1,8 @@
 import { Problem, publicJwkOf } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
 import { describe, expect, test } from "vitest";
-import { type ClientMetadata, registrationOf } from "./metadata.ts";
+import { readAsked } from "./asked.ts";
+import { registrationOf } from "./metadata.ts";
 
 const agent = { kind: "agent", name: undefined } as const;
 const keys = {
@@ -9,9 +10,9 @@ const keys = {
   dpop_jwk: publicJwkOf(generateJwk("EdDSA")),
 };
 
-const refusal = (metadata: ClientMetadata): string | undefined => {
+const refusal = (metadata: Record<string, unknown>): string | undefined => {
   try {
-    registrationOf(agent, { ...keys, ...metadata });
+    registrationOf(agent, readAsked({ ...keys, ...metadata }));
     return undefined;
   } catch (error) {
     return error instanceof Problem ? error.code : "not a problem";

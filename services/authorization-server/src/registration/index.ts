@@ -1,0 +1,3 @@
+export { applicationOf } from "./application.ts";
+export { type AskedMetadata, readAsked } from "./asked.ts";
+export { registrationRoutes } from "./registration.http.ts";
