@@ -43,6 +43,7 @@ export const eventTypes = {
   "key.activated": eidas(),
   "key.created": eidas(),
   "key.retired": eidas(),
+  "key.revoked": eidas(),
   "ledger.posted": soc2(),
   "mandate.exhausted": soc2(),
   "mandate.expired": eidas(),

@@ -1,34 +1,21 @@
-import { after, type Clock, type Instant, invariant } from "@remit/kernel";
-import {
-  type JsonObject,
-  type PrivateJwk,
-  type PublicJwk,
-  parsePrivateJwk,
-  publicJwkOf,
-} from "@remit/protocol";
-import { generateJwk, signatureOf, signJws } from "@remit/protocol/node";
-import type { Database, GlobalTx } from "../sql/index.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { type Instant, invariant, minuteMs, secondMs } from "@remit/kernel";
+import { type JsonObject, Problem, type PublicJwk, signingInputOf } from "@remit/protocol";
 import type { Log } from "../telemetry/index.ts";
-import { decrypt, encrypt } from "./envelope.ts";
 import type { Kek } from "./kek.ts";
-import { changesDue, publishMs, rotationDue, signerOf } from "./key-states.ts";
 import {
-  insertSigningKey,
-  type KeyState,
-  lockSigningKeys,
-  readSigningKeys,
-  type SigningKeyRow,
-  saveSigningKey,
-} from "./keys.sql.ts";
-
-export type KeyPurpose = {
-  readonly purpose: string;
-  readonly alg: "ES256" | "EdDSA";
-  /** Signatures that must verify for ever (receipts, mandates, audit): `publicKeys` never drops such a key. */
-  readonly evidence?: boolean;
-  /** How long the longest-lived signature must verify after its key retired. */
-  readonly tokenLifeMsMax: number;
-};
+  addKey,
+  type KeyChange,
+  type KeyRegister,
+  keysChannel,
+  moveKeys,
+  type Revocation,
+  revokeKey,
+} from "./key-changes.ts";
+import { signerOf } from "./key-states.ts";
+import { type KeyState, readSigningKeys, type SigningKeyRow } from "./keys.sql.ts";
+import { localSigners } from "./local-signers.ts";
+import type { Signer, SignerEngine } from "./signers.ts";
 
 /** A public key and the time in which its signatures count. */
 export type PublishedKey = {
@@ -36,36 +23,29 @@ export type PublishedKey = {
   readonly state: KeyState;
   readonly notBefore: Instant;
   readonly notAfter?: Instant;
+  /** Why it was revoked, when it was. */
+  readonly reason?: string;
 };
 
-export type KeyChange = {
-  readonly purpose: string;
-  readonly kid: string;
-  readonly state: KeyState;
-  readonly jwk: PublicJwk;
-  readonly at: Instant;
-};
-
-export type SigningKeysOptions = {
-  readonly db: Database;
+export type SigningKeysOptions = Omit<KeyRegister, "engine"> & {
   readonly kek: Kek;
-  readonly clock: Clock;
   readonly log: Log;
-  readonly purposes: readonly KeyPurpose[];
-  /** Runs in the transaction of each change of state, so that the issuer's log can hold it. */
-  readonly recordChange?: (tx: GlobalTx, change: KeyChange) => Promise<void>;
+  /** Where new keys are made; in this process by default. Keys made elsewhere before sign on until they retire. */
+  readonly engine?: SignerEngine;
+  /** Throws when this process may not sign now (its clock is wrong). */
+  readonly maySign?: () => void;
 };
 
 export type SigningKeys = {
   /** Makes the first keys when there are none, reads all, and listens for changes. Call before anything else. */
   load(): Promise<void>;
-  /** A compact JWS by the purpose's key of now; `alg` and `kid` are set here. Synchronous. */
-  sign(purpose: string, header: JsonObject & { readonly typ: string }, payload: JsonObject): string;
+  /** A compact JWS by the purpose's current key; `alg` and `kid` are set here. */
+  sign(purpose: string, header: JsonObject & { readonly typ: string }, payload: JsonObject): Promise<string>;
   /**
    * A raw signature (ES256 as r ‖ s, Ed25519) by the key of that kid, for engines that build the JWS themselves. Works
    * for current keys, and for a retired one until its `notAfter`.
    */
-  signBytes(kid: string, data: Uint8Array): Uint8Array;
+  signBytes(kid: string, data: Uint8Array): Promise<Uint8Array>;
   /** The key that `sign` would use now. */
   currentKey(purpose: string): {
     readonly kid: string;
@@ -76,180 +56,213 @@ export type SigningKeys = {
   jwks(purposes?: readonly string[]): { readonly keys: readonly PublicJwk[] };
   /** The keys of a purpose, each with its time; of one that is evidence the removed ones too. */
   publicKeys(purpose: string): readonly PublishedKey[];
-  /** Publishes a next key; it signs from 330 s later on. With a next key waiting already, that one is returned. */
+  /** Another number whenever a key has changed. */
+  version(): number;
+  /** Every key there ever was, as the database knows it now. */
+  list(): Promise<readonly KeyFacts[]>;
+  /** Publishes a next key, which signs from 450 s later on. With a next key waiting already, that one is returned. */
   rotate(purpose: string): Promise<KeyChange>;
-  /** Moves keys whose time has come, and sees what other processes did. Run it every 30 s. */
+  /** Ends a key at once, in every process, and lets another one sign in its place. */
+  revoke(kid: string, reason: string): Promise<Revocation>;
+  /** Moves keys whose time has come, and sees what other processes did. Run it every 10 s. */
   reload(): Promise<void>;
   /** Stops listening. */
   close(): void;
 };
 
-type LoadedKey = SigningKeyRow & { readonly privateJwk: PrivateJwk | undefined };
-type Room = SigningKeysOptions & { readonly byPurpose: Map<string, readonly LoadedKey[]> };
+/** All that may be told of a key. */
+export type KeyFacts = Omit<SigningKeyRow, "wrapped" | "kek" | "reference">;
 
-const channel = "signing_keys";
+type LoadedKey = SigningKeyRow & { readonly signer: Signer | undefined };
+type Room = Omit<SigningKeysOptions, "engine"> &
+  KeyRegister & {
+    readonly engines: ReadonlyMap<string, SignerEngine>;
+    byPurpose: ReadonlyMap<string, readonly LoadedKey[]>;
+    version: number;
+    readNs: bigint;
+    reading: Promise<void>;
+    /** Runs as if nobody's transaction were open. */
+    readonly outside: <R>(work: () => R) => R;
+  };
+
+// A key may have been revoked without our hearing of it (no LISTEN, a database away): nothing is signed on older word.
+const knownMsMax = 40 * secondMs;
 
 export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
-  const room: Room = { ...options, byPurpose: new Map() };
+  const room = roomOf(options);
   let stopListening: () => void = () => undefined;
-  const keysOf = (purpose: string): readonly LoadedKey[] => {
-    const keys = room.byPurpose.get(purpose);
-    invariant(keys !== undefined, `the signing keys of ${purpose} are loaded`);
-    return keys;
-  };
-  const signer = (purpose: string): { row: LoadedKey; key: PrivateJwk } => {
-    const row = signerOf(keysOf(purpose), options.clock.now());
-    invariant(row?.privateJwk !== undefined, `${purpose} has a key that may sign`);
-    return { row, key: row.privateJwk };
-  };
   return {
+    ...published(room),
     async load() {
-      for (const purpose of options.purposes) await addKey(room, purpose, "current");
-      await reload(room);
+      for (const purpose of room.purposes) await addKey(room, purpose, "current");
+      await moveKeys(room);
+      await read(room, "strictly");
       stopListening();
-      stopListening = options.db.listen(channel, () => {
+      stopListening = options.db.listen(keysChannel, () => {
         read(room).catch((err: unknown) => room.log.error({ err }, "the signing keys cannot be read again"));
       });
     },
-    sign: (purpose, header, payload) => signJws(signer(purpose).key, header, payload),
-    signBytes(kid, data) {
-      const key = [...room.byPurpose.values()].flat().find((candidate) => candidate.kid === kid)?.privateJwk;
-      invariant(key !== undefined, "a signature is asked of a key that may sign");
-      return signatureOf(key, data);
+    async sign(purpose, header, payload) {
+      await permit(room);
+      const row = current(room, purpose);
+      const input = signingInputOf({ alg: row.alg, kid: row.kid, ...header }, payload);
+      const signature = await signWith(room, row, Buffer.from(input));
+      return `${input}.${Buffer.from(signature).toString("base64url")}`;
     },
-    currentKey(purpose) {
-      const { row } = signer(purpose);
-      return { kid: row.kid, alg: row.alg, jwk: row.public_jwk };
+    async signBytes(kid, data) {
+      await permit(room);
+      const row = [...room.byPurpose.values()].flat().find((candidate) => candidate.kid === kid);
+      invariant(row !== undefined, "a signature is asked of a key of ours");
+      return signWith(room, row, data);
     },
-    jwks: (purposes = options.purposes.map(({ purpose }) => purpose)) => ({
-      keys: purposes
-        .flatMap(keysOf)
-        .filter(({ state }) => state !== "removed")
-        .map(({ public_jwk }) => public_jwk),
-    }),
-    publicKeys(name) {
-      const evidence = options.purposes.some(
-        ({ purpose, evidence }) => purpose === name && evidence === true,
-      );
-      const keys = keysOf(name);
-      return (evidence ? keys : keys.filter(({ state }) => state !== "removed")).map(published);
-    },
-    rotate: async (name) => {
-      const purpose = options.purposes.find(({ purpose }) => purpose === name);
+    list: async () =>
+      (await room.db.global.transaction((tx) => readSigningKeys(tx, namesOf(room)))).map(factsOf),
+    async rotate(name) {
+      const purpose = room.purposes.find((known) => known.purpose === name);
       invariant(purpose !== undefined, `${name} is a purpose of this service`);
       const change = await addKey(room, purpose, "next");
       await read(room);
       return change;
     },
-    reload: () => reload(room),
+    async revoke(kid, reason) {
+      const done = await revokeKey(room, kid, reason);
+      await read(room);
+      return done;
+    },
+    async reload() {
+      await moveKeys(room);
+      await read(room);
+    },
     close: () => stopListening(),
   };
 }
 
-const published = ({ public_jwk, state, not_before, not_after }: SigningKeyRow): PublishedKey => ({
-  jwk: public_jwk,
-  state,
-  notBefore: not_before,
-  ...(not_after === null ? {} : { notAfter: not_after }),
-});
-
-const changeOf = ({ purpose, kid, state, public_jwk: jwk }: SigningKeyRow, at: Instant): KeyChange => ({
-  purpose,
-  kid,
-  state,
-  jwk,
-  at,
-});
-
-/** Adds the purpose's very first key, which may sign at once, or its next one; or finds the one there is. */
-function addKey(room: Room, purpose: KeyPurpose, state: "current" | "next"): Promise<KeyChange> {
-  return room.db.global.transaction(async (tx) => {
-    const now = room.clock.now();
-    const there = (await lockSigningKeys(tx, purpose.purpose)).find((key) => key.state === state);
-    if (there !== undefined) return changeOf(there, there.created_at);
-    const row = newRow(room, purpose, { state, now });
-    const { count } = await insertSigningKey(tx, row);
-    if (count === 0) return changeOf((await theOther(tx, row)) ?? row, now);
-    tx.notify(channel);
-    await room.recordChange?.(tx, changeOf(row, now));
-    return changeOf(row, now);
-  });
-}
-
-const theOther = async (
-  tx: GlobalTx,
-  { purpose, state }: SigningKeyRow,
-): Promise<SigningKeyRow | undefined> =>
-  (await lockSigningKeys(tx, purpose)).find((key) => key.state === state);
-
-function newRow(
-  { kek }: Room,
-  { purpose, alg }: KeyPurpose,
-  { state, now }: { state: "current" | "next"; now: Instant },
-): SigningKeyRow {
-  const privateJwk = generateJwk(alg);
-  const publicJwk = { ...publicJwkOf(privateJwk), use: "sig" };
-  const kid = privateJwk.kid ?? "";
-  invariant(kid !== "", "a generated key has a kid");
-  const plaintext = new TextEncoder().encode(JSON.stringify(privateJwk));
+/** What everybody may see, as this process last read it. */
+function published(room: Room): Pick<SigningKeys, "currentKey" | "jwks" | "publicKeys" | "version"> {
+  const isEvidence = (name: string): boolean =>
+    room.purposes.some(({ purpose, evidence }) => purpose === name && evidence === true);
   return {
-    kid,
-    purpose,
-    alg,
-    public_jwk: publicJwk,
-    wrapped: encrypt(kek.key.reveal(), { plaintext, aad: wrapAad(purpose, kid) }),
-    state,
-    created_at: now,
-    not_before: state === "current" ? now : after(now, publishMs),
-    not_after: null,
-    keep_until: null,
+    currentKey(purpose) {
+      const { kid, alg, public_jwk: jwk } = current(room, purpose);
+      return { kid, alg, jwk };
+    },
+    jwks: (purposes = namesOf(room)) => ({
+      keys: purposes
+        .flatMap((purpose) => keysOf(room, purpose))
+        .filter(({ state }) => state !== "removed")
+        .map(({ public_jwk }) => public_jwk),
+    }),
+    publicKeys: (name) =>
+      keysOf(room, name)
+        .filter(({ state }) => isEvidence(name) || state !== "removed")
+        .map(publishedKey),
+    version: () => room.version,
   };
 }
 
-const wrapAad = (purpose: string, kid: string): string => `signing key\n${purpose}\n${kid}`;
-
-async function reload(room: Room): Promise<void> {
-  for (const purpose of room.purposes) {
-    const due = await room.db.global.transaction((tx) => moveKeys(tx, room, purpose));
-    if (due) await addKey(room, purpose, "next");
-  }
-  await read(room);
+function keysOf({ byPurpose }: Room, purpose: string): readonly LoadedKey[] {
+  const keys = byPurpose.get(purpose);
+  invariant(keys !== undefined, `the signing keys of ${purpose} are loaded`);
+  return keys;
 }
 
-/** Makes the changes that are due; true when the purpose should also get a next key. */
-async function moveKeys(tx: GlobalTx, room: Room, { purpose, tokenLifeMsMax }: KeyPurpose): Promise<boolean> {
-  const now = room.clock.now();
-  const keys = await lockSigningKeys(tx, purpose);
-  const changes = changesDue(keys, { now, tokenLifeMsMax });
-  for (const row of changes) {
-    await saveSigningKey(tx, row);
-    await room.recordChange?.(tx, changeOf(row, now));
-  }
-  if (changes.length > 0) tx.notify(channel);
-  return rotationDue(keys, now);
+function current(room: Room, purpose: string): LoadedKey {
+  const row = signerOf(keysOf(room, purpose));
+  invariant(row !== undefined, `${purpose} has a key that may sign`);
+  return row;
 }
 
-async function read(room: Room): Promise<void> {
-  const names = room.purposes.map(({ purpose }) => purpose);
-  const rows = await room.db.global.transaction((tx) => readSigningKeys(tx, names));
-  for (const name of names) {
-    const before = room.byPurpose.get(name) ?? [];
-    const mine = rows.filter(({ purpose }) => purpose === name);
-    room.byPurpose.set(
-      name,
-      mine.map((row) => loaded(room, row, before)),
-    );
-  }
+function roomOf(options: SigningKeysOptions): Room {
+  const local = localSigners(options.kek);
+  const { engine = local } = options;
+  return {
+    ...options,
+    engine,
+    engines: new Map([local, engine].map((each) => [each.name, each])),
+    byPurpose: new Map(),
+    version: 0,
+    readNs: 0n,
+    reading: Promise.resolve(),
+    outside: AsyncLocalStorage.snapshot(),
+  };
 }
 
-/** A key stays the same object as long as it signs: the key objects of node:crypto are kept with it. */
-function loaded({ kek, clock }: Room, row: SigningKeyRow, before: readonly LoadedKey[]): LoadedKey {
-  const over = row.not_after !== null && row.not_after <= clock.now();
-  if (row.wrapped === null || over) return { ...row, privateJwk: undefined };
-  const known = before.find(({ kid }) => kid === row.kid)?.privateJwk;
-  if (known !== undefined) return { ...row, privateJwk: known };
-  const plaintext = decrypt(kek.key.reveal(), { sealed: row.wrapped, aad: wrapAad(row.purpose, row.kid) });
-  const privateJwk = parsePrivateJwk(JSON.parse(new TextDecoder().decode(plaintext)));
-  invariant(privateJwk !== undefined, "a stored signing key is one we can sign with");
-  return { ...row, privateJwk };
+const namesOf = ({ purposes }: Room): string[] => purposes.map(({ purpose }) => purpose);
+
+function factsOf(row: SigningKeyRow): KeyFacts {
+  const { wrapped: _, kek: __, reference: ___, ...facts } = row;
+  return facts;
+}
+
+const publishedKey = (key: SigningKeyRow): PublishedKey => ({
+  jwk: key.public_jwk,
+  state: key.state,
+  // Since when it exists: a process whose clock is behind may date its first signature before the key's activation.
+  notBefore: key.created_at,
+  ...(key.not_after === null ? {} : { notAfter: key.not_after }),
+  ...(key.reason === null ? {} : { reason: key.reason }),
+});
+
+/** Refuses to sign with a clock that is wrong, or on word of the keys that is older than a revocation may be. */
+async function permit(room: Room): Promise<void> {
+  room.maySign?.();
+  const ageMs = Number(room.clock.monotonicNs() - room.readNs) / 1e6;
+  if (ageMs > knownMsMax) await read(room);
+}
+
+async function signWith({ clock }: Room, row: LoadedKey, data: Uint8Array): Promise<Uint8Array> {
+  const over = row.state === "removed" || (row.not_after !== null && row.not_after <= clock.now());
+  // It was revoked, or retired long ago, while a request that had begun with it was under way: that one begins again.
+  if (over || row.signer === undefined)
+    throw new Problem("unavailable", {
+      detail: "The key for this signature is not at hand. Try again.",
+      headers: { "retry-after": "1" },
+      private: { kid: row.kid, state: row.state },
+    });
+  return row.signer.sign(data);
+}
+
+/** Reads one after the other, so that no older answer replaces a newer one; a reader that waits gets a read begun later. */
+async function read(
+  room: Room,
+  how: "strictly" | "as far as possible" = "as far as possible",
+): Promise<void> {
+  const before = room.reading;
+  // What is signed may be signed inside a transaction. The wait for a second connection is short, or ends in a 503.
+  const mine = before.then(() => room.outside(() => readNow(room, how)));
+  room.reading = mine.catch(() => undefined);
+  await mine;
+}
+
+async function readNow(room: Room, how: "strictly" | "as far as possible"): Promise<void> {
+  const startedNs = room.clock.monotonicNs();
+  const rows = await room.db.global.transaction((tx) => readSigningKeys(tx, namesOf(room)));
+  const before = new Map([...room.byPurpose.values()].flat().map((key) => [key.kid, key]));
+  const keys: LoadedKey[] = [];
+  for (const row of rows) {
+    const key = await loaded(room, row, before.get(row.kid)?.signer).catch((err: unknown) => {
+      if (how === "strictly") throw err;
+      room.log.error({ err, kid: row.kid }, "a signing key cannot be opened");
+      return { ...row, signer: undefined };
+    });
+    keys.push(key);
+  }
+  const changed = keys.length !== before.size || keys.some((key) => before.get(key.kid)?.state !== key.state);
+  room.byPurpose = new Map(
+    namesOf(room).map((name) => [name, keys.filter(({ purpose }) => purpose === name)]),
+  );
+  room.readNs = startedNs;
+  if (changed) room.version += 1;
+}
+
+const signsLongerMs = minuteMs;
+
+/** A key keeps its signer as long as it signs: the key objects of node:crypto are kept with it. */
+async function loaded({ engines, clock }: Room, row: SigningKeyRow, known?: Signer): Promise<LoadedKey> {
+  const over = row.not_after !== null && row.not_after + signsLongerMs <= clock.now();
+  if (row.state === "removed" || over) return { ...row, signer: undefined };
+  if (known !== undefined) return { ...row, signer: known };
+  const engine = engines.get(row.engine);
+  invariant(engine !== undefined, `the engine ${row.engine}, which keeps a signing key, is configured`);
+  return { ...row, signer: await engine.open(row) };
 }

@@ -87,7 +87,7 @@ export async function signCheckpoint(deps: AuditDeps, tenant: LogName): Promise<
       signed_at: toRfc3339(at),
       signer_kid: deps.keys.currentKey("audit").kid,
     };
-    const signed = deps.keys.sign("audit", { typ: checkpointTyp }, checkpoint);
+    const signed = await deps.keys.sign("audit", { typ: checkpointTyp }, checkpoint);
     const { head_seq: headSeq, jti } = checkpoint;
     await rows.insertCheckpoint(tx, { tenant, headSeq, jti, at, jws: signed });
     return signed;

@@ -44,7 +44,7 @@ export function createBilling(deps: BillingDeps): Billing {
           method: "POST",
           path: pathOf(charge, verb),
           scope: "payments:execute",
-          body: { instruction: instructionOf(deps, charge, { verb, jti, now: deps.clock.now() }) },
+          body: { instruction: await instructionOf(deps, charge, { verb, jti, now: deps.clock.now() }) },
           idempotencyKey: jti,
           timeoutMs,
         });
@@ -78,13 +78,13 @@ function pathOf({ payment }: Charge, verb: Verb): string {
   return `/api/v1/payments/${payment}/${verb}`;
 }
 
-function instructionOf(
+async function instructionOf(
   { issuer, origin, keys }: BillingDeps,
   charge: Charge,
   { verb, jti, now }: { verb: Verb; jti: string; now: Instant },
-): string {
+): Promise<string> {
   const unsigned = makeInstruction({ order: orderOf(charge, verb), issuer, audience: origin, jti, now });
-  return unsigned.finish(keys.sign("instruction", unsigned.header, unsigned.payload));
+  return unsigned.finish(await keys.sign("instruction", unsigned.header, unsigned.payload));
 }
 
 function orderOf(charge: Charge, verb: Verb): InstructionOrder {

@@ -121,12 +121,12 @@ export const finishRelease = (deps: ChargesDeps, charge: Charge): Promise<Charge
   });
 
 /** Money has moved: budget spent, receipt signed and kept for both sides, all with the state. */
-export function finishCapture(deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> {
+export async function finishCapture(deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> {
   const { capture } = charge;
   invariant(capture !== undefined, "a capture has its amount");
   invariant(payment.capturedMinor === capture.units, "billing captured what it was told to");
   const now = deps.clock.now();
-  const receipt = deps.receipts.sign(
+  const receipt = await deps.receipts.sign(
     receiptFacts(charge, { payment, now, amountMinor: Number(capture.units) }),
   );
   return transit(deps, charge, {

@@ -106,7 +106,7 @@ async function issue(deps: MandatesDeps, tx: TenantTx, input: IssueMandate): Pro
   const now = deps.clock.now();
   const toIssue = mandateToIssue(deps, { id, details, status, input, now });
   const unsigned = issueMandate(toIssue, { digest: sha256b64url, salt: randomText });
-  const jwt = unsigned.finish(deps.keys.sign("mandate", unsigned.header, unsigned.payload));
+  const jwt = unsigned.finish(await deps.keys.sign("mandate", unsigned.header, unsigned.payload));
   const plaintext = new TextEncoder().encode(jwt);
   await rows.insertMandate(tx, {
     id,

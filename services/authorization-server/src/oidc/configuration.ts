@@ -19,7 +19,7 @@ import {
   type SessionEntity,
   type TokenEntity,
 } from "./seam.ts";
-import { heldKeys } from "./signing.ts";
+import { type HeldKeys, heldKeys } from "./signing.ts";
 
 export type CoreDeps = {
   readonly issuer: string;
@@ -62,9 +62,10 @@ const oauthPaths = {
 export function configurationOf(deps: CoreDeps): object {
   const { issuer, clock, keyring } = deps;
   const claims = { ...deps, subjectKey: keyring.derive("pairwise-subjects") };
+  const held = heldKeys(deps.keys);
   return {
     adapter: deps.adapter,
-    jwks: { keys: heldKeys(deps.keys) },
+    jwks: { keys: held.all },
     routes: oauthPaths,
     cookies: cookies(deps),
     responseTypes: ["code"],
@@ -96,7 +97,7 @@ export function configurationOf(deps: CoreDeps): object {
     interactions: { url: async (_: Ctx, { uid }: { uid: string }) => interactionPath(uid) },
     loadExistingGrant: grantOfThisConsent,
     ttl: lifetimes(clock),
-    features: features(deps),
+    features: features(deps, held),
     fetch: deps.outbound.fetch,
     fetchResponseBodyLimits: { jwks_uri: 65_536 },
     renderError: (ctx: Ctx, out: { error: string; error_description?: string }) => {
@@ -113,8 +114,8 @@ export function configurationOf(deps: CoreDeps): object {
   };
 }
 
-function features({ issuer, keyring, keys, peers, clock }: CoreDeps): object {
-  const resources = createResources({ issuer, peers, kid: () => keys.currentKey("access").kid });
+function features({ issuer, keyring, peers, clock }: CoreDeps, { accessKid }: HeldKeys): object {
+  const resources = createResources({ issuer, peers, kid: accessKid });
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },

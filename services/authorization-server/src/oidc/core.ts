@@ -10,7 +10,6 @@ import { guardForm } from "./guards.ts";
 import type { Repeats } from "./repeats.ts";
 import { revokeJwt } from "./revocation.ts";
 import { type Ctx, compareSecretsWith, Provider, routeOf } from "./seam.ts";
-import { keysInUse } from "./signing.ts";
 
 /** oidc-provider, mounted: everything under its own paths goes through `handle`. */
 export type Core = {
@@ -25,11 +24,14 @@ type Deps = CoreDeps & {
   readonly mandates: { jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined> };
 };
 
-/** Builds the core, and again (0.5 ms) whenever another key starts to sign. */
+/**
+ * Builds the core, and again (0.5 ms) whenever a key has changed, since it cannot swap keys. Requests that have begun end
+ * on the one they began with, by keys that verify as well; sessions and interactions are in the database, for all of them.
+ */
 export function createCore(deps: Deps): Core {
-  let built: { keys: string; provider: Provider; callback: ReturnType<Provider["callback"]> } | undefined;
+  let built: { keys: number; provider: Provider; callback: ReturnType<Provider["callback"]> } | undefined;
   const current = (): NonNullable<typeof built> => {
-    const keys = keysInUse(deps.keys);
+    const keys = deps.keys.version();
     if (built?.keys !== keys) {
       const provider = build(deps);
       built = { keys, provider, callback: provider.callback() };

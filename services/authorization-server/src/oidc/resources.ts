@@ -13,8 +13,8 @@ export type ResourceInfo = {
 type Rules = {
   readonly issuer: string;
   readonly peers: readonly PeerSetting[];
-  /** The kid of the access-token key that signs now. */
-  readonly kid: () => string;
+  /** The access-token key of this core; another one it would not know. */
+  readonly kid: string;
 };
 
 const accessLifeS = 300;
@@ -43,7 +43,7 @@ export function createResources({ issuer, peers, kid }: Rules): Resources {
         audience: resource,
         accessTokenTTL: grantType === "client_credentials" ? clientCredentialsLifeS : accessLifeS,
         accessTokenFormat: "jwt",
-        jwt: { sign: { alg: "ES256", kid: kid() } },
+        jwt: { sign: { alg: "ES256", kid } },
       };
     },
     defaultOf: async (ctx, client, oneOf) => {

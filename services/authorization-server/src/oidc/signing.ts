@@ -1,20 +1,27 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
+import type { PublicJwk } from "@remit/protocol";
 import type { IssuerKeys } from "../keys/index.ts";
 import { ExternalSigningKey } from "./seam.ts";
 
-/** The purposes that the core signs for, in the order in which it looks: the first of an alg is its default (ID tokens). */
-export const signedByCore = ["id", "access", "access-eddsa"] as const;
+/** The keys of one core, fixed when it is built. */
+export type HeldKeys = {
+  readonly all: readonly ExternalSigningKey[];
+  /** What access tokens are signed with. */
+  readonly accessKid: string;
+};
+
+// In the order in which the core looks: the first of an alg is its default (ID tokens).
+const signedByCore = ["id", "access", "access-eddsa"] as const;
 
 /** One key as the core sees it: it learns the public half and asks for signatures. The private half stays in `keys`. */
 class HeldKey extends ExternalSigningKey {
   readonly #keys: IssuerKeys;
   readonly #public: KeyObject;
 
-  constructor(keys: IssuerKeys, purpose: string) {
+  constructor(keys: IssuerKeys, jwk: PublicJwk) {
     super();
-    const { kid, alg, jwk } = keys.currentKey(purpose);
-    this.kid = kid;
-    this.alg = alg;
+    this.kid = jwk.kid ?? "";
+    this.alg = jwk.kty === "OKP" ? "EdDSA" : "ES256";
     this.#keys = keys;
     this.#public = createPublicKey({ key: { ...jwk }, format: "jwk" });
   }
@@ -23,14 +30,17 @@ class HeldKey extends ExternalSigningKey {
     return this.#public;
   }
 
-  override sign(data: Uint8Array): Uint8Array {
+  override async sign(data: Uint8Array): Promise<Uint8Array> {
     return this.#keys.signBytes(this.kid, data);
   }
 }
 
-export const heldKeys = (keys: IssuerKeys): ExternalSigningKey[] =>
-  signedByCore.map((purpose) => new HeldKey(keys, purpose));
-
-/** Changes when another key starts to sign: the core must then be built anew (it cannot swap keys). */
-export const keysInUse = (keys: IssuerKeys): string =>
-  signedByCore.map((purpose) => keys.currentKey(purpose).kid).join(" ");
+/** The keys that sign now, then those that signed ID tokens before: a hint to log out may be one of those. */
+export function heldKeys(keys: IssuerKeys): HeldKeys {
+  const signing = signedByCore.map((purpose) => keys.currentKey(purpose).jwk);
+  const former = keys.publicKeys("id").filter(({ state }) => state === "retired");
+  return {
+    all: [...signing, ...former.map(({ jwk }) => jwk)].map((jwk) => new HeldKey(keys, jwk)),
+    accessKid: keys.currentKey("access").kid,
+  };
+}

@@ -21,8 +21,8 @@ export type ReceiptsDeps = {
 };
 
 export type Receipts = {
-  /** Signs what was bought, by the issuer's receipt key. Synchronous, for the transaction that writes `captured`. */
-  sign(facts: Omit<ReceiptFacts, "jti" | "log">): SignedReceipt;
+  /** Signs what was bought, by the issuer's receipt key, before the transaction that writes `captured`. */
+  sign(facts: Omit<ReceiptFacts, "jti" | "log">): Promise<SignedReceipt>;
   /** Keeps it for the tenant of this transaction; twice for one tenant is once. */
   keep(tx: TenantTx, receipt: SignedReceipt, of: ReceiptReaders): Promise<void>;
   jwtOf(tx: TenantTx, id: Id<"receipt">): Promise<string | undefined>;
@@ -42,11 +42,11 @@ const receiptsLog = "receipts";
 
 export function createReceipts({ db, issuer, keys, clock }: ReceiptsDeps): Receipts {
   return {
-    sign(facts) {
+    async sign(facts) {
       const id = newId("receipt");
       const log = `${issuer}/logs/${receiptsLog}`;
       const unsigned = makeReceipt({ facts: { ...facts, jti: id, log }, issuer, now: clock.now(), sha256 });
-      const jwt = unsigned.finish(keys.sign("receipt", unsigned.header, unsigned.payload));
+      const jwt = unsigned.finish(await keys.sign("receipt", unsigned.header, unsigned.payload));
       return { id, jwt, leafDigest: leafDigestOf(sha256, unsigned.payload) };
     },
     keep: (tx, { id, jwt }, of) =>

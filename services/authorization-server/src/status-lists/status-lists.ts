@@ -47,12 +47,17 @@ const signAgainAfterMs = minuteMs;
 const triesMax = 16;
 const keptMax = 64;
 
-type Kept = PublishedList & { readonly version: bigint; readonly at: Instant };
+type Kept = PublishedList & {
+  readonly version: bigint;
+  readonly at: Instant;
+  /** Of the keys when it was signed: the one that signed may have been revoked since. */
+  readonly keys: number;
+};
 
 export type StatusListsDeps = {
   readonly db: Database;
   readonly issuer: string;
-  readonly keys: Pick<SigningKeys, "sign">;
+  readonly keys: Pick<SigningKeys, "sign" | "version">;
   readonly clock: Clock;
 };
 
@@ -70,12 +75,20 @@ export function createStatusLists(deps: StatusListsDeps): StatusLists {
       const now = deps.clock.now();
       const name = `${list} ${form}`;
       const known = kept.get(name);
-      const inTime = known !== undefined && now - known.at < signAgainAfterMs ? known : undefined;
+      const keys = deps.keys.version();
+      const isFresh = known?.keys === keys && now - known.at < signAgainAfterMs;
+      const inTime = isFresh ? known : undefined;
       const drawn = await deps.db.global.transaction((tx) => drawUnless(tx, list, inTime?.version));
       if (drawn === undefined || drawn === "unchanged") return drawn === undefined ? undefined : inTime;
       const uri = uriOf(list, form === "token" ? undefined : form);
-      const body = publish(deps, { form, uri, now, bytes: drawn.bytes });
-      const fresh = { body, etag: `"${sha256b64url(body).slice(0, 22)}"`, version: drawn.version, at: now };
+      const body = await publish(deps, { form, uri, now, bytes: drawn.bytes });
+      const fresh = {
+        body,
+        etag: `"${sha256b64url(body).slice(0, 22)}"`,
+        version: drawn.version,
+        at: now,
+        keys,
+      };
       if (kept.size >= keptMax) kept.clear();
       kept.set(name, fresh);
       return fresh;
@@ -121,7 +134,10 @@ type Drawing = {
   readonly now: Instant;
 };
 
-function publish({ issuer, keys }: StatusListsDeps, { form, uri, bytes, now }: Drawing): string {
+async function publish(
+  { issuer, keys }: StatusListsDeps,
+  { form, uri, bytes, now }: Drawing,
+): Promise<string> {
   if (form === "token") {
     const unsigned = statusListToken({
       uri,
@@ -132,22 +148,22 @@ function publish({ issuer, keys }: StatusListsDeps, { form, uri, bytes, now }: D
       expiresAt: after(now, signedForMs),
       ttlS: statusListTtlS,
     });
-    return unsigned.finish(keys.sign("mandate", unsigned.header, unsigned.payload));
+    return unsigned.finish(await keys.sign("mandate", unsigned.header, unsigned.payload));
   }
   const status = form === "revocation" ? "invalid" : "suspended";
   const compressed = gzipSync(bitsOfStatus(bytes, status), { level: 9 });
   const credential = statusList2021Credential({ uri, issuer, purpose: form, compressed, issuedAt: now });
-  return JSON.stringify({ ...credential, proof: proofOf(credential, { issuer, keys, now }) });
+  return JSON.stringify({ ...credential, proof: await proofOf(credential, { issuer, keys, now }) });
 }
 
 /** A detached JWS (RFC 7515 appendix F) over the credential's JCS form: its payload is the document without `proof`. */
-function proofOf(
+async function proofOf(
   credential: JsonObject,
   by: { issuer: string; keys: Pick<SigningKeys, "sign">; now: Instant },
-): JsonObject {
+): Promise<JsonObject> {
   const canonical: unknown = JSON.parse(canonicalise(credential));
   invariant(isJsonObject(canonical), "a credential is an object");
-  const [head, , signature] = by.keys.sign("mandate", { typ: "vc+jws" }, canonical).split(".");
+  const [head, , signature] = (await by.keys.sign("mandate", { typ: "vc+jws" }, canonical)).split(".");
   return {
     type: "JsonWebSignature2020",
     created: toRfc3339(by.now),

@@ -25,7 +25,7 @@ export const mintOwnToken =
       livemode,
       cnf: { jkt: thumbprint },
     };
-    return { token: keys.sign("access", { typ: "at+jwt" }, claims), expiresAt };
+    return { token: await keys.sign("access", { typ: "at+jwt" }, claims), expiresAt };
   };
 
 type Minting = {

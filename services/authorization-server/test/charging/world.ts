@@ -63,10 +63,13 @@ function testKeys() {
     if (key === undefined) throw new Error(`no key for ${purpose}`);
     return key;
   };
+  const signNow = (purpose: string, header: { readonly typ: string }, payload: object): string =>
+    signJws(keyOf(purpose), header, JSON.parse(JSON.stringify(payload)));
   return {
     keyOf,
-    sign: (purpose: string, header: { readonly typ: string }, payload: object): string =>
-      signJws(keyOf(purpose), header, JSON.parse(JSON.stringify(payload))),
+    signNow,
+    sign: async (...what: Parameters<typeof signNow>): Promise<string> => signNow(...what),
+    version: () => 0,
     jwks: (wanted?: readonly string[]) => ({
       keys: [...keys]
         .filter(([purpose]) => wanted?.includes(purpose) ?? true)
@@ -312,7 +315,7 @@ export function tokenOf(
     mandate_id: mandate,
     ...claims,
   };
-  return world.keys.sign(signedBy, { typ: "at+jwt" }, payload);
+  return world.keys.signNow(signedBy, { typ: "at+jwt" }, payload);
 }
 
 /** The merchant's client, as the charge API knows it. */
