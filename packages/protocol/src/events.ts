@@ -38,6 +38,8 @@ export const eventTypes = {
   "client.removed": soc2(),
   "consent.denied": eidas(),
   "consent.granted": eidas(),
+  "delegation.granted": soc2(),
+  "delegation.revoked": soc2(),
   "instrument.enrolled": soc2(),
   "instrument.removed": soc2(),
   "key.activated": eidas(),
@@ -81,6 +83,9 @@ export const eventTypes = {
   "tenant.created": soc2(),
   "token.issued": soc2(),
   "token.revoked": soc2(),
+  "trust.changed": soc2(),
+  "trust.created": soc2(),
+  "trust.removed": soc2(),
 } as const satisfies Readonly<Record<string, EventRule>>;
 
 export type EventType = keyof typeof eventTypes;

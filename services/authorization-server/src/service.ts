@@ -31,17 +31,18 @@ import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
 import { createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
+import { tokenExchange } from "./delegations/index.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
 import { createArtifacts, grantJobs } from "./grants/index.ts";
 import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
-import { adapterFor, createCore, createInteractions, createRepeats } from "./oidc/index.ts";
+import { adapterFor, type CustomGrant, createCore, createInteractions, createRepeats } from "./oidc/index.ts";
 import { createFormCheck, errorPage } from "./pages/index.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { registrationRoutes } from "./registration/index.ts";
 import { signInPages } from "./sign-in/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
-import { isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
+import { createMint, isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
 export type Service = {
@@ -207,6 +208,7 @@ function mountSigningIn(
     mandates,
     adapter,
     repeats,
+    grants: grantsOf(grounds),
     errorPage,
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
@@ -218,6 +220,13 @@ function mountSigningIn(
     handle: ({ raw }) => core.handle(raw.req, raw.res),
   });
   grantJobs(jobs, { artifacts, clock });
+}
+
+/** The grant types of ours beside the core's. */
+function grantsOf({ config, clock, db, keys }: Grounds): CustomGrant[] {
+  const { issuer, livemode } = config;
+  const mint = createMint({ keys, issuer, livemode, clock });
+  return [tokenExchange({ db, keys, mint, issuer })];
 }
 
 /** Mandates and what may be charged under them. */

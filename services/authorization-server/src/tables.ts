@@ -1,5 +1,6 @@
 import { auditTables } from "./audit/index.ts";
 import { chargeTables } from "./charges/index.ts";
+import { delegationTables } from "./delegations/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
@@ -17,6 +18,7 @@ export const tables = {
   oauth_artifacts: "global",
   oauth_grants: "global",
   token_revocations: "global",
+  ...delegationTables,
   ...statusListTables,
   ...mandateTables,
   ...chargeTables,

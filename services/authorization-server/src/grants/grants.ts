@@ -43,6 +43,12 @@ export const openGrant = (
 /** The grant of a digest; undefined when unknown. */
 export const grantOf = (tx: Sql, digest: string): Promise<Grant | undefined> => rows.findGrant(tx, digest);
 
+/** Whether a person has granted anything to a client that still stands; a grant lives as long as a family. */
+export const hasGranted = (
+  tx: Sql,
+  { account, client, now }: { account: Id<"account">; client: string; now: Instant },
+): Promise<boolean> => rows.hasGrant(tx, { account, client, since: after(now, -familyMs) });
+
 /**
  * Ends a family at once: its codes and refresh tokens go, its access tokens are refused, and after a replay the
  * mandate is revoked (code) or suspended (refresh token: the principal may resume it). One transaction; repeating it

@@ -12,9 +12,10 @@ import {
   type Replayed,
   type Use,
 } from "../grants/index.ts";
-import { metadataOf } from "./client-metadata.ts";
+import { metadataOf, unauthenticated } from "./client-metadata.ts";
+import { jwtBearerGrant } from "./custom-grants.ts";
 import type { Repeats } from "./repeats.ts";
-import { type Adapter, errors, type Payload, Provider } from "./seam.ts";
+import { type Adapter, type Ctx, errors, type Payload, Provider, routeOf } from "./seam.ts";
 
 type Deps = {
   readonly db: Database;
@@ -43,7 +44,16 @@ export const adapterFor =
 
 async function findClient({ db, peers }: Deps, id: string): Promise<Payload | undefined> {
   const client: Client | undefined = await clientById(db, id, peers);
-  return client?.live === true ? metadataOf(client) : undefined;
+  if (client?.live !== true) return undefined;
+  const metadata = metadataOf(client);
+  return client.kind === "agent" && isByAssertionAlone(Provider.ctx) ? unauthenticated(metadata) : metadata;
+}
+
+/** A request of the jwt-bearer grant that names its client and proves it by the assertion alone (RFC 7523 §2.1). */
+function isByAssertionAlone(ctx: Ctx | undefined): boolean {
+  if (ctx === undefined || routeOf(ctx) !== "token" || ctx.get("authorization") !== "") return false;
+  const { grant_type, client_assertion, client_secret } = ctx.oidc.params;
+  return grant_type === jwtBearerGrant && client_assertion === undefined && client_secret === undefined;
 }
 
 function replayDetection({ db, clock }: Deps): Adapter {

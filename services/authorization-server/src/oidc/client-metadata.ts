@@ -1,5 +1,6 @@
 import { invariant } from "@remit/kernel";
 import type { Client } from "../clients/index.ts";
+import { tokenExchangeGrant } from "./custom-grants.ts";
 import type { Payload } from "./seam.ts";
 
 /** What we tell the core of a client beside RFC 7591. */
@@ -45,8 +46,16 @@ function applicationMembers({ metadata, secretDigest }: Client): Payload {
 }
 
 function grantTypesOf({ kind }: Client, code: boolean): string[] {
-  if (kind === "wallet") return ["authorization_code", "refresh_token"];
-  return code ? ["authorization_code", "refresh_token", "client_credentials"] : ["client_credentials"];
+  const people = code ? ["authorization_code", "refresh_token"] : [];
+  if (kind === "wallet") return [...people, tokenExchangeGrant];
+  const agents = kind === "agent" ? [tokenExchangeGrant] : [];
+  return [...people, "client_credentials", ...agents];
+}
+
+/** The same client where an assertion of somebody it trusts stands in for its own (RFC 7521 §4.1: client_id alone). */
+export function unauthenticated(metadata: Payload): Payload {
+  const { client_secret: _, ...rest } = metadata;
+  return { ...rest, token_endpoint_auth_method: "none" };
 }
 
 // The core compares it through `compareClientSecret`, which we replace: it never sees the secret's digest as one.

@@ -71,7 +71,8 @@ export function configurationOf(deps: CoreDeps): object {
     responseTypes: ["code"],
     scopes: [...new Set(Object.values(scopesOf).flat())],
     claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
-    clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post"],
+    // `none` is for an agent whose jwt-bearer assertion says who it is; nothing else opens with it.
+    clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"],
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     extraClientMetadata: { properties: extraMembers, validator: () => {} },
     enabledJWA: {

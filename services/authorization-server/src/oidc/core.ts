@@ -6,6 +6,7 @@ import { Problem } from "@remit/protocol";
 import { createSecrets } from "../clients/index.ts";
 import { digestOf, grantOf } from "../grants/index.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
+import { type CustomGrant, registerGrants } from "./custom-grants.ts";
 import { guardForm } from "./guards.ts";
 import type { Repeats } from "./repeats.ts";
 import { revokeJwt } from "./revocation.ts";
@@ -21,6 +22,8 @@ export type Core = {
 type Deps = CoreDeps & {
   readonly log: Log;
   readonly repeats: Repeats;
+  /** Grant types beside the core's own. */
+  readonly grants: readonly CustomGrant[];
   readonly mandates: { jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined> };
 };
 
@@ -59,6 +62,7 @@ function pinOrigin(req: IncomingMessage, issuer: URL): void {
 function build(deps: Deps): Provider {
   const provider = new Provider(deps.issuer, configurationOf(deps));
   provider.proxy = true; // Only what `pinOrigin` wrote is trusted.
+  registerGrants(provider, deps.grants, deps.clock);
   const secrets = createSecrets(deps.keyring.derive("client-secrets"));
   compareSecretsWith(provider, (given, kept) => secrets.matches(given, Buffer.from(kept, "base64url")));
   provider.use(async (ctx, next) => {

@@ -3,6 +3,7 @@
 declare module "oidc-provider" {
   import type { KeyObject } from "node:crypto";
   import type { IncomingMessage, ServerResponse } from "node:http";
+  import type { Id } from "@remit/kernel";
 
   export type Payload = { readonly [member: string]: unknown };
 
@@ -21,9 +22,10 @@ declare module "oidc-provider" {
     readonly clientId: string;
     readonly clientName?: string;
     readonly clientSecret?: string;
+    readonly clientAuthMethod: string;
     readonly redirectUris: readonly string[];
     readonly remit_kind?: string;
-    readonly remit_tenant?: string;
+    readonly remit_tenant?: Id<"tenant">;
     readonly remit_dpop_thumbprint?: string;
     grantTypeAllowed(type: string): boolean;
   };
@@ -127,6 +129,12 @@ declare module "oidc-provider" {
       clientId: string;
     }) => GrantEntity;
     use(middleware: Middleware): this;
+    registerGrantType(
+      name: string,
+      handler: (ctx: Ctx) => Promise<void>,
+      params: readonly string[],
+      dupes: readonly string[],
+    ): void;
     on(event: "error", listener: (error: Error) => void): this;
     on(
       event: string,
@@ -153,6 +161,11 @@ declare module "oidc-provider" {
   type ErrorClass = new (description?: string, detail?: string) => Error;
   export const errors: {
     readonly AccessDenied: ErrorClass;
+    readonly CustomOIDCProviderError: new (
+      error: string,
+      description: string,
+      options: { detail: string | undefined },
+    ) => Error;
     readonly InvalidAuthorizationDetails: ErrorClass;
     readonly InvalidClientAuth: new (detail: string) => Error;
     readonly InvalidDpopProof: ErrorClass;
@@ -161,4 +174,23 @@ declare module "oidc-provider" {
     readonly InvalidTarget: ErrorClass;
     readonly SessionNotFound: ErrorClass;
   };
+}
+
+// What the core's own grants are made of; it hands them out to nobody.
+declare module "oidc-provider/lib/helpers/grants.js" {
+  import type { Ctx, Provider } from "oidc-provider";
+
+  type Proof = { readonly thumbprint: string; readonly jti: string; readonly iat: number };
+
+  export function validateDpop(provider: Provider, ctx: Ctx): Promise<Proof | undefined>;
+  export function checkDpopReplay(
+    provider: Provider,
+    ctx: Ctx,
+    proof: Proof,
+    clientId: string,
+  ): Promise<void>;
+  export function resolveRequestedResources(
+    provider: Provider,
+    ctx: Ctx,
+  ): Promise<readonly { readonly audience: string; readonly scope: string }[]>;
 }

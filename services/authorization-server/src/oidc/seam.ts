@@ -3,6 +3,11 @@
 // The one place that knows what is private in oidc-provider. Everything else of this room imports from here, so an
 // upgrade is read against this file and the declarations beside it.
 import { type Ctx, type Payload, Provider } from "oidc-provider";
+import {
+  checkDpopReplay,
+  resolveRequestedResources,
+  validateDpop,
+} from "oidc-provider/lib/helpers/grants.js";
 
 export {
   type Adapter,
@@ -50,3 +55,24 @@ export function compareSecretsWith(
     },
   });
 }
+
+/** A DPoP proof that holds for this request (RFC 9449 §4.3); its first use is still to be claimed. */
+export type Proof = { readonly thumbprint: string; readonly jti: string; readonly iat: number };
+
+/** The proof that came with the request, checked as the core's own grants do; undefined without one. */
+export const proofOf = (provider: Provider, ctx: Ctx): Promise<Proof | undefined> =>
+  validateDpop(provider, ctx);
+
+/** Claims the first use of a proof; throws `invalid_grant` for a replay. */
+export const claimProof = (
+  provider: Provider,
+  ctx: Ctx,
+  { proof, client }: { proof: Proof; client: string },
+): Promise<void> => checkDpopReplay(provider, ctx, proof, client);
+
+/** The resources of the request, or the default one, as `getResourceServerInfo` describes them (RFC 8707 §2). */
+export const requestedResources = (
+  provider: Provider,
+  ctx: Ctx,
+): Promise<readonly { readonly audience: string; readonly scope: string }[]> =>
+  resolveRequestedResources(provider, ctx);
