@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Id } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
-import { Problem } from "@remit/protocol";
+import { Problem, toProblemJson } from "@remit/protocol";
 import { createSecrets } from "../clients/index.ts";
 import { digestOf, grantOf } from "../grants/index.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
@@ -73,6 +73,7 @@ function build(deps: Deps): Provider {
       await deps.repeats.keep(ctx);
       deps.repeats.answer(ctx);
     }
+    if (route === undefined && ctx.status === 404) answerUnknown(deps, ctx);
     if (route === "revocation" && Object(ctx.body).error === "unsupported_token_type")
       await revokeJwt(deps, ctx);
   });
@@ -88,6 +89,14 @@ function build(deps: Deps): Provider {
       log.info({ event, ...said }, "refused");
     });
   return provider;
+}
+
+/** No address of the core's: the same problem as anywhere else, where it would say so in plain text. */
+function answerUnknown({ issuer }: Deps, ctx: Ctx): void {
+  const requestId = String(ctx.res.getHeader("x-request-id"));
+  ctx.set("content-type", "application/problem+json");
+  ctx.body = Buffer.from(JSON.stringify(toProblemJson(new Problem("not_found"), requestId, issuer)));
+  ctx.status = 404;
 }
 
 /** The database is away (D01): the client may try again, which a plain server_error would not say. */
