@@ -37,7 +37,7 @@ export const eventTypes = {
   "client.registered": soc2(),
   "client.removed": soc2(),
   "consent.denied": eidas(),
-  "consent.granted": eidas(),
+  "consent.granted": eidas(2),
   "delegation.granted": soc2(),
   "delegation.revoked": soc2(),
   "instrument.enrolled": soc2(),

@@ -10,6 +10,8 @@ export const problems = {
   agent_decommissioned: refusal(409, "The agent is decommissioned", "Register a new agent."),
   agent_suspended: refusal(403, "The agent is suspended or decommissioned", "Ask the operator to resume the agent."),
   already_settled: refusal(409, "This payment has been settled", "Use the receipt; do not pay again."),
+  approval_answered: refusal(409, "This approval has been answered otherwise", "Read the approval; its answer is final."),
+  approval_expired: refusal(409, "The time to answer this approval is over", "Have the agent ask again."),
   approval_required: refusal(403, "The principal must approve this purchase first", "Ask the principal to approve it."),
   aud_mismatch: refusal(401, "The token is meant for somebody else", "Ask for a token whose audience is this server's origin."),
   audit_checkpoint_invalid: refusal(400, "The checkpoint is not one that the issuer signed", "Ask the issuer for the checkpoint of this log."),

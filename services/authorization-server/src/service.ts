@@ -1,5 +1,5 @@
 import path from "node:path";
-import { type Clock, systemClock } from "@remit/kernel";
+import { type Clock, type Id, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
@@ -19,6 +19,7 @@ import {
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { type Accounts, accountJobs, createAccounts } from "./accounts/index.ts";
 import { agentRoutes } from "./agents/index.ts";
+import { type Approvals, approvalJobs, approvalRoutes, createApprovals } from "./approvals/index.ts";
 import {
   type AuditDeps,
   type AuditRecorder,
@@ -29,14 +30,24 @@ import {
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
-import { createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
+import { clientById, createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { tokenExchange } from "./delegations/index.ts";
+import { createGuesses, deviceJobs, deviceMount, devicePages } from "./device/index.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
-import { createArtifacts, grantJobs } from "./grants/index.ts";
+import { type Artifacts, createArtifacts, grantJobs } from "./grants/index.ts";
 import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
-import { adapterFor, type CustomGrant, createCore, createInteractions, createRepeats } from "./oidc/index.ts";
+import {
+  adapterFor,
+  type Core,
+  type CustomGrant,
+  cibaAnswers,
+  createCore,
+  createInteractions,
+  createRepeats,
+  pingJobs,
+} from "./oidc/index.ts";
 import { createFormCheck, errorPage } from "./pages/index.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { registrationRoutes } from "./registration/index.ts";
@@ -199,8 +210,12 @@ function mountSigningIn(
   const { issuer, livemode } = config;
   const artifacts = createArtifacts(grounds);
   const repeats = createRepeats({ artifacts, clock });
-  const adapter = adapterFor({ db, clock, artifacts, mandates, peers, repeats });
-  const core = createCore({
+  const guesses = createGuesses({ db, clock, key: keyring.derive("user-code-guesses") });
+  const userCodeKey = keyring.derive("user-codes");
+  const adapter = adapterFor({ db, clock, artifacts, mandates, peers, repeats, guesses, userCodeKey });
+  const answering = { db, clock, accounts, artifacts, mandates, provider: () => core.provider() };
+  const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
+  const core: Core = createCore({
     ...grounds,
     issuer,
     livemode,
@@ -209,6 +224,9 @@ function mountSigningIn(
     adapter,
     repeats,
     grants: grantsOf(grounds),
+    artifacts,
+    approvals,
+    devicePages: devicePages({ issuer }),
     errorPage,
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
@@ -219,7 +237,9 @@ function mountSigningIn(
     prefixes: ["/oauth"],
     handle: ({ raw }) => core.handle(raw.req, raw.res),
   });
+  http.mount(deviceMount({ issuer, handle: ({ raw }) => core.handle(raw.req, raw.res) }));
   grantJobs(jobs, { artifacts, clock });
+  mountAsking(grounds, { http, jobs, artifacts, approvals });
 }
 
 /** The grant types of ours beside the core's. */
@@ -228,6 +248,26 @@ function grantsOf({ config, clock, db, keys }: Grounds): CustomGrant[] {
   const mint = createMint({ keys, issuer, livemode, clock });
   return [tokenExchange({ db, keys, mint, issuer })];
 }
+
+/** What agents without a browser ask, and what people answer. */
+function mountAsking(
+  { db, clock, outbound }: Grounds,
+  {
+    http,
+    jobs,
+    artifacts,
+    approvals,
+  }: Mounting & { readonly artifacts: Artifacts; readonly approvals: Approvals },
+): void {
+  http.add(...approvalRoutes({ db, clock, approvals, nameOf: ({ agent }) => nameOfAgent(db, agent) }));
+  approvalJobs(jobs, approvals);
+  pingJobs(jobs, { db, artifacts, approvals, outbound });
+  deviceJobs(jobs, { db, clock });
+}
+
+/** As its owner wrote it. An agent is never forgotten. */
+const nameOfAgent = async (db: Database, id: Id<"agent">): Promise<string> =>
+  (await clientById(db, id))?.name ?? id;
 
 /** Mandates and what may be charged under them. */
 function mountMandates(grounds: Grounds, { http }: Mounting): Mandates {

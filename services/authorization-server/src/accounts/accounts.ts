@@ -29,6 +29,10 @@ export type Accounts = {
   /** Undefined when unknown, disabled or erased. */
   byId(id: string): Promise<Account | undefined>;
   byEmail(email: string): Promise<Account | undefined>;
+  /** Which account an id or an address names, without reading whose it is; undefined when unknown or disabled. */
+  identify(text: string): Promise<Pick<Account, "id" | "home"> | undefined>;
+  /** Whether a person belongs to the tenant of the transaction. */
+  isMember(tx: TenantTx, id: Id<"account">): Promise<boolean>;
 };
 
 const failuresMax = 5;
@@ -45,6 +49,15 @@ export function createAccounts(deps: Deps): Accounts {
     signIn: (given) => signIn(deps, { ...given, digest: digestOf(given.email) }),
     byId: (id) => readAccount(deps, (tx) => rows.findAccount(tx, parseId("account", id) ?? "")),
     byEmail: (email) => readAccount(deps, (tx) => rows.findAccountByEmail(tx, digestOf(email))),
+    identify: (text) =>
+      deps.db.global.transaction(async (tx) => {
+        const id = parseId("account", text);
+        const row = await (id === undefined
+          ? rows.findAccountByEmail(tx, digestOf(text))
+          : rows.findAccount(tx, id));
+        return row === undefined || row.disabled ? undefined : { id: row.id, home: row.home };
+      }),
+    isMember: rows.isMember,
   };
 }
 

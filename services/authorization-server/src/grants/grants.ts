@@ -18,8 +18,12 @@ export type Grant = {
   readonly revoked: boolean;
 };
 
-/** A code or refresh token that came back after it was used. */
-export type Replayed = "AuthorizationCode" | "RefreshToken";
+/** What counts once: a code of any kind, or a refresh token, that came back after it was used. */
+export type Replayed =
+  | "AuthorizationCode"
+  | "BackchannelAuthenticationRequest"
+  | "DeviceCode"
+  | "RefreshToken";
 
 /** Ends what a mandate allows; the mandates room's part of a cascade. */
 export type MandatePort = {
@@ -70,7 +74,7 @@ export async function endFamily(
       await revoke();
       return tx.record(newEvent("token.revoked", facts, end.now));
     }
-    const code = end.replayed === "AuthorizationCode";
+    const code = end.replayed !== "RefreshToken";
     const because = code ? "code_replay" : "refresh_replay";
     const payload = { grant: grant.digest, mandate: grant.mandate ?? null };
     const facts = { tenant: grant.tenant, actor, subject: grant.client, payload };

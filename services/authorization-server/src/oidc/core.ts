@@ -4,10 +4,13 @@ import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { Problem, toProblemJson } from "@remit/protocol";
 import { createSecrets } from "../clients/index.ts";
-import { digestOf, grantOf } from "../grants/index.ts";
+import { type Artifacts, digestOf, grantOf } from "../grants/index.ts";
+import { grantTypesWithoutBrowser } from "./client-metadata.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
 import { type CustomGrant, registerGrants } from "./custom-grants.ts";
+import { keepUserCode } from "./device.ts";
 import { guardForm } from "./guards.ts";
+import { slowDown, tellInterval } from "./polling.ts";
 import type { Repeats } from "./repeats.ts";
 import { revokeJwt } from "./revocation.ts";
 import { type Ctx, compareSecretsWith, Provider, routeOf } from "./seam.ts";
@@ -24,7 +27,10 @@ type Deps = CoreDeps & {
   readonly repeats: Repeats;
   /** Grant types beside the core's own. */
   readonly grants: readonly CustomGrant[];
-  readonly mandates: { jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined> };
+  readonly artifacts: Pick<Artifacts, "poll">;
+  readonly mandates: CoreDeps["mandates"] & {
+    jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined>;
+  };
 };
 
 /**
@@ -66,9 +72,12 @@ function build(deps: Deps): Provider {
   const secrets = createSecrets(deps.keyring.derive("client-secrets"));
   compareSecretsWith(provider, (given, kept) => secrets.matches(given, Buffer.from(kept, "base64url")));
   provider.use(async (ctx, next) => {
+    keepUserCode(ctx);
     await next();
     const route = routeOf(ctx);
+    if (route === "device_authorization" || route === "backchannel_authentication") tellInterval(ctx);
     if (route === "token") {
+      await slowDown(deps.artifacts, ctx);
       await addMandate(deps, ctx);
       await deps.repeats.keep(ctx);
       deps.repeats.answer(ctx);
@@ -85,6 +94,7 @@ function build(deps: Deps): Provider {
   });
   for (const event of ["grant.error", "authorization.error", "pushed_authorization_request.error"])
     provider.on(event, (_, error) => {
+      if (error.message === "authorization_pending") return; // Somebody waits, as often as every 5 s.
       const said = { code: error.message, detail: error.error_description, private: error.error_detail };
       log.info({ event, ...said }, "refused");
     });
@@ -106,10 +116,12 @@ function answerUnavailable(ctx: Ctx, problem: Problem): void {
   ctx.body = { error: "temporarily_unavailable", error_description: "Try again later." };
 }
 
+const givesMandate: ReadonlySet<string> = new Set(["authorization_code", ...grantTypesWithoutBrowser]);
+
 /** A code's exchange also hands over the mandate that the principal gave (seeds 1.2); a refresh does not. */
 async function addMandate({ db, mandates }: Deps, ctx: Ctx): Promise<void> {
   // A refused request may have no parameters at all.
-  if (ctx.status !== 200 || ctx.oidc.params["grant_type"] !== "authorization_code") return;
+  if (ctx.status !== 200 || !givesMandate.has(ctx.oidc.params["grant_type"] ?? "")) return;
   const grantId = ctx.oidc.entities.Grant?.jti;
   if (grantId === undefined) return;
   const grant = await db.global.transaction((tx) => grantOf(tx, digestOf(grantId)));

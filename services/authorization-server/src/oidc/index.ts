@@ -1,4 +1,5 @@
 export { adapterFor } from "./adapter.ts";
+export { cibaAnswers } from "./ciba-answers.ts";
 export { type CoreDeps, interactionPath } from "./configuration.ts";
 export { type Core, createCore } from "./core.ts";
 export {
@@ -10,6 +11,7 @@ export {
   type Target,
   tokenExchangeGrant,
 } from "./custom-grants.ts";
+export type { DevicePages } from "./device.ts";
 export {
   type Asked,
   type Consent,
@@ -17,4 +19,5 @@ export {
   type Interactions,
   type IssuePort,
 } from "./interactions.ts";
+export { pingJobs } from "./ping.jobs.ts";
 export { createRepeats, type Repeats } from "./repeats.ts";

@@ -46,6 +46,7 @@ declare module "oidc-provider" {
   export type SessionEntity = {
     readonly uid: string;
     readonly loginTs?: number;
+    readonly state?: { readonly secret?: string };
     readonly accountId?: string;
   };
 
@@ -85,6 +86,8 @@ declare module "oidc-provider" {
     readonly uid: string;
     readonly jti: string;
     readonly parJti?: string;
+    /** The device code that this person was asked about (RFC 8628 §3.3). */
+    readonly deviceCode?: string;
     readonly prompt: {
       readonly name: string;
       readonly reasons: readonly string[];
@@ -101,7 +104,16 @@ declare module "oidc-provider" {
     readonly result?: InteractionResult;
   };
 
+  /** A CIBA request as it waits (OpenID CIBA §7.3); `jti` is its auth_req_id. */
+  export type BackchannelRequest = {
+    readonly jti: string;
+    /** Seconds that it lives. */
+    readonly expiration: number;
+    readonly params: { readonly [name: string]: string | undefined };
+  };
+
   export type GrantEntity = {
+    getValueAndPayload(): Promise<{ readonly payload: Payload }>;
     jti: string;
     addOIDCScope(scope: string): void;
     addOIDCClaims(claims: readonly string[]): void;
@@ -124,6 +136,12 @@ declare module "oidc-provider" {
     readonly issuer: string;
     proxy: boolean;
     readonly Client: { readonly prototype: object; find(id: string): Promise<ClientEntity | undefined> };
+    readonly DeviceCode: {
+      find(
+        id: string,
+        options: { readonly ignoreExpiration: boolean; readonly ignoreSessionBinding: boolean },
+      ): Promise<{ readonly deviceInfo?: Payload } | undefined>;
+    };
     readonly Grant: new (of: {
       accountId: string;
       clientId: string;
@@ -166,6 +184,7 @@ declare module "oidc-provider" {
       description: string,
       options: { detail: string | undefined },
     ) => Error;
+    readonly InvalidBindingMessage: ErrorClass;
     readonly InvalidAuthorizationDetails: ErrorClass;
     readonly InvalidClientAuth: new (detail: string) => Error;
     readonly InvalidDpopProof: ErrorClass;
@@ -173,6 +192,11 @@ declare module "oidc-provider" {
     readonly InvalidRequest: ErrorClass;
     readonly InvalidTarget: ErrorClass;
     readonly SessionNotFound: ErrorClass;
+    readonly TemporarilyUnavailable: new (
+      description?: string,
+    ) => Error & { readonly error_description?: string };
+    readonly UnauthorizedClient: ErrorClass;
+    readonly UnknownUserId: ErrorClass;
   };
 }
 
@@ -188,6 +212,7 @@ declare module "oidc-provider/lib/helpers/grants.js" {
     ctx: Ctx,
     proof: Proof,
     clientId: string,
+    refused?: new (description?: string, detail?: string) => Error,
   ): Promise<void>;
   export function resolveRequestedResources(
     provider: Provider,

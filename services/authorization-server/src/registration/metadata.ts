@@ -18,8 +18,10 @@ const grantTypes = [
   "authorization_code",
   "refresh_token",
   "client_credentials",
+  "urn:ietf:params:oauth:grant-type:device_code",
   "urn:ietf:params:oauth:grant-type:token-exchange",
   "urn:ietf:params:oauth:grant-type:jwt-bearer",
+  "urn:openid:params:grant-type:ciba",
 ];
 
 type Setup<K extends SetupKind = SetupKind> = { readonly kind: K; readonly name: string | undefined };
