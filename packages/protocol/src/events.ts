@@ -9,8 +9,15 @@ const eidas = (version = 1): EventRule => ({ version, retention: "eidas-10y" });
 
 /** Everything that can happen, by noun. The version rises when the payload's shape changes. */
 export const eventTypes = {
+  "account.app_added": soc2(),
+  "account.app_removed": soc2(),
   "account.created": soc2(),
+  "account.passkey_added": soc2(),
+  "account.passkey_removed": soc2(),
   "account.password_changed": soc2(),
+  "account.recovered": soc2(),
+  "account.recovery_code_used": soc2(),
+  "account.recovery_codes_made": soc2(),
   "agent.decommissioned": soc2(),
   "agent.keys_changed": soc2(),
   "agent.registered": soc2(),
@@ -37,9 +44,7 @@ export const eventTypes = {
   "client.registered": soc2(),
   "client.removed": soc2(),
   "consent.denied": eidas(),
-  "consent.granted": eidas(2),
-  "delegation.granted": soc2(),
-  "delegation.revoked": soc2(),
+  "consent.granted": eidas(),
   "instrument.enrolled": soc2(),
   "instrument.removed": soc2(),
   "key.activated": eidas(),
@@ -74,18 +79,17 @@ export const eventTypes = {
   "security.client_assertion_replay": soc2(),
   "security.code_replay": eidas(),
   "security.dpop_replay": soc2(),
+  "security.passkey_copied": soc2(),
   "security.refresh_replay": eidas(),
   "security.sign_in_failed": soc2(),
   "session.ended": soc2(),
   "session.started": soc2(),
   "setup_token.issued": soc2(),
   "setup_token.used": soc2(),
+  "step_up.answered": eidas(),
   "tenant.created": soc2(),
   "token.issued": soc2(),
   "token.revoked": soc2(),
-  "trust.changed": soc2(),
-  "trust.created": soc2(),
-  "trust.removed": soc2(),
 } as const satisfies Readonly<Record<string, EventRule>>;
 
 export type EventType = keyof typeof eventTypes;

@@ -2,14 +2,14 @@ import { type Clock, type Id, invariant, parseId } from "@remit/kernel";
 import type { Database } from "@remit/platform/sql";
 import { type PublicJwk, parsePublicJwk, type Scope } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
-import type { Accounts, NewAccount } from "./accounts/index.ts";
+import type { Account, Accounts } from "./accounts/index.ts";
 import { clientById, registerAdmin, type Secrets, saveWallet, scopesOf } from "./clients/index.ts";
 import { createTenant, newTenantId, platformTenant } from "./tenants/index.ts";
 
 /** What the first start of an installation sets up. There is no HTTP door to this. */
 export type Bootstrap = {
   readonly tenant: { readonly name: string };
-  readonly principal: NewAccount;
+  readonly principal: { readonly email: string; readonly name: string; readonly password: string };
   /** The secret of the tenant's first management client: at least 256 random bits, made and kept by the caller. */
   readonly admin: { readonly clientSecret: string; readonly scopes?: readonly Scope[] };
   /** The first-party wallet: its assertion key and where it waits. */
@@ -34,19 +34,26 @@ type Deps = {
 
 /** Sets up tenant, principal, management client and wallet; a second time it finds what is there and returns it. */
 export async function bootstrap(deps: Deps, wanted: Bootstrap): Promise<Bootstrapped> {
-  const { db, accounts, clock } = deps;
+  const { accounts } = deps;
   const known = await accounts.byEmail(wanted.principal.email);
   const tenant = known?.home ?? newTenantId();
-  const account =
-    known ??
-    (await db.of(tenant).transaction(async (tx) => {
-      const now = clock.now();
-      await createTenant(tx, { name: wanted.tenant.name, kind: "personal", now });
-      return accounts.create(tx, wanted.principal, now);
-    }));
+  const account = known ?? (await createPrincipal(deps, tenant, wanted));
   const clientId = await ensureAdmin(deps, tenant, wanted.admin);
   if (wanted.wallet !== undefined) await ensureWallet(deps, wanted.wallet);
   return { tenant, account: account.id, admin: { clientId } };
+}
+
+async function createPrincipal(
+  { db, accounts, clock }: Deps,
+  tenant: Id<"tenant">,
+  { principal, tenant: { name } }: Bootstrap,
+): Promise<Account> {
+  const password = await accounts.preparePassword(principal.password);
+  return db.of(tenant).transaction(async (tx) => {
+    const now = clock.now();
+    await createTenant(tx, { name, kind: "personal", now });
+    return accounts.create(tx, { ...principal, password }, now);
+  });
 }
 
 async function ensureAdmin(

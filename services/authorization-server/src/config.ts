@@ -1,6 +1,8 @@
+import { Secret } from "@remit/kernel";
 import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig } from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
+import type { SmtpSettings } from "./mail/index.ts";
 
 /** The services of ours that are clients, by name, with their origins: `{billing: "https://billing.example"}`. */
 export type Peers = Readonly<Record<string, string>>;
@@ -14,6 +16,12 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly chargeLeaseMs?: number;
   /** Lets applications (MCP clients) register themselves without a setup token. Off unless said. */
   readonly openRegistration?: boolean;
+  /** Whether strangers may create an account; they may unless said. */
+  readonly signUp?: "open" | "closed";
+  /** A directory of stolen passwords' digests, by range; without it only the commonest are known. */
+  readonly breachedPasswords?: string;
+  /** A server that carries letters; without it they are files in `<data dir>/mail`. */
+  readonly smtp?: SmtpSettings;
 };
 
 const peerPattern = /^([a-z][a-z0-9-]{0,31})=(https?:\/\/[^,]+)$/;
@@ -49,6 +57,10 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       REMIT_DIRECTORY_ORIGIN: origin,
       REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
       REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
+      REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
+      REMIT_BREACHED_PASSWORDS: z.string().optional(),
+      REMIT_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+      REMIT_MAIL_FROM: z.string().max(320).default("Remit <remit@localhost>"),
     },
     env,
   );
@@ -58,6 +70,13 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     billing: new URL(settings.REMIT_BILLING_ORIGIN).origin,
     directory: new URL(settings.REMIT_DIRECTORY_ORIGIN).origin,
     openRegistration: settings.REMIT_OPEN_REGISTRATION,
+    signUp: settings.REMIT_SIGN_UP,
+    ...(settings.REMIT_BREACHED_PASSWORDS === undefined
+      ? {}
+      : { breachedPasswords: settings.REMIT_BREACHED_PASSWORDS }),
+    ...(settings.REMIT_SMTP_URL === undefined
+      ? {}
+      : { smtp: { url: new Secret(settings.REMIT_SMTP_URL), from: settings.REMIT_MAIL_FROM } }),
     ...(settings.REMIT_CHARGE_LEASE_MS === undefined
       ? {}
       : { chargeLeaseMs: settings.REMIT_CHARGE_LEASE_MS }),

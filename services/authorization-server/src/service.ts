@@ -1,5 +1,5 @@
 import path from "node:path";
-import { type Clock, type Id, systemClock } from "@remit/kernel";
+import { type Clock, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
@@ -17,9 +17,7 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
-import { type Accounts, accountJobs, createAccounts } from "./accounts/index.ts";
 import { agentRoutes } from "./agents/index.ts";
-import { type Approvals, approvalJobs, approvalRoutes, createApprovals } from "./approvals/index.ts";
 import {
   type AuditDeps,
   type AuditRecorder,
@@ -30,30 +28,19 @@ import {
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
-import { clientById, createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
+import { createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
-import { tokenExchange } from "./delegations/index.ts";
-import { createGuesses, deviceJobs, deviceMount, devicePages } from "./device/index.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
-import { type Artifacts, createArtifacts, grantJobs } from "./grants/index.ts";
+import { createArtifacts, grantJobs } from "./grants/index.ts";
 import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
-import {
-  adapterFor,
-  type Core,
-  type CustomGrant,
-  cibaAnswers,
-  createCore,
-  createInteractions,
-  createRepeats,
-  pingJobs,
-} from "./oidc/index.ts";
-import { createFormCheck, errorPage } from "./pages/index.ts";
+import { adapterFor, createCore, createInteractions, createRepeats } from "./oidc/index.ts";
+import { errorPage } from "./pages/index.ts";
+import { createPeople, type People, peoplePages } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { registrationRoutes } from "./registration/index.ts";
-import { signInPages } from "./sign-in/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
-import { createMint, isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
+import { isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
 export type Service = {
@@ -160,11 +147,12 @@ async function openRooms(base: Base): Promise<Rooms> {
   const grounds: Grounds = { ...base, keyring, keys, peers };
   const http = httpOf(grounds);
   const jobs = createJobs({ db, log, clock });
-  const accounts = createAccounts(grounds);
+  const people = createPeople(grounds, jobs);
+  const { accounts } = people;
   const secrets = createSecrets(keyring.derive("client-secrets"));
   const mandates = mountMandates(grounds, { http, jobs });
   await mountCharges(grounds, { http, jobs, mandates });
-  mountSigningIn(grounds, { http, jobs, accounts, mandates });
+  mountSigningIn(grounds, { http, jobs, people, mandates });
   const { issuer } = config;
   http.add(...keyRoutes({ keys, issuer }), ...discoveryRoutes({ issuer, db, keys, clock }));
   http.add(...agentRoutes({ db, didOf: (id) => didOfAgent(issuer, id) }));
@@ -176,7 +164,6 @@ async function openRooms(base: Base): Promise<Rooms> {
   keepHouse(jobs, { db, clock });
   keyJobs(jobs, { keys });
   tokenJobs(jobs, { db, clock });
-  accountJobs(jobs, { db, clock });
   return { http, jobs, keys, bootstrap: (wanted) => bootstrap({ db, accounts, secrets, clock }, wanted) };
 }
 
@@ -204,70 +191,34 @@ type Mounting = { readonly http: Http; readonly jobs: Jobs };
 /** OAuth and the pages that people see on its way. */
 function mountSigningIn(
   grounds: Grounds,
-  { http, jobs, accounts, mandates }: Mounting & { readonly accounts: Accounts; readonly mandates: Mandates },
+  { http, jobs, people, mandates }: Mounting & { readonly people: People; readonly mandates: Mandates },
 ): void {
-  const { config, clock, db, keyring, peers } = grounds;
+  const { config, clock, db, peers } = grounds;
   const { issuer, livemode } = config;
+  const { accounts, factors } = people;
   const artifacts = createArtifacts(grounds);
   const repeats = createRepeats({ artifacts, clock });
-  const guesses = createGuesses({ db, clock, key: keyring.derive("user-code-guesses") });
-  const userCodeKey = keyring.derive("user-codes");
-  const adapter = adapterFor({ db, clock, artifacts, mandates, peers, repeats, guesses, userCodeKey });
-  const answering = { db, clock, accounts, artifacts, mandates, provider: () => core.provider() };
-  const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
-  const core: Core = createCore({
+  const adapter = adapterFor({ db, clock, artifacts, mandates, peers, repeats });
+  const core = createCore({
     ...grounds,
     issuer,
     livemode,
     accounts,
+    factors,
     mandates,
     adapter,
     repeats,
-    grants: grantsOf(grounds),
-    artifacts,
-    approvals,
-    devicePages: devicePages({ issuer }),
     errorPage,
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
-  const forms = createFormCheck({ issuer, key: keyring.derive("csrf") });
-  http.add(...signInPages({ accounts, interactions, forms }));
+  http.add(...peoplePages(grounds, people, interactions));
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],
     handle: ({ raw }) => core.handle(raw.req, raw.res),
   });
-  http.mount(deviceMount({ issuer, handle: ({ raw }) => core.handle(raw.req, raw.res) }));
   grantJobs(jobs, { artifacts, clock });
-  mountAsking(grounds, { http, jobs, artifacts, approvals });
 }
-
-/** The grant types of ours beside the core's. */
-function grantsOf({ config, clock, db, keys }: Grounds): CustomGrant[] {
-  const { issuer, livemode } = config;
-  const mint = createMint({ keys, issuer, livemode, clock });
-  return [tokenExchange({ db, keys, mint, issuer })];
-}
-
-/** What agents without a browser ask, and what people answer. */
-function mountAsking(
-  { db, clock, outbound }: Grounds,
-  {
-    http,
-    jobs,
-    artifacts,
-    approvals,
-  }: Mounting & { readonly artifacts: Artifacts; readonly approvals: Approvals },
-): void {
-  http.add(...approvalRoutes({ db, clock, approvals, nameOf: ({ agent }) => nameOfAgent(db, agent) }));
-  approvalJobs(jobs, approvals);
-  pingJobs(jobs, { db, artifacts, approvals, outbound });
-  deviceJobs(jobs, { db, clock });
-}
-
-/** As its owner wrote it. An agent is never forgotten. */
-const nameOfAgent = async (db: Database, id: Id<"agent">): Promise<string> =>
-  (await clientById(db, id))?.name ?? id;
 
 /** Mandates and what may be charged under them. */
 function mountMandates(grounds: Grounds, { http }: Mounting): Mandates {

@@ -1,8 +1,5 @@
-import { approvalTables } from "./approvals/index.ts";
 import { auditTables } from "./audit/index.ts";
 import { chargeTables } from "./charges/index.ts";
-import { delegationTables } from "./delegations/index.ts";
-import { deviceTables } from "./device/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
@@ -11,6 +8,12 @@ import { statusListTables } from "./status-lists/index.ts";
 export const tables = {
   tenants: "tenant",
   accounts: "global",
+  former_passwords: "global",
+  passkeys: "global",
+  authenticator_apps: "global",
+  recovery_codes: "global",
+  step_ups: "global",
+  step_up_answers: "global",
   memberships: "tenant",
   sign_in_failures: "global",
   agents: "tenant",
@@ -20,9 +23,6 @@ export const tables = {
   oauth_artifacts: "global",
   oauth_grants: "global",
   token_revocations: "global",
-  ...approvalTables,
-  ...deviceTables,
-  ...delegationTables,
   ...statusListTables,
   ...mandateTables,
   ...chargeTables,

@@ -65,10 +65,23 @@ export class Browser {
 
 const attribute = (tag: string, name: string): string => new RegExp(`${name}="([^"]*)"`).exec(tag)?.[1] ?? "";
 
-/** The form of a page: where it goes and what it holds already. */
-export function formOf(page: Page): { action: string; fields: Record<string, string> } {
-  const form = /<form[^>]*>/.exec(page.html)?.[0] ?? "";
-  const inputs = [...page.html.matchAll(/<input[^>]*>/g)].map(([tag]) => tag);
-  const fields = Object.fromEntries(inputs.map((tag) => [attribute(tag, "name"), attribute(tag, "value")]));
-  return { action: new URL(attribute(form, "action"), page.url).href, fields };
+export type PageForm = { readonly action: string; readonly fields: Record<string, string> };
+
+const formIn = (page: Page, html: string): PageForm => {
+  const head = /<form[^>]*>/.exec(html)?.[0] ?? "";
+  const inputs = [...html.matchAll(/<input[^>]*>/g)].map(([tag]) => tag);
+  const fields = inputs.map((tag) => [attribute(tag, "name"), attribute(tag, "value")]);
+  return { action: new URL(attribute(head, "action"), page.url).href, fields: Object.fromEntries(fields) };
+};
+
+/** The first form of a page: where it goes and what it holds already. */
+export const formOf = (page: Page): PageForm =>
+  formIn(page, /<form[\s\S]*?<\/form>/.exec(page.html)?.[0] ?? "");
+
+/** The form that goes to an address with this ending. */
+export function formTo(page: Page, ending: string): PageForm {
+  const forms = [...page.html.matchAll(/<form[\s\S]*?<\/form>/g)].map(([html]) => formIn(page, html));
+  const found = forms.find(({ action }) => action.endsWith(ending));
+  if (found === undefined) throw new Error(`no form to ${ending} in ${page.html}`);
+  return found;
 }

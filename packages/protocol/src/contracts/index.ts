@@ -1,4 +1,3 @@
-export * from "./approvals.ts";
 export * from "./audit.ts";
 export * from "./charges.ts";
 export * from "./ledger.ts";

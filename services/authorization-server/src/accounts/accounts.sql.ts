@@ -1,11 +1,12 @@
-import { after, type Id, type Instant } from "@remit/kernel";
+import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 
 export type AccountRow = {
   readonly id: Id<"account">;
   readonly home: Id<"tenant">;
   readonly personal: Uint8Array;
-  readonly passwordDigest: string;
+  /** Absent for somebody who signs in by passkey alone. */
+  readonly passwordDigest: string | undefined;
   readonly disabled: boolean;
 };
 
@@ -13,7 +14,7 @@ type Row = {
   readonly id: Id<"account">;
   readonly home_tenant: Id<"tenant">;
   readonly personal: Uint8Array;
-  readonly password_digest: string;
+  readonly password_digest: string | null;
   readonly disabled_at: Instant | null;
 };
 
@@ -21,7 +22,7 @@ const accountOf = (row: Row): AccountRow => ({
   id: row.id,
   home: row.home_tenant,
   personal: row.personal,
-  passwordDigest: row.password_digest,
+  passwordDigest: row.password_digest ?? undefined,
   disabled: row.disabled_at !== null,
 });
 
@@ -32,7 +33,7 @@ export async function insertAccount(
 ): Promise<boolean> {
   const { count } = await tx.run(sql`insert into accounts
       (id, email_digest, personal, password_digest, home_tenant, created_at)
-    values (${account.id}, ${account.emailDigest}, ${account.personal}, ${account.passwordDigest}, ${account.home},
+    values (${account.id}, ${account.emailDigest}, ${account.personal}, ${account.passwordDigest ?? null}, ${account.home},
       ${sqlTime(account.now)})
     on conflict (email_digest) do nothing`);
   return count === 1;
@@ -44,13 +45,6 @@ export async function insertMembership(
 ): Promise<void> {
   await tx.run(sql`insert into memberships (tenant_id, account_id, role, created_at)
     values (${tx.tenant}, ${member.account}, ${member.role}, ${sqlTime(member.now)})`);
-}
-
-export async function isMember(tx: TenantTx, account: Id<"account">): Promise<boolean> {
-  const row = await tx.one<{ member: boolean }>(
-    sql`select exists (select from memberships where account_id = ${account}) as member`,
-  );
-  return row.member;
 }
 
 export async function findAccount(tx: Sql, id: string): Promise<AccountRow | undefined> {
@@ -65,29 +59,26 @@ export async function findAccountByEmail(tx: Sql, digest: Uint8Array): Promise<A
   return row && accountOf(row);
 }
 
-/** Counts one attempt, in a new window when the last has ended; the count includes this one. */
-export async function countAttempt(
+/** False when another change came first. The former digest is kept, so that it is not chosen again. */
+export async function replacePassword(
   tx: Sql,
-  { key, now, endsMs }: { key: string; now: Instant; endsMs: number },
-): Promise<{ count: number; windowEnds: Instant }> {
-  const ends = sqlTime(after(now, endsMs));
-  const row = await tx.one<{ failed_count: number; window_ends: Instant }>(
-    sql`insert into sign_in_failures as f (key, failed_count, window_ends) values (${key}, 1, ${ends})
-      on conflict (key) do update set
-        failed_count = case when f.window_ends <= ${sqlTime(now)} then 1 else f.failed_count + 1 end,
-        window_ends = case when f.window_ends <= ${sqlTime(now)} then excluded.window_ends else f.window_ends end
-      returning failed_count, window_ends`,
+  change: { account: Id<"account">; former: string | undefined; digest: string; now: Instant; keep: number },
+): Promise<boolean> {
+  const { account, former, digest, now, keep } = change;
+  const { count } = await tx.run(sql`update accounts set password_digest = ${digest}
+    where id = ${account} and password_digest is not distinct from ${former ?? null}`);
+  if (count === 0) return false;
+  if (former === undefined) return true;
+  await tx.run(sql`insert into former_passwords (account_id, digest, replaced_at)
+    values (${account}, ${former}, ${sqlTime(now)}) on conflict do nothing`);
+  await tx.run(sql`delete from former_passwords where account_id = ${account} and digest not in
+    (select digest from former_passwords where account_id = ${account} order by replaced_at desc limit ${keep})`);
+  return true;
+}
+
+export async function formerPasswords(tx: Sql, account: Id<"account">): Promise<string[]> {
+  const rows = await tx.many<{ digest: string }>(
+    sql`select digest from former_passwords where account_id = ${account} order by replaced_at desc`,
   );
-  return { count: row.failed_count, windowEnds: row.window_ends };
-}
-
-export async function clearAttempts(tx: Sql, key: string): Promise<void> {
-  await tx.run(sql`delete from sign_in_failures where key = ${key}`);
-}
-
-/** Forgets windows that have ended; returns how many. */
-export async function deleteEndedWindows(tx: Sql, now: Instant, limit: number): Promise<number> {
-  const { count } = await tx.run(sql`delete from sign_in_failures where key in
-    (select key from sign_in_failures where window_ends < ${sqlTime(now)} limit ${limit})`);
-  return count;
+  return rows.map(({ digest }) => digest);
 }

@@ -1,2 +1,10 @@
-export { accountJobs } from "./accounts.jobs.ts";
-export { type Account, type Accounts, createAccounts, type NewAccount, type SignIn } from "./accounts.ts";
+export {
+  type Account,
+  type Accounts,
+  createAccounts,
+  type NewAccount,
+  type PasswordCheck,
+} from "./accounts.ts";
+export { type BreachedPasswords, createBreachedPasswords } from "./breached.ts";
+export { passwordLengthMax, passwordLengthMin } from "./password.ts";
+export type { NewPassword } from "./password-change.ts";

@@ -6,7 +6,6 @@ export {
   familyMs,
   type Grant,
   grantOf,
-  hasGranted,
   type MandatePort,
   openGrant,
   type Replayed,

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import type { Database } from "@remit/platform/sql";
 import { sha256b64url } from "@remit/protocol/node";
 import { digestOf, grantOf } from "../grants/index.ts";
-import type { Ctx, Payload, TokenEntity } from "./seam.ts";
+import type { Ctx, Payload, SignInOf, TokenEntity } from "./seam.ts";
 
 type Deps = {
   readonly db: Database;
@@ -26,11 +26,19 @@ export const extraClaims =
       ...common,
       organization_id: organization,
       grant_id: digest,
+      ...signInOf(ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken),
       ...(token.sessionUid === undefined ? {} : { sid: sha256b64url(token.sessionUid) }),
       ...(grant?.mandate === undefined ? {} : { mandate_id: grant.mandate }),
       ...(client?.remit_kind === "agent" ? { act: { sub: client.clientId } } : {}),
     };
   };
+
+/** RFC 9068 §2.2.1: how and when the person signed in; what a resource that wants more judges by (RFC 9470 §5). */
+const signInOf = ({ acr, amr, authTime }: SignInOf = {}): Payload => ({
+  ...(acr === undefined ? {} : { acr }),
+  ...(amr === undefined ? {} : { amr }),
+  ...(authTime === undefined ? {} : { auth_time: authTime }),
+});
 
 /** RFC 9068 §5 (privacy): at a merchant the principal has a name that is good for that merchant only. */
 export const pairwiseSubject =

@@ -1,16 +1,14 @@
-import { type Clock, dayMs, hourMs, minuteMs, secondMs } from "@remit/kernel";
+import { type Clock, dayMs, hourMs, minuteMs, parseId, secondMs } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Accounts } from "../accounts/index.ts";
-import type { Approvals } from "../approvals/index.ts";
+import { acrs } from "../assurance/index.ts";
 import { type PeerSetting, scopesOf } from "../clients/index.ts";
+import type { Factors } from "../factors/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
-import type { AskableDeps } from "./askable.ts";
-import { cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
 import { extraClaims, pairwiseSubject } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
-import { type DevicePages, deviceFeature } from "./device.ts";
 import { checkMandateRequest, guardAssertion } from "./guards.ts";
 import { createResources } from "./resources.ts";
 import {
@@ -23,6 +21,7 @@ import {
   type SessionEntity,
   type TokenEntity,
 } from "./seam.ts";
+import { signInPolicy } from "./sign-in-policy.ts";
 import { type HeldKeys, heldKeys } from "./signing.ts";
 
 export type CoreDeps = {
@@ -33,12 +32,10 @@ export type CoreDeps = {
   readonly keyring: Keyring;
   readonly keys: IssuerKeys;
   readonly accounts: Accounts;
+  readonly factors: Pick<Factors, "hasSecond">;
   readonly outbound: Outbound;
   readonly peers: readonly PeerSetting[];
   readonly adapter: (model: string) => Adapter;
-  readonly devicePages: DevicePages;
-  readonly approvals: Pick<Approvals, "ask">;
-  readonly mandates: AskableDeps["mandates"];
   readonly errorPage: (description: string) => {
     readonly html: string;
     readonly headers: Readonly<Record<string, string>>;
@@ -63,9 +60,6 @@ const oauthPaths = {
   registration: "/oauth/register",
   jwks: "/oauth/jwks.json",
   end_session: "/oauth/end-session",
-  backchannel_authentication: "/oauth/bc-authorize",
-  device_authorization: "/oauth/device",
-  code_verification: "/device",
 } as const;
 
 /** How the core behaves: design section 5 in its words. Everything that is off by default in it stays off. */
@@ -81,8 +75,7 @@ export function configurationOf(deps: CoreDeps): object {
     responseTypes: ["code"],
     scopes: [...new Set(Object.values(scopesOf).flat())],
     claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
-    // `none` is for an agent whose jwt-bearer assertion says who it is; nothing else opens with it.
-    clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"],
+    clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post"],
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     extraClientMetadata: { properties: extraMembers, validator: () => {} },
     enabledJWA: {
@@ -105,7 +98,11 @@ export function configurationOf(deps: CoreDeps): object {
     findAccount: findAccount(deps.accounts),
     extraTokenClaims: extraClaims(claims),
     formats: { customizers: { jwt: pairwiseSubject(claims) } },
-    interactions: { url: async (_: Ctx, { uid }: { uid: string }) => interactionPath(uid) },
+    acrValues: acrs,
+    interactions: {
+      url: async (_: Ctx, { uid }: { uid: string }) => interactionPath(uid),
+      policy: signInPolicy({ livemode: deps.livemode, hasSecond: hasSecond(deps) }),
+    },
     loadExistingGrant: grantOfThisConsent,
     ttl: lifetimes(clock),
     features: features(deps, held),
@@ -125,8 +122,7 @@ export function configurationOf(deps: CoreDeps): object {
   };
 }
 
-function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
-  const { issuer, keyring, peers, clock } = deps;
+function features({ issuer, keyring, peers, clock }: CoreDeps, { accessKid }: HeldKeys): object {
   const resources = createResources({ issuer, peers, kid: accessKid });
   return {
     devInteractions: { enabled: false },
@@ -136,8 +132,6 @@ function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
     userinfo: { enabled: true },
     pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
     requestObjects: { enabled: false },
-    ciba: cibaFeature(deps),
-    deviceFlow: deviceFeature(deps.devicePages),
     externalSigningSupport: { enabled: true, ack: "experimental-01" },
     dPoP: {
       enabled: true,
@@ -171,6 +165,13 @@ const validateDetails =
     checkMandateRequest(detail, clock.now());
   };
 
+const hasSecond =
+  ({ factors }: CoreDeps) =>
+  async (id: string): Promise<boolean> => {
+    const account = parseId("account", id);
+    return account !== undefined && factors.hasSecond(account);
+  };
+
 const findAccount = (accounts: Accounts) => async (_: Ctx, id: string) => {
   const account = await accounts.byId(id);
   if (account === undefined) return undefined;
@@ -196,11 +197,9 @@ function lifetimes(clock: Clock): object {
     AccessToken: seconds(5 * minuteMs),
     ClientCredentials: seconds(15 * minuteMs),
     AuthorizationCode: seconds(minuteMs),
-    BackchannelAuthenticationRequest: (ctx: Ctx | undefined) =>
-      Math.min(requestedExpiryMaxS, Number(ctx?.oidc.params["requested_expiry"] ?? requestedExpiryMaxS)),
-    DeviceCode: seconds(10 * minuteMs),
     IdToken: seconds(5 * minuteMs),
-    Interaction: seconds(10 * minuteMs),
+    // Long enough to sign up: to wait for a letter, and to make a passkey.
+    Interaction: seconds(30 * minuteMs),
     Grant: seconds(familyMs),
     // 24 h after each use, and never beyond 30 days after the first.
     RefreshToken: (_: Ctx, token: TokenEntity) => {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { after, type Clock, type Id, type Instant, minuteMs, parseId } from "@remit/kernel";
+import { after, type Clock, type Id, type Instant, invariant, minuteMs, parseId } from "@remit/kernel";
 import type { RawPair } from "@remit/platform/http";
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database, TenantTx } from "@remit/platform/sql";
@@ -13,14 +13,24 @@ import {
 } from "@remit/protocol";
 import type { Account, Accounts } from "../accounts/index.ts";
 import { type Agent, agentById, tenantOfAgent } from "../agents/index.ts";
+import type { Assurance } from "../assurance/index.ts";
 import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
 import { digestOf, openGrant } from "../grants/index.ts";
 import type { InteractionDetails, Provider } from "./seam.ts";
+import { acrFor, satisfies, type Wanted } from "./sign-in-policy.ts";
 
 /** What the person in front of the browser is asked. `uid` names this one conversation; its cookie binds the browser. */
-export type Asked =
-  | { readonly kind: "sign_in"; readonly uid: string; readonly client: Client; readonly redirectUri: string }
-  | (Consent & { readonly kind: "consent" });
+export type Asked = SignInAsked | (Consent & { readonly kind: "consent" });
+
+export type SignInAsked = {
+  readonly kind: "sign_in";
+  readonly uid: string;
+  readonly client: Client;
+  readonly redirectUri: string;
+  /** Who is signed in already and must show it again, or better. */
+  readonly known: Account | undefined;
+  readonly wanted: Wanted;
+};
 
 export type Consent = {
   readonly uid: string;
@@ -50,7 +60,9 @@ export type Interactions = {
   /** What is asked now; a Problem `not_found` when the conversation is over or of another browser. */
   read(raw: RawPair): Promise<Asked>;
   /** Where to send the browser next. */
-  signedIn(raw: RawPair, account: Account): Promise<string>;
+  signedIn(raw: RawPair, asked: SignInAsked, shown: SignedIn): Promise<string>;
+  /** The person goes back without signing in. */
+  leave(raw: RawPair): Promise<string>;
   allow(
     raw: RawPair,
     consent: Consent,
@@ -58,6 +70,8 @@ export type Interactions = {
   ): Promise<string>;
   deny(raw: RawPair, consent: Consent): Promise<string>;
 };
+
+export type SignedIn = { readonly account: Account; readonly assurance: Assurance };
 
 type Deps = {
   readonly db: Database;
@@ -72,13 +86,39 @@ export function createInteractions(deps: Deps): Interactions {
   const { provider } = deps;
   return {
     read: async (raw) => askedOf(deps, await detailsOf(provider(), raw)),
-    signedIn: (raw, { id }) => {
-      const login = { accountId: id, acr: "urn:remit:aal1", amr: ["pwd"] };
-      return provider().interactionResult(raw.req, raw.res, { login }, { mergeWithLastSubmission: false });
+    signedIn: (raw, asked, shown) => signedIn(deps, raw, { asked, ...shown }),
+    leave: (raw) => {
+      const result = { error: "access_denied", error_description: "The person did not sign in." };
+      return provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: false });
     },
     allow: (raw, consent, from) => allow(deps, raw, { consent, from }),
-    deny: (raw, consent) => deny(deps, raw, consent),
+    deny: async (raw, consent) => {
+      const facts = {
+        tenant: consent.account.home,
+        actor: actorOf(consent.account),
+        subject: consent.client.id,
+      };
+      const event = newEvent("consent.denied", facts, deps.clock.now());
+      await deps.db.of(consent.account.home).transaction((tx) => tx.record(event));
+      const result = { error: "access_denied", error_description: "The principal did not consent." };
+      return provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: false });
+    },
   };
+}
+
+async function signedIn(
+  { db, clock, provider }: Deps,
+  raw: RawPair,
+  { asked, account, assurance }: SignedIn & { asked: SignInAsked },
+): Promise<string> {
+  const { id, home } = account;
+  const acr = acrFor(assurance, asked.wanted);
+  invariant(satisfies(acr, asked.wanted), "nobody is signed in with less than was asked for");
+  const payload = { acr, amr: assurance.amr };
+  const facts = { tenant: home, actor: actorOf(account), subject: id, payload };
+  await db.of(home).transaction((tx) => tx.record(newEvent("session.started", facts, clock.now())));
+  const login = { accountId: id, acr, amr: assurance.amr };
+  return provider().interactionResult(raw.req, raw.res, { login }, { mergeWithLastSubmission: false });
 }
 
 const actorOf = (account: Account) => ({ type: "account", id: account.id }) as const;
@@ -101,7 +141,11 @@ async function askedOf(deps: Deps, details: InteractionDetails): Promise<Asked> 
     throw new Problem("client_not_allowed", { detail: "The application is not active." });
   const redirectUri = textOf(params["redirect_uri"]);
   const account = session?.accountId === undefined ? undefined : await deps.accounts.byId(session.accountId);
-  if (prompt.name === "login" || account === undefined) return { kind: "sign_in", uid, client, redirectUri };
+  if (prompt.name === "login" || account === undefined) {
+    // Made by our own policy, for every login; a consent whose account is gone has none.
+    const wanted = (prompt.details.assurance as Wanted | undefined) ?? { aal: 1 };
+    return { kind: "sign_in", uid, client, redirectUri, known: account, wanted };
+  }
   return {
     kind: "consent",
     uid,
@@ -131,21 +175,6 @@ export function mandateAsked(
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
-/** The principal's no: written down once, also when the form is sent twice. */
-async function deny(deps: Deps, raw: RawPair, { account, client }: Consent): Promise<string> {
-  const { db, clock, provider } = deps;
-  const details = await detailsOf(provider(), raw);
-  if (details.result?.error !== undefined) return details.returnTo;
-  const now = clock.now();
-  await db.of(account.home).transaction(async (tx) => {
-    await claimAnswer(tx, details, now);
-    const facts = { tenant: account.home, actor: actorOf(account), subject: client.id };
-    await tx.record(newEvent("consent.denied", facts, now));
-  });
-  const result = { error: "access_denied", error_description: "The principal did not consent." };
-  return provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: false });
-}
-
 /**
  * The principal's yes: mandate, grant and event in one transaction, at most once however often the form is sent. A
  * pushed request gives at most one mandate, also when it was opened in two windows.
@@ -163,40 +192,23 @@ async function allow(
   const grantId = randomBytes(32).toString("base64url");
   let mandate: Id<"mandate"> | undefined;
   const agent = request === undefined ? undefined : await agentOf(deps, client);
-  if (agent !== undefined) await checkDeviceKey(deps.provider(), details, agent);
   await deps.db.of(account.home).transaction(async (tx) => {
-    await claimAnswer(tx, details, now);
+    const first = await claimFirstUse(
+      tx,
+      `consent:${details.parJti ?? details.uid}`,
+      after(now, 60 * minuteMs),
+    );
+    if (!first) throw new Problem("invalid_request", { detail: "This request has been answered already." });
     mandate = await issueFor(deps, tx, { agent, consent, from, now });
     const digest = digestOf(grantId);
     await openGrant(tx, { digest, client: client.id, account: account.id, mandate }, now);
-    const mode = details.deviceCode === undefined ? "dashboard" : "scan";
-    const payload = { client: client.id, mandate: mandate ?? null, scopes: consent.scopes, mode };
+    const payload = { client: client.id, mandate: mandate ?? null, scopes: consent.scopes };
     const facts = { tenant: account.home, actor: actorOf(account), subject: client.id, payload };
     await tx.record(newEvent("consent.granted", facts, now));
   });
   await saveGrant(deps.provider(), { details, consent, grantId, mandate });
   const result = { consent: { grantId } };
   return deps.provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: true });
-}
-
-/** One answer to one request, whichever it is and from however many windows and people it comes (C11). */
-async function claimAnswer(tx: TenantTx, details: InteractionDetails, now: Instant): Promise<void> {
-  const request = details.parJti ?? details.deviceCode ?? details.uid;
-  if (!(await claimFirstUse(tx, `consent:${request}`, after(now, 60 * minuteMs))))
-    throw new Problem("invalid_request", { detail: "This request has been answered already." });
-}
-
-/** The device flow: what was asked with one key is not given to another (RFC 9449 §10). */
-async function checkDeviceKey(
-  provider: Provider,
-  { deviceCode }: InteractionDetails,
-  agent: Agent,
-): Promise<void> {
-  if (deviceCode === undefined) return;
-  const options = { ignoreExpiration: true, ignoreSessionBinding: true };
-  const code = await provider.DeviceCode.find(deviceCode, options);
-  if (code?.deviceInfo?.["jkt"] !== agent.dpopThumbprint)
-    throw new Problem("client_not_allowed", { detail: "The agent changed its key after it asked." });
 }
 
 async function agentOf({ db }: Deps, client: Client): Promise<Agent> {

@@ -3,7 +3,6 @@
 declare module "oidc-provider" {
   import type { KeyObject } from "node:crypto";
   import type { IncomingMessage, ServerResponse } from "node:http";
-  import type { Id } from "@remit/kernel";
 
   export type Payload = { readonly [member: string]: unknown };
 
@@ -22,10 +21,9 @@ declare module "oidc-provider" {
     readonly clientId: string;
     readonly clientName?: string;
     readonly clientSecret?: string;
-    readonly clientAuthMethod: string;
     readonly redirectUris: readonly string[];
     readonly remit_kind?: string;
-    readonly remit_tenant?: Id<"tenant">;
+    readonly remit_tenant?: string;
     readonly remit_dpop_thumbprint?: string;
     grantTypeAllowed(type: string): boolean;
   };
@@ -46,8 +44,27 @@ declare module "oidc-provider" {
   export type SessionEntity = {
     readonly uid: string;
     readonly loginTs?: number;
-    readonly state?: { readonly secret?: string };
     readonly accountId?: string;
+    readonly acr?: string;
+    readonly amr?: readonly string[];
+  };
+
+  /** `claims.id_token.acr` of a request (OIDC Core §5.5.1). */
+  export type RequestedClaims = {
+    readonly id_token?: {
+      readonly acr?: {
+        readonly essential?: boolean;
+        readonly value?: unknown;
+        readonly values?: unknown;
+      } | null;
+    };
+  };
+
+  /** What an authorization code and a refresh token remember of the sign-in. */
+  export type SignInOf = {
+    readonly acr?: string;
+    readonly amr?: readonly string[];
+    readonly authTime?: number;
   };
 
   export type OidcContext = {
@@ -57,7 +74,10 @@ declare module "oidc-provider" {
     /** The parsed form, before its parameters are assembled. */
     readonly body: { [name: string]: unknown };
     readonly session?: SessionEntity;
+    readonly claims?: RequestedClaims;
     readonly entities: {
+      readonly AuthorizationCode?: SignInOf;
+      readonly RefreshToken?: SignInOf;
       readonly Grant?: { readonly jti: string };
       readonly AccessToken?: TokenEntity;
       /** The refresh token that was just used up. */
@@ -86,8 +106,6 @@ declare module "oidc-provider" {
     readonly uid: string;
     readonly jti: string;
     readonly parJti?: string;
-    /** The device code that this person was asked about (RFC 8628 §3.3). */
-    readonly deviceCode?: string;
     readonly prompt: {
       readonly name: string;
       readonly reasons: readonly string[];
@@ -96,6 +114,8 @@ declare module "oidc-provider" {
         readonly missingOIDCClaims?: readonly string[];
         readonly missingResourceScopes?: { readonly [resource: string]: readonly string[] };
         readonly rar?: readonly Payload[];
+        /** Of our own check (`sign-in-policy.ts`). */
+        readonly assurance?: unknown;
       };
     };
     readonly params: { readonly [name: string]: unknown };
@@ -104,16 +124,7 @@ declare module "oidc-provider" {
     readonly result?: InteractionResult;
   };
 
-  /** A CIBA request as it waits (OpenID CIBA §7.3); `jti` is its auth_req_id. */
-  export type BackchannelRequest = {
-    readonly jti: string;
-    /** Seconds that it lives. */
-    readonly expiration: number;
-    readonly params: { readonly [name: string]: string | undefined };
-  };
-
   export type GrantEntity = {
-    getValueAndPayload(): Promise<{ readonly payload: Payload }>;
     jti: string;
     addOIDCScope(scope: string): void;
     addOIDCClaims(claims: readonly string[]): void;
@@ -136,23 +147,11 @@ declare module "oidc-provider" {
     readonly issuer: string;
     proxy: boolean;
     readonly Client: { readonly prototype: object; find(id: string): Promise<ClientEntity | undefined> };
-    readonly DeviceCode: {
-      find(
-        id: string,
-        options: { readonly ignoreExpiration: boolean; readonly ignoreSessionBinding: boolean },
-      ): Promise<{ readonly deviceInfo?: Payload } | undefined>;
-    };
     readonly Grant: new (of: {
       accountId: string;
       clientId: string;
     }) => GrantEntity;
     use(middleware: Middleware): this;
-    registerGrantType(
-      name: string,
-      handler: (ctx: Ctx) => Promise<void>,
-      params: readonly string[],
-      dupes: readonly string[],
-    ): void;
     on(event: "error", listener: (error: Error) => void): this;
     on(
       event: string,
@@ -176,15 +175,26 @@ declare module "oidc-provider" {
     sign(data: Uint8Array): Promise<Uint8Array> | Uint8Array;
   }
 
+  /** When a person must be asked something before an authorization goes on. */
+  export type Check = { readonly reason: string };
+  export type Prompt = {
+    readonly name: string;
+    readonly checks: { remove(reason: string): void; add(check: Check): void };
+    details: (ctx: Ctx) => object | Promise<object>;
+  };
+  export const interactionPolicy: {
+    readonly Check: new (
+      reason: string,
+      description: string,
+      error: string,
+      check: (ctx: Ctx) => boolean | Promise<boolean>,
+    ) => Check;
+    base(): Prompt[] & { get(name: string): Prompt | undefined };
+  };
+
   type ErrorClass = new (description?: string, detail?: string) => Error;
   export const errors: {
     readonly AccessDenied: ErrorClass;
-    readonly CustomOIDCProviderError: new (
-      error: string,
-      description: string,
-      options: { detail: string | undefined },
-    ) => Error;
-    readonly InvalidBindingMessage: ErrorClass;
     readonly InvalidAuthorizationDetails: ErrorClass;
     readonly InvalidClientAuth: new (detail: string) => Error;
     readonly InvalidDpopProof: ErrorClass;
@@ -192,30 +202,6 @@ declare module "oidc-provider" {
     readonly InvalidRequest: ErrorClass;
     readonly InvalidTarget: ErrorClass;
     readonly SessionNotFound: ErrorClass;
-    readonly TemporarilyUnavailable: new (
-      description?: string,
-    ) => Error & { readonly error_description?: string };
-    readonly UnauthorizedClient: ErrorClass;
-    readonly UnknownUserId: ErrorClass;
+    readonly UnmetAuthenticationRequirements: ErrorClass;
   };
-}
-
-// What the core's own grants are made of; it hands them out to nobody.
-declare module "oidc-provider/lib/helpers/grants.js" {
-  import type { Ctx, Provider } from "oidc-provider";
-
-  type Proof = { readonly thumbprint: string; readonly jti: string; readonly iat: number };
-
-  export function validateDpop(provider: Provider, ctx: Ctx): Promise<Proof | undefined>;
-  export function checkDpopReplay(
-    provider: Provider,
-    ctx: Ctx,
-    proof: Proof,
-    clientId: string,
-    refused?: new (description?: string, detail?: string) => Error,
-  ): Promise<void>;
-  export function resolveRequestedResources(
-    provider: Provider,
-    ctx: Ctx,
-  ): Promise<readonly { readonly audience: string; readonly scope: string }[]>;
 }

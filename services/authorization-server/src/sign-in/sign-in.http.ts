@@ -2,119 +2,274 @@ import { minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
-import type { Accounts } from "../accounts/index.ts";
-import { type Asked, type Interactions, interactionPath } from "../oidc/index.ts";
-import { csrf, type FormCheck, pageHeaders, refusalPage } from "../pages/index.ts";
-import { consentPage, signInPage } from "./views.ts";
+import type { Account, Accounts } from "../accounts/index.ts";
+import type { Proof } from "../assurance/index.ts";
+import { consentAnswer } from "../consent/index.ts";
+import { type Factors, passkeyScript } from "../factors/index.ts";
+import type { Interactions, SignInAsked } from "../oidc/index.ts";
+import { type FormCheck, refusalPage } from "../pages/index.ts";
+import type { Tickets } from "../tickets/index.ts";
+import { type Conversation, limit, members, Uid } from "./conversation.ts";
+import type { Enrolment } from "./enrolment.http.ts";
+import { secondFactorPage, signInPage } from "./views.ts";
 
-type Deps = {
+export type SignInDeps = {
   readonly accounts: Accounts;
+  readonly factors: Factors;
+  readonly tickets: Tickets;
   readonly interactions: Interactions;
   readonly forms: FormCheck;
+  readonly conversation: Conversation;
+  readonly enrolment: Enrolment;
+  /** Whether strangers may create an account here. */
+  readonly signUp: boolean;
 };
 
-const Uid = z.strictObject({ uid: z.string().regex(/^[\w-]{16,64}$/) });
-const SignInForm = z.strictObject({
+const { csrf, ticket, passkey, response, code } = members;
+const path = "/oauth/interactions/:uid";
+const PasswordForm = z.strictObject({
   csrf,
   email: z.string().min(1).max(254),
-  password: z.string().min(1).max(1024),
+  password: members.password,
 });
-const ConsentForm = z.strictObject({ csrf, decision: z.enum(["approve", "deny"]) });
+const PasskeyForm = z.strictObject({ csrf, passkey, response });
+const CodeForm = z.strictObject({ csrf, ticket, code });
+const SecondPasskeyForm = z.strictObject({ csrf, ticket, passkey, response });
 
-/** Sign-in and consent. A GET only shows; what counts is a POST from our own page in the browser that began it. */
-export function signInPages(deps: Deps): Page[] {
-  const { interactions, forms } = deps;
-  const show = page({
+const secondFactor = "second-factor";
+const stepMs = 10 * minuteMs;
+const SecondFactor = z.strictObject({ account: z.string() });
+type SecondFactor = z.output<typeof SecondFactor>;
+
+/** Sign-in, and step-up, which is the same for somebody known. What counts is a POST from our own page (A17). */
+export const signInPages = (deps: SignInDeps): Page[] => [
+  showPage(deps),
+  passwordPage(deps),
+  passkeyPage(deps),
+  codePage(deps),
+  secondPasskeyPage(deps),
+  leavePage(deps),
+];
+
+const showPage = ({ interactions, forms, ...deps }: SignInDeps): Page =>
+  page({
     method: "GET",
-    path: "/oauth/interactions/:uid",
+    path,
     params: Uid,
     refused: refusalPage,
-    handle: async (call, { params }) => {
-      const asked = await read(deps, call, params.uid);
-      return answer(deps, asked, { status: 200, email: "" });
+    handle: async (call, { params: { uid } }) => {
+      const asked = await interactions.read(call.raw);
+      if (asked.uid !== uid)
+        throw new Problem("not_found", { detail: "This request is not of this browser." });
+      if (asked.kind === "consent") return consentAnswer({ forms }, asked);
+      return signInAnswer({ interactions, forms, ...deps }, call, { asked });
     },
   });
-  const signIn = page({
-    method: "POST",
-    path: "/oauth/interactions/:uid/sign-in",
-    params: Uid,
-    form: SignInForm,
-    limit: { count: 30, windowMs: minuteMs, by: "ip" },
-    refused: refusalPage,
-    handle: (call, { params, form }) => trySignIn(deps, call, { uid: params.uid, form }),
-  });
-  const decide = page({
-    method: "POST",
-    path: "/oauth/interactions/:uid/consent",
-    params: Uid,
-    form: ConsentForm,
-    refused: refusalPage,
-    handle: async (call, { params, form }) => {
-      forms.check(call, { conversation: params.uid, csrf: form.csrf });
-      const asked = await read(deps, call, params.uid);
-      if (asked.kind !== "consent") throw new Problem("invalid_request", { detail: "Sign in first." });
-      const from = { ip: call.ip, userAgent: call.header("user-agent") };
-      const location =
-        form.decision === "approve"
-          ? await interactions.allow(call.raw, asked, from)
-          : await interactions.deny(call.raw, asked);
-      return { status: 303, location };
-    },
-  });
-  return [show, signIn, decide];
-}
 
-async function trySignIn(
-  deps: Deps,
+const passwordPage = (deps: SignInDeps): Page =>
+  page({
+    method: "POST",
+    path: `${path}/sign-in`,
+    params: Uid,
+    form: PasswordForm,
+    limit,
+    refused: refusalPage,
+    handle: async (call, { params: { uid }, form }) => {
+      const asked = await deps.conversation.readForm(call, uid, form);
+      const { email, password } = form;
+      const checked = await deps.accounts.checkPassword({ email, password, ip: call.ip, now: call.now });
+      if (checked.kind === "right") return afterPassword(deps, call, { asked, account: checked.account });
+      return signInAnswer(deps, call, {
+        asked,
+        email,
+        ...saidOf(checked, "E-mail or password is not right."),
+      });
+    },
+  });
+
+const passkeyPage = (deps: SignInDeps): Page =>
+  page({
+    method: "POST",
+    path: `${path}/passkey`,
+    params: Uid,
+    form: PasskeyForm,
+    limit,
+    refused: refusalPage,
+    handle: async (call, { params: { uid }, form }) => {
+      const asked = await deps.conversation.readForm(call, uid, form);
+      try {
+        const place = { conversation: uid, now: call.now };
+        const used = await deps.factors.passkeys.use(place, {
+          ticket: form.passkey,
+          response: form.response,
+          verification: "required",
+          ...(asked.known === undefined ? {} : { account: asked.known.id }),
+        });
+        return await complete(deps, call, { asked, account: used.account, proofs: [used.proof] });
+      } catch (error) {
+        const refused = textOfRefusal(error);
+        return signInAnswer(deps, call, { asked, refused, status: 401 });
+      }
+    },
+  });
+
+const codePage = (deps: SignInDeps): Page =>
+  page({
+    method: "POST",
+    path: `${path}/second-factor`,
+    params: Uid,
+    form: CodeForm,
+    limit,
+    refused: refusalPage,
+    handle: async (call, { params: { uid }, form }) => {
+      const asked = await deps.conversation.readForm(call, uid, form);
+      const account = await pendingAccount(deps, call, { uid, ticket: form.ticket });
+      const checked = await deps.factors.codes.check({
+        account,
+        code: form.code,
+        ip: call.ip,
+        now: call.now,
+      });
+      if (checked.kind === "right")
+        return complete(deps, call, { asked, account, proofs: [{ kind: "password" }, { kind: checked.as }] });
+      return secondAnswer(deps, call, { asked, account, ...saidOf(checked, "The code is not right.") });
+    },
+  });
+
+const secondPasskeyPage = (deps: SignInDeps): Page =>
+  page({
+    method: "POST",
+    path: `${path}/second-factor/passkey`,
+    params: Uid,
+    form: SecondPasskeyForm,
+    limit,
+    refused: refusalPage,
+    handle: async (call, { params: { uid }, form }) => {
+      const asked = await deps.conversation.readForm(call, uid, form);
+      const account = await pendingAccount(deps, call, { uid, ticket: form.ticket });
+      try {
+        const place = { conversation: uid, now: call.now };
+        const given = { ticket: form.passkey, response: form.response, account: account.id };
+        const used = await deps.factors.passkeys.use(place, { ...given, verification: "preferred" });
+        return await complete(deps, call, { asked, account, proofs: [{ kind: "password" }, used.proof] });
+      } catch (error) {
+        return secondAnswer(deps, call, { asked, account, refused: textOfRefusal(error), status: 401 });
+      }
+    },
+  });
+
+const leavePage = ({ conversation }: SignInDeps): Page =>
+  page({
+    method: "POST",
+    path: `${path}/leave`,
+    params: Uid,
+    form: z.strictObject({ csrf }),
+    refused: refusalPage,
+    handle: async (call, { params: { uid }, form }) => {
+      await conversation.readForm(call, uid, form);
+      return conversation.leave(call);
+    },
+  });
+
+type Attempt = { readonly asked: SignInAsked; readonly account: Account };
+
+/** A password alone is enough for nobody who has more. */
+async function afterPassword(
+  deps: SignInDeps,
   call: PageCall,
-  { uid, form }: { uid: string; form: z.output<typeof SignInForm> },
+  { asked, account }: Attempt,
 ): Promise<PageAnswer> {
-  deps.forms.check(call, { conversation: uid, csrf: form.csrf });
-  const asked = await read(deps, call, uid);
-  const { email, password } = form;
-  const outcome = await deps.accounts.signIn({ email, password, ip: call.ip, now: call.now });
-  switch (outcome.kind) {
-    case "signed_in":
-      return { status: 303, location: await deps.interactions.signedIn(call.raw, outcome.account) };
-    case "locked": {
-      const minutes = Math.ceil(outcome.retryAfterS / 60);
-      const refused = `Too many attempts. Try again in ${minutes} minutes.`;
-      return answer(deps, asked, { status: 429, email, refused, retryAfterS: outcome.retryAfterS });
-    }
-    case "refused":
-      return answer(deps, asked, { status: 401, email, refused: "E-mail or password is not right." });
-  }
+  if (await deps.factors.hasSecond(account.id)) return secondAnswer(deps, call, { asked, account });
+  return complete(deps, call, { asked, account, proofs: [{ kind: "password" }] });
 }
 
-type Shown = {
-  readonly status: number;
-  readonly email: string;
-  readonly refused?: string;
-  readonly retryAfterS?: number;
+/** Signs in; somebody who cannot show as much as is asked may add what is missing, as far as we can take it. */
+async function complete(
+  deps: SignInDeps,
+  call: PageCall,
+  { asked, account, proofs }: Attempt & { proofs: readonly Proof[] },
+): Promise<PageAnswer> {
+  const finished = await deps.conversation.finish(call, asked, { account, proofs });
+  if (finished !== false) return finished;
+  if (asked.wanted.aal === 2 && !(await deps.factors.hasSecond(account.id)))
+    return deps.enrolment.begin(call, { asked, account });
+  const refused = "This is not enough here. Use a security key, or a passkey that cannot leave its device.";
+  return signInAnswer(deps, call, { asked, refused, status: 403 });
+}
+
+/** Whose password was right in this conversation. */
+async function pendingAccount(
+  { tickets, accounts }: SignInDeps,
+  call: PageCall,
+  { uid, ticket: text }: { uid: string; ticket: string },
+): Promise<Account> {
+  const place = { purpose: secondFactor, conversation: uid, now: call.now };
+  const { content } = tickets.open({ ...place, text }, SecondFactor);
+  const account = await accounts.byId(content.account);
+  if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
+  return account;
+}
+
+type Said = { readonly refused?: string; readonly status?: number; readonly retryAfterS?: number };
+
+const saidOf = (
+  checked: { kind: "refused" } | { kind: "locked"; retryAfterS: number },
+  refused: string,
+): Said => {
+  if (checked.kind === "refused") return { refused, status: 401 };
+  const { retryAfterS } = checked;
+  const minutes = Math.ceil(retryAfterS / 60);
+  return { refused: `Too many attempts. Try again in ${minutes} minutes.`, status: 429, retryAfterS };
 };
 
-function answer(deps: Deps, asked: Asked, shown: Shown): PageAnswer {
-  const check = deps.forms.field(asked.uid);
-  const path = interactionPath(asked.uid);
-  const target = URL.parse(asked.redirectUri)?.origin;
-  const headers = {
-    ...pageHeaders({ formTargets: target === undefined ? [] : [target] }),
-    ...(shown.retryAfterS === undefined ? {} : { "retry-after": String(shown.retryAfterS) }),
-  };
-  const { email, refused } = shown;
-  const view =
-    asked.kind === "consent"
-      ? consentPage({ action: `${path}/consent`, check }, asked)
-      : signInPage(
-          { action: `${path}/sign-in`, check },
-          { client: asked.client, email, ...(refused === undefined ? {} : { refused }) },
-        );
-  return { status: shown.status, headers, html: view };
+/** What a person may know of a refusal; what is our fault goes on. */
+export function textOfRefusal(error: unknown): string {
+  if (error instanceof Problem && error.status < 500) return error.detail ?? "This did not work. Try again.";
+  throw error;
 }
 
-/** The conversation of this browser: the cookie must be the one of the address. */
-async function read({ interactions }: Deps, call: PageCall, uid: string): Promise<Asked> {
-  const asked = await interactions.read(call.raw);
-  if (asked.uid !== uid) throw new Problem("not_found", { detail: "This request is not of this browser." });
-  return asked;
+async function signInAnswer(
+  { conversation, factors, signUp }: SignInDeps,
+  call: PageCall,
+  { asked, email = "", refused, ...said }: Said & { asked: SignInAsked; email?: string },
+): Promise<PageAnswer> {
+  const { uid, known } = asked;
+  const place = { conversation: uid, now: call.now };
+  const given = { verification: "required", ...(known === undefined ? {} : { account: known.id }) } as const;
+  const none = known !== undefined && !(await factors.passkeys.has(known.id));
+  const html = signInPage(asked, {
+    forms: {
+      password: conversation.form(asked, "sign-in"),
+      passkey: conversation.form(asked, "passkey"),
+      leave: conversation.form(asked, "leave"),
+    },
+    passkey: none ? undefined : await factors.passkeys.beginUse(place, given),
+    email,
+    signUp,
+    ...(refused === undefined ? {} : { refused }),
+  });
+  return conversation.show(asked, { html, scripts: [passkeyScript], ...said });
+}
+
+async function secondAnswer(
+  { conversation, factors, tickets }: SignInDeps,
+  call: PageCall,
+  { asked, account, refused, ...said }: Attempt & Said,
+): Promise<PageAnswer> {
+  const place = { conversation: asked.uid, now: call.now };
+  const content: SecondFactor = { account: account.id };
+  const has = await factors.passkeys.has(account.id);
+  const given = { account: account.id, verification: "preferred" } as const;
+  const html = secondFactorPage(asked, {
+    forms: {
+      code: conversation.form(asked, "second-factor"),
+      passkey: conversation.form(asked, "second-factor/passkey"),
+      leave: conversation.form(asked, "leave"),
+    },
+    ticket: tickets.seal({ ...place, purpose: secondFactor, lifeMs: stepMs }, content),
+    passkey: has ? await factors.passkeys.beginUse(place, given) : undefined,
+    app: await factors.codes.hasApp(account.id),
+    ...(refused === undefined ? {} : { refused }),
+  });
+  return conversation.show(asked, { html, scripts: [passkeyScript], ...said });
 }

@@ -1,79 +1,141 @@
-import { assetOf, invariant, money, toDecimal } from "@remit/kernel";
-import { describeMandate, type MandateRequest, scopeRules } from "@remit/protocol";
-import type { Client } from "../clients/index.ts";
-import type { Consent } from "../oidc/index.ts";
-import { type Html, html, layout, notice } from "../pages/index.ts";
+import type { Ceremony } from "../factors/index.ts";
+import { interactionPath, type SignInAsked } from "../oidc/index.ts";
+import { actions, button, field, form, type Html, html, layout, notice } from "../pages/index.ts";
 
 /** `check` is the hidden field of the form check. */
 export type Form = { readonly action: string; readonly check: Html };
 
-/** The sign-in page. `refused` is what to say of the last attempt. */
-export function signInPage(form: Form, shown: { client: Client; email: string; refused?: string }): string {
+/** Who asks, quoted unless it is a part of Remit, so that a name like "Stripe asks you to confirm" is seen as a name. */
+export const nameOf = ({ client: { name, kind } }: SignInAsked): string =>
+  kind === "wallet" ? name : `“${name}”`;
+
+/** A button that a passkey is behind; shown only where the script finds that the browser knows them. */
+export const passkeyButton = (given: {
+  kind: "get" | "create";
+  options: string;
+  text: string;
+  look?: "ink" | "seal";
+  formId?: string;
+  conditional?: boolean;
+}): Html => {
+  const more = [
+    ...(given.formId === undefined ? [] : [`data-form="${given.formId}"`]),
+    ...(given.conditional === true ? ["data-conditional"] : []),
+  ].join(" ");
+  return html`<div class="actions" data-passkey="${given.kind}" data-options="${given.options}" ${{ markup: more }} hidden><button type="button" class="${given.look ?? "ink"}">${given.text}</button></div>`;
+};
+
+/** A form that the script fills and sends. */
+export const passkeyForm = (
+  { action, check }: Form,
+  { id, ticket, more }: { id: string; ticket: string; more?: Html },
+): Html => html`<form method="post" action="${action}" id="${id}">
+${check}
+<input type="hidden" name="passkey" value="${ticket}">
+<input type="hidden" name="response" value="">
+${more}
+</form>`;
+
+export const hidden = (name: string, value: string): Html =>
+  html`<input type="hidden" name="${name}" value="${value}">`;
+
+const why = (asked: SignInAsked): Html =>
+  asked.known === undefined
+    ? html`<p class="soft">to continue to ${nameOf(asked)}</p>`
+    : html`<p>${nameOf(asked)} asks to be surer that it is you${asked.wanted.aal > 1 ? ", by more than a password" : ""}.</p>`;
+
+export type SignInShown = {
+  readonly forms: { readonly password: Form; readonly passkey: Form; readonly leave: Form };
+  /** Undefined for somebody known who has none. */
+  readonly passkey: Ceremony | undefined;
+  readonly email: string;
+  readonly signUp: boolean;
+  readonly refused?: string;
+};
+
+/** The sign-in page, and the page of a step-up: then for one account. `refused` is what to say of the last attempt. */
+export function signInPage(asked: SignInAsked, shown: SignInShown): string {
+  const { forms, passkey, email, refused } = shown;
+  const title = asked.known === undefined ? "Sign in" : "Show that it is you";
+  const path = interactionPath(asked.uid);
+  // AAL3 is a key that cannot leave its device: no password helps (NIST SP 800-63B §2.3).
+  const keyOnly = asked.wanted.aal === 3;
   const body = html`<div class="sheet">
-<h1>Sign in</h1>
-<p class="soft">to continue to ${nameOf(shown.client)}</p>
-${shown.refused === undefined ? undefined : notice("refused", shown.refused)}
-<form method="post" action="${form.action}">
-${form.check}
-<label for="email">E-mail</label>
-<input type="email" id="email" name="email" value="${shown.email}" autocomplete="username" required maxlength="254">
-<label for="password">Password</label>
-<input type="password" id="password" name="password" autocomplete="current-password" required maxlength="256">
-<div class="actions"><button class="ink" type="submit">Sign in</button></div>
-</form>
-</div>`;
-  return layout({ title: "Sign in", body });
+<h1>${title}</h1>
+${why(asked)}
+${keyOnly ? notice("info", "This needs a security key, or a passkey that cannot leave its device.") : undefined}
+${refused === undefined ? undefined : notice("refused", refused)}
+${passkey && passkeyButton({ kind: "get", options: passkey.options, text: "Sign in with a passkey", formId: "passkey", conditional: asked.known === undefined })}
+${keyOnly ? html`<noscript>${notice("info", "A passkey needs JavaScript in your browser.")}</noscript>` : passwordForm(asked, { form: forms.password, email })}
+${passkey && passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket })}
+<div class="ways">
+${asked.known === undefined && shown.signUp ? html`<a href="${path}/sign-up">Create an account</a>` : undefined}
+<a href="${path}/recovery">I cannot sign in</a>
+</div>
+</div>
+${form(forms.leave, html`<div class="actions"><button type="submit" class="plain">Back to ${nameOf(asked)}</button></div>`)}`;
+  return layout({ title, body });
 }
 
-/** The consent page: who may spend what, where and until when, in words, built from the request alone. */
-export function consentPage(form: Form, consent: Consent): string {
-  const { request } = consent;
+const passwordForm = (
+  asked: SignInAsked,
+  { form: { action, check }, email }: { form: Form; email: string },
+): Html =>
+  html`<p class="or" data-with-passkey hidden>or with your password</p>
+${form(
+  { action, check },
+  field({
+    name: "email",
+    label: "E-mail",
+    type: "email",
+    value: asked.known?.email ?? email,
+    autocomplete: "username webauthn",
+    lengthMax: 254,
+    ...(asked.known === undefined ? {} : { readonly: true }),
+  }),
+  field({
+    name: "password",
+    label: "Password",
+    type: "password",
+    autocomplete: "current-password",
+    lengthMax: 256,
+  }),
+  actions(button({ text: asked.known === undefined ? "Sign in" : "Continue", look: "ink" })),
+)}`;
+
+export type SecondShown = {
+  readonly forms: { readonly code: Form; readonly passkey: Form; readonly leave: Form };
+  readonly ticket: string;
+  readonly passkey: Ceremony | undefined;
+  readonly app: boolean;
+  readonly refused?: string;
+};
+
+/** The second of two factors. A recovery code is always taken: it is for the day on which the other is lost. */
+export function secondFactorPage(asked: SignInAsked, shown: SecondShown): string {
+  const { forms, ticket, passkey, app, refused } = shown;
+  const label = app ? "Code" : "Recovery code";
+  const hint = app
+    ? "The six digits that your authenticator app shows, or one of your recovery codes."
+    : "One of the ten you wrote down, if your passkey is lost.";
   const body = html`<div class="sheet">
-${request === undefined ? accessBody(consent) : mandateBody(consent, request)}
-<form method="post" action="${form.action}">
-${form.check}
-<div class="actions">
-<button type="submit" name="decision" value="deny">Decline</button>
-<button class="${request === undefined ? "ink" : "seal"}" type="submit" name="decision" value="approve">${request === undefined ? "Allow" : "Allow spending"}</button>
+<h1>One more step</h1>
+<p class="soft">Your password is right. Show the second thing that only you have.</p>
+${refused === undefined ? undefined : notice("refused", refused)}
+${
+  passkey === undefined
+    ? undefined
+    : html`${passkeyButton({ kind: "get", options: passkey.options, text: "Use a passkey", formId: "passkey" })}
+<p class="or">or</p>`
+}
+${form(
+  forms.code,
+  hidden("ticket", ticket),
+  field({ name: "code", label, hint, autocomplete: "one-time-code", lengthMax: 64 }),
+  actions(button({ text: "Continue", look: "ink" })),
+)}
+${passkey === undefined ? undefined : passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket, more: hidden("ticket", ticket) })}
 </div>
-</form>
-${particulars(consent)}
-</div>
-<footer>Signed in as ${consent.account.email}. You can end this at any time in your wallet; what was not yet captured then stays yours.</footer>`;
-  return layout({ title: request === undefined ? "Allow access" : "Allow spending", body });
+${form(forms.leave, html`<div class="actions"><button type="submit" class="plain">Back to ${nameOf(asked)}</button></div>`)}`;
+  return layout({ title: "One more step", body });
 }
-
-function mandateBody({ client }: Consent, request: MandateRequest): Html {
-  const worst = worstCase(request);
-  return html`<h1>${nameOf(client)} asks to spend your money</h1>
-<p class="soft">Nobody has verified this name. Allow it only if you set this agent up yourself.</p>
-<p class="amount">${worst}</p>
-<p class="soft">is the most it can ever cost you, whatever the agent does.</p>
-<ul class="terms">${describeMandate(request).map((sentence) => html`<li>${sentence}</li>`)}</ul>`;
-}
-
-function accessBody({ client, scopes }: Consent): Html {
-  const allowed = scopes.filter((scope) => scope !== "openid").map((scope) => scopeRules[scope].allows);
-  return html`<h1>${nameOf(client)} asks for access</h1>
-<p class="soft">${client.kind === "wallet" ? "It is part of Remit." : "Nobody has verified this name."}</p>
-<ul class="terms">${["know who you are", ...allowed].map((sentence) => html`<li>It may ${sentence}.</li>`)}</ul>`;
-}
-
-function particulars({ client, redirectUri, resources }: Consent): Html {
-  return html`<dl>
-<dt>Application</dt><dd>${client.id}</dd>
-${redirectUri === "" ? html`<dt>Asked by</dt><dd>the device whose code you gave</dd>` : html`<dt>You return to</dt><dd>${hostOf(redirectUri)}</dd>`}
-${resources.length === 0 ? undefined : html`<dt>Its token is for</dt><dd>${resources.join(", ")}</dd>`}
-</dl>`;
-}
-
-function worstCase({ details }: MandateRequest): string {
-  const asset = assetOf(details.currency);
-  invariant(asset !== undefined, "a mandate's currency is known");
-  return `${toDecimal(money(asset, BigInt(details.amount_minor)))} ${details.currency}`;
-}
-
-// Quoted, so that a name like "Stripe asks you to confirm" is seen as a name.
-const nameOf = ({ name, kind }: Client): string => (kind === "wallet" ? name : `“${name}”`);
-
-const hostOf = (uri: string): string => URL.parse(uri)?.host ?? uri;

@@ -1,0 +1,11 @@
+export {
+  type Aal,
+  type Acr,
+  type Amr,
+  type Assurance,
+  acrOf,
+  acrs,
+  assuranceOf,
+  levelOf,
+  Proof,
+} from "./assurance.ts";

@@ -1,0 +1,1 @@
+export { consentAnswer, consentPages } from "./consent.http.ts";

@@ -1,0 +1,64 @@
+import type { Letter } from "./mail.ts";
+
+type To = { readonly to: string };
+
+const signature = "\n\nRemit\n";
+
+const written = ({ to }: To, subject: string, paragraphs: readonly string[]): Letter => ({
+  to,
+  subject,
+  text: paragraphs.join("\n\n") + signature,
+});
+
+const ignore = "If you did not ask for this, do nothing: without the code nothing happens.";
+const notYou =
+  "If this was not you, sign in, look at your sign-in methods and end the sessions you do not know.";
+
+/** What we write to people. Never a link to click in a hurry: a code is typed where it was asked for. */
+export const letters = {
+  signUpCode: (who: To & { code: string }): Letter =>
+    written(who, "Your code for Remit", [
+      `Your code is ${who.code}`,
+      "Type it on the page that asked for it, within 15 minutes.",
+      ignore,
+    ]),
+  signUpKnown: (who: To): Letter =>
+    written(who, "You have an account at Remit", [
+      "Somebody, perhaps you, tried to create an account with this address. There is one already.",
+      "Go back and sign in. If you cannot, choose “I cannot sign in” on that page.",
+    ]),
+  recoveryCode: (who: To & { code: string }): Letter =>
+    written(who, "Your code to get back into Remit", [
+      `Your code is ${who.code}`,
+      "Type it on the page that asked for it, within 15 minutes. Nobody from Remit will ever ask you for it.",
+      ignore,
+    ]),
+  recoveryUnknown: (who: To): Letter =>
+    written(who, "No account at Remit with this address", [
+      "Somebody, perhaps you, tried to get back into an account with this address. There is none.",
+      "Perhaps you signed up with another address of yours.",
+    ]),
+  confirmCode: (who: To & { code: string }): Letter =>
+    written(who, "Your code for a new sign-in method", [
+      `Your code is ${who.code}`,
+      "Type it on the page that asked for it, within 15 minutes. It lets you add a second way to show that it is you.",
+      ignore,
+    ]),
+  changed: (who: To & { what: string }): Letter =>
+    written(who, "Your sign-in to Remit was changed", [who.what, notYou]),
+} as const;
+
+/** What was changed, in a sentence, for `letters.changed`. */
+export const changes = {
+  passkeyAdded: "A passkey was added to your account.",
+  passkeyRemoved: "A passkey was removed from your account.",
+  passkeyCopied:
+    "A passkey of yours was used in a way that suggests a copy of it: its counter ran backwards. We refused it. Remove it and add a new one.",
+  passwordChanged: "Your password was changed.",
+  appAdded: "An authenticator app was added to your account.",
+  appRemoved: "The authenticator app was removed from your account.",
+  recoveryCodesMade: "New recovery codes were made. The former ones no longer work.",
+  recoveryCodeUsed: "A recovery code was used to sign in.",
+  recovered:
+    "Somebody got back into your account with a code from this mailbox. All other sessions were ended.",
+} as const;

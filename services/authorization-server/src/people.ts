@@ -1,0 +1,83 @@
+import path from "node:path";
+import type { Clock } from "@remit/kernel";
+import type { Page } from "@remit/platform/http";
+import type { Jobs } from "@remit/platform/jobs";
+import type { Keyring } from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
+import { type Accounts, createAccounts, createBreachedPasswords } from "./accounts/index.ts";
+import type { AuthorizationServerConfig } from "./config.ts";
+import { consentPages } from "./consent/index.ts";
+import { createFactors, type Factors } from "./factors/index.ts";
+import { createGuesses, guessJobs } from "./guesses/index.ts";
+import {
+  createInbox,
+  createMailedCodes,
+  createPost,
+  createSmtp,
+  type MailedCodes,
+  mailJobs,
+  type Post,
+} from "./mail/index.ts";
+import type { Interactions } from "./oidc/index.ts";
+import { createFormCheck, type FormCheck } from "./pages/index.ts";
+import { recoveryPages } from "./recovery/index.ts";
+import { createConversation, createEnrolment, createKeptCodes, signInPages } from "./sign-in/index.ts";
+import { signUpPages } from "./sign-up/index.ts";
+import { createStepUps, type StepUps, stepUpJobs } from "./step-ups/index.ts";
+import { createTickets, type Tickets } from "./tickets/index.ts";
+
+/** Who people are and how they show it: what the pages and the OAuth core are built from. */
+export type People = {
+  readonly accounts: Accounts;
+  readonly factors: Factors;
+  readonly stepUps: StepUps;
+  readonly tickets: Tickets;
+  readonly post: Post;
+  readonly mailedCodes: MailedCodes;
+  readonly forms: FormCheck;
+};
+
+type Grounds = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly db: Database;
+  readonly keyring: Keyring;
+};
+
+export function createPeople(grounds: Grounds, jobs: Jobs): People {
+  const { config, clock, log, db, keyring } = grounds;
+  const guesses = createGuesses(grounds);
+  const breached = createBreachedPasswords(config.breachedPasswords, { log });
+  const accounts = createAccounts({ db, keyring, guesses, breached });
+  const tickets = createTickets(keyring.derive("tickets"));
+  const post = createPost(grounds);
+  const mailedCodes = createMailedCodes({ db, tickets, guesses, post });
+  const factors = createFactors({ db, keyring, guesses, tickets, post, accounts, issuer: config.issuer });
+  const stepUps = createStepUps({ db, keyring, accounts, factors });
+  const forms = createFormCheck({ issuer: config.issuer, key: keyring.derive("csrf") });
+  const inbox = path.join(config.dataDir, "mail");
+  const engine = config.smtp === undefined ? createInbox(inbox) : createSmtp(config.smtp);
+  mailJobs(jobs, { db, keyring, engine });
+  guessJobs(jobs, { db, clock });
+  stepUpJobs(jobs, { db, clock });
+  return { accounts, factors, stepUps, tickets, post, mailedCodes, forms };
+}
+
+/** Everything that a person sees on the way through an authorization request. */
+export function peoplePages({ config, db }: Grounds, people: People, interactions: Interactions): Page[] {
+  const { forms } = people;
+  const conversation = createConversation({ interactions, forms });
+  const keptCodes = createKeptCodes({ ...people, conversation });
+  const enrolment = createEnrolment({ ...people, db, conversation, keptCodes });
+  const signUp = config.signUp !== "closed";
+  return [
+    ...signInPages({ ...people, interactions, conversation, enrolment, signUp }),
+    ...enrolment.pages,
+    ...keptCodes.pages,
+    ...(signUp ? signUpPages({ ...people, db, conversation, keptCodes, enrolment }) : []),
+    ...recoveryPages({ ...people, db, conversation, enrolment, endSessions: async () => undefined }),
+    ...consentPages({ interactions, forms }),
+  ];
+}

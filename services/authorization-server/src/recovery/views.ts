@@ -1,0 +1,75 @@
+import { passwordLengthMin } from "../accounts/index.ts";
+import type { Ceremony } from "../factors/index.ts";
+import { interactionPath, type SignInAsked } from "../oidc/index.ts";
+import { actions, button, field, form, html, layout, notice } from "../pages/index.ts";
+import { type Form, hidden, passkeyButton, passkeyForm } from "../sign-in/index.ts";
+
+/** Whose account? */
+export function recoveryPage(asked: SignInAsked, shown: { form: Form }): string {
+  const title = "Get back in";
+  const body = html`<div class="sheet">
+<h1>${title}</h1>
+<p>We write to the address of your account. With the code from that letter you choose a new password or passkey. Whoever added a second way to sign in shows that too, or a recovery code.</p>
+${form(
+  shown.form,
+  field({
+    name: "email",
+    label: "E-mail",
+    type: "email",
+    value: asked.known?.email ?? "",
+    autocomplete: "email",
+    lengthMax: 254,
+  }),
+  actions(button({ text: "Send me a code", look: "ink" })),
+)}
+<div class="ways"><a href="${interactionPath(asked.uid)}">Back to sign-in</a></div>
+</div>`;
+  return layout({ title, body });
+}
+
+/** Beside the mailed code: asked of everybody, so that the page says nothing of who has what. */
+export const secondField = field({
+  name: "second",
+  label: "Recovery code, or code of your authenticator app",
+  hint: "Only if you have added a second way to sign in. Otherwise leave it empty.",
+  autocomplete: "off",
+  lengthMax: 64,
+  optional: true,
+});
+
+/** What takes the place of what was lost. */
+export function renewPage(shown: {
+  forms: { passkey: Form; password: Form };
+  ticket: string;
+  email: string;
+  passkey: Ceremony;
+  refused?: string | undefined;
+}): string {
+  const title = "Choose a new way in";
+  const { forms, ticket, passkey } = shown;
+  const body = html`<div class="sheet">
+<h1>${title}</h1>
+<p>All other sessions of your account end when you are done.</p>
+${shown.refused === undefined ? undefined : notice("refused", shown.refused)}
+${passkeyButton({ kind: "create", options: passkey.options, text: "Create a passkey", formId: "passkey" })}
+<noscript><p class="soft">A passkey needs JavaScript in your browser.</p></noscript>
+${passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket, more: hidden("ticket", ticket) })}
+<p class="or">or</p>
+${form(
+  forms.password,
+  hidden("ticket", ticket),
+  html`<input type="hidden" name="username" value="${shown.email}" autocomplete="username">`,
+  field({
+    name: "password",
+    label: "A new password",
+    hint: `At least ${passwordLengthMin} characters, and none of your last five.`,
+    type: "password",
+    autocomplete: "new-password",
+    lengthMin: passwordLengthMin,
+    lengthMax: 256,
+  }),
+  actions(button({ text: "Set the password" })),
+)}
+</div>`;
+  return layout({ title, body });
+}

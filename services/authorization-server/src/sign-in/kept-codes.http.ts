@@ -1,0 +1,59 @@
+import { minuteMs } from "@remit/kernel";
+import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
+import { Problem } from "@remit/protocol";
+import { z } from "zod";
+import type { Account, Accounts } from "../accounts/index.ts";
+import { Proof } from "../assurance/index.ts";
+import type { SignInAsked } from "../oidc/index.ts";
+import { refusalPage } from "../pages/index.ts";
+import type { Tickets } from "../tickets/index.ts";
+import { type Conversation, members, Uid } from "./conversation.ts";
+import { codesPage } from "./step-views.ts";
+
+/** Shows recovery codes on the way into the application: the last page of a sign-up, of a recovery, of a new factor. */
+export type KeptCodes = {
+  show(
+    call: PageCall,
+    asked: SignInAsked,
+    given: { account: Account; proofs: readonly Proof[]; codes: readonly string[] },
+  ): PageAnswer;
+  readonly pages: readonly Page[];
+};
+
+type Deps = { readonly accounts: Accounts; readonly tickets: Tickets; readonly conversation: Conversation };
+const Content = z.strictObject({ account: z.string(), proofs: z.array(Proof) });
+
+const purpose = "kept-codes";
+const lifeMs = 15 * minuteMs;
+
+export function createKeptCodes({ accounts, tickets, conversation }: Deps): KeptCodes {
+  return {
+    show: (call, asked, { account, proofs, codes }) => {
+      const place = { purpose, conversation: asked.uid, now: call.now, lifeMs };
+      const ticket = tickets.seal(place, { account: account.id, proofs });
+      return conversation.show(asked, {
+        html: codesPage({ codes, ticket, form: conversation.form(asked, "kept-codes") }),
+      });
+    },
+    pages: [
+      page({
+        method: "POST",
+        path: "/oauth/interactions/:uid/kept-codes",
+        params: Uid,
+        form: z.strictObject({ csrf: members.csrf, ticket: members.ticket }),
+        refused: refusalPage,
+        handle: async (call, { params: { uid }, form }) => {
+          const asked = await conversation.readForm(call, uid, form);
+          const place = { purpose, conversation: uid, now: call.now, text: form.ticket };
+          const { content } = tickets.open(place, Content);
+          const account = await accounts.byId(content.account);
+          if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
+          const finished = await conversation.finish(call, asked, { account, proofs: content.proofs });
+          if (finished === false)
+            throw new Problem("forbidden", { detail: "The application asks for a security key." });
+          return finished;
+        },
+      }),
+    ],
+  };
+}

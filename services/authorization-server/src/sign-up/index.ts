@@ -1,0 +1,1 @@
+export { signUpPages } from "./sign-up.http.ts";

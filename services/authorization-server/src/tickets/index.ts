@@ -1,0 +1,1 @@
+export { createTickets, type Ticket, type TicketOf, type Tickets } from "./tickets.ts";
