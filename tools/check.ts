@@ -17,6 +17,7 @@ const steps: Readonly<Record<string, readonly string[]>> = {
   lint: [bin("oxlint"), "--type-aware", "--deny-warnings"],
   tidy: script("tools/tidy/main.ts"),
   faults: [...script("tools/faults.ts"), "--check"],
+  conformance: script("tools/conformance.ts"),
   rules: [bin("depcruise"), "--config", "tools/dependency-rules.cjs", "packages", "services"],
   unused: [bin("knip"), "--no-progress"],
   tests: [

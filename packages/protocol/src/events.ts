@@ -44,7 +44,9 @@ export const eventTypes = {
   "client.registered": soc2(),
   "client.removed": soc2(),
   "consent.denied": eidas(),
-  "consent.granted": eidas(),
+  "consent.granted": eidas(2),
+  "delegation.granted": soc2(),
+  "delegation.revoked": soc2(),
   "instrument.enrolled": soc2(),
   "instrument.removed": soc2(),
   "key.activated": eidas(),
@@ -90,6 +92,9 @@ export const eventTypes = {
   "tenant.created": soc2(),
   "token.issued": soc2(),
   "token.revoked": soc2(),
+  "trust.changed": soc2(),
+  "trust.created": soc2(),
+  "trust.removed": soc2(),
 } as const satisfies Readonly<Record<string, EventRule>>;
 
 export type EventType = keyof typeof eventTypes;

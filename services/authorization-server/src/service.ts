@@ -1,5 +1,5 @@
 import path from "node:path";
-import { type Clock, systemClock } from "@remit/kernel";
+import { type Clock, type Id, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
@@ -18,6 +18,7 @@ import {
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { agentRoutes } from "./agents/index.ts";
+import { type Approvals, approvalJobs, approvalRoutes, createApprovals } from "./approvals/index.ts";
 import {
   type AuditDeps,
   type AuditRecorder,
@@ -28,19 +29,30 @@ import {
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
-import { createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
+import { clientById, createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
+import { tokenExchange } from "./delegations/index.ts";
+import { createGuesses, deviceJobs, deviceMount, devicePages } from "./device/index.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
-import { createArtifacts, grantJobs } from "./grants/index.ts";
+import { type Artifacts, createArtifacts, grantJobs } from "./grants/index.ts";
 import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
-import { adapterFor, createCore, createInteractions, createRepeats } from "./oidc/index.ts";
+import {
+  adapterFor,
+  type Core,
+  type CustomGrant,
+  cibaAnswers,
+  createCore,
+  createInteractions,
+  createRepeats,
+  pingJobs,
+} from "./oidc/index.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { registrationRoutes } from "./registration/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
-import { isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
+import { createMint, isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
 export type Service = {
@@ -193,13 +205,17 @@ function mountSigningIn(
   grounds: Grounds,
   { http, jobs, people, mandates }: Mounting & { readonly people: People; readonly mandates: Mandates },
 ): void {
-  const { config, clock, db, peers } = grounds;
+  const { config, clock, db, keyring, peers } = grounds;
   const { issuer, livemode } = config;
   const { accounts, factors } = people;
   const artifacts = createArtifacts(grounds);
   const repeats = createRepeats({ artifacts, clock });
-  const adapter = adapterFor({ db, clock, artifacts, mandates, peers, repeats });
-  const core = createCore({
+  const guesses = createGuesses({ db, clock, key: keyring.derive("user-code-guesses") });
+  const userCodeKey = keyring.derive("user-codes");
+  const adapter = adapterFor({ db, clock, artifacts, mandates, peers, repeats, guesses, userCodeKey });
+  const answering = { db, clock, accounts, artifacts, mandates, provider: () => core.provider() };
+  const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
+  const core: Core = createCore({
     ...grounds,
     issuer,
     livemode,
@@ -208,6 +224,10 @@ function mountSigningIn(
     mandates,
     adapter,
     repeats,
+    grants: grantsOf(grounds),
+    artifacts,
+    approvals,
+    devicePages: devicePages({ issuer }),
     errorPage,
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
@@ -217,8 +237,37 @@ function mountSigningIn(
     prefixes: ["/oauth"],
     handle: ({ raw }) => core.handle(raw.req, raw.res),
   });
+  http.mount(deviceMount({ issuer, handle: ({ raw }) => core.handle(raw.req, raw.res) }));
   grantJobs(jobs, { artifacts, clock });
+  mountAsking(grounds, { http, jobs, artifacts, approvals });
 }
+
+/** The grant types of ours beside the core's. */
+function grantsOf({ config, clock, db, keys }: Grounds): CustomGrant[] {
+  const { issuer, livemode } = config;
+  const mint = createMint({ keys, issuer, livemode, clock });
+  return [tokenExchange({ db, keys, mint, issuer })];
+}
+
+/** What agents without a browser ask, and what people answer. */
+function mountAsking(
+  { db, clock, outbound }: Grounds,
+  {
+    http,
+    jobs,
+    artifacts,
+    approvals,
+  }: Mounting & { readonly artifacts: Artifacts; readonly approvals: Approvals },
+): void {
+  http.add(...approvalRoutes({ db, clock, approvals, nameOf: ({ agent }) => nameOfAgent(db, agent) }));
+  approvalJobs(jobs, approvals);
+  pingJobs(jobs, { db, artifacts, approvals, outbound });
+  deviceJobs(jobs, { db, clock });
+}
+
+/** As its owner wrote it. An agent is never forgotten. */
+const nameOfAgent = async (db: Database, id: Id<"agent">): Promise<string> =>
+  (await clientById(db, id))?.name ?? id;
 
 /** Mandates and what may be charged under them. */
 function mountMandates(grounds: Grounds, { http }: Mounting): Mandates {

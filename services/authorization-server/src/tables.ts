@@ -1,5 +1,8 @@
+import { approvalTables } from "./approvals/index.ts";
 import { auditTables } from "./audit/index.ts";
 import { chargeTables } from "./charges/index.ts";
+import { delegationTables } from "./delegations/index.ts";
+import { deviceTables } from "./device/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
@@ -23,6 +26,9 @@ export const tables = {
   oauth_artifacts: "global",
   oauth_grants: "global",
   token_revocations: "global",
+  ...approvalTables,
+  ...deviceTables,
+  ...delegationTables,
   ...statusListTables,
   ...mandateTables,
   ...chargeTables,

@@ -10,6 +10,8 @@ export type ApiCall = {
   readonly key: PrivateJwk;
   readonly method?: "GET" | "POST";
   readonly path?: string;
+  readonly body?: object;
+  readonly idempotencyKey?: string;
   readonly scheme?: "DPoP" | "Bearer";
   /** Members of the proof that are wrong on purpose. */
   readonly proof?: Readonly<Record<string, unknown>>;
@@ -27,7 +29,7 @@ export async function callOnce(running: Running, call: ApiCall): Promise<Answer>
   const claims = {
     jti: randomBytes(12).toString("base64url"),
     htm: method,
-    htu: url,
+    htu: url.split("?")[0],
     iat: Math.floor(systemClock.now() / 1000),
     ath: createHash("sha256").update(call.token).digest("base64url"),
     ...(nonce === undefined ? {} : { nonce }),
@@ -40,13 +42,15 @@ export async function callOnce(running: Running, call: ApiCall): Promise<Answer>
   );
   const headers = {
     authorization: `${scheme} ${call.token}`,
-    ...(method === "POST" ? { "content-type": "application/json", "idempotency-key": claims.jti } : {}),
+    ...(method === "POST"
+      ? { "content-type": "application/json", "idempotency-key": call.idempotencyKey ?? claims.jti }
+      : {}),
   };
   const answer = await read(
     await fetch(url, {
       method,
       headers: scheme === "DPoP" ? { ...headers, dpop } : headers,
-      ...(method === "POST" ? { body: "{}" } : {}),
+      ...(method === "POST" ? { body: JSON.stringify(call.body ?? {}) } : {}),
     }),
   );
   const fresh = answer.headers.get("dpop-nonce");

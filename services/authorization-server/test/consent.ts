@@ -41,14 +41,18 @@ export const authorizeUrl = (running: Running, clientId: string, requestUri: unk
   `${running.issuer}/oauth/authorize?${new URLSearchParams({ client_id: clientId, request_uri: String(requestUri) })}`;
 
 /** Opens the request and signs in; the page after it is the consent page. */
-export async function openConsent(browser: Browser, url: string): Promise<Page> {
+export async function openConsent(
+  browser: Browser,
+  url: string,
+  who: Readonly<Record<"email" | "password", string>> = principal,
+): Promise<Page> {
   const first = await browser.open(url, redirectUri);
   const { action, fields } = formOf(first);
   if (!("password" in fields)) return first;
   return browser.open(action, redirectUri, {
     ...fields,
-    email: principal.email,
-    password: principal.password,
+    email: who.email,
+    password: who.password,
   });
 }
 

@@ -1,6 +1,7 @@
 import { eventually } from "@remit/testkit";
 import { expect, test } from "vitest";
 import { callApi } from "./api.ts";
+import { askingForm, askPerson } from "./asking.ts";
 import { newClient } from "./client.ts";
 import { startServer } from "./running.ts";
 
@@ -18,7 +19,12 @@ test("D01 with the database away every door says 503 and when to come back, and 
     await running.database.asAdmin(
       "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
     );
-    const answers = [await agent.credentials(wanted), await callApi(running, { token, key })];
+    const answers = [
+      await agent.credentials(wanted),
+      await callApi(running, { token, key }),
+      await agent.post("/oauth/device", askingForm()),
+      await askPerson(agent),
+    ];
     for (const { status, headers } of answers) {
       expect(status).toBe(503);
       expect(Number(headers.get("retry-after"))).toBeGreaterThan(0);

@@ -52,7 +52,7 @@ export function createHttp(options: HttpOptions): Http {
   const openApi = () =>
     openApiOf(
       { service: options.service, version: options.version ?? "0", origin: options.origin },
-      declared.filter((entry) => entry.kind === "route"),
+      declared,
     );
   declared.push(openApiRoute(openApi), ...problemPages());
   const app = openFastify(edge, () => state.draining);

@@ -1,6 +1,6 @@
 import { type ProblemCode, problems } from "@remit/protocol";
 import { z } from "zod";
-import type { Answers, Route } from "./route.ts";
+import type { Answers, Page, Route } from "./route.ts";
 
 type Json = Record<string, unknown>;
 
@@ -13,14 +13,18 @@ const schemaOf = (schema: z.ZodType, io: "input" | "output"): Json => {
   return rest;
 };
 
-/** OpenAPI 3.1 of declared routes. Pages and mounts are no API and do not appear. */
+const templateOf = (path: string): string => path.replace(/:(\w+)/g, "{$1}");
+
+/** OpenAPI 3.1 of declared routes. Pages are no API: their addresses stand apart in `x-pages`. Mounts do not appear. */
 export function openApiOf(
   about: { service: string; version: string; origin: string },
-  routes: readonly Route[],
+  declared: readonly (Route | Page)[],
 ): Json {
+  const routes = declared.filter((entry) => entry.kind === "route");
+  const pages = declared.filter((entry) => entry.kind === "page");
   const paths: Record<string, Json> = {};
   for (const route of routes) {
-    const path = route.path.replace(/:(\w+)/g, "{$1}");
+    const path = templateOf(route.path);
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route) };
   }
   return {
@@ -28,6 +32,7 @@ export function openApiOf(
     info: { title: `Remit ${about.service}`, version: about.version },
     servers: [{ url: about.origin }],
     paths,
+    "x-pages": pages.map(({ method, path }) => `${method} ${templateOf(path)}`),
     components: {
       schemas: { Problem: problemSchema },
       securitySchemes: {

@@ -35,6 +35,10 @@ export type AccessTokenClaims = {
   readonly grant_id?: string;
   readonly mandate_id?: Id<"mandate">;
   readonly act?: ActClaim;
+  /** Who may exchange this token for one of its own (RFC 8693 §4.4). */
+  readonly may_act?: { readonly sub: string };
+  /** The link of a chain of delegations that it came by. */
+  readonly delegation?: Id<"delegation">;
   readonly acr?: string;
   readonly amr?: readonly string[];
   readonly auth_time?: number;
@@ -91,7 +95,10 @@ function claimsOf(payload: JsonObject): AccessTokenClaims {
 }
 
 function optionalClaimsOf(payload: JsonObject): Partial<AccessTokenClaims> {
-  const { cnf, sid, grant_id, act, acr, amr, auth_time } = payload;
+  const { cnf, sid, grant_id, act, may_act, acr, amr, auth_time } = payload;
+  const delegation = parseId("delegation", payload["delegation"]);
+  if (payload["delegation"] !== undefined && delegation === undefined)
+    throw refused("delegation is not an id.");
   const mandateId = parseId("mandate", payload["mandate_id"]);
   if (payload["mandate_id"] !== undefined && mandateId === undefined)
     throw refused("mandate_id is not an id.");
@@ -106,6 +113,8 @@ function optionalClaimsOf(payload: JsonObject): Partial<AccessTokenClaims> {
     ...(isText(grant_id) && { grant_id }),
     ...(mandateId !== undefined && { mandate_id: mandateId }),
     ...(act !== undefined && { act: actOf(act, 1) }),
+    ...(may_act !== undefined && { may_act: { sub: actOf(may_act, actDepthMax).sub } }),
+    ...(delegation !== undefined && { delegation }),
     ...(isText(acr) && { acr }),
     ...(amr !== undefined && { amr }),
     ...(auth_time !== undefined && { auth_time }),

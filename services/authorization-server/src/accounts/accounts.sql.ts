@@ -47,6 +47,13 @@ export async function insertMembership(
     values (${tx.tenant}, ${member.account}, ${member.role}, ${sqlTime(member.now)})`);
 }
 
+export async function isMember(tx: TenantTx, account: Id<"account">): Promise<boolean> {
+  const row = await tx.one<{ member: boolean }>(
+    sql`select exists (select from memberships where account_id = ${account}) as member`,
+  );
+  return row.member;
+}
+
 export async function findAccount(tx: Sql, id: string): Promise<AccountRow | undefined> {
   const row = await tx.maybe<Row>(sql`select id, home_tenant, personal, password_digest, disabled_at
     from accounts where id = ${id}`);

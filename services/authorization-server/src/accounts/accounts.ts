@@ -39,6 +39,10 @@ export type Accounts = {
   /** Undefined when unknown, disabled or erased. */
   byId(id: string): Promise<Account | undefined>;
   byEmail(email: string): Promise<Account | undefined>;
+  /** Which account an id or an address names, without reading whose it is; undefined when unknown or disabled. */
+  identify(text: string): Promise<Pick<Account, "id" | "home"> | undefined>;
+  /** Whether a person belongs to the tenant of the transaction. */
+  isMember(tx: TenantTx, id: Id<"account">): Promise<boolean>;
   /** By which an address is counted and found, and which says nothing of it. */
   digestOf(email: string): string;
   hasPassword(id: Id<"account">): Promise<boolean>;
@@ -66,6 +70,15 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     checkPassword: (given) => checkPassword(deps, { ...given, digest: digestOf(given.email) }),
     byId: (id) => readAccount(deps, (tx) => rows.findAccount(tx, parseId("account", id) ?? "")),
     byEmail: (email) => readAccount(deps, (tx) => rows.findAccountByEmail(tx, digestOf(email))),
+    identify: (text) =>
+      deps.db.global.transaction(async (tx) => {
+        const id = parseId("account", text);
+        const row = await (id === undefined
+          ? rows.findAccountByEmail(tx, digestOf(text))
+          : rows.findAccount(tx, id));
+        return row === undefined || row.disabled ? undefined : { id: row.id, home: row.home };
+      }),
+    isMember: rows.isMember,
     digestOf: (email) => Buffer.from(digestOf(email)).toString("base64url"),
     hasPassword: async (id) =>
       (await deps.db.global.transaction((tx) => rows.findAccount(tx, id)))?.passwordDigest !== undefined,

@@ -44,7 +44,7 @@ function accessBody({ client, scopes }: Consent): Html {
 function particulars({ client, redirectUri, resources }: Consent): Html {
   return html`<dl>
 <dt>Application</dt><dd>${client.id}</dd>
-<dt>You return to</dt><dd>${hostOf(redirectUri)}</dd>
+${redirectUri === "" ? html`<dt>Asked by</dt><dd>the device whose code you gave</dd>` : html`<dt>You return to</dt><dd>${hostOf(redirectUri)}</dd>`}
 ${resources.length === 0 ? undefined : html`<dt>Its token is for</dt><dd>${resources.join(", ")}</dd>`}
 </dl>`;
 }

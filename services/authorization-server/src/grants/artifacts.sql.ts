@@ -100,6 +100,30 @@ export async function markAnswered(
     where model = ${row.model} and id_digest = ${row.idDigest}`);
 }
 
+/**
+ * Writes down that a client polled for this, and tells whether it came too early. Each time it does, it has to wait 5 s
+ * longer from then on (RFC 8628 §3.5), up to `intervalSMax`.
+ */
+export async function markPoll(
+  tx: Sql,
+  poll: { model: string; idDigest: string; now: Instant; leewayMs: number; intervalSMax: number },
+): Promise<{ early: boolean; intervalS: number } | undefined> {
+  const now = sqlTime(poll.now);
+  const row = await tx.maybe<{
+    polled_early: boolean;
+    poll_interval_s: number;
+  }>(sql`update oauth_artifacts set
+      polled_early = coalesce(polled_at + poll_interval_s * interval '1 s'
+        > ${now}::timestamptz + ${poll.leewayMs}::integer * interval '1 ms', false),
+      poll_interval_s = case when polled_at + poll_interval_s * interval '1 s'
+          > ${now}::timestamptz + ${poll.leewayMs}::integer * interval '1 ms'
+        then least(poll_interval_s + 5, ${poll.intervalSMax}::integer) else poll_interval_s end,
+      polled_at = ${now}
+    where model = ${poll.model} and id_digest = ${poll.idDigest}
+    returning polled_early, poll_interval_s`);
+  return row && { early: row.polled_early, intervalS: row.poll_interval_s };
+}
+
 export async function deleteArtifact(tx: Sql, model: string, idDigest: string): Promise<void> {
   await tx.run(sql`delete from oauth_artifacts where model = ${model} and id_digest = ${idDigest}`);
 }

@@ -1,6 +1,6 @@
 import { after, type Clock, type Instant, secondMs } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
-import type { Database } from "@remit/platform/sql";
+import type { Database, Tx } from "@remit/platform/sql";
 import { sha256b64url } from "@remit/protocol/node";
 import * as rows from "./artifacts.sql.ts";
 
@@ -34,57 +34,74 @@ export type Use = {
  */
 export type Artifacts = {
   save(artifact: Artifact, scope: string): Promise<void>;
+  /** The same two in the caller's transaction, whoever's it is. */
+  saveWithin(tx: Tx, artifact: Artifact, scope: string): Promise<void>;
+  findWithin(tx: Tx, model: string, id: string): Promise<Found | undefined>;
   find(model: string, id: string): Promise<Found | undefined>;
   findByUid(model: string, uid: string): Promise<Found | undefined>;
   /** One conditional UPDATE: true for exactly one caller. The row is kept until `keepUntil`, to know a replay. */
   consume(model: string, id: string, keepUntil: Instant): Promise<boolean>;
   /** What became of it; undefined when it is not there. */
   useOf(model: string, id: string): Promise<Use | undefined>;
+  /** Whether a client polls for this too early, and how long it must wait in between; undefined when it is not there. */
+  poll(model: string, id: string): Promise<{ early: boolean; intervalS: number } | undefined>;
   destroy(model: string, id: string): Promise<void>;
   deleteExpired(now: Instant, limit: number): Promise<number>;
 };
 
+/** What the network may take from an interval that the client kept. */
+const pollLeewayMs = 500;
+const pollIntervalSMax = 60;
+
 type Deps = { readonly db: Database; readonly keyring: Keyring; readonly clock: Clock };
 
 export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
-  const open = (find: (tx: Tx) => Promise<rows.ArtifactRow | undefined>): Promise<Found | undefined> =>
-    db.global.transaction(async (tx) => {
-      const row = await find(tx);
-      if (row === undefined) return undefined;
-      const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
-      const plaintext = await keyring.open(tx, row.scope, message);
-      if (plaintext === undefined) return undefined;
-      // We wrote it: JSON of an object, authenticated by the seal.
-      const payload = JSON.parse(Buffer.from(plaintext).toString("utf8")) as Found["payload"];
-      return { payload, consumedAt: row.consumedAt };
-    });
+  const open = async (tx: Tx, row: rows.ArtifactRow | undefined): Promise<Found | undefined> => {
+    if (row === undefined) return undefined;
+    const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
+    const plaintext = await keyring.open(tx, row.scope, message);
+    if (plaintext === undefined) return undefined;
+    // We wrote it: JSON of an object, authenticated by the seal.
+    const payload = JSON.parse(Buffer.from(plaintext).toString("utf8")) as Found["payload"];
+    return { payload, consumedAt: row.consumedAt };
+  };
+  const findWithin = async (tx: Tx, model: string, id: string): Promise<Found | undefined> =>
+    open(tx, await rows.findArtifact(tx, model, sha256b64url(id)));
+  const saveWithin = async (tx: Tx, artifact: Artifact, scope: string): Promise<void> => {
+    const idDigest = sha256b64url(artifact.id);
+    const plaintext = Buffer.from(JSON.stringify(artifact.payload), "utf8");
+    const sealed = await keyring.seal(tx, scope, { plaintext, aad: aadOf(artifact.model, idDigest) });
+    const { model, expiresAt, answerTo } = artifact;
+    const row = { model, idDigest, scope, sealed, expiresAt };
+    await rows.upsertArtifact(tx, { ...row, ...digestsOf(artifact) });
+    if (answerTo === undefined) return;
+    const used = { model: answerTo.model, idDigest: sha256b64url(answerTo.id), now: clock.now() };
+    await rows.markAnswered(tx, used);
+  };
   return {
-    save: (artifact, scope) =>
-      db.global.transaction(async (tx) => {
-        const idDigest = sha256b64url(artifact.id);
-        const plaintext = Buffer.from(JSON.stringify(artifact.payload), "utf8");
-        const sealed = await keyring.seal(tx, scope, { plaintext, aad: aadOf(artifact.model, idDigest) });
-        const { model, expiresAt, answerTo } = artifact;
-        const row = { model, idDigest, scope, sealed, expiresAt };
-        await rows.upsertArtifact(tx, { ...row, ...digestsOf(artifact) });
-        if (answerTo === undefined) return;
-        const used = { model: answerTo.model, idDigest: sha256b64url(answerTo.id), now: clock.now() };
-        await rows.markAnswered(tx, used);
-      }),
-    find: (model, id) => open((tx) => rows.findArtifact(tx, model, sha256b64url(id))),
-    findByUid: (model, uid) => open((tx) => rows.findArtifactByUid(tx, model, sha256b64url(uid))),
+    saveWithin,
+    findWithin,
+    save: (artifact, scope) => db.global.transaction((tx) => saveWithin(tx, artifact, scope)),
+    find: (model, id) => db.global.transaction((tx) => findWithin(tx, model, id)),
+    findByUid: (model, uid) =>
+      db.global.transaction(async (tx) =>
+        open(tx, await rows.findArtifactByUid(tx, model, sha256b64url(uid))),
+      ),
     consume: (model, id, keepUntil) =>
       db.global.transaction((tx) => {
         const row = { model, idDigest: sha256b64url(id), now: clock.now(), keepUntil };
         return rows.consumeArtifact(tx, row);
       }),
     useOf: (model, id) => db.global.transaction((tx) => rows.findUse(tx, model, sha256b64url(id))),
+    poll: (model, id) =>
+      db.global.transaction((tx) => {
+        const row = { model, idDigest: sha256b64url(id), now: clock.now() };
+        return rows.markPoll(tx, { ...row, leewayMs: pollLeewayMs, intervalSMax: pollIntervalSMax });
+      }),
     destroy: (model, id) => db.global.transaction((tx) => rows.deleteArtifact(tx, model, sha256b64url(id))),
     deleteExpired: (now, limit) => db.global.transaction((tx) => rows.deleteExpired(tx, now, limit)),
   };
 }
-
-type Tx = Parameters<typeof rows.findArtifact>[0];
 
 const aadOf = (model: string, idDigest: string): string => `oauth_artifacts:${model}:${idDigest}`;
 

@@ -50,3 +50,14 @@ export async function revokeGrantsOf(tx: TenantTx, mandate: Id<"mandate">, now: 
     where mandate_id = ${mandate} and revoked_at is null returning grant_digest`);
   return revoked.map((row) => row.grant_digest);
 }
+
+/** Whether a grant of this person to this client, made since, still stands. */
+export async function hasGrant(
+  tx: Sql,
+  { account, client, since }: { account: Id<"account">; client: string; since: Instant },
+): Promise<boolean> {
+  const row = await tx.one<{ found: boolean }>(sql`select exists (select 1 from oauth_grants
+    where client_id = ${client} and account_id = ${account} and revoked_at is null
+      and created_at > ${sqlTime(since)}) as found`);
+  return row.found;
+}

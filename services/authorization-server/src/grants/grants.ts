@@ -18,8 +18,12 @@ export type Grant = {
   readonly revoked: boolean;
 };
 
-/** A code or refresh token that came back after it was used. */
-export type Replayed = "AuthorizationCode" | "RefreshToken";
+/** What counts once: a code of any kind, or a refresh token, that came back after it was used. */
+export type Replayed =
+  | "AuthorizationCode"
+  | "BackchannelAuthenticationRequest"
+  | "DeviceCode"
+  | "RefreshToken";
 
 /** Ends what a mandate allows; the mandates room's part of a cascade. */
 export type MandatePort = {
@@ -43,6 +47,12 @@ export const openGrant = (
 /** The grant of a digest; undefined when unknown. */
 export const grantOf = (tx: Sql, digest: string): Promise<Grant | undefined> => rows.findGrant(tx, digest);
 
+/** Whether a person has granted anything to a client that still stands; a grant lives as long as a family. */
+export const hasGranted = (
+  tx: Sql,
+  { account, client, now }: { account: Id<"account">; client: string; now: Instant },
+): Promise<boolean> => rows.hasGrant(tx, { account, client, since: after(now, -familyMs) });
+
 /**
  * Ends a family at once: its codes and refresh tokens go, its access tokens are refused, and after a replay the
  * mandate is revoked (code) or suspended (refresh token: the principal may resume it). One transaction; repeating it
@@ -64,7 +74,7 @@ export async function endFamily(
       await revoke();
       return tx.record(newEvent("token.revoked", facts, end.now));
     }
-    const code = end.replayed === "AuthorizationCode";
+    const code = end.replayed !== "RefreshToken";
     const because = code ? "code_replay" : "refresh_replay";
     const payload = { grant: grant.digest, mandate: grant.mandate ?? null };
     const facts = { tenant: grant.tenant, actor, subject: grant.client, payload };

@@ -6,6 +6,7 @@ export {
   familyMs,
   type Grant,
   grantOf,
+  hasGranted,
   type MandatePort,
   openGrant,
   type Replayed,

@@ -56,6 +56,11 @@ export type Mandates = {
   list(tenant: Id<"tenant">, page: MandatePage): Promise<MandateWithBudget[]>;
   /** From a mandate's id to its tenant, whoever asks. It never changes, so it is remembered. */
   tenantOf(id: Id<"mandate">): Promise<Id<"tenant"> | undefined>;
+  /** Whether this principal, of the transaction's tenant, ever gave this agent a mandate. */
+  wasGivenBy(
+    tx: TenantTx,
+    of: { readonly principal: Id<"account">; readonly agent: Id<"agent"> },
+  ): Promise<boolean>;
   revokeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   suspendWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   resumeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
@@ -92,6 +97,7 @@ export function createMandates(deps: MandatesDeps): Mandates {
       tenants.set(id, known);
       return known;
     },
+    wasGivenBy: rows.wasGivenBy,
     revokeWithin: become("revoked"),
     suspendWithin: become("suspended"),
     resumeWithin: become("active"),

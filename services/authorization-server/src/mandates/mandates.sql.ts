@@ -111,6 +111,16 @@ export async function listMandates(
   return found.map(mandateOf);
 }
 
+/** Whether this principal ever gave this agent a mandate. */
+export async function wasGivenBy(
+  tx: TenantTx,
+  of: { principal: Id<"account">; agent: Id<"agent"> },
+): Promise<boolean> {
+  const row = await tx.one<{ given: boolean }>(sql`select exists (select from mandates
+    where agent_id = ${of.agent} and principal_id = ${of.principal}) as given`);
+  return row.given;
+}
+
 export async function tenantOfMandate(tx: Sql, id: Id<"mandate">): Promise<Id<"tenant"> | undefined> {
   const row = await tx.one<{ tenant: Id<"tenant"> | null }>(sql`select tenant_of_mandate(${id}) as tenant`);
   return row.tenant ?? undefined;

@@ -1,7 +1,10 @@
-import { after, type Clock, fromNumericDate, minuteMs, toNumericDate } from "@remit/kernel";
+import { createHmac } from "node:crypto";
+import { after, type Clock, fromNumericDate, minuteMs, secondMs, toNumericDate } from "@remit/kernel";
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
 import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
+import { addressOf, type Guesses } from "../device/index.ts";
 import {
   type Artifacts,
   digestOf,
@@ -12,9 +15,10 @@ import {
   type Replayed,
   type Use,
 } from "../grants/index.ts";
-import { metadataOf } from "./client-metadata.ts";
+import { metadataOf, unauthenticated } from "./client-metadata.ts";
+import { jwtBearerGrant } from "./custom-grants.ts";
 import type { Repeats } from "./repeats.ts";
-import { type Adapter, errors, type Payload, Provider } from "./seam.ts";
+import { type Adapter, type Ctx, errors, type Payload, Provider, routeOf, tooMany } from "./seam.ts";
 
 type Deps = {
   readonly db: Database;
@@ -23,10 +27,16 @@ type Deps = {
   readonly mandates: MandatePort;
   readonly peers: readonly PeerSetting[];
   readonly repeats: Repeats;
+  readonly guesses: Guesses;
+  /** Under which user codes are looked up: they are short, and a plain digest would tell them. */
+  readonly userCodeKey: Uint8Array;
 };
 
 /** Client assertions live at most 300 s and proofs 60 s, so a first use is remembered for longer than any replay. */
 const replayMemoryMs = 15 * minuteMs;
+
+/** How far apart polls of one client may cross. */
+const crossingMs = 10 * secondMs;
 
 /**
  * The storage port of oidc-provider, atomic where it matters: the first use of an assertion or a proof is an
@@ -38,12 +48,23 @@ export const adapterFor =
   (model: string): Adapter => {
     if (model === "Client") return { ...storing(deps, model), find: (id) => findClient(deps, id) };
     if (model === "ReplayDetection") return replayDetection(deps);
+    if (model === "DeviceCode")
+      return { ...storing(deps, model), findByUserCode: (code) => findByUserCode(deps, code) };
     return storing(deps, model);
   };
 
 async function findClient({ db, peers }: Deps, id: string): Promise<Payload | undefined> {
   const client: Client | undefined = await clientById(db, id, peers);
-  return client?.live === true ? metadataOf(client) : undefined;
+  if (client?.live !== true) return undefined;
+  const metadata = metadataOf(client);
+  return client.kind === "agent" && isByAssertionAlone(Provider.ctx) ? unauthenticated(metadata) : metadata;
+}
+
+/** A request of the jwt-bearer grant that names its client and proves it by the assertion alone (RFC 7523 §2.1). */
+function isByAssertionAlone(ctx: Ctx | undefined): boolean {
+  if (ctx === undefined || routeOf(ctx) !== "token" || ctx.get("authorization") !== "") return false;
+  const { grant_type, client_assertion, client_secret } = ctx.oidc.params;
+  return grant_type === jwtBearerGrant && client_assertion === undefined && client_secret === undefined;
 }
 
 function replayDetection({ db, clock }: Deps): Adapter {
@@ -84,19 +105,49 @@ function storing(deps: Deps, model: string): Adapter {
   };
 }
 
-const isSingleUse = (model: string): model is Replayed =>
-  model === "AuthorizationCode" || model === "RefreshToken";
+async function findByUserCode(
+  { artifacts, guesses, userCodeKey }: Deps,
+  code: string,
+): Promise<Payload | undefined> {
+  const { ctx } = Provider;
+  const look = () => artifacts.findByUid("DeviceCode", userCodeOf(userCodeKey, code));
+  try {
+    return (await guesses.counted(ctx === undefined ? "" : addressOf(ctx.req), look))?.payload;
+  } catch (error) {
+    if (error instanceof Problem && error.code === "rate_limited" && ctx !== undefined)
+      throw tooMany(ctx, error);
+    throw error;
+  }
+}
+
+const userCodeOf = (key: Uint8Array, code: string): string =>
+  createHmac("sha256", key).update(code).digest("base64url");
+
+const singleUse: readonly string[] = [
+  "AuthorizationCode",
+  "BackchannelAuthenticationRequest",
+  "DeviceCode",
+  "RefreshToken",
+] satisfies Replayed[];
+
+const isSingleUse = (model: string): model is Replayed => singleUse.includes(model);
+
+const isPolled = (model: string): boolean =>
+  model === "DeviceCode" || model === "BackchannelAuthenticationRequest";
 
 async function save(
-  { artifacts, clock, db, peers }: Deps,
+  { artifacts, clock, db, peers, userCodeKey }: Deps,
   given: { model: string; id: string; payload: Payload; expiresInS: number | undefined },
 ): Promise<void> {
   const { model, id, payload } = given;
-  const { clientId, grantId, uid, exp } = payload;
-  const expiresAt =
+  const { clientId, grantId, userCode, exp } = payload;
+  const uid = typeof userCode === "string" ? userCodeOf(userCodeKey, userCode) : payload["uid"];
+  const ends =
     given.expiresInS === undefined && typeof exp === "number"
       ? fromNumericDate(exp)
       : endsAt(clock.now(), given.expiresInS ?? 0);
+  // Known for longer than it counts: who polls too late hears that it expired, and not that it never was.
+  const expiresAt = isPolled(model) ? after(ends, 10 * minuteMs) : ends;
   const client = typeof clientId === "string" ? await clientById(db, clientId, peers) : undefined;
   const grant = model === "Grant" ? id : typeof grantId === "string" ? grantId : undefined;
   const artifact = { model, id, payload, expiresAt, grant, uid: typeof uid === "string" ? uid : undefined };
@@ -114,9 +165,11 @@ async function consume(deps: Deps, model: string, id: string): Promise<void> {
 }
 
 async function isExcused(
-  { repeats }: Deps,
+  { repeats, clock }: Deps,
   { model, id, use }: { model: Replayed; id: string; use: Use },
 ): Promise<boolean> {
+  // Polls that cross, or are sent again because the answer was lost (RFC 8628 §3.5): no theft, and no second answer.
+  if (isPolled(model)) return use.consumedAt !== undefined && clock.now() - use.consumedAt <= crossingMs;
   if (model !== "RefreshToken" || use.consumedAt === undefined) return false;
   const { consumedAt, answered } = use;
   return (await repeats.decide(Provider.ctx, id, { consumedAt, answered })) !== "replay";

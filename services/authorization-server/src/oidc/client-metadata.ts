@@ -1,5 +1,6 @@
 import { invariant } from "@remit/kernel";
 import type { Client } from "../clients/index.ts";
+import { tokenExchangeGrant } from "./custom-grants.ts";
 import type { Payload } from "./seam.ts";
 
 /** What we tell the core of a client beside RFC 7591. */
@@ -11,7 +12,8 @@ export function metadataOf(client: Client): Payload {
     client_id: client.id,
     client_name: client.name,
     redirect_uris: client.redirectUris,
-    scope: client.scopes.join(" "),
+    // OpenID CIBA §7.1: an agent without a browser asks as one of OpenID Connect.
+    scope: (client.kind === "agent" ? ["openid", ...client.scopes] : client.scopes).join(" "),
     remit_kind: client.kind,
     remit_tenant: client.tenant,
     ...(client.kind === "application" ? applicationMembers(client) : ownMembers(client)),
@@ -26,6 +28,7 @@ function ownMembers(client: Client): Payload {
     application_type: client.redirectUris.some((uri) => uri.startsWith("http:")) ? "native" : "web",
     response_types: code ? ["code"] : [],
     grant_types: grantTypesOf(client, code),
+    ...(client.kind === "agent" ? backchannelOf(client) : {}),
     authorization_details_types: client.kind === "agent" ? ["oid4ac_mandate"] : [],
     require_pushed_authorization_requests: true,
     ...authenticationOf(client),
@@ -44,9 +47,32 @@ function applicationMembers({ metadata, secretDigest }: Client): Payload {
   };
 }
 
+/** RFC 8628 §3.4 and OpenID CIBA §4: how an agent without a browser gets its principal's answer. */
+export const grantTypesWithoutBrowser = [
+  "urn:ietf:params:oauth:grant-type:device_code",
+  "urn:openid:params:grant-type:ciba",
+] as const;
+
 function grantTypesOf({ kind }: Client, code: boolean): string[] {
-  if (kind === "wallet") return ["authorization_code", "refresh_token"];
-  return code ? ["authorization_code", "refresh_token", "client_credentials"] : ["client_credentials"];
+  const people = code ? ["authorization_code", "refresh_token"] : [];
+  if (kind === "wallet") return [...people, tokenExchangeGrant];
+  const withoutBrowser = [...(code ? [] : ["refresh_token"]), ...grantTypesWithoutBrowser];
+  const agents = kind === "agent" ? [...withoutBrowser, tokenExchangeGrant] : [];
+  return [...people, "client_credentials", ...agents];
+}
+
+/** OpenID CIBA §4. */
+const backchannelOf = ({ metadata }: Client): Payload => ({
+  backchannel_token_delivery_mode: metadata.backchannel_token_delivery_mode ?? "poll",
+  ...(metadata.backchannel_client_notification_endpoint === undefined
+    ? {}
+    : { backchannel_client_notification_endpoint: metadata.backchannel_client_notification_endpoint }),
+});
+
+/** The same client where an assertion of somebody it trusts stands in for its own (RFC 7521 §4.1: client_id alone). */
+export function unauthenticated(metadata: Payload): Payload {
+  const { client_secret: _, ...rest } = metadata;
+  return { ...rest, token_endpoint_auth_method: "none" };
 }
 
 // The core compares it through `compareClientSecret`, which we replace: it never sees the secret's digest as one.

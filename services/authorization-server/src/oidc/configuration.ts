@@ -3,12 +3,16 @@ import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Accounts } from "../accounts/index.ts";
+import type { Approvals } from "../approvals/index.ts";
 import { acrs } from "../assurance/index.ts";
 import { type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { Factors } from "../factors/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
+import type { AskableDeps } from "./askable.ts";
+import { cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
 import { extraClaims, pairwiseSubject } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
+import { type DevicePages, deviceFeature } from "./device.ts";
 import { checkMandateRequest, guardAssertion } from "./guards.ts";
 import { createResources } from "./resources.ts";
 import {
@@ -36,6 +40,9 @@ export type CoreDeps = {
   readonly outbound: Outbound;
   readonly peers: readonly PeerSetting[];
   readonly adapter: (model: string) => Adapter;
+  readonly devicePages: DevicePages;
+  readonly approvals: Pick<Approvals, "ask">;
+  readonly mandates: AskableDeps["mandates"];
   readonly errorPage: (description: string) => {
     readonly html: string;
     readonly headers: Readonly<Record<string, string>>;
@@ -60,6 +67,9 @@ const oauthPaths = {
   registration: "/oauth/register",
   jwks: "/oauth/jwks.json",
   end_session: "/oauth/end-session",
+  backchannel_authentication: "/oauth/bc-authorize",
+  device_authorization: "/oauth/device",
+  code_verification: "/device",
 } as const;
 
 /** How the core behaves: design section 5 in its words. Everything that is off by default in it stays off. */
@@ -75,7 +85,8 @@ export function configurationOf(deps: CoreDeps): object {
     responseTypes: ["code"],
     scopes: [...new Set(Object.values(scopesOf).flat())],
     claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
-    clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post"],
+    // `none` is for an agent whose jwt-bearer assertion says who it is; nothing else opens with it.
+    clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"],
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     extraClientMetadata: { properties: extraMembers, validator: () => {} },
     enabledJWA: {
@@ -122,7 +133,8 @@ export function configurationOf(deps: CoreDeps): object {
   };
 }
 
-function features({ issuer, keyring, peers, clock }: CoreDeps, { accessKid }: HeldKeys): object {
+function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
+  const { issuer, keyring, peers, clock } = deps;
   const resources = createResources({ issuer, peers, kid: accessKid });
   return {
     devInteractions: { enabled: false },
@@ -132,6 +144,8 @@ function features({ issuer, keyring, peers, clock }: CoreDeps, { accessKid }: He
     userinfo: { enabled: true },
     pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
     requestObjects: { enabled: false },
+    ciba: cibaFeature(deps),
+    deviceFlow: deviceFeature(deps.devicePages),
     externalSigningSupport: { enabled: true, ack: "experimental-01" },
     dPoP: {
       enabled: true,
@@ -197,6 +211,9 @@ function lifetimes(clock: Clock): object {
     AccessToken: seconds(5 * minuteMs),
     ClientCredentials: seconds(15 * minuteMs),
     AuthorizationCode: seconds(minuteMs),
+    BackchannelAuthenticationRequest: (ctx: Ctx | undefined) =>
+      Math.min(requestedExpiryMaxS, Number(ctx?.oidc.params["requested_expiry"] ?? requestedExpiryMaxS)),
+    DeviceCode: seconds(10 * minuteMs),
     IdToken: seconds(5 * minuteMs),
     // Long enough to sign up: to wait for a letter, and to make a passkey.
     Interaction: seconds(30 * minuteMs),

@@ -2,11 +2,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Id } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
-import { Problem } from "@remit/protocol";
+import { Problem, toProblemJson } from "@remit/protocol";
 import { createSecrets } from "../clients/index.ts";
-import { digestOf, grantOf } from "../grants/index.ts";
+import { type Artifacts, digestOf, grantOf } from "../grants/index.ts";
+import { grantTypesWithoutBrowser } from "./client-metadata.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
+import { type CustomGrant, registerGrants } from "./custom-grants.ts";
+import { keepUserCode } from "./device.ts";
 import { guardForm } from "./guards.ts";
+import { slowDown, tellInterval } from "./polling.ts";
 import type { Repeats } from "./repeats.ts";
 import { revokeJwt } from "./revocation.ts";
 import { type Ctx, compareSecretsWith, Provider, routeOf } from "./seam.ts";
@@ -21,7 +25,12 @@ export type Core = {
 type Deps = CoreDeps & {
   readonly log: Log;
   readonly repeats: Repeats;
-  readonly mandates: { jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined> };
+  /** Grant types beside the core's own. */
+  readonly grants: readonly CustomGrant[];
+  readonly artifacts: Pick<Artifacts, "poll">;
+  readonly mandates: CoreDeps["mandates"] & {
+    jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined>;
+  };
 };
 
 /**
@@ -59,16 +68,21 @@ function pinOrigin(req: IncomingMessage, issuer: URL): void {
 function build(deps: Deps): Provider {
   const provider = new Provider(deps.issuer, configurationOf(deps));
   provider.proxy = true; // Only what `pinOrigin` wrote is trusted.
+  registerGrants(provider, deps.grants, deps.clock);
   const secrets = createSecrets(deps.keyring.derive("client-secrets"));
   compareSecretsWith(provider, (given, kept) => secrets.matches(given, Buffer.from(kept, "base64url")));
   provider.use(async (ctx, next) => {
+    keepUserCode(ctx);
     await next();
     const route = routeOf(ctx);
+    if (route === "device_authorization" || route === "backchannel_authentication") tellInterval(ctx);
     if (route === "token") {
+      await slowDown(deps.artifacts, ctx);
       await addMandate(deps, ctx);
       await deps.repeats.keep(ctx);
       deps.repeats.answer(ctx);
     }
+    if (route === undefined && ctx.status === 404) answerUnknown(deps, ctx);
     if (route === "revocation" && Object(ctx.body).error === "unsupported_token_type")
       await revokeJwt(deps, ctx);
   });
@@ -80,10 +94,19 @@ function build(deps: Deps): Provider {
   });
   for (const event of ["grant.error", "authorization.error", "pushed_authorization_request.error"])
     provider.on(event, (_, error) => {
+      if (error.message === "authorization_pending") return; // Somebody waits, as often as every 5 s.
       const said = { code: error.message, detail: error.error_description, private: error.error_detail };
       log.info({ event, ...said }, "refused");
     });
   return provider;
+}
+
+/** No address of the core's: the same problem as anywhere else, where it would say so in plain text. */
+function answerUnknown({ issuer }: Deps, ctx: Ctx): void {
+  const requestId = String(ctx.res.getHeader("x-request-id"));
+  ctx.set("content-type", "application/problem+json");
+  ctx.body = Buffer.from(JSON.stringify(toProblemJson(new Problem("not_found"), requestId, issuer)));
+  ctx.status = 404;
 }
 
 /** The database is away (D01): the client may try again, which a plain server_error would not say. */
@@ -93,10 +116,12 @@ function answerUnavailable(ctx: Ctx, problem: Problem): void {
   ctx.body = { error: "temporarily_unavailable", error_description: "Try again later." };
 }
 
+const givesMandate: ReadonlySet<string> = new Set(["authorization_code", ...grantTypesWithoutBrowser]);
+
 /** A code's exchange also hands over the mandate that the principal gave (seeds 1.2); a refresh does not. */
 async function addMandate({ db, mandates }: Deps, ctx: Ctx): Promise<void> {
   // A refused request may have no parameters at all.
-  if (ctx.status !== 200 || ctx.oidc.params["grant_type"] !== "authorization_code") return;
+  if (ctx.status !== 200 || !givesMandate.has(ctx.oidc.params["grant_type"] ?? "")) return;
   const grantId = ctx.oidc.entities.Grant?.jti;
   if (grantId === undefined) return;
   const grant = await db.global.transaction((tx) => grantOf(tx, digestOf(grantId)));

@@ -2,8 +2,9 @@ import type { IncomingMessage } from "node:http";
 import { type Clock, type Instant, secondMs } from "@remit/kernel";
 import { Problem, parseJws, parseMandateRequest, readJson } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
+import { guardBackchannel } from "./ciba.ts";
 import { settleScope } from "./scopes.ts";
-import { type ClientEntity, type Ctx, errors, type Payload } from "./seam.ts";
+import { type ClientEntity, type Ctx, errors, type Payload, provePossession } from "./seam.ts";
 
 const assertionLifeS = 300;
 const proofWindowS = 60;
@@ -13,7 +14,7 @@ type Rules = { readonly issuer: string; readonly tokenEndpoint: string; readonly
 
 // What the core reads of a form at most; it would call a larger one malformed.
 const formBytesMax = 56 * 1024;
-const formPaths = ["/oauth/token", "/oauth/par", "/oauth/revoke"];
+const formPaths = ["/oauth/token", "/oauth/par", "/oauth/revoke", "/oauth/device", "/oauth/bc-authorize"];
 
 /** Refuses what the core would answer in plain text or in other words: a form's address otherwise than by POST, and a form too large. */
 export function guardForm({ url = "", method = "", headers }: IncomingMessage): void {
@@ -34,17 +35,28 @@ export function guardForm({ url = "", method = "", headers }: IncomingMessage): 
 export const guardAssertion =
   (rules: Rules) =>
   async (...[ctx, claims, header, client]: AssertionHook): Promise<void> => {
+    const { route, body } = ctx.oidc;
     settleScope(ctx, client);
-    if (ctx.oidc.route === "pushed_authorization_request") guardPushed(rules, ctx, client);
+    if (asking.has(route)) guardAsking(rules, ctx, client);
+    if (route === "backchannel_authentication") guardBackchannel(body);
     checkHeader(header);
     checkAudience(rules, ctx, claims["aud"]);
     checkLife(rules, claims);
-    if (ctx.oidc.route === "token" || ctx.oidc.route === "pushed_authorization_request")
-      guardProof(rules, ctx, client);
+    if (route === "token" || asking.has(route)) guardProof(rules, ctx, client);
+    // Elsewhere the core verifies the proof itself.
+    if (route === "device_authorization" || route === "backchannel_authentication")
+      await provePossession(ctx, client.clientId);
   };
 
+/** Where a principal is asked for something. */
+const asking = new Set([
+  "pushed_authorization_request",
+  "device_authorization",
+  "backchannel_authentication",
+]);
+
 // A principal is asked for one mandate or not at all: a consent to nothing in particular would mean nothing.
-function guardPushed({ clock }: Rules, ctx: Ctx, client: ClientEntity): void {
+function guardAsking({ clock }: Rules, ctx: Ctx, client: ClientEntity): void {
   if (client.remit_kind !== "agent") return;
   const sent = ctx.oidc.body["authorization_details"];
   if (typeof sent !== "string")

@@ -1,6 +1,17 @@
 export { adapterFor } from "./adapter.ts";
+export { cibaAnswers } from "./ciba-answers.ts";
 export { type CoreDeps, interactionPath } from "./configuration.ts";
 export { type Core, createCore } from "./core.ts";
+export {
+  type CustomGrant,
+  type GrantAnswer,
+  type GrantCall,
+  type GrantClient,
+  jwtBearerGrant,
+  type Target,
+  tokenExchangeGrant,
+} from "./custom-grants.ts";
+export type { DevicePages } from "./device.ts";
 export {
   type Asked,
   type Consent,
@@ -9,5 +20,6 @@ export {
   type IssuePort,
   type SignInAsked,
 } from "./interactions.ts";
+export { pingJobs } from "./ping.jobs.ts";
 export { createRepeats, type Repeats } from "./repeats.ts";
 export { reaches, type Wanted } from "./sign-in-policy.ts";

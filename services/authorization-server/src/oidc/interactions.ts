@@ -92,17 +92,7 @@ export function createInteractions(deps: Deps): Interactions {
       return provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: false });
     },
     allow: (raw, consent, from) => allow(deps, raw, { consent, from }),
-    deny: async (raw, consent) => {
-      const facts = {
-        tenant: consent.account.home,
-        actor: actorOf(consent.account),
-        subject: consent.client.id,
-      };
-      const event = newEvent("consent.denied", facts, deps.clock.now());
-      await deps.db.of(consent.account.home).transaction((tx) => tx.record(event));
-      const result = { error: "access_denied", error_description: "The principal did not consent." };
-      return provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: false });
-    },
+    deny: (raw, consent) => deny(deps, raw, consent),
   };
 }
 
@@ -175,6 +165,21 @@ export function mandateAsked(
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
+/** The principal's no: written down once, also when the form is sent twice. */
+async function deny(deps: Deps, raw: RawPair, { account, client }: Consent): Promise<string> {
+  const { db, clock, provider } = deps;
+  const details = await detailsOf(provider(), raw);
+  if (details.result?.error !== undefined) return details.returnTo;
+  const now = clock.now();
+  await db.of(account.home).transaction(async (tx) => {
+    await claimAnswer(tx, details, now);
+    const facts = { tenant: account.home, actor: actorOf(account), subject: client.id };
+    await tx.record(newEvent("consent.denied", facts, now));
+  });
+  const result = { error: "access_denied", error_description: "The principal did not consent." };
+  return provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: false });
+}
+
 /**
  * The principal's yes: mandate, grant and event in one transaction, at most once however often the form is sent. A
  * pushed request gives at most one mandate, also when it was opened in two windows.
@@ -192,23 +197,40 @@ async function allow(
   const grantId = randomBytes(32).toString("base64url");
   let mandate: Id<"mandate"> | undefined;
   const agent = request === undefined ? undefined : await agentOf(deps, client);
+  if (agent !== undefined) await checkDeviceKey(deps.provider(), details, agent);
   await deps.db.of(account.home).transaction(async (tx) => {
-    const first = await claimFirstUse(
-      tx,
-      `consent:${details.parJti ?? details.uid}`,
-      after(now, 60 * minuteMs),
-    );
-    if (!first) throw new Problem("invalid_request", { detail: "This request has been answered already." });
+    await claimAnswer(tx, details, now);
     mandate = await issueFor(deps, tx, { agent, consent, from, now });
     const digest = digestOf(grantId);
     await openGrant(tx, { digest, client: client.id, account: account.id, mandate }, now);
-    const payload = { client: client.id, mandate: mandate ?? null, scopes: consent.scopes };
+    const mode = details.deviceCode === undefined ? "dashboard" : "scan";
+    const payload = { client: client.id, mandate: mandate ?? null, scopes: consent.scopes, mode };
     const facts = { tenant: account.home, actor: actorOf(account), subject: client.id, payload };
     await tx.record(newEvent("consent.granted", facts, now));
   });
   await saveGrant(deps.provider(), { details, consent, grantId, mandate });
   const result = { consent: { grantId } };
   return deps.provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: true });
+}
+
+/** One answer to one request, whichever it is and from however many windows and people it comes (C11). */
+async function claimAnswer(tx: TenantTx, details: InteractionDetails, now: Instant): Promise<void> {
+  const request = details.parJti ?? details.deviceCode ?? details.uid;
+  if (!(await claimFirstUse(tx, `consent:${request}`, after(now, 60 * minuteMs))))
+    throw new Problem("invalid_request", { detail: "This request has been answered already." });
+}
+
+/** The device flow: what was asked with one key is not given to another (RFC 9449 §10). */
+async function checkDeviceKey(
+  provider: Provider,
+  { deviceCode }: InteractionDetails,
+  agent: Agent,
+): Promise<void> {
+  if (deviceCode === undefined) return;
+  const options = { ignoreExpiration: true, ignoreSessionBinding: true };
+  const code = await provider.DeviceCode.find(deviceCode, options);
+  if (code?.deviceInfo?.["jkt"] !== agent.dpopThumbprint)
+    throw new Problem("client_not_allowed", { detail: "The agent changed its key after it asked." });
 }
 
 async function agentOf({ db }: Deps, client: Client): Promise<Agent> {

@@ -3,6 +3,7 @@
 declare module "oidc-provider" {
   import type { KeyObject } from "node:crypto";
   import type { IncomingMessage, ServerResponse } from "node:http";
+  import type { Id } from "@remit/kernel";
 
   export type Payload = { readonly [member: string]: unknown };
 
@@ -21,9 +22,10 @@ declare module "oidc-provider" {
     readonly clientId: string;
     readonly clientName?: string;
     readonly clientSecret?: string;
+    readonly clientAuthMethod: string;
     readonly redirectUris: readonly string[];
     readonly remit_kind?: string;
-    readonly remit_tenant?: string;
+    readonly remit_tenant?: Id<"tenant">;
     readonly remit_dpop_thumbprint?: string;
     grantTypeAllowed(type: string): boolean;
   };
@@ -44,6 +46,7 @@ declare module "oidc-provider" {
   export type SessionEntity = {
     readonly uid: string;
     readonly loginTs?: number;
+    readonly state?: { readonly secret?: string };
     readonly accountId?: string;
     readonly acr?: string;
     readonly amr?: readonly string[];
@@ -106,6 +109,8 @@ declare module "oidc-provider" {
     readonly uid: string;
     readonly jti: string;
     readonly parJti?: string;
+    /** The device code that this person was asked about (RFC 8628 §3.3). */
+    readonly deviceCode?: string;
     readonly prompt: {
       readonly name: string;
       readonly reasons: readonly string[];
@@ -124,7 +129,16 @@ declare module "oidc-provider" {
     readonly result?: InteractionResult;
   };
 
+  /** A CIBA request as it waits (OpenID CIBA §7.3); `jti` is its auth_req_id. */
+  export type BackchannelRequest = {
+    readonly jti: string;
+    /** Seconds that it lives. */
+    readonly expiration: number;
+    readonly params: { readonly [name: string]: string | undefined };
+  };
+
   export type GrantEntity = {
+    getValueAndPayload(): Promise<{ readonly payload: Payload }>;
     jti: string;
     addOIDCScope(scope: string): void;
     addOIDCClaims(claims: readonly string[]): void;
@@ -147,11 +161,23 @@ declare module "oidc-provider" {
     readonly issuer: string;
     proxy: boolean;
     readonly Client: { readonly prototype: object; find(id: string): Promise<ClientEntity | undefined> };
+    readonly DeviceCode: {
+      find(
+        id: string,
+        options: { readonly ignoreExpiration: boolean; readonly ignoreSessionBinding: boolean },
+      ): Promise<{ readonly deviceInfo?: Payload } | undefined>;
+    };
     readonly Grant: new (of: {
       accountId: string;
       clientId: string;
     }) => GrantEntity;
     use(middleware: Middleware): this;
+    registerGrantType(
+      name: string,
+      handler: (ctx: Ctx) => Promise<void>,
+      params: readonly string[],
+      dupes: readonly string[],
+    ): void;
     on(event: "error", listener: (error: Error) => void): this;
     on(
       event: string,
@@ -195,6 +221,12 @@ declare module "oidc-provider" {
   type ErrorClass = new (description?: string, detail?: string) => Error;
   export const errors: {
     readonly AccessDenied: ErrorClass;
+    readonly CustomOIDCProviderError: new (
+      error: string,
+      description: string,
+      options: { detail: string | undefined },
+    ) => Error;
+    readonly InvalidBindingMessage: ErrorClass;
     readonly InvalidAuthorizationDetails: ErrorClass;
     readonly InvalidClientAuth: new (detail: string) => Error;
     readonly InvalidDpopProof: ErrorClass;
@@ -202,6 +234,31 @@ declare module "oidc-provider" {
     readonly InvalidRequest: ErrorClass;
     readonly InvalidTarget: ErrorClass;
     readonly SessionNotFound: ErrorClass;
+    readonly TemporarilyUnavailable: new (
+      description?: string,
+    ) => Error & { readonly error_description?: string };
+    readonly UnauthorizedClient: ErrorClass;
+    readonly UnknownUserId: ErrorClass;
     readonly UnmetAuthenticationRequirements: ErrorClass;
   };
+}
+
+// What the core's own grants are made of; it hands them out to nobody.
+declare module "oidc-provider/lib/helpers/grants.js" {
+  import type { Ctx, Provider } from "oidc-provider";
+
+  type Proof = { readonly thumbprint: string; readonly jti: string; readonly iat: number };
+
+  export function validateDpop(provider: Provider, ctx: Ctx): Promise<Proof | undefined>;
+  export function checkDpopReplay(
+    provider: Provider,
+    ctx: Ctx,
+    proof: Proof,
+    clientId: string,
+    refused?: new (description?: string, detail?: string) => Error,
+  ): Promise<void>;
+  export function resolveRequestedResources(
+    provider: Provider,
+    ctx: Ctx,
+  ): Promise<readonly { readonly audience: string; readonly scope: string }[]>;
 }

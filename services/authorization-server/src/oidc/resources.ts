@@ -1,4 +1,5 @@
 import type { PeerSetting } from "../clients/index.ts";
+import { jwtBearerGrant, tokenExchangeGrant } from "./custom-grants.ts";
 import { type ClientEntity, type Ctx, errors } from "./seam.ts";
 
 /** RFC 8707: what a token for a resource looks like. */
@@ -34,10 +35,10 @@ export function createResources({ issuer, peers, kid }: Rules): Resources {
   const ours = new Set([issuer, ...peers.map(({ origin }) => origin)]);
   return {
     infoOf: async (ctx, resource, client) => {
-      const scope = scopesFor({ resource, client, issuer, ours });
+      const grantType = ctx.oidc.params["grant_type"];
+      const scope = scopesFor({ resource, client, issuer, ours, grantType });
       if (scope.length === 0)
         throw new errors.InvalidTarget("This client has no business with this resource.");
-      const grantType = ctx.oidc.params["grant_type"];
       return {
         scope: scope.join(" "),
         audience: resource,
@@ -59,20 +60,42 @@ export function createResources({ issuer, peers, kid }: Rules): Resources {
   };
 }
 
-type Asked = { resource: string; client: ClientEntity; issuer: string; ours: ReadonlySet<string> };
+type Asked = {
+  resource: string;
+  client: ClientEntity;
+  issuer: string;
+  ours: ReadonlySet<string>;
+  grantType: string | undefined;
+};
 
-function scopesFor({ resource, client, issuer, ours }: Asked): readonly string[] {
+const management = [
+  "agents:read",
+  "agents:write",
+  "tokens:read",
+  "audit:read",
+  "webhooks:read",
+  "webhooks:write",
+];
+
+/** What an agent may have at a service of ours by somebody else's word; the grant narrows it to what that one gave. */
+const handedOver: Readonly<Record<string, readonly string[]>> = {
+  [jwtBearerGrant]: management,
+  [tokenExchangeGrant]: [...management, "wallet:read"],
+};
+
+function scopesFor({ resource, client, issuer, ours, grantType }: Asked): readonly string[] {
   switch (client.remit_kind) {
     case "agent":
       // Any merchant's origin (a gateway of ours is one too), and ours to look at its own mandates.
-      return isMerchantOrigin(resource) ? ["oid4ac:payment"] : [];
+      return [
+        ...(isMerchantOrigin(resource) ? ["oid4ac:payment"] : []),
+        ...(ours.has(resource) ? (handedOver[grantType ?? ""] ?? []) : []),
+      ];
     case "merchant":
       if (resource === issuer) return ["charges:write", "directory:read"];
       return ours.has(resource) ? ["directory:read", "directory:write"] : [];
     case "admin":
-      return ours.has(resource)
-        ? ["agents:read", "agents:write", "tokens:read", "audit:read", "webhooks:read", "webhooks:write"]
-        : [];
+      return ours.has(resource) ? management : [];
     case "peer":
       return ours.has(resource) ? ["payments:execute", "directory:read", "events:write"] : [];
     case "wallet":

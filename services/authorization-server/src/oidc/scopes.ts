@@ -6,16 +6,22 @@ const usual: Readonly<Record<string, string>> = {
   wallet: "openid",
 };
 
+/** Where scopes are asked for, beside the token endpoint. */
+const asked = new Set(["pushed_authorization_request", "device_authorization", "backchannel_authentication"]);
+
 /**
  * What a request without a scope asks for (RFC 6749 §3.3; MCP clients send none), and aliases in their usual spelling.
  * A refresh without a scope keeps the scope it had. Runs once the client is known and before the core reads the scope.
  */
 export function settleScope(ctx: Ctx, client: ClientEntity): void {
-  const pushed = ctx.oidc.route === "pushed_authorization_request";
-  if (!pushed && ctx.oidc.params["grant_type"] !== "client_credentials") return;
-  const sent = pushed ? ctx.oidc.body : ctx.oidc.params;
+  const { route } = ctx.oidc;
+  if (route === "token" && ctx.oidc.params["grant_type"] !== "client_credentials") return;
+  if (route !== "token" && !asked.has(route)) return;
+  const sent = route === "token" ? ctx.oidc.params : ctx.oidc.body;
   const { scope } = sent;
-  if (scope === undefined) sent["scope"] = usual[client.remit_kind ?? ""];
+  const known = usual[client.remit_kind ?? ""];
+  // OpenID CIBA §7.1: such a request is one of OpenID Connect.
+  if (scope === undefined) sent["scope"] = route === "backchannel_authentication" ? `openid ${known}` : known;
   else if (typeof scope === "string")
     sent["scope"] = scope
       .split(" ")

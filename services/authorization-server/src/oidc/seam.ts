@@ -2,10 +2,18 @@
 /// <reference path="./oidc-provider.d.ts" />
 // The one place that knows what is private in oidc-provider. Everything else of this room imports from here, so an
 // upgrade is read against this file and the declarations beside it.
-import { type Ctx, type Payload, Provider } from "oidc-provider";
+import { fromNumericDate, type Instant, invariant } from "@remit/kernel";
+import type { Problem } from "@remit/protocol";
+import { type Ctx, errors, type GrantEntity, type Payload, Provider } from "oidc-provider";
+import {
+  checkDpopReplay,
+  resolveRequestedResources,
+  validateDpop,
+} from "oidc-provider/lib/helpers/grants.js";
 
 export {
   type Adapter,
+  type BackchannelRequest,
   type ClientEntity,
   type Ctx,
   ExternalSigningKey,
@@ -24,7 +32,8 @@ export {
 type PrivateOidc = {
   readonly grant?: { readonly rar?: readonly Payload[] };
   readonly result?: { readonly consent?: { readonly grantId?: string } };
-  readonly provider: { readonly Grant: { find(id: string): Promise<unknown> } };
+  readonly provider: Provider & { readonly Grant: { find(id: string): Promise<unknown> } };
+  readonly resourceServers: { readonly [resource: string]: { readonly scopes: ReadonlySet<string> } };
 };
 
 const privateOf = (ctx: Ctx): PrivateOidc => ctx.oidc as unknown as PrivateOidc;
@@ -37,6 +46,31 @@ export async function grantOfThisConsent(ctx: Ctx): Promise<unknown> {
   const { result, provider } = privateOf(ctx);
   const id = result?.consent?.grantId;
   return id === undefined ? undefined : provider.Grant.find(id);
+}
+
+/** What a form of this session must send back to the core; made when the page is shown. */
+export const formSecretOf = (ctx: Ctx): string => ctx.oidc.session?.state?.secret ?? "";
+
+/** The resources a request is for, with the scopes that each of them knows. */
+export const resourceServersOf = (ctx: Ctx): PrivateOidc["resourceServers"] => privateOf(ctx).resourceServers;
+
+/**
+ * Verifies the DPoP proof of this request, nonce and first use included (RFC 9449 §4.3), at the addresses where the
+ * core would not look at it: device authorization and backchannel authentication.
+ */
+export async function provePossession(ctx: Ctx, clientId: string): Promise<void> {
+  const { provider } = privateOf(ctx);
+  const proof = await validateDpop(provider, ctx);
+  if (proof === undefined) throw new errors.InvalidDpopProof("A DPoP proof is required.");
+  await checkDpopReplay(provider, ctx, proof, clientId, errors.InvalidDpopProof);
+}
+
+/** What `save` of the core would store, for who stores it in a transaction of his own. */
+export async function payloadOf(entity: GrantEntity): Promise<{ payload: Payload; expiresAt: Instant }> {
+  const { payload } = await entity.getValueAndPayload();
+  const { exp } = payload;
+  invariant(typeof exp === "number", "what the core stores has an end");
+  return { payload, expiresAt: fromNumericDate(exp) };
 }
 
 /** The route of the core that answered; undefined when none matched and the context was never extended. */
@@ -52,4 +86,31 @@ export function compareSecretsWith(
       return matches(given, this.clientSecret);
     },
   });
+}
+
+/** A DPoP proof that holds for this request (RFC 9449 §4.3); its first use is still to be claimed. */
+export type Proof = { readonly thumbprint: string; readonly jti: string; readonly iat: number };
+
+/** The proof that came with the request, checked as the core's own grants do; undefined without one. */
+export const proofOf = (provider: Provider, ctx: Ctx): Promise<Proof | undefined> =>
+  validateDpop(provider, ctx);
+
+/** Claims the first use of a proof; throws `invalid_grant` for a replay. */
+export const claimProof = (
+  provider: Provider,
+  ctx: Ctx,
+  { proof, client }: { proof: Proof; client: string },
+): Promise<void> => checkDpopReplay(provider, ctx, proof, client);
+
+/** The resources of the request, or the default one, as `getResourceServerInfo` describes them (RFC 8707 §2). */
+export const requestedResources = (
+  provider: Provider,
+  ctx: Ctx,
+): Promise<readonly { readonly audience: string; readonly scope: string }[]> =>
+  resolveRequestedResources(provider, ctx);
+/** No registered error says 429: the caller may try again, which RFC 6749 §4.1.2.1 calls this. */
+export function tooMany(ctx: Ctx, problem: Problem): Error {
+  for (const [name, value] of Object.entries(problem.headers ?? {})) ctx.set(name, value);
+  const error = new errors.TemporarilyUnavailable(problem.detail);
+  return Object.assign(error, { status: 429, statusCode: 429 });
 }

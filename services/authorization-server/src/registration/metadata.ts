@@ -14,7 +14,15 @@ import { nameOf } from "./names.ts";
 import { refuse } from "./refuse.ts";
 
 const redirectsMax = 10;
-const grantTypes = ["authorization_code", "refresh_token", "client_credentials"];
+const grantTypes = [
+  "authorization_code",
+  "refresh_token",
+  "client_credentials",
+  "urn:ietf:params:oauth:grant-type:device_code",
+  "urn:ietf:params:oauth:grant-type:token-exchange",
+  "urn:ietf:params:oauth:grant-type:jwt-bearer",
+  "urn:openid:params:grant-type:ciba",
+];
 
 type Setup<K extends SetupKind = SetupKind> = { readonly kind: K; readonly name: string | undefined };
 type Keyed = Exclude<SetupKind, "application">;

@@ -1,11 +1,14 @@
-import { type Instant, parseId } from "@remit/kernel";
+import { type Id, type Instant, parseId } from "@remit/kernel";
 import type { Database, Sql } from "@remit/platform/sql";
-import type { AccessTokenClaims } from "@remit/protocol";
+import { type AccessTokenClaims, type ActClaim, isScope, mayBeBearer } from "@remit/protocol";
 import { type AgentStanding, standingOfAgent } from "../agents/index.ts";
 import * as rows from "./tokens.sql.ts";
 
-/** What may be revoked: one token, all of a grant (a code's or a refresh token's family), all of a session or a client. */
-export type TokenKey = `${"jti" | "grant" | "session" | "client"}:${string}`;
+/**
+ * What may be revoked: one token, all of a grant (a code's or a refresh token's family), all of a session, of a client,
+ * or of a link in a chain of delegations (whoever revokes a link revokes those below it too).
+ */
+export type TokenKey = `${"jti" | "grant" | "session" | "client" | "delegation"}:${string}`;
 
 /**
  * Refuses the tokens of the key from the moment the transaction commits; `until` is when the last of them expires. Waits
@@ -17,8 +20,8 @@ export const revokeTokens = (tx: Sql, key: TokenKey, until: Instant): Promise<vo
 
 /**
  * Whether a token that verified still counts, as the database knows it (A11): not revoked by itself, its grant, its
- * session or its client, and its agent active with the key the token is bound to. `lock: "share"` keeps the agent's
- * standing as read until the transaction ends. Works in any transaction.
+ * session, its client or its delegation, its agent active with the key the token is bound to, and those active who
+ * handed it on. `lock: "share"` keeps the agent's standing as read until the transaction ends. Works in any transaction.
  */
 export async function isTokenLive(
   tx: Sql,
@@ -26,9 +29,11 @@ export async function isTokenLive(
   lock: "none" | "share" = "none",
 ): Promise<boolean> {
   if (await rows.isAnyRevoked(tx, keysOf(claims))) return false;
+  if (!(await areActive(tx, actorsBefore(claims)))) return false;
   const agent = parseId("agent", claims.client_id);
   if (agent === undefined) return true;
-  return isBoundTo(await standingOfAgent(tx, agent, lock), claims);
+  const standing = await standingOfAgent(tx, agent, lock);
+  return isBoundTo(standing, claims) || (standing?.status === "active" && mayBeUnbound(claims));
 }
 
 /**
@@ -42,14 +47,34 @@ export async function isTokenLiveAtCommit(
 ): Promise<boolean> {
   const keys = keysOf(claims);
   await rows.keepKeys(tx, keys);
-  return !(await rows.isAnyRevoked(tx, keys)) && isBoundTo(agent, claims);
+  if (await rows.isAnyRevoked(tx, keys)) return false;
+  return (await areActive(tx, actorsBefore(claims))) && isBoundTo(agent, claims);
 }
 
 const isBoundTo = (standing: AgentStanding | undefined, { cnf }: AccessTokenClaims): boolean =>
   standing?.status === "active" && standing.dpopThumbprint === cnf?.jkt;
 
+/** A bearer token of an agent (design section 5): only with scopes that neither move money nor change who may act. */
+const mayBeUnbound = ({ cnf, scope }: AccessTokenClaims): boolean =>
+  cnf === undefined && scope.length > 0 && scope.every((name) => isScope(name) && mayBeBearer(name));
+
+/** The agents by whose word the token exists, without its holder: those whom a chain names before (RFC 8693 §4.1). */
+function actorsBefore({ sub, act, client_id }: AccessTokenClaims): Id<"agent">[] {
+  const named = [sub];
+  for (let actor: ActClaim | undefined = act; actor !== undefined; actor = actor.act) named.push(actor.sub);
+  return named.flatMap((id) => (id === client_id ? [] : (parseId("agent", id) ?? [])));
+}
+
+/** What one of them handed on ends when that one does. */
+async function areActive(tx: Sql, agents: readonly Id<"agent">[]): Promise<boolean> {
+  for (const agent of agents) if ((await standingOfAgent(tx, agent))?.status !== "active") return false;
+  return true;
+}
+
 function keysOf(claims: AccessTokenClaims): TokenKey[] {
   const keys: TokenKey[] = [`jti:${claims.jti}`, `client:${claims.client_id}`];
+  for (const agent of actorsBefore(claims)) keys.push(`client:${agent}`);
+  if (claims.delegation !== undefined) keys.push(`delegation:${claims.delegation}`);
   if (claims.grant_id !== undefined) keys.push(`grant:${claims.grant_id}`);
   if (claims.sid !== undefined) keys.push(`session:${claims.sid}`);
   return keys;

@@ -1,0 +1,86 @@
+import type { Id, Instant } from "@remit/kernel";
+import { sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { Delegation } from "./delegations.ts";
+
+type Row = {
+  readonly id: Id<"delegation">;
+  readonly tenant_id: Id<"tenant">;
+  readonly chain_id: Id<"delegation">;
+  readonly parent_id: Id<"delegation"> | null;
+  readonly depth: number;
+  readonly delegator: Id<"agent">;
+  readonly delegatee: Id<"agent">;
+  readonly subject: string;
+  readonly audience: string;
+  readonly scopes: readonly string[];
+  readonly created_at: Instant;
+  readonly expires_at: Instant;
+  readonly revoked_at: Instant | null;
+};
+
+const delegationOf = (row: Row): Delegation => ({
+  id: row.id,
+  tenant: row.tenant_id,
+  chain: row.chain_id,
+  parent: row.parent_id ?? undefined,
+  depth: row.depth,
+  delegator: row.delegator,
+  delegatee: row.delegatee,
+  subject: row.subject,
+  audience: row.audience,
+  scopes: row.scopes,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at,
+  revokedAt: row.revoked_at ?? undefined,
+});
+
+export async function insertDelegation(
+  tx: TenantTx,
+  link: Delegation & { readonly offerJti: string },
+): Promise<void> {
+  await tx.run(sql`insert into delegations (tenant_id, id, chain_id, parent_id, depth, delegator, delegatee, offer_jti,
+      subject, audience, scopes, created_at, expires_at)
+    values (${tx.tenant}, ${link.id}, ${link.chain}, ${link.parent ?? null}, ${link.depth}, ${link.delegator},
+      ${link.delegatee}, ${link.offerJti}, ${link.subject}, ${link.audience}, ${[...link.scopes]},
+      ${sqlTime(link.createdAt)}, ${sqlTime(link.expiresAt)})`);
+}
+
+export async function findDelegation(tx: TenantTx, id: Id<"delegation">): Promise<Delegation | undefined> {
+  const row = await tx.maybe<Row>(sql`select * from delegations where id = ${id}`);
+  return row && delegationOf(row);
+}
+
+/** The link that the token with this `jti` offers. */
+export async function findOffered(tx: TenantTx, jti: string): Promise<Delegation | undefined> {
+  const row = await tx.maybe<Row>(sql`select * from delegations where offer_jti = ${jti}`);
+  return row && delegationOf(row);
+}
+
+/** Whoever adds to a chain or ends a part of it holds its first row, so that no link slips in below a revoked one. */
+export async function lockChain(tx: TenantTx, chain: Id<"delegation">): Promise<void> {
+  await tx.run(sql`select 1 from delegations where id = ${chain} for no key update`);
+}
+
+/** Marks the link and all below it as revoked; returns those that were not, by id. The chain is locked. */
+export async function revokeBelow(
+  tx: TenantTx,
+  { id, now }: { id: Id<"delegation">; now: Instant },
+): Promise<Delegation[]> {
+  const revoked = await tx.many<Row>(sql`with recursive below as (
+      select tenant_id, id from delegations where id = ${id}
+      union
+      select d.tenant_id, d.id from delegations d join below b on d.tenant_id = b.tenant_id and d.parent_id = b.id)
+    update delegations d set revoked_at = ${sqlTime(now)} from below b
+    where d.tenant_id = b.tenant_id and d.id = b.id and d.revoked_at is null returning d.*`);
+  return revoked.map(delegationOf).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** From the first link of the chain down to this one. */
+export async function findPath(tx: TenantTx, id: Id<"delegation">): Promise<Delegation[]> {
+  const path = await tx.many<Row>(sql`with recursive up as (
+      select * from delegations where id = ${id}
+      union
+      select d.* from delegations d join up u on d.tenant_id = u.tenant_id and d.id = u.parent_id)
+    select * from up order by depth`);
+  return path.map(delegationOf);
+}

@@ -1,0 +1,172 @@
+import { randomBytes } from "node:crypto";
+import { after, type Clock, fromNumericDate, type Id, minuteMs, toNumericDate } from "@remit/kernel";
+import { enqueue } from "@remit/platform/jobs";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import { newEvent, Problem } from "@remit/protocol";
+import type { Account, Accounts } from "../accounts/index.ts";
+import { type Agent, agentById } from "../agents/index.ts";
+import type { Answerer, AnswerPort, Approval } from "../approvals/index.ts";
+import { type Client, clientById } from "../clients/index.ts";
+import { type Artifacts, digestOf, openGrant } from "../grants/index.ts";
+import type { IssuePort } from "./interactions.ts";
+import { pingQueue } from "./ping.ts";
+import { type Payload, type Provider, payloadOf } from "./seam.ts";
+
+type Deps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly accounts: Pick<Accounts, "byId">;
+  readonly artifacts: Artifacts;
+  readonly mandates: IssuePort;
+  readonly provider: () => Provider;
+};
+
+const model = "BackchannelAuthenticationRequest";
+/** After an answer its agent has this long to fetch it, even when it came at the last moment. */
+const collectMs = 2 * minuteMs;
+
+/**
+ * What a principal's answer does to a CIBA request. The mandate, its grant, the request's new state and the ping are
+ * written in the transaction of the answer: a crash leaves all of them or none.
+ */
+export const cibaAnswers = (deps: Deps): AnswerPort => ({
+  prepare: (approval) => prepare(deps, approval),
+  deny: (tx, approval) =>
+    settle(deps, tx, {
+      approval,
+      result: { error: "access_denied", errorDescription: "The principal did not consent." },
+    }),
+  // The agent that asked twice goes on with its newer request: this one is over (CIBA §11 `expired_token`).
+  supersede: async (tx, approval) => {
+    const found = await deps.artifacts.findWithin(tx, model, approval.question.request);
+    if (found === undefined) return;
+    const now = deps.clock.now();
+    const payload = { ...found.payload, exp: toNumericDate(now) };
+    await save(deps, tx, { approval, payload, expiresAt: after(now, collectMs) });
+  },
+  // The core knows by itself when a request is over.
+  expire: async () => {},
+});
+
+async function prepare(
+  deps: Deps,
+  approval: Approval,
+): Promise<(tx: TenantTx, by: Answerer) => Promise<Id<"mandate">>> {
+  const { db, accounts } = deps;
+  const client = await clientById(db, approval.agent);
+  const agent = await db.of(approval.agentTenant).transaction((tx) => agentById(tx, approval.agent));
+  if (client?.live !== true || agent?.status !== "active") throw new Problem("agent_suspended");
+  // What was proven with one key is not given to another, whoever changed it.
+  if (agent.dpopThumbprint !== approval.holderThumbprint)
+    throw new Problem("approval_expired", { detail: "The agent changed its key after it asked." });
+  const principal = await accounts.byId(approval.principal);
+  if (principal === undefined) throw new Problem("forbidden", { detail: "The account is closed." });
+  return (tx, by) => grant(deps, tx, { approval, agent, client, principal, by });
+}
+
+type Granting = {
+  readonly approval: Approval;
+  readonly agent: Agent;
+  readonly client: Client;
+  readonly principal: Account;
+  readonly by: Answerer;
+};
+
+async function grant(deps: Deps, tx: TenantTx, granting: Granting): Promise<Id<"mandate">> {
+  const { approval, agent, client, principal, by } = granting;
+  const now = deps.clock.now();
+  const userAgent = by.userAgent?.slice(0, 256);
+  const { id: mandate } = await deps.mandates.issue(tx, {
+    request: approval.subject.request,
+    agent: agent.id,
+    agentTenant: agent.tenant,
+    holder: agent.dpopJwk,
+    principal: { account: principal.id, email: principal.email },
+    consent: {
+      at: now,
+      ...(by.ip === undefined ? {} : { ip: by.ip }),
+      ...(userAgent === undefined ? {} : { userAgent }),
+    },
+  });
+  const grantId = randomBytes(32).toString("base64url");
+  await openGrant(tx, { digest: digestOf(grantId), client: client.id, account: principal.id, mandate }, now);
+  await recordConsent(tx, { granting, mandate, now });
+  const granted = await grantPayload(deps.provider(), { granting, grantId, mandate });
+  await deps.artifacts.saveWithin(tx, granted, scopeOf(approval));
+  const { atS, acr, amr } = by.signedIn ?? {};
+  const result = { grantId, rar: granted.payload["rar"], authTime: atS, acr, amr };
+  await settle(deps, tx, { approval, result, grant: grantId });
+  return mandate;
+}
+
+async function recordConsent(
+  tx: TenantTx,
+  { granting, mandate, now }: { granting: Granting; mandate: Id<"mandate">; now: ReturnType<Clock["now"]> },
+): Promise<void> {
+  const { approval, client, principal } = granting;
+  const { resources, openid } = approval.subject;
+  const scopes = [
+    ...new Set([
+      ...(openid ? ["openid"] : []),
+      ...Object.values(resources).flatMap((scope) => scope.split(" ")),
+    ]),
+  ];
+  const payload = { client: client.id, mandate, scopes, mode: "ciba", approval: approval.id };
+  const actor = { type: "account", id: principal.id } as const;
+  await tx.record(
+    newEvent("consent.granted", { tenant: tx.tenant, actor, subject: client.id, payload }, now),
+  );
+}
+
+/** The core's Grant of what was allowed, as it would save it itself. */
+async function grantPayload(
+  provider: Provider,
+  { granting, grantId, mandate }: { granting: Granting; grantId: string; mandate: Id<"mandate"> },
+) {
+  const { approval, client, principal } = granting;
+  const entity = new provider.Grant({ accountId: principal.id, clientId: client.id });
+  entity.jti = grantId;
+  if (approval.subject.openid) entity.addOIDCScope("openid");
+  for (const [resource, scope] of Object.entries(approval.subject.resources))
+    entity.addResourceScope(resource, scope);
+  // RFC 9396 §7: what was granted, not what was asked.
+  entity.addRar({ type: "oid4ac_mandate", mandate_id: mandate });
+  const { payload, expiresAt } = await payloadOf(entity);
+  return { model: "Grant", id: grantId, payload, expiresAt, grant: grantId };
+}
+
+type Settling = { readonly approval: Approval; readonly result: Payload; readonly grant?: string };
+
+/** What `backchannelResult` of the core does, in our transaction and with the ping as a job that is tried again. */
+async function settle(deps: Deps, tx: TenantTx, { approval, result, grant }: Settling): Promise<void> {
+  const found = await deps.artifacts.findWithin(tx, model, approval.question.request);
+  if (found === undefined) throw new Problem("approval_expired");
+  const { exp, params } = found.payload;
+  const until = after(deps.clock.now(), collectMs);
+  const ends = typeof exp === "number" ? Math.max(exp, toNumericDate(until)) : toNumericDate(until);
+  const payload = { ...found.payload, ...result, exp: ends };
+  await save(deps, tx, { approval, payload, grant, expiresAt: fromNumericDate(ends) });
+  if (typeof Object(params).client_notification_token === "string")
+    await enqueue(tx, {
+      queue: pingQueue,
+      key: approval.id,
+      payload: { tenant: tx.tenant, id: approval.id },
+    });
+}
+
+type Saving = {
+  readonly approval: Approval;
+  readonly payload: Payload;
+  readonly expiresAt: ReturnType<typeof after>;
+  readonly grant?: string | undefined;
+};
+
+const save = ({ artifacts }: Deps, tx: TenantTx, { approval, payload, expiresAt, grant }: Saving) =>
+  artifacts.saveWithin(
+    tx,
+    // Known a while longer than it counts, so that who comes too late hears that, and not "unknown".
+    { model, id: approval.question.request, payload, expiresAt: after(expiresAt, 10 * minuteMs), grant },
+    scopeOf(approval),
+  );
+
+const scopeOf = ({ agentTenant }: Approval): string => `oauth:${agentTenant}`;
