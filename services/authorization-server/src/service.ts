@@ -6,7 +6,7 @@ import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { createKeyring, type Keyring, loadKek } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
-import { recordToOutbox } from "@remit/platform/outbox";
+import { recordAllToOutbox, recordToOutbox } from "@remit/platform/outbox";
 import { createPeer, loadPeerKeys } from "@remit/platform/peers";
 import {
   assertSafeRole,
@@ -16,7 +16,7 @@ import {
   openDatabase,
   platformMigrations,
 } from "@remit/platform/sql";
-import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
+import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { agentRoutes } from "./agents/index.ts";
 import { type Approvals, approvalJobs, approvalRoutes, createApprovals } from "./approvals/index.ts";
 import {
@@ -35,6 +35,7 @@ import { tokenExchange } from "./delegations/index.ts";
 import { createGuesses, deviceJobs, deviceMount, devicePages } from "./device/index.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
 import { type Artifacts, createArtifacts, grantJobs } from "./grants/index.ts";
+import { mountIssuance } from "./issuing.ts";
 import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
 import {
@@ -69,6 +70,8 @@ export type AuthorizationServerOptions = {
   readonly config: AuthorizationServerConfig;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** False leaves every token request to the core, for the test that compares both ways. */
+  readonly issuance?: boolean;
 };
 
 export const migrations: readonly MigrationSource[] = [
@@ -83,6 +86,8 @@ type Base = {
   readonly db: Database;
   readonly outbound: Outbound;
   readonly recorder: AuditRecorder;
+  readonly issuance: boolean;
+  readonly metrics: Metrics;
 };
 
 type Grounds = Base & {
@@ -113,10 +118,16 @@ export function createAuthorizationServer({
     record: async (tx, event) => {
       if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
     },
+    recordAll: async (tx, events) => {
+      await recorder.recordAll(tx, events);
+      await recordAllToOutbox(tx, events);
+    },
     log,
   });
   const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
-  const base: Base = { config, clock, log, db, outbound, recorder };
+  const { issuance = true } = options;
+  const metrics = createMetrics("authorization-server");
+  const base: Base = { config, clock, log, db, outbound, recorder, issuance, metrics };
   let rooms: Promise<Rooms> | undefined;
   const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
   return {
@@ -180,7 +191,7 @@ async function openRooms(base: Base): Promise<Rooms> {
 }
 
 /** Our own API is a resource server of ours: the same checks as everywhere, and the database's word on top (A11). */
-function httpOf({ config, clock, log, db, keys, keyring }: Grounds): Http {
+function httpOf({ config, clock, log, db, keys, keyring, metrics }: Grounds): Http {
   const authenticate = resourceServer({
     issuer: config.issuer,
     audience: config.origin,
@@ -192,7 +203,7 @@ function httpOf({ config, clock, log, db, keys, keyring }: Grounds): Http {
   });
   return createHttp({
     ...edgeOptions("authorization-server", { config, clock, log }),
-    metrics: createMetrics("authorization-server"),
+    metrics,
     authenticate,
     ready: { database: () => db.ping() },
   });
@@ -238,6 +249,7 @@ function mountSigningIn(
     handle: ({ raw }) => core.handle(raw.req, raw.res),
   });
   http.mount(deviceMount({ issuer, handle: ({ raw }) => core.handle(raw.req, raw.res) }));
+  mountIssuance(grounds, { http, core });
   grantJobs(jobs, { artifacts, clock });
   mountAsking(grounds, { http, jobs, artifacts, approvals });
 }

@@ -154,8 +154,11 @@ export async function register(running: Running, token: string, metadata: object
   );
 }
 
-export async function newClient(running: Running, kind: "agent" | "merchant"): Promise<OAuthClient> {
-  const keys = newKeys();
+export async function newClient(
+  running: Running,
+  kind: "agent" | "merchant",
+  keys: ClientKeys = newKeys(),
+): Promise<OAuthClient> {
   const more = kind === "agent" ? {} : { redirect_uris: [] };
   const answer = await register(running, await setupToken(running, kind), metadataFor(keys, more));
   if (answer.status !== 201) throw new Error(`not registered: ${JSON.stringify(answer.body)}`);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import {
   type AuthorizationServerConfig,
+  type AuthorizationServerOptions,
   createAuthorizationServer,
   migrations,
   type Service,
@@ -25,6 +26,8 @@ export const walletRedirect = "http://127.0.0.1/callback";
 export type Running = {
   readonly issuer: string;
   readonly service: Service;
+  /** For a second process of the same installation. */
+  readonly dataDir: string;
   readonly database: TestDatabase;
   readonly tenant: string;
   readonly account: string;
@@ -42,7 +45,8 @@ const directory = "http://localhost:3002";
 export async function startWith(
   database: TestDatabase,
   more: Partial<AuthorizationServerConfig> = {},
-): Promise<{ issuer: string; service: Service; close: () => Promise<void> }> {
+  options: Pick<AuthorizationServerOptions, "issuance"> = {},
+): Promise<{ issuer: string; service: Service; dataDir: string; close: () => Promise<void> }> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-as-"));
   const port = await freePort();
   const issuer = `http://localhost:${port}`;
@@ -64,6 +68,7 @@ export async function startWith(
       peers: { billing, directory },
       ...more,
     },
+    ...options,
     log: createLog({
       service: "authorization-server",
       level: process.env["TEST_LOG"] === "1" ? "debug" : "silent",
@@ -75,16 +80,16 @@ export async function startWith(
   };
   try {
     await service.listen();
-    return { issuer, service, close };
+    return { issuer, service, dataDir: more.dataDir ?? dataDir, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-export async function startServer(): Promise<Running> {
+export async function startServer(more: Partial<AuthorizationServerConfig> = {}): Promise<Running> {
   const database = await testDatabase({ service: "authorization_server", sources: migrations });
-  const { issuer, service, close } = await startWith(database);
+  const { issuer, service, close, dataDir } = await startWith(database, more);
   const wallet = newKeys();
   const { tenant, account, admin } = await service.bootstrap({
     tenant: { name: "Ada's" },
@@ -95,6 +100,7 @@ export async function startServer(): Promise<Running> {
   return {
     issuer,
     service,
+    dataDir,
     database,
     tenant,
     account,

@@ -1,1 +1,1 @@
-export { claimFirstUse, sweepFirstUses } from "./once.sql.ts";
+export { claimFirstUse, claimFirstUses, sweepFirstUses } from "./once.sql.ts";

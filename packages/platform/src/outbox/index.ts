@@ -1,1 +1,8 @@
-export { outboxChannel, type ReadOutbox, readOutbox, recordToOutbox, trimOutbox } from "./outbox.ts";
+export {
+  outboxChannel,
+  type ReadOutbox,
+  readOutbox,
+  recordAllToOutbox,
+  recordToOutbox,
+  trimOutbox,
+} from "./outbox.ts";

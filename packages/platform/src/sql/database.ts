@@ -37,7 +37,11 @@ export type TenantTx<T extends Tenant = Id<"tenant">> = Tx & {
 };
 
 /** Sees global and public tables; tenant tables look empty. An event is recorded under the tenant it is of. */
-export type GlobalTx = Tx & { record(event: RemitEvent): Promise<void> };
+export type GlobalTx = Tx & {
+  record(event: RemitEvent): Promise<void>;
+  /** The same for events of any tenants, in as few statements as the service knows how. */
+  recordAll(events: readonly RemitEvent[]): Promise<void>;
+};
 
 /** Runs as the relay role: outbox, jobs and due rows of all tenants, and no tenant table. */
 export type RelayTx = Tx;
@@ -79,6 +83,8 @@ export type DatabaseOptions = {
   readonly statementMsMax?: number;
   /** Where `record` writes: `recordToOutbox`, or what a service does besides. */
   readonly record?: (tx: Tx, event: RemitEvent) => Promise<void>;
+  /** Writes events of any tenants at once; without it they are recorded one by one. */
+  readonly recordAll?: (tx: Tx, events: readonly RemitEvent[]) => Promise<void>;
   readonly log?: Log;
 };
 
@@ -89,7 +95,7 @@ const statementMsMaxDefault = 10_000;
 
 /** Opens the application's pool. Nothing connects before the first transaction. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { schema, record = refuseToRecord, log } = options;
+  const { schema, record = refuseToRecord, recordAll, log } = options;
   const { statementMsMax = statementMsMaxDefault, waitMsMax = waitMsMaxDefault } = options;
   const session = { url: options.url, schema, statementMsMax, waitMsMax };
   const { poolMax = poolMaxDefault, queueMax = queueMaxDefault } = options;
@@ -106,7 +112,8 @@ export function openDatabase(options: DatabaseOptions): Database {
         await run(`begin; ${setTenant(tenant)}`, ({ tx }) => work(tenantTx(tx, tenant, record))),
     }),
     global: {
-      transaction: (work) => run(`begin; ${setNoTenant}`, (running) => work(globalTx(running, record))),
+      transaction: (work) =>
+        run(`begin; ${setNoTenant}`, (running) => work(globalTx(running, { record, recordAll }))),
     },
     relay: {
       transaction: (work) =>
@@ -133,13 +140,20 @@ const refuseToRecord: Record = async () => {
   invariant(false, "a database that records events was opened with `record`");
 };
 
-function globalTx({ tx, command }: Running, record: Record): GlobalTx {
+type Recording = { readonly record: Record; readonly recordAll: DatabaseOptions["recordAll"] | undefined };
+
+function globalTx({ tx, command }: Running, { record, recordAll }: Recording): GlobalTx {
+  const recordOne = async (event: RemitEvent): Promise<void> => {
+    await command(setTenant(event.tenant));
+    await record(tx, event);
+    await command(setNoTenant);
+  };
   return {
     ...tx,
-    record: async (event) => {
-      await command(setTenant(event.tenant));
-      await record(tx, event);
-      await command(setNoTenant);
+    record: recordOne,
+    recordAll: async (events) => {
+      if (recordAll !== undefined) return recordAll(tx, events);
+      for (const event of events) await recordOne(event);
     },
   };
 }

@@ -38,6 +38,20 @@ export const insertRow = (tx: Sql, row: NewRow): Promise<{ count: number }> =>
       returning tenant_id, event_id)
     insert into audit_queue (tenant_id, event_id) select tenant_id, event_id from recorded`);
 
+/** The same for rows of any tenants, in one statement. */
+export async function insertRows(tx: Sql, given: readonly NewRow[]): Promise<void> {
+  const values = given.map(({ tenant, eventId, at, event, subject, body, digest }) => ({
+    tenant_id: tenant,
+    event_id: eventId,
+    at: sqlTime(at),
+    event,
+    subject,
+    body,
+    digest: Buffer.from(digest).toString("hex"),
+  }));
+  await tx.run(sql`select record_audit_rows(${JSON.stringify(values)}::jsonb)`);
+}
+
 export const waitingTenants = (tx: Sql): Promise<{ tenant_id: string }[]> =>
   tx.many(sql`select distinct tenant_id from audit_queue limit 1000`);
 

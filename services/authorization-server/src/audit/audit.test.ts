@@ -31,7 +31,7 @@ beforeAll(async () => {
     { name: "authorization-server", directory: new URL("../../migrations/", import.meta.url) },
   ];
   database = await testDatabase({ service: "authorization_server", sources });
-  db = database.open({ record });
+  db = database.open({ record, recordAll: (tx, events) => recorder.recordAll(tx, events) });
   const keys = createSigningKeys({
     db,
     kek: await loadKek(directory),
@@ -271,4 +271,17 @@ test("L09 what one member ends with is not what the next begins with", () => {
   const of = (subject: string, id: string): string =>
     canonicalise(auditBodyOf({ ...event, subject, actor: { type: "system", id } }, 0n));
   expect(of("ab", "c")).not.toBe(of("a", "bc"));
+});
+
+test("events of several tenants that are recorded together stand each in its own tenant's log, and nowhere twice", async () => {
+  const others = [newId("tenant"), newId("tenant")];
+  const events = [...others, ...others, tenant].map((of) => eventOf(of));
+  await db.global.transaction((tx) => tx.recordAll(events));
+  await db.global.transaction((tx) => tx.recordAll(events.slice(0, 1)));
+  for (const of of [...others, tenant]) {
+    await sequence(deps, of);
+    const entries = await readEntries(db, of, { after: 0, limit: 10 });
+    const own = events.filter((event) => event.tenant === of).map(({ id }) => id);
+    expect(entries.map(({ id }) => id).toSorted()).toEqual(own.toSorted());
+  }
 });

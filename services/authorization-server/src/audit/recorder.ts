@@ -4,17 +4,22 @@ import { auditBodyOf, canonicalise, type RemitEvent } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
 
-/** Writes an event into its tenant's log, in the transaction of the change: neither stands without the other. */
+/** Writes events into their tenants' logs, in the transaction of the change: neither stands without the other. */
 export type AuditRecorder = {
   /** False when the event stood there before. */
   record(tx: Tx, event: RemitEvent): Promise<boolean>;
+  /** New events of any tenants, in one statement. */
+  recordAll(tx: Tx, events: readonly RemitEvent[]): Promise<void>;
 };
 
-export const createAuditRecorder = (clock: Clock): AuditRecorder => ({
-  async record(tx, event) {
+export const createAuditRecorder = (clock: Clock): AuditRecorder => {
+  const rowOf = (event: RemitEvent): rows.NewRow => {
     const body = canonicalise(auditBodyOf(event, clock.monotonicNs()));
     const { id: eventId, tenant, at, type, subject } = event;
-    const row = { tenant, eventId, at, event: type, subject, body, digest: sha256(body) };
-    return (await rows.insertRow(tx, row)).count === 1;
-  },
-});
+    return { tenant, eventId, at, event: type, subject, body, digest: sha256(body) };
+  };
+  return {
+    record: async (tx, event) => (await rows.insertRow(tx, rowOf(event))).count === 1,
+    recordAll: (tx, events) => rows.insertRows(tx, events.map(rowOf)),
+  };
+};

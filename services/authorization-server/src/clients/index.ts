@@ -1,4 +1,16 @@
 export {
+  type Authenticated,
+  type ClientAuthentication,
+  type Confirmation,
+  confirmAll,
+  createClientAuthentication,
+  firstUseOf,
+  type Presented,
+  refusedAsUndefined,
+  replayMemoryMs,
+  type ToConfirm,
+} from "./authentication.ts";
+export {
   type ApplicationDigests,
   type ApplicationRegistration,
   applicationManagedBy,
@@ -16,6 +28,7 @@ export {
   scopesOf,
   tenantOfClient,
 } from "./clients.ts";
+export { createKnownClients, type KnownClient, type KnownClients } from "./known-clients.ts";
 export { type AuthMethod, authMethods, type ClientMetadata } from "./metadata.ts";
 export { createSecrets, type Secrets } from "./secrets.ts";
 export { setupTokenRoutes } from "./setup-tokens.http.ts";

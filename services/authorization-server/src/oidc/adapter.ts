@@ -3,7 +3,7 @@ import { after, type Clock, fromNumericDate, minuteMs, secondMs, toNumericDate }
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
-import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
+import { type Client, clientById, type PeerSetting, replayMemoryMs } from "../clients/index.ts";
 import { addressOf, type Guesses } from "../device/index.ts";
 import {
   type Artifacts,
@@ -31,9 +31,6 @@ type Deps = {
   /** Under which user codes are looked up: they are short, and a plain digest would tell them. */
   readonly userCodeKey: Uint8Array;
 };
-
-/** Client assertions live at most 300 s and proofs 60 s, so a first use is remembered for longer than any replay. */
-const replayMemoryMs = 15 * minuteMs;
 
 /** How far apart polls of one client may cross. */
 const crossingMs = 10 * secondMs;

@@ -16,7 +16,7 @@ export const extraClaims =
   ({ db, livemode }: Deps) =>
   async (ctx: Ctx, token: TokenEntity): Promise<Payload> => {
     const { client } = ctx.oidc;
-    const common = { organization_id: client?.remit_tenant, livemode };
+    const common = commonClaims(client?.remit_tenant, livemode);
     if (token.grantId === undefined) return common;
     const digest = digestOf(token.grantId);
     const grant = await db.global.transaction((tx) => grantOf(tx, digest));
@@ -38,6 +38,12 @@ const signInOf = ({ acr, amr, authTime }: SignInOf = {}): Payload => ({
   ...(acr === undefined ? {} : { acr }),
   ...(amr === undefined ? {} : { amr }),
   ...(authTime === undefined ? {} : { auth_time: authTime }),
+});
+
+/** What tokens of every kind say: the tenant they act for, and whether anything real can come of it. */
+export const commonClaims = (tenant: string | undefined, livemode: boolean) => ({
+  organization_id: tenant,
+  livemode,
 });
 
 /** RFC 9068 §5 (privacy): at a merchant the principal has a name that is good for that merchant only. */

@@ -55,6 +55,8 @@ const familyMs = 30 * dayMs;
 const sessionIdleMs = 30 * minuteMs;
 const sessionMs = 12 * hourMs;
 
+export const dpopNonceSecret = (keyring: Keyring): Uint8Array => keyring.derive("dpop-nonce-oauth");
+
 export const interactionPath = (uid: string): string => `/oauth/interactions/${uid}`;
 
 const oauthPaths = {
@@ -135,7 +137,7 @@ export function configurationOf(deps: CoreDeps): object {
 
 function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
   const { issuer, keyring, peers, clock } = deps;
-  const resources = createResources({ issuer, peers, kid: accessKid });
+  const resources = createResources({ issuer, peers, kid: () => accessKid });
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
@@ -149,7 +151,7 @@ function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
     externalSigningSupport: { enabled: true, ack: "experimental-01" },
     dPoP: {
       enabled: true,
-      nonceSecret: Buffer.from(keyring.derive("dpop-nonce-oauth")),
+      nonceSecret: Buffer.from(dpopNonceSecret(keyring)),
       requireNonce: () => true,
       allowReplay: false,
     },

@@ -23,3 +23,4 @@ export {
 export { pingJobs } from "./ping.jobs.ts";
 export { createRepeats, type Repeats } from "./repeats.ts";
 export { reaches, type Wanted } from "./sign-in-policy.ts";
+export { createTokenRules, type PlannedToken, type TokenRules } from "./token-rules.ts";

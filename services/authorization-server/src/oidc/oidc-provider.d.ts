@@ -262,3 +262,12 @@ declare module "oidc-provider/lib/helpers/grants.js" {
     ctx: Ctx,
   ): Promise<readonly { readonly audience: string; readonly scope: string }[]>;
 }
+
+/** The nonces of DPoP proofs: steps of 60 s under a secret, without memory. Private: `lib` has no exports map. */
+declare module "oidc-provider/lib/helpers/challenge.js" {
+  export default class ServerChallenge {
+    constructor(secret: Buffer, info: string);
+    nextChallenge(): string;
+    checkChallenge(challenge: string): boolean;
+  }
+}

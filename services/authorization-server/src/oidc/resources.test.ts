@@ -7,7 +7,7 @@ const directory = "https://directory.example";
 const resources = createResources({
   issuer,
   peers: [{ name: "directory", origin: directory }],
-  kid: "key-1",
+  kid: () => "key-1",
 });
 
 // The two look at these members alone.

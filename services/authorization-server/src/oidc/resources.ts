@@ -14,14 +14,23 @@ export type ResourceInfo = {
 type Rules = {
   readonly issuer: string;
   readonly peers: readonly PeerSetting[];
-  /** The access-token key of this core; another one it would not know. */
-  readonly kid: string;
+  /** The kid of what signs access tokens: the core knows the one it was built with. */
+  readonly kid: () => string;
 };
 
 const accessLifeS = 300;
 const clientCredentialsLifeS = 900;
 
+/** What is asked for, in the words of the request and of the client's metadata. */
+export type AskedResource = {
+  readonly resource: string;
+  readonly kind: string | undefined;
+  readonly grantType: string | undefined;
+};
+
 export type Resources = {
+  /** What a token for the resource looks like; undefined when such a client has no business with it. */
+  readonly find: (asked: AskedResource) => ResourceInfo | undefined;
   readonly infoOf: (ctx: Ctx, resource: string, client: ClientEntity) => Promise<ResourceInfo>;
   readonly defaultOf: (
     ctx: Ctx,
@@ -33,19 +42,24 @@ export type Resources = {
 /** Which client may ask for tokens for whom. An audience is an origin, spelled as browsers do, compared exactly. */
 export function createResources({ issuer, peers, kid }: Rules): Resources {
   const ours = new Set([issuer, ...peers.map(({ origin }) => origin)]);
+  const find: Resources["find"] = ({ resource, kind, grantType }) => {
+    const scope = scopesFor({ resource, kind, issuer, ours, grantType });
+    if (scope.length === 0) return undefined;
+    return {
+      scope: scope.join(" "),
+      audience: resource,
+      accessTokenTTL: grantType === "client_credentials" ? clientCredentialsLifeS : accessLifeS,
+      accessTokenFormat: "jwt",
+      jwt: { sign: { alg: "ES256", kid: kid() } },
+    };
+  };
   return {
-    infoOf: async (ctx, resource, client) => {
-      const grantType = ctx.oidc.params["grant_type"];
-      const scope = scopesFor({ resource, client, issuer, ours, grantType });
-      if (scope.length === 0)
+    find,
+    infoOf: async (ctx, resource, { remit_kind: kind }) => {
+      const info = find({ resource, kind, grantType: ctx.oidc.params["grant_type"] });
+      if (info === undefined)
         throw new errors.InvalidTarget("This client has no business with this resource.");
-      return {
-        scope: scope.join(" "),
-        audience: resource,
-        accessTokenTTL: grantType === "client_credentials" ? clientCredentialsLifeS : accessLifeS,
-        accessTokenFormat: "jwt",
-        jwt: { sign: { alg: "ES256", kid } },
-      };
+      return info;
     },
     defaultOf: async (ctx, client, oneOf) => {
       if (oneOf !== undefined) {
@@ -60,13 +74,7 @@ export function createResources({ issuer, peers, kid }: Rules): Resources {
   };
 }
 
-type Asked = {
-  resource: string;
-  client: ClientEntity;
-  issuer: string;
-  ours: ReadonlySet<string>;
-  grantType: string | undefined;
-};
+type Asked = AskedResource & { readonly issuer: string; readonly ours: ReadonlySet<string> };
 
 const management = [
   "agents:read",
@@ -83,8 +91,8 @@ const handedOver: Readonly<Record<string, readonly string[]>> = {
   [tokenExchangeGrant]: [...management, "wallet:read"],
 };
 
-function scopesFor({ resource, client, issuer, ours, grantType }: Asked): readonly string[] {
-  switch (client.remit_kind) {
+function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly string[] {
+  switch (kind) {
     case "agent":
       // Any merchant's origin (a gateway of ours is one too), and ours to look at its own mandates.
       return [

@@ -19,12 +19,18 @@ export function settleScope(ctx: Ctx, client: ClientEntity): void {
   if (route !== "token" && !asked.has(route)) return;
   const sent = route === "token" ? ctx.oidc.params : ctx.oidc.body;
   const { scope } = sent;
-  const known = usual[client.remit_kind ?? ""];
   // OpenID CIBA §7.1: such a request is one of OpenID Connect.
-  if (scope === undefined) sent["scope"] = route === "backchannel_authentication" ? `openid ${known}` : known;
-  else if (typeof scope === "string")
-    sent["scope"] = scope
-      .split(" ")
-      .map((name) => parseScope(name) ?? name)
-      .join(" ");
+  const isCiba = scope === undefined && route === "backchannel_authentication";
+  if (isCiba) sent["scope"] = `openid ${usual[client.remit_kind ?? ""]}`;
+  else if (scope === undefined || typeof scope === "string")
+    sent["scope"] = settled(scope, client.remit_kind);
 }
+
+/** The scope that is really asked for. */
+export const settled = (scope: string | undefined, kind: string | undefined): string | undefined =>
+  scope === undefined
+    ? usual[kind ?? ""]
+    : scope
+        .split(" ")
+        .map((name) => parseScope(name) ?? name)
+        .join(" ");

@@ -5,6 +5,7 @@
 import { fromNumericDate, type Instant, invariant } from "@remit/kernel";
 import type { Problem } from "@remit/protocol";
 import { type Ctx, errors, type GrantEntity, type Payload, Provider } from "oidc-provider";
+import ServerChallenge from "oidc-provider/lib/helpers/challenge.js";
 import {
   checkDpopReplay,
   resolveRequestedResources,
@@ -75,6 +76,10 @@ export async function payloadOf(entity: GrantEntity): Promise<{ payload: Payload
 
 /** The route of the core that answered; undefined when none matched and the context was never extended. */
 export const routeOf = (ctx: Ctx): string | undefined => (ctx as Partial<Ctx>).oidc?.route;
+
+/** The nonces that the core gives out and accepts in DPoP proofs, for whoever answers in front of it. */
+export const dpopNonces = (secret: Uint8Array): ServerChallenge =>
+  new ServerChallenge(Buffer.from(secret), "DPoP");
 
 /** The core compares secrets in clear text; this makes it ask us. `kept` is what the client's metadata holds. */
 export function compareSecretsWith(

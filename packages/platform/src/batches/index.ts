@@ -1,0 +1,1 @@
+export { type Batches, type BatchesOptions, createBatches } from "./batches.ts";

@@ -1,0 +1,159 @@
+import { after, type Instant, minuteMs, secondMs } from "@remit/kernel";
+import { claimFirstUses } from "@remit/platform/once";
+import type { Tx } from "@remit/platform/sql";
+import { clientAssertionType, Problem, payloadOf } from "@remit/protocol";
+import { sha256b64url, verifyClientAssertion } from "@remit/protocol/node";
+import * as rows from "./authentication.sql.ts";
+import type { KnownClient, KnownClients } from "./known-clients.ts";
+import type { Secrets } from "./secrets.ts";
+
+/** What of a request says which client sends it. Whoever hands it over has refused what was sent twice. */
+export type Presented = {
+  readonly authorization: string | undefined;
+  readonly form: Readonly<Record<string, string | undefined>>;
+};
+
+/** A client that proved itself, as far as this process knows it; still to be confirmed with what it used up. */
+export type Authenticated = {
+  readonly known: KnownClient;
+  readonly method: "client_secret" | "private_key_jwt";
+  /** The first use of its assertion, to be claimed. */
+  readonly firstUse: string | undefined;
+};
+
+export type ClientAuthentication = {
+  /**
+   * The client, if the request proves it in the plain way: one secret or one assertion, nothing unusual about either.
+   * Anything else is undefined, and nothing has been claimed: the core decides what it is, and says so.
+   */
+  authenticate(presented: Presented, now: Instant): Promise<Authenticated | undefined>;
+};
+
+type Deps = {
+  readonly known: KnownClients;
+  readonly secrets: Secrets;
+  readonly issuer: string;
+  /** What an assertion may name beside the issuer; its sender may think of the endpoint it calls. */
+  readonly endpoint: string;
+};
+
+export const createClientAuthentication = (deps: Deps): ClientAuthentication => ({
+  async authenticate(presented, now) {
+    const { client_secret: secret, client_assertion: assertion } = presented.form;
+    const ways = [presented.authorization, secret, assertion].filter((way) => way !== undefined);
+    if (ways.length !== 1) return undefined;
+    return assertion === undefined
+      ? bySecret(deps, presented)
+      : byAssertion(deps, { form: presented.form, assertion, now });
+  },
+});
+
+async function bySecret({ known, secrets }: Deps, presented: Presented): Promise<Authenticated | undefined> {
+  const pair = pairOf(presented);
+  if (pair === undefined) return undefined;
+  const found = await known.find(pair.id);
+  const digest = found?.client.secretDigest;
+  if (found?.client.live !== true || digest === undefined) return undefined;
+  if (!secrets.matches(pair.secret, digest)) {
+    known.doubt(found);
+    return undefined;
+  }
+  return { known: found, method: "client_secret", firstUse: undefined };
+}
+
+// Without characters that RFC 6749 §2.3.1 would have encoded, so that there is one way to read them.
+const basic = /^Basic ([A-Za-z0-9+/]{4,1024}={0,2})$/;
+const plain = /^[A-Za-z0-9._~-]{1,512}$/;
+
+function pairOf({ authorization, form }: Presented): { id: string; secret: string } | undefined {
+  let id = form["client_id"];
+  let secret = form["client_secret"];
+  if (authorization !== undefined) {
+    const encoded = basic.exec(authorization)?.[1] ?? "";
+    const text = Buffer.from(encoded, "base64");
+    if (text.toString("base64") !== encoded) return undefined;
+    const colon = text.indexOf(":");
+    const named = text.toString("latin1", 0, Math.max(0, colon));
+    if (id !== undefined && id !== named) return undefined;
+    id = named;
+    secret = text.toString("latin1", colon + 1);
+  }
+  if (id === undefined || secret === undefined || !plain.test(id) || !plain.test(secret)) return undefined;
+  return { id, secret };
+}
+
+type Asserted = { readonly form: Presented["form"]; readonly assertion: string; readonly now: Instant };
+
+async function byAssertion(
+  { known, issuer, endpoint }: Deps,
+  { form, assertion, now }: Asserted,
+): Promise<Authenticated | undefined> {
+  if (form["client_assertion_type"] !== clientAssertionType) return undefined;
+  const { sub: id, nbf } = payloadOf(assertion) ?? {};
+  if (typeof id !== "string" || (form["client_id"] ?? id) !== id) return undefined;
+  // The core allows less for clocks here than we do elsewhere.
+  if (typeof nbf === "number" && nbf > now / secondMs) return undefined;
+  const found = await known.find(id);
+  const key = found?.client.assertion;
+  if (found?.client.live !== true || key === undefined || !("jwk" in key)) return undefined;
+  const verified = refusedAsUndefined(() =>
+    verifyClientAssertion({
+      assertion,
+      clientId: id,
+      audiences: [issuer, endpoint],
+      keys: [key.jwk],
+      now,
+    }),
+  );
+  if (verified === undefined) known.doubt(found);
+  if (verified === undefined || verified.jti.length > jtiLengthMax) return undefined;
+  return { known: found, method: "private_key_jwt", firstUse: firstUseOf(id, verified.jti) };
+}
+
+const jtiLengthMax = 255;
+
+/** What `work` returns, or undefined when it refuses: the core will say why. */
+export function refusedAsUndefined<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
+/** The name of an assertion's or a proof's first use: the one that the core claims too (`oidc/adapter.ts`). */
+export const firstUseOf = (client: string, jti: string): string => `oauth:${sha256b64url(client + jti)}`;
+
+/** Client assertions live at most 300 s and proofs 60 s, so a first use is remembered for longer than any replay. */
+export const replayMemoryMs = 15 * minuteMs;
+
+export type ToConfirm = { readonly known: KnownClient; readonly firstUses: readonly string[] };
+
+/** `changed`: nothing was claimed, and the client is to be read anew. `used`: the first uses that somebody else had before. */
+export type Confirmation = { readonly changed: boolean; readonly used: readonly string[] };
+
+/**
+ * The database's word on clients that proved themselves, for many requests in one transaction: whether each still is as
+ * it was known, and which first uses are really first. Of two requests that claim the same, here or in another process,
+ * one has it. It counts when the transaction commits.
+ */
+export async function confirmAll(
+  tx: Tx,
+  requests: readonly ToConfirm[],
+  now: Instant,
+): Promise<Confirmation[]> {
+  const clients = new Map(requests.map(({ known }) => [`${known.client.id} ${known.stamp}`, known]));
+  const asked = [...clients.values()].map(({ client: { tenant, id }, stamp }) => ({ tenant, id, stamp }));
+  const changed = new Set(await rows.changedClients(tx, asked));
+  const owners = new Map<string, number>();
+  for (const [index, { known, firstUses }] of requests.entries())
+    if (!changed.has(known.client.id))
+      for (const use of firstUses) if (!owners.has(use)) owners.set(use, index);
+  const claimed = await claimFirstUses(tx, [...owners.keys()], after(now, replayMemoryMs));
+  return requests.map(({ known, firstUses }, index) =>
+    changed.has(known.client.id)
+      ? { changed: true, used: [] }
+      : { changed: false, used: firstUses.filter((use) => owners.get(use) !== index || !claimed.has(use)) },
+  );
+}

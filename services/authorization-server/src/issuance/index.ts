@@ -1,0 +1,2 @@
+export { tokenEndpoint } from "./issuance.http.ts";
+export { createIssuance, type Issuance, type IssuanceDeps } from "./issuance.ts";

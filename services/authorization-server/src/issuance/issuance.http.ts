@@ -1,0 +1,78 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Mount, PageCall } from "@remit/platform/http";
+import type { Metrics } from "@remit/platform/telemetry";
+import { Problem } from "@remit/protocol";
+import type { Issuance, TokenAnswer } from "./issuance.ts";
+import { hasPlainHead, peekBody, readTokenRequest } from "./token-request.ts";
+
+const path = "/oauth/token";
+
+/** The AgentIdP API's names for the token endpoint. Proofs and assertions name the endpoint itself. */
+const aliases = ["/api/v1/token", "/oauth2/token"];
+
+type Deps = {
+  /** Undefined leaves everything to the core. */
+  readonly issuance: Issuance | undefined;
+  /** Answers whatever is not plain; gets the request as it came. */
+  readonly core: (req: IncomingMessage, res: ServerResponse) => void;
+  readonly metrics: Metrics;
+};
+
+/** The token endpoint under all its names. */
+export function tokenEndpoint({ issuance, core, metrics }: Deps): Mount {
+  const counter = metrics.counter("token_requests_total", "Token requests by who answered them.", ["by"]);
+  const counted: Counted = {
+    issuance,
+    core: (req, res) => {
+      counter.inc({ by: "core" });
+      core(req, res);
+    },
+    answered: () => counter.inc({ by: "issuance" }),
+  };
+  return { paths: [path, ...aliases], handle: (call) => handle(counted, call) };
+}
+
+type Counted = Omit<Deps, "metrics"> & { readonly answered: () => void };
+
+async function handle({ issuance, core, answered }: Counted, call: PageCall): Promise<void> {
+  const { req, res } = call.raw;
+  const [called = "", query] = (req.url ?? "").split("?", 2);
+  if (aliases.includes(called)) req.url = query === undefined ? path : `${path}?${query}`;
+  if (issuance === undefined || query !== undefined || !hasPlainHead(req)) return core(req, res);
+  const body = await peekBody(req);
+  if (body === undefined) return;
+  const request = readTokenRequest(req, body);
+  if (request === undefined) return core(req, res);
+  try {
+    const answer = await issuance.answer(request);
+    if (answer === undefined) return core(req, res);
+    answered();
+    if (answer.status !== 200)
+      call.log.info({ event: "grant.error", code: answer.body["error"], detail: "used before" }, "refused");
+    send(res, answer);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 503) throw error;
+    call.log.error({ err: error, private: error.private }, "no token can be issued");
+    for (const [name, value] of Object.entries(error.headers ?? {})) res.setHeader(name, value);
+    const body = { error: "temporarily_unavailable", error_description: "Try again later." };
+    send(res, { status: 503, body, nonce: undefined });
+  }
+}
+
+// RFC 6749 §5.1: no-store. Pages may read the answer, as the core lets them: what counts is in the proof.
+const usual = [
+  ["Cache-Control", "no-store"],
+  ["Vary", "Origin"],
+  ["Access-Control-Allow-Origin", "*"],
+  ["Access-Control-Expose-Headers", "DPoP-Nonce,WWW-Authenticate"],
+  ["Content-Type", "application/json; charset=utf-8"],
+] as const;
+
+function send(res: ServerResponse, answer: Omit<TokenAnswer, "status"> & { readonly status: number }): void {
+  const text = JSON.stringify(answer.body);
+  for (const [name, value] of usual) res.setHeader(name, value);
+  if (answer.nonce !== undefined) res.setHeader("DPoP-Nonce", answer.nonce);
+  res.setHeader("Content-Length", Buffer.byteLength(text));
+  res.statusCode = answer.status;
+  res.end(text);
+}

@@ -1,0 +1,184 @@
+import type { Clock, Instant } from "@remit/kernel";
+import { toNumericDate } from "@remit/kernel";
+import { createBatches } from "@remit/platform/batches";
+import type { Database } from "@remit/platform/sql";
+import { verifyDpopProof } from "@remit/protocol/node";
+import {
+  type Authenticated,
+  type ClientAuthentication,
+  confirmAll,
+  firstUseOf,
+  type KnownClients,
+  refusedAsUndefined,
+} from "../clients/index.ts";
+import type { IssuerKeys } from "../keys/index.ts";
+import type { PlannedToken, TokenRules } from "../oidc/index.ts";
+import { issuedEvents } from "./issued-events.ts";
+import { createSigner } from "./signer.ts";
+import type { TokenRequest } from "./token-request.ts";
+
+/** Gives clients their own tokens in front of the core: the same answers, for a fraction of the work. */
+export type Issuance = {
+  /** The answer to a plain request; undefined for everything else, of which nothing has been claimed. */
+  answer(request: TokenRequest): Promise<TokenAnswer | undefined>;
+};
+
+export type TokenAnswer = {
+  readonly status: 200 | 400 | 401;
+  readonly body: Readonly<Record<string, string | number>>;
+  /** The nonce to use next, when it is another than the one that was used. */
+  readonly nonce: string | undefined;
+};
+
+export type IssuanceDeps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly issuer: string;
+  readonly keys: IssuerKeys;
+  readonly rules: TokenRules;
+  readonly known: KnownClients;
+  readonly authentication: ClientAuthentication;
+};
+
+/** A request that is in order, as far as this process knows. */
+export type InOrder = {
+  readonly authenticated: Authenticated;
+  readonly planned: PlannedToken;
+  readonly proof: Proof | undefined;
+  readonly jti: string;
+  readonly now: Instant;
+};
+
+type Proof = { readonly thumbprint: string; readonly firstUse: string; readonly nonce: string };
+
+export function createIssuance(deps: IssuanceDeps): Issuance {
+  const signer = createSigner(deps);
+  const confirmations = createBatches({
+    commit: (requests: readonly InOrder[]) => commit(deps, requests),
+  });
+  return {
+    async answer(request) {
+      // A client that has changed since this process read it is read again and asks again; nothing was claimed.
+      for (let attempt = 1; attempt <= 2; attempt++) {
+        const inOrder = await check(deps, request, signer.newJti());
+        if (inOrder === undefined) return undefined;
+        const { changed, used } = await confirmations.add(inOrder);
+        if (!changed)
+          return used.length === 0 ? issued(signer, inOrder, deps) : replayed(inOrder, used, deps);
+        deps.known.forget(inOrder.authenticated.known.client.id);
+      }
+      return undefined;
+    },
+  };
+}
+
+async function check(
+  { clock, authentication, rules, issuer }: IssuanceDeps,
+  request: TokenRequest,
+  jti: string,
+): Promise<InOrder | undefined> {
+  const now = clock.now();
+  const { authorization, form } = request;
+  const authenticated = await authentication.authenticate({ authorization, form }, now);
+  if (authenticated === undefined) return undefined;
+  const { client } = authenticated.known;
+  const planned = rules.decide(client, { scope: form["scope"], resource: form["resource"] });
+  if (planned === undefined) return undefined;
+  // RFC 9449 §5, §10.1: who signs assertions has a registered key, and its tokens are bound to that one.
+  if (authenticated.method === "client_secret")
+    return request.dpop === undefined ? { authenticated, planned, proof: undefined, jti, now } : undefined;
+  const registered = client.dpopThumbprint;
+  if (request.dpop === undefined || registered === undefined) return undefined;
+  const asked = { proof: request.dpop, issuer, client: client.id, registered, rules, now };
+  const proof = checkProof(asked);
+  if (proof === undefined || proof.firstUse === authenticated.firstUse) return undefined;
+  return { authenticated, planned, proof, jti, now };
+}
+
+type AskedProof = {
+  readonly proof: string;
+  readonly issuer: string;
+  readonly client: string;
+  readonly registered: string;
+  readonly rules: TokenRules;
+  readonly now: Instant;
+};
+
+function checkProof({ proof, issuer, client, registered, rules, now }: AskedProof): Proof | undefined {
+  const verified = refusedAsUndefined(() =>
+    verifyDpopProof({
+      proof,
+      method: "POST",
+      url: `${issuer}/oauth/token`,
+      now,
+      nonce: rules.isNonce,
+      requiredThumbprint: registered,
+    }),
+  );
+  if (verified?.nonce === undefined) return undefined;
+  const { thumbprint, jti, nonce } = verified;
+  return { thumbprint, nonce, firstUse: firstUseOf(client, jti) };
+}
+
+/** One transaction for all: who still is as known, which first uses are first, and what was issued because of it. */
+function commit({ db, clock }: IssuanceDeps, requests: readonly InOrder[]) {
+  return db.global.transaction(async (tx) => {
+    const now = clock.now();
+    const asked = requests.map(({ authenticated: { known, firstUse }, proof }) => ({
+      known,
+      firstUses: [firstUse, proof?.firstUse].filter((use) => use !== undefined),
+    }));
+    const confirmations = await confirmAll(tx, asked, now);
+    const confirmed = requests.filter((_, index) => {
+      const confirmation = confirmations[index];
+      return confirmation?.changed === false && confirmation.used.length === 0;
+    });
+    if (confirmed.length > 0) await tx.recordAll(issuedEvents(confirmed, now));
+    return confirmations;
+  });
+}
+
+async function issued(
+  signer: ReturnType<typeof createSigner>,
+  request: InOrder,
+  deps: IssuanceDeps,
+): Promise<TokenAnswer> {
+  const { authenticated, planned, proof, jti, now } = request;
+  const { client } = authenticated.known;
+  const { audience, scope, lifeS, kid } = planned;
+  const iat = toNumericDate(now);
+  const token = await signer.sign(kid, {
+    ...deps.rules.claims(client),
+    jti,
+    sub: client.id,
+    iat,
+    exp: iat + lifeS,
+    scope,
+    client_id: client.id,
+    iss: deps.issuer,
+    aud: audience,
+    ...(proof === undefined ? {} : { cnf: { jkt: proof.thumbprint } }),
+  });
+  const type = proof === undefined ? "Bearer" : "DPoP";
+  const body = { access_token: token, expires_in: lifeS, scope, token_type: type };
+  return { status: 200, body, nonce: nextNonce(deps, proof) };
+}
+
+/** As the core refuses an assertion (RFC 7523 §3: `invalid_client`) or a proof (`invalid_grant`) that was used before. */
+function replayed(
+  { authenticated, proof }: InOrder,
+  used: readonly string[],
+  deps: IssuanceDeps,
+): TokenAnswer {
+  if (authenticated.firstUse !== undefined && used.includes(authenticated.firstUse)) {
+    const body = { error: "invalid_client", error_description: "client authentication failed" };
+    return { status: 401, body, nonce: undefined };
+  }
+  const body = { error: "invalid_grant", error_description: "grant request is invalid" };
+  return { status: 400, body, nonce: nextNonce(deps, proof) };
+}
+
+function nextNonce({ rules }: IssuanceDeps, proof: Proof | undefined): string | undefined {
+  const next = rules.nextNonce();
+  return proof === undefined || proof.nonce === next ? undefined : next;
+}

@@ -1,0 +1,43 @@
+import type { Clock } from "@remit/kernel";
+import type { Http } from "@remit/platform/http";
+import type { Keyring } from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import type { Metrics } from "@remit/platform/telemetry";
+import {
+  createClientAuthentication,
+  createKnownClients,
+  createSecrets,
+  type PeerSetting,
+} from "./clients/index.ts";
+import type { AuthorizationServerConfig } from "./config.ts";
+import { createIssuance, type Issuance, tokenEndpoint } from "./issuance/index.ts";
+import type { IssuerKeys } from "./keys/index.ts";
+import { type Core, createTokenRules } from "./oidc/index.ts";
+
+type Grounds = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock: Clock;
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly keys: IssuerKeys;
+  readonly peers: readonly PeerSetting[];
+  readonly metrics: Metrics;
+  readonly issuance: boolean;
+};
+
+/** The token endpoint: plain requests of clients for themselves are answered in front of the core, all others by it. */
+export function mountIssuance(grounds: Grounds, { http, core }: { http: Http; core: Core }): void {
+  const issuance = grounds.issuance ? issuanceOf(grounds) : undefined;
+  http.mount(tokenEndpoint({ issuance, core: core.handle, metrics: grounds.metrics }));
+}
+
+function issuanceOf(grounds: Grounds): Issuance {
+  const { config, keyring } = grounds;
+  const { issuer, livemode } = config;
+  const known = createKnownClients(grounds);
+  const secrets = createSecrets(keyring.derive("client-secrets"));
+  const endpoint = `${issuer}/oauth/token`;
+  const authentication = createClientAuthentication({ known, secrets, issuer, endpoint });
+  const rules = createTokenRules({ ...grounds, issuer, livemode });
+  return createIssuance({ ...grounds, issuer, rules, known, authentication });
+}
