@@ -38,6 +38,7 @@ export const idPrefixes = {
   settlement: "stl",
   setup: "stp",
   tenant: "org",
+  trust: "tru",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -89,6 +89,7 @@ export const eventTypes = {
   "setup_token.issued": soc2(),
   "setup_token.used": soc2(),
   "step_up.answered": eidas(),
+  "tenant.changed": soc2(),
   "tenant.created": soc2(),
   "token.issued": soc2(),
   "token.revoked": soc2(),

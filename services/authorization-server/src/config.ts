@@ -14,6 +14,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly directory: string;
   /** How long a request that drives a charge is left alone before recovery, or the same request again, takes over; 10 s. */
   readonly chargeLeaseMs?: number;
+  /** Whose tokens GitHub Actions brings; another only for a GitHub Enterprise Server. */
+  readonly githubIssuer?: string;
   /** Lets applications (MCP clients) register themselves without a setup token. Off unless said. */
   readonly openRegistration?: boolean;
   /** Whether strangers may create an account; they may unless said. */
@@ -61,6 +63,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       REMIT_BREACHED_PASSWORDS: z.string().optional(),
       REMIT_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
       REMIT_MAIL_FROM: z.string().max(320).default("Remit <remit@localhost>"),
+      REMIT_GITHUB_ISSUER: z.url({ protocol: /^https$/ }).optional(),
     },
     env,
   );
@@ -77,6 +80,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     ...(settings.REMIT_SMTP_URL === undefined
       ? {}
       : { smtp: { url: new Secret(settings.REMIT_SMTP_URL), from: settings.REMIT_MAIL_FROM } }),
+    ...(settings.REMIT_GITHUB_ISSUER === undefined ? {} : { githubIssuer: settings.REMIT_GITHUB_ISSUER }),
     ...(settings.REMIT_CHARGE_LEASE_MS === undefined
       ? {}
       : { chargeLeaseMs: settings.REMIT_CHARGE_LEASE_MS }),

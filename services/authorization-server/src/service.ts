@@ -53,7 +53,9 @@ import { createPeople, type People, peoplePages } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { registrationRoutes } from "./registration/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
+import { tenantRoutes } from "./tenants/index.ts";
 import { createMint, isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
+import { issueIdJag, jwtBearer, trustRoutes } from "./trusts/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
 export type Service = {
@@ -180,7 +182,8 @@ async function openRooms(base: Base): Promise<Rooms> {
   http.add(...keyRoutes({ keys, issuer }), ...discoveryRoutes({ issuer, db, keys, clock }));
   http.add(...agentRoutes({ db, didOf: (id) => didOfAgent(issuer, id) }));
   const open = config.openRegistration === true;
-  http.add(...setupTokenRoutes({ db, secrets }));
+  http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));
+  http.add(...trustRoutes({ db, issuer, outbound: base.outbound }));
   http.add(...registrationRoutes({ db, secrets, outbound: base.outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
@@ -255,10 +258,15 @@ function mountSigningIn(
 }
 
 /** The grant types of ours beside the core's. */
-function grantsOf({ config, clock, db, keys }: Grounds): CustomGrant[] {
+function grantsOf({ config, clock, db, keys, outbound }: Grounds): CustomGrant[] {
   const { issuer, livemode } = config;
   const mint = createMint({ keys, issuer, livemode, clock });
-  return [tokenExchange({ db, keys, mint, issuer })];
+  const { githubIssuer = "https://token.actions.githubusercontent.com" } = config;
+  const github = { issuer: githubIssuer, jwksUri: `${githubIssuer}/.well-known/jwks` };
+  return [
+    tokenExchange({ db, keys, mint, issuer, issueIdJag: issueIdJag({ db, keys, issuer }) }),
+    jwtBearer({ db, mint, issuer, outbound, github }),
+  ];
 }
 
 /** What agents without a browser ask, and what people answer. */

@@ -6,6 +6,7 @@ import { deviceTables } from "./device/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
+import { trustTables } from "./trusts/index.ts";
 
 /** Each table and how it is protected, for the test that compares this with the database (T03). */
 export const tables = {
@@ -29,6 +30,7 @@ export const tables = {
   ...approvalTables,
   ...deviceTables,
   ...delegationTables,
+  ...trustTables,
   ...statusListTables,
   ...mandateTables,
   ...chargeTables,

@@ -39,6 +39,8 @@ export type AccessTokenClaims = {
   readonly may_act?: { readonly sub: string };
   /** The link of a chain of delegations that it came by. */
   readonly delegation?: Id<"delegation">;
+  /** The trust in somebody else's word that it came by. */
+  readonly trust?: Id<"trust">;
   readonly acr?: string;
   readonly amr?: readonly string[];
   readonly auth_time?: number;
@@ -99,6 +101,8 @@ function optionalClaimsOf(payload: JsonObject): Partial<AccessTokenClaims> {
   const delegation = parseId("delegation", payload["delegation"]);
   if (payload["delegation"] !== undefined && delegation === undefined)
     throw refused("delegation is not an id.");
+  const trust = parseId("trust", payload["trust"]);
+  if (payload["trust"] !== undefined && trust === undefined) throw refused("trust is not an id.");
   const mandateId = parseId("mandate", payload["mandate_id"]);
   if (payload["mandate_id"] !== undefined && mandateId === undefined)
     throw refused("mandate_id is not an id.");
@@ -115,6 +119,7 @@ function optionalClaimsOf(payload: JsonObject): Partial<AccessTokenClaims> {
     ...(act !== undefined && { act: actOf(act, 1) }),
     ...(may_act !== undefined && { may_act: { sub: actOf(may_act, actDepthMax).sub } }),
     ...(delegation !== undefined && { delegation }),
+    ...(trust !== undefined && { trust }),
     ...(isText(acr) && { acr }),
     ...(amr !== undefined && { amr }),
     ...(auth_time !== undefined && { auth_time }),

@@ -8,4 +8,5 @@ export * from "./oauth.ts";
 export * from "./payments.ts";
 export * from "./problem.ts";
 export * from "./setup-tokens.ts";
+export * from "./trusts.ts";
 export * from "./values.ts";

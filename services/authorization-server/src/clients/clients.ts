@@ -36,7 +36,16 @@ export type PeerSetting = { readonly name: string; readonly origin: string };
 export const scopesOf = {
   agent: ["oid4ac:payment"],
   merchant: ["charges:write", "directory:read", "directory:write"],
-  admin: ["agents:read", "agents:write", "tokens:read", "audit:read", "webhooks:read", "webhooks:write"],
+  // `admin:orgs` says whom the tenant trusts; no bearer token carries it.
+  admin: [
+    "agents:read",
+    "agents:write",
+    "tokens:read",
+    "audit:read",
+    "webhooks:read",
+    "webhooks:write",
+    "admin:orgs",
+  ],
   peer: ["payments:execute", "directory:read", "events:write"],
   wallet: ["openid", "email", "profile", "wallet:read", "wallet:write"],
   // What moves money or changes who may act is for the wallet and for agents under a mandate.

@@ -150,6 +150,7 @@ async function lockedParent(tx: TenantTx, id: Id<"delegation">): Promise<Delegat
 export const inheritedOf = (own: AccessTokenClaims): Partial<AccessTokenClaims> => ({
   ...(own.grant_id === undefined ? {} : { grant_id: own.grant_id }),
   ...(own.sid === undefined ? {} : { sid: own.sid }),
+  ...(own.trust === undefined ? {} : { trust: own.trust }),
   ...(own.delegation === undefined ? {} : { delegation: own.delegation }),
 });
 

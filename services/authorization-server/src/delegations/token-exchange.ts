@@ -33,7 +33,7 @@ type Deps = {
   readonly mint: Mint;
   readonly issuer: string;
   /** Identity assertions for other authorization servers (`trusts`). */
-  readonly issueIdJag?: (call: GrantCall, idToken: string) => Promise<GrantAnswer>;
+  readonly issueIdJag: (call: GrantCall, idToken: string) => Promise<GrantAnswer>;
 };
 
 /**
@@ -57,8 +57,7 @@ export const tokenExchange = (deps: Deps): CustomGrant => ({
     const requested = call.param("requested_token_type") ?? tokenTypes.accessToken;
     const given = call.param("subject_token_type");
     if (requested === tokenTypes.idJag) {
-      if (deps.issueIdJag === undefined || given !== tokenTypes.idToken)
-        throw refused("An identity assertion is issued for an ID token.");
+      if (given !== tokenTypes.idToken) throw refused("An identity assertion is issued for an ID token.");
       return deps.issueIdJag(call, token);
     }
     if (requested !== tokenTypes.accessToken) throw refused("Only an access token is issued here.");

@@ -1,6 +1,6 @@
 import { invariant } from "@remit/kernel";
 import type { Client } from "../clients/index.ts";
-import { tokenExchangeGrant } from "./custom-grants.ts";
+import { jwtBearerGrant, tokenExchangeGrant } from "./custom-grants.ts";
 import type { Payload } from "./seam.ts";
 
 /** What we tell the core of a client beside RFC 7591. */
@@ -57,7 +57,7 @@ function grantTypesOf({ kind }: Client, code: boolean): string[] {
   const people = code ? ["authorization_code", "refresh_token"] : [];
   if (kind === "wallet") return [...people, tokenExchangeGrant];
   const withoutBrowser = [...(code ? [] : ["refresh_token"]), ...grantTypesWithoutBrowser];
-  const agents = kind === "agent" ? [...withoutBrowser, tokenExchangeGrant] : [];
+  const agents = kind === "agent" ? [...withoutBrowser, tokenExchangeGrant, jwtBearerGrant] : [];
   return [...people, "client_credentials", ...agents];
 }
 

@@ -127,13 +127,19 @@ export function configurationOf(deps: CoreDeps): object {
       for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
       ctx.body = html;
     },
-    discovery: {
-      resource_indicators_supported: true,
-      authorization_details_types_supported: ["oid4ac_mandate"],
-      registration_endpoint: `${issuer}${oauthPaths.registration}`,
-    },
+    discovery: discovery(issuer),
   };
 }
+
+/** What metadata says beyond what the core knows of itself. */
+const discovery = (issuer: string): object => ({
+  resource_indicators_supported: true,
+  authorization_details_types_supported: ["oid4ac_mandate"],
+  // Identity assertion grant §7: redeemed here, and issued here for others.
+  authorization_grant_profiles_supported: ["urn:ietf:params:oauth:grant-profile:id-jag"],
+  identity_chaining_requested_token_types_supported: ["urn:ietf:params:oauth:token-type:id-jag"],
+  registration_endpoint: `${issuer}${oauthPaths.registration}`,
+});
 
 function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
   const { issuer, keyring, peers, clock } = deps;

@@ -103,7 +103,7 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
       if (resource === issuer) return ["charges:write", "directory:read"];
       return ours.has(resource) ? ["directory:read", "directory:write"] : [];
     case "admin":
-      return ours.has(resource) ? management : [];
+      return ours.has(resource) ? [...management, "admin:orgs"] : [];
     case "peer":
       return ours.has(resource) ? ["payments:execute", "directory:read", "events:write"] : [];
     case "wallet":

@@ -143,6 +143,12 @@ function informationOf(
   };
 }
 
+// RFC 8693 and RFC 7523: what an agent may use beside what it registered for.
+const customGrantTypes = [
+  "urn:ietf:params:oauth:grant-type:token-exchange",
+  "urn:ietf:params:oauth:grant-type:jwt-bearer",
+];
+
 /** What agents and merchants never choose is told them all the same. */
 function kindlyOf({ kind, metadata, redirectUris }: Client) {
   if (kind === "application") {
@@ -155,7 +161,11 @@ function kindlyOf({ kind, metadata, redirectUris }: Client) {
   return {
     ...metadata,
     token_endpoint_auth_method: "private_key_jwt",
-    grant_types: [...(code ? ["authorization_code", "refresh_token"] : []), "client_credentials"],
+    grant_types: [
+      ...(code ? ["authorization_code", "refresh_token"] : []),
+      "client_credentials",
+      ...(kind === "agent" ? customGrantTypes : []),
+    ],
     response_types: code ? ["code"] : [],
     dpop_bound_access_tokens: true,
   };

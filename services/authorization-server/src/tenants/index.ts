@@ -1,4 +1,7 @@
+export { tenantRoutes } from "./tenants.http.ts";
 export {
+  allowBearer,
+  allowsBearer,
   createTenant,
   newTenantId,
   platformTenant,

@@ -5,3 +5,13 @@ export async function insertTenant(tx: TenantTx, tenant: Tenant): Promise<void> 
   await tx.run(sql`insert into tenants (tenant_id, name, kind, created_at)
     values (${tenant.id}, ${tenant.name}, ${tenant.kind}, ${sqlTime(tenant.createdAt)})`);
 }
+
+/** Whether bearer tokens may be issued; the row is kept as read until the transaction ends. */
+export async function findBearer(tx: TenantTx): Promise<boolean> {
+  const row = await tx.maybe<{ bearer_tokens: boolean }>(sql`select bearer_tokens from tenants for share`);
+  return row?.bearer_tokens === true;
+}
+
+export async function saveBearer(tx: TenantTx, allowed: boolean): Promise<void> {
+  await tx.run(sql`update tenants set bearer_tokens = ${allowed} where tenant_id = ${tx.tenant}`);
+}

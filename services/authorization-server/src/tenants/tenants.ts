@@ -1,6 +1,6 @@
 import { type Id, type Instant, invariant, newId, parseId } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
-import { newEvent } from "@remit/protocol";
+import { type Actor, newEvent } from "@remit/protocol";
 import * as rows from "./tenants.sql.ts";
 
 export type TenantKind = "personal" | "company" | "platform";
@@ -32,4 +32,18 @@ export async function createTenant(
   const facts = { tenant: tenant.id, actor, subject: tenant.id, payload: { kind } };
   await tx.record(newEvent("tenant.created", facts, now));
   return tenant;
+}
+
+/** Whether agents of this tenant may have tokens that are bound to no key (design section 5). Off by default. */
+export const allowsBearer = (tx: TenantTx): Promise<boolean> => rows.findBearer(tx);
+
+/** Turns the switch. Tokens already issued live on, 15 minutes at most. */
+export async function allowBearer(
+  tx: TenantTx,
+  allowed: boolean,
+  { actor, now }: { actor: Actor; now: Instant },
+): Promise<void> {
+  await rows.saveBearer(tx, allowed);
+  const facts = { tenant: tx.tenant, actor, subject: tx.tenant, payload: { bearer_tokens: allowed } };
+  await tx.record(newEvent("tenant.changed", facts, now));
 }

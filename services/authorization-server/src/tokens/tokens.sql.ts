@@ -13,6 +13,10 @@ export async function insertRevocation(tx: Sql, key: string, until: Instant): Pr
     on conflict (key) do update set until = greatest(token_revocations.until, excluded.until)`);
 }
 
+export async function deleteRevocation(tx: Sql, key: string): Promise<void> {
+  await tx.run(sql`delete from token_revocations where key = ${key}`);
+}
+
 export async function isAnyRevoked(tx: Sql, keys: readonly string[]): Promise<boolean> {
   const row = await tx.one<{ revoked: boolean }>(
     sql`select exists (select 1 from token_revocations where key = any(${keys})) as revoked`,

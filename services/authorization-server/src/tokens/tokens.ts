@@ -6,9 +6,9 @@ import * as rows from "./tokens.sql.ts";
 
 /**
  * What may be revoked: one token, all of a grant (a code's or a refresh token's family), all of a session, of a client,
- * or of a link in a chain of delegations (whoever revokes a link revokes those below it too).
+ * of a trust, or of a link in a chain of delegations (whoever revokes a link revokes those below it too).
  */
-export type TokenKey = `${"jti" | "grant" | "session" | "client" | "delegation"}:${string}`;
+export type TokenKey = `${"jti" | "grant" | "session" | "client" | "delegation" | "trust"}:${string}`;
 
 /**
  * Refuses the tokens of the key from the moment the transaction commits; `until` is when the last of them expires. Waits
@@ -17,6 +17,10 @@ export type TokenKey = `${"jti" | "grant" | "session" | "client" | "delegation"}
  */
 export const revokeTokens = (tx: Sql, key: TokenKey, until: Instant): Promise<void> =>
   rows.insertRevocation(tx, key, until);
+
+/** Lets the tokens of a trust count again that was suspended and is resumed; they expire as they would have. */
+export const resumeTokens = (tx: Sql, key: `trust:${string}`): Promise<void> =>
+  rows.deleteRevocation(tx, key);
 
 /**
  * Whether a token that verified still counts, as the database knows it (A11): not revoked by itself, its grant, its
@@ -74,6 +78,7 @@ async function areActive(tx: Sql, agents: readonly Id<"agent">[]): Promise<boole
 function keysOf(claims: AccessTokenClaims): TokenKey[] {
   const keys: TokenKey[] = [`jti:${claims.jti}`, `client:${claims.client_id}`];
   for (const agent of actorsBefore(claims)) keys.push(`client:${agent}`);
+  if (claims.trust !== undefined) keys.push(`trust:${claims.trust}`);
   if (claims.delegation !== undefined) keys.push(`delegation:${claims.delegation}`);
   if (claims.grant_id !== undefined) keys.push(`grant:${claims.grant_id}`);
   if (claims.sid !== undefined) keys.push(`session:${claims.sid}`);

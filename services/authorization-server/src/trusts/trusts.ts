@@ -1,0 +1,143 @@
+import { after, type Id, type Instant, newId, secondMs } from "@remit/kernel";
+import { type TenantTx, violates } from "@remit/platform/sql";
+import { type Actor, type EventType, isScope, mayBeBearer, newEvent, Problem } from "@remit/protocol";
+import { resumeTokens, revokeTokens } from "../tokens/index.ts";
+import type { TrustKind, TrustRules } from "./rules.ts";
+import * as rows from "./trusts.sql.ts";
+
+export type TrustStatus = "active" | "suspended";
+
+/** Whose word this tenant takes for one of its agents, and how far; or for whom a client of it may have ours. */
+export type Trust = {
+  readonly id: Id<"trust">;
+  readonly tenant: Id<"tenant">;
+  /** The agent that the workload is; of an `id_jag_issue`, the client that may ask. */
+  readonly client: string;
+  readonly name: string;
+  readonly status: TrustStatus;
+  /** What a token can carry at most. Of an `id_jag_issue`, scopes of the other server. */
+  readonly scopes: readonly string[];
+  /** Whether a token may go without a key (design section 5); the tenant's own switch must be on as well. */
+  readonly bearer: boolean;
+  readonly rules: TrustRules;
+  readonly createdAt: Instant;
+  readonly expiresAt: Instant | undefined;
+};
+
+/** What a token that came by somebody's word lives at most. */
+export const trustedLifeS = 900;
+
+const perClientMax = 50;
+
+export type By = { readonly actor: Actor; readonly now: Instant };
+
+export type NewTrust = Omit<Trust, "id" | "tenant" | "status" | "createdAt">;
+
+/** Writes a trust, checked (`parse.ts`). Throws `invalid_request` when there is no such client, or one too many. */
+export async function createTrust(tx: TenantTx, wanted: NewTrust, { actor, now }: By): Promise<Trust> {
+  checkScopes(wanted);
+  const trust: Trust = {
+    ...wanted,
+    id: newId("trust"),
+    tenant: tx.tenant,
+    status: "active",
+    createdAt: now,
+  };
+  const written = await rows.insertTrust(tx, trust, perClientMax).catch((error: unknown) => {
+    throw violates(error, "trusts_client") ? refused("There is no such agent.") : error;
+  });
+  if (!written) throw refused(`One agent has at most ${perClientMax} trusts.`);
+  await record(tx, "trust.created", { trust, actor, now });
+  return trust;
+}
+
+// A partner's word is about who somebody is; what they may manage is for the tenant to say (design section 5).
+function checkScopes({ rules, scopes, bearer }: NewTrust): void {
+  if (rules.kind === "id_jag_issue") return;
+  const allowed = (scope: string): boolean =>
+    isScope(scope) && (scope === "oid4ac:payment" || (rules.kind !== "federation" && mayBeBearer(scope)));
+  const wrong = scopes.find((scope) => !allowed(scope));
+  if (wrong !== undefined)
+    throw new Problem("invalid_scope", { detail: `A trust of kind ${rules.kind} cannot give ${wrong}.` });
+  if (bearer && !scopes.every((scope) => isScope(scope) && mayBeBearer(scope)))
+    throw new Problem("invalid_scope", { detail: "These scopes need tokens that are bound to a key." });
+}
+
+export type TrustChange = {
+  readonly name?: string | undefined;
+  readonly status?: TrustStatus | undefined;
+  /** null: never. */
+  readonly expiresAt?: Instant | null | undefined;
+};
+
+/** Renames, suspends, resumes or ends later. Both count at once, for tokens already issued too, as with an agent. */
+export async function changeTrust(
+  tx: TenantTx,
+  id: Id<"trust">,
+  { actor, now, ...change }: TrustChange & By,
+): Promise<Trust> {
+  const before = await rows.findTrust(tx, id, "update");
+  if (before === undefined) throw unknownTrust();
+  const { name = before.name, status = before.status, expiresAt = before.expiresAt } = change;
+  const trust: Trust = { ...before, name, status, expiresAt: expiresAt ?? undefined };
+  await rows.saveTrust(tx, trust, now);
+  await record(tx, "trust.changed", { trust, actor, now });
+  if (before.status === "active" && status === "suspended") await endTokens(tx, id, now);
+  if (before.status === "suspended" && status === "active") await resumeTokens(tx, `trust:${id}`);
+  return trust;
+}
+
+/** Removes a trust; its tokens end with it. */
+export async function removeTrust(tx: TenantTx, id: Id<"trust">, { actor, now }: By): Promise<void> {
+  const trust = await rows.deleteTrust(tx, id);
+  if (trust === undefined) throw unknownTrust();
+  await record(tx, "trust.removed", { trust, actor, now });
+  await endTokens(tx, id, now);
+}
+
+const endTokens = (tx: TenantTx, id: Id<"trust">, now: Instant): Promise<void> =>
+  revokeTokens(tx, `trust:${id}`, after(now, trustedLifeS * secondMs));
+
+/** The trust of this tenant; `not_found` for another's and for none. */
+export async function trustById(tx: TenantTx, id: Id<"trust">): Promise<Trust> {
+  const trust = await rows.findTrust(tx, id);
+  if (trust === undefined) throw unknownTrust();
+  return trust;
+}
+
+/** The tenant's trusts, newest first, at most `limit`, before the id `before`. */
+export const trustsOf = (
+  tx: TenantTx,
+  page: { limit: number; before?: Id<"trust"> | undefined; kind?: TrustKind | undefined },
+): Promise<Trust[]> => rows.listTrusts(tx, page);
+
+/** The active trusts in one client of this tenant. */
+export const trustsIn = (tx: TenantTx, client: string, now: Instant): Promise<Trust[]> =>
+  rows.listActive(tx, client, now);
+
+/** Whether a trust still stands; it stays as read until the transaction ends. */
+export async function stillStands(tx: TenantTx, { id }: Trust, now: Instant): Promise<boolean> {
+  const trust = await rows.findTrust(tx, id, "share");
+  return trust?.status === "active" && (trust.expiresAt === undefined || now < trust.expiresAt);
+}
+
+const refused = (detail: string): Problem => new Problem("invalid_request", { detail });
+const unknownTrust = (): Problem => new Problem("not_found", { detail: "There is no such trust." });
+
+async function record(
+  tx: TenantTx,
+  type: EventType,
+  { trust, actor, now }: { readonly trust: Trust } & By,
+): Promise<void> {
+  const payload = {
+    kind: trust.rules.kind,
+    client: trust.client,
+    status: trust.status,
+    scope: trust.scopes.join(" "),
+    bearer: trust.bearer,
+  };
+  await tx.record(newEvent(type, { tenant: tx.tenant, actor, subject: trust.id, payload }, now));
+}
+
+/** The tables of this room, by the kind of protection each has. */
+export const trustTables = { trusts: "tenant" } as const;
