@@ -265,7 +265,7 @@ describe("what cannot be asked is refused where it is asked", () => {
     expect(await approvalsOf(wallet, "pending")).toEqual([]);
   });
 
-  test("A03 without a proof, with another key's, and with one that was used", async () => {
+  test("A03 a proof of another key, a forged one, and one that was used", async () => {
     await agent.learnNonce();
     const url = agent.url("/oauth/bc-authorize");
     const form = askingForm({ login_hint: principal.email });
@@ -277,7 +277,6 @@ describe("what cannot be asked is refused where it is asked", () => {
     });
     const send = (headers: Record<string, string>) =>
       agent.raw("/oauth/bc-authorize", authenticated(), headers);
-    expect((await send({})).body["error"]).toBe("invalid_dpop_proof");
     const foreign = agent.proof(url, { key: newKeys().dpop });
     expect((await send({ dpop: foreign })).body["error"]).toBe("invalid_dpop_proof");
     const forged = agent.proof(url).replace(/\.[^.]+$/, `.${"A".repeat(86)}`);

@@ -1,6 +1,7 @@
 import { sha256b64url } from "@remit/protocol/node";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { askingForm, askPerson, deviceGrant, newAgent } from "./asking.ts";
+import { consentAtDevice, decide, nowhere, typeCodeAt } from "./at-device.ts";
 import { Browser, formOf, type Page } from "./browser.ts";
 import { type Answer, newClient, type OAuthClient } from "./client.ts";
 import { newKeys, principal, type Running, startServer } from "./running.ts";
@@ -28,30 +29,10 @@ const ask = (more: Record<string, string> = {}): Promise<Answer> =>
 const poll = (asked: Answer, by = agent): Promise<Answer> =>
   by.post("/oauth/token", { grant_type: deviceGrant, device_code: String(asked.body["device_code"]) });
 
-const nowhere = "http://nowhere.example/";
 const userCodeOf = (asked: Answer): string => String(asked.body["user_code"]);
-
-/** Types the code as a person does, in any spelling, and comes to the page after it. */
-async function typeCode(browser: Browser, code: string): Promise<Page> {
-  const page = await browser.open(`${running.issuer}/device`, nowhere);
-  const { action, fields } = formOf(page);
-  return browser.open(action, nowhere, { ...fields, user_code: code });
-}
-
-/** Through code, confirmation and sign-in to the consent page. */
-async function toConsent(browser: Browser, asked: Answer, who = principal): Promise<Page> {
-  const confirm = await typeCode(browser, userCodeOf(asked));
-  const first = formOf(confirm);
-  const page = await browser.open(first.action, nowhere, { ...first.fields, confirm: "yes" });
-  const signIn = formOf(page);
-  if (!("password" in signIn.fields)) return page;
-  return browser.open(signIn.action, nowhere, { ...signIn.fields, email: who.email, password: who.password });
-}
-
-async function decide(browser: Browser, consent: Page, decision: "approve" | "deny"): Promise<Page> {
-  const { action, fields } = formOf(consent);
-  return browser.open(action, nowhere, { ...fields, decision });
-}
+const typeCode = (browser: Browser, code: string): Promise<Page> => typeCodeAt(running.issuer, browser, code);
+const toConsent = (browser: Browser, asked: Answer, who = principal): Promise<Page> =>
+  consentAtDevice({ issuer: running.issuer, browser, code: userCodeOf(asked), who });
 
 describe("a mandate asked for on another screen (RFC 8628)", () => {
   test("is given by the person who typed the device's code and allowed it", async () => {
@@ -255,7 +236,7 @@ describe("A17 the pages answer to nobody but the person at them", () => {
 });
 
 describe("what cannot be asked is refused where it is asked", () => {
-  test("no mandate, a scope that is none, no proof, and another client than an agent", async () => {
+  test("no mandate, a resource that is none, a proof of another key, and another client than an agent", async () => {
     const bare = { scope: "oid4ac:payment", resource: askingForm()["resource"] ?? "" };
     expect((await agent.post("/oauth/device", bare)).body["error"]).toBe("invalid_authorization_details");
     expect((await ask({ resource: "https://shop.example/x" })).body["error"]).toBe("invalid_target");

@@ -62,12 +62,19 @@ function grantTypesOf({ kind }: Client, code: boolean): string[] {
 }
 
 /** OpenID CIBA §4. */
-const backchannelOf = ({ metadata }: Client): Payload => ({
-  backchannel_token_delivery_mode: metadata.backchannel_token_delivery_mode ?? "poll",
-  ...(metadata.backchannel_client_notification_endpoint === undefined
-    ? {}
-    : { backchannel_client_notification_endpoint: metadata.backchannel_client_notification_endpoint }),
-});
+function backchannelOf({ metadata }: Client): Payload {
+  const {
+    backchannel_token_delivery_mode: mode = "poll",
+    backchannel_client_notification_endpoint: endpoint,
+  } = metadata;
+  return {
+    backchannel_token_delivery_mode: mode,
+    // The core only wants to see an address. We call the registered one ourselves (`ping.ts`).
+    ...(endpoint === undefined
+      ? {}
+      : { backchannel_client_notification_endpoint: `https://${new URL(endpoint).host}` }),
+  };
+}
 
 /** The same client where an assertion of somebody it trusts stands in for its own (RFC 7521 §4.1: client_id alone). */
 export function unauthenticated(metadata: Payload): Payload {

@@ -42,10 +42,13 @@ export const guardAssertion =
     checkHeader(header);
     checkAudience(rules, ctx, claims["aud"]);
     checkLife(rules, claims);
+    // RFC 9449 binds tokens and codes and says nothing of these two requests, and clients send no proof with them. What is
+    // asked is for the agent's registered key either way; a proof that comes along must hold.
+    const optional = route === "device_authorization" || route === "backchannel_authentication";
+    if (optional && ctx.get("DPoP") === "") return;
     if (route === "token" || asking.has(route)) guardProof(rules, ctx, client);
     // Elsewhere the core verifies the proof itself.
-    if (route === "device_authorization" || route === "backchannel_authentication")
-      await provePossession(ctx, client.clientId);
+    if (optional) await provePossession(ctx, client.clientId);
   };
 
 /** Where a principal is asked for something. */
