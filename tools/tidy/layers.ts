@@ -19,8 +19,8 @@ export const layers: Readonly<Record<string, readonly string[]>> = {
   cli: ["kernel", "protocol", "agent", "merchant", "mcp", "embedded"],
 };
 
-/** Tests may import these besides what their own package may. */
-export const forTestsAlone = ["testkit"];
+/** Tests may import these besides what their own package may: a server is tried with the SDK that will call it. */
+export const forTestsAlone = ["testkit", "agent"];
 
 /** Vendor clients have one door each: module → the folders that may import it. */
 export const vendorDoors: Readonly<Record<string, readonly string[]>> = {

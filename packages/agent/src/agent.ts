@@ -9,13 +9,21 @@ import {
   keyOf,
 } from "./identity/index.ts";
 import {
+  type AskedMandate,
+  askAtDevice,
+  askPerson,
   createMemoryStore,
+  type DeviceMandate,
+  type DeviceWish,
   type HeldMandate,
+  type MandateHandle,
   type MandateStore,
   type MandateWish,
   type PendingMandate,
+  type PersonWish,
   refreshMandate,
   requestMandate,
+  resumeMandate,
 } from "./mandates/index.ts";
 import {
   createSellers,
@@ -47,6 +55,12 @@ export type Agent = {
   readonly clientId: string;
   /** Asks the principal, in a browser, for a mandate. */
   requestMandate(wish: MandateWish): Promise<PendingMandate>;
+  /** Asks by a code that the principal types, or scans, on another screen (RFC 8628). */
+  requestMandate(wish: DeviceWish): Promise<DeviceMandate>;
+  /** Asks a principal by name, who answers in the wallet (OpenID CIBA, poll). */
+  requestMandate(wish: PersonWish): Promise<AskedMandate>;
+  /** Goes on waiting for what was asked, perhaps by another process, by the handle that was stored. */
+  resumeMandate(handle: MandateHandle): AskedMandate;
   /** The mandates this agent holds, expired ones too. */
   mandates(): Promise<readonly HeldMandate[]>;
   /**
@@ -69,6 +83,7 @@ export function createAgent(options: AgentOptions): Agent {
   const wire = createWire(options.fetch ?? ((url, init) => fetch(url, init)), options.observe);
   const session = createSession({ issuer, clientId, keys, wire, clock });
   const spending = createSpending(options.limits ?? {});
+  const asking = { session, store, clock, clientId, pause: options.pause ?? pause };
   const paying = {
     issuer,
     session,
@@ -82,13 +97,24 @@ export function createAgent(options: AgentOptions): Agent {
   };
   return {
     clientId,
-    requestMandate: (wish) => requestMandate({ session, store, clock, clientId }, wish),
+    requestMandate: requestBy(asking),
+    resumeMandate: (handle) => resumeMandate(asking, handle),
     mandates: () => store.all(),
     refresh: (mandateId) => refreshMandate({ session, store, clock, clientId }, mandateId),
     fetch: (url, init) => payingFetch(paying, url, init),
     charge: (id) => session.read("charge", `${issuer}/api/v1/charges/${encodeURIComponent(id)}`),
     tokenFor: (origin) => session.tokenFor(origin),
   };
+}
+
+/** The way that the wish names. */
+function requestBy(asking: Parameters<typeof askPerson>[0]): Agent["requestMandate"] {
+  const request = (wish: MandateWish | DeviceWish | PersonWish): Promise<unknown> => {
+    if (wish.mode === "device") return askAtDevice(asking, wish);
+    return wish.mode === "ciba" ? askPerson(asking, wish) : requestMandate(asking, wish);
+  };
+  // Each wish has its own answer, as the overloads say and the branches above keep.
+  return request as Agent["requestMandate"];
 }
 
 const asKey = (key: PrivateJwk | AgentKey): AgentKey => ("sign" in key ? key : keyOf(key));

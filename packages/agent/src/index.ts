@@ -12,5 +12,15 @@ export {
   registerAgent,
   registerKeys,
 } from "./identity/index.ts";
-export type { HeldMandate, MandateStore, MandateWish, PendingMandate } from "./mandates/index.ts";
+export type {
+  AskedMandate,
+  DeviceMandate,
+  DeviceWish,
+  HeldMandate,
+  MandateHandle,
+  MandateStore,
+  MandateWish,
+  PendingMandate,
+  PersonWish,
+} from "./mandates/index.ts";
 export type { Paid, SpendLimits } from "./paying/index.ts";

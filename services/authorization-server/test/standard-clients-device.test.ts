@@ -18,13 +18,9 @@ let dpopKeys: CryptoKeyPair;
 
 const ecdsa = { name: "ECDSA", namedCurve: "P-256" };
 
-async function importPair({
-  kid: _,
-  alg: __,
-  use: ___,
-  ...jwk
-}: OAuthClient["keys"]["dpop"]): Promise<CryptoKeyPair> {
-  const { d: ____, ...open } = jwk;
+async function importPair({ kty, crv, x, y, d }: JsonWebKey): Promise<CryptoKeyPair> {
+  const open = { kty, crv, x, y };
+  const jwk = { ...open, d };
   const privateKey = await crypto.subtle.importKey("jwk", jwk, ecdsa, false, ["sign"]);
   return { privateKey, publicKey: await crypto.subtle.importKey("jwk", open, ecdsa, true, ["verify"]) };
 }
@@ -33,8 +29,8 @@ beforeAll(async () => {
   running = await startServer();
   agent = await newClient(running, "agent");
   wallet = await openWallet(running);
-  assertionKey = (await importPair(agent.keys.assertion)).privateKey;
-  dpopKeys = await importPair(agent.keys.dpop);
+  assertionKey = (await importPair({ ...agent.keys.assertion })).privateKey;
+  dpopKeys = await importPair({ ...agent.keys.dpop });
 });
 afterAll(() => running.close());
 

@@ -21,7 +21,12 @@ export type Endpoints = {
   readonly token: string;
   readonly pushedAuthorization: string;
   readonly jwks: string;
+  /** Where a mandate is asked for without a browser; absent when the server does not offer it. */
+  readonly deviceAuthorization?: string;
+  readonly backchannelAuthentication?: string;
 };
+
+type PostEndpoint = "token" | "pushedAuthorization" | "deviceAuthorization" | "backchannelAuthentication";
 
 export type TokenAnswer = {
   readonly accessToken: string;
@@ -38,17 +43,16 @@ export type SessionOptions = {
   readonly clock: Clock;
 };
 
+type Form = Readonly<Record<string, string>>;
+type Stoppable = { readonly to: PostEndpoint; readonly signal: AbortSignal | undefined };
+
 /** The agent towards its authorization server: authenticated posts with fresh proofs, and tokens per resource. */
 export type Session = {
   endpoints(): Promise<Endpoints>;
   /** The issuer's public keys, as they are now. */
   issuerKeys(): Promise<readonly PublicJwk[]>;
   /** A form post to an endpoint, authenticated and proven; repeated once with the nonce asked for (RFC 9449 §8). */
-  post(
-    step: string,
-    endpoint: "token" | "pushedAuthorization",
-    form: Readonly<Record<string, string>>,
-  ): Promise<JsonObject>;
+  post(step: string, endpoint: PostEndpoint | Stoppable, form: Form): Promise<JsonObject>;
   /** A token for one resource by client credentials, cached until shortly before it expires. */
   tokenFor(resource: string): Promise<string>;
   /** Reads from a resource with the agent's token for its origin (RFC 9449 §7). */
@@ -73,14 +77,14 @@ export function createSession(options: SessionOptions): Session {
   };
 
   const post: Session["post"] = async (step, endpoint, form) => {
-    const { [endpoint]: url, issuer } = await endpoints();
+    const { to, signal } = typeof endpoint === "string" ? { to: endpoint, signal: undefined } : endpoint;
+    const { [to]: url, issuer } = await endpoints();
+    if (url === undefined)
+      throw new Problem("invalid_request", { detail: `The server has no endpoint for ${to}.` });
     for (let attempt = 0; ; attempt++) {
       const sentNonce = nonce;
-      const response = await options.wire.send(
-        step,
-        url,
-        await signed(options, { url, issuer, form, nonce: sentNonce }),
-      );
+      const init = await signed(options, { url, issuer, form, nonce: sentNonce });
+      const response = await options.wire.send(step, url, signal === undefined ? init : { ...init, signal });
       nonce = response.headers.get("dpop-nonce") ?? nonce;
       const answer = await jsonOf(response);
       if (response.ok && answer !== undefined) return answer;
@@ -200,8 +204,12 @@ async function discover({ issuer, wire }: SessionOptions): Promise<Endpoints> {
       throw new Problem("invalid_request", { detail: `The metadata lacks ${name}.` });
     return value;
   };
+  const { device_authorization_endpoint: device, backchannel_authentication_endpoint: backchannel } =
+    metadata;
   return {
     issuer,
+    ...(typeof device === "string" ? { deviceAuthorization: device } : {}),
+    ...(typeof backchannel === "string" ? { backchannelAuthentication: backchannel } : {}),
     authorization: url("authorization_endpoint"),
     token: url("token_endpoint"),
     pushedAuthorization: url("pushed_authorization_request_endpoint"),

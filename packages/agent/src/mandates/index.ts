@@ -1,4 +1,14 @@
 export {
+  type AskedMandate,
+  askAtDevice,
+  askPerson,
+  type DeviceMandate,
+  type DeviceWish,
+  type MandateHandle,
+  type PersonWish,
+  resumeMandate,
+} from "./ask.ts";
+export {
   type MandateDeps,
   type MandateWish,
   type PendingMandate,

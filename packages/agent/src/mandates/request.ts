@@ -6,6 +6,7 @@ import type { HeldMandate, MandateStore } from "./store.ts";
 
 /** `details` is the `oid4ac_mandate` to ask for; `resource` the merchant's origin at which the first token counts. */
 export type MandateWish = {
+  readonly mode?: "browser";
   readonly details: JsonObject;
   readonly resource: string;
   readonly redirectUri: string;
@@ -80,14 +81,23 @@ async function redeem(
     redirect_uri: wish.redirectUri,
     resource: wish.resource,
   });
+  return keepMandate(deps, wish.resource, answer);
+}
+
+/** Takes what a grant gave: the token for its resource, and the mandate, once it is one that the issuer signed. */
+export async function keepMandate(
+  deps: MandateDeps,
+  resource: string,
+  answer: JsonObject,
+): Promise<HeldMandate> {
   const token = tokenOf(answer, deps.clock.now());
   if (token.mandate === undefined)
     throw new Problem("mandate_malformed", { detail: "The token response has no mandate_jwt." });
-  deps.session.keep(wish.resource, token);
+  deps.session.keep(resource, token);
   const { refreshToken } = token;
   const held = {
     ...(await heldOf(deps, token.mandate)),
-    resource: wish.resource,
+    resource,
     ...(refreshToken === undefined ? {} : { refreshToken }),
   };
   await deps.store.put(held);
