@@ -100,7 +100,10 @@ test("W01 CIBA ping: an address that we would not call is refused at registratio
     "http://ping.example/",
     "ftp://ping.example/",
   ])
-    expect(await registerAt(endpoint)).toMatchObject({ status: 400, body: { code: "invalid_client_metadata" } });
+    expect(await registerAt(endpoint)).toMatchObject({
+      status: 400,
+      body: { code: "invalid_client_metadata" },
+    });
 });
 
 test("CIBA ping: without a token to be told with, or with one that is none, nothing is asked", async () => {

@@ -18,19 +18,23 @@ let dpopKeys: CryptoKeyPair;
 
 const ecdsa = { name: "ECDSA", namedCurve: "P-256" };
 
-async function importPair({ kty, crv, x, y, d }: JsonWebKey): Promise<CryptoKeyPair> {
+type EcJwk = Readonly<Record<"kty" | "crv" | "x" | "y" | "d", string>>;
+
+async function importPair({ kty, crv, x, y, d }: EcJwk): Promise<CryptoKeyPair> {
   const open = { kty, crv, x, y };
   const jwk = { ...open, d };
   const privateKey = await crypto.subtle.importKey("jwk", jwk, ecdsa, false, ["sign"]);
   return { privateKey, publicKey: await crypto.subtle.importKey("jwk", open, ecdsa, true, ["verify"]) };
 }
 
+const ecOf = (jwk: OAuthClient["keys"]["dpop"]): EcJwk => jwk as unknown as EcJwk; // the keys of tests are of P-256
+
 beforeAll(async () => {
   running = await startServer();
   agent = await newClient(running, "agent");
   wallet = await openWallet(running);
-  assertionKey = (await importPair({ ...agent.keys.assertion })).privateKey;
-  dpopKeys = await importPair({ ...agent.keys.dpop });
+  assertionKey = (await importPair(ecOf(agent.keys.assertion))).privateKey;
+  dpopKeys = await importPair(ecOf(agent.keys.dpop));
 });
 afterAll(() => running.close());
 
