@@ -26,7 +26,14 @@ export async function openBrowser(): Promise<TestBrowser> {
   return {
     visitor: async ({ width = 1280, theme = "light", scripts = true } = {}) => {
       const viewport = { width, height: 900 };
-      const context = await browser.newContext({ viewport, colorScheme: theme, javaScriptEnabled: scripts });
+      // Nothing moves: what is measured is what stays.
+      const still = { reducedMotion: "reduce" } as const;
+      const context = await browser.newContext({
+        ...still,
+        viewport,
+        colorScheme: theme,
+        javaScriptEnabled: scripts,
+      });
       return { context, page: await context.newPage() };
     },
     close: () => browser.close(),

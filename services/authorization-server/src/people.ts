@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Clock } from "@remit/kernel";
-import type { Page } from "@remit/platform/http";
+import type { Page, Route } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
@@ -8,7 +8,7 @@ import type { Log } from "@remit/platform/telemetry";
 import { type Accounts, createAccounts, createBreachedPasswords } from "./accounts/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { consentPages } from "./consent/index.ts";
-import { createFactors, type Factors } from "./factors/index.ts";
+import { createFactors, type Factors, factorRoutes } from "./factors/index.ts";
 import { createGuesses, guessJobs } from "./guesses/index.ts";
 import {
   createInbox,
@@ -64,6 +64,10 @@ export function createPeople(grounds: Grounds, jobs: Jobs): People {
   stepUpJobs(jobs, { db, clock });
   return { accounts, factors, stepUps, tickets, post, mailedCodes, forms };
 }
+
+/** What a person's wallet may ask of all this. */
+export const peopleRoutes = ({ db }: Pick<Grounds, "db">, { accounts, factors }: People): Route[] =>
+  factorRoutes({ db, accounts, factors });
 
 /** Everything that a person sees on the way through an authorization request. */
 export function peoplePages({ config, db }: Grounds, people: People, interactions: Interactions): Page[] {

@@ -49,7 +49,7 @@ import {
   pingJobs,
 } from "./oidc/index.ts";
 import { errorPage } from "./pages/index.ts";
-import { createPeople, type People, peoplePages } from "./people.ts";
+import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { registrationRoutes } from "./registration/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
@@ -245,7 +245,7 @@ function mountSigningIn(
     errorPage,
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
-  http.add(...peoplePages(grounds, people, interactions));
+  http.add(...peoplePages(grounds, people, interactions), ...peopleRoutes(grounds, people));
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],

@@ -8,5 +8,6 @@ export * from "./oauth.ts";
 export * from "./payments.ts";
 export * from "./problem.ts";
 export * from "./setup-tokens.ts";
+export * from "./sign-in-methods.ts";
 export * from "./trusts.ts";
 export * from "./values.ts";

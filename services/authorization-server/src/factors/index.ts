@@ -1,5 +1,6 @@
 export type { AppOffer, CodeCheck, Codes } from "./codes.ts";
 export { deviceName } from "./device.ts";
+export { factorRoutes } from "./factors.http.ts";
 export { createFactors, type Factors, type Methods } from "./factors.ts";
 export type { Ceremony, Passkey, Passkeys, Place, UsedPasskey } from "./passkeys.ts";
 export { qrCode } from "./qr.ts";

@@ -21,7 +21,7 @@ nav a[aria-current]{color:var(--ink);border-color:var(--seal)}
 .sheet{background:var(--sheet);border:1px solid var(--line);padding:1.75rem 1.5rem}
 .sheet+.sheet{margin-top:1.25rem}
 h1{font:500 1.6rem/1.25 ui-serif,Georgia,"Times New Roman",serif;margin:0 0 .75rem;text-wrap:balance;overflow-wrap:anywhere}
-h2{font:600 1.05rem/1.35 inherit;font-family:inherit;margin:1.75rem 0 .35rem}
+h2{font-size:1.05rem;line-height:1.35;margin:1.75rem 0 .35rem}
 p{margin:.5rem 0}
 a{color:inherit;text-underline-offset:.18em;text-decoration-thickness:1px}
 .soft{color:var(--soft);font-size:.925rem}
@@ -37,7 +37,7 @@ input[type=email],input[type=password],input[type=text]{width:100%;font:inherit;
 input[readonly]{border-style:dashed;color:var(--soft)}
 input[inputmode=numeric]{font-variant-numeric:tabular-nums;letter-spacing:.08em}
 .actions{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.75rem}
-button{font:600 1rem/1 inherit;font-family:inherit;min-height:2.9rem;padding:.7rem 1.3rem;border-radius:2px;border:1px solid var(--ink);background:transparent;color:var(--ink);cursor:pointer;flex:1 1 9rem}
+button{font:inherit;font-weight:600;line-height:1.2;min-height:2.9rem;padding:.7rem 1.3rem;border-radius:2px;border:1px solid var(--ink);background:transparent;color:var(--ink);cursor:pointer;flex:1 1 9rem}
 button:hover{background:var(--paper)}
 button.ink,button.ink:hover{background:var(--ink);color:var(--paper)}
 button.seal,button.seal:hover{background:var(--seal);border-color:var(--seal);color:var(--on)}

@@ -1,4 +1,4 @@
-import { type AppOffer, type Ceremony, qrCode } from "../factors/index.ts";
+import { type AppOffer, type Ceremony, passkeyScript, qrCode } from "../factors/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { actions, button, field, form, type Html, html, layout, list, notice } from "../pages/index.ts";
 import { type Form, hidden, nameOf, passkeyButton, passkeyForm } from "./views.ts";
@@ -96,7 +96,7 @@ ${form(
 )}
 </div>
 ${back(asked, forms.leave)}`;
-  return layout({ title: "Add a second way", body });
+  return layout({ title: "Add a second way", body, scripts: [passkeyScript] });
 }
 
 /** The recovery codes, once. */

@@ -1,4 +1,4 @@
-import type { Ceremony } from "../factors/index.ts";
+import { type Ceremony, passkeyScript } from "../factors/index.ts";
 import { interactionPath, type SignInAsked } from "../oidc/index.ts";
 import { actions, button, field, form, type Html, html, layout, notice } from "../pages/index.ts";
 
@@ -74,7 +74,7 @@ ${asked.known === undefined && shown.signUp ? html`<a href="${path}/sign-up">Cre
 </div>
 </div>
 ${form(forms.leave, html`<div class="actions"><button type="submit" class="plain">Back to ${nameOf(asked)}</button></div>`)}`;
-  return layout({ title, body });
+  return layout({ title, body, scripts: [passkeyScript] });
 }
 
 const passwordForm = (
@@ -137,5 +137,5 @@ ${form(
 ${passkey === undefined ? undefined : passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket, more: hidden("ticket", ticket) })}
 </div>
 ${form(forms.leave, html`<div class="actions"><button type="submit" class="plain">Back to ${nameOf(asked)}</button></div>`)}`;
-  return layout({ title: "One more step", body });
+  return layout({ title: "One more step", body, scripts: [passkeyScript] });
 }

@@ -1,5 +1,5 @@
 import { passwordLengthMin } from "../accounts/index.ts";
-import type { Ceremony } from "../factors/index.ts";
+import { type Ceremony, passkeyScript } from "../factors/index.ts";
 import { interactionPath, type SignInAsked } from "../oidc/index.ts";
 import { actions, button, field, form, html, layout, notice } from "../pages/index.ts";
 import { type Form, hidden, nameOf, passkeyButton, passkeyForm } from "../sign-in/index.ts";
@@ -68,5 +68,5 @@ ${form(
   actions(button({ text: "Use a password" })),
 )}
 </div>`;
-  return layout({ title, body });
+  return layout({ title, body, scripts: [passkeyScript] });
 }
