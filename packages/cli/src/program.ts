@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { RevokeWish, RotateWish } from "./keys.ts";
 import { failWith } from "./output.ts";
 import type { VerifyOptions } from "./receipts/index.ts";
 import type { StartWish } from "./start.ts";
@@ -44,11 +45,39 @@ export function createProgram(): Command {
     .description("recompute the whole log here, and hold it against its signed checkpoints")
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./audit.ts")).verifyAudit(options)));
+  addKeys(program);
   at(program.command("doctor"))
     .description("look for what would stop or endanger an instance")
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./doctor.ts")).doctor(options)));
   return program;
+}
+
+function addKeys(program: Command): void {
+  const keys = program.command("keys").description("the keys that sign, and the key over them");
+  at(keys.command("list"))
+    .description("every signing key, with its state and its times")
+    .option("--json", "print one object and nothing else")
+    .action(act(async (options) => (await import("./keys.ts")).listKeys(options)));
+  at(keys.command("rotate"))
+    .description("publish the next key, which signs once every cache must know it")
+    .option("--purpose <purpose>", "of this purpose alone, such as access; of all otherwise")
+    .option("--json", "print one object and nothing else")
+    .action(act<RotateWish>(async (options) => (await import("./keys.ts")).rotateKeys(options)));
+  at(keys.command("rotate-kek"))
+    .description(
+      "put every data key and signing key under another key-encryption key, and destroy the former one",
+    )
+    .option("--json", "print one object and nothing else")
+    .action(act(async (options) => (await import("./keys.ts")).rotateKek(options)));
+  at(keys.command("revoke"))
+    .description("end a key at once, because its private half may be known: what it signed is refused")
+    .argument("<kid>")
+    .requiredOption("--reason <text>", "why; published with a key whose signatures are evidence")
+    .option("--json", "print one object and nothing else")
+    .action((kid: string, options: RevokeWish) =>
+      failWith(async () => (await import("./keys.ts")).revokeKey(kid, options)),
+    );
 }
 
 const at = (command: Command): Command =>

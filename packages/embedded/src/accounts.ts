@@ -10,6 +10,7 @@ export type ClientKeys = { readonly assertion: PrivateJwk; readonly dpop: Privat
 export type DemoSecrets = {
   readonly principal: { readonly email: string; readonly password: string; readonly name: string };
   readonly adminSecret: string;
+  readonly operatorSecret: string;
   readonly wallet: ClientKeys;
   readonly agent: ClientKeys;
   readonly merchant: ClientKeys & { readonly offer: PrivateJwk };
@@ -31,7 +32,13 @@ const fileIn = (dataDir: string): string => path.join(dataDir, "demo-accounts.js
 export async function loadAccounts(dataDir: string): Promise<DemoAccounts> {
   try {
     // Written by saveAccounts alone.
-    return JSON.parse(await readFile(fileIn(dataDir), "utf8")) as DemoAccounts;
+    const kept = JSON.parse(await readFile(fileIn(dataDir), "utf8")) as DemoAccounts;
+    if (Object.hasOwn(kept.secrets, "operatorSecret")) return kept;
+    // From before an installation had an operator.
+    const { operatorSecret } = makeSecrets();
+    const completed = { ...kept, secrets: { ...kept.secrets, operatorSecret } };
+    await saveAccounts(dataDir, completed);
+    return completed;
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
   }
@@ -54,6 +61,7 @@ const makeSecrets = (): DemoSecrets => ({
     name: "Demo Principal",
   },
   adminSecret: randomBytes(32).toString("base64url"),
+  operatorSecret: randomBytes(32).toString("base64url"),
   wallet: clientKeys(),
   agent: clientKeys(),
   merchant: { ...clientKeys(), offer: generateJwk("ES256") },

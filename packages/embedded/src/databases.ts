@@ -1,6 +1,6 @@
 import path from "node:path";
 import { startPostgres } from "@remit/platform/embedded-postgres";
-import { loadKek } from "@remit/platform/keys";
+import { kekIdsIn } from "@remit/platform/keys";
 import { provision, rolePasswords, type ServiceDatabase } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 
@@ -31,7 +31,7 @@ export async function startDatabases({ dataDir, databaseUrl, log }: DatabasesOpt
     const passwords = rolePasswords(path.join(dataDir, "roles.json"));
     const known = new Map<ServiceName, ServiceDatabase>();
     for (const service of serviceNames) {
-      const { fingerprint: kekFingerprint } = await loadKek(serviceDirectory(dataDir, service));
+      const kekFingerprint = await kekIdsIn(serviceDirectory(dataDir, service));
       known.set(service, await provision({ adminUrl, service, passwords, kekFingerprint }));
     }
     return { of: (service) => present(known.get(service)), stop };

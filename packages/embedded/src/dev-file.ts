@@ -15,6 +15,8 @@ export type DevFile = {
   readonly tenant: { readonly id: string };
   readonly principal: { readonly id: string; readonly email: string; readonly password: string };
   readonly admin: { readonly client_id: string; readonly client_secret: string };
+  /** Of the installation itself: its keys. Absent in a file that an older version wrote. */
+  readonly operator?: { readonly client_id: string; readonly client_secret: string };
   readonly agent: {
     readonly client_id: string;
     readonly did: string;

@@ -157,10 +157,11 @@ async function prepareDemo(
   const { dataDir, origins, authorizationServer, gateway, clock } = prepared;
   const { secrets } = await loadAccounts(dataDir);
   const { d: _secret, ...walletKey } = secrets.wallet.assertion;
-  const { tenant, account, admin } = await authorizationServer.bootstrap({
+  const { tenant, account, admin, operator } = await authorizationServer.bootstrap({
     tenant: { name: "Demo" },
     principal: secrets.principal,
     admin: { clientSecret: secrets.adminSecret },
+    operator: { clientSecret: secrets.operatorSecret },
     wallet: { jwks: { keys: [walletKey] }, redirectUris: [`${origins.wallet}/callback`] },
   });
   const demo = await seed(
@@ -188,6 +189,9 @@ async function prepareDemo(
     tenant: { id: tenant },
     ...demo,
     principal: { id: account, ...demo.principal },
+    ...(operator === undefined
+      ? {}
+      : { operator: { client_id: operator.clientId, client_secret: secrets.operatorSecret } }),
   };
 }
 

@@ -53,6 +53,8 @@ export const eventTypes = {
   "key.created": eidas(),
   "key.retired": eidas(),
   "key.revoked": eidas(),
+  "key.rewrapped": eidas(),
+  "key.rewrapping": eidas(),
   "ledger.posted": soc2(),
   "mandate.exhausted": soc2(),
   "mandate.expired": eidas(),

@@ -90,6 +90,7 @@ const platformTables: Tables = {
   first_uses: "global",
   idempotency_keys: "tenant",
   jobs: "global",
+  key_encryption: "global",
   outbox: "global",
   outbox_cursors: "global",
   remit_instance: "global",

@@ -3,7 +3,14 @@ import type { Database } from "@remit/platform/sql";
 import { type PublicJwk, parsePublicJwk, type Scope } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import type { Account, Accounts } from "./accounts/index.ts";
-import { clientById, registerAdmin, type Secrets, saveWallet, scopesOf } from "./clients/index.ts";
+import {
+  clientById,
+  operatorScopes,
+  registerAdmin,
+  type Secrets,
+  saveWallet,
+  scopesOf,
+} from "./clients/index.ts";
 import { createTenant, newTenantId, platformTenant } from "./tenants/index.ts";
 
 /** What the first start of an installation sets up. There is no HTTP door to this. */
@@ -12,6 +19,8 @@ export type Bootstrap = {
   readonly principal: { readonly email: string; readonly name: string; readonly password: string };
   /** The secret of the tenant's first management client: at least 256 random bits, made and kept by the caller. */
   readonly admin: { readonly clientSecret: string; readonly scopes?: readonly Scope[] };
+  /** The secret of the operator's client, made and kept by the caller as above: it may rotate and revoke keys. */
+  readonly operator?: { readonly clientSecret: string };
   /** The first-party wallet: its assertion key and where it waits. */
   readonly wallet?: {
     readonly jwks: { readonly keys: readonly PublicJwk[] };
@@ -23,6 +32,7 @@ export type Bootstrapped = {
   readonly tenant: Id<"tenant">;
   readonly account: Id<"account">;
   readonly admin: { readonly clientId: Id<"client"> };
+  readonly operator?: { readonly clientId: Id<"client"> };
 };
 
 type Deps = {
@@ -40,7 +50,11 @@ export async function bootstrap(deps: Deps, wanted: Bootstrap): Promise<Bootstra
   const account = known ?? (await createPrincipal(deps, tenant, wanted));
   const clientId = await ensureAdmin(deps, tenant, wanted.admin);
   if (wanted.wallet !== undefined) await ensureWallet(deps, wanted.wallet);
-  return { tenant, account: account.id, admin: { clientId } };
+  const bootstrapped = { tenant, account: account.id, admin: { clientId } };
+  if (wanted.operator === undefined) return bootstrapped;
+  const scopes = operatorScopes;
+  const operator = await ensureAdmin(deps, platformTenant, { ...wanted.operator, name: "Operator", scopes });
+  return { ...bootstrapped, operator: { clientId: operator } };
 }
 
 async function createPrincipal(
@@ -59,12 +73,12 @@ async function createPrincipal(
 async function ensureAdmin(
   { db, secrets, clock }: Deps,
   tenant: Id<"tenant">,
-  { clientSecret, scopes = scopesOf.admin }: Bootstrap["admin"],
+  { clientSecret, scopes = scopesOf.admin, name = "Management" }: Bootstrap["admin"] & { name?: string },
 ): Promise<Id<"client">> {
   const id = idFor(tenant);
   if ((await clientById(db, id)) !== undefined) return id;
   const secretDigest = secrets.digest(clientSecret);
-  const admin = { id, name: "Management", scopes, secretDigest, now: clock.now() };
+  const admin = { id, name, scopes, secretDigest, now: clock.now() };
   await db.of(tenant).transaction((tx) => registerAdmin(tx, admin));
   return id;
 }

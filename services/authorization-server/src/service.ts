@@ -3,7 +3,7 @@ import { type Clock, type Id, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
-import { createKeyring, type Keyring, loadKek } from "@remit/platform/keys";
+import { kekFiles, type OpenKeyring, openKeyring } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordAllToOutbox, recordToOutbox } from "@remit/platform/outbox";
@@ -36,7 +36,14 @@ import { createGuesses, deviceJobs, deviceMount, devicePages } from "./device/in
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
 import { type Artifacts, createArtifacts, grantJobs } from "./grants/index.ts";
 import { mountIssuance } from "./issuing.ts";
-import { createIssuerKeys, type IssuerKeys, keyJobs, keyRoutes } from "./keys/index.ts";
+import {
+  createIssuerKeys,
+  type IssuerKeys,
+  keyJobs,
+  keyRoutes,
+  operatorRoutes,
+  recordKekChange,
+} from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
 import {
   adapterFor,
@@ -93,7 +100,7 @@ type Base = {
 };
 
 type Grounds = Base & {
-  readonly keyring: Keyring;
+  readonly keyring: OpenKeyring;
   readonly keys: IssuerKeys;
   readonly peers: readonly PeerSetting[];
 };
@@ -102,6 +109,7 @@ type Rooms = {
   readonly http: Http;
   readonly jobs: Jobs;
   readonly keys: IssuerKeys;
+  readonly keyring: OpenKeyring;
   bootstrap(wanted: Bootstrap): Promise<Bootstrapped>;
 };
 
@@ -146,6 +154,7 @@ export function createAuthorizationServer({
       await opened?.http.close();
       await opened?.jobs.stop();
       opened?.keys.close();
+      opened?.keyring.close();
       await outbound.close();
       await db.close();
     },
@@ -164,10 +173,10 @@ const migrateOwn = (config: AuthorizationServerConfig): Promise<void> =>
 async function openRooms(base: Base): Promise<Rooms> {
   const { config, clock, db, log } = base;
   await assertSafeRole(db);
-  const kek = await loadKek(config.dataDir);
-  const keys = createIssuerKeys({ db, kek, clock, log });
+  const recordChange = recordKekChange(clock);
+  const keyring = await openKeyring({ db, source: kekFiles(config.dataDir), clock, log, recordChange });
+  const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log });
   await keys.load();
-  const keyring = createKeyring({ kek, clock });
   const peers = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
   const grounds: Grounds = { ...base, keyring, keys, peers };
   const http = httpOf(grounds);
@@ -179,7 +188,12 @@ async function openRooms(base: Base): Promise<Rooms> {
   await mountCharges(grounds, { http, jobs, mandates });
   mountSigningIn(grounds, { http, jobs, people, mandates });
   const { issuer } = config;
-  http.add(...keyRoutes({ keys, issuer }), ...discoveryRoutes({ issuer, db, keys, clock }));
+  keyring.mount({ http, jobs });
+  http.add(
+    ...operatorRoutes(keys),
+    ...keyRoutes({ keys, issuer }),
+    ...discoveryRoutes({ issuer, db, keys, clock }),
+  );
   http.add(...agentRoutes({ db, didOf: (id) => didOfAgent(issuer, id) }));
   const open = config.openRegistration === true;
   http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));
@@ -190,7 +204,13 @@ async function openRooms(base: Base): Promise<Rooms> {
   keepHouse(jobs, { db, clock });
   keyJobs(jobs, { keys });
   tokenJobs(jobs, { db, clock });
-  return { http, jobs, keys, bootstrap: (wanted) => bootstrap({ db, accounts, secrets, clock }, wanted) };
+  return {
+    http,
+    jobs,
+    keys,
+    keyring,
+    bootstrap: (wanted) => bootstrap({ db, accounts, secrets, clock }, wanted),
+  };
 }
 
 /** Our own API is a resource server of ours: the same checks as everywhere, and the database's word on top (A11). */

@@ -113,7 +113,7 @@ describe("what the OAuth core serves is what the contracts say", () => {
     expect(text).not.toContain('"d":');
     expect(new Set(first.keys.map(({ kty }) => kty))).toEqual(new Set(["EC", "OKP"]));
     expect((await fetch(`${running.issuer}/oauth/jwks.json`)).headers.get("cache-control")).toContain(
-      "max-age=300",
+      "max-age=30",
     );
   });
 

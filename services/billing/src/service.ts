@@ -2,7 +2,7 @@ import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
-import { createKeyring, loadKek } from "@remit/platform/keys";
+import { kekFiles, type OpenKeyring, openKeyring } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
@@ -90,7 +90,8 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     clock,
   });
   const { payments, instruments, stripe } = roomsOf(parts);
-  const http = await httpOf(parts);
+  const keyring = await openKeyring({ db, source: kekFiles(config.dataDir), clock, log });
+  const http = httpOf(parts, keyring);
   http.add(
     jwksRoute(peerKeys),
     ...paymentRoutes(payments),
@@ -109,6 +110,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   paymentJobs(jobs, payments);
   instrumentJobs(jobs, instruments);
   keepHouse(jobs, { db, clock });
+  keyring.mount({ http, jobs });
   jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));
   const bound = await http.listen();
   await jobs.start();
@@ -117,6 +119,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     stop: async () => {
       await http.close();
       await jobs.stop();
+      keyring.close();
     },
   };
 }
@@ -145,8 +148,7 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
   return { payments, instruments: { db, stripe, clock }, stripe };
 }
 
-async function httpOf({ config, clock, log, db, outbound }: Parts) {
-  const keyring = createKeyring({ kek: await loadKek(config.dataDir), clock });
+function httpOf({ config, clock, log, db, outbound }: Parts, keyring: OpenKeyring) {
   const authenticate = resourceServer({
     issuer: config.issuer,
     audience: config.origin,

@@ -2,7 +2,7 @@ import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
-import { createKeyring, loadKek } from "@remit/platform/keys";
+import { kekFiles, openKeyring } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
@@ -88,7 +88,7 @@ type Running = { readonly address: string; close(): Promise<void> };
 async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
   await assertSafeRole(db);
   const { issuer, origin, dataDir } = config;
-  const keyring = createKeyring({ kek: await loadKek(dataDir), clock });
+  const keyring = await openKeyring({ db, source: kekFiles(dataDir), clock, log });
   const { assertion: assertionKey, dpop: dpopKey, jwks } = await loadPeerKeys(dataDir);
   const peer = createPeer({ issuer, clientId: "directory", assertionKey, dpopKey, outbound, clock });
   const jobs = createJobs({ db, log, clock }).every(
@@ -112,6 +112,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   });
   http.add(...merchantRoutes({ db, outbound, clock }, createCursors(keyring.derive("directory-cursor"))));
   http.add(jwksRoute(jwks));
+  keyring.mount({ http, jobs });
   const address = await http.listen();
   await jobs.start();
 
@@ -120,6 +121,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     close: async () => {
       await http.close();
       await jobs.stop();
+      keyring.close();
     },
   };
 }

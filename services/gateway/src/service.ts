@@ -1,8 +1,9 @@
 import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp, edgeOptions } from "@remit/platform/http";
+import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
-import { createKeyring, loadKek } from "@remit/platform/keys";
+import { kekFiles, openKeyring } from "@remit/platform/keys";
+import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import {
   assertSafeRole,
@@ -102,7 +103,7 @@ type Running = { readonly address: string; reload(): Promise<void>; close(): Pro
 async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
   const { issuer, livemode } = config;
   await assertSafeRole(db);
-  const keyring = createKeyring({ kek: await loadKek(config.dataDir), clock });
+  const keyring = await openKeyring({ db, source: kekFiles(config.dataDir), clock, log });
   const book = await openOfferBook(config.offersFile, log);
   const upstreams = createUpstreams();
   const terms = { issuer, livemode, mac: hmacSha256(keyring.derive("payment-terms")) };
@@ -128,7 +129,9 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     metrics: createMetrics("gateway"),
     ready: { database: () => db.ping() },
     headerBytesMax,
+    authenticate: operatorsOf({ config, clock, db, outbound }, keyring.derive("dpop-nonce")),
   });
+  keyring.mount({ http, jobs });
   http.mount(storefront({ book, counter, terms, clock }));
   const address = await http.listen();
   await jobs.start();
@@ -147,6 +150,18 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
       await recovering;
       await jobs.stop();
       await upstreams.close();
+      keyring.close();
     },
   };
 }
+
+/** Who may reach the gateway's own addresses: bearers of the issuer's tokens for this origin. */
+const operatorsOf = ({ config, clock, db, outbound }: Omit<Parts, "log">, nonceSecret: Uint8Array) =>
+  resourceServer({
+    issuer: config.issuer,
+    audience: config.origin,
+    keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
+    claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
+    nonceSecret,
+    clock,
+  });

@@ -1,1 +1,2 @@
 export { getJson, withInstance } from "./instance.ts";
+export { callAsOperator } from "./operator.ts";

@@ -1,9 +1,10 @@
 import { access } from "node:fs/promises";
 import path from "node:path";
 import { type DevFile, freePortBase, logsAt, readDevFile, runningIn, startEmbedded } from "@remit/embedded";
-import { isJsonObject, type JsonObject } from "@remit/protocol";
+import type { JsonObject } from "@remit/protocol";
 import { faint, note } from "../output.ts";
 import { version, type Where } from "../where.ts";
+import { objectFrom } from "./answers.ts";
 
 const requestTimeoutMs = 30_000;
 
@@ -73,17 +74,5 @@ export async function getJson(dev: DevFile, origin: string, pathAndQuery: string
   const headers = { authorization: `Bearer ${accessToken}` };
   return objectFrom(
     await fetch(origin + pathAndQuery, { headers, signal: AbortSignal.timeout(requestTimeoutMs) }),
-  );
-}
-
-async function objectFrom(response: Response): Promise<JsonObject> {
-  const answer: unknown = await response.json();
-  if (response.ok && isJsonObject(answer)) return answer;
-  const words = isJsonObject(answer)
-    ? [answer["detail"], answer["title"], answer["error_description"], answer["error"]]
-    : [];
-  const why = words.find((word) => typeof word === "string");
-  throw new Error(
-    `${new URL(response.url).pathname} answered ${response.status}${why === undefined ? "" : `: ${why}`}`,
   );
 }

@@ -1,6 +1,7 @@
 export type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
 export { edgeOptions } from "./edge-options.ts";
 export { createHttp, type Http } from "./http.ts";
+export { onlyOperator, platformTenant } from "./operator.ts";
 export type { HttpOptions, Patience, ServerLimits } from "./options.ts";
 export { type ResourceServerOptions, resourceServer } from "./resource-server.ts";
 export {

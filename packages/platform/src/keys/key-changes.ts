@@ -1,7 +1,9 @@
 import { after, type Clock, type Instant, invariant } from "@remit/kernel";
 import { Problem, type PublicJwk } from "@remit/protocol";
 import type { Database, GlobalTx } from "../sql/index.ts";
-import { changesDue, publishMs, revoked, rotationDue } from "./key-states.ts";
+import type { Log } from "../telemetry/index.ts";
+import type { Kek } from "./kek.ts";
+import { changesDue, publishMs, revoked, rotationDue, signerOf } from "./key-states.ts";
 import {
   insertSigningKey,
   type KeyState,
@@ -32,6 +34,8 @@ export type KeyChange = {
   readonly notBefore: Instant;
   /** Why it was revoked. */
   readonly reason?: string;
+  /** The client that asked for the change; absent when it came by schedule. */
+  readonly by?: string;
 };
 
 /** Where keys are written, and what is told of it. */
@@ -40,7 +44,9 @@ export type KeyRegister = {
   readonly clock: Clock;
   /** Makes new keys. */
   readonly engine: SignerEngine;
+  readonly kek: Kek;
   readonly purposes: readonly KeyPurpose[];
+  readonly log: Log;
   /** Runs in the transaction of each change of state, so that the issuer's log can hold it. */
   readonly recordChange?: ((tx: GlobalTx, change: KeyChange) => Promise<void>) | undefined;
 };
@@ -58,9 +64,13 @@ const changeOf = (row: SigningKeyRow, at: Instant): KeyChange => ({
   ...(row.reason === null ? {} : { reason: row.reason }),
 });
 
-async function record({ recordChange }: KeyRegister, tx: GlobalTx, change: KeyChange): Promise<void> {
+async function record(
+  { recordChange }: KeyRegister,
+  tx: GlobalTx,
+  { by, ...change }: Omit<KeyChange, "by"> & { readonly by: string | undefined },
+): Promise<void> {
   tx.notify(keysChannel);
-  await recordChange?.(tx, change);
+  await recordChange?.(tx, by === undefined ? change : { ...change, by });
 }
 
 /**
@@ -70,26 +80,44 @@ async function record({ recordChange }: KeyRegister, tx: GlobalTx, change: KeyCh
 export async function addKey(
   register: KeyRegister,
   purpose: KeyPurpose,
-  state: "current" | "next",
+  { state, by }: { state: "current" | "next"; by?: string | undefined },
 ): Promise<KeyChange> {
-  const { db, clock, engine } = register;
+  const { db, engine } = register;
   const there = await db.global.transaction((tx) => keyInState(tx, purpose, state));
   if (there !== undefined) return changeOf(there, there.created_at);
-  const made = await engine.create(purpose);
-  return db.global.transaction(async (tx) => {
-    const now = clock.now();
-    await lockSigningKeys(tx, purpose.purpose);
-    const row = newRow(register, made, { purpose, state, now });
-    const { count } = await insertSigningKey(tx, row);
-    if (count === 0) {
-      const other = await keyInState(tx, purpose, state);
-      invariant(other !== undefined, "a key that was not added is there already");
-      return changeOf(other, other.created_at);
-    }
-    await record(register, tx, changeOf(row, now));
-    return changeOf(row, now);
-  });
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const made = await engine.create(purpose);
+    const added = await db.global.transaction((tx) => addLocked(tx, register, { purpose, state, by, made }));
+    if (added !== undefined) return added;
+    // Another key-encryption key wraps since the key was made.
+    await register.kek.follow();
+  }
+  throw new Problem("unavailable", { private: { because: "the key-encryption key changes too often" } });
 }
+
+/** Undefined when the key is under a key-encryption key that is being rotated away. */
+async function addLocked(
+  tx: GlobalTx,
+  register: KeyRegister,
+  given: { purpose: KeyPurpose; state: "current" | "next"; by: string | undefined; made: NewKey },
+): Promise<KeyChange | undefined> {
+  const { purpose, state, by, made } = given;
+  const now = register.clock.now();
+  if (!(await mayKeep(tx, register, made))) return undefined;
+  await lockSigningKeys(tx, purpose.purpose);
+  const row = newRow(register, made, { purpose, state, now });
+  const { count } = await insertSigningKey(tx, row);
+  if (count === 0) {
+    const other = await keyInState(tx, purpose, state);
+    invariant(other !== undefined, "a key that was not added is there already");
+    return changeOf(other, other.created_at);
+  }
+  await record(register, tx, { ...changeOf(row, now), by });
+  return changeOf(row, now);
+}
+
+const mayKeep = async (tx: GlobalTx, { kek }: KeyRegister, { kept }: NewKey): Promise<boolean> =>
+  !("wrapped" in kept) || kek.holds(tx, kept.kek);
 
 const keyInState = async (
   tx: GlobalTx,
@@ -134,7 +162,9 @@ export async function moveKeys(register: KeyRegister): Promise<void> {
     const keys = rows.filter((row) => row.purpose === purpose.purpose);
     if (changesDue(keys, times).length > 0)
       await db.global.transaction((tx) => moveLocked(tx, register, purpose));
-    if (rotationDue(keys, times.now)) await addKey(register, purpose, "next");
+    // A key that was revoked while none could be made is followed by one as soon as that is possible.
+    if (signerOf(keys) === undefined) await addKey(register, purpose, { state: "current" });
+    if (rotationDue(keys, times.now)) await addKey(register, purpose, { state: "next" });
   }
 }
 
@@ -143,7 +173,7 @@ async function moveLocked(tx: GlobalTx, register: KeyRegister, purpose: KeyPurpo
   const keys = await lockSigningKeys(tx, purpose.purpose);
   for (const row of changesDue(keys, { now, tokenLifeMsMax: purpose.tokenLifeMsMax })) {
     await saveSigningKey(tx, row);
-    await record(register, tx, changeOf(row, now));
+    await record(register, tx, { ...changeOf(row, now), by: undefined });
   }
 }
 
@@ -153,35 +183,67 @@ export type Revocation = {
   readonly successor: KeyChange | undefined;
 };
 
+export type Revoking = { readonly reason: string; readonly by?: string };
+
 /**
  * Ends a key at once (K03). Where it signed, its next key, or else a new one, signs from now on: verifiers that do not
- * know it yet look for it, as for every kid that is new to them. Twice is once.
+ * know it yet look for it, as for every kid that is new to them. Where none can be made now (its keeper is away), the key
+ * ends all the same and nothing is signed until one is. Twice is once.
  */
-export async function revokeKey(register: KeyRegister, kid: string, reason: string): Promise<Revocation> {
-  const { db, clock, engine, purposes } = register;
-  const name = await db.global.transaction((tx) => purposeOfKey(tx, kid));
+export async function revokeKey(register: KeyRegister, kid: string, revoking: Revoking): Promise<Revocation> {
+  const { db, engine, log } = register;
+  const found = await db.global.transaction((tx) => keysBeside(tx, register, kid));
+  if (found === undefined) throw new Problem("not_found", { detail: "There is no signing key of this kid." });
+  const { purpose, keys } = found;
+  const needsSpare = signerOf(keys)?.kid === kid && !keys.some(({ state }) => state === "next");
+  const spare = needsSpare
+    ? await engine.create(purpose).catch((err: unknown) => {
+        log.error({ err, kid }, "no key can be made to follow the one that is revoked");
+        return undefined;
+      })
+    : undefined;
+  return db.global.transaction((tx) => revokeLocked(tx, register, { ...revoking, kid, purpose, spare }));
+}
+
+async function keysBeside(
+  tx: GlobalTx,
+  { purposes }: KeyRegister,
+  kid: string,
+): Promise<{ purpose: KeyPurpose; keys: SigningKeyRow[] } | undefined> {
+  const name = await purposeOfKey(tx, kid);
   const purpose = purposes.find((known) => known.purpose === name);
-  if (purpose === undefined)
-    throw new Problem("not_found", { detail: "There is no signing key of this kid." });
-  const spare = await engine.create(purpose);
-  return db.global.transaction(async (tx) => {
-    const now = clock.now();
-    const keys = await lockSigningKeys(tx, purpose.purpose);
-    const key = keys.find((row) => row.kid === kid);
-    invariant(key !== undefined, "a key's row is never deleted");
-    if (key.revoked_at !== null) return { revoked: changeOf(key, key.revoked_at), successor: undefined };
-    const ended = revoked(key, { now, reason });
-    await saveSigningKey(tx, ended);
-    await record(register, tx, changeOf(ended, now));
-    if (key.state !== "current") return { revoked: changeOf(ended, now), successor: undefined };
-    const next = keys.find(({ state }) => state === "next");
-    const successor: SigningKeyRow =
-      next === undefined
-        ? newRow(register, spare, { purpose, state: "current", now })
-        : { ...next, state: "current", not_before: now };
-    const { count } = await (next === undefined ? insertSigningKey : saveSigningKey)(tx, successor);
-    invariant(count === 1, "a purpose whose key was revoked has another one that signs");
-    await record(register, tx, changeOf(successor, now));
-    return { revoked: changeOf(ended, now), successor: changeOf(successor, now) };
-  });
+  return purpose && { purpose, keys: await readSigningKeys(tx, [purpose.purpose]) };
+}
+
+async function revokeLocked(
+  tx: GlobalTx,
+  register: KeyRegister,
+  given: Revoking & { kid: string; purpose: KeyPurpose; spare: NewKey | undefined },
+): Promise<Revocation> {
+  const now = register.clock.now();
+  const { kid, purpose, spare, reason, by } = given;
+  const keys = await lockSigningKeys(tx, purpose.purpose);
+  const key = keys.find((row) => row.kid === kid);
+  invariant(key !== undefined, "a key's row is never deleted");
+  if (key.revoked_at !== null) return { revoked: changeOf(key, key.revoked_at), successor: undefined };
+  const ended = revoked(key, { now, reason });
+  await saveSigningKey(tx, ended);
+  const revocation = changeOf(ended, now);
+  await record(register, tx, { ...revocation, by });
+  const next = keys.find(({ state }) => state === "next");
+  if (key.state !== "current") return { revoked: revocation, successor: undefined };
+  const promoted: SigningKeyRow | undefined = next && { ...next, state: "current", not_before: now };
+  if (promoted !== undefined) await saveSigningKey(tx, promoted);
+  // One that is under a former key-encryption key is left out: the next look at the keys makes another.
+  const kept = spare !== undefined && (await mayKeep(tx, register, spare)) ? spare : undefined;
+  const made = kept && newRow(register, kept, { purpose, state: "current", now });
+  if (promoted === undefined && made !== undefined) {
+    const { count } = await insertSigningKey(tx, made);
+    invariant(count === 1, "the key of a new signature is new");
+  }
+  const row = promoted ?? made;
+  if (row === undefined) return { revoked: revocation, successor: undefined };
+  const successor = changeOf(row, now);
+  await record(register, tx, { ...successor, by });
+  return { revoked: revocation, successor };
 }

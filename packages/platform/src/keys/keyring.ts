@@ -1,9 +1,11 @@
-import { hkdfSync, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { type Clock, invariant, minuteMs } from "@remit/kernel";
+import { Problem } from "@remit/protocol";
 import type { Tx } from "../sql/index.ts";
 import { decrypt, encrypt } from "./envelope.ts";
-import type { Kek } from "./kek.ts";
+import { derivedFrom, type Kek } from "./kek.ts";
 import { insertDataKey, readDataKey, shredDataKey } from "./keys.sql.ts";
+import { dataKeyAad } from "./places.ts";
 
 /** Envelope encryption: one data key per scope, itself encrypted under the KEK, destroyed by `shred`. */
 export type Keyring = {
@@ -21,25 +23,25 @@ export type Keyring = {
   ): Promise<Uint8Array | undefined>;
   /** Destroys the scope's key for ever. Other processes forget it within 60 s. */
   shred(tx: Tx, scope: string): Promise<void>;
-  /** A secret of 32 bytes for one purpose, the same in every process of the installation (HKDF of the KEK). */
+  /** A secret of 32 bytes for one purpose, the same in every process of the installation (HKDF of the root secret). */
   derive(purpose: string): Uint8Array;
 };
 
-type Remembered = { readonly key: Uint8Array; readonly until: number };
+type Remembered = { readonly key: Uint8Array; readonly untilNs: bigint };
 
 const rememberMs = minuteMs;
 const rememberedMax = 10_000;
 
 export function createKeyring({ kek, clock }: { readonly kek: Kek; readonly clock: Clock }): Keyring {
   const keys = createMemory(clock);
-  const unwrap = (scope: string, wrapped: Uint8Array) =>
-    decrypt(kek.key.reveal(), { sealed: wrapped, aad: wrapAad(scope) });
   const known = async (tx: Tx, scope: string): Promise<Uint8Array | null | undefined> => {
     const remembered = keys.get(scope);
     if (remembered !== undefined) return remembered;
-    const wrapped = await readDataKey(tx, scope);
-    if (wrapped === undefined || wrapped === null) return wrapped;
-    const key = unwrap(scope, wrapped);
+    const row = await readDataKey(tx, scope);
+    if (row === undefined) return undefined;
+    const { wrapped, kek: by } = row;
+    if (wrapped === null) return null;
+    const key = await kek.unwrap({ wrapped, kek: by, aad: dataKeyAad(scope) });
     // A key that this very transaction made is gone again if it rolls back: nobody may remember it before the commit.
     tx.afterCommit(() => keys.set(scope, key));
     return key;
@@ -48,11 +50,7 @@ export function createKeyring({ kek, clock }: { readonly kek: Kek; readonly cloc
     async seal(tx, scope, { plaintext, aad }) {
       let key = await known(tx, scope);
       if (key === undefined) {
-        await insertDataKey(
-          tx,
-          scope,
-          encrypt(kek.key.reveal(), { plaintext: randomBytes(32), aad: wrapAad(scope) }),
-        );
+        await addDataKey(tx, kek, scope);
         key = await known(tx, scope);
       }
       invariant(key !== undefined && key !== null, "nothing is sealed under a shredded scope");
@@ -68,11 +66,19 @@ export function createKeyring({ kek, clock }: { readonly kek: Kek; readonly cloc
       keys.delete(scope);
       tx.afterCommit(() => keys.delete(scope));
     },
-    derive: (purpose) => new Uint8Array(hkdfSync("sha256", kek.key.reveal(), "", `remit ${purpose}`, 32)),
+    derive: (purpose) => derivedFrom(kek.root, purpose),
   };
 }
 
-const wrapAad = (scope: string): string => `data key\n${scope}`;
+/** Writes a new key under the key that wraps now, which it then stays until the transaction has ended. */
+async function addDataKey(tx: Tx, kek: Kek, scope: string): Promise<void> {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const wrapped = await kek.wrap({ plaintext: randomBytes(32), aad: dataKeyAad(scope) });
+    if (await kek.holds(tx, wrapped.kek)) return void (await insertDataKey(tx, scope, wrapped));
+    await kek.follow(tx);
+  }
+  throw new Problem("unavailable", { private: { because: "the key-encryption key changes too often" } });
+}
 
 type Memory = {
   get(scope: string): Uint8Array | undefined;
@@ -86,13 +92,13 @@ function createMemory(clock: Clock): Memory {
   return {
     get(scope) {
       const found = kept.get(scope);
-      if (found === undefined || found.until > clock.now()) return found?.key;
+      if (found === undefined || found.untilNs > clock.monotonicNs()) return found?.key;
       kept.delete(scope);
       return undefined;
     },
     set(scope, key) {
       if (kept.size >= rememberedMax) kept.delete(kept.keys().next().value ?? "");
-      kept.set(scope, { key, until: clock.now() + rememberMs });
+      kept.set(scope, { key, untilNs: clock.monotonicNs() + BigInt(rememberMs) * 1_000_000n });
     },
     delete: (scope) => void kept.delete(scope),
   };

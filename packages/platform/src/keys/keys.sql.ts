@@ -24,19 +24,24 @@ export type SigningKeyRow = {
   readonly reason: string | null;
 };
 
-/** The wrapped key of a scope: null once shredded, undefined when there never was one. */
-export async function readDataKey(db: Sql, scope: string): Promise<Uint8Array | null | undefined> {
-  const row = await db.maybe<{ wrapped: Uint8Array | null }>(
-    sql`select wrapped from data_keys where scope = ${scope}`,
-  );
-  return row?.wrapped;
-}
+export type DataKeyRow = {
+  /** Null once shredded. */
+  readonly wrapped: Uint8Array | null;
+  /** The key-encryption key it is under; null for the installation's first. */
+  readonly kek: string | null;
+};
+
+export const readDataKey = (db: Sql, scope: string): Promise<DataKeyRow | undefined> =>
+  db.maybe<DataKeyRow>(sql`select wrapped, kek from data_keys where scope = ${scope}`);
 
 /** Of several that add a key for a scope at once, the first to commit wins; read after it. */
-export const insertDataKey = (db: Sql, scope: string, wrapped: Uint8Array) =>
-  db.run(
-    sql`insert into data_keys (scope, wrapped) values (${scope}, ${wrapped}) on conflict (scope) do nothing`,
-  );
+export const insertDataKey = (
+  db: Sql,
+  scope: string,
+  { wrapped, kek }: { wrapped: Uint8Array; kek: string },
+) =>
+  db.run(sql`
+    insert into data_keys (scope, wrapped, kek) values (${scope}, ${wrapped}, ${kek}) on conflict (scope) do nothing`);
 
 /** Leaves a row without a key, also for a scope that never had one. */
 export const shredDataKey = (db: Sql, scope: string, at: Instant) =>

@@ -1,6 +1,3 @@
-import { chmod, mkdtemp, readdir, rm, stat, truncate } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { hourMs, InvariantViolation, instantOf, minuteMs, secondMs } from "@remit/kernel";
 import { parseJws } from "@remit/protocol";
 import { holds } from "@remit/protocol/node";
@@ -12,20 +9,16 @@ import {
   createSigningKeys,
   type KeyChange,
   kekOf,
-  loadKek,
   publishMs,
   type SigningKeysOptions,
 } from "./index.ts";
 
 let database: TestDatabase;
-let folder = "";
 beforeAll(async () => {
   database = await testDatabase({ service: "keys" });
-  folder = await mkdtemp(join(tmpdir(), "remit-keys-"));
 });
 afterAll(async () => {
   await database.drop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 const kek = kekOf(new Uint8Array(32).fill(1));
@@ -33,31 +26,6 @@ const text = (bytes: Uint8Array | undefined): string | undefined => bytes && new
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);
 const log = createLog({ service: "test", level: "silent" });
 const startedAt = instantOf(1_795_300_000_000);
-
-test("the key file is made once, whole, for its owner alone, by however many start at once", async () => {
-  const dataDir = join(folder, "fresh");
-  const keks = await Promise.all(Array.from({ length: 8 }, () => loadKek(dataDir)));
-  expect(new Set(keks.map(({ fingerprint }) => fingerprint)).size).toBe(1);
-  expect(await readdir(dataDir)).toEqual(["kek"]);
-  expect((await stat(join(dataDir, "kek"))).mode & 0o777).toBe(0o600);
-  expect((await loadKek(dataDir)).fingerprint).toBe(keks[0]?.fingerprint);
-});
-
-test("a key file that others can read, or that is cut short, is refused with the remedy", async () => {
-  const dataDir = join(folder, "open");
-  await loadKek(dataDir);
-  await chmod(join(dataDir, "kek"), 0o644);
-  await expect(loadKek(dataDir)).rejects.toMatchObject({ remedy: expect.stringContaining("chmod 600") });
-  await chmod(join(dataDir, "kek"), 0o600);
-  await truncate(join(dataDir, "kek"), 16);
-  await expect(loadKek(dataDir)).rejects.toMatchObject({ name: "StartRefused" });
-});
-
-test("the fingerprint and the printed form reveal nothing of the key", () => {
-  const key = new Uint8Array(32).fill(0x41);
-  expect(JSON.stringify(kekOf(key))).not.toContain("AAAA");
-  expect(kekOf(key).fingerprint).not.toBe(kekOf(new Uint8Array(32)).fingerprint);
-});
 
 const keyringAt = (clock: TestClock = testClock(startedAt), its = kek) => createKeyring({ kek: its, clock });
 
@@ -289,7 +257,7 @@ test("K03 a revoked key is out of the JWKS and signs nothing more, in every proc
   await two.keys.load();
   const { kid } = one.keys.currentKey(one.named);
   const token = await two.keys.sign(one.named, { typ: "t+jwt" }, { n: 1 });
-  const { revoked, successor } = await one.keys.revoke(kid, "the disk was stolen");
+  const { revoked, successor } = await one.keys.revoke(kid, { reason: "the disk was stolen" });
   expect(revoked).toMatchObject({ kid, state: "removed", reason: "the disk was stolen" });
   expect(one.keys.currentKey(one.named).kid).toBe(successor?.kid);
   expect(verifies(token, one.keys.jwks().keys)).toBe(false);
@@ -302,8 +270,8 @@ test("K03 a revoked key is out of the JWKS and signs nothing more, in every proc
     true,
   );
   expect(changes.map(({ state }) => state)).toEqual(["current", "removed", "current"]);
-  expect((await one.keys.revoke(kid, "again")).revoked.reason).toBe("the disk was stolen");
-  await expect(one.keys.revoke("nobody's", "x")).rejects.toMatchObject({ code: "not_found" });
+  expect((await one.keys.revoke(kid, { reason: "again" })).revoked.reason).toBe("the disk was stolen");
+  await expect(one.keys.revoke("nobody's", { reason: "x" })).rejects.toMatchObject({ code: "not_found" });
   const rows = await database.asAdmin("select wrapped from signing_keys where kid = $1", [kid]);
   expect(rows).toEqual([{ wrapped: null }]);
 });
@@ -312,10 +280,10 @@ test("K03 a revoked key gives way to the next one where one is published already
   const { keys, named } = signingKeys();
   await keys.load();
   const next = await keys.rotate(named);
-  const { successor } = await keys.revoke(keys.currentKey(named).kid, "leaked");
+  const { successor } = await keys.revoke(keys.currentKey(named).kid, { reason: "leaked" });
   expect(successor?.kid).toBe(next.kid);
   const another = await keys.rotate(named);
-  expect((await keys.revoke(another.kid, "leaked")).successor).toBeUndefined();
+  expect((await keys.revoke(another.kid, { reason: "leaked" })).successor).toBeUndefined();
   expect(keys.currentKey(named).kid).toBe(next.kid);
   expect(keys.jwks().keys.map(({ kid }) => kid)).toEqual([next.kid]);
 });
@@ -327,7 +295,7 @@ test("K03 without LISTEN a process that has not heard for 40 s looks before it s
   await one.keys.load();
   await two.keys.load();
   const { kid } = one.keys.currentKey(one.named);
-  await one.keys.revoke(kid, "leaked");
+  await one.keys.revoke(kid, { reason: "leaked" });
   expect(two.keys.currentKey(one.named).kid).toBe(kid);
   one.clock.advance(41 * secondMs);
   const token = await two.keys.sign(one.named, { typ: "t+jwt" }, {});
@@ -344,11 +312,11 @@ test("C17 each of 10,000 tokens that are signed while keys rotate verifies with 
   let rotations = 0;
   let failures = 0;
   for (let count = 0; count < 10_000; count++) {
-    if (count % 100 === 0) {
-      clock.advance(minuteMs);
+    if (count % 250 === 0) {
+      clock.advance(150 * secondMs);
       await keys.reload();
       seen.push({ at: clock.now(), keys: keys.jwks().keys });
-      if (seen.length > 6) seen.shift();
+      if (seen.length > 3) seen.shift();
     }
     if (count % 1_000 === 0) {
       await keys.rotate(named);

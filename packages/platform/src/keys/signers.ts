@@ -15,6 +15,7 @@ export type StoredKey = {
   readonly purpose: string;
   readonly kid: string;
   readonly alg: SigningAlg;
+  readonly public_jwk: PublicJwk;
   readonly wrapped: Uint8Array | null;
   readonly kek: string | null;
   readonly reference: string | null;

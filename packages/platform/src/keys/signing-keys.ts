@@ -1,8 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Instant, invariant, minuteMs, secondMs } from "@remit/kernel";
 import { type JsonObject, Problem, type PublicJwk, signingInputOf } from "@remit/protocol";
-import type { Log } from "../telemetry/index.ts";
-import type { Kek } from "./kek.ts";
 import {
   addKey,
   type KeyChange,
@@ -10,6 +8,7 @@ import {
   keysChannel,
   moveKeys,
   type Revocation,
+  type Revoking,
   revokeKey,
 } from "./key-changes.ts";
 import { signerOf } from "./key-states.ts";
@@ -28,8 +27,6 @@ export type PublishedKey = {
 };
 
 export type SigningKeysOptions = Omit<KeyRegister, "engine"> & {
-  readonly kek: Kek;
-  readonly log: Log;
   /** Where new keys are made; in this process by default. Keys made elsewhere before sign on until they retire. */
   readonly engine?: SignerEngine;
   /** Throws when this process may not sign now (its clock is wrong). */
@@ -61,9 +58,9 @@ export type SigningKeys = {
   /** Every key there ever was, as the database knows it now. */
   list(): Promise<readonly KeyFacts[]>;
   /** Publishes a next key, which signs from 450 s later on. With a next key waiting already, that one is returned. */
-  rotate(purpose: string): Promise<KeyChange>;
+  rotate(purpose: string, by?: string): Promise<KeyChange>;
   /** Ends a key at once, in every process, and lets another one sign in its place. */
-  revoke(kid: string, reason: string): Promise<Revocation>;
+  revoke(kid: string, revoking: Revoking): Promise<Revocation>;
   /** Moves keys whose time has come, and sees what other processes did. Run it every 10 s. */
   reload(): Promise<void>;
   /** Stops listening. */
@@ -94,7 +91,7 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
   return {
     ...published(room),
     async load() {
-      for (const purpose of room.purposes) await addKey(room, purpose, "current");
+      for (const purpose of room.purposes) await addKey(room, purpose, { state: "current" });
       await moveKeys(room);
       await read(room, "strictly");
       stopListening();
@@ -117,15 +114,15 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
     },
     list: async () =>
       (await room.db.global.transaction((tx) => readSigningKeys(tx, namesOf(room)))).map(factsOf),
-    async rotate(name) {
+    async rotate(name, by) {
       const purpose = room.purposes.find((known) => known.purpose === name);
       invariant(purpose !== undefined, `${name} is a purpose of this service`);
-      const change = await addKey(room, purpose, "next");
+      const change = await addKey(room, purpose, { state: "next", by });
       await read(room);
       return change;
     },
-    async revoke(kid, reason) {
-      const done = await revokeKey(room, kid, reason);
+    async revoke(kid, revoking) {
+      const done = await revokeKey(room, kid, revoking);
       await read(room);
       return done;
     },
@@ -168,7 +165,7 @@ function keysOf({ byPurpose }: Room, purpose: string): readonly LoadedKey[] {
 
 function current(room: Room, purpose: string): LoadedKey {
   const row = signerOf(keysOf(room, purpose));
-  invariant(row !== undefined, `${purpose} has a key that may sign`);
+  if (row === undefined) throw noKey({ purpose });
   return row;
 }
 
@@ -213,14 +210,16 @@ async function permit(room: Room): Promise<void> {
 async function signWith({ clock }: Room, row: LoadedKey, data: Uint8Array): Promise<Uint8Array> {
   const over = row.state === "removed" || (row.not_after !== null && row.not_after <= clock.now());
   // It was revoked, or retired long ago, while a request that had begun with it was under way: that one begins again.
-  if (over || row.signer === undefined)
-    throw new Problem("unavailable", {
-      detail: "The key for this signature is not at hand. Try again.",
-      headers: { "retry-after": "1" },
-      private: { kid: row.kid, state: row.state },
-    });
+  if (over || row.signer === undefined) throw noKey({ kid: row.kid, state: row.state });
   return row.signer.sign(data);
 }
+
+const noKey = (which: Readonly<Record<string, string>>): Problem =>
+  new Problem("unavailable", {
+    detail: "The key for this signature is not at hand. Try again.",
+    headers: { "retry-after": "1" },
+    private: which,
+  });
 
 /** Reads one after the other, so that no older answer replaces a newer one; a reader that waits gets a read begun later. */
 async function read(

@@ -17,7 +17,7 @@ export type MigrateOptions = {
   readonly roles: DatabaseRoles;
   readonly sources: readonly MigrationSource[];
   /** Refuses the schema of an installation with another key-encryption key, and claims it when nobody has. */
-  readonly kekFingerprint?: string;
+  readonly kekFingerprint?: string | readonly string[];
 };
 
 /** What every service runs first. */

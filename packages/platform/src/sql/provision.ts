@@ -12,7 +12,7 @@ export type ProvisionOptions = {
   readonly service: string;
   readonly passwords: RolePasswords;
   /** Names the installation by its key-encryption key: a database of another installation is refused. */
-  readonly kekFingerprint: string;
+  readonly kekFingerprint: string | readonly string[];
   /** Begins the roles' names; the database's name by default. */
   readonly prefix?: string;
 };

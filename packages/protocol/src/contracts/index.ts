@@ -1,6 +1,7 @@
 export * from "./approvals.ts";
 export * from "./audit.ts";
 export * from "./charges.ts";
+export * from "./keys.ts";
 export * from "./ledger.ts";
 export * from "./mandates.ts";
 export * from "./merchants.ts";

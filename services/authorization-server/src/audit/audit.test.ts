@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Id, newId } from "@remit/kernel";
-import { createSigningKeys, loadKek } from "@remit/platform/keys";
+import { createSigningKeys, kekOf } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { auditBodyOf, canonicalise, newEvent, type RemitEvent } from "@remit/protocol";
@@ -34,7 +34,7 @@ beforeAll(async () => {
   db = database.open({ record, recordAll: (tx, events) => recorder.recordAll(tx, events) });
   const keys = createSigningKeys({
     db,
-    kek: await loadKek(directory),
+    kek: kekOf(new Uint8Array(32).fill(7)),
     clock,
     log,
     purposes: [{ purpose: "audit", alg: "ES256", evidence: true, tokenLifeMsMax: 0 }],

@@ -52,6 +52,9 @@ export const scopesOf = {
   application: ["openid", "email", "profile", "offline_access", "wallet:read"],
 } as const satisfies Record<ClientKind, readonly Scope[]>;
 
+/** Of the installation's operator: a management client of the platform's own tenant, where it opens keys too. */
+export const operatorScopes = ["admin:orgs"] as const satisfies readonly Scope[];
+
 /** The client id of the first-party wallet. */
 export const walletId = "wallet";
 

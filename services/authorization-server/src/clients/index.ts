@@ -18,6 +18,7 @@ export {
   type ClientKind,
   clientById,
   type KeyedRegistration,
+  operatorScopes,
   type PeerSetting,
   registerAdmin,
   registerApplication,

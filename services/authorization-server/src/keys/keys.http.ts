@@ -14,12 +14,15 @@ const RemitKeys = z.object({
       state: z.enum(["next", "current", "retired", "removed"]),
       not_before: Timestamp,
       not_after: Timestamp.optional(),
+      /** Why it was revoked. */
+      reason: z.string().optional(),
     }),
   ),
 });
 
-// A new key is published for longer than this before it signs, so a cached set always suffices.
-const cached = { "cache-control": "public, max-age=300" };
+// Short, so that a key that was revoked is trusted nowhere for longer than a minute (K03). A new one is published for longer
+// than anybody may keep a set before it signs, so a cached set always suffices.
+const cached = { "cache-control": "public, max-age=30" };
 
 /** The public keys: as a JWK set under both its names, and with their times for what must verify for ever. */
 export function keyRoutes({ keys, issuer }: { keys: IssuerKeys; issuer: string }): Route[] {
@@ -51,12 +54,13 @@ function evidenceKeys(keys: IssuerKeys): z.input<typeof RemitKeys>["keys"] {
   return issuerPurposes
     .filter(({ evidence }) => evidence === true)
     .flatMap(({ purpose }) =>
-      keys.publicKeys(purpose).map(({ jwk, state, notBefore, notAfter }) => ({
+      keys.publicKeys(purpose).map(({ jwk, state, notBefore, notAfter, reason }) => ({
         ...jwk,
         purpose,
         state,
         not_before: toRfc3339(notBefore),
         ...(notAfter === undefined ? {} : { not_after: toRfc3339(notAfter) }),
+        ...(reason === undefined ? {} : { reason }),
       })),
     );
 }

@@ -6,7 +6,7 @@ import {
   type KeyPurpose,
   type SigningKeys,
 } from "@remit/platform/keys";
-import type { Database } from "@remit/platform/sql";
+import type { Database, GlobalTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { newEvent } from "@remit/protocol";
 
@@ -40,15 +40,28 @@ export function createIssuerKeys(deps: { db: Database; kek: Kek; clock: Clock; l
     ...deps,
     purposes: issuerPurposes,
     recordChange: async (tx, change: KeyChange) => {
-      const actor = { type: "system", id: "authorization-server" } as const;
-      const payload = { purpose: change.purpose, kid: change.kid, state: change.state };
+      const actor =
+        change.by === undefined
+          ? ({ type: "system", id: "authorization-server" } as const)
+          : ({ type: "client", id: change.by } as const);
+      const { purpose, kid, state, reason } = change;
+      const payload = { purpose, kid, state, ...(reason === undefined ? {} : { reason }) };
       await tx.record(
         newEvent(
-          eventOf[change.state],
-          { tenant: "platform", actor, subject: change.kid, payload },
+          reason === undefined ? eventOf[state] : "key.revoked",
+          { tenant: "platform", actor, subject: kid, payload },
           change.at,
         ),
       );
     },
   });
 }
+
+/** The rotation of the key-encryption key is an entry of the issuer's log too: when it began, and when it was through. */
+export const recordKekChange =
+  (clock: Clock) =>
+  async (tx: GlobalTx, { current, former }: { current: string; former: string | null }): Promise<void> => {
+    const actor = { type: "system", id: "authorization-server" } as const;
+    const facts = { tenant: "platform", actor, subject: current, payload: { former } } as const;
+    await tx.record(newEvent(former === null ? "key.rewrapped" : "key.rewrapping", facts, clock.now()));
+  };

@@ -5,7 +5,7 @@ import type { Database } from "@remit/platform/sql";
 import type { Accounts } from "../accounts/index.ts";
 import type { Approvals } from "../approvals/index.ts";
 import { acrs } from "../assurance/index.ts";
-import { type PeerSetting, scopesOf } from "../clients/index.ts";
+import { operatorScopes, type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { Factors } from "../factors/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import type { AskableDeps } from "./askable.ts";
@@ -85,7 +85,7 @@ export function configurationOf(deps: CoreDeps): object {
     routes: oauthPaths,
     cookies: cookies(deps),
     responseTypes: ["code"],
-    scopes: [...new Set(Object.values(scopesOf).flat())],
+    scopes: [...new Set([...Object.values(scopesOf).flat(), ...operatorScopes])],
     claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
     // `none` is for an agent whose jwt-bearer assertion says who it is; nothing else opens with it.
     clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"],

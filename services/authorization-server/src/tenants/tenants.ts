@@ -1,4 +1,4 @@
-import { type Id, type Instant, invariant, newId, parseId } from "@remit/kernel";
+import { type Id, type Instant, newId } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent } from "@remit/protocol";
 import * as rows from "./tenants.sql.ts";
@@ -13,11 +13,8 @@ export type Tenant = {
   readonly createdAt: Instant;
 };
 
-const platformId = parseId("tenant", "org_00000000000000000000000000");
-invariant(platformId !== undefined, "the platform's tenant has a valid id");
-
-/** The tenant of Remit's own services: it owns no agent, no mandate and no money. */
-export const platformTenant: Id<"tenant"> = platformId;
+/** The tenant of Remit's own services and of the operator. */
+export { platformTenant } from "@remit/platform/http";
 
 export const newTenantId = (): Id<"tenant"> => newId("tenant");
 
