@@ -13,7 +13,12 @@ import { refuse } from "./refuse.ts";
 
 const redirectsMax = 10;
 const signatureAlgs = ["ES256", "EdDSA"] as const;
-const grantTypes = ["authorization_code", "refresh_token"];
+const grantTypes = [
+  "authorization_code",
+  "refresh_token",
+  // For identity assertions at other servers (`trusts`).
+  "urn:ietf:params:oauth:grant-type:token-exchange",
+];
 
 /** What the client would believe to have and we do not do (OpenID registration §2, RFC 9101 §10.5, RFC 8705 §3.4). */
 const undone = [
