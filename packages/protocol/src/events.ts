@@ -88,6 +88,7 @@ export const eventTypes = {
   "security.sign_in_failed": soc2(),
   "session.ended": soc2(),
   "session.started": soc2(),
+  "session.stepped_up": soc2(),
   "setup_token.issued": soc2(),
   "setup_token.used": soc2(),
   "step_up.answered": eidas(),

@@ -59,6 +59,7 @@ import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { registrationRoutes } from "./registration/index.ts";
+import { createSessions, logoutJobs, type Sessions, sessionJobs, sessionRoutes } from "./sessions/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { tenantRoutes } from "./tenants/index.ts";
 import { createMint, isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
@@ -246,8 +247,10 @@ function mountSigningIn(
   const repeats = createRepeats({ artifacts, clock });
   const guesses = createGuesses({ db, clock, key: keyring.derive("user-code-guesses") });
   const userCodeKey = keyring.derive("user-codes");
-  const adapter = adapterFor({ db, clock, artifacts, mandates, peers, repeats, guesses, userCodeKey });
-  const answering = { db, clock, accounts, artifacts, mandates, provider: () => core.provider() };
+  const sessions = createSessions(grounds);
+  const held = { db, clock, accounts, artifacts, mandates };
+  const adapter = adapterFor({ ...held, peers, repeats, sessions, guesses, userCodeKey });
+  const answering = { ...held, provider: () => core.provider() };
   const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
   const core: Core = createCore({
     ...grounds,
@@ -269,12 +272,24 @@ function mountSigningIn(
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],
-    handle: ({ raw }) => core.handle(raw.req, raw.res),
+    handle: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }),
   });
-  http.mount(deviceMount({ issuer, handle: ({ raw }) => core.handle(raw.req, raw.res) }));
+  http.mount(deviceMount({ issuer, handle: ({ raw, ip }) => void core.handle(raw.req, raw.res, { ip }) }));
   mountIssuance(grounds, { http, core });
+  mountSessions(grounds, { http, jobs, sessions });
   grantJobs(jobs, { artifacts, clock });
   mountAsking(grounds, { http, jobs, artifacts, approvals });
+}
+
+/** Where people are signed in, and what happens when they no longer are. */
+function mountSessions(
+  grounds: Grounds,
+  { http, jobs, sessions }: Mounting & { readonly sessions: Sessions },
+): void {
+  const { config, clock, db, peers } = grounds;
+  http.add(...sessionRoutes({ db, sessions }));
+  sessionJobs(jobs, { db, clock });
+  logoutJobs(jobs, { ...grounds, issuer: config.issuer, clientOf: (id) => clientById(db, id, peers) });
 }
 
 /** The grant types of ours beside the core's. */

@@ -5,6 +5,7 @@ import { delegationTables } from "./delegations/index.ts";
 import { deviceTables } from "./device/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { receiptTables } from "./receipts/index.ts";
+import { sessionTables } from "./sessions/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
 import { trustTables } from "./trusts/index.ts";
 
@@ -31,6 +32,7 @@ export const tables = {
   ...deviceTables,
   ...delegationTables,
   ...trustTables,
+  ...sessionTables,
   ...statusListTables,
   ...mandateTables,
   ...chargeTables,

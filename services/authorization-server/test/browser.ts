@@ -11,6 +11,17 @@ type Cookie = { readonly value: string; readonly path: string };
 export class Browser {
   readonly #cookies = new Map<string, Cookie>();
 
+  /** The value of a cookie, by its name. */
+  cookie(name: string): string | undefined {
+    return [...this.#cookies].find(([key]) => key.startsWith(`${name}|`))?.[1].value;
+  }
+
+  /** A signed cookie that somebody else put here. */
+  plant(name: string, value: string, signature: string): void {
+    this.#cookies.set(`${name}|/`, { value, path: "/" });
+    this.#cookies.set(`${name}.sig|/`, { value: signature, path: "/" });
+  }
+
   #cookieHeader(url: URL): string {
     return [...this.#cookies]
       .filter(([, { path }]) => url.pathname.startsWith(path))

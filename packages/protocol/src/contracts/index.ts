@@ -8,6 +8,7 @@ export * from "./merchants.ts";
 export * from "./oauth.ts";
 export * from "./payments.ts";
 export * from "./problem.ts";
+export * from "./sessions.ts";
 export * from "./setup-tokens.ts";
 export * from "./sign-in-methods.ts";
 export * from "./trusts.ts";

@@ -128,6 +128,15 @@ export async function deleteArtifact(tx: Sql, model: string, idDigest: string): 
   await tx.run(sql`delete from oauth_artifacts where model = ${model} and id_digest = ${idDigest}`);
 }
 
+/** All of a model that have this uid, but for the one to keep. */
+export async function deleteArtifactsOfUid(
+  tx: Sql,
+  { model, uidDigest, keptIdDigest = "" }: { model: string; uidDigest: string; keptIdDigest?: string },
+): Promise<void> {
+  await tx.run(sql`delete from oauth_artifacts
+    where model = ${model} and uid_digest = ${uidDigest} and id_digest <> ${keptIdDigest}`);
+}
+
 /** Everything of a family: codes, refresh tokens and the grant itself. */
 export async function deleteArtifactsOf(tx: Sql, grantDigest: string): Promise<void> {
   await tx.run(sql`delete from oauth_artifacts where grant_digest = ${grantDigest}`);

@@ -13,6 +13,8 @@ export type Artifact = {
   readonly grant?: string | undefined;
   readonly uid?: string | undefined;
   /** The used artefact to which this is the answer; it is marked as answered in the same transaction. */
+  /** Others of its model with its uid leave in the same transaction: its id was rotated. */
+  readonly alone?: true;
   readonly answerTo?: { readonly model: string; readonly id: string };
 };
 
@@ -73,7 +75,10 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
     const sealed = await keyring.seal(tx, scope, { plaintext, aad: aadOf(artifact.model, idDigest) });
     const { model, expiresAt, answerTo } = artifact;
     const row = { model, idDigest, scope, sealed, expiresAt };
-    await rows.upsertArtifact(tx, { ...row, ...digestsOf(artifact) });
+    const digests = digestsOf(artifact);
+    await rows.upsertArtifact(tx, { ...row, ...digests });
+    if (artifact.alone === true && digests.uidDigest !== undefined)
+      await rows.deleteArtifactsOfUid(tx, { model, uidDigest: digests.uidDigest, keptIdDigest: idDigest });
     if (answerTo === undefined) return;
     const used = { model: answerTo.model, idDigest: sha256b64url(answerTo.id), now: clock.now() };
     await rows.markAnswered(tx, used);

@@ -15,6 +15,9 @@ export type Grant = {
   /** The principal's tenant. */
   readonly tenant: Id<"tenant">;
   readonly mandate: Id<"mandate"> | undefined;
+  /** The session it was given in, and whether it outlives it: a mandate and offline access do, a person's tokens do not. */
+  readonly session: { readonly sid: string; readonly outlives: boolean } | undefined;
+  readonly scopes: readonly string[];
   readonly revoked: boolean;
 };
 

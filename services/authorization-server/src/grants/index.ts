@@ -12,3 +12,9 @@ export {
   type Replayed,
 } from "./grants.ts";
 export { endGrantsOf } from "./mandates-grants.ts";
+export {
+  endGrantsOfSession,
+  type GivenGrant,
+  grantsOfAccount,
+  sessionOfArtifact,
+} from "./sessions-grants.ts";

@@ -3,6 +3,7 @@ import { after, type Clock, fromNumericDate, minuteMs, secondMs, toNumericDate }
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
+import type { Accounts } from "../accounts/index.ts";
 import { type Client, clientById, type PeerSetting, replayMemoryMs } from "../clients/index.ts";
 import { addressOf, type Guesses } from "../device/index.ts";
 import {
@@ -13,12 +14,15 @@ import {
   familyMs,
   type MandatePort,
   type Replayed,
+  sessionOfArtifact,
   type Use,
 } from "../grants/index.ts";
+import type { Sessions } from "../sessions/index.ts";
 import { metadataOf, unauthenticated } from "./client-metadata.ts";
 import { jwtBearerGrant } from "./custom-grants.ts";
 import type { Repeats } from "./repeats.ts";
 import { type Adapter, type Ctx, errors, type Payload, Provider, routeOf, tooMany } from "./seam.ts";
+import { sessionAdapter } from "./session-adapter.ts";
 
 type Deps = {
   readonly db: Database;
@@ -30,6 +34,8 @@ type Deps = {
   readonly guesses: Guesses;
   /** Under which user codes are looked up: they are short, and a plain digest would tell them. */
   readonly userCodeKey: Uint8Array;
+  readonly accounts: Pick<Accounts, "byId">;
+  readonly sessions: Sessions;
 };
 
 /** How far apart polls of one client may cross. */
@@ -47,6 +53,7 @@ export const adapterFor =
     if (model === "ReplayDetection") return replayDetection(deps);
     if (model === "DeviceCode")
       return { ...storing(deps, model), findByUserCode: (code) => findByUserCode(deps, code) };
+    if (model === "Session") return { ...nothing, ...sessionAdapter(deps) };
     return storing(deps, model);
   };
 
@@ -153,12 +160,21 @@ async function save(
 
 async function consume(deps: Deps, model: string, id: string): Promise<void> {
   const { artifacts, clock } = deps;
+  await checkSession(deps, model, id);
   if (await artifacts.consume(model, id, after(clock.now(), familyMs))) return;
   const use = await artifacts.useOf(model, id);
   if (isSingleUse(model) && use?.grantDigest !== undefined && !(await isExcused(deps, { model, id, use })))
     // The client has authenticated and the artefact is its own: this is a replay (C09, RFC 9700 §4.5, §4.14.2).
     await endFamily(deps, { digest: use.grantDigest, replayed: model, now: clock.now() });
   throw new errors.InvalidGrant(`${model} was used before`);
+}
+
+/** What ends with a session is of no use after it; using it keeps the session from falling idle. */
+async function checkSession({ db, sessions }: Deps, model: string, id: string): Promise<void> {
+  if (!isSingleUse(model)) return;
+  const sid = await db.global.transaction((tx) => sessionOfArtifact(tx, model, id));
+  if (sid !== undefined && !(await sessions.touch(sid)))
+    throw new errors.InvalidGrant("the session has ended");
 }
 
 async function isExcused(

@@ -89,7 +89,9 @@ async function grant(deps: Deps, tx: TenantTx, granting: Granting): Promise<Id<"
     },
   });
   const grantId = randomBytes(32).toString("base64url");
-  await openGrant(tx, { digest: digestOf(grantId), client: client.id, account: principal.id, mandate }, now);
+  const given = { digest: digestOf(grantId), client: client.id, account: principal.id, mandate };
+  // A mandate outlives whatever session it was answered in.
+  await openGrant(tx, { ...given, session: undefined, scopes: scopesGranted(approval) }, now);
   await recordConsent(tx, { granting, mandate, now });
   const granted = await grantPayload(deps.provider(), { granting, grantId, mandate });
   await deps.artifacts.saveWithin(tx, granted, scopeOf(approval));
@@ -99,18 +101,17 @@ async function grant(deps: Deps, tx: TenantTx, granting: Granting): Promise<Id<"
   return mandate;
 }
 
+function scopesGranted({ subject: { resources, openid } }: Approval): string[] {
+  const asked = Object.values(resources).flatMap((scope) => scope.split(" "));
+  return [...new Set([...(openid ? ["openid"] : []), ...asked])];
+}
+
 async function recordConsent(
   tx: TenantTx,
   { granting, mandate, now }: { granting: Granting; mandate: Id<"mandate">; now: ReturnType<Clock["now"]> },
 ): Promise<void> {
   const { approval, client, principal } = granting;
-  const { resources, openid } = approval.subject;
-  const scopes = [
-    ...new Set([
-      ...(openid ? ["openid"] : []),
-      ...Object.values(resources).flatMap((scope) => scope.split(" ")),
-    ]),
-  ];
+  const scopes = scopesGranted(approval);
   const payload = { client: client.id, mandate, scopes, mode: "ciba", approval: approval.id };
   const actor = { type: "account", id: principal.id } as const;
   await tx.record(

@@ -1,6 +1,5 @@
 import { createHmac } from "node:crypto";
 import type { Database } from "@remit/platform/sql";
-import { sha256b64url } from "@remit/protocol/node";
 import { digestOf, grantOf } from "../grants/index.ts";
 import type { Ctx, Payload, SignInOf, TokenEntity } from "./seam.ts";
 
@@ -27,7 +26,8 @@ export const extraClaims =
       organization_id: organization,
       grant_id: digest,
       ...signInOf(ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken),
-      ...(token.sessionUid === undefined ? {} : { sid: sha256b64url(token.sessionUid) }),
+      // Only what ends with the session carries it: an agent acts on when its principal has signed out.
+      ...(grant?.session?.outlives === false ? { sid: grant.session.sid } : {}),
       ...(grant?.mandate === undefined ? {} : { mandate_id: grant.mandate }),
       ...(client?.remit_kind === "agent" ? { act: { sub: client.clientId } } : {}),
     };

@@ -31,6 +31,7 @@ function ownMembers(client: Client): Payload {
     ...(client.kind === "agent" ? backchannelOf(client) : {}),
     authorization_details_types: client.kind === "agent" ? ["oid4ac_mandate"] : [],
     require_pushed_authorization_requests: true,
+    post_logout_redirect_uris: client.metadata.post_logout_redirect_uris ?? [],
     ...authenticationOf(client),
     ...(client.dpopThumbprint === undefined ? {} : { remit_dpop_thumbprint: client.dpopThumbprint }),
   };

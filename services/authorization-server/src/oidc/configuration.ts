@@ -1,4 +1,4 @@
-import { type Clock, dayMs, hourMs, minuteMs, parseId, secondMs } from "@remit/kernel";
+import { type Clock, dayMs, minuteMs, parseId, secondMs } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
@@ -8,12 +8,14 @@ import { acrs } from "../assurance/index.ts";
 import { operatorScopes, type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { Factors } from "../factors/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
+import { absoluteMs, idleMs } from "../sessions/index.ts";
 import type { AskableDeps } from "./askable.ts";
 import { cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
 import { extraClaims, pairwiseSubject } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
 import { type DevicePages, deviceFeature } from "./device.ts";
 import { checkMandateRequest, guardAssertion } from "./guards.ts";
+import { endSessionPath, rpInitiatedLogout } from "./logout.ts";
 import { createResources } from "./resources.ts";
 import {
   type Adapter,
@@ -52,8 +54,6 @@ export type CoreDeps = {
 const seconds = (ms: number): number => ms / secondMs;
 const refreshIdleMs = dayMs;
 const familyMs = 30 * dayMs;
-const sessionIdleMs = 30 * minuteMs;
-const sessionMs = 12 * hourMs;
 
 export const dpopNonceSecret = (keyring: Keyring): Uint8Array => keyring.derive("dpop-nonce-oauth");
 
@@ -68,7 +68,7 @@ const oauthPaths = {
   userinfo: "/oauth/userinfo",
   registration: "/oauth/register",
   jwks: "/oauth/jwks.json",
-  end_session: "/oauth/end-session",
+  end_session: endSessionPath,
   backchannel_authentication: "/oauth/bc-authorize",
   device_authorization: "/oauth/device",
   code_verification: "/device",
@@ -138,6 +138,9 @@ const discovery = (issuer: string): object => ({
   // Identity assertion grant §7: redeemed here, and issued here for others.
   authorization_grant_profiles_supported: ["urn:ietf:params:oauth:grant-profile:id-jag"],
   identity_chaining_requested_token_types_supported: ["urn:ietf:params:oauth:token-type:id-jag"],
+  // Delivered by our own jobs (sessions room), so the core need not know.
+  backchannel_logout_supported: true,
+  backchannel_logout_session_supported: true,
   registration_endpoint: `${issuer}${oauthPaths.registration}`,
 });
 
@@ -148,7 +151,7 @@ function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
     revocation: { enabled: true, allowedPolicy: async () => true },
-    rpInitiatedLogout: { enabled: false },
+    rpInitiatedLogout,
     userinfo: { enabled: true },
     pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
     requestObjects: { enabled: false },
@@ -231,9 +234,7 @@ function lifetimes(clock: Clock): object {
       const ageS = token.iiat === undefined ? 0 : Math.floor(clock.now() / secondMs) - token.iiat;
       return Math.max(1, Math.min(seconds(refreshIdleMs), seconds(familyMs) - ageS));
     },
-    Session: (_: Ctx, session: SessionEntity) => {
-      const ageS = session.loginTs === undefined ? 0 : Math.floor(clock.now() / secondMs) - session.loginTs;
-      return Math.max(1, Math.min(seconds(sessionIdleMs), seconds(sessionMs) - ageS));
-    },
+    // The cookie's. What a signed-in person's session may last, and how long it may be idle, is the register's to say.
+    Session: (_: Ctx, { accountId }: SessionEntity) => seconds(accountId === undefined ? idleMs : absoluteMs),
   };
 }

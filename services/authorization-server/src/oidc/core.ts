@@ -5,19 +5,26 @@ import type { Log } from "@remit/platform/telemetry";
 import { Problem, toProblemJson } from "@remit/protocol";
 import { createSecrets } from "../clients/index.ts";
 import { type Artifacts, digestOf, grantOf } from "../grants/index.ts";
+import { sidFor, sidOf } from "../sessions/index.ts";
 import { grantTypesWithoutBrowser } from "./client-metadata.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
 import { type CustomGrant, registerGrants } from "./custom-grants.ts";
 import { keepUserCode } from "./device.ts";
 import { guardForm } from "./guards.ts";
+import { askByGet, isIdToken, isLogoutForm } from "./logout.ts";
 import { slowDown, tellInterval } from "./polling.ts";
 import type { Repeats } from "./repeats.ts";
 import { revokeJwt } from "./revocation.ts";
-import { type Ctx, compareSecretsWith, Provider, routeOf } from "./seam.ts";
+import { type Ctx, compareSecretsWith, nameSessionsBy, Provider, refuseOtherHints, routeOf } from "./seam.ts";
 
 /** oidc-provider, mounted: everything under its own paths goes through `handle`. */
 export type Core = {
-  readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
+  readonly handle: (
+    req: IncomingMessage,
+    res: ServerResponse,
+    /** The caller as the edge sees it; without it the socket's peer. */
+    from?: { readonly ip: string },
+  ) => void | Promise<void>;
   /** The provider of now. Ask anew for each request: a key rotation builds another one. */
   readonly provider: () => Provider;
 };
@@ -47,9 +54,12 @@ export function createCore(deps: Deps): Core {
     }
     return built;
   };
-  const handle: Core["handle"] = (req, res) => {
+  const handle: Core["handle"] = (req, res, from) => {
     guardForm(req);
     pinOrigin(req, new URL(deps.issuer));
+    // Where the caller is, as our edge sees it and not as the caller says.
+    req.headers["x-forwarded-for"] = from?.ip ?? req.socket.remoteAddress ?? "";
+    if (isLogoutForm(req)) return askByGet(req, res);
     current().callback(req, res);
   };
   return { handle, provider: () => current().provider };
@@ -70,6 +80,8 @@ function build(deps: Deps): Provider {
   provider.proxy = true; // Only what `pinOrigin` wrote is trusted.
   registerGrants(provider, deps.grants, deps.clock);
   const secrets = createSecrets(deps.keyring.derive("client-secrets"));
+  nameSessionsBy(provider, (uid, client) => sidFor(sidOf(uid), client));
+  refuseOtherHints(provider, isIdToken);
   compareSecretsWith(provider, (given, kept) => secrets.matches(given, Buffer.from(kept, "base64url")));
   provider.use(async (ctx, next) => {
     keepUserCode(ctx);

@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { after, type Clock, type Id, type Instant, invariant, minuteMs, parseId } from "@remit/kernel";
+import {
+  after,
+  type Clock,
+  type Id,
+  type Instant,
+  invariant,
+  minuteMs,
+  parseId,
+  toNumericDate,
+} from "@remit/kernel";
 import type { RawPair } from "@remit/platform/http";
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database, TenantTx } from "@remit/platform/sql";
@@ -15,7 +24,8 @@ import type { Account, Accounts } from "../accounts/index.ts";
 import { type Agent, agentById, tenantOfAgent } from "../agents/index.ts";
 import type { Assurance } from "../assurance/index.ts";
 import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
-import { digestOf, openGrant } from "../grants/index.ts";
+import { digestOf, type Grant, openGrant } from "../grants/index.ts";
+import { requireSession, sidOf } from "../sessions/index.ts";
 import type { InteractionDetails, Provider } from "./seam.ts";
 import { acrFor, satisfies, type Wanted } from "./sign-in-policy.ts";
 
@@ -97,17 +107,15 @@ export function createInteractions(deps: Deps): Interactions {
 }
 
 async function signedIn(
-  { db, clock, provider }: Deps,
+  { clock, provider }: Deps,
   raw: RawPair,
   { asked, account, assurance }: SignedIn & { asked: SignInAsked },
 ): Promise<string> {
-  const { id, home } = account;
   const acr = acrFor(assurance, asked.wanted);
   invariant(satisfies(acr, asked.wanted), "nobody is signed in with less than was asked for");
-  const payload = { acr, amr: assurance.amr };
-  const facts = { tenant: home, actor: actorOf(account), subject: id, payload };
-  await db.of(home).transaction((tx) => tx.record(newEvent("session.started", facts, clock.now())));
-  const login = { accountId: id, acr, amr: assurance.amr };
+  // The time is said here, because the consent that follows hands the same sign-in in again: it is no newer for it.
+  const ts = toNumericDate(clock.now());
+  const login = { accountId: account.id, acr, amr: assurance.amr, ts };
   return provider().interactionResult(raw.req, raw.res, { login }, { mergeWithLastSubmission: false });
 }
 
@@ -200,11 +208,20 @@ async function allow(
   if (agent !== undefined) await checkDeviceKey(deps.provider(), details, agent);
   await deps.db.of(account.home).transaction(async (tx) => {
     await claimAnswer(tx, details, now);
+    const session = await sessionFor(tx, { details, consent, now });
     mandate = await issueFor(deps, tx, { agent, consent, from, now });
-    const digest = digestOf(grantId);
-    await openGrant(tx, { digest, client: client.id, account: account.id, mandate }, now);
+    const { scopes } = consent;
+    const granted = {
+      digest: digestOf(grantId),
+      client: client.id,
+      account: account.id,
+      mandate,
+      session,
+      scopes,
+    };
+    await openGrant(tx, granted, now);
     const mode = details.deviceCode === undefined ? "dashboard" : "scan";
-    const payload = { client: client.id, mandate: mandate ?? null, scopes: consent.scopes, mode };
+    const payload = { client: client.id, mandate: mandate ?? null, scopes, mode };
     const facts = { tenant: account.home, actor: actorOf(account), subject: client.id, payload };
     await tx.record(newEvent("consent.granted", facts, now));
   });
@@ -231,6 +248,18 @@ async function checkDeviceKey(
   const code = await provider.DeviceCode.find(deviceCode, options);
   if (code?.deviceInfo?.["jkt"] !== agent.dpopThumbprint)
     throw new Problem("client_not_allowed", { detail: "The agent changed its key after it asked." });
+}
+
+/** The session of this consent, live until the grant is written; what it gives ends with it unless it is to go on alone. */
+async function sessionFor(
+  tx: TenantTx,
+  { details, consent, now }: { details: InteractionDetails; consent: Consent; now: Instant },
+): Promise<Grant["session"]> {
+  const uid = details.session?.uid;
+  if (uid === undefined) return undefined;
+  await requireSession(tx, sidOf(uid), now);
+  const outlives = consent.request !== undefined || consent.scopes.includes("offline_access");
+  return { sid: sidOf(uid), outlives };
 }
 
 async function agentOf({ db }: Deps, client: Client): Promise<Agent> {

@@ -95,6 +95,8 @@ declare module "oidc-provider" {
     readonly res: ServerResponse;
     readonly method: string;
     readonly path: string;
+    /** As `provider.proxy` reads it: from the forwarded header that `core.ts` writes. */
+    readonly ip: string;
     readonly oidc: OidcContext;
     query: { readonly [name: string]: string | readonly string[] | undefined };
     status: number;
@@ -148,7 +150,13 @@ declare module "oidc-provider" {
   };
 
   export type InteractionResult = {
-    readonly login?: { readonly accountId: string; readonly acr?: string; readonly amr?: readonly string[] };
+    readonly login?: {
+      readonly accountId: string;
+      readonly acr?: string;
+      readonly amr?: readonly string[];
+      /** When the person signed in, in seconds: `auth_time`. Now if absent. */
+      readonly ts?: number;
+    };
     readonly consent?: { readonly grantId: string };
     readonly error?: string;
     readonly error_description?: string;
@@ -166,6 +174,19 @@ declare module "oidc-provider" {
         id: string,
         options: { readonly ignoreExpiration: boolean; readonly ignoreSessionBinding: boolean },
       ): Promise<{ readonly deviceInfo?: Payload } | undefined>;
+    };
+    readonly Session: {
+      readonly prototype: {
+        readonly sidFor: (this: { uid: string }, client: string, value?: string) => string | undefined;
+      };
+      get(pair: { req: IncomingMessage; res: ServerResponse; secure: boolean }): Promise<SessionEntity>;
+    };
+    readonly PushedAuthorizationRequest: new (of: {
+      request: string;
+      trusted: boolean;
+    }) => { save(ttl: number): Promise<string> };
+    readonly IdToken: {
+      readonly validate: (this: unknown, jwt: string, client: ClientEntity) => Promise<unknown>;
     };
     readonly Grant: new (of: {
       accountId: string;

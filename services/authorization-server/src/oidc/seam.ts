@@ -2,9 +2,10 @@
 /// <reference path="./oidc-provider.d.ts" />
 // The one place that knows what is private in oidc-provider. Everything else of this room imports from here, so an
 // upgrade is read against this file and the declarations beside it.
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { fromNumericDate, type Instant, invariant } from "@remit/kernel";
 import type { Problem } from "@remit/protocol";
-import { type Ctx, errors, type GrantEntity, type Payload, Provider } from "oidc-provider";
+import { type ClientEntity, type Ctx, errors, type GrantEntity, type Payload, Provider } from "oidc-provider";
 import ServerChallenge from "oidc-provider/lib/helpers/challenge.js";
 import {
   checkDpopReplay,
@@ -33,6 +34,7 @@ export {
 type PrivateOidc = {
   readonly grant?: { readonly rar?: readonly Payload[] };
   readonly result?: { readonly consent?: { readonly grantId?: string } };
+  readonly session?: { readonly oldId?: string };
   readonly provider: Provider & { readonly Grant: { find(id: string): Promise<unknown> } };
   readonly resourceServers: { readonly [resource: string]: { readonly scopes: ReadonlySet<string> } };
 };
@@ -73,6 +75,15 @@ export async function payloadOf(entity: GrantEntity): Promise<{ payload: Payload
   invariant(typeof exp === "number", "what the core stores has an end");
   return { payload, expiresAt: fromNumericDate(exp) };
 }
+/** The cookie's value that this request's session had before it got another (at each sign-in, step-up and consent). */
+export const rotatedFrom = (ctx: Ctx | undefined): string | undefined =>
+  ctx === undefined ? undefined : privateOf(ctx).session?.oldId;
+
+/** Where the request that is being handled came from; the core runs some of its work outside any. */
+export const whereabouts = (ctx: Ctx | undefined): { ip: string; userAgent: string } => ({
+  ip: ctx?.ip ?? "",
+  userAgent: ctx?.get("user-agent") ?? "",
+});
 
 /** The route of the core that answered; undefined when none matched and the context was never extended. */
 export const routeOf = (ctx: Ctx): string | undefined => (ctx as Partial<Ctx>).oidc?.route;
@@ -113,9 +124,70 @@ export const requestedResources = (
   ctx: Ctx,
 ): Promise<readonly { readonly audience: string; readonly scope: string }[]> =>
   resolveRequestedResources(provider, ctx);
+
 /** No registered error says 429: the caller may try again, which RFC 6749 §4.1.2.1 calls this. */
 export function tooMany(ctx: Ctx, problem: Problem): Error {
   for (const [name, value] of Object.entries(problem.headers ?? {})) ctx.set(name, value);
   const error = new errors.TemporarilyUnavailable(problem.detail);
   return Object.assign(error, { status: 429, statusCode: 429 });
+}
+
+/** The core's session of a browser, outside an authorization: what its cookie opens. */
+export async function openedBy(
+  provider: Provider,
+  { req, res }: { req: IncomingMessage; res: ServerResponse },
+): Promise<{ readonly uid: string; readonly accountId: string | undefined }> {
+  // Without an `oidc` of its own it makes the cookies of the pair, and keeps nothing.
+  const secure = provider.issuer.startsWith("https:");
+  const { uid, accountId } = await provider.Session.get({ req, res, secure });
+  return { uid, accountId };
+}
+
+const pushedUrn = "urn:ietf:params:oauth:request_uri:";
+const pushedLifeS = 60;
+
+/** A pushed request (RFC 9126) of a client that is this server itself, as the core stores one; its `request_uri`. */
+export async function pushOwnRequest(provider: Provider, request: Payload): Promise<string> {
+  const part = (value: Payload): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  // The core keeps plain parameters as an unsigned request object. It never leaves the store.
+  const pushed = new provider.PushedAuthorizationRequest({
+    request: `${part({ alg: "none" })}.${part(request)}.`,
+    trusted: true,
+  });
+  return `${pushedUrn}${await pushed.save(pushedLifeS)}`;
+}
+
+/** What the person is asked at the end of a session, and what the form that answers must carry. */
+export function logoutAsked(ctx: Ctx): {
+  readonly secret: string;
+  readonly client: ClientEntity | undefined;
+  readonly returnTo: string | undefined;
+} {
+  const { client, params } = ctx.oidc;
+  return { secret: formSecretOf(ctx), client, returnTo: params["post_logout_redirect_uri"] };
+}
+
+/**
+ * Sessions carry our name for them in ID tokens, for every client; the core would make one up per client, and only for
+ * clients that ask to be told of logouts.
+ */
+export function nameSessionsBy(provider: Provider, nameOf: (uid: string, client: string) => string): void {
+  const { sidFor } = provider.Session.prototype;
+  Object.defineProperty(provider.Session.prototype, "sidFor", {
+    value(this: { uid: string }, client: string, value?: string): string | undefined {
+      return value === undefined ? nameOf(this.uid, client) : sidFor.call(this, client, value);
+    },
+  });
+  Object.defineProperty(provider.Client.prototype, "includeSid", { value: () => true });
+}
+
+/** The core takes anything that we signed for a client as a hint; an ID token says by its typ that it is one (A02). */
+export function refuseOtherHints(provider: Provider, isIdToken: (jwt: string) => boolean): void {
+  const { validate } = provider.IdToken;
+  Object.defineProperty(provider.IdToken, "validate", {
+    value(this: unknown, jwt: string, client: ClientEntity): Promise<unknown> {
+      if (!isIdToken(jwt)) throw new errors.InvalidRequest("id_token_hint is no ID token");
+      return validate.call(this, jwt, client);
+    },
+  });
 }
