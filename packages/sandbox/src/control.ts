@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Failures, failureActions } from "./failures.ts";
 import { type Account, StripeRefusal } from "./stripe/index.ts";
 import { type Upstream, upstreamAnswers } from "./upstream.ts";
+import type { Vault } from "./vault/index.ts";
 
 export type ControlAnswer = { readonly status: number; readonly body: unknown };
 export type ControlRequest = {
@@ -14,6 +15,7 @@ export type ControlDeps = {
   readonly account: Account;
   readonly failures: Failures;
   readonly upstream: Upstream;
+  readonly vault: Vault;
 };
 
 const times = z.int().min(1).max(1_000_000).optional();
@@ -38,6 +40,11 @@ const Failure = z.strictObject({
     .optional(),
 });
 const UpstreamBody = z.strictObject({ answer: z.enum(upstreamAnswers), times, delay_ms: delay });
+const VaultBody = z.strictObject({
+  sealed: z.boolean().optional(),
+  expire_tokens: z.boolean().optional(),
+  always_der: z.boolean().optional(),
+});
 const Endpoint = z.strictObject({ url: z.url(), secret: z.string().startsWith("whsec_").optional() });
 
 /** The switches and windows of the sandbox: for tests and for people who try things out. */
@@ -71,6 +78,13 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
       return parsed(UpstreamBody, request.body, (to) => {
         deps.upstream.set(to);
         return ok({ calls: deps.upstream.calls() });
+      });
+    case "GET /sandbox/vault":
+      return ok({ calls: deps.vault.calls() });
+    case "POST /sandbox/vault":
+      return parsed(VaultBody, request.body, (to) => {
+        deps.vault.set(to);
+        return ok({ calls: deps.vault.calls() });
       });
     case "POST /sandbox/webhooks":
       return parsed(Endpoint, request.body, async (endpoint) => ok(await deps.account.addEndpoint(endpoint)));

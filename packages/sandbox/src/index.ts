@@ -1,1 +1,2 @@
 export { createSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
+export { vaultCredentials } from "./vault/index.ts";

@@ -6,6 +6,7 @@ import { openJournal, readJournal } from "./journal.ts";
 import { sandboxServer, sendWebhook } from "./server.http.ts";
 import { type Account, createAccount, createDeliveries, type Event, wants } from "./stripe/index.ts";
 import { createUpstream } from "./upstream.ts";
+import { createVault, type Vault } from "./vault/index.ts";
 
 export type SandboxOptions = {
   /** 0 takes any free port. */
@@ -26,6 +27,7 @@ export type Sandbox = {
   listen(): Promise<void>;
   close(): Promise<void>;
   readonly stripe: Account;
+  readonly vault: Vault;
 };
 
 /** Delivered webhooks and the merchant's sales stand in the journal beside Stripe's lines. */
@@ -49,6 +51,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const journal = openJournal(file);
   const failures = createFailures();
   const upstream = createUpstream();
+  const vault = createVault();
   const note = (line: OtherLine): Promise<void> => journal.append(line);
   const deliveries = createDeliveries({
     send: sendWebhook,
@@ -73,6 +76,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     account,
     failures,
     upstream,
+    vault,
     wait,
     sold: (calls) => note({ kind: "sold", calls }),
   });
@@ -96,6 +100,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       await journal.close();
     },
     stripe: account,
+    vault,
   };
 }
 

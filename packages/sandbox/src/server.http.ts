@@ -34,6 +34,7 @@ async function answer(deps: ServerDeps, request: IncomingMessage, response: Serv
   const body = await bodyOf(request);
   const method = request.method ?? "GET";
   if (url.pathname.startsWith("/v1/")) return stripe(deps, { request, response, url, body, method });
+  if (url.pathname.startsWith("/vault/v1/")) return vault(deps, { request, response, url, body, method });
   if (url.pathname === "/demo/report") return sell(deps, response);
   if (/^\/(livez|readyz|health)$/.test(url.pathname)) return json(response, 200, { status: "ok" });
   if (!url.pathname.startsWith("/sandbox/")) return json(response, 404, { error: "nothing here" });
@@ -65,6 +66,13 @@ async function stripe(deps: ServerDeps, { request, response, url, body, method }
   });
   if (outcome.kind === "drop") request.socket.destroy();
   if (outcome.kind === "answer") send(response, outcome);
+}
+
+function vault(deps: ServerDeps, { request, response, url, body, method }: Exchange): void {
+  const token = request.headers["x-vault-token"];
+  const path = url.pathname.slice("/vault/v1/".length);
+  const answer = deps.vault.handle({ method, path, token: Array.isArray(token) ? token[0] : token, body });
+  json(response, answer.status, answer.body);
 }
 
 async function sell(deps: ServerDeps, response: ServerResponse): Promise<void> {

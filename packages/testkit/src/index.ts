@@ -1,3 +1,4 @@
+export { vaultCredentials } from "@remit/sandbox";
 export {
   addAuthenticator,
   type BrowserContext,

@@ -54,6 +54,9 @@ export type TestSandbox = {
   upstreamCalls(): Promise<number>;
   authenticate(setupIntent: string): Promise<void>;
   addWebhook(endpoint: { url: string; secret: string }): Promise<void>;
+  /** Lets its Vault be sealed, forget its tokens, or sign as older servers do. */
+  vault(to: { sealed?: boolean; expire_tokens?: boolean; always_der?: boolean }): Promise<void>;
+  vaultCalls(): Promise<Readonly<Record<string, number>>>;
   close(): Promise<void>;
 };
 
@@ -104,5 +107,8 @@ export function switchesOf(
     upstreamCalls: async () => ((await call("GET", "/sandbox/upstream")) as { calls: number }).calls,
     authenticate: async (id) => void (await call("POST", `/sandbox/setup_intents/${id}/authenticate`, {})),
     addWebhook: async (endpoint) => void (await call("POST", "/sandbox/webhooks", endpoint)),
+    vault: async (to) => void (await call("POST", "/sandbox/vault", to)),
+    vaultCalls: async () =>
+      ((await call("GET", "/sandbox/vault")) as { calls: Record<string, number> }).calls,
   };
 }

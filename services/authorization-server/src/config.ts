@@ -16,6 +16,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly chargeLeaseMs?: number;
   /** Whose tokens GitHub Actions brings; another only for a GitHub Enterprise Server. */
   readonly githubIssuer?: string;
+  /** Where new signing keys are made: in this process by default. Those made elsewhere before sign until they retire. */
+  readonly signers?: "local" | "vault";
   /** Lets applications (MCP clients) register themselves without a setup token. Off unless said. */
   readonly openRegistration?: boolean;
   /** Whether strangers may create an account; they may unless said. */
@@ -57,6 +59,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       REMIT_PEERS: peersText,
       REMIT_BILLING_ORIGIN: origin,
       REMIT_DIRECTORY_ORIGIN: origin,
+      REMIT_SIGNERS: z.enum(["local", "vault"]).default("local"),
       REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
       REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
       REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
@@ -69,6 +72,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
   );
   const config = freeze({
     ...commonConfigOf(settings),
+    signers: settings.REMIT_SIGNERS,
     peers: settings.REMIT_PEERS,
     billing: new URL(settings.REMIT_BILLING_ORIGIN).origin,
     directory: new URL(settings.REMIT_DIRECTORY_ORIGIN).origin,

@@ -3,7 +3,7 @@ import { type Clock, type Id, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
-import { kekFiles, type OpenKeyring, openKeyring } from "@remit/platform/keys";
+import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordAllToOutbox, recordToOutbox } from "@remit/platform/outbox";
@@ -17,6 +17,7 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
+import { kekSourceOf, vaultSignersOf, withVault } from "@remit/platform/vault";
 import { agentRoutes } from "./agents/index.ts";
 import { type Approvals, approvalJobs, approvalRoutes, createApprovals } from "./approvals/index.ts";
 import {
@@ -175,9 +176,12 @@ async function openRooms(base: Base): Promise<Rooms> {
   const { config, clock, db, log } = base;
   await assertSafeRole(db);
   const recordChange = recordKekChange(clock);
-  const keyring = await openKeyring({ db, source: kekFiles(config.dataDir), clock, log, recordChange });
-  const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log });
-  await keys.load();
+  const places = { config, service: "authorization-server", outbound: base.outbound, clock };
+  const source = kekSourceOf(places);
+  const keyring = await withVault(() => openKeyring({ db, source, clock, log, recordChange }));
+  const engine = config.signers === "vault" ? vaultSignersOf(places) : undefined;
+  const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log, known: vaultSignersOf(places), engine });
+  await withVault(() => keys.load());
   const peers = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
   const grounds: Grounds = { ...base, keyring, keys, peers };
   const http = httpOf(grounds);

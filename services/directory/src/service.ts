@@ -2,7 +2,7 @@ import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
-import { kekFiles, openKeyring } from "@remit/platform/keys";
+import { openKeyring } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
@@ -16,6 +16,7 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
+import { kekSourceOf, withVault } from "@remit/platform/vault";
 import type { DirectoryConfig } from "./config.ts";
 import { jwksRoute } from "./identity/index.ts";
 import { createCursors, merchantRoutes } from "./merchants/index.ts";
@@ -88,7 +89,9 @@ type Running = { readonly address: string; close(): Promise<void> };
 async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
   await assertSafeRole(db);
   const { issuer, origin, dataDir } = config;
-  const keyring = await openKeyring({ db, source: kekFiles(dataDir), clock, log });
+  const keyring = await withVault(() =>
+    openKeyring({ db, source: kekSourceOf({ config, service: "directory", outbound, clock }), clock, log }),
+  );
   const { assertion: assertionKey, dpop: dpopKey, jwks } = await loadPeerKeys(dataDir);
   const peer = createPeer({ issuer, clientId: "directory", assertionKey, dpopKey, outbound, clock });
   const jobs = createJobs({ db, log, clock }).every(

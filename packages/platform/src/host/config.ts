@@ -1,6 +1,7 @@
 import { minuteMs } from "@remit/kernel";
 import { z } from "zod";
 import { StartRefused } from "./start-refused.ts";
+import { type VaultConfig, vaultConfigOf, vaultSettings } from "./vault-config.ts";
 
 type Shape = { readonly [name: string]: z.ZodType };
 
@@ -82,6 +83,7 @@ export const commonSettings = {
   REMIT_LIMIT_ADDRESS: perMinute(12_000),
   REMIT_LIMIT_CLIENT: perMinute(60_000),
   REMIT_LIMIT_TENANT: perMinute(120_000),
+  ...vaultSettings,
   REMIT_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
   REMIT_FAILPOINT: z.string().optional(),
 } satisfies Shape;
@@ -105,6 +107,8 @@ export type CommonConfig = {
   readonly dataDir: string;
   readonly outboundAllow: readonly string[];
   readonly livemode: false;
+  /** Vault, where it keeps keys for this service. */
+  readonly vault?: VaultConfig;
   readonly redisUrl?: string;
   readonly trustedProxies?: readonly string[];
   readonly limits?: {
@@ -140,6 +144,7 @@ export const commonConfigOf = (settings: CommonSettings): CommonConfig =>
     dataDir: settings.REMIT_DATA_DIR,
     outboundAllow: settings.REMIT_OUTBOUND_ALLOW,
     livemode: false,
+    ...vaultConfigOf(settings),
     ...(settings.REDIS_URL === undefined ? {} : { redisUrl: settings.REDIS_URL }),
     trustedProxies: settings.REMIT_TRUSTED_PROXIES,
     limits: {

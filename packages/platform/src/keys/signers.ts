@@ -21,7 +21,7 @@ export type StoredKey = {
   readonly reference: string | null;
 };
 
-/** Where private keys are made and kept. Every engine passes `signers.contract.ts`. */
+/** Where private keys are made and kept. Every engine passes `test/signer-contract.ts`. */
 export type SignerEngine = {
   /** Stands in the row of each key it made, and finds the engine again. */
   readonly name: string;

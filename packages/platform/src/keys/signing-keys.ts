@@ -28,7 +28,9 @@ export type PublishedKey = {
 
 export type SigningKeysOptions = Omit<KeyRegister, "engine"> & {
   /** Where new keys are made; in this process by default. Keys made elsewhere before sign on until they retire. */
-  readonly engine?: SignerEngine;
+  readonly engine?: SignerEngine | undefined;
+  /** Where keys may be that were made before, beside this process and `engine`. */
+  readonly known?: SignerEngine | undefined;
   /** Throws when this process may not sign now (its clock is wrong). */
   readonly maySign?: () => void;
 };
@@ -171,11 +173,11 @@ function current(room: Room, purpose: string): LoadedKey {
 
 function roomOf(options: SigningKeysOptions): Room {
   const local = localSigners(options.kek);
-  const { engine = local } = options;
+  const { engine = local, known = local } = options;
   return {
     ...options,
     engine,
-    engines: new Map([local, engine].map((each) => [each.name, each])),
+    engines: new Map([local, known, engine].map((each) => [each.name, each])),
     byPurpose: new Map(),
     version: 0,
     readNs: 0n,

@@ -4,6 +4,7 @@ import {
   type Kek,
   type KeyChange,
   type KeyPurpose,
+  type SignerEngine,
   type SigningKeys,
 } from "@remit/platform/keys";
 import type { Database, GlobalTx } from "@remit/platform/sql";
@@ -35,7 +36,16 @@ const eventOf = {
 } as const;
 
 /** The issuer's keys; each change of their state is an entry of the issuer's log. */
-export function createIssuerKeys(deps: { db: Database; kek: Kek; clock: Clock; log: Log }): IssuerKeys {
+export function createIssuerKeys(deps: {
+  db: Database;
+  kek: Kek;
+  clock: Clock;
+  log: Log;
+  /** Where new keys are made; in this process by default. */
+  engine?: SignerEngine | undefined;
+  /** Where keys may be from before. */
+  known?: SignerEngine | undefined;
+}): IssuerKeys {
   return createSigningKeys({
     ...deps,
     purposes: issuerPurposes,
