@@ -6,7 +6,7 @@ import { generateJwk } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Delegation, pathTo, revokeDelegation, stateOf } from "../src/delegations/index.ts";
 import { callApi } from "./api.ts";
-import { type Answer, callAsAdmin, newClient, type OAuthClient } from "./client.ts";
+import { type Answer, callAsAdmin, newClient, OAuthClient } from "./client.ts";
 import { exchange, obtainCode, shop } from "./consent.ts";
 import { type Running, startServer } from "./running.ts";
 
@@ -292,6 +292,16 @@ describe("a person's token", () => {
       grant_id: claimsOf(granted)["grant_id"],
       act: { sub: ben.id, act: { sub: ann.id } },
     });
+  });
+
+  test("G04 the token of a person's own client is exchanged by nobody, not even by an agent with a grant", async () => {
+    const wallet = new OAuthClient(running, "wallet", running.wallet);
+    const asked = { scope: "openid wallet:read", resource: running.issuer, authorization_details: "[]" };
+    const own = tokenOf(await exchange(wallet, await obtainCode(running, wallet, asked)));
+    expect(claimsOf(own)).toMatchObject({ sub: running.account, aud: running.issuer });
+    for (const form of [{}, { scope: "wallet:read" }, { requested_actor: cal.id }] as Form[])
+      expect((await swap(ann, own, form)).body["error"]).toBe("invalid_request");
+    expect((await swap(wallet, own, { requested_actor: ann.id })).body["error"]).toBe("unauthorized_client");
   });
 });
 

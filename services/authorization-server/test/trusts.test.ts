@@ -255,6 +255,14 @@ describe("A14 a partner speaks for itself alone", () => {
     expect(partner.fetches).toBe(fetched);
   });
 
+  test("K04 a flood of unknown kids makes no fetch within 30 s of the last", async () => {
+    await redeem(partner.sign(said(), { kid: "partner-es" }));
+    const fetched = partner.fetches;
+    const flood = Array.from({ length: 20 }, (_, i) => redeem(partner.sign(said(), { kid: `made-up-${i}` })));
+    for (const answer of await Promise.all(flood)) expect(answer.body["error"]).toBe("invalid_grant");
+    expect(partner.fetches).toBe(fetched);
+  });
+
   test("A02 a token of another typ is no assertion", async () => {
     for (const typ of ["at+jwt", "oauth-id-jag+jwt", "logout+jwt", "dpop+jwt", "client-authentication+jwt"])
       expect(await errorOf(redeem(partner.sign(said(), { typ, kid: "partner-es" })))).toBe("invalid_grant");
@@ -277,6 +285,10 @@ describe("A14 a partner speaks for itself alone", () => {
     expect(await mandates()).toBe(401);
     expect(await errorOf(redeem(partner.sign(said(), { kid: "partner-es" })))).toBe("invalid_grant");
     await management.call("PATCH", `/api/v1/trusts/${id}`, { status: "active" });
+    expect(await mandates()).toBe(200);
+    await management.call("PATCH", `/api/v1/trusts/${id}`, { expires_at: "2020-01-01T00:00:00Z" });
+    expect(await mandates()).toBe(401);
+    await management.call("PATCH", `/api/v1/trusts/${id}`, { expires_at: null });
     expect(await mandates()).toBe(200);
     expect((await management.call("DELETE", `/api/v1/trusts/${id}`)).status).toBe(204);
     expect(await mandates()).toBe(401);

@@ -142,7 +142,7 @@ async function issue(deps: Deps, call: GrantCall, { subject, thumbprint }: Subje
   checkAudience(deps, subject, target);
   const { draft, facts } = await deps.db.of(subject.organization_id).transaction(async (tx) => {
     const link = await linkFor(tx, call, subject);
-    const held = (link?.scopes ?? subject.scope).filter((scope) => target.scopes.includes(scope));
+    const held = link.scopes.filter((scope) => target.scopes.includes(scope));
     const scopes = scopesOf(call) ?? held;
     checkScopes(scopes, held);
     const decided: TokenFacts = {
@@ -155,7 +155,7 @@ async function issue(deps: Deps, call: GrantCall, { subject, thumbprint }: Subje
       thumbprint,
       inherited: {
         ...inheritedOf(subject),
-        ...(link === undefined ? {} : { delegation: link.id }),
+        delegation: link.id,
         // RFC 8693 §4.1: the current actor outermost, who acted before it within.
         act: { sub: client.id, ...(subject.act === undefined ? {} : { act: subject.act }) },
       },
@@ -168,30 +168,27 @@ async function issue(deps: Deps, call: GrantCall, { subject, thumbprint }: Subje
 }
 
 /** Never beyond the token that is exchanged, nor beyond the link. */
-function lifeOf(subject: AccessTokenClaims, link: Delegation | undefined, now: Instant): number {
-  const ends = Math.min(subject.exp, link === undefined ? subject.exp : toNumericDate(link.expiresAt));
+function lifeOf(subject: AccessTokenClaims, link: Delegation, now: Instant): number {
+  const ends = Math.min(subject.exp, toNumericDate(link.expiresAt));
   const lifeS = Math.min(delegatedLifeS, ends - toNumericDate(now));
   if (lifeS < 1) throw refused("The token that is exchanged has no second left.");
   return lifeS;
 }
 
 /**
- * Why the caller may act: the link that the token offers it, or for a person's own token that person's grant to the
- * caller. A person must have granted every agent that acts for them, also at the end of a chain.
+ * Why the caller may act: the link that the token offers it. A person must have granted every agent that acts for them,
+ * also at the end of a chain; the token that a person's own client holds is offered to nobody.
  */
 async function linkFor(
   tx: TenantTx,
   { client, now }: GrantCall,
   subject: AccessTokenClaims,
-): Promise<Delegation | undefined> {
+): Promise<Delegation> {
   const agent = parseId("agent", client.id);
   invariant(agent !== undefined, "an agent's client has its id");
-  const personal = parseId("agent", subject.sub) === undefined;
-  if (personal) await checkGrant(tx, { subject, agent, now });
-  const byPerson = personal && parseId("agent", subject.client_id) === undefined && subject.act === undefined;
-  if (byPerson && subject.may_act === undefined) return undefined;
   if (subject.may_act?.sub !== agent)
     throw refused("The token does not say that the caller may act (may_act).");
+  if (parseId("agent", subject.sub) === undefined) await checkGrant(tx, { subject, agent, now });
   const link = await offeredBy(tx, subject.jti, now);
   if (link?.delegatee !== agent) throw refused("The delegation has ended.");
   return link;
@@ -239,19 +236,14 @@ function scopesOf(call: GrantCall): readonly string[] | undefined {
 
 async function recordIssued(
   tx: TenantTx,
-  {
-    call,
-    facts,
-    jti,
-    link,
-  }: { call: GrantCall; facts: TokenFacts; jti: string; link: Delegation | undefined },
+  { call, facts, jti, link }: { call: GrantCall; facts: TokenFacts; jti: string; link: Delegation },
 ): Promise<void> {
   const payload = {
     grant_type: tokenExchangeGrant,
     client: facts.client,
     audience: facts.audience,
     scope: facts.scopes.join(" "),
-    delegation: link?.id ?? null,
+    delegation: link.id,
   };
   const actor = { type: "agent", id: facts.client } as const;
   await tx.record(newEvent("token.issued", { tenant: tx.tenant, actor, subject: jti, payload }, call.now));

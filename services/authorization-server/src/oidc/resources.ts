@@ -88,7 +88,7 @@ const management = [
 /** What an agent may have at a service of ours by somebody else's word; the grant narrows it to what that one gave. */
 const handedOver: Readonly<Record<string, readonly string[]>> = {
   [jwtBearerGrant]: management,
-  [tokenExchangeGrant]: [...management, "wallet:read"],
+  [tokenExchangeGrant]: management,
 };
 
 function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly string[] {

@@ -70,7 +70,7 @@ export type TrustChange = {
   readonly expiresAt?: Instant | null | undefined;
 };
 
-/** Renames, suspends, resumes or ends later. Both count at once, for tokens already issued too, as with an agent. */
+/** Renames, suspends, resumes, or ends at another time. Counts at once, for tokens already issued too, as with an agent. */
 export async function changeTrust(
   tx: TenantTx,
   id: Id<"trust">,
@@ -82,8 +82,9 @@ export async function changeTrust(
   const trust: Trust = { ...before, name, status, expiresAt: expiresAt ?? undefined };
   await rows.saveTrust(tx, trust, now);
   await record(tx, "trust.changed", { trust, actor, now });
-  if (before.status === "active" && status === "suspended") await endTokens(tx, id, now);
-  if (before.status === "suspended" && status === "active") await resumeTokens(tx, `trust:${id}`);
+  const [stood, stands] = [isStanding(before, now), isStanding(trust, now)];
+  if (stood && !stands) await endTokens(tx, id, now);
+  if (!stood && stands) await resumeTokens(tx, `trust:${id}`);
   return trust;
 }
 
@@ -118,8 +119,11 @@ export const trustsIn = (tx: TenantTx, client: string, now: Instant): Promise<Tr
 /** Whether a trust still stands; it stays as read until the transaction ends. */
 export async function stillStands(tx: TenantTx, { id }: Trust, now: Instant): Promise<boolean> {
   const trust = await rows.findTrust(tx, id, "share");
-  return trust?.status === "active" && (trust.expiresAt === undefined || now < trust.expiresAt);
+  return trust !== undefined && isStanding(trust, now);
 }
+
+const isStanding = ({ status, expiresAt }: Trust, now: Instant): boolean =>
+  status === "active" && (expiresAt === undefined || now < expiresAt);
 
 const refused = (detail: string): Problem => new Problem("invalid_request", { detail });
 const unknownTrust = (): Problem => new Problem("not_found", { detail: "There is no such trust." });
