@@ -66,6 +66,14 @@ export async function findAccountByEmail(tx: Sql, digest: Uint8Array): Promise<A
   return row && accountOf(row);
 }
 
+/** Holds the account until the transaction ends, and tells whether it has a password. */
+export async function lockAccount(tx: Sql, id: Id<"account">): Promise<{ hasPassword: boolean }> {
+  const row = await tx.maybe<{ has: boolean }>(
+    sql`select password_digest is not null as has from accounts where id = ${id} for update`,
+  );
+  return { hasPassword: row?.has === true };
+}
+
 /** False when another change came first. The former digest is kept, so that it is not chosen again. */
 export async function replacePassword(
   tx: Sql,

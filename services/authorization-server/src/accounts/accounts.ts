@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { type Id, type Instant, invariant, newId, parseId } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
-import type { Database, TenantTx } from "@remit/platform/sql";
+import type { Database, Sql, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import type { Guesses } from "../guesses/index.ts";
 import * as rows from "./accounts.sql.ts";
@@ -46,6 +46,8 @@ export type Accounts = {
   /** By which an address is counted and found, and which says nothing of it. */
   digestOf(email: string): string;
   hasPassword(id: Id<"account">): Promise<boolean>;
+  /** Keeps others from changing how this person signs in until the transaction ends. */
+  lock(tx: Sql, id: Id<"account">): Promise<{ readonly hasPassword: boolean }>;
   /** Hashes, and refuses (`invalid_request`) what is short, in a list of stolen ones, or one of this account's last. */
   preparePassword(password: string, account?: Id<"account">): Promise<NewPassword>;
   savePassword(
@@ -82,6 +84,7 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     digestOf: (email) => Buffer.from(digestOf(email)).toString("base64url"),
     hasPassword: async (id) =>
       (await deps.db.global.transaction((tx) => rows.findAccount(tx, id)))?.passwordDigest !== undefined,
+    lock: rows.lockAccount,
     preparePassword: (password, account) => preparePassword(deps, password, account),
     savePassword: (tx, change) => savePassword(tx, change),
   };

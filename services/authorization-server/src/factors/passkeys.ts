@@ -227,9 +227,11 @@ async function remove(
   { account, key, now }: { account: Account; key: string; now: Instant },
 ): Promise<void> {
   const digest = Buffer.from(key, "base64url");
+  // Of two removed at once the second sees that the first is gone.
+  const { hasPassword } = await accounts.lock(tx, account.id);
   if (!(await rows.deletePasskey(tx, digest, account.id))) throw new Problem("not_found");
   const left = await rows.passkeysOf(tx, account.id);
-  if (left.length === 0 && !(await accounts.hasPassword(account.id)))
+  if (left.length === 0 && !hasPassword)
     throw new Problem("invalid_request", {
       detail: "This is the only way into the account. Add another first.",
     });

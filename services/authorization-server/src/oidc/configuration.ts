@@ -153,6 +153,7 @@ function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
     revocation: { enabled: true, allowedPolicy: async () => true },
     rpInitiatedLogout,
     userinfo: { enabled: true },
+    claimsParameter: { enabled: true },
     pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
     requestObjects: { enabled: false },
     ciba: cibaFeature(deps),
