@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { createAuthorizationServer } from "@remit/authorization-server";
+import { createAuthorizationServer, usualQuotas } from "@remit/authorization-server";
 import { createBilling } from "@remit/billing";
 import { createDirectory } from "@remit/directory";
 import { createGateway } from "@remit/gateway";
@@ -96,6 +96,7 @@ async function startServices(composition: Composition) {
       directory: origins.directory,
       // On the machine of one developer, an MCP client may introduce itself.
       openRegistration: true,
+      quotas: usualQuotas,
     },
     clock,
     log: log("authorization-server"),

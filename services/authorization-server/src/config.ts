@@ -3,6 +3,7 @@ import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig 
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
 import type { SmtpSettings } from "./mail/index.ts";
+import { type QuotaSettings, usualQuotas } from "./quotas/index.ts";
 
 /** The services of ours that are clients, by name, with their origins: `{billing: "https://billing.example"}`. */
 export type Peers = Readonly<Record<string, string>>;
@@ -12,6 +13,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   /** Origins of the services a charge needs. */
   readonly billing: string;
   readonly directory: string;
+  /** What one client may ask for in a minute; no limit unless given. */
+  readonly quotas?: QuotaSettings;
   /** How long a request that drives a charge is left alone before recovery, or the same request again, takes over; 10 s. */
   readonly chargeLeaseMs?: number;
   /** Whose tokens GitHub Actions brings; another only for a GitHub Enterprise Server. */
@@ -45,6 +48,13 @@ const peersText = z
     return Object.fromEntries(entries);
   });
 
+/** A quota per client and minute, or "off". */
+const perMinute = (usual: number) =>
+  z
+    .union([z.literal("off"), z.coerce.number().int().min(1)])
+    .default(usual)
+    .transform((most) => (most === "off" ? undefined : most));
+
 const origin = z.url({ protocol: /^https?$/ });
 
 /** The settings of this service, from the environment, and what only its `main` needs. */
@@ -60,6 +70,9 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       REMIT_BILLING_ORIGIN: origin,
       REMIT_DIRECTORY_ORIGIN: origin,
       REMIT_SIGNERS: z.enum(["local", "vault"]).default("local"),
+      REMIT_QUOTA_TOKENS: perMinute(usualQuotas.tokens),
+      REMIT_QUOTA_REQUESTS: perMinute(usualQuotas.requests),
+      REMIT_QUOTA_INTROSPECTIONS: perMinute(usualQuotas.introspections),
       REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
       REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
       REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
@@ -85,6 +98,13 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       ? {}
       : { smtp: { url: new Secret(settings.REMIT_SMTP_URL), from: settings.REMIT_MAIL_FROM } }),
     ...(settings.REMIT_GITHUB_ISSUER === undefined ? {} : { githubIssuer: settings.REMIT_GITHUB_ISSUER }),
+    quotas: {
+      ...(settings.REMIT_QUOTA_TOKENS === undefined ? {} : { tokens: settings.REMIT_QUOTA_TOKENS }),
+      ...(settings.REMIT_QUOTA_REQUESTS === undefined ? {} : { requests: settings.REMIT_QUOTA_REQUESTS }),
+      ...(settings.REMIT_QUOTA_INTROSPECTIONS === undefined
+        ? {}
+        : { introspections: settings.REMIT_QUOTA_INTROSPECTIONS }),
+    },
     ...(settings.REMIT_CHARGE_LEASE_MS === undefined
       ? {}
       : { chargeLeaseMs: settings.REMIT_CHARGE_LEASE_MS }),

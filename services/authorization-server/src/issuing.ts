@@ -13,6 +13,7 @@ import type { AuthorizationServerConfig } from "./config.ts";
 import { createIssuance, type Issuance, tokenEndpoint } from "./issuance/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import { type Core, createTokenRules } from "./oidc/index.ts";
+import type { Quotas } from "./quotas/index.ts";
 
 type Grounds = {
   readonly config: AuthorizationServerConfig;
@@ -23,6 +24,7 @@ type Grounds = {
   readonly peers: readonly PeerSetting[];
   readonly metrics: Metrics;
   readonly issuance: boolean;
+  readonly quotas: Quotas;
 };
 
 /** The token endpoint: plain requests of clients for themselves are answered in front of the core, all others by it. */

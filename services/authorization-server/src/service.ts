@@ -1,5 +1,6 @@
 import path from "node:path";
 import { type Clock, type Id, systemClock } from "@remit/kernel";
+import { createCounters } from "@remit/platform/counters";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
@@ -58,6 +59,7 @@ import {
 } from "./oidc/index.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
+import { createQuotas, type Quotas } from "./quotas/index.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { registrationRoutes } from "./registration/index.ts";
 import { createSessions, logoutJobs, type Sessions, sessionJobs, sessionRoutes } from "./sessions/index.ts";
@@ -99,6 +101,7 @@ type Base = {
   readonly recorder: AuditRecorder;
   readonly issuance: boolean;
   readonly metrics: Metrics;
+  readonly quotas: Quotas;
 };
 
 type Grounds = Base & {
@@ -139,7 +142,10 @@ export function createAuthorizationServer({
   const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
   const { issuance = true } = options;
   const metrics = createMetrics("authorization-server");
-  const base: Base = { config, clock, log, db, outbound, recorder, issuance, metrics };
+  const prefix = "remit:quotas";
+  const counters = createCounters({ redisUrl: config.redisUrl, prefix, clock, log });
+  const quotas = createQuotas({ counters, clock, settings: config.quotas });
+  const base: Base = { config, clock, log, db, outbound, recorder, issuance, metrics, quotas };
   let rooms: Promise<Rooms> | undefined;
   const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
   return {
@@ -157,6 +163,7 @@ export function createAuthorizationServer({
       await opened?.jobs.stop();
       opened?.keys.close();
       opened?.keyring.close();
+      await counters.close();
       await outbound.close();
       await db.close();
     },

@@ -14,7 +14,7 @@ type Deps = {
   /** Undefined leaves everything to the core. */
   readonly issuance: Issuance | undefined;
   /** Answers whatever is not plain; gets the request as it came. */
-  readonly core: (req: IncomingMessage, res: ServerResponse) => void;
+  readonly core: (req: IncomingMessage, res: ServerResponse) => Promise<void> | void;
   readonly metrics: Metrics;
 };
 
@@ -25,7 +25,7 @@ export function tokenEndpoint({ issuance, core, metrics }: Deps): Mount {
     issuance,
     core: (req, res) => {
       counter.inc({ by: "core" });
-      core(req, res);
+      return core(req, res);
     },
     answered: () => counter.inc({ by: "issuance" }),
   };
@@ -51,11 +51,12 @@ async function handle({ issuance, core, answered }: Counted, call: PageCall): Pr
       call.log.info({ event: "grant.error", code: answer.body["error"], detail: "used before" }, "refused");
     send(res, answer);
   } catch (error) {
-    if (!(error instanceof Problem) || error.status !== 503) throw error;
-    call.log.error({ err: error, private: error.private }, "no token can be issued");
+    if (!(error instanceof Problem) || (error.status !== 503 && error.status !== 429)) throw error;
+    if (error.status === 429) call.log.info({ code: error.code }, "refused");
+    else call.log.error({ err: error, private: error.private }, "no token can be issued");
     for (const [name, value] of Object.entries(error.headers ?? {})) res.setHeader(name, value);
     const body = { error: "temporarily_unavailable", error_description: "Try again later." };
-    send(res, { status: 503, body, nonce: undefined });
+    send(res, { status: error.status, body, nonce: undefined });
   }
 }
 
@@ -71,6 +72,7 @@ const usual = [
 function send(res: ServerResponse, answer: Omit<TokenAnswer, "status"> & { readonly status: number }): void {
   const text = JSON.stringify(answer.body);
   for (const [name, value] of usual) res.setHeader(name, value);
+  for (const [name, value] of Object.entries(answer.limits ?? {})) res.setHeader(name, value);
   if (answer.nonce !== undefined) res.setHeader("DPoP-Nonce", answer.nonce);
   res.setHeader("Content-Length", Buffer.byteLength(text));
   res.statusCode = answer.status;

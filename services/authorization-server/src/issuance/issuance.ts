@@ -13,6 +13,7 @@ import {
 } from "../clients/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import type { PlannedToken, TokenRules } from "../oidc/index.ts";
+import type { Quotas } from "../quotas/index.ts";
 import { issuedEvents } from "./issued-events.ts";
 import { createSigner } from "./signer.ts";
 import type { TokenRequest } from "./token-request.ts";
@@ -28,6 +29,8 @@ export type TokenAnswer = {
   readonly body: Readonly<Record<string, string | number>>;
   /** The nonce to use next, when it is another than the one that was used. */
   readonly nonce: string | undefined;
+  /** Headers that say what is left of the client's quota. */
+  readonly limits?: Readonly<Record<string, string>>;
 };
 
 export type IssuanceDeps = {
@@ -38,6 +41,7 @@ export type IssuanceDeps = {
   readonly rules: TokenRules;
   readonly known: KnownClients;
   readonly authentication: ClientAuthentication;
+  readonly quotas: Quotas;
 };
 
 /** A request that is in order, as far as this process knows. */
@@ -62,9 +66,13 @@ export function createIssuance(deps: IssuanceDeps): Issuance {
       for (let attempt = 1; attempt <= 2; attempt++) {
         const inOrder = await check(deps, request, signer.newJti());
         if (inOrder === undefined) return undefined;
+        const limits =
+          attempt === 1 ? await deps.quotas.take("tokens", inOrder.authenticated.known.client) : {};
         const { changed, used } = await confirmations.add(inOrder);
         if (!changed)
-          return used.length === 0 ? issued(signer, inOrder, deps) : replayed(inOrder, used, deps);
+          return used.length === 0
+            ? { ...(await issued(signer, inOrder, deps)), limits }
+            : { ...replayed(inOrder, used, deps), limits };
         deps.known.forget(inOrder.authenticated.known.client.id);
       }
       return undefined;

@@ -8,6 +8,7 @@ import { acrs } from "../assurance/index.ts";
 import { operatorScopes, type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { Factors } from "../factors/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
+import type { Quotas } from "../quotas/index.ts";
 import { absoluteMs, idleMs } from "../sessions/index.ts";
 import type { AskableDeps } from "./askable.ts";
 import { cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
@@ -41,6 +42,7 @@ export type CoreDeps = {
   readonly factors: Pick<Factors, "hasSecond">;
   readonly outbound: Outbound;
   readonly peers: readonly PeerSetting[];
+  readonly quotas: Quotas;
   readonly adapter: (model: string) => Adapter;
   readonly devicePages: DevicePages;
   readonly approvals: Pick<Approvals, "ask">;
@@ -103,6 +105,7 @@ export function configurationOf(deps: CoreDeps): object {
       issuer,
       tokenEndpoint: `${issuer}/oauth/token`,
       clock,
+      quotas: deps.quotas,
     }),
     rotateRefreshToken: true,
     issueRefreshToken: async (_: Ctx, client: { grantTypeAllowed(type: string): boolean }) =>

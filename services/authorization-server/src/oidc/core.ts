@@ -101,8 +101,10 @@ function build(deps: Deps): Provider {
   const { log } = deps;
   provider.on("error", (error) => log.error({ err: error }, "the OAuth core failed"));
   provider.on("server_error", (ctx, error) => {
-    log.error({ err: error }, "the OAuth core failed");
-    if (error instanceof Problem && error.status === 503) answerUnavailable(ctx, error);
+    const isLimit = error instanceof Problem && error.status === 429;
+    if (isLimit) log.info({ code: error.code }, "refused");
+    else log.error({ err: error }, "the OAuth core failed");
+    if (error instanceof Problem && (isLimit || error.status === 503)) answerLater(ctx, error);
   });
   for (const event of ["grant.error", "authorization.error", "pushed_authorization_request.error"])
     provider.on(event, (_, error) => {
@@ -121,9 +123,9 @@ function answerUnknown({ issuer }: Deps, ctx: Ctx): void {
   ctx.status = 404;
 }
 
-/** The database is away (D01): the client may try again, which a plain server_error would not say. */
-function answerUnavailable(ctx: Ctx, problem: Problem): void {
-  ctx.status = 503;
+/** The database is away (D01) or a quota used up: the client may try again, which a plain server_error would not say. */
+function answerLater(ctx: Ctx, problem: Problem): void {
+  ctx.status = problem.status;
   for (const [name, value] of Object.entries(problem.headers ?? { "retry-after": "1" })) ctx.set(name, value);
   ctx.body = { error: "temporarily_unavailable", error_description: "Try again later." };
 }

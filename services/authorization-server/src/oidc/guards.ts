@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { type Clock, type Instant, secondMs } from "@remit/kernel";
 import { Problem, parseJws, parseMandateRequest, readJson } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
+import type { Quotas } from "../quotas/index.ts";
 import { guardBackchannel } from "./ciba.ts";
 import { settleScope } from "./scopes.ts";
 import { type ClientEntity, type Ctx, errors, type Payload, provePossession } from "./seam.ts";
@@ -10,7 +11,12 @@ const assertionLifeS = 300;
 const proofWindowS = 60;
 const detailsBytesMax = 16_384;
 
-type Rules = { readonly issuer: string; readonly tokenEndpoint: string; readonly clock: Clock };
+type Rules = {
+  readonly issuer: string;
+  readonly tokenEndpoint: string;
+  readonly clock: Clock;
+  readonly quotas: Quotas;
+};
 
 // What the core reads of a form at most; it would call a larger one malformed.
 const formBytesMax = 56 * 1024;
@@ -42,6 +48,7 @@ export const guardAssertion =
     checkHeader(header);
     checkAudience(rules, ctx, claims["aud"]);
     checkLife(rules, claims);
+    await takeQuota(rules, ctx, client);
     // RFC 9449 binds tokens and codes and says nothing of these two requests, and clients send no proof with them. What is
     // asked is for the agent's registered key either way; a proof that comes along must hold.
     const optional = route === "device_authorization" || route === "backchannel_authentication";
@@ -50,6 +57,17 @@ export const guardAssertion =
     // Elsewhere the core verifies the proof itself.
     if (optional) await provePossession(ctx, client.clientId);
   };
+
+/** Counted once the client has proven itself, and before its assertion is used up. */
+async function takeQuota({ quotas }: Rules, ctx: Ctx, client: ClientEntity): Promise<void> {
+  const what = asking.has(ctx.oidc.route)
+    ? "requests"
+    : ctx.oidc.route === "token"
+      ? "tokens"
+      : "introspections";
+  const left = await quotas.take(what, { id: client.clientId, tenant: client.remit_tenant });
+  for (const [name, value] of Object.entries(left)) ctx.set(name, value);
+}
 
 /** Where a principal is asked for something. */
 const asking = new Set([

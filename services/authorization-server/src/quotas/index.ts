@@ -1,0 +1,1 @@
+export { createQuotas, type QuotaName, type QuotaSettings, type Quotas, usualQuotas } from "./quotas.ts";

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Answer, newClient, type OAuthClient } from "./client.ts";
+import { newAsking, pushedForm } from "./consent.ts";
+import { type Running, startServer } from "./running.ts";
+
+let running: Running;
+let agents: OAuthClient[] = [];
+
+beforeAll(async () => {
+  running = await startServer({ quotas: { tokens: 6, requests: 2, introspections: 2 } });
+  // Each is registered with a token of the administrator, who has a quota too.
+  agents = [];
+  for (let i = 0; i < 5; i++) agents.push(await newClient(running, "agent"));
+});
+
+const anAgent = (): OAuthClient => {
+  const agent = agents.pop();
+  if (agent === undefined) throw new TypeError("more agents are needed");
+  return agent;
+};
+afterAll(() => running.close());
+
+const ask = (agent: OAuthClient): Promise<Answer> =>
+  agent.credentials({ resource: running.issuer, scope: "oid4ac:payment" });
+
+const push = (agent: OAuthClient): Promise<Answer> => agent.post("/oauth/par", pushedForm(newAsking()));
+
+function expectRefused(answer: Answer): void {
+  expect(answer.status).toBe(429);
+  expect(answer.body).toMatchObject({ error: "temporarily_unavailable" });
+  expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect(answer.headers.get("ratelimit")).toContain('"client";r=0;t=');
+}
+
+describe("a client has a quota of its own", () => {
+  test("of tokens: what is left is told, then refused, and another client is not touched", async () => {
+    const [one, two] = [anAgent(), anAgent()];
+    await one.learnNonce();
+    const first = await ask(one);
+    expect(first.status).toBe(200);
+    expect(first.headers.get("ratelimit-policy")).toContain('"client";q=6;w=60');
+    let last = first;
+    for (let i = 0; i < 6; i++) last = await ask(one);
+    expectRefused(last);
+    await two.learnNonce();
+    expect((await ask(two)).status).toBe(200);
+  });
+
+  test("of requests that a person will be asked about", async () => {
+    const agent = anAgent();
+    let last = await push(agent);
+    for (let i = 0; i < 3; i++) last = await push(agent);
+    expectRefused(last);
+  });
+
+  test("nobody else uses it up by naming the client", async () => {
+    const [agent, stranger] = [anAgent(), anAgent()];
+    await agent.learnNonce();
+    for (let i = 0; i < 8; i++) {
+      const claims = { iss: agent.id, sub: agent.id };
+      const form = { client_id: agent.id, client_assertion: stranger.assertion(claims) };
+      const answer = await stranger.credentials({ resource: running.issuer, ...form });
+      expect(answer.status).toBe(401);
+    }
+    expect((await ask(agent)).status).toBe(200);
+  });
+});
