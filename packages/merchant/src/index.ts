@@ -23,6 +23,16 @@ export {
   verifyOffer,
 } from "./offers.ts";
 export { fetchIssuerKeys, verifyReceipt } from "./receipts.ts";
+export { createReplayMemory, type ReplayStore } from "./replays.ts";
+export type { IncomingCall, NodeRequest } from "./requests.ts";
+export {
+  createResourceServer,
+  type ResourceNeeds,
+  type ResourceServer,
+  type ResourceServerOptions,
+  refusalOf,
+  type VerifiedCall,
+} from "./resource-server.ts";
 export {
   createStatusLists,
   type FetchedStatusList,

@@ -124,6 +124,13 @@ export {
   type Unproven,
   type Unsigned,
 } from "./jose/index.ts";
+export {
+  createKeySources,
+  type KeyDocument,
+  type KeySource,
+  type KeySourceOptions,
+  keyDocumentBytesMax,
+} from "./key-source/index.ts";
 export * from "./mandate/index.ts";
 export { Members } from "./members.ts";
 export {
@@ -209,6 +216,26 @@ export {
   type ReceiptFacts,
   receiptTyp,
 } from "./receipt/index.ts";
+export {
+  bearerLifeSMax,
+  type CallCredentials,
+  type CallNeeds,
+  type CallToVerify,
+  type ChallengeHints,
+  challenged,
+  checkPermission,
+  checkScheme,
+  createDpopNonces,
+  type DpopNonces,
+  examineCallProof,
+  examineToken,
+  type PresentedToken,
+  type ProvenKey,
+  readAuthorization,
+  type StepUp,
+  type TokenRules,
+  type VerifiedCall,
+} from "./resource-server/index.ts";
 export {
   isScope,
   mayBeBearer,

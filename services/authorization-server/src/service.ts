@@ -2,10 +2,9 @@ import path from "node:path";
 import { type Clock, type Id, systemClock } from "@remit/kernel";
 import { createCounters } from "@remit/platform/counters";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
+import { createHttp, edgeOptions, type Http } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
-import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordAllToOutbox, recordToOutbox } from "@remit/platform/outbox";
 import { createPeer, loadPeerKeys } from "@remit/platform/peers";
@@ -37,6 +36,7 @@ import { tokenExchange } from "./delegations/index.ts";
 import { createGuesses, deviceJobs, deviceMount, devicePages } from "./device/index.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
 import { type Artifacts, createArtifacts, grantJobs } from "./grants/index.ts";
+import { authenticateOf, mountTokenEndpoints, tokenEndpointsOf } from "./introspecting.ts";
 import { mountIssuance } from "./issuing.ts";
 import {
   createIssuerKeys,
@@ -65,7 +65,7 @@ import { registrationRoutes } from "./registration/index.ts";
 import { createSessions, logoutJobs, type Sessions, sessionJobs, sessionRoutes } from "./sessions/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { tenantRoutes } from "./tenants/index.ts";
-import { createMint, isTokenLive, mintOwnToken, tokenJobs } from "./tokens/index.ts";
+import { createMint, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 import { issueIdJag, jwtBearer, trustRoutes } from "./trusts/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
@@ -225,21 +225,12 @@ async function openRooms(base: Base): Promise<Rooms> {
   };
 }
 
-/** Our own API is a resource server of ours: the same checks as everywhere, and the database's word on top (A11). */
-function httpOf({ config, clock, log, db, keys, keyring, metrics }: Grounds): Http {
-  const authenticate = resourceServer({
-    issuer: config.issuer,
-    audience: config.origin,
-    keys: async () => keys.jwks(["access", "access-eddsa"]).keys,
-    claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
-    nonceSecret: keyring.derive("dpop-nonce"),
-    isRevoked: async (claims) => !(await db.global.transaction((tx) => isTokenLive(tx, claims))),
-    clock,
-  });
+function httpOf(grounds: Grounds): Http {
+  const { config, clock, log, db, metrics } = grounds;
   return createHttp({
     ...edgeOptions("authorization-server", { config, clock, log }),
     metrics,
-    authenticate,
+    authenticate: authenticateOf(grounds),
     ready: { database: () => db.ping() },
   });
 }
@@ -263,8 +254,10 @@ function mountSigningIn(
   const adapter = adapterFor({ ...held, peers, repeats, sessions, guesses, userCodeKey });
   const answering = { ...held, provider: () => core.provider() };
   const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
+  const tokens = tokenEndpointsOf(grounds, { artifacts, mandates });
   const core: Core = createCore({
     ...grounds,
+    tokens,
     issuer,
     livemode,
     accounts,
@@ -288,6 +281,7 @@ function mountSigningIn(
   http.mount(deviceMount({ issuer, handle: ({ raw, ip }) => void core.handle(raw.req, raw.res, { ip }) }));
   mountIssuance(grounds, { http, core });
   mountSessions(grounds, { http, jobs, sessions });
+  mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
   mountAsking(grounds, { http, jobs, artifacts, approvals });
 }

@@ -12,6 +12,9 @@ export type ApiCall = {
   readonly path?: string;
   readonly body?: object;
   readonly idempotencyKey?: string;
+  /** A form instead of the usual empty JSON. */
+  readonly form?: Readonly<Record<string, string>>;
+  readonly accept?: string;
   readonly scheme?: "DPoP" | "Bearer";
   /** Members of the proof that are wrong on purpose. */
   readonly proof?: Readonly<Record<string, unknown>>;
@@ -21,7 +24,7 @@ export type ApiCall = {
 const nonces = new Map<string, string>();
 
 /** One call of our own API as a resource server, with its proof; without a second try. */
-export async function callOnce(running: Running, call: ApiCall): Promise<Answer> {
+export async function callOnce(running: Pick<Running, "issuer">, call: ApiCall): Promise<Answer> {
   const { method = "GET", path = "/api/v1/mandates", scheme = "DPoP" } = call;
   const url = running.issuer + path;
   const key = call.proofKey ?? call.key;
@@ -42,7 +45,8 @@ export async function callOnce(running: Running, call: ApiCall): Promise<Answer>
   );
   const headers = {
     authorization: `${scheme} ${call.token}`,
-    ...(method === "POST"
+    ...(call.accept === undefined ? {} : { accept: call.accept }),
+    ...(method === "POST" && call.form === undefined
       ? { "content-type": "application/json", "idempotency-key": call.idempotencyKey ?? claims.jti }
       : {}),
   };
@@ -50,7 +54,9 @@ export async function callOnce(running: Running, call: ApiCall): Promise<Answer>
     await fetch(url, {
       method,
       headers: scheme === "DPoP" ? { ...headers, dpop } : headers,
-      ...(method === "POST" ? { body: JSON.stringify(call.body ?? {}) } : {}),
+      ...(method === "POST"
+        ? { body: call.form === undefined ? JSON.stringify(call.body ?? {}) : new URLSearchParams(call.form) }
+        : {}),
     }),
   );
   const fresh = answer.headers.get("dpop-nonce");
@@ -59,7 +65,9 @@ export async function callOnce(running: Running, call: ApiCall): Promise<Answer>
 }
 
 /** As a good client does: again with the nonce when it is asked for. */
-export async function callApi(running: Running, call: ApiCall): Promise<Answer> {
+export async function callApi(running: Pick<Running, "issuer">, call: ApiCall): Promise<Answer> {
   const first = await callOnce(running, call);
-  return first.body["code"] === "use_dpop_nonce" ? callOnce(running, call) : first;
+  return first.body["code"] === "use_dpop_nonce" || first.body["error"] === "use_dpop_nonce"
+    ? callOnce(running, call)
+    : first;
 }

@@ -49,6 +49,7 @@ describe("what the OAuth core serves is what the contracts say", () => {
         metadata.token_endpoint,
         metadata.pushed_authorization_request_endpoint,
         metadata.revocation_endpoint,
+        metadata.introspection_endpoint,
         metadata.registration_endpoint,
       ])
         expect([404, 405]).not.toContain((await fetch(endpoint, { method: "POST" })).status);

@@ -6,7 +6,7 @@ import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
-import { createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
+import { askIssuer, createPeer, forwardEvents, loadPeerKeys, type Peer } from "@remit/platform/peers";
 import {
   assertSafeRole,
   type Database,
@@ -94,7 +94,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   const keyring = await withVault(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "billing", outbound, clock }), clock, log }),
   );
-  const http = httpOf(parts, keyring);
+  const http = httpOf(parts, { keyring, peer });
   http.add(
     jwksRoute(peerKeys),
     ...paymentRoutes(payments),
@@ -151,13 +151,17 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
   return { payments, instruments: { db, stripe, clock }, stripe };
 }
 
-function httpOf({ config, clock, log, db, outbound }: Parts, keyring: OpenKeyring) {
+function httpOf(
+  { config, clock, log, db, outbound }: Parts,
+  { keyring, peer }: { readonly keyring: OpenKeyring; readonly peer: Peer },
+) {
   const authenticate = resourceServer({
     issuer: config.issuer,
     audience: config.origin,
     keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
     claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
     nonceSecret: keyring.derive("dpop-nonce"),
+    isRevoked: askIssuer({ peer, issuer: config.issuer }),
     clock,
   });
   return createHttp({

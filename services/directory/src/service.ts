@@ -6,7 +6,7 @@ import { openKeyring } from "@remit/platform/keys";
 import { claimFirstUse } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
-import { createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
+import { askIssuer, createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
 import {
   assertSafeRole,
   type Database,
@@ -109,6 +109,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
       keys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`),
       claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
       nonceSecret: keyring.derive("dpop-nonce"),
+      isRevoked: askIssuer({ peer, issuer }),
       clock,
     }),
     ready: { database: () => db.ping() },

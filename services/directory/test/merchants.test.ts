@@ -1,10 +1,10 @@
 import { newId } from "@remit/kernel";
 import { generateJwk } from "@remit/protocol/node";
 import { checkCatalogue } from "@remit/testkit";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { tables } from "../src/index.ts";
 import { idIn, register, serve, settle, verify } from "./shops.ts";
-import { type Host, startHost, startWorld, type World } from "./world.ts";
+import { type Host, introspection, startHost, startWorld, type World } from "./world.ts";
 
 let shop: Host;
 let other: Host;
@@ -144,6 +144,39 @@ describe("registering", () => {
     const display_name = "'); drop table merchants; -- ${7*7} {$gt: 0}";
     const made = await register(world.tenant(), shop, { display_name });
     expect(made).toMatchObject({ status: 201, body: { display_name } });
+  });
+});
+
+describe("A11 the issuer decides whether a token still counts", () => {
+  const says = (status: number, body: object): unknown =>
+    world.issuer.pages.set(introspection, { status, body: JSON.stringify(body) });
+  afterEach(() => says(200, { active: true }));
+
+  test("A11 a token that was revoked is refused at the very next call", async () => {
+    const tenant = world.tenant();
+    expect(await register(tenant, shop)).toMatchObject({ status: 201 });
+    says(200, { active: false });
+    expect(await register(tenant, shop)).toMatchObject({ status: 401, body: { code: "token_revoked" } });
+  });
+
+  test.each([
+    ["fails", 500, {}],
+    ["refuses us", 403, { error: "access_denied" }],
+    ["says nothing of it", 200, {}],
+    ["answers in other words", 200, { active: "yes" }],
+  ])("A11 D01 while the issuer %s nobody is let in, and may come again", async (_, status, body) => {
+    says(status, body);
+    const answer = await register(world.tenant(), shop);
+    expect(answer).toMatchObject({ status: 503, body: { code: "unavailable" } });
+    expect(answer.headers["retry-after"]).toBe("1");
+    expect(await world.get("/api/v1/merchants")).toMatchObject({ status: 200 });
+  });
+
+  test("the issuer's own token is not asked about: what moves money waits for nobody", async () => {
+    says(500, {});
+    const own = world.tenant("directory:write", newId("tenant"), "authorization-server");
+    const unknown = `/api/v1/merchants/${newId("merchant")}/verify`;
+    expect((await own.call("POST", unknown)).status).toBe(404);
   });
 });
 

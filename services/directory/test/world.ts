@@ -48,11 +48,15 @@ export type Tenant = {
   call(method: "GET" | "POST", path: string, body?: unknown): Promise<PeerAnswer>;
 };
 
+/** Where the issuer says whether a token still counts. */
+export const introspection = "/oauth/introspect";
+
 export type World = {
+  readonly issuer: Host;
   readonly clock: TestClock;
   readonly database: TestDatabase;
   /** A caller of a tenant: of its own, or another client of the one given. */
-  tenant(scope?: Scope, id?: Id<"tenant">): Tenant;
+  tenant(scope?: Scope, id?: Id<"tenant">, client?: string): Tenant;
   get(path: string): Promise<{ status: number; body: unknown }>;
   close(): Promise<void>;
 };
@@ -63,6 +67,9 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
   const issuerKey = generateJwk("ES256");
   const { d: _, ...publicKey } = issuerKey;
   issuer.pages.set("/.well-known/jwks.json", { status: 200, body: JSON.stringify({ keys: [publicKey] }) });
+  const own = { access_token: "of-the-directory", token_type: "DPoP", expires_in: 300 };
+  issuer.pages.set("/oauth/token", { status: 200, body: JSON.stringify(own) });
+  issuer.pages.set(introspection, { status: 200, body: JSON.stringify({ active: true }) });
   const database = await testDatabase({ service: "directory", sources: migrations });
   const clock = testClock();
   const origin = "http://directory.test";
@@ -92,10 +99,10 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
     request: (request) => real.request({ ...request, url: request.url.replace(origin, address) }),
   };
   return {
+    issuer,
     clock,
     database,
-    tenant: (scope = "directory:write", id = newId("tenant")) => {
-      const client = newId("client");
+    tenant: (scope = "directory:write", id = newId("tenant"), client = newId("client")) => {
       const peer = tenantPeer({ id, clientId: client, issuer: issuer.origin, issuerKey, outbound, clock });
       return {
         id,

@@ -1,10 +1,16 @@
-import { after, type Clock, fromNumericDate, type Instant, instantOf, secondMs } from "@remit/kernel";
-import { type AccessTokenClaims, isScope, keyIdOf, mayBeBearer, Problem } from "@remit/protocol";
-import { sha256b64url, verifyAccessToken, verifyDpopProof } from "@remit/protocol/node";
+import type { Clock, Instant } from "@remit/kernel";
+import {
+  type AccessTokenClaims,
+  challenged,
+  createDpopNonces,
+  type DpopNonces,
+  keyIdOf,
+  Problem,
+  readAuthorization,
+} from "@remit/protocol";
+import { hmacSha256, verifyCall } from "@remit/protocol/node";
 import type { KeySource } from "../outbound/index.ts";
 import type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
-import { challenged } from "./challenges.ts";
-import { createDpopNonces, type DpopNonces } from "./dpop-nonces.ts";
 import type { Caller, TokenNeeds } from "./route.ts";
 
 export type ResourceServerOptions = {
@@ -16,29 +22,32 @@ export type ResourceServerOptions = {
   readonly claim: (key: string, until: Instant) => Promise<boolean>;
   /** 32 bytes, equal in all processes of the service (`keyring.derive("dpop-nonce")`). Without it no nonce is asked for. */
   readonly nonceSecret?: Uint8Array;
-  /** The database's word on token, agent, session. */
-  readonly isRevoked?: (claims: AccessTokenClaims) => Promise<boolean>;
+  /** The database's word on token, agent, session: our own, or the issuer's (`askIssuer` of `platform/peers`). */
+  readonly isRevoked?: (claims: AccessTokenClaims, token: string) => Promise<boolean>;
+  /** Where the service describes itself as a protected resource (RFC 9728), for its challenges. */
+  readonly metadataUrl?: string;
   readonly clock: Clock;
 };
 
 type Checks = ResourceServerOptions & { readonly nonces: DpopNonces | undefined };
 
-const replayMs = 120 * secondMs;
-const bearerLifeSMax = 900;
-
 /**
- * Who calls, by an access token of the issuer (RFC 9068 §4) and, for a token bound to a key, a DPoP proof of this very
- * request (RFC 9449 §7). Costly and durable steps come last: the proof's first use is claimed when all else holds.
+ * Who calls, by an access token of the issuer and, for a token bound to a key, a DPoP proof of this very request
+ * (`protocol/resource-server`, the same for merchants). Costly and durable steps come last: first use is claimed when all
+ * else holds.
  */
 export function resourceServer(options: ResourceServerOptions): Authenticate {
-  const nonces = options.nonceSecret === undefined ? undefined : createDpopNonces(options.nonceSecret);
+  const { nonceSecret, metadataUrl } = options;
+  const nonces = nonceSecret === undefined ? undefined : createDpopNonces(hmacSha256(nonceSecret));
   const checks: Checks = { ...options, nonces };
   return async (credentials, needs) => {
-    const freshNonce = nonces?.issue(credentials.now);
+    const nonce = nonces?.issue(credentials.now);
     try {
       return await authenticate(checks, credentials, needs);
     } catch (error) {
-      throw error instanceof Problem ? challenged(error, needs, freshNonce) : error;
+      if (!(error instanceof Problem)) throw error;
+      const tried = credentials.authorization !== undefined;
+      throw challenged(error, needs, { nonce, metadataUrl, tried });
     }
   };
 }
@@ -48,83 +57,15 @@ async function authenticate(
   credentials: Credentials,
   needs: TokenNeeds,
 ): Promise<Authenticated> {
-  const { scheme, token } = readAuthorization(credentials.authorization);
-  const claims = await readToken(checks, token, credentials.now);
-  const binding = claims.cnf === undefined ? "bearer" : "dpop";
-  // RFC 9449 §7.2: a bound token presented as a bearer token is refused, or the binding would be worth nothing.
-  if (binding !== scheme)
-    throw new Problem("invalid_token", { detail: `The token is not one for ${scheme}.` });
-  if (binding === "bearer") checkBearer(claims, needs);
-  const proven = binding === "dpop" ? proveKey(checks, { credentials, token, claims }) : undefined;
-  checkPermission(claims, needs, credentials.now);
-  if (await checks.isRevoked?.(claims)) throw new Problem("token_revoked");
-  if (proven !== undefined && !(await checks.claim(proven.claimKey, proven.claimUntil)))
+  const { issuer, audience, nonces } = checks;
+  const keys = await checks.keys(keyIdOf(readAuthorization(credentials.authorization).token));
+  const call = verifyCall({ credentials, rules: { issuer, audience, keys }, needs, nonces });
+  const { claims, token, proven } = call;
+  if (await checks.isRevoked?.(claims, token)) throw new Problem("token_revoked");
+  if (proven !== undefined && !(await checks.claim(proven.firstUse.key, proven.firstUse.until)))
     throw new Problem("invalid_dpop_proof", { detail: "The proof has been used." });
-  return { caller: callerOf(claims), ...(proven?.headers === undefined ? {} : { headers: proven.headers }) };
-}
-
-function readAuthorization(header: string | undefined): { scheme: "dpop" | "bearer"; token: string } {
-  if (header === undefined) throw new Problem("invalid_token", { detail: "An access token is needed." });
-  const match = /^(dpop|bearer) +([A-Za-z0-9._~+/-]+=*)$/i.exec(header);
-  const scheme = match?.[1]?.toLowerCase();
-  if (match?.[2] === undefined || (scheme !== "dpop" && scheme !== "bearer"))
-    throw new Problem("invalid_token", { detail: "Authorization is neither DPoP nor Bearer with a token." });
-  return { scheme, token: match[2] };
-}
-
-async function readToken(checks: Checks, token: string, now: Instant): Promise<AccessTokenClaims> {
-  const { issuer, audience } = checks;
-  const keys = await checks.keys(keyIdOf(token));
-  return verifyAccessToken({ token, issuer, audience, keys, now });
-}
-
-function checkBearer(claims: AccessTokenClaims, needs: TokenNeeds): void {
-  const carried = claims.scope.filter(isScope);
-  if (needs.bearer !== true || !carried.every(mayBeBearer))
-    throw new Problem("invalid_token", { detail: "This call needs a token that is bound to a key." });
-  if (claims.exp - claims.iat > bearerLifeSMax)
-    throw new Problem("invalid_token", { detail: "The token lives too long for a bearer token." });
-}
-
-type Proven = {
-  readonly claimKey: string;
-  readonly claimUntil: Instant;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-};
-
-function proveKey(
-  { nonces }: Checks,
-  { credentials, token, claims }: { credentials: Credentials; token: string; claims: AccessTokenClaims },
-): Proven {
-  const { method, url, now, dpop } = credentials;
-  if (dpop === undefined) throw new Problem("invalid_dpop_proof", { detail: "A DPoP proof is needed." });
-  const proof = verifyDpopProof({
-    proof: dpop,
-    method,
-    url,
-    now,
-    accessToken: token,
-    ...(claims.cnf === undefined ? {} : { requiredThumbprint: claims.cnf.jkt }),
-    ...(nonces === undefined ? {} : { nonce: (nonce) => nonces.judge(nonce, now) !== "refused" }),
-  });
-  const aging = proof.nonce !== undefined && nonces?.judge(proof.nonce, now) === "aging";
-  return {
-    claimKey: `dpop:${proof.thumbprint}:${sha256b64url(proof.jti)}`,
-    claimUntil: after(instantOf(Math.max(now, fromNumericDate(proof.iat))), replayMs),
-    headers: aging ? { "DPoP-Nonce": nonces.issue(now) } : undefined,
-  };
-}
-
-/** RFC 6750 §3.1 and RFC 9470 §3. */
-function checkPermission(claims: AccessTokenClaims, { scope, stepUp }: TokenNeeds, now: Instant): void {
-  const accepted: readonly string[] = [scope].flat();
-  if (!accepted.some((name) => claims.scope.includes(name))) throw new Problem("insufficient_scope");
-  if (stepUp === undefined) return;
-  const { acrValues, maxAgeS } = stepUp;
-  const strong = claims.acr !== undefined && acrValues.includes(claims.acr);
-  const fresh =
-    maxAgeS === undefined || (claims.auth_time !== undefined && now / secondMs - claims.auth_time <= maxAgeS);
-  if (!strong || !fresh) throw new Problem("insufficient_user_authentication");
+  const fresh = proven?.nonceIsAging === true ? nonces?.issue(credentials.now) : undefined;
+  return { caller: callerOf(claims), ...(fresh === undefined ? {} : { headers: { "DPoP-Nonce": fresh } }) };
 }
 
 function callerOf(claims: AccessTokenClaims): Caller {

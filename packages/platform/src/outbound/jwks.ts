@@ -1,10 +1,9 @@
-import { type Clock, type Instant, minuteMs, secondMs } from "@remit/kernel";
-import { isJsonObject, Problem, type PublicJwk, parseJson, parseJwks } from "@remit/protocol";
+import type { Clock } from "@remit/kernel";
+import { createKeySources, type KeySource, keyDocumentBytesMax } from "@remit/protocol";
 import type { Log } from "../telemetry/index.ts";
 import type { OutboundAnswer, OutboundRequest } from "./exchange.ts";
 
-/** The public keys that may have signed something. Given a `kid`, the source looks again when it does not know it. */
-export type KeySource = (kid?: string) => Promise<readonly PublicJwk[]>;
+export type { KeySource } from "@remit/protocol";
 
 export type JwksOptions = {
   readonly request: (request: OutboundRequest) => Promise<OutboundAnswer>;
@@ -12,112 +11,26 @@ export type JwksOptions = {
   readonly log?: Log;
 };
 
-const freshMsMax = 5 * minuteMs;
-const cooldownMs = 30 * secondMs;
-// Without any keys nothing works: a host that is only just starting is asked again soon.
-const firstCooldownMs = secondMs;
-const staleMsMax = 60 * minuteMs;
-const documentBytesMax = 256 * 1024;
-const issuersMax = 1_000;
+const timeoutMs = 5_000;
 
-type Entry = {
-  keys: readonly PublicJwk[];
-  /** When the keys were last read well; undefined before the first time. */
-  goodAt: Instant | undefined;
-  freshUntil: number;
-  /** When a fetch was last begun, well or not. */
-  triedAt: number;
-  reading: Promise<void> | undefined;
-};
-
-/**
- * Key sources by URL, the least used forgotten beyond 1000. Per URL at most one fetch in 30 s, whatever `kid`s are asked
- * for (K04); when the host fails, the last good keys serve for one hour, then nobody is trusted (K05).
- */
-export function createJwksCache(options: JwksOptions): (url: string) => KeySource {
-  const entries = new Map<string, Entry>();
-  return (url) => async (kid) => {
-    const entry = entryOf(entries, url);
-    const now = options.clock.now();
-    const unknown = kid !== undefined && !entry.keys.some((key) => key.kid === kid);
-    const due = entry.goodAt === undefined || now >= entry.freshUntil || unknown;
-    if (entry.reading === undefined && due && now - entry.triedAt >= cooldownOf(entry)) {
-      entry.triedAt = now;
-      entry.reading = read(entry, url, options).finally(() => {
-        entry.reading = undefined;
+/** Key sources by URL (`createKeySources`), their documents fetched through the one door to other hosts. */
+export const createJwksCache = ({ request, clock, log }: JwksOptions): ((url: string) => KeySource) =>
+  createKeySources({
+    clock,
+    read: async (url) => {
+      const headers = { accept: "application/json" };
+      const {
+        status,
+        body,
+        headers: answered,
+      } = await request({
+        url,
+        headers,
+        timeoutMs,
+        bodyBytesMax: keyDocumentBytesMax,
       });
-    }
-    // Fresh keys that name the kid need not wait for anybody's fetch.
-    if (due && entry.reading !== undefined) await entry.reading;
-    return usable(entry, url, options.clock.now());
-  };
-}
-
-const cooldownOf = ({ goodAt }: Entry): number => (goodAt === undefined ? firstCooldownMs : cooldownMs);
-
-function usable(entry: Entry, url: string, now: Instant): readonly PublicJwk[] {
-  if (entry.goodAt !== undefined && now < Math.max(entry.freshUntil, entry.goodAt + staleMsMax))
-    return entry.keys;
-  throw new Problem("unavailable", {
-    detail: "The keys of the issuer cannot be read.",
-    private: { url },
-    headers: { "Retry-After": String(cooldownOf(entry) / secondMs) },
+      return { status, body, cacheControl: answered["cache-control"] };
+    },
+    failed: (url, err) =>
+      log?.warn({ url, err }, "a JWKS document cannot be read; the last good keys serve on"),
   });
-}
-
-function entryOf(entries: Map<string, Entry>, url: string): Entry {
-  const entry = entries.get(url) ?? {
-    keys: [],
-    goodAt: undefined,
-    freshUntil: 0,
-    triedAt: Number.NEGATIVE_INFINITY,
-    reading: undefined,
-  };
-  entries.delete(url);
-  entries.set(url, entry);
-  if (entries.size > issuersMax) entries.delete(entries.keys().next().value ?? "");
-  return entry;
-}
-
-async function read(entry: Entry, url: string, { request, clock, log }: JwksOptions): Promise<void> {
-  try {
-    const answer = await request({
-      url,
-      headers: { accept: "application/json" },
-      timeoutMs: 5_000,
-      bodyBytesMax: documentBytesMax,
-    });
-    entry.keys = keysOf(answer);
-    entry.goodAt = clock.now();
-    entry.freshUntil = entry.goodAt + freshMs(answer.headers["cache-control"]);
-  } catch (err) {
-    log?.warn({ url, err }, "a JWKS document cannot be read; the last good keys serve on");
-  }
-}
-
-/** The keys of a document that is beyond doubt. One private or symmetric key in it, and all of it is refused (K05, K09). */
-export function keysOf({ status, body }: Pick<OutboundAnswer, "status" | "body">): readonly PublicJwk[] {
-  const refuse = (because: string): never => {
-    throw new Problem("outbound_failed", { detail: `The JWKS document ${because}.` });
-  };
-  if (status !== 200) return refuse(`was answered with ${status}`);
-  const document = parseJson(body, { bytesMax: documentBytesMax, refuse: "outbound_failed" });
-  const listed = isJsonObject(document) ? document["keys"] : undefined;
-  if (!Array.isArray(listed)) return refuse("has no keys");
-  for (const key of listed) {
-    if (!isJsonObject(key)) return refuse("lists something that is no key");
-    if (key["kty"] === "oct" || "k" in key) return refuse("publishes a symmetric key");
-    if ("d" in key || "p" in key || "q" in key) return refuse("publishes a private key");
-  }
-  const keys = (parseJwks(document) ?? []).filter((key) => key.use !== "enc");
-  if (keys.length === 0) return refuse("has no usable key");
-  const kids = keys.map((key) => key.kid).filter((kid) => kid !== undefined);
-  return new Set(kids).size === kids.length ? keys : refuse("names two keys alike");
-}
-
-/** RFC 9111 §5.2.2.1, at most 300 s, at least the cooldown. */
-function freshMs(cacheControl = ""): number {
-  const seconds = /(?:^|[,\s])max-age=(\d{1,9})/i.exec(cacheControl)?.[1];
-  const wished = seconds === undefined ? freshMsMax : Number(seconds) * secondMs;
-  return Math.min(freshMsMax, Math.max(cooldownMs, wished));
-}

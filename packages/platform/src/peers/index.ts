@@ -1,3 +1,4 @@
+export { askIssuer } from "./ask-issuer.ts";
 export { forwardEvents } from "./forward-events.ts";
 export type { MintToken, PeerOptions } from "./options.ts";
 export { loadPeerKeys, type PeerKeys } from "./peer-keys.ts";

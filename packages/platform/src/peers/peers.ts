@@ -12,6 +12,8 @@ export type PeerRequest = {
   readonly path: string;
   readonly scope: Scope;
   readonly body?: unknown;
+  /** A form in place of a JSON body. */
+  readonly form?: Readonly<Record<string, string>>;
   readonly idempotencyKey?: string;
   readonly timeoutMs?: number;
 };
@@ -66,7 +68,8 @@ function signed(
   request: PeerRequest,
   { token, nonce }: { token: string; nonce: string | undefined },
 ): OutboundRequest {
-  const { method, origin, path, body, idempotencyKey, timeoutMs } = request;
+  const { method, origin, path, idempotencyKey, timeoutMs } = request;
+  const sent = bodyOf(request);
   if (!path.startsWith("/"))
     throw new Problem("invalid_request", { detail: "A peer's path starts with a slash." });
   const url = origin + path;
@@ -78,12 +81,18 @@ function signed(
       accept: "application/json",
       authorization: `DPoP ${token}`,
       dpop: makeDpopProof(nonce === undefined ? proof : { ...proof, nonce }),
-      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(sent === undefined ? {} : { "content-type": sent.type }),
       ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
     },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(sent === undefined ? {} : { body: sent.text }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
+}
+
+function bodyOf({ body, form }: PeerRequest): { type: string; text: string } | undefined {
+  if (form !== undefined)
+    return { type: "application/x-www-form-urlencoded", text: new URLSearchParams(form).toString() };
+  return body === undefined ? undefined : { type: "application/json", text: JSON.stringify(body) };
 }
 
 function jsonOf({ headers, body }: OutboundAnswer): Json | undefined {

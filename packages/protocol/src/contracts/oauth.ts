@@ -14,6 +14,8 @@ export const ServerMetadata = z.looseObject({
   pushed_authorization_request_endpoint: Url,
   token_endpoint: Url,
   revocation_endpoint: Url,
+  introspection_endpoint: Url,
+  introspection_signing_alg_values_supported: Names,
   registration_endpoint: Url,
   jwks_uri: Url,
   require_pushed_authorization_requests: z.literal(true),
@@ -49,6 +51,28 @@ export const TokenBody = z.looseObject({
   mandate_jwt: z.string().optional(),
 });
 export type TokenBody = z.infer<typeof TokenBody>;
+
+/** 200 of POST /oauth/introspect (RFC 7662 §2.2). `sub` of an agent's token is a name that is good at its `aud` alone. */
+export const TokenFacts = z.union([
+  z.strictObject({ active: z.literal(false) }),
+  z.looseObject({
+    active: z.literal(true),
+    iss: Url,
+    sub: z.string().optional(),
+    aud: z.string().optional(),
+    client_id: z.string(),
+    scope: z.string().optional(),
+    exp: z.int(),
+    iat: z.int(),
+    jti: z.string().optional(),
+    token_type: z.enum(["DPoP", "Bearer"]).optional(),
+    cnf: z.strictObject({ jkt: z.string() }).optional(),
+    organization_id: z.string(),
+    mandate_id: z.string().optional(),
+    agent_client_id: z.string().optional(),
+  }),
+]);
+export type TokenFacts = z.infer<typeof TokenFacts>;
 
 /** A refusal of an OAuth endpoint (RFC 6749 §5.2). */
 export const OAuthErrorBody = z.looseObject({

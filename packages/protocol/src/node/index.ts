@@ -28,6 +28,7 @@ export {
   presentationNonce,
   randomText,
   verifyAccessToken,
+  verifyCall,
   verifyClientAssertion,
   verifyDpopProof,
   verifyMandate,

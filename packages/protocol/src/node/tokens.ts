@@ -33,6 +33,15 @@ import {
 } from "../presentation/index.ts";
 import { Problem } from "../problems.ts";
 import {
+  type CallToVerify,
+  checkPermission,
+  checkScheme,
+  examineCallProof,
+  examineToken,
+  readAuthorization,
+  type VerifiedCall,
+} from "../resource-server/index.ts";
+import {
   examineStatusList,
   type StatusList,
   type StatusListInput,
@@ -51,6 +60,19 @@ export const verifyDpopProof = (input: DpopProofInput): DpopProof =>
 
 export const verifyAccessToken = (input: AccessTokenInput): AccessTokenClaims =>
   settle(examineAccessToken(input));
+
+/** The token of a call and the proof of its key: RFC 9068 §4 and RFC 9449 §7.1, then scope and sign-in. */
+export function verifyCall({ credentials, rules, needs, nonces }: CallToVerify): VerifiedCall {
+  const { scheme, token } = readAuthorization(credentials.authorization);
+  const claims = settle(examineToken(token, rules, credentials.now));
+  checkScheme(claims, scheme, needs);
+  const proven =
+    scheme === "dpop"
+      ? settle(examineCallProof({ credentials, token, claims }, nonces, sha256b64url))
+      : undefined;
+  checkPermission(claims, needs, credentials.now);
+  return { token, claims, proven };
+}
 
 export const makeClientAssertion = (request: ClientAssertionRequest & { readonly key: PrivateJwk }): string =>
   sign(clientAssertion(request, randomText()), request.key);

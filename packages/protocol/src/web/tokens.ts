@@ -30,6 +30,15 @@ import {
   presentation,
   type VerifiedPresentation,
 } from "../presentation/index.ts";
+import {
+  type CallToVerify,
+  checkPermission,
+  checkScheme,
+  examineCallProof,
+  examineToken,
+  readAuthorization,
+  type VerifiedCall,
+} from "../resource-server/index.ts";
 import { examineStatusList, type StatusList, type StatusListInput } from "../status-list/index.ts";
 import { inflate } from "./inflate.ts";
 import { settle, sha256b64url, sign } from "./signatures.ts";
@@ -45,6 +54,19 @@ export const verifyDpopProof = async (input: DpopProofInput): Promise<DpopProof>
 
 export const verifyAccessToken = async (input: AccessTokenInput): Promise<AccessTokenClaims> =>
   settle(examineAccessToken(input));
+
+/** The token of a call and the proof of its key: RFC 9068 §4 and RFC 9449 §7.1, then scope and sign-in. */
+export async function verifyCall({ credentials, rules, needs, nonces }: CallToVerify): Promise<VerifiedCall> {
+  const { scheme, token } = readAuthorization(credentials.authorization);
+  const claims = await settle(examineToken(token, rules, credentials.now));
+  checkScheme(claims, scheme, needs);
+  const proven =
+    scheme === "dpop"
+      ? await settle(examineCallProof({ credentials, token, claims }, nonces, sha256b64url))
+      : undefined;
+  checkPermission(claims, needs, credentials.now);
+  return { token, claims, proven };
+}
 
 export const makeClientAssertion = async (
   request: ClientAssertionRequest & { readonly key: PrivateJwk },

@@ -46,7 +46,7 @@ export const scopesOf = {
     "webhooks:write",
     "admin:orgs",
   ],
-  peer: ["payments:execute", "directory:read", "events:write"],
+  peer: ["payments:execute", "directory:read", "events:write", "tokens:read"],
   wallet: ["openid", "email", "profile", "wallet:read", "wallet:write"],
   // What moves money or changes who may act is for the wallet and for agents under a mandate.
   application: ["openid", "email", "profile", "offline_access", "wallet:read"],

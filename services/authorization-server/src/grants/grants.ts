@@ -63,7 +63,7 @@ export const hasGranted = (
  */
 export async function endFamily(
   { db, mandates }: { db: Database; mandates: MandatePort },
-  end: { digest: string; replayed?: Replayed | undefined; now: Instant },
+  end: { digest: string; replayed?: Replayed | undefined; actor?: Actor; now: Instant },
 ): Promise<void> {
   const grant = await db.global.transaction((tx) => grantOf(tx, end.digest));
   if (grant === undefined) return;
@@ -71,7 +71,7 @@ export async function endFamily(
     if (!(await rows.markRevoked(tx, { digest: grant.digest, now: end.now }))) return;
     await deleteArtifactsOf(tx, grant.digest);
     const revoke = () => revokeTokens(tx, `grant:${grant.digest}`, after(end.now, familyMs));
-    const actor = { type: "client", id: grant.client } as const;
+    const actor: Actor = end.actor ?? { type: "client", id: grant.client };
     if (end.replayed === undefined) {
       const facts = { tenant: grant.tenant, actor, subject: grant.digest };
       await revoke();

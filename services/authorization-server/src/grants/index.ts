@@ -12,6 +12,7 @@ export {
   type Replayed,
 } from "./grants.ts";
 export { endGrantsOf } from "./mandates-grants.ts";
+export { createRefreshTokens } from "./refresh-tokens.ts";
 export {
   endGrantsOfSession,
   type GivenGrant,

@@ -22,6 +22,7 @@ export const issuerPurposes: readonly KeyPurpose[] = [
   { purpose: "access", alg: "ES256", tokenLifeMsMax: 15 * minuteMs },
   { purpose: "access-eddsa", alg: "EdDSA", tokenLifeMsMax: 15 * minuteMs },
   { purpose: "id", alg: "ES256", tokenLifeMsMax: hourMs },
+  { purpose: "introspection", alg: "ES256", tokenLifeMsMax: hourMs },
   { purpose: "mandate", alg: "ES256", evidence: true, tokenLifeMsMax: 366 * dayMs },
   { purpose: "audit", alg: "EdDSA", evidence: true, tokenLifeMsMax: 366 * dayMs },
   { purpose: "receipt", alg: "ES256", evidence: true, tokenLifeMsMax: 366 * dayMs },

@@ -99,7 +99,8 @@ function storing(deps: Deps, model: string): Adapter {
         : { ...payload, consumed: toNumericDate(consumedAt) };
     },
     findByUid: async (uid) => (await artifacts.findByUid(model, uid))?.payload,
-    upsert: (id, payload, expiresInS) => save(deps, { model, id, payload, expiresInS }),
+    upsert: (id, payload, expiresInS) =>
+      save(deps, { model, id, payload: bound(model, payload), expiresInS }),
     consume: (id) => consume(deps, model, id),
     destroy: (id) =>
       model === "Grant"
@@ -138,6 +139,16 @@ const isSingleUse = (model: string): model is Replayed => singleUse.includes(mod
 
 const isPolled = (model: string): boolean =>
   model === "DeviceCode" || model === "BackchannelAuthenticationRequest";
+
+/**
+ * A refresh token belongs to the key of the proof with which it was got, whatever kind its client is (design section 5). The
+ * core binds those of public clients alone (RFC 9449 §5); what carries a `jkt` it checks before anything is consumed.
+ */
+function bound(model: string, payload: Payload): Payload {
+  if (model !== "RefreshToken" || payload["jkt"] !== undefined) return payload;
+  const jkt = Provider.ctx?.oidc.entities.AccessToken?.jkt;
+  return jkt === undefined ? payload : { ...payload, jkt };
+}
 
 async function save(
   { artifacts, clock, db, peers, userCodeKey }: Deps,

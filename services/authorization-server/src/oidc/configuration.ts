@@ -145,6 +145,7 @@ const discovery = (issuer: string): object => ({
   backchannel_logout_supported: true,
   backchannel_logout_session_supported: true,
   registration_endpoint: `${issuer}${oauthPaths.registration}`,
+  introspection_signing_alg_values_supported: ["ES256"],
 });
 
 function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
@@ -153,7 +154,9 @@ function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
-    revocation: { enabled: true, allowedPolicy: async () => true },
+    // The core authenticates who asks; what to answer is decided in the room of tokens (about-tokens.ts).
+    introspection: { enabled: true, allowedPolicy: async () => false },
+    revocation: { enabled: true, allowedPolicy: async () => false },
     rpInitiatedLogout,
     userinfo: { enabled: true },
     claimsParameter: { enabled: true },

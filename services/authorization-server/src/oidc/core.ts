@@ -6,6 +6,8 @@ import { Problem, toProblemJson } from "@remit/protocol";
 import { createSecrets } from "../clients/index.ts";
 import { type Artifacts, digestOf, grantOf } from "../grants/index.ts";
 import { sidFor, sidOf } from "../sessions/index.ts";
+import type { TokenEndpoints } from "../tokens/index.ts";
+import { answerAboutToken } from "./about-tokens.ts";
 import { grantTypesWithoutBrowser } from "./client-metadata.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
 import { type CustomGrant, registerGrants } from "./custom-grants.ts";
@@ -14,7 +16,6 @@ import { guardForm } from "./guards.ts";
 import { askByGet, isIdToken, isLogoutForm } from "./logout.ts";
 import { slowDown, tellInterval } from "./polling.ts";
 import type { Repeats } from "./repeats.ts";
-import { revokeJwt } from "./revocation.ts";
 import { type Ctx, compareSecretsWith, nameSessionsBy, Provider, refuseOtherHints, routeOf } from "./seam.ts";
 
 /** oidc-provider, mounted: everything under its own paths goes through `handle`. */
@@ -34,6 +35,7 @@ type Deps = CoreDeps & {
   readonly repeats: Repeats;
   /** Grant types beside the core's own. */
   readonly grants: readonly CustomGrant[];
+  readonly tokens: TokenEndpoints;
   readonly artifacts: Pick<Artifacts, "poll">;
   readonly mandates: CoreDeps["mandates"] & {
     jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined>;
@@ -95,8 +97,7 @@ function build(deps: Deps): Provider {
       deps.repeats.answer(ctx);
     }
     if (route === undefined && ctx.status === 404) answerUnknown(deps, ctx);
-    if (route === "revocation" && Object(ctx.body).error === "unsupported_token_type")
-      await revokeJwt(deps, ctx);
+    if (route === "introspection" || route === "revocation") await answerAboutToken(deps.tokens, ctx, route);
   });
   const { log } = deps;
   provider.on("error", (error) => log.error({ err: error }, "the OAuth core failed"));

@@ -20,7 +20,14 @@ type Rules = {
 
 // What the core reads of a form at most; it would call a larger one malformed.
 const formBytesMax = 56 * 1024;
-const formPaths = ["/oauth/token", "/oauth/par", "/oauth/revoke", "/oauth/device", "/oauth/bc-authorize"];
+const formPaths = [
+  "/oauth/token",
+  "/oauth/par",
+  "/oauth/revoke",
+  "/oauth/introspect",
+  "/oauth/device",
+  "/oauth/bc-authorize",
+];
 
 /** Refuses what the core would answer in plain text or in other words: a form's address otherwise than by POST, and a form too large. */
 export function guardForm({ url = "", method = "", headers }: IncomingMessage): void {

@@ -24,6 +24,8 @@ declare module "oidc-provider" {
     readonly clientSecret?: string;
     readonly clientAuthMethod: string;
     readonly redirectUris: readonly string[];
+    readonly scope?: string;
+    readonly clientAuthMethod: string;
     readonly remit_kind?: string;
     readonly remit_tenant?: Id<"tenant">;
     readonly remit_dpop_thumbprint?: string;

@@ -39,7 +39,8 @@ export function createRepeats({ artifacts, clock }: { artifacts: Artifacts; cloc
         grant: used.grantId,
         answerTo: { model: "RefreshToken", id: used.jti },
       };
-      await artifacts.save(answer, "oauth");
+      const tenant = ctx.oidc.client?.remit_tenant;
+      await artifacts.save(answer, tenant === undefined ? "oauth" : `oauth:${tenant}`);
     },
     async decide(ctx, token, { consumedAt, answered }) {
       const isLate = clock.now() - consumedAt > graceMs;

@@ -105,7 +105,7 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
     case "admin":
       return ours.has(resource) ? [...management, "admin:orgs"] : [];
     case "peer":
-      return ours.has(resource) ? ["payments:execute", "directory:read", "events:write"] : [];
+      return ours.has(resource) ? ["payments:execute", "directory:read", "events:write", "tokens:read"] : [];
     case "wallet":
       return ours.has(resource) ? ["wallet:read", "wallet:write"] : [];
     case undefined:

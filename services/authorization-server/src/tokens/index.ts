@@ -1,4 +1,10 @@
+export { type AskingClient } from "./askers.ts";
+export { createTokenEndpoints, type TokenEndpoints } from "./endpoints.ts";
+export type { TokenAnswer } from "./introspection-answer.ts";
 export { createMint, type Mint, mintOwnToken, type TokenDraft, type TokenFacts } from "./mint.ts";
 export { readOwnToken } from "./own-tokens.ts";
+export type { LiveRefreshToken, RefreshTokens, TokenOwner } from "./refresh-tokens.ts";
+export { createScanGuard } from "./scan-guard.ts";
+export { tokenMounts } from "./tokens.http.ts";
 export { tokenJobs } from "./tokens.jobs.ts";
 export { isTokenLive, isTokenLiveAtCommit, resumeTokens, revokeTokens, type TokenKey } from "./tokens.ts";

@@ -3,9 +3,12 @@ import { type AccessTokenClaims, Problem, payloadOf } from "@remit/protocol";
 import { verifyAccessToken } from "@remit/protocol/node";
 import type { IssuerKeys } from "../keys/index.ts";
 
+/** The purposes of the keys that sign access tokens. */
+export const accessPurposes = ["access", "access-eddsa"] as const;
+
 /**
- * The claims of an access token of ours, whomever it is for; undefined for anything else: another issuer's, an ID token,
- * a mandate, one that has expired. Whether it still counts is for `isTokenLive` to say.
+ * The claims of an access token of this issuer, whomever it is for; undefined for everything else: another's, expired,
+ * another kind of JWT (A02), no token at all. Whether it still counts is for the database to say.
  */
 export function readOwnToken(
   { keys, issuer }: { readonly keys: IssuerKeys; readonly issuer: string },
@@ -14,7 +17,7 @@ export function readOwnToken(
 ): AccessTokenClaims | undefined {
   const audience = payloadOf(token)?.["aud"];
   if (typeof audience !== "string") return undefined;
-  const known = keys.jwks(["access", "access-eddsa"]).keys;
+  const known = keys.jwks(accessPurposes).keys;
   try {
     return verifyAccessToken({ token, issuer, audience, keys: known, now });
   } catch (error) {
@@ -22,3 +25,6 @@ export function readOwnToken(
     throw error;
   }
 }
+
+/** A JWT has three parts; our refresh tokens are one word. */
+export const looksLikeJwt = (token: string): boolean => token.includes(".");

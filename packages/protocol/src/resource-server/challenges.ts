@@ -1,5 +1,5 @@
-import { Problem, type ProblemCode } from "@remit/protocol";
-import type { TokenNeeds } from "./route.ts";
+import { Problem, type ProblemCode } from "../problems.ts";
+import type { CallNeeds } from "./needs.ts";
 
 /** RFC 6750 §3.1, RFC 9449 §7.1 and §9, RFC 9470 §3: what each of our codes is called in WWW-Authenticate. */
 const errorNames: Partial<Record<ProblemCode, string>> = {
@@ -12,15 +12,29 @@ const errorNames: Partial<Record<ProblemCode, string>> = {
   use_dpop_nonce: "use_dpop_nonce",
 };
 
+/** What a challenge may offer beside the error. */
+export type ChallengeHints = {
+  /** A nonce for the next proof. */
+  readonly nonce?: string | undefined;
+  /** Where the protected resource describes itself (RFC 9728 §5.1). */
+  readonly metadataUrl?: string | undefined;
+  /** False when the request brought no credentials: then no error is named (RFC 6750 §3.1). */
+  readonly tried?: boolean;
+};
+
 /** The refusal with the challenge that tells a client how to do better. Refusals of another kind stay as they are. */
-export function challenged(problem: Problem, needs: TokenNeeds, freshNonce: string | undefined): Problem {
+export function challenged(problem: Problem, needs: CallNeeds, hints: ChallengeHints = {}): Problem {
   const error = errorNames[problem.code];
   if (error === undefined) return problem;
-  const members = [`error="${error}"`, ...hintsOf(problem.code, needs)];
-  const bearer = needs.bearer === true ? `, Bearer ${members.join(", ")}` : "";
+  const { nonce, metadataUrl, tried = true } = hints;
+  const members = [
+    ...(tried ? [`error="${error}"`, ...detailsOf(problem.code, needs)] : []),
+    ...(metadataUrl === undefined ? [] : [`resource_metadata="${metadataUrl}"`]),
+  ];
+  const bearer = needs.bearer === true ? `, ${["Bearer", members.join(", ")].join(" ").trim()}` : "";
   const headers = {
     "WWW-Authenticate": `DPoP ${[...members, 'algs="ES256 EdDSA"'].join(", ")}${bearer}`,
-    ...(problem.code === "use_dpop_nonce" && freshNonce !== undefined ? { "DPoP-Nonce": freshNonce } : {}),
+    ...(problem.code === "use_dpop_nonce" && nonce !== undefined ? { "DPoP-Nonce": nonce } : {}),
     ...problem.headers,
   };
   return new Problem(problem.code, {
@@ -31,7 +45,7 @@ export function challenged(problem: Problem, needs: TokenNeeds, freshNonce: stri
   });
 }
 
-function hintsOf(code: ProblemCode, { scope, stepUp }: TokenNeeds): string[] {
+function detailsOf(code: ProblemCode, { scope, stepUp }: CallNeeds): string[] {
   if (code === "insufficient_scope") return [`scope="${[scope].flat().join(" ")}"`];
   if (code !== "insufficient_user_authentication" || stepUp === undefined) return [];
   const maxAge = stepUp.maxAgeS === undefined ? [] : [`max_age="${stepUp.maxAgeS}"`];

@@ -1,0 +1,81 @@
+import type { Clock } from "@remit/kernel";
+import { type Authenticate, type Http, resourceServer } from "@remit/platform/http";
+import type { Keyring } from "@remit/platform/keys";
+import { claimFirstUse } from "@remit/platform/once";
+import type { Outbound } from "@remit/platform/outbound";
+import type { Database } from "@remit/platform/sql";
+import { createMerchants } from "./charges/index.ts";
+import { clientById, type PeerSetting } from "./clients/index.ts";
+import type { AuthorizationServerConfig } from "./config.ts";
+import { type Artifacts, createRefreshTokens, type MandatePort } from "./grants/index.ts";
+import type { IssuerKeys } from "./keys/index.ts";
+import type { Core } from "./oidc/index.ts";
+import {
+  createScanGuard,
+  createTokenEndpoints,
+  isTokenLive,
+  type TokenEndpoints,
+  tokenMounts,
+} from "./tokens/index.ts";
+
+type Grounds = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock: Clock;
+  readonly db: Database;
+  readonly outbound: Outbound;
+  readonly keyring: Keyring;
+  readonly keys: IssuerKeys;
+  readonly peers: readonly PeerSetting[];
+};
+
+/** Our own API is a resource server of ours: the same checks as everywhere, and the database's word on top (A11). */
+export const authenticateOf = ({
+  config,
+  clock,
+  db,
+  keys,
+  keyring,
+}: Omit<Grounds, "outbound" | "peers">): Authenticate =>
+  resourceServer({
+    issuer: config.issuer,
+    audience: config.origin,
+    keys: async () => keys.jwks(["access", "access-eddsa"]).keys,
+    claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
+    nonceSecret: keyring.derive("dpop-nonce"),
+    isRevoked: async (claims) => !(await db.global.transaction((tx) => isTokenLive(tx, claims))),
+    clock,
+  });
+
+/** What is said of tokens, and how they are given back, whoever authenticates the one who asks. */
+export function tokenEndpointsOf(
+  grounds: Grounds,
+  { artifacts, mandates }: { readonly artifacts: Artifacts; readonly mandates: MandatePort },
+): TokenEndpoints {
+  const { config, clock, db, keys, outbound, peers } = grounds;
+  const merchants = createMerchants({ outbound, directory: config.directory, clock });
+  return createTokenEndpoints({
+    db,
+    keys,
+    issuer: config.issuer,
+    clock,
+    refreshTokens: createRefreshTokens({ db, clock, artifacts, mandates, clientOf: clientsOf(grounds) }),
+    scans: createScanGuard(clock),
+    askers: { peers, merchants },
+  });
+}
+
+/** Introspection and revocation under all their names. */
+export function mountTokenEndpoints(
+  grounds: Grounds,
+  { http, core, endpoints }: { http: Http; core: Core; endpoints: TokenEndpoints },
+): void {
+  const authenticate = authenticateOf(grounds);
+  const given = { authenticate, clientOf: clientsOf(grounds), endpoints, origin: grounds.config.origin };
+  for (const mount of tokenMounts({ ...given, core: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }) }))
+    http.mount(mount);
+}
+
+const clientsOf =
+  ({ db, peers }: Grounds) =>
+  (id: string) =>
+    clientById(db, id, peers);

@@ -1,0 +1,42 @@
+import { after, type Clock, type Instant, minuteMs, secondMs } from "@remit/kernel";
+import { Problem } from "@remit/protocol";
+import type { Asker } from "./askers.ts";
+
+/** Refuses whoever tries token after token (A12). It only refuses earlier: what is answered stays with the database. */
+export type ScanGuard = {
+  /** Throws `rate_limited` once the asker has missed too often in this minute. */
+  check(asker: Asker): void;
+  /** Counts a token that is none of ours or none of the asker's business. One that was revoked is not counted. */
+  missed(asker: Asker): void;
+};
+
+/** The seeds' limit (1.12); an honest resource server checks signature and audience first and never misses. */
+const missesMax = 120;
+const windowMs = minuteMs;
+const askersMax = 10_000;
+
+type Window = { readonly endsAt: Instant; misses: number };
+
+export function createScanGuard(clock: Clock): ScanGuard {
+  const windows = new Map<string, Window>();
+  const openWindow = (client: string): Window | undefined => {
+    const window = windows.get(client);
+    return window !== undefined && clock.now() < window.endsAt ? window : undefined;
+  };
+  return {
+    check({ client }) {
+      const window = openWindow(client);
+      if (window === undefined || window.misses < missesMax) return;
+      const waitS = Math.ceil((window.endsAt - clock.now()) / secondMs);
+      throw new Problem("rate_limited", { headers: { "Retry-After": String(waitS) } });
+    },
+    missed({ client, isPeer }) {
+      if (isPeer) return;
+      const window = openWindow(client);
+      if (window !== undefined) return void (window.misses += 1);
+      windows.delete(client);
+      if (windows.size >= askersMax) windows.delete(windows.keys().next().value ?? "");
+      windows.set(client, { endsAt: after(clock.now(), windowMs), misses: 1 });
+    },
+  };
+}
