@@ -39,7 +39,7 @@ export const vendorDoors: Readonly<Record<string, readonly string[]>> = {
 
 /** Calls that only their door may make: what is called → the files or folders that may. */
 export const reservedCalls: Readonly<Record<string, readonly string[]>> = {
-  "Date.now": ["packages/kernel/src/time.ts", "packages/kernel/src/ids.ts"],
+  "Date.now": ["packages/kernel/src/time.ts", "packages/kernel/src/ids.ts", "packages/testkit/src/clock.ts"],
   "new Date": ["packages/kernel/src/time.ts"],
   "Math.random": [],
   randomUUID: ["packages/kernel/src/ids.ts"],

@@ -16,3 +16,17 @@ export function testClock(at: Instant = systemClock.now()): TestClock {
     },
   };
 }
+
+/**
+ * Lets the time of day run `times` faster in this whole process: for the server, for what it is built on, and for whoever
+ * talks to it here. Timers and durations run as ever. Returns the way back.
+ */
+export function accelerateTime(times: number): () => void {
+  const real = Date.now;
+  const startedAt = real();
+  const startedMs = performance.now();
+  Date.now = () => startedAt + Math.floor((performance.now() - startedMs) * times);
+  return () => {
+    Date.now = real;
+  };
+}
