@@ -1,9 +1,9 @@
 import path from "node:path";
-import type { Clock } from "@remit/kernel";
+import type { Clock, Id, Instant } from "@remit/kernel";
 import type { Page, Route } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
-import type { Database } from "@remit/platform/sql";
+import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { type Accounts, createAccounts, createBreachedPasswords } from "./accounts/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
@@ -22,6 +22,7 @@ import {
 import type { Interactions } from "./oidc/index.ts";
 import { createFormCheck, type FormCheck } from "./pages/index.ts";
 import { recoveryPages } from "./recovery/index.ts";
+import { endSessionsOf } from "./sessions/index.ts";
 import { createConversation, createEnrolment, createKeptCodes, signInPages } from "./sign-in/index.ts";
 import { signUpPages } from "./sign-up/index.ts";
 import { createStepUps, type StepUps, stepUpJobs } from "./step-ups/index.ts";
@@ -65,6 +66,15 @@ export function createPeople(grounds: Grounds, jobs: Jobs): People {
   return { accounts, factors, stepUps, tickets, post, mailedCodes, forms };
 }
 
+/** Whoever gets back in throws everybody else out: what was lost may have been stolen. */
+const endSessions = async (
+  tx: TenantTx,
+  { account, now }: { account: Id<"account">; now: Instant },
+): Promise<void> => {
+  const actor = { type: "account", id: account } as const;
+  await endSessionsOf(tx, account, { because: "recovery", actor, now });
+};
+
 /** What a person's wallet may ask of all this. */
 export const peopleRoutes = ({ db }: Pick<Grounds, "db">, { accounts, factors }: People): Route[] =>
   factorRoutes({ db, accounts, factors });
@@ -81,7 +91,7 @@ export function peoplePages({ config, db }: Grounds, people: People, interaction
     ...enrolment.pages,
     ...keptCodes.pages,
     ...(signUp ? signUpPages({ ...people, db, conversation, keptCodes, enrolment }) : []),
-    ...recoveryPages({ ...people, db, conversation, enrolment, endSessions: async () => undefined }),
+    ...recoveryPages({ ...people, db, conversation, enrolment, endSessions }),
     ...consentPages({ interactions, forms }),
   ];
 }

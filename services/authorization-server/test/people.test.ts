@@ -338,12 +338,21 @@ describe("recovery is never weaker than what it replaces", () => {
   };
 
   test("with one factor the mailbox suffices: a new password, none of the last, and the former is gone", async () => {
-    await signUp(email);
+    const before = await (await signUp(email)).allow();
+    const callBefore = () =>
+      callApi(running, {
+        token: String(before.body["access_token"]),
+        key: wallet.keys.dpop,
+        path: "/api/v1/account/sign-in-methods",
+      });
+    expect((await callBefore()).status).toBe(200);
     const visitor = await recover(2);
     const repeated = await visitor.send("/recovery/password", { password });
     expect(repeated.html).toContain("used this password before");
     const finalPage = visitor.page;
     await visitor.send("/recovery/password", { password: "another four words here" });
+    // What another session gave is worth nothing from here on.
+    expect((await callBefore()).status).toBe(401);
     expect((await visitor.allow()).status).toBe(200);
     expect((await letterTo(running, email, 3)).text).toContain("got back into your account");
     visitor.page = finalPage;
