@@ -1,8 +1,11 @@
 import type { Clock } from "@remit/kernel";
 import type { Http } from "@remit/platform/http";
 import type { Keyring } from "@remit/platform/keys";
+import { outboxRowsOf } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import type { Metrics } from "@remit/platform/telemetry";
+import type { RemitEvent } from "@remit/protocol";
+import type { AuditRecorder } from "./audit/index.ts";
 import {
   createClientAuthentication,
   createKnownClients,
@@ -23,6 +26,7 @@ type Grounds = {
   readonly keys: IssuerKeys;
   readonly peers: readonly PeerSetting[];
   readonly metrics: Metrics;
+  readonly recorder: AuditRecorder;
   readonly issuance: boolean;
   readonly quotas: Quotas;
 };
@@ -34,12 +38,16 @@ export function mountIssuance(grounds: Grounds, { http, core }: { http: Http; co
 }
 
 function issuanceOf(grounds: Grounds): Issuance {
-  const { config, keyring } = grounds;
+  const { config, keyring, recorder } = grounds;
   const { issuer, livemode } = config;
   const known = createKnownClients(grounds);
   const secrets = createSecrets(keyring.derive("client-secrets"));
   const endpoint = `${issuer}/oauth/token`;
   const authentication = createClientAuthentication({ known, secrets, issuer, endpoint });
   const rules = createTokenRules({ ...grounds, issuer, livemode });
-  return createIssuance({ ...grounds, issuer, rules, known, authentication });
+  const entriesOf = (events: readonly RemitEvent[]) => ({
+    audit: recorder.rowsOf(events),
+    events: outboxRowsOf(events),
+  });
+  return createIssuance({ ...grounds, issuer, rules, known, authentication, entriesOf });
 }

@@ -6,7 +6,7 @@ import { createHttp, edgeOptions, type Http } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
-import { recordAllToOutbox, recordToOutbox } from "@remit/platform/outbox";
+import { recordToOutbox } from "@remit/platform/outbox";
 import { createPeer, loadPeerKeys } from "@remit/platform/peers";
 import {
   assertSafeRole,
@@ -132,10 +132,6 @@ export function createAuthorizationServer({
     // One write, two readers: an event stands in the audit log and in the outbox, or in neither; once.
     record: async (tx, event) => {
       if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
-    },
-    recordAll: async (tx, events) => {
-      await recorder.recordAll(tx, events);
-      await recordAllToOutbox(tx, events);
     },
     log,
   });

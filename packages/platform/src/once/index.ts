@@ -1,1 +1,1 @@
-export { claimFirstUse, claimFirstUses, sweepFirstUses } from "./once.sql.ts";
+export { claimFirstUse, firstUseDigest, sweepFirstUses } from "./once.sql.ts";

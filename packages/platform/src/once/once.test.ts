@@ -2,7 +2,7 @@ import { after, minuteMs, newId } from "@remit/kernel";
 import { type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "../sql/index.ts";
-import { claimFirstUse, claimFirstUses, sweepFirstUses } from "./index.ts";
+import { claimFirstUse, sweepFirstUses } from "./index.ts";
 
 let made: TestDatabase;
 let db: Database;
@@ -41,18 +41,6 @@ test("C10 keys of any length are told apart, and none is stored as it is", async
   expect(await claim(db, `${long}1`)).toBe(false);
   const [stored] = await made.asAdmin("select max(length(key)) as bytes from first_uses");
   expect(stored).toEqual({ bytes: 32 });
-});
-
-test("C10 of many transactions that claim the same keys in any order each key is had by one", async () => {
-  const keys = Array.from({ length: 40 }, (_, index) => `many ${index}`);
-  const pools = [db, made.open()];
-  const claimAll = (database: Database, some: readonly string[]): Promise<ReadonlySet<string>> =>
-    database.global.transaction((tx) => claimFirstUses(tx, some, until));
-  const orders = [keys, keys.toReversed(), [...keys.slice(20), ...keys.slice(0, 20)], [...keys, ...keys]];
-  const claimed = await Promise.all(pools.flatMap((pool) => orders.map((order) => claimAll(pool, order))));
-  expect(claimed.flatMap((had) => [...had]).toSorted()).toEqual(keys.toSorted());
-  expect(await claim(db, "many 7")).toBe(false);
-  expect(await claimAll(db, [])).toEqual(new Set());
 });
 
 test("a claim is forgotten once its time is over and not before", async () => {

@@ -1,8 +1,8 @@
+export { outboxRowsOf } from "./outbox.sql.ts";
 export {
   outboxChannel,
   type ReadOutbox,
   readOutbox,
-  recordAllToOutbox,
   recordToOutbox,
   trimOutbox,
 } from "./outbox.ts";

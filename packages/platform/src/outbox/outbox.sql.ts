@@ -16,15 +16,11 @@ export async function insertEvent(tx: Tx, event: RemitEvent): Promise<void> {
       ${JSON.stringify(event.actor)}::jsonb, ${event.subject}, ${JSON.stringify(event.payload)}::jsonb, ${event.retention})`);
 }
 
-/** As `insertEvent` for many, in one statement. */
-export async function insertEvents(tx: Tx, events: readonly RemitEvent[]): Promise<void> {
-  const rows = events.map(({ tenant, at, ...event }) => ({ ...event, tenant_id: tenant, at: sqlTime(at) }));
-  await tx.run(sql`
-    insert into outbox (id, type, version, at, tenant_id, actor, subject, payload, retention)
-    select id, type, version, at, tenant_id, actor, subject, payload, retention
-    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as given(id text, type text, version integer,
-      at timestamptz, tenant_id text, actor jsonb, subject text, payload jsonb, retention text)`);
-}
+/** Events as rows in JSON, for a statement that writes more than them. */
+export const outboxRowsOf = (events: readonly RemitEvent[]): string =>
+  JSON.stringify(
+    events.map(({ tenant, at, ...event }) => ({ ...event, tenant_id: tenant, at: sqlTime(at) })),
+  );
 
 /** Takes the consumer's cursor for a while; undefined while another process has it, or when there is nothing to read. */
 export async function takeCursor(

@@ -4,7 +4,6 @@ import type { RelayTx, Scope, Tx } from "../sql/index.ts";
 import {
   deleteRead,
   insertEvent,
-  insertEvents,
   type Position,
   readAfter,
   releaseCursor,
@@ -19,12 +18,6 @@ const leaseMsDefault = 10_000;
 /** Writes the event in the caller's transaction. */
 export async function recordToOutbox(tx: Tx, event: RemitEvent): Promise<void> {
   await insertEvent(tx, event);
-  tx.notify(outboxChannel);
-}
-
-/** The same for many events, in one statement. */
-export async function recordAllToOutbox(tx: Tx, events: readonly RemitEvent[]): Promise<void> {
-  await insertEvents(tx, events);
   tx.notify(outboxChannel);
 }
 

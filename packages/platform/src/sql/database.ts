@@ -5,7 +5,7 @@ import type { Log } from "../telemetry/index.ts";
 import { openListener } from "./listener.ts";
 import { openPool, sessionOf } from "./pool.ts";
 import type { Statement } from "./statement.ts";
-import { type Running, transaction } from "./transaction.ts";
+import { type Running, singleSql, transaction } from "./transaction.ts";
 
 /**
  * Runs statements. Columns come back as: bigint → `bigint`, timestamptz → `Instant`, json and jsonb → parsed, bytea →
@@ -37,11 +37,7 @@ export type TenantTx<T extends Tenant = Id<"tenant">> = Tx & {
 };
 
 /** Sees global and public tables; tenant tables look empty. An event is recorded under the tenant it is of. */
-export type GlobalTx = Tx & {
-  record(event: RemitEvent): Promise<void>;
-  /** The same for events of any tenants, in as few statements as the service knows how. */
-  recordAll(events: readonly RemitEvent[]): Promise<void>;
-};
+export type GlobalTx = Tx & { record(event: RemitEvent): Promise<void> };
 
 /** Runs as the relay role: outbox, jobs and due rows of all tenants, and no tenant table. */
 export type RelayTx = Tx;
@@ -58,6 +54,8 @@ export type Database = {
   readonly schema: string;
   of<T extends Tenant>(tenant: T): TenantSql<T>;
   readonly global: Scope<GlobalTx>;
+  /** Each statement a transaction of its own that sees what a global one sees: one round trip, and the same retries. */
+  readonly single: Sql;
   readonly relay: Scope<RelayTx>;
   /** For the room of charges alone: payer, payee and operator in one transaction. Named twice is the same as once. */
   crossing(...tenants: readonly Id<"tenant">[]): Scope<CrossingTx>;
@@ -83,8 +81,6 @@ export type DatabaseOptions = {
   readonly statementMsMax?: number;
   /** Where `record` writes: `recordToOutbox`, or what a service does besides. */
   readonly record?: (tx: Tx, event: RemitEvent) => Promise<void>;
-  /** Writes events of any tenants at once; without it they are recorded one by one. */
-  readonly recordAll?: (tx: Tx, events: readonly RemitEvent[]) => Promise<void>;
   readonly log?: Log;
 };
 
@@ -95,7 +91,7 @@ const statementMsMaxDefault = 10_000;
 
 /** Opens the application's pool. Nothing connects before the first transaction. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { schema, record = refuseToRecord, recordAll, log } = options;
+  const { schema, record = refuseToRecord, log } = options;
   const { statementMsMax = statementMsMaxDefault, waitMsMax = waitMsMaxDefault } = options;
   const session = { url: options.url, schema, statementMsMax, waitMsMax };
   const { poolMax = poolMaxDefault, queueMax = queueMaxDefault } = options;
@@ -112,9 +108,9 @@ export function openDatabase(options: DatabaseOptions): Database {
         await run(`begin; ${setTenant(tenant)}`, ({ tx }) => work(tenantTx(tx, tenant, record))),
     }),
     global: {
-      transaction: (work) =>
-        run(`begin; ${setNoTenant}`, (running) => work(globalTx(running, { record, recordAll }))),
+      transaction: (work) => run(`begin; ${setNoTenant}`, (running) => work(globalTx(running, record))),
     },
+    single: singleSql({ pool, log }),
     relay: {
       transaction: (work) =>
         run(`begin; ${setNoTenant}; set local role ${escapeIdentifier(options.relayRole)}`, ({ tx }) =>
@@ -140,20 +136,13 @@ const refuseToRecord: Record = async () => {
   invariant(false, "a database that records events was opened with `record`");
 };
 
-type Recording = { readonly record: Record; readonly recordAll: DatabaseOptions["recordAll"] | undefined };
-
-function globalTx({ tx, command }: Running, { record, recordAll }: Recording): GlobalTx {
-  const recordOne = async (event: RemitEvent): Promise<void> => {
-    await command(setTenant(event.tenant));
-    await record(tx, event);
-    await command(setNoTenant);
-  };
+function globalTx({ tx, command }: Running, record: Record): GlobalTx {
   return {
     ...tx,
-    record: recordOne,
-    recordAll: async (events) => {
-      if (recordAll !== undefined) return recordAll(tx, events);
-      for (const event of events) await recordOne(event);
+    record: async (event) => {
+      await command(setTenant(event.tenant));
+      await record(tx, event);
+      await command(setNoTenant);
     },
   };
 }

@@ -38,15 +38,37 @@ export async function transaction<R>(
   options: TransactionOptions,
   work: (running: Running) => Promise<R>,
 ): Promise<R> {
+  const { result, later } = await again(options, () =>
+    options.pool.use((connection) => once(options, connection, work)),
+  );
+  for (const each of later) runLater(each, options.log);
+  return result;
+}
+
+/** Statements that are transactions of their own: they begin and end by themselves, in one round trip. */
+export const singleSql = (options: Pick<TransactionOptions, "pool" | "log">): Sql =>
+  sqlOver((statement) =>
+    again(options, () => options.pool.use((connection) => alone(connection, statement))),
+  );
+
+// Nothing stays behind for the next user of the connection: what a function of ours sets, it sets for its transaction.
+async function alone(connection: Connection, statement: Statement): Promise<QueryResult> {
+  try {
+    return await connection.query(toQuery(statement));
+  } catch (error) {
+    if (isStalePlan(error)) connection.spoil(unavailable("a prepared statement is out of date", error));
+    throw error;
+  }
+}
+
+async function again<R>({ log }: Pick<TransactionOptions, "log">, work: () => Promise<R>): Promise<R> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const { result, later } = await options.pool.use((connection) => once(options, connection, work));
-      for (const each of later) runLater(each, options.log);
-      return result;
+      return await work();
     } catch (error) {
       if (isStalePlan(error) && attempt < stalePlansMax) continue;
       if (!asksForRetry(error) || attempt >= attemptsMax) throw error;
-      options.log?.debug({ attempt, error }, "a transaction is run again");
+      log?.debug({ attempt, error }, "a transaction is run again");
       // At once it could be first at the locks that the survivor of the deadlock has just been woken for.
       await pause(randomInt(1, retryMsMax * attempt));
     }
@@ -121,13 +143,7 @@ function start(connection: Connection): Running {
     return answer;
   };
   const query = (statement: Statement): Promise<QueryResult> =>
-    send(() =>
-      connection.query({
-        name: statement.name,
-        text: statement.text,
-        values: statement.values.map(toDriver),
-      }),
-    );
+    send(() => connection.query(toQuery(statement)));
   return {
     tx: {
       ...sqlOver(query),
@@ -143,6 +159,12 @@ function start(connection: Connection): Running {
     work,
   };
 }
+
+const toQuery = ({ name, text, values }: Statement): { name: string; text: string; values: unknown[] } => ({
+  name,
+  text,
+  values: values.map(toDriver),
+});
 
 const toDriver = (value: SqlValue): unknown => (value instanceof Uint8Array ? Buffer.from(value) : value);
 

@@ -38,19 +38,19 @@ export const insertRow = (tx: Sql, row: NewRow): Promise<{ count: number }> =>
       returning tenant_id, event_id)
     insert into audit_queue (tenant_id, event_id) select tenant_id, event_id from recorded`);
 
-/** The same for rows of any tenants, in one statement. */
-export async function insertRows(tx: Sql, given: readonly NewRow[]): Promise<void> {
-  const values = given.map(({ tenant, eventId, at, event, subject, body, digest }) => ({
-    tenant_id: tenant,
-    event_id: eventId,
-    at: sqlTime(at),
-    event,
-    subject,
-    body,
-    digest: Buffer.from(digest).toString("hex"),
-  }));
-  await tx.run(sql`select record_audit_rows(${JSON.stringify(values)}::jsonb)`);
-}
+/** Rows as `record_audit_rows` takes them. */
+export const asJson = (given: readonly NewRow[]): string =>
+  JSON.stringify(
+    given.map(({ tenant, eventId, at, event, subject, body, digest }) => ({
+      tenant_id: tenant,
+      event_id: eventId,
+      at: sqlTime(at),
+      event,
+      subject,
+      body,
+      digest: Buffer.from(digest).toString("hex"),
+    })),
+  );
 
 export const waitingTenants = (tx: Sql): Promise<{ tenant_id: string }[]> =>
   tx.many(sql`select distinct tenant_id from audit_queue limit 1000`);
@@ -84,12 +84,17 @@ export type Place = {
   readonly leaf: Uint8Array;
 };
 
-export const insertPlace = (tx: Sql, tenant: string, place: Place): Promise<{ count: number }> =>
+/** The places of a batch, in one statement: the lock of the head is held no longer than it must be. */
+export const insertPlaces = (tx: Sql, tenant: string, places: readonly Place[]): Promise<{ count: number }> =>
   tx.run(sql`
     insert into audit_chain
       (tenant_id, seq, event_id, prev_hash, entry_hash, sig_chain_head_seq, sig_chain_head_jti, leaf)
-    values (${tenant}, ${place.seq}, ${place.eventId}, ${place.prevHash}, ${place.entryHash}, ${place.checkpointSeq},
-      ${place.checkpointJti}, ${place.leaf})`);
+    select ${tenant}, p.seq, p."eventId", p."prevHash", p."entryHash", p."checkpointSeq", p."checkpointJti",
+      decode(p.leaf, 'hex')
+    from jsonb_to_recordset(${JSON.stringify(places.map(inJson))}::jsonb) as p(seq bigint, "eventId" text,
+      "prevHash" text, "entryHash" text, "checkpointSeq" bigint, "checkpointJti" text, leaf text)`);
+
+const inJson = (place: Place) => ({ ...place, leaf: Buffer.from(place.leaf).toString("hex") });
 
 export const moveHead = (
   tx: Sql,

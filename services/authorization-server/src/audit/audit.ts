@@ -45,6 +45,7 @@ async function sequenceBatch(tx: TenantTx<LogName>): Promise<number> {
   let hash = head.entry_hash;
   const checkpointSeq = Number(head.checkpoint_seq);
   const checkpointJti = head.checkpoint_jti;
+  const places: rows.Place[] = [];
   for (const { event_id: eventId, body } of queued) {
     seq += 1;
     const link = {
@@ -54,7 +55,7 @@ async function sequenceBatch(tx: TenantTx<LogName>): Promise<number> {
       sig_chain_head_jti: checkpointJti,
     };
     const { entry, leaf } = chainEntry(sha256, parseBody(body), link);
-    const place = {
+    places.push({
       seq,
       eventId,
       prevHash: hash,
@@ -62,10 +63,10 @@ async function sequenceBatch(tx: TenantTx<LogName>): Promise<number> {
       checkpointSeq,
       checkpointJti,
       leaf,
-    };
-    await rows.insertPlace(tx, tx.tenant, place);
+    });
     hash = entry.entry_hash;
   }
+  await rows.insertPlaces(tx, tx.tenant, places);
   const moved = await rows.moveHead(tx, tx.tenant, { seq, hash });
   invariant(moved.count === 1, "the head of a chain only moves forward");
   return queued.length;

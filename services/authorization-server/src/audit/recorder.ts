@@ -8,8 +8,8 @@ import * as rows from "./audit.sql.ts";
 export type AuditRecorder = {
   /** False when the event stood there before. */
   record(tx: Tx, event: RemitEvent): Promise<boolean>;
-  /** New events of any tenants, in one statement. */
-  recordAll(tx: Tx, events: readonly RemitEvent[]): Promise<void>;
+  /** New events as rows in JSON, for a statement that writes more than them (`record_audit_rows`). */
+  rowsOf(events: readonly RemitEvent[]): string;
 };
 
 export const createAuditRecorder = (clock: Clock): AuditRecorder => {
@@ -20,6 +20,6 @@ export const createAuditRecorder = (clock: Clock): AuditRecorder => {
   };
   return {
     record: async (tx, event) => (await rows.insertRow(tx, rowOf(event))).count === 1,
-    recordAll: (tx, events) => rows.insertRows(tx, events.map(rowOf)),
+    rowsOf: (events) => rows.asJson(events.map(rowOf)),
   };
 };

@@ -1,5 +1,5 @@
-import type { Id } from "@remit/kernel";
-import { type Sql, sql, type TenantTx } from "@remit/platform/sql";
+import type { Id, Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 
 /** Which versions of the rows about a client are current; undefined when there is none. */
 export async function stampOf(tx: TenantTx, id: string): Promise<string | undefined> {
@@ -9,10 +9,21 @@ export async function stampOf(tx: TenantTx, id: string): Promise<string | undefi
 
 export type Stamped = { readonly tenant: Id<"tenant">; readonly id: string; readonly stamp: string };
 
-/** The ids of those that are no longer as they were when they had their stamp, of any tenants. */
-export async function changedClients(tx: Sql, known: readonly Stamped[]): Promise<readonly string[]> {
-  const row = await tx.one<{ changed: readonly string[] }>(sql`select changed_clients(
-    ${known.map(({ tenant }) => tenant)}::text[], ${known.map(({ id }) => id)}::text[],
-    ${known.map(({ stamp }) => stamp)}::text[]) as changed`);
-  return row.changed;
-}
+/** What is asked of the database in one statement; `audit` and `events` are rows in JSON. */
+export type Confirmable = {
+  readonly clients: readonly Stamped[];
+  /** Digests in hex. */
+  readonly uses: readonly string[];
+  readonly keepUntil: Instant;
+  readonly audit: string;
+  readonly events: string;
+};
+
+export const confirm = (
+  db: Sql,
+  { clients, uses, keepUntil, audit, events }: Confirmable,
+): Promise<{ readonly changed: readonly string[]; readonly claimed: readonly string[] }> =>
+  db.one(sql`select changed, claimed from confirm_requests(
+    ${clients.map(({ tenant }) => tenant)}::text[], ${clients.map(({ id }) => id)}::text[],
+    ${clients.map(({ stamp }) => stamp)}::text[], ${uses}::text[], ${sqlTime(keepUntil)}::timestamptz,
+    ${audit}::jsonb, ${events}::jsonb)`);

@@ -1,9 +1,6 @@
-import { after, type Instant, minuteMs, secondMs } from "@remit/kernel";
-import { claimFirstUses } from "@remit/platform/once";
-import type { Tx } from "@remit/platform/sql";
+import { type Instant, minuteMs, secondMs } from "@remit/kernel";
 import { clientAssertionType, Problem, payloadOf } from "@remit/protocol";
 import { sha256b64url, verifyClientAssertion } from "@remit/protocol/node";
-import * as rows from "./authentication.sql.ts";
 import type { KnownClient, KnownClients } from "./known-clients.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -127,33 +124,3 @@ export const firstUseOf = (client: string, jti: string): string => `oauth:${sha2
 
 /** Client assertions live at most 300 s and proofs 60 s, so a first use is remembered for longer than any replay. */
 export const replayMemoryMs = 15 * minuteMs;
-
-export type ToConfirm = { readonly known: KnownClient; readonly firstUses: readonly string[] };
-
-/** `changed`: nothing was claimed, and the client is to be read anew. `used`: the first uses that somebody else had before. */
-export type Confirmation = { readonly changed: boolean; readonly used: readonly string[] };
-
-/**
- * The database's word on clients that proved themselves, for many requests in one transaction: whether each still is as
- * it was known, and which first uses are really first. Of two requests that claim the same, here or in another process,
- * one has it. It counts when the transaction commits.
- */
-export async function confirmAll(
-  tx: Tx,
-  requests: readonly ToConfirm[],
-  now: Instant,
-): Promise<Confirmation[]> {
-  const clients = new Map(requests.map(({ known }) => [`${known.client.id} ${known.stamp}`, known]));
-  const asked = [...clients.values()].map(({ client: { tenant, id }, stamp }) => ({ tenant, id, stamp }));
-  const changed = new Set(await rows.changedClients(tx, asked));
-  const owners = new Map<string, number>();
-  for (const [index, { known, firstUses }] of requests.entries())
-    if (!changed.has(known.client.id))
-      for (const use of firstUses) if (!owners.has(use)) owners.set(use, index);
-  const claimed = await claimFirstUses(tx, [...owners.keys()], after(now, replayMemoryMs));
-  return requests.map(({ known, firstUses }, index) =>
-    changed.has(known.client.id)
-      ? { changed: true, used: [] }
-      : { changed: false, used: firstUses.filter((use) => owners.get(use) !== index || !claimed.has(use)) },
-  );
-}

@@ -1,14 +1,11 @@
 export {
   type Authenticated,
   type ClientAuthentication,
-  type Confirmation,
-  confirmAll,
   createClientAuthentication,
   firstUseOf,
   type Presented,
   refusedAsUndefined,
   replayMemoryMs,
-  type ToConfirm,
 } from "./authentication.ts";
 export {
   type ApplicationDigests,
@@ -29,6 +26,7 @@ export {
   scopesOf,
   tenantOfClient,
 } from "./clients.ts";
+export { confirmAll, type Entries, type ToConfirm } from "./confirmation.ts";
 export { createKnownClients, type KnownClient, type KnownClients } from "./known-clients.ts";
 export { type AuthMethod, authMethods, type ClientMetadata } from "./metadata.ts";
 export { createSecrets, type Secrets } from "./secrets.ts";

@@ -2,11 +2,13 @@ import type { Clock, Instant } from "@remit/kernel";
 import { toNumericDate } from "@remit/kernel";
 import { createBatches } from "@remit/platform/batches";
 import type { Database } from "@remit/platform/sql";
+import type { RemitEvent } from "@remit/protocol";
 import { verifyDpopProof } from "@remit/protocol/node";
 import {
   type Authenticated,
   type ClientAuthentication,
   confirmAll,
+  type Entries,
   firstUseOf,
   type KnownClients,
   refusedAsUndefined,
@@ -35,6 +37,8 @@ export type TokenAnswer = {
 
 export type IssuanceDeps = {
   readonly db: Database;
+  /** What the log and the outbox get of events. */
+  readonly entriesOf: (events: readonly RemitEvent[]) => Entries;
   readonly clock: Clock;
   readonly issuer: string;
   readonly keys: IssuerKeys;
@@ -128,21 +132,26 @@ function checkProof({ proof, issuer, client, registered, rules, now }: AskedProo
   return { thumbprint, nonce, firstUse: firstUseOf(client, jti) };
 }
 
-/** One transaction for all: who still is as known, which first uses are first, and what was issued because of it. */
-function commit({ db, clock }: IssuanceDeps, requests: readonly InOrder[]) {
-  return db.global.transaction(async (tx) => {
-    const now = clock.now();
-    const asked = requests.map(({ authenticated: { known, firstUse }, proof }) => ({
+/** One statement for all: who still is as known, which first uses are first, and what was issued because of it. */
+function commit({ db, clock, entriesOf }: IssuanceDeps, requests: readonly InOrder[]) {
+  const now = clock.now();
+  const asked = requests.map((request) => {
+    const { known, firstUse } = request.authenticated;
+    return {
+      request,
       known,
-      firstUses: [firstUse, proof?.firstUse].filter((use) => use !== undefined),
-    }));
-    const confirmations = await confirmAll(tx, asked, now);
-    const confirmed = requests.filter((_, index) => {
-      const confirmation = confirmations[index];
-      return confirmation?.changed === false && confirmation.used.length === 0;
-    });
-    if (confirmed.length > 0) await tx.recordAll(issuedEvents(confirmed, now));
-    return confirmations;
+      firstUses: [firstUse, request.proof?.firstUse].filter((use) => use !== undefined),
+    };
+  });
+  return confirmAll(db.single, asked, {
+    now,
+    entriesOf: (confirmed) =>
+      entriesOf(
+        issuedEvents(
+          confirmed.map(({ request }) => request),
+          now,
+        ),
+      ),
   });
 }
 
