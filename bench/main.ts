@@ -5,6 +5,7 @@ import path from "node:path";
 import { benchLedger } from "./ledger.ts";
 import { benchPresentations } from "./presentations.ts";
 import { benchPurchases } from "./purchases.ts";
+import { benchTokens } from "./tokens.ts";
 
 const here = import.meta.dirname;
 const json = process.argv.includes("--json");
@@ -26,12 +27,15 @@ say("ledger");
 const ledger = await benchLedger(seconds);
 say("purchases");
 const purchases = await benchPurchases(seconds);
+say("tokens");
+const tokens = await benchTokens(seconds);
 
 const report = {
   machine: { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.version },
   presentations,
   ledger,
   purchases,
+  tokens,
 };
 process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${table(report)}\n`);
 process.exit(0);

@@ -45,6 +45,16 @@ async function counting(work: () => Promise<unknown>): Promise<{ issuance: numbe
   return { issuance: after.issuance - before.issuance, core: after.core - before.core };
 }
 
+/** Whoever answered it, the token's `jti` is in the log. */
+async function expectLogged({ body }: Answer): Promise<void> {
+  const { jti } = claimsOf(body["access_token"]);
+  const rows = await running.database.asAdmin(
+    "select 1 from outbox where type = 'token.issued' and payload->'jti' ? $1",
+    [jti],
+  );
+  expect(rows).toHaveLength(1);
+}
+
 const tokenUrl = (): string => `${running.issuer}/oauth/token`;
 
 const asserted = (client: OAuthClient, assertion = client.assertion()): Record<string, string> => ({
@@ -161,7 +171,9 @@ describe("what proves a client counts once, in all processes together", () => {
           }),
         );
       const counted = await counting(async () => {
-        expect((await send(plainFirst)).status).toBe(200);
+        const first = await send(plainFirst);
+        expect(first.status).toBe(200);
+        await expectLogged(first);
         expect((await send(!plainFirst)).status).toBe(401);
       });
       expect(counted).toEqual({ issuance: 1, core: 1 });

@@ -2,7 +2,7 @@ import type { Clock, Instant } from "@remit/kernel";
 import { toNumericDate } from "@remit/kernel";
 import { createBatches } from "@remit/platform/batches";
 import type { Database } from "@remit/platform/sql";
-import type { RemitEvent } from "@remit/protocol";
+import { payloadOf, type RemitEvent } from "@remit/protocol";
 import { verifyDpopProof } from "@remit/protocol/node";
 import {
   type Authenticated,
@@ -117,6 +117,9 @@ type AskedProof = {
 };
 
 function checkProof({ proof, issuer, client, registered, rules, now }: AskedProof): Proof | undefined {
+  // Times of its own, which no proof needs, are for the core to judge (RFC 7519 §4.1.4, §4.1.5).
+  const claims = payloadOf(proof) ?? {};
+  if (claims["exp"] !== undefined || claims["nbf"] !== undefined) return undefined;
   const verified = refusedAsUndefined(() =>
     verifyDpopProof({
       proof,

@@ -13,6 +13,7 @@ import { type CoreDeps, configurationOf } from "./configuration.ts";
 import { type CustomGrant, registerGrants } from "./custom-grants.ts";
 import { keepUserCode } from "./device.ts";
 import { guardForm } from "./guards.ts";
+import { recordIssued } from "./issued.ts";
 import { askByGet, isIdToken, isLogoutForm } from "./logout.ts";
 import { slowDown, tellInterval } from "./polling.ts";
 import type { Repeats } from "./repeats.ts";
@@ -93,6 +94,7 @@ function build(deps: Deps): Provider {
     if (route === "token") {
       await slowDown(deps.artifacts, ctx);
       await addMandate(deps, ctx);
+      await recordIssued(deps, ctx);
       await deps.repeats.keep(ctx);
       deps.repeats.answer(ctx);
     }

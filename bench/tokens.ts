@@ -1,0 +1,268 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { invariant, systemClock } from "@remit/kernel";
+import { startPostgres } from "@remit/platform/embedded-postgres";
+import { provision, rolePasswords } from "@remit/platform/sql";
+import { createLog } from "@remit/platform/telemetry";
+import { clientAssertionType, type PrivateJwk, publicJwkOf } from "@remit/protocol";
+import { generateJwk, makeClientAssertion, makeDpopProof } from "@remit/protocol/node";
+import { freeBase } from "../test/ports.ts";
+import { type Load, type Prepared, prepare, send } from "./http-load.ts";
+import { round } from "./measure.ts";
+import { type Pinned, pinOthers, postgresCpuUs, startPinned } from "./pinned.ts";
+
+const inFlight = 32;
+const agents = 4;
+const adminSecret = randomBytes(32).toString("base64url");
+const shop = "https://shop.example";
+
+type Agent = { readonly id: string; readonly assertion: PrivateJwk; readonly dpop: PrivateJwk };
+
+/** A server that gives out tokens, and who its clients are. */
+type Issuer = {
+  readonly server: Pinned;
+  readonly issuer: string;
+  readonly token: URL;
+  readonly agents: readonly Agent[];
+  readonly scope: string;
+  /** Of the management client; its `resource` is the issuer for ours, any for the peer. */
+  readonly secret: {
+    readonly id: string;
+    readonly secret: string;
+    readonly form: Readonly<Record<string, string>>;
+  };
+  readonly databaseCpuUs: () => number;
+};
+
+type Figures = Load & { readonly cpu_us: number; readonly database_cpu_us?: number };
+
+/**
+ * Tokens, each server in a process of its own on one core, the database (fsync on) and the load on the other. Every
+ * assertion and proof is fresh, made before the clock starts; the peer gets the same requests.
+ */
+export async function benchTokens(seconds: number) {
+  pinOthers();
+  const directory = await mkdtemp(path.join(tmpdir(), "remit-bench-tokens-"));
+  const log = createLog({ service: "bench", level: "error" });
+  const cluster = await startPostgres({ dataDir: path.join(directory, "postgres"), log });
+  const servers: Pinned[] = [];
+  try {
+    const theirs = await startPeer(servers);
+    const peer = {
+      private_key_jwt_dpop: await measureTokens(theirs, keyed(theirs), seconds),
+      secret: await measureTokens(theirs, bySecret(theirs), seconds),
+    };
+    await servers.pop()?.stop();
+    const ours = await startOurs(servers, { directory, adminUrl: cluster.url });
+    const floor = round(await ours.server.ask<number>("floor"), 1);
+    const remit = {
+      private_key_jwt_dpop: await measureTokens(ours, keyed(ours), seconds),
+      secret: await measureTokens(ours, bySecret(ours), seconds),
+    };
+    const memory = await measureMemory(ours);
+    return {
+      floor_two_verifications_one_signature: floor,
+      remit,
+      oidc_provider_9_13_3: peer,
+      ratio_private_key_jwt_dpop: round(remit.private_key_jwt_dpop.rate / peer.private_key_jwt_dpop.rate),
+      ratio_secret: round(remit.secret.rate / peer.secret.rate),
+      share_of_floor: round(remit.private_key_jwt_dpop.rate / floor),
+      cpu_ratio_private_key_jwt_dpop: round(
+        peer.private_key_jwt_dpop.cpu_us / remit.private_key_jwt_dpop.cpu_us,
+      ),
+      cpu_ratio_secret: round(peer.secret.cpu_us / remit.secret.cpu_us),
+      memory,
+    };
+  } finally {
+    for (const server of servers) await server.stop();
+    await cluster.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function startPeer(servers: Pinned[]): Promise<Issuer> {
+  const server = startPinned(path.join(import.meta.dirname, "token-peer.ts"));
+  servers.push(server);
+  const made = Array.from({ length: agents }, (_, index) => newAgent(`agent-${index}`));
+  const clients = made.map(({ id, assertion }) => ({ id, jwk: publicJwkOf(assertion) }));
+  const { issuer, tokenPath } = await server.ask<{ issuer: string; tokenPath: string }>("start", {
+    clients,
+    secret: adminSecret,
+  });
+  const form = { scope: "read", resource: shop };
+  const secret = { id: "secret", secret: adminSecret, form };
+  const token = new URL(issuer + tokenPath);
+  return { server, issuer, token, agents: made, scope: "pay", secret, databaseCpuUs: () => 0 };
+}
+
+async function startOurs(
+  servers: Pinned[],
+  { directory, adminUrl }: { readonly directory: string; readonly adminUrl: string },
+): Promise<Issuer> {
+  const database = await provision({
+    adminUrl,
+    service: "authorization-server",
+    passwords: rolePasswords(path.join(directory, "roles.json")),
+    kekFingerprint: "bench",
+  });
+  const port = await freeBase();
+  const issuer = `http://localhost:${port}`;
+  const server = startPinned(path.join(import.meta.dirname, "token-server.ts"));
+  servers.push(server);
+  const origin = "http://localhost:1";
+  const { schema, roles, url: databaseUrl, migrationUrl: migrationDatabaseUrl, ownerRole } = database;
+  const config = {
+    ...{ origin: issuer, issuer, host: "127.0.0.1", port, dataDir: directory, livemode: false },
+    ...{ schema, roles: { ...roles, owner: ownerRole }, databaseUrl, migrationDatabaseUrl },
+    ...{ billing: origin, directory: origin, peers: {}, outboundAllow: [] },
+  };
+  const bootstrap = {
+    tenant: { name: "Bench" },
+    principal: { email: "bench@example.com", name: "Bench", password: randomBytes(12).toString("hex") },
+    admin: { clientSecret: adminSecret },
+  };
+  const { admin } = await server.ask<{ admin: { clientId: string } }>("start", { config, bootstrap });
+  const secret = { id: admin.clientId, secret: adminSecret, form: { scope: "agents:read agents:write" } };
+  const token = new URL(`${issuer}/oauth/token`);
+  const databaseCpuUs = (): number => postgresCpuUs(path.join(directory, "postgres"));
+  const started = { server, issuer, token, agents: [], scope: "oid4ac:payment", secret, databaseCpuUs };
+  const registered = await Promise.all(Array.from({ length: agents }, () => register(started)));
+  return { ...started, agents: registered };
+}
+
+const newAgent = (id: string): Agent => ({ id, assertion: generateJwk("ES256"), dpop: generateJwk("ES256") });
+
+/** As a developer does: a setup token from the operator, a registration with two keys. */
+async function register(of: Issuer): Promise<Agent> {
+  const { id: client_id, secret: client_secret, form } = of.secret;
+  const token = await post(of.token, {
+    body: new URLSearchParams({ grant_type: "client_credentials", client_id, client_secret, ...form }),
+  });
+  const setup = await post(new URL("/api/v1/setup-tokens", of.issuer), {
+    body: JSON.stringify({ kind: "agent" }),
+    headers: { authorization: `Bearer ${token["access_token"]}`, "content-type": "application/json" },
+  });
+  const { assertion, dpop } = newAgent("");
+  const answer = await post(new URL("/oauth/register", of.issuer), {
+    body: JSON.stringify({
+      client_name: "Bench",
+      token_endpoint_auth_method: "private_key_jwt",
+      redirect_uris: ["http://127.0.0.1/callback"],
+      dpop_jwk: publicJwkOf(dpop),
+      private_key_jwt_jwk: publicJwkOf(assertion),
+    }),
+    headers: { authorization: `Bearer ${setup["setup_token"]}`, "content-type": "application/json" },
+  });
+  return { id: String(answer["client_id"]), assertion, dpop };
+}
+
+async function post(url: URL, init: RequestInit): Promise<Record<string, unknown>> {
+  const response = await fetch(url, { method: "POST", ...init });
+  const body = (await response.json()) as Record<string, unknown>; // ours, and an object whatever it says
+  invariant(response.ok, `${url.pathname} answered ${response.status}: ${JSON.stringify(body)}`);
+  return body;
+}
+
+type Maker = (nonce: string) => Prepared;
+
+/** private_key_jwt with a DPoP proof, the agents in turn. */
+function keyed({ issuer, token, agents: known, scope }: Issuer): Maker {
+  let turn = 0;
+  return (nonce) => {
+    const agent = known[turn++ % known.length];
+    invariant(agent !== undefined, "there is an agent for each turn");
+    return prepare(token, keyedRequest({ agent, issuer, token, scope, nonce }));
+  };
+}
+
+function keyedRequest(of: { agent: Agent; issuer: string; token: URL; scope: string; nonce?: string }) {
+  const { agent, issuer, token, scope, nonce } = of;
+  const now = systemClock.now();
+  const assertion = makeClientAssertion({
+    key: agent.assertion,
+    clientId: agent.id,
+    audience: issuer,
+    now,
+    lifetimeS: 300,
+  });
+  const proof = makeDpopProof({
+    ...{ key: agent.dpop, method: "POST", url: token.href, now },
+    ...(nonce === undefined ? {} : { nonce }),
+  });
+  return {
+    form: {
+      grant_type: "client_credentials",
+      client_assertion_type: clientAssertionType,
+      client_assertion: assertion,
+      scope,
+      resource: shop,
+    },
+    headers: { DPoP: proof },
+  };
+}
+
+const bySecret =
+  ({ token, secret }: Issuer): Maker =>
+  () => {
+    const pair = Buffer.from(`${secret.id}:${secret.secret}`).toString("base64");
+    const form = { grant_type: "client_credentials", ...secret.form };
+    return prepare(token, { form, headers: { Authorization: `Basic ${pair}` } });
+  };
+
+/** The nonce that the server hands out to whoever comes without one. */
+async function nonceOf({ token, issuer, agents: [agent], scope }: Issuer): Promise<string> {
+  invariant(agent !== undefined, "there is an agent");
+  const { form, headers } = keyedRequest({ agent, issuer, token, scope });
+  const answer = await fetch(token, { method: "POST", body: new URLSearchParams(form), headers });
+  const nonce = answer.headers.get("dpop-nonce");
+  invariant(nonce !== null, `a server hands out a nonce: ${await answer.text()}`);
+  return nonce;
+}
+
+const isToken = (answer: string): boolean =>
+  answer.startsWith("HTTP/1.1 200") && answer.includes('"access_token":"');
+
+const warmUpRequests = 2_000;
+
+/** As many requests as fit into the time, by what a short run before says of the rate. */
+async function measureTokens(of: Issuer, make: Maker, seconds: number): Promise<Figures> {
+  const how = { inFlight, accept: isToken };
+  const batch = async (count: number): Promise<Prepared[]> => {
+    const nonce = await nonceOf(of);
+    return Array.from({ length: Math.ceil(count) }, () => make(nonce));
+  };
+  const { rate } = await send(of.token, await batch(warmUpRequests), how);
+  const requests = await batch(rate * seconds);
+  const before = { server: of.server.cpuUs(), database: of.databaseCpuUs() };
+  const load = await send(of.token, requests, how);
+  const each = (us: number): number => round(us / requests.length, 1);
+  const database = of.databaseCpuUs() - before.database;
+  return {
+    ...load,
+    cpu_us: each(of.server.cpuUs() - before.server),
+    ...(database > 0 ? { database_cpu_us: each(database) } : {}),
+  };
+}
+
+const memoryRequests = 200_000;
+const memoryChunk = 20_000;
+
+/** The heap before and after many requests, each time after a collection: what grows with each request would show. */
+async function measureMemory(of: Issuer) {
+  const make = keyed(of);
+  const before = await of.server.ask<number>("heapBytes");
+  for (let sent = 0; sent < memoryRequests; sent += memoryChunk) {
+    const nonce = await nonceOf(of);
+    const requests = Array.from({ length: memoryChunk }, () => make(nonce));
+    await send(of.token, requests, { inFlight, accept: isToken });
+  }
+  const after = await of.server.ask<number>("heapBytes");
+  return {
+    requests: memoryRequests,
+    heap_before_mb: round(before / 1e6),
+    heap_after_mb: round(after / 1e6),
+    growth_bytes_per_request: round((after - before) / memoryRequests),
+  };
+}
