@@ -114,9 +114,20 @@ async function startOurs(
   const origin = "http://localhost:1";
   const { schema, roles, url: databaseUrl, migrationUrl: migrationDatabaseUrl, ownerRole } = database;
   const config = {
-    ...{ origin: issuer, issuer, host: "127.0.0.1", port, dataDir: directory, livemode: false },
-    ...{ schema, roles: { ...roles, owner: ownerRole }, databaseUrl, migrationDatabaseUrl },
-    ...{ billing: origin, directory: origin, peers: {}, outboundAllow: [] },
+    origin: issuer,
+    issuer,
+    host: "127.0.0.1",
+    port,
+    dataDir: directory,
+    livemode: false,
+    schema,
+    roles: { ...roles, owner: ownerRole },
+    databaseUrl,
+    migrationDatabaseUrl,
+    billing: origin,
+    directory: origin,
+    peers: {},
+    outboundAllow: [],
   };
   const bootstrap = {
     tenant: { name: "Bench" },
@@ -142,7 +153,7 @@ async function register(of: Issuer): Promise<Agent> {
   });
   const setup = await post(new URL("/api/v1/setup-tokens", of.issuer), {
     body: JSON.stringify({ kind: "agent" }),
-    headers: { authorization: `Bearer ${token["access_token"]}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${String(token["access_token"])}`, "content-type": "application/json" },
   });
   const { assertion, dpop } = newAgent("");
   const answer = await post(new URL("/oauth/register", of.issuer), {
@@ -153,7 +164,7 @@ async function register(of: Issuer): Promise<Agent> {
       dpop_jwk: publicJwkOf(dpop),
       private_key_jwt_jwk: publicJwkOf(assertion),
     }),
-    headers: { authorization: `Bearer ${setup["setup_token"]}`, "content-type": "application/json" },
+    headers: { authorization: `Bearer ${String(setup["setup_token"])}`, "content-type": "application/json" },
   });
   return { id: String(answer["client_id"]), assertion, dpop };
 }
@@ -188,7 +199,10 @@ function keyedRequest(of: { agent: Agent; issuer: string; token: URL; scope: str
     lifetimeS: 300,
   });
   const proof = makeDpopProof({
-    ...{ key: agent.dpop, method: "POST", url: token.href, now },
+    key: agent.dpop,
+    method: "POST",
+    url: token.href,
+    now,
     ...(nonce === undefined ? {} : { nonce }),
   });
   return {

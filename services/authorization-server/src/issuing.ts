@@ -34,7 +34,13 @@ type Grounds = {
 /** The token endpoint: plain requests of clients for themselves are answered in front of the core, all others by it. */
 export function mountIssuance(grounds: Grounds, { http, core }: { http: Http; core: Core }): void {
   const issuance = grounds.issuance ? issuanceOf(grounds) : undefined;
-  http.mount(tokenEndpoint({ issuance, core: core.handle, metrics: grounds.metrics }));
+  http.mount(
+    tokenEndpoint({
+      issuance,
+      core: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }),
+      metrics: grounds.metrics,
+    }),
+  );
 }
 
 function issuanceOf(grounds: Grounds): Issuance {

@@ -2,6 +2,7 @@ import { newId } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Counters } from "../counters/index.ts";
+import type { Log, LogFields } from "../telemetry/index.ts";
 import { type CallerAddress, countedAddress } from "./caller-address.ts";
 import type { HttpOptions } from "./options.ts";
 import { type Counted, countAll } from "./rate-limit.ts";
@@ -34,8 +35,21 @@ export function openCall(edge: Edge, request: FastifyRequest): Call {
     ip: edge.addressOf(request.raw),
     method: request.method,
     url: origin + (request.raw.url ?? "/"),
-    log: log.child({ request_id: requestId }),
+    log: lazyChild(log, { request_id: requestId }),
     header: (name) => headerOf(request, name),
+  };
+}
+
+/** A child that is made when it first has something to say: most requests never log, and making one is not free. */
+function lazyChild(log: Log, fields: LogFields): Log {
+  let made: Log | undefined;
+  const child = (): Log => (made ??= log.child(fields));
+  return {
+    debug: (more, text) => child().debug(more, text),
+    info: (more, text) => child().info(more, text),
+    warn: (more, text) => child().warn(more, text),
+    error: (more, text) => child().error(more, text),
+    child: (more) => child().child(more),
   };
 }
 

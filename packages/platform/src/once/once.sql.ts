@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { Instant } from "@remit/kernel";
-import { type Scope, sql, sqlTime, type Tx } from "../sql/index.ts";
+import { type Scope, type Sql, sql, sqlTime, type Tx } from "../sql/index.ts";
 
 const batchMax = 5_000;
 
@@ -8,7 +8,7 @@ const batchMax = 5_000;
  * True for the first transaction that claims the key, false for every later one. The claim counts when the transaction
  * commits; one that runs at the same time waits for it. The key is stored as a digest, whatever its length.
  */
-export async function claimFirstUse(tx: Tx, key: string, until: Instant): Promise<boolean> {
+export async function claimFirstUse(tx: Sql, key: string, until: Instant): Promise<boolean> {
   const digest = Buffer.from(firstUseDigest(key), "hex");
   const written = await tx.run(
     sql`insert into first_uses (key, until) values (${digest}, ${sqlTime(until)}) on conflict do nothing`,

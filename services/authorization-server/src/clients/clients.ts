@@ -71,12 +71,12 @@ export async function clientById(
   if (agent !== undefined) return agentClient(db, agent);
   const client = parseId("client", id);
   if (client === undefined) return undefined;
-  const tenant = await db.global.transaction((tx) => rows.tenantOfClient(tx, client));
+  const tenant = await rows.tenantOfClient(db.single, client);
   return tenant && db.of(tenant).transaction((tx) => rows.findClient(tx, client));
 }
 
 async function agentClient(db: Database, id: Id<"agent">): Promise<Client | undefined> {
-  const tenant = await db.global.transaction((tx) => tenantOfAgent(tx, id));
+  const tenant = await tenantOfAgent(db.single, id);
   if (tenant === undefined) return undefined;
   return db.of(tenant).transaction(async (tx) => {
     const agent = await agentById(tx, id);

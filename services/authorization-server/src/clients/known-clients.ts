@@ -48,7 +48,7 @@ type Deps = { readonly db: Database; readonly clock: Clock };
 /** The stamp is read first: what comes after it is as old as the stamp or newer, and newer is found out. */
 async function readClient({ db, clock }: Deps, id: string): Promise<KnownClient | undefined> {
   const readAt = clock.now();
-  const tenant = await db.global.transaction((tx) => tenantOf(tx, id));
+  const tenant = await tenantOf(db.single, id);
   if (tenant === undefined) return undefined;
   const stamp = await db.of(tenant).transaction((tx) => rows.stampOf(tx, id));
   const client = stamp === undefined ? undefined : await clientById(db, id);

@@ -92,12 +92,11 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
       db.global.transaction(async (tx) =>
         open(tx, await rows.findArtifactByUid(tx, model, sha256b64url(uid))),
       ),
-    consume: (model, id, keepUntil) =>
-      db.global.transaction((tx) => {
-        const row = { model, idDigest: sha256b64url(id), now: clock.now(), keepUntil };
-        return rows.consumeArtifact(tx, row);
-      }),
-    useOf: (model, id) => db.global.transaction((tx) => rows.findUse(tx, model, sha256b64url(id))),
+    consume: (model, id, keepUntil) => {
+      const row = { model, idDigest: sha256b64url(id), now: clock.now(), keepUntil };
+      return rows.consumeArtifact(db.single, row);
+    },
+    useOf: (model, id) => rows.findUse(db.single, model, sha256b64url(id)),
     poll: (model, id) =>
       db.global.transaction((tx) => {
         const row = { model, idDigest: sha256b64url(id), now: clock.now() };

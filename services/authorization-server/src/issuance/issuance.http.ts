@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Mount, PageCall } from "@remit/platform/http";
 import type { Metrics } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
@@ -14,7 +14,7 @@ type Deps = {
   /** Undefined leaves everything to the core. */
   readonly issuance: Issuance | undefined;
   /** Answers whatever is not plain; gets the request as it came. */
-  readonly core: (req: IncomingMessage, res: ServerResponse) => Promise<void> | void;
+  readonly core: (call: PageCall) => void | Promise<void>;
   readonly metrics: Metrics;
 };
 
@@ -23,9 +23,9 @@ export function tokenEndpoint({ issuance, core, metrics }: Deps): Mount {
   const counter = metrics.counter("token_requests_total", "Token requests by who answered them.", ["by"]);
   const counted: Counted = {
     issuance,
-    core: (req, res) => {
+    core: (call) => {
       counter.inc({ by: "core" });
-      return core(req, res);
+      return core(call);
     },
     answered: () => counter.inc({ by: "issuance" }),
   };
@@ -38,14 +38,14 @@ async function handle({ issuance, core, answered }: Counted, call: PageCall): Pr
   const { req, res } = call.raw;
   const [called = "", query] = (req.url ?? "").split("?", 2);
   if (aliases.includes(called)) req.url = query === undefined ? path : `${path}?${query}`;
-  if (issuance === undefined || query !== undefined || !hasPlainHead(req)) return core(req, res);
+  if (issuance === undefined || query !== undefined || !hasPlainHead(req)) return core(call);
   const body = await peekBody(req);
   if (body === undefined) return;
   const request = readTokenRequest(req, body);
-  if (request === undefined) return core(req, res);
+  if (request === undefined) return core(call);
   try {
     const answer = await issuance.answer(request);
-    if (answer === undefined) return core(req, res);
+    if (answer === undefined) return core(call);
     answered();
     if (answer.status !== 200)
       call.log.info({ event: "grant.error", code: answer.body["error"], detail: "used before" }, "refused");

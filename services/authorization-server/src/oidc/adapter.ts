@@ -77,7 +77,7 @@ function replayDetection({ db, clock }: Deps): Adapter {
     // Looking is claiming: who finds nothing has it, and everybody else finds something.
     find: async (id) => {
       const until = after(clock.now(), replayMemoryMs);
-      const first = await db.global.transaction((tx) => claimFirstUse(tx, `oauth:${id}`, until));
+      const first = await claimFirstUse(db.single, `oauth:${id}`, until);
       return first ? undefined : { jti: id, kind: "ReplayDetection", exp: toNumericDate(until) };
     },
     upsert: async () => {},

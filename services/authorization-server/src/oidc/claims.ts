@@ -18,7 +18,7 @@ export const extraClaims =
     const common = commonClaims(client?.remit_tenant, livemode);
     if (token.grantId === undefined) return common;
     const digest = digestOf(token.grantId);
-    const grant = await db.global.transaction((tx) => grantOf(tx, digest));
+    const grant = await grantOf(db.single, digest);
     // A person's own token speaks for the person's tenant; an agent's token for the agent's.
     const organization = client?.remit_kind === "wallet" ? grant?.tenant : client?.remit_tenant;
     return {

@@ -17,7 +17,12 @@ export async function recordIssued({ db, clock }: Deps, ctx: Ctx): Promise<void>
     typeof client !== "string"
   )
     return;
-  const payload = { grant_type: "client_credentials", audience: aud, scope: String(scope ?? ""), jti: [jti] };
+  const payload = {
+    grant_type: "client_credentials",
+    audience: aud,
+    scope: typeof scope === "string" ? scope : "",
+    jti: [jti],
+  };
   const facts = { tenant, actor: { type: "client", id: client }, subject: client, payload } as const;
   await db.of(tenant).transaction((tx) => tx.record(newEvent("token.issued", facts, clock.now())));
 }
