@@ -7,7 +7,7 @@ import type { Database } from "@remit/platform/sql";
 import { createMerchants } from "./charges/index.ts";
 import { clientById, type PeerSetting } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
-import { type Artifacts, createRefreshTokens, type MandatePort } from "./grants/index.ts";
+import { type Artifacts, createRefreshTokens, grantRoutes, type MandatePort } from "./grants/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import type { Core } from "./oidc/index.ts";
 import {
@@ -64,12 +64,13 @@ export function tokenEndpointsOf(
   });
 }
 
-/** Introspection and revocation under all their names. */
+/** Introspection and revocation under all their names, and the operator's way to end all that a client has. */
 export function mountTokenEndpoints(
   grounds: Grounds,
   { http, core, endpoints }: { http: Http; core: Core; endpoints: TokenEndpoints },
 ): void {
   const authenticate = authenticateOf(grounds);
+  http.add(...grantRoutes({ db: grounds.db, clientOf: clientsOf(grounds) }));
   const given = { authenticate, clientOf: clientsOf(grounds), endpoints, origin: grounds.config.origin };
   for (const mount of tokenMounts({ ...given, core: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }) }))
     http.mount(mount);

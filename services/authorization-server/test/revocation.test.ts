@@ -64,6 +64,33 @@ describe("A11 what was taken back is refused at once, from the database", () => 
     expect(await statusWith(agent, token)).toBe(401);
   });
 
+  test("A11 all that a client holds, at its operator's word, and nothing that it gets later", async () => {
+    const [agent, other] = [await newClient(running, "agent"), await newClient(running, "agent")];
+    const tokens = await exchange(agent, await obtainCode(running, agent, { resource: running.issuer }));
+    const held = [String(tokens.body["access_token"]), await ownToken(agent)];
+    const spared = await ownToken(other);
+    const path = `/api/v1/clients/${agent.id}/revoke-tokens`;
+    const answer = await callAsAdmin(running, { method: "POST", path });
+    expect(answer).toMatchObject({ status: 200, body: { client_id: agent.id, grants: 1 } });
+    for (const token of held) expect(await statusWith(agent, token)).toBe(401);
+    const refresh = { grant_type: "refresh_token", refresh_token: String(tokens.body["refresh_token"]) };
+    expect((await agent.post("/oauth/token", refresh)).body["error"]).toBe("invalid_grant");
+    expect(await statusWith(other, spared)).toBe(200);
+    // What is issued in the very second of the revocation falls under it.
+    await running.database.asAdmin(
+      "update token_revocations set issued_until = issued_until - interval '2 s' where key = $1",
+      [`client:${agent.id}`],
+    );
+    expect(await statusWith(agent, await ownToken(agent))).toBe(200);
+    for (const id of ["wallet", "directory", "cli_01h00000000000000000000000", "x"]) {
+      const wrong = await callAsAdmin(running, {
+        method: "POST",
+        path: `/api/v1/clients/${id}/revoke-tokens`,
+      });
+      expect(wrong).toMatchObject({ status: 404, body: { code: "not_found" } });
+    }
+  });
+
   test("A11 another client's revocation changes nothing, and says nothing", async () => {
     const [agent, other] = [await newClient(running, "agent"), await newClient(running, "agent")];
     const token = await ownToken(agent);

@@ -61,6 +61,19 @@ export async function revokeGrantsOf(tx: TenantTx, mandate: Id<"mandate">, now: 
   return revoked.map((row) => row.grant_digest);
 }
 
+/** Marks all grants to a client as revoked, whoever gave them; those that were not, each with its principal's tenant. */
+export async function revokeGrantsOfClient(
+  tx: Sql,
+  client: string,
+  now: Instant,
+): Promise<{ readonly digest: string; readonly tenant: Id<"tenant"> }[]> {
+  const revoked = await tx.many<
+    Pick<Row, "grant_digest" | "tenant_id">
+  >(sql`update oauth_grants set revoked_at = ${sqlTime(now)}
+    where client_id = ${client} and revoked_at is null returning grant_digest, tenant_id`);
+  return revoked.map((row) => ({ digest: row.grant_digest, tenant: row.tenant_id }));
+}
+
 /** Whether a grant of this person to this client, made since, still stands. */
 export async function hasGrant(
   tx: Sql,

@@ -7,4 +7,11 @@ export type { LiveRefreshToken, RefreshTokens, TokenOwner } from "./refresh-toke
 export { createScanGuard } from "./scan-guard.ts";
 export { tokenMounts } from "./tokens.http.ts";
 export { tokenJobs } from "./tokens.jobs.ts";
-export { isTokenLive, isTokenLiveAtCommit, resumeTokens, revokeTokens, type TokenKey } from "./tokens.ts";
+export {
+  isTokenLive,
+  isTokenLiveAtCommit,
+  resumeTokens,
+  revokeTokens,
+  revokeTokensIssued,
+  type TokenKey,
+} from "./tokens.ts";

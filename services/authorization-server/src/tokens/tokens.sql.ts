@@ -7,19 +7,29 @@ export async function keepKeys(tx: Sql, keys: readonly string[]): Promise<void> 
     from unnest(${keys}::text[]) as key`);
 }
 
-export async function insertRevocation(tx: Sql, key: string, until: Instant): Promise<void> {
+/** `issuedUntil` spares what is issued later; two revocations of a key together spare no more than either. */
+export async function insertRevocation(
+  tx: Sql,
+  { key, until, issuedUntil }: { key: string; until: Instant; issuedUntil?: Instant | undefined },
+): Promise<void> {
+  const issued = issuedUntil === undefined ? null : sqlTime(issuedUntil);
   await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`token ${key}`}, 0))`);
-  await tx.run(sql`insert into token_revocations (key, until) values (${key}, ${sqlTime(until)})
-    on conflict (key) do update set until = greatest(token_revocations.until, excluded.until)`);
+  await tx.run(sql`insert into token_revocations (key, until, issued_until)
+    values (${key}, ${sqlTime(until)}, ${issued})
+    on conflict (key) do update set until = greatest(token_revocations.until, excluded.until),
+      issued_until = case when token_revocations.issued_until is null or excluded.issued_until is null then null
+        else greatest(token_revocations.issued_until, excluded.issued_until) end`);
 }
 
 export async function deleteRevocation(tx: Sql, key: string): Promise<void> {
   await tx.run(sql`delete from token_revocations where key = ${key}`);
 }
 
-export async function isAnyRevoked(tx: Sql, keys: readonly string[]): Promise<boolean> {
+/** `issuedAt`: of the token, in whole seconds; one of the same second as a revocation falls under it. */
+export async function isAnyRevoked(tx: Sql, keys: readonly string[], issuedAt: Instant): Promise<boolean> {
   const row = await tx.one<{ revoked: boolean }>(
-    sql`select exists (select 1 from token_revocations where key = any(${keys})) as revoked`,
+    sql`select exists (select 1 from token_revocations where key = any(${keys})
+      and (issued_until is null or issued_until >= ${sqlTime(issuedAt)})) as revoked`,
   );
   return row.revoked;
 }

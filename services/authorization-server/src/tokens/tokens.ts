@@ -1,4 +1,4 @@
-import { type Id, type Instant, parseId } from "@remit/kernel";
+import { fromNumericDate, type Id, type Instant, parseId } from "@remit/kernel";
 import type { Database, Sql } from "@remit/platform/sql";
 import { type AccessTokenClaims, type ActClaim, isScope, mayBeBearer } from "@remit/protocol";
 import { type AgentStanding, standingOfAgent } from "../agents/index.ts";
@@ -16,7 +16,14 @@ export type TokenKey = `${"jti" | "grant" | "session" | "client" | "delegation" 
  * one mandate that it has locked: else it and a commit point could wait for each other.
  */
 export const revokeTokens = (tx: Sql, key: TokenKey, until: Instant): Promise<void> =>
-  rows.insertRevocation(tx, key, until);
+  rows.insertRevocation(tx, { key, until });
+
+/** The same for the tokens of the key that were issued until a moment; what is issued later counts. */
+export const revokeTokensIssued = (
+  tx: Sql,
+  key: TokenKey,
+  { until, issuedUntil }: { readonly until: Instant; readonly issuedUntil: Instant },
+): Promise<void> => rows.insertRevocation(tx, { key, until, issuedUntil });
 
 /** Lets the tokens of a trust count again that was suspended and is resumed; they expire as they would have. */
 export const resumeTokens = (tx: Sql, key: `trust:${string}`): Promise<void> =>
@@ -32,7 +39,7 @@ export async function isTokenLive(
   claims: AccessTokenClaims,
   lock: "none" | "share" = "none",
 ): Promise<boolean> {
-  if (await rows.isAnyRevoked(tx, keysOf(claims))) return false;
+  if (await rows.isAnyRevoked(tx, keysOf(claims), fromNumericDate(claims.iat))) return false;
   if (!(await areActive(tx, actorsBefore(claims)))) return false;
   const agent = parseId("agent", claims.client_id);
   if (agent === undefined) return true;
@@ -51,7 +58,7 @@ export async function isTokenLiveAtCommit(
 ): Promise<boolean> {
   const keys = keysOf(claims);
   await rows.keepKeys(tx, keys);
-  if (await rows.isAnyRevoked(tx, keys)) return false;
+  if (await rows.isAnyRevoked(tx, keys, fromNumericDate(claims.iat))) return false;
   return (await areActive(tx, actorsBefore(claims))) && isBoundTo(agent, claims);
 }
 
