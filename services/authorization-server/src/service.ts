@@ -19,6 +19,7 @@ import {
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { kekSourceOf, vaultSignersOf, withVault } from "@remit/platform/vault";
 import { agentRoutes } from "./agents/index.ts";
+import { answeringPages } from "./answering/index.ts";
 import { type Approvals, approvalJobs, approvalRoutes, createApprovals } from "./approvals/index.ts";
 import {
   type AuditDeps,
@@ -55,6 +56,7 @@ import {
   createCore,
   createInteractions,
   createRepeats,
+  openedBy,
   pingJobs,
 } from "./oidc/index.ts";
 import { errorPage } from "./pages/index.ts";
@@ -279,7 +281,11 @@ function mountSigningIn(
   mountSessions(grounds, { http, jobs, sessions });
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
-  mountAsking(grounds, { http, jobs, artifacts, approvals });
+  mountAsking(grounds, { http, jobs, artifacts, approvals, factors });
+  const opened: Parameters<typeof answeringPages>[0]["opened"] = (raw) => openedBy(core.provider(), raw);
+  http.add(
+    ...answeringPages({ ...people, approvals, opened, nameOf: ({ agent }) => nameOfAgent(db, agent) }),
+  );
 }
 
 /** Where people are signed in, and what happens when they no longer are. */
@@ -313,9 +319,16 @@ function mountAsking(
     jobs,
     artifacts,
     approvals,
-  }: Mounting & { readonly artifacts: Artifacts; readonly approvals: Approvals },
+    factors,
+  }: Mounting & {
+    readonly artifacts: Artifacts;
+    readonly approvals: Approvals;
+    readonly factors: People["factors"];
+  },
 ): void {
-  http.add(...approvalRoutes({ db, clock, approvals, nameOf: ({ agent }) => nameOfAgent(db, agent) }));
+  http.add(
+    ...approvalRoutes({ db, clock, approvals, factors, nameOf: ({ agent }) => nameOfAgent(db, agent) }),
+  );
   approvalJobs(jobs, approvals);
   pingJobs(jobs, { db, artifacts, approvals, outbound });
   deviceJobs(jobs, { db, clock });

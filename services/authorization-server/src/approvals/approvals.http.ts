@@ -1,4 +1,4 @@
-import { type Clock, type Id, parseId, toRfc3339 } from "@remit/kernel";
+import { type Clock, type Id, parseId, toNumericDate, toRfc3339 } from "@remit/kernel";
 import { type Caller, type CallOf, type Route, route } from "@remit/platform/http";
 import { idempotent } from "@remit/platform/idempotency";
 import type { Database } from "@remit/platform/sql";
@@ -19,6 +19,7 @@ type Deps = {
   readonly db: Database;
   readonly clock: Clock;
   readonly approvals: Approvals;
+  readonly factors: { hasSecond(account: Id<"account">): Promise<boolean> };
   /** As its owner wrote it. */
   readonly nameOf: (approval: Approval) => Promise<string>;
 };
@@ -77,12 +78,14 @@ const approveRoute = (deps: Deps): Route =>
     idempotency: "required",
     answers: {
       200: ApprovalBody,
+      401: "insufficient_user_authentication",
       403: "agent_suspended",
       404: "not_found",
       409: ["approval_answered", "approval_expired"],
     },
     handle: async (call, { params: { id } }) => {
       const named = namedBy(call.caller, id);
+      await assertSure(deps, call);
       const approve = (within: Within) => deps.approvals.approve(named, answererOf(call), within);
       return { status: 200, ...(await once(deps, { call, named, name: "approve" }, approve)) };
     },
@@ -111,6 +114,19 @@ const denyRoute = (deps: Deps): Route =>
   });
 
 type Keyed = CallOf<{ readonly scope: "wallet:write" }, "required">;
+
+const sureAcrs: readonly unknown[] = ["urn:remit:aal2", "urn:remit:aal3"];
+const sureForS = 300;
+
+/** RFC 9470: a yes of somebody who has a second factor needs a sign-in that used it, and lately. A no never does. */
+async function assertSure({ factors }: Deps, { caller, now }: Keyed): Promise<void> {
+  if (!(await factors.hasSecond(personOf(caller)))) return;
+  const { acr, auth_time: signedInS = 0 } = caller.claims;
+  if (sureAcrs.includes(acr) && toNumericDate(now) - signedInS <= sureForS) return;
+  throw new Problem("insufficient_user_authentication", {
+    extra: { acr_values: String(sureAcrs[0]), max_age: sureForS },
+  });
+}
 
 /** The answer is kept in the transaction of the effect; another answer that was there first is no effect of ours. */
 async function once(
@@ -156,6 +172,11 @@ const answererOf = (call: Keyed): Answerer => ({
   account: personOf(call.caller),
   ip: call.ip,
   userAgent: call.header("user-agent"),
+  signedIn: {
+    atS: call.caller.claims.auth_time,
+    acr: call.caller.claims.acr,
+    amr: call.caller.claims.amr,
+  },
 });
 
 function bodyOf(approval: Approval, agentName: string): Body {

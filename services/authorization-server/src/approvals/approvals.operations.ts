@@ -183,7 +183,9 @@ async function take(
   given: { named: Named; by: Answerer & { reason?: string | undefined }; state: "approved" | "denied" },
 ): Promise<Approval | undefined> {
   const { named, by, state } = given;
-  const { reason, stepUp } = by;
+  const { reason } = by;
+  // First: whoever did not confirm takes nothing.
+  const stepUp = await by.confirm?.(tx);
   const said = { ...(reason === undefined ? {} : { reason }), ...(stepUp === undefined ? {} : { stepUp }) };
   const plaintext = Buffer.from(JSON.stringify(said), "utf8");
   const sealedAnswer =
@@ -200,7 +202,7 @@ async function take(
 async function recordAnswer(tx: TenantTx, approval: Approval, by: Answerer): Promise<void> {
   const { id, agent, state, answeredAt, mandate } = approval;
   invariant(answeredAt !== undefined, "an answered approval says when");
-  const payload = { agent, state, mandate: mandate ?? null, step_up: by.stepUp !== undefined };
+  const payload = { agent, state, mandate: mandate ?? null, step_up: by.confirm !== undefined };
   const facts = {
     tenant: tx.tenant,
     actor: { type: "account", id: by.account },

@@ -1,4 +1,5 @@
 import { type Id, type Instant, minuteMs } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
 import { canonicalise, type Json, type MandateRequest, Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 
@@ -67,8 +68,8 @@ export type Answerer = {
   readonly userAgent?: string | undefined;
   /** How and when this person signed in, for the ID token (OpenID Connect Core §2). */
   readonly signedIn?: SignedIn | undefined;
-  /** The second factor's evidence for this very approval, kept with it. */
-  readonly stepUp?: Readonly<Record<string, string>> | undefined;
+  /** Uses up the second factor's proof for this very approval; what it returns is kept with the answer. */
+  readonly confirm?: ((tx: TenantTx) => Promise<object>) | undefined;
 };
 
 /** What is asked for at once, and within an hour, by one agent of all people together (G02). */

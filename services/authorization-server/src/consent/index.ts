@@ -1,1 +1,2 @@
 export { consentAnswer, consentPages } from "./consent.http.ts";
+export { mandateBody } from "./views.ts";

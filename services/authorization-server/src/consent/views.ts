@@ -11,7 +11,7 @@ export type Form = { readonly action: string; readonly check: Html };
 export function consentPage(form: Form, consent: Consent): string {
   const { request } = consent;
   const body = html`<div class="sheet">
-${request === undefined ? accessBody(consent) : mandateBody(consent, request)}
+${request === undefined ? accessBody(consent) : mandateBody(nameOf(consent.client), request)}
 <form method="post" action="${form.action}">
 ${form.check}
 <div class="actions">
@@ -25,9 +25,10 @@ ${particulars(consent)}
   return layout({ title: request === undefined ? "Allow access" : "Allow spending", body });
 }
 
-function mandateBody({ client }: Consent, request: MandateRequest): Html {
+/** What an agent would be allowed. `name` is in quotation marks already. */
+export function mandateBody(name: string, request: MandateRequest): Html {
   const worst = worstCase(request);
-  return html`<h1>${nameOf(client)} asks to spend your money</h1>
+  return html`<h1>${name} asks to spend your money</h1>
 <p class="soft">Nobody has verified this name. Allow it only if you set this agent up yourself.</p>
 <p class="amount">${worst}</p>
 <p class="soft">is the most it can ever cost you, whatever the agent does.</p>

@@ -22,5 +22,6 @@ export {
 } from "./interactions.ts";
 export { pingJobs } from "./ping.jobs.ts";
 export { createRepeats, type Repeats } from "./repeats.ts";
+export { openedBy } from "./seam.ts";
 export { reaches, type Wanted } from "./sign-in-policy.ts";
 export { createTokenRules, type PlannedToken, type TokenRules } from "./token-rules.ts";

@@ -1,0 +1,1 @@
+export { answeringPages } from "./answering.http.ts";
