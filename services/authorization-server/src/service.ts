@@ -1,5 +1,5 @@
 import path from "node:path";
-import { type Clock, type Id, systemClock } from "@remit/kernel";
+import { type Clock, systemClock } from "@remit/kernel";
 import { createCounters } from "@remit/platform/counters";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http } from "@remit/platform/http";
@@ -19,8 +19,8 @@ import {
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { kekSourceOf, vaultSignersOf, withVault } from "@remit/platform/vault";
 import { agentRoutes } from "./agents/index.ts";
-import { answeringPages } from "./answering/index.ts";
-import { type Approvals, approvalJobs, approvalRoutes, createApprovals } from "./approvals/index.ts";
+import { createApprovals } from "./approvals/index.ts";
+import { mountAsking } from "./asking.ts";
 import {
   type AuditDeps,
   type AuditRecorder,
@@ -34,9 +34,9 @@ import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants
 import { clientById, createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { tokenExchange } from "./delegations/index.ts";
-import { createGuesses, deviceJobs, deviceMount, devicePages } from "./device/index.ts";
+import { createGuesses, deviceMount, devicePages } from "./device/index.ts";
 import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
-import { type Artifacts, createArtifacts, grantJobs } from "./grants/index.ts";
+import { createArtifacts, grantJobs } from "./grants/index.ts";
 import { authenticateOf, mountTokenEndpoints, tokenEndpointsOf } from "./introspecting.ts";
 import { mountIssuance } from "./issuing.ts";
 import {
@@ -56,8 +56,6 @@ import {
   createCore,
   createInteractions,
   createRepeats,
-  openedBy,
-  pingJobs,
 } from "./oidc/index.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
@@ -281,11 +279,7 @@ function mountSigningIn(
   mountSessions(grounds, { http, jobs, sessions });
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
-  mountAsking(grounds, { http, jobs, artifacts, approvals, factors });
-  const opened: Parameters<typeof answeringPages>[0]["opened"] = (raw) => openedBy(core.provider(), raw);
-  http.add(
-    ...answeringPages({ ...people, approvals, opened, nameOf: ({ agent }) => nameOfAgent(db, agent) }),
-  );
+  mountAsking({ ...grounds, http, jobs, people, artifacts, approvals, core });
 }
 
 /** Where people are signed in, and what happens when they no longer are. */
@@ -310,33 +304,6 @@ function grantsOf({ config, clock, db, keys, outbound }: Grounds): CustomGrant[]
     jwtBearer({ db, mint, issuer, outbound, github }),
   ];
 }
-
-/** What agents without a browser ask, and what people answer. */
-function mountAsking(
-  { db, clock, outbound }: Grounds,
-  {
-    http,
-    jobs,
-    artifacts,
-    approvals,
-    factors,
-  }: Mounting & {
-    readonly artifacts: Artifacts;
-    readonly approvals: Approvals;
-    readonly factors: People["factors"];
-  },
-): void {
-  http.add(
-    ...approvalRoutes({ db, clock, approvals, factors, nameOf: ({ agent }) => nameOfAgent(db, agent) }),
-  );
-  approvalJobs(jobs, approvals);
-  pingJobs(jobs, { db, artifacts, approvals, outbound });
-  deviceJobs(jobs, { db, clock });
-}
-
-/** As its owner wrote it. An agent is never forgotten. */
-const nameOfAgent = async (db: Database, id: Id<"agent">): Promise<string> =>
-  (await clientById(db, id))?.name ?? id;
 
 /** Mandates and what may be charged under them. */
 function mountMandates(grounds: Grounds, { http }: Mounting): Mandates {
