@@ -229,7 +229,7 @@ export function textOfRefusal(error: unknown): string {
 }
 
 async function signInAnswer(
-  { conversation, factors, signUp }: SignInDeps,
+  { accounts, conversation, factors, signUp }: SignInDeps,
   call: PageCall,
   { asked, email = "", refused, ...said }: Said & { asked: SignInAsked; email?: string },
 ): Promise<PageAnswer> {
@@ -245,6 +245,7 @@ async function signInAnswer(
     },
     passkey: none ? undefined : await factors.passkeys.beginUse(place, given),
     email,
+    password: known === undefined || (await accounts.hasPassword(known.id)),
     signUp,
     ...(refused === undefined ? {} : { refused }),
   });

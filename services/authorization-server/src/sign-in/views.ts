@@ -42,13 +42,15 @@ export const hidden = (name: string, value: string): Html =>
 const why = (asked: SignInAsked): Html =>
   asked.known === undefined
     ? html`<p class="soft">to continue to ${nameOf(asked)}</p>`
-    : html`<p>${nameOf(asked)} asks to be surer that it is you${asked.wanted.aal > 1 ? ", by more than a password" : ""}.</p>`;
+    : html`<p>${nameOf(asked)} asks you to show once more that it is you${asked.wanted.aal > 1 ? ", by more than a password" : ""}.</p>`;
 
 export type SignInShown = {
   readonly forms: { readonly password: Form; readonly passkey: Form; readonly leave: Form };
   /** Undefined for somebody known who has none. */
   readonly passkey: Ceremony | undefined;
   readonly email: string;
+  /** False for somebody known who has none. */
+  readonly password: boolean;
   readonly signUp: boolean;
   readonly refused?: string;
 };
@@ -59,13 +61,14 @@ export function signInPage(asked: SignInAsked, shown: SignInShown): string {
   const title = asked.known === undefined ? "Sign in" : "Show that it is you";
   const path = interactionPath(asked.uid);
   // AAL3 is a key that cannot leave its device: no password helps (NIST SP 800-63B §2.3).
-  const keyOnly = asked.wanted.aal === 3;
+  const needsKey = asked.wanted.aal === 3;
+  const keyOnly = needsKey || !shown.password;
   const body = html`<div class="sheet">
 <h1>${title}</h1>
 ${why(asked)}
-${keyOnly ? notice("info", "This needs a security key, or a passkey that cannot leave its device.") : undefined}
+${needsKey ? notice("info", "This needs a security key, or a passkey that cannot leave its device.") : undefined}
 ${refused === undefined ? undefined : notice("refused", refused)}
-${passkey && passkeyButton({ kind: "get", options: passkey.options, text: "Sign in with a passkey", formId: "passkey", conditional: asked.known === undefined })}
+${passkey && passkeyButton({ kind: "get", options: passkey.options, text: asked.known === undefined ? "Sign in with a passkey" : "Use a passkey", formId: "passkey", conditional: asked.known === undefined })}
 ${keyOnly ? html`<noscript>${notice("info", "A passkey needs JavaScript in your browser.")}</noscript>` : passwordForm(asked, { form: forms.password, email })}
 ${passkey && passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket })}
 <div class="ways">
@@ -100,7 +103,7 @@ ${form(
     autocomplete: "current-password",
     lengthMax: 256,
   }),
-  actions(button({ text: asked.known === undefined ? "Sign in" : "Continue", look: "ink" })),
+  actions(button({ text: asked.known === undefined ? "Sign in" : "Continue" })),
 )}`;
 
 export type SecondShown = {
