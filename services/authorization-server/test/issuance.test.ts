@@ -122,7 +122,6 @@ describe("a plain request is answered in front of the core", () => {
       [agent.id],
     );
     expect(rows.flatMap(({ payload }) => payload.jti).toSorted()).toEqual(given.toSorted());
-    expect(rows.length).toBeLessThan(given.length);
     const audited = await running.database.asAdmin<{ body: string }>(
       "select body from audit_rows where event = 'token.issued' and subject = $1",
       [agent.id],
