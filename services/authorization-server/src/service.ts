@@ -50,6 +50,7 @@ import {
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
 import {
   adapterFor,
+  type ClientSource,
   type Core,
   type CustomGrant,
   cibaAnswers,
@@ -61,7 +62,7 @@ import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
 import { createQuotas, type Quotas } from "./quotas/index.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
-import { registrationRoutes } from "./registration/index.ts";
+import { createClientDocuments, isDocumentId, registrationRoutes } from "./registration/index.ts";
 import { createSessions, logoutJobs, type Sessions, sessionJobs, sessionRoutes } from "./sessions/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { tenantRoutes } from "./tenants/index.ts";
@@ -108,6 +109,8 @@ type Grounds = Base & {
   readonly keyring: OpenKeyring;
   readonly keys: IssuerKeys;
   readonly peers: readonly PeerSetting[];
+  /** The client of an id: registered, a service of ours, or known by a document of its own. */
+  readonly clientOf: ClientSource;
 };
 
 type Rooms = {
@@ -186,7 +189,10 @@ async function openRooms(base: Base): Promise<Rooms> {
   const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log, known: vaultSignersOf(places), engine });
   await withVault(() => keys.load());
   const peers = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
-  const grounds: Grounds = { ...base, keyring, keys, peers };
+  const documents = createClientDocuments(base);
+  const clientOf: ClientSource = (id) =>
+    isDocumentId(id) ? documents.clientAt(id) : clientById(db, id, peers);
+  const grounds: Grounds = { ...base, keyring, keys, peers, clientOf };
   const http = httpOf(grounds);
   const jobs = createJobs({ db, log, clock });
   const people = createPeople(grounds, jobs);
@@ -238,7 +244,7 @@ function mountSigningIn(
   grounds: Grounds,
   { http, jobs, people, mandates }: Mounting & { readonly people: People; readonly mandates: Mandates },
 ): void {
-  const { config, clock, db, keyring, peers } = grounds;
+  const { config, clock, db, keyring, clientOf } = grounds;
   const { issuer, livemode } = config;
   const { accounts, factors } = people;
   const artifacts = createArtifacts(grounds);
@@ -247,7 +253,7 @@ function mountSigningIn(
   const userCodeKey = keyring.derive("user-codes");
   const sessions = createSessions(grounds);
   const held = { db, clock, accounts, artifacts, mandates };
-  const adapter = adapterFor({ ...held, peers, repeats, sessions, guesses, userCodeKey });
+  const adapter = adapterFor({ ...held, clientOf, repeats, sessions, guesses, userCodeKey });
   const answering = { ...held, provider: () => core.provider() };
   const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
   const tokens = tokenEndpointsOf(grounds, { artifacts, mandates });
@@ -274,7 +280,7 @@ function mountSigningIn(
     prefixes: ["/oauth"],
     handle: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }),
   });
-  http.mount(deviceMount({ issuer, handle: ({ raw, ip }) => void core.handle(raw.req, raw.res, { ip }) }));
+  http.mount(deviceMount({ issuer, handle: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }) }));
   mountIssuance(grounds, { http, core });
   mountSessions(grounds, { http, jobs, sessions });
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
@@ -287,10 +293,10 @@ function mountSessions(
   grounds: Grounds,
   { http, jobs, sessions }: Mounting & { readonly sessions: Sessions },
 ): void {
-  const { config, clock, db, peers } = grounds;
+  const { config, clock, db } = grounds;
   http.add(...sessionRoutes({ db, sessions }));
   sessionJobs(jobs, { db, clock });
-  logoutJobs(jobs, { ...grounds, issuer: config.issuer, clientOf: (id) => clientById(db, id, peers) });
+  logoutJobs(jobs, { ...grounds, issuer: config.issuer, clientOf: grounds.clientOf });
 }
 
 /** The grant types of ours beside the core's. */

@@ -54,7 +54,9 @@ describe("what the OAuth core serves is what the contracts say", () => {
       ])
         expect([404, 405]).not.toContain((await fetch(endpoint, { method: "POST" })).status);
       expect(metadata.grant_types_supported).not.toContain("implicit");
-      expect(JSON.stringify(metadata)).not.toMatch(/HS256|RS256|"none"/);
+      for (const [name, value] of Object.entries(metadata))
+        if (name.includes("_alg_values_supported"))
+          expect(JSON.stringify(value), name).not.toMatch(/HS\d|RS\d|"none"/);
     }
   });
 

@@ -133,6 +133,8 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     ready: { database: () => db.ping() },
     headerBytesMax,
     authenticate: operatorsOf({ config, clock, db, outbound }, keyring.derive("dpop-nonce")),
+    // An agent's token travels with its mandate, and its audience is the merchant's origin.
+    protectedResource: { issuer: config.issuer, scopes: ["oid4ac:payment"] },
   });
   keyring.mount({ http, jobs });
   http.mount(storefront({ book, counter, terms, clock }));

@@ -17,4 +17,8 @@ export type Authenticated = {
 };
 
 /** Finds out who calls and whether they may; otherwise throws a Problem with its WWW-Authenticate header. */
-export type Authenticate = (credentials: Credentials, needs: TokenNeeds) => Promise<Authenticated>;
+export type Authenticate = {
+  (credentials: Credentials, needs: TokenNeeds): Promise<Authenticated>;
+  /** Whose tokens are taken; the server then says so (RFC 9728). */
+  readonly issuer?: string;
+};

@@ -13,6 +13,7 @@ import { healthRoutes } from "./health.ts";
 import { openApiOf } from "./openapi.ts";
 import type { HttpOptions } from "./options.ts";
 import { problemPages } from "./problem-pages.ts";
+import { protectedResourceRoutes } from "./protected-resource.ts";
 import { logRefusal, problemOf } from "./refusals.ts";
 import { type Mount, type Page, type Route, route } from "./route.ts";
 import { securityHeadersOf } from "./security-headers.ts";
@@ -55,6 +56,7 @@ export function createHttp(options: HttpOptions): Http {
       declared,
     );
   declared.push(openApiRoute(openApi), ...problemPages());
+  declared.push(...protectedResourceRoutes(options, () => declared));
   const app = openFastify(edge, () => state.draining);
   const drain = prepareDrain(app, options.clock);
   let metricsServer: Server | undefined;

@@ -1,5 +1,5 @@
 export type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
-export { readForm } from "./body.ts";
+export { readBody, readForm } from "./body.ts";
 export { edgeOptions } from "./edge-options.ts";
 export { createHttp, type Http } from "./http.ts";
 export { onlyOperator, platformTenant } from "./operator.ts";

@@ -1,4 +1,5 @@
 import type { Clock } from "@remit/kernel";
+import type { Scope } from "@remit/protocol";
 import type { Counters } from "../counters/index.ts";
 import type { Log, Metrics, Tracer } from "../telemetry/index.ts";
 import type { Authenticate } from "./authenticate.ts";
@@ -35,6 +36,8 @@ export type HttpOptions = {
   readonly clock: Clock;
   /** Needed by routes that need a scope. */
   readonly authenticate?: Authenticate;
+  /** For a server that takes access tokens in its own way: whose, and for what scopes (RFC 9728). */
+  readonly protectedResource?: { readonly issuer: string; readonly scopes: readonly Scope[] };
   /** What must work for the service to be ready; each throws when it does not. */
   readonly ready?: Readonly<Record<string, () => Promise<void>>>;
   /** Counts what limits refuse; in this process alone unless given. */

@@ -11,6 +11,7 @@ import {
 import { hmacSha256, verifyCall } from "@remit/protocol/node";
 import type { KeySource } from "../outbound/index.ts";
 import type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
+import { resourceMetadataUrl } from "./protected-resource.ts";
 import type { Caller, TokenNeeds } from "./route.ts";
 
 export type ResourceServerOptions = {
@@ -37,10 +38,10 @@ type Checks = ResourceServerOptions & { readonly nonces: DpopNonces | undefined 
  * else holds.
  */
 export function resourceServer(options: ResourceServerOptions): Authenticate {
-  const { nonceSecret, metadataUrl } = options;
+  const { nonceSecret, metadataUrl = resourceMetadataUrl(options.audience) } = options;
   const nonces = nonceSecret === undefined ? undefined : createDpopNonces(hmacSha256(nonceSecret));
   const checks: Checks = { ...options, nonces };
-  return async (credentials, needs) => {
+  const authenticates = async (credentials: Credentials, needs: TokenNeeds): Promise<Authenticated> => {
     const nonce = nonces?.issue(credentials.now);
     try {
       return await authenticate(checks, credentials, needs);
@@ -50,6 +51,7 @@ export function resourceServer(options: ResourceServerOptions): Authenticate {
       throw challenged(error, needs, { nonce, metadataUrl, tried });
     }
   };
+  return Object.assign(authenticates, { issuer: options.issuer });
 }
 
 async function authenticate(

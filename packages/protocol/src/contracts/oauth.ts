@@ -7,7 +7,10 @@ import { PublicJwkBody } from "./merchants.ts";
 const Url = z.url();
 const Names = z.array(z.string());
 
-/** GET /.well-known/oauth-authorization-server (RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, RFC 9396 §10, RFC 9449 §5.1). */
+/**
+ * GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration (RFC 8414 §2, RFC 9126 §5, RFC 9207
+ * §3, RFC 9396 §10, RFC 9449 §5.1, OpenID Discovery §3). Agents and merchants push their requests; not every client must.
+ */
 export const ServerMetadata = z.looseObject({
   issuer: Url,
   authorization_endpoint: Url,
@@ -18,7 +21,7 @@ export const ServerMetadata = z.looseObject({
   introspection_signing_alg_values_supported: Names,
   registration_endpoint: Url,
   jwks_uri: Url,
-  require_pushed_authorization_requests: z.literal(true),
+  userinfo_endpoint: Url,
   authorization_response_iss_parameter_supported: z.literal(true),
   scopes_supported: Names,
   response_types_supported: z.tuple([z.literal("code")]),

@@ -10,17 +10,17 @@ export const deviceMount = ({
   handle,
 }: {
   issuer: string;
-  handle: (call: PageCall) => void;
+  handle: (call: PageCall) => Promise<void>;
 }): Mount => ({
   prefixes: ["/device"],
   limit: { count: 240, windowMs: minuteMs, by: "ip" },
-  handle: (call) => {
+  handle: async (call) => {
     // The core keeps a session from the first page on, and fails on a later one without.
     const begins = call.method === "GET" && URL.parse(call.url)?.pathname === "/device";
     if (!begins && !(isOurs(call, issuer) && hasSession.test(call.cookies ?? "")))
       return refuse(call, new Problem("forbidden", { detail: "This form was not sent from our page." }));
     keepAddress(call.raw.req, call.ip);
-    handle(call);
+    await handle(call);
   },
 });
 

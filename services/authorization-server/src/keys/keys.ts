@@ -16,12 +16,13 @@ export type IssuerKeys = SigningKeys;
 
 /**
  * What this issuer signs. Access and ID tokens verify for as long as they live; what is evidence verifies for ever.
- * `access-eddsa` signs where a resource asks for Ed25519; `mandate` signs mandates and status lists.
+ * `access-eddsa` signs where a resource asks for Ed25519, `id-eddsa` where a client does; `mandate` signs mandates and status lists.
  */
 export const issuerPurposes: readonly KeyPurpose[] = [
   { purpose: "access", alg: "ES256", tokenLifeMsMax: 15 * minuteMs },
   { purpose: "access-eddsa", alg: "EdDSA", tokenLifeMsMax: 15 * minuteMs },
   { purpose: "id", alg: "ES256", tokenLifeMsMax: hourMs },
+  { purpose: "id-eddsa", alg: "EdDSA", tokenLifeMsMax: hourMs },
   { purpose: "introspection", alg: "ES256", tokenLifeMsMax: hourMs },
   { purpose: "mandate", alg: "ES256", evidence: true, tokenLifeMsMax: 366 * dayMs },
   { purpose: "audit", alg: "EdDSA", evidence: true, tokenLifeMsMax: 366 * dayMs },

@@ -4,7 +4,7 @@ import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import type { Accounts } from "../accounts/index.ts";
-import { type Client, clientById, type PeerSetting, replayMemoryMs } from "../clients/index.ts";
+import { type Client, replayMemoryMs } from "../clients/index.ts";
 import { addressOf, type Guesses } from "../device/index.ts";
 import {
   type Artifacts,
@@ -29,7 +29,7 @@ type Deps = {
   readonly clock: Clock;
   readonly artifacts: Artifacts;
   readonly mandates: MandatePort;
-  readonly peers: readonly PeerSetting[];
+  readonly clientOf: ClientSource;
   readonly repeats: Repeats;
   readonly guesses: Guesses;
   /** Under which user codes are looked up: they are short, and a plain digest would tell them. */
@@ -37,6 +37,9 @@ type Deps = {
   readonly accounts: Pick<Accounts, "byId">;
   readonly sessions: Sessions;
 };
+
+/** The client of an id, whoever's it is and however it is known; undefined when there is none. */
+export type ClientSource = (id: string) => Promise<Client | undefined>;
 
 /** How far apart polls of one client may cross. */
 const crossingMs = 10 * secondMs;
@@ -57,8 +60,8 @@ export const adapterFor =
     return storing(deps, model);
   };
 
-async function findClient({ db, peers }: Deps, id: string): Promise<Payload | undefined> {
-  const client: Client | undefined = await clientById(db, id, peers);
+async function findClient({ clientOf }: Deps, id: string): Promise<Payload | undefined> {
+  const client = await clientOf(id);
   if (client?.live !== true) return undefined;
   const metadata = metadataOf(client);
   return client.kind === "agent" && isByAssertionAlone(Provider.ctx) ? unauthenticated(metadata) : metadata;
@@ -151,7 +154,7 @@ function bound(model: string, payload: Payload): Payload {
 }
 
 async function save(
-  { artifacts, clock, db, peers, userCodeKey }: Deps,
+  { artifacts, clock, clientOf, userCodeKey }: Deps,
   given: { model: string; id: string; payload: Payload; expiresInS: number | undefined },
 ): Promise<void> {
   const { model, id, payload } = given;
@@ -163,7 +166,7 @@ async function save(
       : endsAt(clock.now(), given.expiresInS ?? 0);
   // Known for longer than it counts: who polls too late hears that it expired, and not that it never was.
   const expiresAt = isPolled(model) ? after(ends, 10 * minuteMs) : ends;
-  const client = typeof clientId === "string" ? await clientById(db, clientId, peers) : undefined;
+  const client = typeof clientId === "string" ? await clientOf(clientId) : undefined;
   const grant = model === "Grant" ? id : typeof grantId === "string" ? grantId : undefined;
   const artifact = { model, id, payload, expiresAt, grant, uid: typeof uid === "string" ? uid : undefined };
   await artifacts.save(artifact, client === undefined ? "oauth" : `oauth:${client.tenant}`);

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { Database } from "@remit/platform/sql";
 import { digestOf, grantOf } from "../grants/index.ts";
-import type { Ctx, Payload, SignInOf, TokenEntity } from "./seam.ts";
+import type { ClientEntity, Ctx, Payload, SignInOf, TokenEntity } from "./seam.ts";
 
 type Deps = {
   readonly db: Database;
@@ -20,7 +20,7 @@ export const extraClaims =
     const digest = digestOf(token.grantId);
     const grant = await grantOf(db.single, digest);
     // A person's own token speaks for the person's tenant; an agent's token for the agent's.
-    const organization = client?.remit_kind === "wallet" ? grant?.tenant : client?.remit_tenant;
+    const organization = client?.remit_kind === "agent" ? client.remit_tenant : grant?.tenant;
     return {
       ...common,
       organization_id: organization,
@@ -45,6 +45,14 @@ export const commonClaims = (tenant: string | undefined, livemode: boolean) => (
   organization_id: tenant,
   livemode,
 });
+
+/** OpenID Core §8.1: one name per sector, from which neither the account nor its name elsewhere can be told. */
+export const pairwiseIdentifier =
+  ({ subjectKey }: Deps) =>
+  async (_: Ctx, account: string, client: ClientEntity): Promise<string> => {
+    const mac = createHmac("sha256", subjectKey).update(`sector ${client.sectorIdentifier ?? ""} ${account}`);
+    return `prn_${mac.digest("base64url").slice(0, 26)}`;
+  };
 
 /** RFC 9068 §5 (privacy): at a merchant the principal has a name that is good for that merchant only. */
 export const pairwiseSubject =

@@ -12,7 +12,7 @@ import type { Quotas } from "../quotas/index.ts";
 import { absoluteMs, idleMs } from "../sessions/index.ts";
 import type { AskableDeps } from "./askable.ts";
 import { cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
-import { extraClaims, pairwiseSubject } from "./claims.ts";
+import { extraClaims, pairwiseIdentifier, pairwiseSubject } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
 import { type DevicePages, deviceFeature } from "./device.ts";
 import { checkMandateRequest, guardAssertion } from "./guards.ts";
@@ -20,10 +20,11 @@ import { endSessionPath, rpInitiatedLogout } from "./logout.ts";
 import { createResources } from "./resources.ts";
 import {
   type Adapter,
+  type ClientEntity,
   type Ctx,
   errors,
   grantedDetails,
-  grantOfThisConsent,
+  grantFor,
   type Payload,
   type SessionEntity,
   type TokenEntity,
@@ -88,14 +89,17 @@ export function configurationOf(deps: CoreDeps): object {
     cookies: cookies(deps),
     responseTypes: ["code"],
     scopes: [...new Set([...Object.values(scopesOf).flat(), ...operatorScopes])],
-    claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
-    // `none` is for an agent whose jwt-bearer assertion says who it is; nothing else opens with it.
+    claims: { openid: ["sub", "acr", "amr", "auth_time"], email: ["email"], profile: ["name"] },
+    // `none` is for public applications, and for an agent whose jwt-bearer assertion says who it is.
     clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"],
+    subjectTypes: ["public", "pairwise"],
+    pairwiseIdentifier: pairwiseIdentifier(claims),
+    sectorIdentifierUriValidate: () => false, // It was, when the client registered.
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     extraClientMetadata: { properties: extraMembers, validator: () => {} },
     enabledJWA: {
       clientAuthSigningAlgValues: ["ES256", "EdDSA", "Ed25519"],
-      idTokenSigningAlgValues: ["ES256"],
+      idTokenSigningAlgValues: ["ES256", "EdDSA"],
       dPoPSigningAlgValues: ["ES256", "EdDSA", "Ed25519"],
     },
     pkce: { required: () => true },
@@ -107,7 +111,8 @@ export function configurationOf(deps: CoreDeps): object {
       clock,
       quotas: deps.quotas,
     }),
-    rotateRefreshToken: true,
+    // FAPI 2.0 §5.3.2.1: a token that is bound and of a client with keys need not change, and a lost answer costs nothing.
+    rotateRefreshToken: ({ oidc }: Ctx) => oidc.client?.remit_profile !== "fapi2",
     issueRefreshToken: async (_: Ctx, client: { grantTypeAllowed(type: string): boolean }) =>
       client.grantTypeAllowed("refresh_token"),
     expiresWithSession: async () => false,
@@ -119,7 +124,7 @@ export function configurationOf(deps: CoreDeps): object {
       url: async (_: Ctx, { uid }: { uid: string }) => interactionPath(uid),
       policy: signInPolicy({ livemode: deps.livemode, hasSecond: hasSecond(deps) }),
     },
-    loadExistingGrant: grantOfThisConsent,
+    loadExistingGrant: grantFor,
     ttl: lifetimes(clock),
     features: features(deps, held),
     fetch: deps.outbound.fetch,
@@ -130,14 +135,14 @@ export function configurationOf(deps: CoreDeps): object {
       for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
       ctx.body = html;
     },
-    discovery: discovery(issuer),
+    discovery: discovery(deps),
   };
 }
 
 /** What metadata says beyond what the core knows of itself. */
-const discovery = (issuer: string): object => ({
+/** What the core does not say of itself in metadata (RFC 8414 §2, OpenID Discovery §3). */
+const discovery = ({ issuer, peers }: CoreDeps): object => ({
   resource_indicators_supported: true,
-  authorization_details_types_supported: ["oid4ac_mandate"],
   // Identity assertion grant §7: redeemed here, and issued here for others.
   authorization_grant_profiles_supported: ["urn:ietf:params:oauth:grant-profile:id-jag"],
   identity_chaining_requested_token_types_supported: ["urn:ietf:params:oauth:token-type:id-jag"],
@@ -146,6 +151,15 @@ const discovery = (issuer: string): object => ({
   backchannel_logout_session_supported: true,
   registration_endpoint: `${issuer}${oauthPaths.registration}`,
   introspection_signing_alg_values_supported: ["ES256"],
+  // RFC 9728 §4: our own services that take our tokens.
+  protected_resources: [issuer, ...peers.map(({ origin }) => origin)],
+  client_id_metadata_document_supported: true,
+  claim_types_supported: ["normal"],
+  display_values_supported: ["page"],
+  prompt_values_supported: ["none", "login", "consent"],
+  ui_locales_supported: ["en"],
+  request_parameter_supported: false,
+  service_documentation: `${issuer}/openapi.json`,
 });
 
 function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
@@ -160,7 +174,12 @@ function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
     rpInitiatedLogout,
     userinfo: { enabled: true },
     claimsParameter: { enabled: true },
-    pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
+    // Agents, merchants, our own services and FAPI clients must push; an application may say that it does.
+    pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: false },
+    fapi: {
+      enabled: true,
+      profile: (_: Ctx, client?: ClientEntity) => (client?.remit_profile === "fapi2" ? "2.0" : undefined),
+    },
     requestObjects: { enabled: false },
     ciba: cibaFeature(deps),
     deviceFlow: deviceFeature(deps.devicePages),
@@ -237,7 +256,8 @@ function lifetimes(clock: Clock): object {
     Interaction: seconds(30 * minuteMs),
     Grant: seconds(familyMs),
     // 24 h after each use, and never beyond 30 days after the first.
-    RefreshToken: (_: Ctx, token: TokenEntity) => {
+    RefreshToken: (_: Ctx, token: TokenEntity, client: ClientEntity) => {
+      if (client.remit_profile === "fapi2") return seconds(familyMs);
       const ageS = token.iiat === undefined ? 0 : Math.floor(clock.now() / secondMs) - token.iiat;
       return Math.max(1, Math.min(seconds(refreshIdleMs), seconds(familyMs) - ageS));
     },

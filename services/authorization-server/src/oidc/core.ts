@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Id } from "@remit/kernel";
+import { readBody } from "@remit/platform/http";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { Problem, toProblemJson } from "@remit/protocol";
@@ -12,12 +13,22 @@ import { grantTypesWithoutBrowser } from "./client-metadata.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
 import { type CustomGrant, registerGrants } from "./custom-grants.ts";
 import { keepUserCode } from "./device.ts";
-import { guardForm } from "./guards.ts";
+import { guardForm, isStaleProof } from "./guards.ts";
 import { recordIssued } from "./issued.ts";
 import { askByGet, isIdToken, isLogoutForm } from "./logout.ts";
 import { slowDown, tellInterval } from "./polling.ts";
 import type { Repeats } from "./repeats.ts";
-import { type Ctx, compareSecretsWith, nameSessionsBy, Provider, refuseOtherHints, routeOf } from "./seam.ts";
+import { settleScope } from "./scopes.ts";
+import {
+  type Ctx,
+  compareSecretsWith,
+  nameCompanions,
+  nameSessionsBy,
+  onClient,
+  Provider,
+  refuseOtherHints,
+  routeOf,
+} from "./seam.ts";
 
 /** oidc-provider, mounted: everything under its own paths goes through `handle`. */
 export type Core = {
@@ -26,7 +37,7 @@ export type Core = {
     res: ServerResponse,
     /** The caller as the edge sees it; without it the socket's peer. */
     from?: { readonly ip: string },
-  ) => void | Promise<void>;
+  ) => Promise<void>;
   /** The provider of now. Ask anew for each request: a key rotation builds another one. */
   readonly provider: () => Provider;
 };
@@ -57,8 +68,9 @@ export function createCore(deps: Deps): Core {
     }
     return built;
   };
-  const handle: Core["handle"] = (req, res, from) => {
+  const handle: Core["handle"] = async (req, res, from) => {
     guardForm(req);
+    if (isPostedAuthorization(req)) return turnIntoGet(req, res);
     pinOrigin(req, new URL(deps.issuer));
     // Where the caller is, as our edge sees it and not as the caller says.
     req.headers["x-forwarded-for"] = from?.ip ?? req.socket.remoteAddress ?? "";
@@ -78,6 +90,23 @@ function pinOrigin(req: IncomingMessage, issuer: URL): void {
   req.headers["x-forwarded-proto"] = issuer.protocol.slice(0, -1);
 }
 
+const authorizationPath = "/oauth/authorize";
+const authorizationBytesMax = 16_384;
+
+const isPostedAuthorization = ({ method, url = "" }: IncomingMessage): boolean =>
+  method === "POST" && url.split("?", 1)[0] === authorizationPath;
+
+/**
+ * OpenID Core §3.1.2.1 wants authorization requests by POST too. A form from another site comes without our cookies
+ * (SameSite=Lax, and so it stays); sent on to the same request by GET, it comes with them.
+ */
+async function turnIntoGet(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const form = new URLSearchParams(Buffer.from(await readBody(req, authorizationBytesMax)).toString("utf8"));
+  res
+    .writeHead(303, { location: `${authorizationPath}?${form.toString()}`, "cache-control": "no-store" })
+    .end();
+}
+
 function build(deps: Deps): Provider {
   const provider = new Provider(deps.issuer, configurationOf(deps));
   provider.proxy = true; // Only what `pinOrigin` wrote is trusted.
@@ -86,7 +115,10 @@ function build(deps: Deps): Provider {
   nameSessionsBy(provider, (uid, client) => sidFor(sidOf(uid), client));
   refuseOtherHints(provider, isIdToken);
   compareSecretsWith(provider, (given, kept) => secrets.matches(given, Buffer.from(kept, "base64url")));
+  nameCompanions(provider);
+  onClient(provider, settleScope);
   provider.use(async (ctx, next) => {
+    if (isStaleProof(ctx, deps.clock)) return answerStale(ctx);
     keepUserCode(ctx);
     await next();
     const route = routeOf(ctx);
@@ -124,6 +156,18 @@ function answerUnknown({ issuer }: Deps, ctx: Ctx): void {
   ctx.set("content-type", "application/problem+json");
   ctx.body = Buffer.from(JSON.stringify(toProblemJson(new Problem("not_found"), requestId, issuer)));
   ctx.status = 404;
+}
+
+/** RFC 9449 §5 and §7.1: at the token endpoint 400, at a resource (userinfo) 401 with its challenge. */
+function answerStale(ctx: Ctx): void {
+  const isResource = ctx.path === "/oauth/userinfo";
+  ctx.status = isResource ? 401 : 400;
+  if (isResource) ctx.set("WWW-Authenticate", 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA"');
+  ctx.set("Cache-Control", "no-store");
+  ctx.body = {
+    error: "invalid_dpop_proof",
+    error_description: "iat of the DPoP proof is not within 60 s.",
+  };
 }
 
 /** The database is away (D01) or a quota used up: the client may try again, which a plain server_error would not say. */

@@ -4,7 +4,6 @@ import { Problem, parseJws, parseMandateRequest, readJson } from "@remit/protoco
 import { thumbprint } from "@remit/protocol/node";
 import type { Quotas } from "../quotas/index.ts";
 import { guardBackchannel } from "./ciba.ts";
-import { settleScope } from "./scopes.ts";
 import { type ClientEntity, type Ctx, errors, type Payload, provePossession } from "./seam.ts";
 
 const assertionLifeS = 300;
@@ -49,18 +48,17 @@ export const guardAssertion =
   (rules: Rules) =>
   async (...[ctx, claims, header, client]: AssertionHook): Promise<void> => {
     const { route, body } = ctx.oidc;
-    settleScope(ctx, client);
     if (asking.has(route)) guardAsking(rules, ctx, client);
     if (route === "backchannel_authentication") guardBackchannel(body);
     checkHeader(header);
-    checkAudience(rules, ctx, claims["aud"]);
+    checkAudience(rules, ctx, { aud: claims["aud"], profile: client.remit_profile });
     checkLife(rules, claims);
     await takeQuota(rules, ctx, client);
     // RFC 9449 binds tokens and codes and says nothing of these two requests, and clients send no proof with them. What is
     // asked is for the agent's registered key either way; a proof that comes along must hold.
     const optional = route === "device_authorization" || route === "backchannel_authentication";
     if (optional && ctx.get("DPoP") === "") return;
-    if (route === "token" || asking.has(route)) guardProof(rules, ctx, client);
+    if (route === "token" || asking.has(route)) guardProof(ctx, client);
     // Elsewhere the core verifies the proof itself.
     if (optional) await provePossession(ctx, client.clientId);
   };
@@ -118,10 +116,15 @@ function checkHeader(header: Payload): void {
     throw new errors.InvalidClientAuth("the assertion has another typ");
 }
 
-// One audience, as a string: an array could be played against another server that is named beside us.
-function checkAudience({ issuer, tokenEndpoint }: Rules, ctx: Ctx, aud: unknown): void {
-  const accepted = aud === issuer || (aud === tokenEndpoint && ctx.oidc.route === "token");
-  if (!accepted) throw new errors.InvalidClientAuth("aud must be the issuer, as a string");
+// One audience, as a string: an array could be played against another server that is named beside us. FAPI 2.0
+// §5.3.2.1 takes the issuer alone.
+function checkAudience(
+  { issuer, tokenEndpoint }: Rules,
+  ctx: Ctx,
+  { aud, profile }: { aud: unknown; profile: string | undefined },
+): void {
+  const endpoint = aud === tokenEndpoint && ctx.oidc.route === "token" && profile !== "fapi2";
+  if (aud !== issuer && !endpoint) throw new errors.InvalidClientAuth("aud must be the issuer, as a string");
 }
 
 function checkLife({ clock }: Rules, { iat, exp, jti }: Payload): void {
@@ -137,20 +140,29 @@ function checkLife({ clock }: Rules, { iat, exp, jti }: Payload): void {
 }
 
 /**
- * The proof is due (RFC 9449 §5, §10.1), recent to ±60 s (the core takes any age with a nonce), and of the key that the
- * client registered for it, so that neither a stolen assertion key nor a new key of the thief's suffices.
+ * The proof is due (RFC 9449 §5, §10.1), and of the key that the client registered for it, so that neither a stolen
+ * assertion key nor a new key of the thief's suffices. An application has registered none; the core asks it for a proof
+ * where its tokens must be bound.
  */
-function guardProof({ clock }: Rules, ctx: Ctx, client: ClientEntity): void {
+function guardProof(ctx: Ctx, client: ClientEntity): void {
+  if (client.remit_kind === "application") return;
   const text = ctx.get("DPoP");
   if (text === "") throw new errors.InvalidDpopProof("A DPoP proof is required.");
-  const { header, payload } = readProof(text);
-  const { iat } = payload;
-  const nowS = Math.floor(clock.now() / secondMs);
-  if (typeof iat !== "number" || Math.abs(nowS - iat) > proofWindowS)
-    throw new errors.InvalidDpopProof(`iat of the DPoP proof is not within ${proofWindowS} s.`);
+  const { header } = readProof(text);
   const registered = client.remit_dpop_thumbprint;
   if (header.jwk === undefined || (registered !== undefined && thumbprint(header.jwk) !== registered))
     throw new errors.InvalidDpopProof("The DPoP proof is not of the client's registered key.");
+}
+
+/**
+ * RFC 9449 §11.1: a proof is recent to ±60 s, whoever sends it (the core takes any age with a nonce). False also for
+ * what is no proof at all, which the core refuses in better words.
+ */
+export function isStaleProof(ctx: Ctx, clock: Clock): boolean {
+  const text = ctx.get("DPoP");
+  const payload = readJson(Buffer.from(text.split(".")[1] ?? "", "base64url"), detailsBytesMax);
+  const iat: unknown = "value" in payload ? Object(payload.value).iat : undefined;
+  return typeof iat === "number" && Math.abs(Math.floor(clock.now() / secondMs) - iat) > proofWindowS;
 }
 
 function readProof(text: string): ReturnType<typeof parseJws> {

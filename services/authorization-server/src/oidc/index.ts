@@ -1,4 +1,4 @@
-export { adapterFor } from "./adapter.ts";
+export { adapterFor, type ClientSource } from "./adapter.ts";
 export { cibaAnswers } from "./ciba-answers.ts";
 export { type CoreDeps, interactionPath } from "./configuration.ts";
 export { type Core, createCore } from "./core.ts";

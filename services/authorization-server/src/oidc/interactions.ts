@@ -23,9 +23,10 @@ import {
 import type { Account, Accounts } from "../accounts/index.ts";
 import { type Agent, agentById, tenantOfAgent } from "../agents/index.ts";
 import type { Assurance } from "../assurance/index.ts";
-import { type Client, clientById, type PeerSetting } from "../clients/index.ts";
+import type { Client } from "../clients/index.ts";
 import { digestOf, type Grant, openGrant } from "../grants/index.ts";
 import { requireSession, sidOf } from "../sessions/index.ts";
+import type { ClientSource } from "./adapter.ts";
 import type { InteractionDetails, Provider } from "./seam.ts";
 import { acrFor, satisfies, type Wanted } from "./sign-in-policy.ts";
 
@@ -87,7 +88,7 @@ type Deps = {
   readonly db: Database;
   readonly clock: Clock;
   readonly accounts: Accounts;
-  readonly peers: readonly PeerSetting[];
+  readonly clientOf: ClientSource;
   readonly mandates: IssuePort;
   readonly provider: () => Provider;
 };
@@ -134,7 +135,7 @@ async function detailsOf(provider: Provider, { req, res }: RawPair): Promise<Int
 
 async function askedOf(deps: Deps, details: InteractionDetails): Promise<Asked> {
   const { params, prompt, session, uid } = details;
-  const client = await clientById(deps.db, textOf(params["client_id"]), deps.peers);
+  const client = await deps.clientOf(textOf(params["client_id"]));
   if (client?.live !== true)
     throw new Problem("client_not_allowed", { detail: "The application is not active." });
   const redirectUri = textOf(params["redirect_uri"]);

@@ -29,6 +29,10 @@ declare module "oidc-provider" {
     readonly remit_kind?: string;
     readonly remit_tenant?: Id<"tenant">;
     readonly remit_dpop_thumbprint?: string;
+    readonly remit_profile?: string;
+    readonly scope?: string;
+    /** The host that pairwise subjects are for. */
+    readonly sectorIdentifier?: string;
     grantTypeAllowed(type: string): boolean;
   };
 
@@ -43,6 +47,13 @@ declare module "oidc-provider" {
     readonly iiat?: number;
     readonly scope?: string;
     readonly resourceServer?: { readonly audience?: string };
+  };
+
+  /** What a token comes from, with how and when the person signed in. */
+  export type SourceEntity = {
+    readonly acr?: string;
+    readonly amr?: readonly string[];
+    readonly authTime?: number;
   };
 
   export type SessionEntity = {
@@ -86,7 +97,11 @@ declare module "oidc-provider" {
       readonly Grant?: { readonly jti: string };
       readonly AccessToken?: TokenEntity;
       /** The refresh token that was just used up. */
-      readonly RotatedRefreshToken?: TokenEntity & { readonly jti: string };
+      readonly RotatedRefreshToken?: TokenEntity & SourceEntity & { readonly jti: string };
+      readonly RefreshToken?: SourceEntity;
+      readonly AuthorizationCode?: SourceEntity;
+      readonly DeviceCode?: SourceEntity;
+      readonly BackchannelAuthenticationRequest?: SourceEntity;
       readonly Client?: ClientEntity;
     };
   };

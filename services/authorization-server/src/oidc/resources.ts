@@ -55,10 +55,15 @@ export function createResources({ issuer, peers, kid }: Rules): Resources {
   };
   return {
     find,
-    infoOf: async (ctx, resource, { remit_kind: kind }) => {
+    infoOf: async (ctx, asked, client) => {
+      const resource = audienceOf(asked, client);
+      const { remit_kind: kind } = client;
       const info = find({ resource, kind, grantType: ctx.oidc.params["grant_type"] });
       if (info === undefined)
         throw new errors.InvalidTarget("This client has no business with this resource.");
+      if (kind === "application" && ctx.oidc.route === "token" && ctx.get("DPoP") === "")
+        // Our services take no unbound token for what an application may do: better to say so here.
+        throw new errors.InvalidDpopProof("A token for this resource is bound to a key: send a DPoP proof.");
       return info;
     },
     defaultOf: async (ctx, client, oneOf) => {
@@ -69,7 +74,8 @@ export function createResources({ issuer, peers, kid }: Rules): Resources {
       }
       // With a default, userinfo would refuse the token of an OpenID request (RFC 8707 and OIDC do not meet).
       const scopes = (ctx.oidc.params["scope"] ?? "").split(" ");
-      return client.remit_kind === "wallet" && scopes.includes("openid") ? undefined : issuer;
+      const signsIn = client.remit_kind === "wallet" || client.remit_kind === "application";
+      return signsIn && scopes.includes("openid") ? undefined : issuer;
     },
   };
 }
@@ -106,6 +112,8 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
       return ours.has(resource) ? [...management, "admin:orgs"] : [];
     case "peer":
       return ours.has(resource) ? ["payments:execute", "directory:read", "events:write", "tokens:read"] : [];
+    case "application":
+      return ours.has(resource) ? ["wallet:read"] : [];
     case "wallet":
       return ours.has(resource) ? ["wallet:read", "wallet:write"] : [];
     case undefined:
@@ -113,6 +121,10 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
       return [];
   }
 }
+
+/** An MCP client writes a resource as a URL parser does, with a slash after the origin (RFC 3986 §6.2.3): the same one. */
+const audienceOf = (resource: string, { remit_kind }: ClientEntity): string =>
+  remit_kind === "application" && resource.endsWith("/") ? resource.slice(0, -1) : resource;
 
 /** https, or http on a loopback name for development; nothing behind the origin. */
 function isMerchantOrigin(resource: string): boolean {

@@ -5,7 +5,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { fromNumericDate, type Instant, invariant } from "@remit/kernel";
 import type { Problem } from "@remit/protocol";
-import { type ClientEntity, type Ctx, errors, type GrantEntity, type Payload, Provider } from "oidc-provider";
+import {
+  type ClientEntity,
+  type Ctx,
+  errors,
+  type GrantEntity,
+  type Payload,
+  Provider,
+  type SessionEntity,
+} from "oidc-provider";
 import ServerChallenge from "oidc-provider/lib/helpers/challenge.js";
 import {
   checkDpopReplay,
@@ -30,13 +38,27 @@ export {
   type TokenEntity,
 } from "oidc-provider";
 
-// Both exist on the core's context (`oidc.grant`, `oidc.result`) and in no published type.
+// All of these exist on the core's context and in no published type.
 type PrivateOidc = {
+  readonly client: ClientEntity & { readonly applicationType: string };
   readonly grant?: { readonly rar?: readonly Payload[] };
   readonly result?: { readonly consent?: { readonly grantId?: string } };
-  readonly session?: { readonly oldId?: string };
-  readonly provider: Provider & { readonly Grant: { find(id: string): Promise<unknown> } };
+  readonly session: SessionEntity & {
+    readonly oldId?: string;
+    grantIdFor(clientId: string): string | undefined;
+  };
+  readonly prompts: ReadonlySet<string>;
+  readonly requestParamScopes: ReadonlySet<string>;
+  readonly requestParamOIDCScopes: ReadonlySet<string>;
+  readonly requestParamClaims: ReadonlySet<string>;
   readonly resourceServers: { readonly [resource: string]: { readonly scopes: ReadonlySet<string> } };
+  readonly provider: Provider & { readonly Grant: { find(id: string): Promise<KeptGrant | undefined> } };
+};
+type KeptGrant = {
+  readonly accountId: string;
+  getOIDCScope(): string;
+  getOIDCClaims(): readonly string[];
+  getResourceScope(resource: string): string;
 };
 
 const privateOf = (ctx: Ctx): PrivateOidc => ctx.oidc as unknown as PrivateOidc;
@@ -44,11 +66,94 @@ const privateOf = (ctx: Ctx): PrivateOidc => ctx.oidc as unknown as PrivateOidc;
 /** The details that the grant of this authorization carries (RFC 9396). */
 export const grantedDetails = (ctx: Ctx): readonly Payload[] | undefined => privateOf(ctx).grant?.rar;
 
-/** The grant of the consent just given; what a session granted before opens nothing now. */
-export async function grantOfThisConsent(ctx: Ctx): Promise<unknown> {
-  const { result, provider } = privateOf(ctx);
-  const id = result?.consent?.grantId;
-  return id === undefined ? undefined : provider.Grant.find(id);
+/**
+ * The grant that an authorization goes by: that of the consent just given. What a session granted before opens nothing
+ * now, except for an application that comes back for no more than it has (OpenID Core §3.1.2.4): nobody needs to be
+ * asked twice who they are. A native one is asked for each time, since anybody can pass for it (RFC 8252 §8.6).
+ */
+export async function grantFor(ctx: Ctx): Promise<unknown> {
+  const oidc = privateOf(ctx);
+  const { result, provider, session, client, prompts } = oidc;
+  const given = result?.consent?.grantId;
+  if (given !== undefined) return provider.Grant.find(given);
+  if (client.remit_kind !== "application" || client.applicationType === "native") return undefined;
+  const before = prompts.has("consent") ? undefined : session.grantIdFor(client.clientId);
+  const grant = before === undefined ? undefined : await provider.Grant.find(before);
+  return grant?.accountId === session.accountId && grant !== undefined && covers(grant, oidc)
+    ? grant
+    : undefined;
+}
+
+// What the core asks nobody's consent for.
+const unasked = ["sub", "sid", "auth_time", "acr", "amr", "iss"];
+
+function covers(grant: KeptGrant, oidc: PrivateOidc): boolean {
+  const identity = new Set(grant.getOIDCScope().split(" "));
+  if (![...oidc.requestParamOIDCScopes].every((scope) => identity.has(scope))) return false;
+  const claims = new Set([...grant.getOIDCClaims(), ...unasked]);
+  if (![...oidc.requestParamClaims].every((claim) => claims.has(claim))) return false;
+  return Object.entries(oidc.resourceServers).every(([resource, { scopes }]) => {
+    const granted = new Set(grant.getResourceScope(resource).split(" "));
+    return [...oidc.requestParamScopes].every((scope) => !scopes.has(scope) || granted.has(scope));
+  });
+}
+
+/** Puts `around` in the place of a method of the core's; it gets the object, the arguments and the method itself. */
+function replace(prototype: object, name: string, around: Around): void {
+  const method = Reflect.get(prototype, name) as (...of: unknown[]) => unknown; // In no published type.
+  Object.defineProperty(prototype, name, {
+    value(this: object, ...of: unknown[]): unknown {
+      return around(this, of, () => method.apply(this, of));
+    },
+  });
+}
+type Around = (self: object, of: readonly unknown[], inner: () => unknown) => unknown;
+
+// Getters of classes, in no published type.
+type Classes = {
+  readonly OIDCContext: { readonly prototype: object };
+  readonly AccessToken: { readonly prototype: object };
+  readonly IdToken: { readonly prototype: object };
+};
+type IdToken = { readonly ctx?: Ctx; set(claim: string, value: unknown): void };
+
+/**
+ * Calls `settle` as soon as a request's client is known: before it has proven itself, and before the core reads what it
+ * asks for.
+ */
+export function onClient(provider: Provider, settle: (ctx: Ctx, client: ClientEntity) => void): void {
+  const { OIDCContext } = provider as unknown as Classes;
+  replace(OIDCContext.prototype, "entity", (self, [key, found], inner) => {
+    inner();
+    // The key says what it is.
+    if (key === "Client" && found !== undefined) settle(Reflect.get(self, "ctx"), found as ClientEntity);
+  });
+}
+
+/**
+ * OpenID Core §3.1.3.6 and §3.3.2.11: an ID token names the access token and the code that it came with, so that none of
+ * the three can be swapped. The core hashes what it is given here, and gives nothing itself at the token endpoint.
+ */
+export function nameCompanions(provider: Provider): void {
+  const { AccessToken, IdToken } = provider as unknown as Classes;
+  const values = new WeakMap<object, unknown>();
+  replace(AccessToken.prototype, "save", async (self, _, inner) => {
+    const text = await inner();
+    values.set(self, text);
+    return text;
+  });
+  replace(IdToken.prototype, "issue", (self, [how], inner) => {
+    const token = self as IdToken; // The prototype says so.
+    const { oidc } = token.ctx ?? {};
+    const access = oidc?.entities.AccessToken;
+    if (Object(how).use === "idtoken" && oidc !== undefined && access !== undefined) {
+      token.set("at_hash", values.get(access));
+      if (oidc.params["grant_type"] === "authorization_code") token.set("c_hash", oidc.params["code"]);
+      // §12.2: the nonce belongs to the request that was answered with the first ID token.
+      else token.set("nonce", undefined);
+    }
+    return inner();
+  });
 }
 
 /** What a form of this session must send back to the core; made when the page is shown. */

@@ -11,7 +11,7 @@ export type HeldKeys = {
 };
 
 // In the order in which the core looks: the first of an alg is its default (ID tokens).
-const signedByCore = ["id", "access", "access-eddsa"] as const;
+const signedByCore = ["id", "id-eddsa", "access", "access-eddsa"] as const;
 
 /** One key as the core sees it: it learns the public half and asks for signatures. The private half stays in `keys`. */
 class HeldKey extends ExternalSigningKey {
@@ -38,7 +38,9 @@ class HeldKey extends ExternalSigningKey {
 /** The keys that sign now, then those that signed ID tokens before: a hint to log out may be one of those. */
 export function heldKeys(keys: IssuerKeys): HeldKeys {
   const signing = signedByCore.map((purpose) => keys.currentKey(purpose).jwk);
-  const former = keys.publicKeys("id").filter(({ state }) => state === "retired");
+  const former = ["id", "id-eddsa"]
+    .flatMap((purpose) => keys.publicKeys(purpose))
+    .filter(({ state }) => state === "retired");
   return {
     all: [...signing, ...former.map(({ jwk }) => jwk)].map((jwk) => new HeldKey(keys, jwk)),
     accessKid: keys.currentKey("access").kid,

@@ -1,3 +1,2 @@
-export { applicationOf } from "./application.ts";
-export { type AskedMetadata, readAsked } from "./asked.ts";
+export { type ClientDocuments, createClientDocuments, isDocumentId } from "./documents.ts";
 export { registrationRoutes } from "./registration.http.ts";
