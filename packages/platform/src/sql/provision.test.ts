@@ -101,6 +101,14 @@ describe("provisioning", () => {
     expect(await provision(first)).toEqual(await provision(first));
   });
 
+  test("of several databases at once, whose roles are the same rows of one cluster", async () => {
+    const several = await Promise.all(
+      Array.from({ length: 6 }, () => testDatabase({ service: "provisioning" })),
+    );
+    expect(new Set(several.map(({ url }) => new URL(url).username)).size).toBe(1);
+    for (const database of several) await database.drop();
+  });
+
   test("refuses a database that another key-encryption key protects", async () => {
     const foreign = await fresh();
     const refused = provision({

@@ -147,11 +147,35 @@ async function refuseForeign(client: Client, names: Names, instance: Instance): 
 
 async function runAll(client: Client, steps: readonly string[]): Promise<void> {
   try {
-    for (const step of steps) await client.query(step);
+    for (const step of steps) await runStep(client, step);
   } catch (error) {
     throw error instanceof DatabaseError && error.code === "42501" ? mayNot(steps, error) : error;
   }
 }
+
+const triesMax = 10;
+
+/**
+ * Roles belong to the cluster, where the lock of this database holds nobody else back: what another installation does to
+ * the same rows at this moment is waited for and done again. Every step may run again.
+ */
+async function runStep(client: Client, step: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await client.query(step);
+      return;
+    } catch (error) {
+      if (tries === triesMax || !isConcurrentChange(error)) throw error;
+    }
+  }
+}
+
+// PostgreSQL has no code of its own for the first; the others are two who create one role.
+const isConcurrentChange = (error: unknown): boolean =>
+  error instanceof DatabaseError &&
+  ((error.code === "XX000" && error.message.startsWith("tuple concurrently")) ||
+    error.code === "42710" ||
+    (error.code === "23505" && error.constraint === "pg_authid_rolname_index"));
 
 async function isProvisioned(client: Client, names: Names): Promise<boolean> {
   const { owner, app, relay, lookup, schema } = names;
