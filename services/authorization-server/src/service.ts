@@ -31,7 +31,13 @@ import {
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
-import { clientById, createSecrets, type PeerSetting, setupTokenRoutes } from "./clients/index.ts";
+import {
+  accountPagesAt,
+  clientById,
+  createSecrets,
+  type PeerSetting,
+  setupTokenRoutes,
+} from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { tokenExchange } from "./delegations/index.ts";
 import { createGuesses, deviceMount, devicePages } from "./device/index.ts";
@@ -63,7 +69,8 @@ import { createPeople, type People, peoplePages, peopleRoutes } from "./people.t
 import { createQuotas, type Quotas } from "./quotas/index.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { createClientDocuments, isDocumentId, registrationRoutes } from "./registration/index.ts";
-import { createSessions, logoutJobs, type Sessions, sessionJobs, sessionRoutes } from "./sessions/index.ts";
+import { mountSessions } from "./session-places.ts";
+import { createSessions } from "./sessions/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { tenantRoutes } from "./tenants/index.ts";
 import { createMint, mintOwnToken, tokenJobs } from "./tokens/index.ts";
@@ -188,7 +195,8 @@ async function openRooms(base: Base): Promise<Rooms> {
   const engine = config.signers === "vault" ? vaultSignersOf(places) : undefined;
   const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log, known: vaultSignersOf(places), engine });
   await withVault(() => keys.load());
-  const peers = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
+  const named = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
+  const peers = [accountPagesAt(config.issuer), ...named];
   const documents = createClientDocuments(base);
   const clientOf: ClientSource = (id) =>
     isDocumentId(id) ? documents.clientAt(id) : clientById(db, id, peers);
@@ -282,21 +290,10 @@ function mountSigningIn(
   });
   http.mount(deviceMount({ issuer, handle: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }) }));
   mountIssuance(grounds, { http, core });
-  mountSessions(grounds, { http, jobs, sessions });
+  mountSessions(grounds, { http, jobs, sessions, people, mandates, core });
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
   mountAsking({ ...grounds, http, jobs, people, artifacts, approvals, core });
-}
-
-/** Where people are signed in, and what happens when they no longer are. */
-function mountSessions(
-  grounds: Grounds,
-  { http, jobs, sessions }: Mounting & { readonly sessions: Sessions },
-): void {
-  const { config, clock, db } = grounds;
-  http.add(...sessionRoutes({ db, sessions }));
-  sessionJobs(jobs, { db, clock });
-  logoutJobs(jobs, { ...grounds, issuer: config.issuer, clientOf: grounds.clientOf });
 }
 
 /** The grant types of ours beside the core's. */

@@ -145,3 +145,10 @@ export const strayRows = (tx: Sql, tenant: string): Promise<{ event_id: string }
       and not exists (select from audit_chain c where c.tenant_id = rows.tenant_id and c.event_id = rows.event_id)
       and not exists (select from audit_queue q where q.tenant_id = rows.tenant_id and q.event_id = rows.event_id)
     limit 10`);
+
+/** The newest bodies of some kinds of events in the tenant's log, newest first. */
+export const recentBodies = (tx: Sql, events: readonly string[], limit: number): Promise<BodyRow[]> =>
+  tx.many(sql`select event_id, body from audit_rows
+    where tenant_id = nullif(current_setting('remit.tenant', true), '') and event = any(${events})
+      and split_part(event, '.', 1) in ('account', 'consent', 'identity', 'security', 'session', 'factor', 'passkey')
+    order by event_id desc limit ${limit}`);

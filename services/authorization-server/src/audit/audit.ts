@@ -1,6 +1,6 @@
 import { type Clock, type Id, invariant, newId, toRfc3339 } from "@remit/kernel";
 import type { SigningKeys } from "@remit/platform/keys";
-import type { Database, TenantTx } from "@remit/platform/sql";
+import type { Database, Sql, TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import {
   type AuditBody,
@@ -111,6 +111,10 @@ export const entryOf = (row: rows.ChainRow): AuditEntry => ({
   sig_chain_head_jti: row.sig_chain_head_jti,
   entry_hash: row.entry_hash,
 });
+
+/** The newest entries of some kinds, also before they have a place in the chain. */
+export const recentOf = async (tx: Sql, events: readonly string[], limit: number): Promise<AuditBody[]> =>
+  (await rows.recentBodies(tx, events, limit)).map(({ body }) => parseBody(body));
 
 // We wrote it ourselves as the JCS of an AuditBody; whoever changed it since is found by its digest.
 const parseBody = (text: string): AuditBody => JSON.parse(text) as AuditBody;

@@ -7,8 +7,8 @@ import { platformTenant } from "../tenants/index.ts";
 import * as rows from "./clients.sql.ts";
 import type { ClientMetadata } from "./metadata.ts";
 
-/** `application` is somebody's OpenID relying party or MCP client. */
-export type ClientKind = "agent" | "merchant" | "admin" | "peer" | "wallet" | "application";
+/** `account` is this server's own account pages; `application` is somebody's OpenID relying party or MCP client. */
+export type ClientKind = "agent" | "merchant" | "admin" | "peer" | "wallet" | "application" | "account";
 
 /** Who may ask for tokens. An agent's client id is its agent id; a peer's is its service's name. */
 export type Client = {
@@ -49,6 +49,7 @@ export const scopesOf = {
   peer: ["payments:execute", "directory:read", "events:write", "tokens:read"],
   wallet: ["openid", "email", "profile", "wallet:read", "wallet:write"],
   // What moves money or changes who may act is for the wallet and for agents under a mandate.
+  account: ["openid"],
   application: ["openid", "email", "profile", "offline_access", "wallet:read"],
 } as const satisfies Record<ClientKind, readonly Scope[]>;
 
@@ -58,6 +59,12 @@ export const operatorScopes = ["admin:orgs"] as const satisfies readonly Scope[]
 /** The client id of the first-party wallet. */
 export const walletId = "wallet";
 
+/** The client id of the account pages: they sign a person in by the way of every application, and ask for no token. */
+export const accountPagesId = "account";
+
+/** Among the peers, since it is known by its origin alone: ours. */
+export const accountPagesAt = (issuer: string): PeerSetting => ({ name: accountPagesId, origin: issuer });
+
 /** The client of an id, whoever's it is; undefined when unknown. */
 export async function clientById(
   db: Database,
@@ -65,7 +72,7 @@ export async function clientById(
   peers: readonly PeerSetting[] = [],
 ): Promise<Client | undefined> {
   const peer = peers.find(({ name }) => name === id);
-  if (peer !== undefined) return peerClient(peer);
+  if (peer !== undefined) return peer.name === accountPagesId ? accountClient(peer) : peerClient(peer);
   if (id === walletId) return db.of(platformTenant).transaction((tx) => rows.findClient(tx, id));
   const agent = parseId("agent", id);
   if (agent !== undefined) return agentClient(db, agent);
@@ -104,6 +111,14 @@ const peerClient = ({ name, origin }: PeerSetting): Client => ({
   dpopThumbprint: undefined,
   secretDigest: undefined,
   metadata: {},
+});
+
+const accountClient = (pages: PeerSetting): Client => ({
+  ...peerClient(pages),
+  kind: "account",
+  name: "Your account",
+  redirectUris: [`${pages.origin}/account/signed-in`],
+  scopes: scopesOf.account,
 });
 
 /** What a registration asks for, checked (the registration room). */

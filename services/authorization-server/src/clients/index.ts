@@ -10,6 +10,8 @@ export {
 export {
   type ApplicationDigests,
   type ApplicationRegistration,
+  accountPagesAt,
+  accountPagesId,
   applicationManagedBy,
   type Client,
   type ClientKind,

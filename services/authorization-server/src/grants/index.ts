@@ -17,6 +17,7 @@ export { endGrantsOf } from "./mandates-grants.ts";
 export { createRefreshTokens } from "./refresh-tokens.ts";
 export {
   endGrantsOfSession,
+  endGrantWithin,
   type GivenGrant,
   grantsOfAccount,
   sessionOfArtifact,

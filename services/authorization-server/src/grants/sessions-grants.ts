@@ -1,8 +1,11 @@
-import type { Id, Instant } from "@remit/kernel";
+import { after, type Id, type Instant } from "@remit/kernel";
 import type { Sql, TenantTx } from "@remit/platform/sql";
+import { type Actor, newEvent } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
+import { revokeTokens } from "../tokens/index.ts";
 import { deleteArtifactsOf, deleteArtifactsOfUid } from "./artifacts.sql.ts";
 import * as rows from "./grants.sql.ts";
+import { familyMs } from "./grants.ts";
 
 /**
  * Ends what a session gave and does not outlive it, and the core's record of the session itself, in the transaction that
@@ -18,6 +21,18 @@ export async function endGrantsOfSession(
   for (const digest of ended) await deleteArtifactsOf(tx, digest);
   await deleteArtifactsOfUid(tx, { model: "Session", uidDigest: sid });
   return { clients, grants: ended.length };
+}
+
+/** Ends one grant, in the transaction of who takes it back; false when it had ended. Tokens come last, as everywhere. */
+export async function endGrantWithin(
+  tx: TenantTx,
+  { digest, actor, now }: { digest: string; actor: Actor; now: Instant },
+): Promise<boolean> {
+  if (!(await rows.markRevoked(tx, { digest, now }))) return false;
+  await deleteArtifactsOf(tx, digest);
+  await tx.record(newEvent("token.revoked", { tenant: tx.tenant, actor, subject: digest }, now));
+  await revokeTokens(tx, `grant:${digest}`, after(now, familyMs));
+  return true;
 }
 
 /** The session that a code or refresh token ends with; undefined when it outlives it or has none. */

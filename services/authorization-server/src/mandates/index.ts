@@ -16,6 +16,7 @@ export {
   type Mandate,
   type MandateState,
   mustAskPrincipal,
+  standingOfMandate,
   velocityOf,
 } from "./mandates.ts";
 

@@ -187,7 +187,7 @@ async function consume(deps: Deps, model: string, id: string): Promise<void> {
 async function checkSession({ db, sessions }: Deps, model: string, id: string): Promise<void> {
   if (!isSingleUse(model)) return;
   const sid = await db.global.transaction((tx) => sessionOfArtifact(tx, model, id));
-  if (sid !== undefined && !(await sessions.touch(sid)))
+  if (sid !== undefined && (await sessions.used(sid)) === undefined)
     throw new errors.InvalidGrant("the session has ended");
 }
 

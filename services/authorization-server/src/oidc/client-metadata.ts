@@ -25,7 +25,10 @@ function ownMembers(client: Client): Payload {
   const code = client.redirectUris.length > 0;
   return {
     // RFC 8252 §7.3: for a native client the port of a loopback redirect is free.
-    application_type: client.redirectUris.some((uri) => uri.startsWith("http:")) ? "native" : "web",
+    application_type:
+      client.kind !== "account" && client.redirectUris.some((uri) => uri.startsWith("http:"))
+        ? "native"
+        : "web",
     response_types: code ? ["code"] : [],
     grant_types: grantTypesOf(client, code),
     ...(client.kind === "agent" ? backchannelOf(client) : {}),

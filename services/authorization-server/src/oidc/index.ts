@@ -1,3 +1,4 @@
+export { type AccountAccess, createAccountAccess, type SignedIn } from "./account-access.ts";
 export { adapterFor, type ClientSource } from "./adapter.ts";
 export { cibaAnswers } from "./ciba-answers.ts";
 export { type CoreDeps, interactionPath } from "./configuration.ts";

@@ -72,6 +72,7 @@ export function createResources({ issuer, peers, kid }: Rules): Resources {
         if (oneOf.length === 1) return oneOf[0];
         throw new errors.InvalidTarget("Name one resource.");
       }
+      if (client.remit_kind === "account") return undefined; // It asks for no token.
       // With a default, userinfo would refuse the token of an OpenID request (RFC 8707 and OIDC do not meet).
       const scopes = (ctx.oidc.params["scope"] ?? "").split(" ");
       const signsIn = client.remit_kind === "wallet" || client.remit_kind === "application";

@@ -2,6 +2,7 @@
 /// <reference path="./oidc-provider.d.ts" />
 // The one place that knows what is private in oidc-provider. Everything else of this room imports from here, so an
 // upgrade is read against this file and the declarations beside it.
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { fromNumericDate, type Instant, invariant } from "@remit/kernel";
 import type { Problem } from "@remit/protocol";
@@ -76,12 +77,24 @@ export async function grantFor(ctx: Ctx): Promise<unknown> {
   const { result, provider, session, client, prompts } = oidc;
   const given = result?.consent?.grantId;
   if (given !== undefined) return provider.Grant.find(given);
+  if (client.remit_kind === "account") return ownGrant(ctx);
   if (client.remit_kind !== "application" || client.applicationType === "native") return undefined;
   const before = prompts.has("consent") ? undefined : session.grantIdFor(client.clientId);
   const grant = before === undefined ? undefined : await provider.Grant.find(before);
   return grant?.accountId === session.accountId && grant !== undefined && covers(grant, oidc)
     ? grant
     : undefined;
+}
+
+/** Our own pages ask for nothing that a person would have to allow: it is kept nowhere, and no code of it is redeemed. */
+function ownGrant(ctx: Ctx): unknown {
+  const { session, client } = ctx.oidc;
+  if (session?.accountId === undefined || client === undefined) return undefined;
+  const { provider } = privateOf(ctx);
+  const grant = new provider.Grant({ accountId: session.accountId, clientId: client.clientId });
+  grant.jti = randomBytes(32).toString("base64url");
+  grant.addOIDCScope("openid");
+  return grant;
 }
 
 // What the core asks nobody's consent for.

@@ -1,4 +1,4 @@
-export { endSessionsOf, endSessionWithin, requireSession, type Why } from "./ending.ts";
+export { endOwnSession, endSessionsOf, endSessionWithin, requireSession, type Why } from "./ending.ts";
 export { logoutJobs } from "./logout.jobs.ts";
 export { sessionRoutes } from "./sessions.http.ts";
 export { sessionJobs } from "./sessions.jobs.ts";
@@ -7,6 +7,7 @@ export {
   absoluteMs,
   deviceOf,
   type Ending,
+  endsOf,
   idleMs,
   type Session,
   sidFor,

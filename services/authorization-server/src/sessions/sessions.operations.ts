@@ -40,8 +40,8 @@ export type Sessions = {
   see(tx: TenantTx, seen: Seen): Promise<Session | undefined>;
   /** The live session that this cookie opens. */
   opened(by: { readonly uid: string; readonly cookie: string }): Promise<Session | undefined>;
-  /** Use of a session by one of its applications. False once it has ended, by whatever. */
-  touch(sid: string): Promise<boolean>;
+  /** Use of a session, by its person or by one of its applications. Undefined once it has ended, by whatever. */
+  used(sid: string): Promise<Session | undefined>;
   /** The person's live sessions, most recently seen first. */
   list(tenant: Id<"tenant">, account: Id<"account">): Promise<SessionView[]>;
 };
@@ -64,16 +64,14 @@ export function createSessions(deps: Deps): Sessions {
       if (found === undefined || !isLive(found, clock.now())) return undefined;
       return found.cookieDigest === sha256b64url(cookie) ? found : undefined;
     },
-    async touch(sid) {
-      const now = clock.now();
-      const live = await inTenantOf(sid, async (tx) => {
+    used: (sid) =>
+      inTenantOf(sid, async (tx) => {
+        const now = clock.now();
         const found = await rows.findSession(tx, sid);
-        if (found === undefined || !isLive(found, now)) return false;
+        if (found === undefined || !isLive(found, now)) return undefined;
         await rows.touchSession(tx, sid, now);
-        return true;
-      });
-      return live === true;
-    },
+        return found;
+      }),
     list: (tenant, account) =>
       db.of(tenant).transaction(async (tx) => {
         const views: SessionView[] = [];

@@ -1,0 +1,45 @@
+import type { Clock } from "@remit/kernel";
+import type { Http } from "@remit/platform/http";
+import type { Jobs } from "@remit/platform/jobs";
+import type { Outbound } from "@remit/platform/outbound";
+import type { Database } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
+import { accountPages } from "./account/index.ts";
+import type { AuthorizationServerConfig } from "./config.ts";
+import type { IssuerKeys } from "./keys/index.ts";
+import type { Mandates } from "./mandates/index.ts";
+import { type ClientSource, type Core, createAccountAccess } from "./oidc/index.ts";
+import type { People } from "./people.ts";
+import { logoutJobs, type Sessions, sessionJobs, sessionRoutes } from "./sessions/index.ts";
+
+type Grounds = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly db: Database;
+  readonly outbound: Outbound;
+  readonly keys: IssuerKeys;
+  readonly clientOf: ClientSource;
+};
+
+type Places = {
+  readonly http: Http;
+  readonly jobs: Jobs;
+  readonly sessions: Sessions;
+  readonly people: People;
+  readonly mandates: Mandates;
+  readonly core: Core;
+};
+
+/** Where people are signed in, what happens when they no longer are, and the pages on which they see it. */
+export function mountSessions(grounds: Grounds, places: Places): void {
+  const { config, clock, db, clientOf } = grounds;
+  const { http, jobs, sessions, people, mandates, core } = places;
+  const { issuer } = config;
+  http.add(...sessionRoutes({ db, sessions }));
+  sessionJobs(jobs, { db, clock });
+  logoutJobs(jobs, { ...grounds, issuer });
+  const { accounts, forms } = people;
+  const access = createAccountAccess({ issuer, clock, accounts, sessions, provider: core.provider });
+  http.add(...accountPages({ db, clientOf, mandates, access, sessions, forms, now: clock.now }));
+}

@@ -1,0 +1,176 @@
+import { expectAccessible, openBrowser, type Page, type TestBrowser } from "@remit/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Browser, formOf } from "./browser.ts";
+import { newClient } from "./client.ts";
+import { exchange, obtainCode } from "./consent.ts";
+import { type InWallet, openWallet } from "./in-wallet.ts";
+import { principal, type Running, startServer } from "./running.ts";
+
+let running: Running;
+let browser: TestBrowser;
+
+beforeAll(async () => {
+  [running, browser] = await Promise.all([startServer(), openBrowser()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await running?.close();
+});
+
+const shots = process.env["REMIT_TEST_SCREENSHOTS"];
+
+/** The page as everybody sees it: in both themes, on a phone, a tablet and a desk. */
+async function look(page: Page, name: string): Promise<void> {
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    for (const width of [390, 834, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      await expectAccessible(page);
+      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
+      expect(overflow, `${name} at ${width}`).toBeLessThanOrEqual(0);
+      if (shots !== undefined)
+        await page.screenshot({ path: `${shots}/${name}-${colorScheme}-${width}.png`, fullPage: true });
+    }
+  }
+}
+
+const statusOf = async (person: InWallet): Promise<number> =>
+  (await person.call("GET", "/api/v1/sessions")).status;
+
+async function signIn(page: Page, path: string): Promise<void> {
+  await page.goto(running.issuer + path);
+  await page.getByLabel("E-mail").fill(principal.email);
+  await page.getByLabel("Password").fill(principal.password);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(`${running.issuer}${path}`);
+}
+
+test("A11 a person signs in, finds the other session on the device list, ends it, and its next call is refused", async () => {
+  const there = await openWallet(running);
+  const agent = await newClient(running, "agent");
+  const given = await exchange(agent, await obtainCode(running, agent));
+  expect(await statusOf(there)).toBe(200);
+  const { page } = await browser.visitor();
+  await signIn(page, "/account/sessions");
+  await expect(page.getByText("this device").count()).resolves.toBe(1);
+  await look(page, "account-sessions");
+  const rows = await page.getByRole("button", { name: /^End the session/ }).count();
+  expect(rows).toBeGreaterThanOrEqual(2);
+  await page.getByRole("button", { name: "End all other sessions" }).click();
+  await page.getByText("All other sessions have ended.").waitFor();
+  expect(await statusOf(there)).toBe(401);
+  await expect(page.getByRole("button", { name: /^End the session/ }).count()).resolves.toBe(0);
+
+  await page.getByRole("link", { name: "Applications" }).click();
+  await page.getByText("500.00 EUR").waitFor();
+  await look(page, "account-applications");
+  await page.getByRole("button", { name: /Test agent/ }).click();
+  await page.getByText("Its access has ended.").waitFor();
+  const again = { grant_type: "refresh_token", refresh_token: String(given.body["refresh_token"]) };
+  expect((await agent.post("/oauth/token", again)).body["error"]).toBe("invalid_grant");
+  const [mandate] = await running.database.asAdmin("select state from mandates where agent_id = $1", [
+    agent.id,
+  ]);
+  expect(mandate).toEqual({ state: "revoked" });
+
+  await page.getByRole("link", { name: "Activity" }).click();
+  await page.getByText("You ended a session").first().waitFor();
+  await look(page, "account-events");
+  await page.getByRole("link", { name: "Overview" }).click();
+  await page.getByText(principal.email).waitFor();
+  await look(page, "account");
+  await page.getByRole("link", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign out?" }).waitFor();
+  await look(page, "sign-out");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("You are signed out").waitFor();
+  await look(page, "signed-out");
+  await page.goto(`${running.issuer}/account`);
+  await page.getByLabel("Password").waitFor();
+});
+
+/** A person on the account pages, in a browser without a window. */
+async function onAccount(who = principal): Promise<Browser> {
+  const visitor = new Browser();
+  const page = await visitor.open(`${running.issuer}/account`, "none");
+  const { action, fields } = formOf(page);
+  const { email, password } = who;
+  await visitor.open(action, "none", { ...fields, email, password });
+  return visitor;
+}
+
+const rowOf = async ({ access }: InWallet): Promise<Record<string, unknown>> => {
+  const { sid } = Object(JSON.parse(Buffer.from(access.split(".")[1] ?? "", "base64url").toString("utf8")));
+  return (await running.database.asAdmin("select * from sessions where sid = $1", [sid]))[0] ?? {};
+};
+
+const sessionIn = (html: string): string => /name="id" value="(ses_[^"]+)"/.exec(html)?.[1] ?? "";
+
+describe("A17 only our own page's form ends anything", () => {
+  test("A17 not without its secret, not with another browser's, not from elsewhere, and never by GET", async () => {
+    const [me, other, there] = [await onAccount(), await onAccount(), await openWallet(running)];
+    const url = `${running.issuer}/account/sessions`;
+    const [mine, theirs] = [await me.open(url, "none"), await other.open(url, "none")];
+    const id = sessionIn(mine.html);
+    const csrf = formOf(mine).fields["csrf"] ?? "";
+    const wrong = [{ csrf: "" }, { csrf: "x".repeat(43) }, { csrf: formOf(theirs).fields["csrf"] ?? "" }];
+    for (const form of wrong) expect((await me.send(`${url}/end`, { id, ...form })).status).toBe(403);
+    for (const headers of [{ origin: "https://evil.example" }, { "sec-fetch-site": "cross-site" }])
+      expect((await me.send(`${url}/end`, { id, csrf }, headers)).status).toBe(403);
+    expect((await new Browser().send(`${url}/end`, { id, csrf })).status).toBe(403);
+    expect((await me.send(`${url}/end-others`)).status).toBe(405);
+    expect(await statusOf(there)).toBe(200);
+    expect(mine.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+    expect((await me.send(`${url}/end`, { id, csrf })).headers.get("location")).toBe(
+      "/account/sessions?done=session-ended",
+    );
+    expect((await me.send(`${url}/end`, { id, csrf })).status).toBe(404);
+  });
+});
+
+describe("T01 another person's sessions and applications", () => {
+  test("T01 are neither shown nor ended", async () => {
+    const eve = { email: "eve@example.com", name: "Eve", password: "another correct horse" };
+    const admin = { clientSecret: "another-admin-secret-of-many-random-bits-012345" };
+    await running.service.bootstrap({ tenant: { name: "Eve's" }, principal: eve, admin });
+    const [attacker, victim] = [await onAccount(eve), await openWallet(running)];
+    const page = await attacker.open(`${running.issuer}/account/applications`, "none");
+    expect(page.html).toContain("No application has access");
+    // Another session of her own, so that the page has a form with a good secret.
+    await onAccount(eve);
+    const mine = await attacker.open(`${running.issuer}/account/sessions`, "none");
+    expect(mine.html).not.toContain(String((await rowOf(victim))["id"]));
+    const [grant] = await running.database.asAdmin<{ grant_digest: string }>(
+      "select grant_digest from oauth_grants where client_id = 'wallet' and revoked_at is null limit 1",
+    );
+    const end = (path: string, form: Record<string, string>) =>
+      attacker.send(`${running.issuer}/account/${path}/end`, {
+        csrf: formOf(mine).fields["csrf"] ?? "",
+        ...form,
+      });
+    expect((await end("applications", { grant: grant?.grant_digest ?? "" })).status).toBe(404);
+    expect((await end("sessions", { id: String((await rowOf(victim))["id"]) })).status).toBe(404);
+    expect(await statusOf(victim)).toBe(200);
+  });
+});
+
+test("A20 the way back from signing in leads to a page of ours, whatever the address says", async () => {
+  for (const state of ["https://evil.example", "//evil.example", "../oauth", "constructor", "__proto__"]) {
+    const query = new URLSearchParams({ state });
+    const answer = await new Browser().send(`${running.issuer}/account/signed-in?${query}`);
+    expect(answer.headers.get("location"), state).toBe("/account");
+  }
+});
+
+test("V06 ids and outcomes that are none are refused, and an application's name stays text", async () => {
+  const me = await onAccount();
+  for (const path of ["/account?done=<script>", "/account/sessions?done=__proto__", "/account?more=1"])
+    expect((await me.send(running.issuer + path)).status).toBe(400);
+  await running.database.asAdmin(
+    "update clients set name = '<img src=x onerror=alert(1)>' where id = 'wallet'",
+  );
+  await openWallet(running);
+  const { html } = await me.open(`${running.issuer}/account/applications`, "none");
+  expect(html).toContain("&lt;img src=x");
+  expect(html).not.toContain("<img");
+});
