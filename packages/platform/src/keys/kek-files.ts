@@ -40,24 +40,40 @@ export function kekFiles(dataDir: string): KekSource {
   };
   return {
     first: () => made(path),
-    find: async (id) => (await held()).find((key) => key.id === id),
+    // Twice: the one may be given the name of the other between two looks.
+    find: async (id) =>
+      (await held()).find((key) => key.id === id) ?? (await held()).find((key) => key.id === id),
     next: (current) => nextKek({ current, made: () => made(nextPath), settle: () => settle(current) }),
     settle,
     remedy: `Use the data directory that this database was made with (${path}), or another database.`,
   };
 
+  // Several may settle at once: whoever rotated, and who hears of it. Each destroys only what it holds open and has read.
   async function settle(current: string, former?: string): Promise<void> {
-    const [old, next] = await Promise.all([readKek(path), readKek(nextPath)]);
-    // Overwritten before it goes: on most disks that destroys it, and nowhere does it harm.
-    if (next?.id === current) {
-      if (old !== undefined) await overwrite(path);
-      await rename(nextPath, path);
-    } else if (old !== undefined && old.id === former && next === undefined) {
-      // What is in use now is kept elsewhere.
-      await overwrite(path);
-      await unlink(path);
+    const next = await readKek(nextPath);
+    const goes = next?.id === current ? () => rename(nextPath, path) : () => unlink(path);
+    if (next !== undefined && next.id !== current) return;
+    const old = await open(path, "r+").catch(absent);
+    if (old === undefined) return;
+    try {
+      const held = Buffer.alloc(kekBytes);
+      await old.read(held, 0, kekBytes, 0);
+      const { id } = localKek(held);
+      // What is in use now is kept elsewhere, unless it came as `kek.next`.
+      if (id === current || (next === undefined && id !== former)) return;
+      await goes().catch(absent);
+      await old.write(randomBytes(kekBytes), 0, kekBytes, 0);
+      await old.sync();
+    } finally {
+      await old.close();
     }
   }
+}
+
+/** For a file that somebody else has moved away already. */
+function absent(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+  throw error;
 }
 
 /** A file that is the current key already was left behind by a settlement that was cut short. */
@@ -84,20 +100,11 @@ async function readKek(path: string): Promise<LocalKek | undefined> {
   if (found === undefined) return undefined;
   if (process.platform !== "win32" && (found.mode & 0o077) !== 0)
     throw new StartRefused(`the key file ${path} can be read by others`, `Run: chmod 600 ${path}`);
-  const key = await readFile(path);
+  const key = await readFile(path).catch(absent);
+  if (key === undefined) return undefined;
   if (key.length !== kekBytes)
     throw new StartRefused(`the key file ${path} has not ${kekBytes} bytes`, "Restore it from your backup.");
   return localKek(key);
-}
-
-async function overwrite(path: string): Promise<void> {
-  const file = await open(path, "r+");
-  try {
-    await file.write(randomBytes(kekBytes), 0, kekBytes, 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 /** Writes the whole file or none; of several that try at once, one wins and the others keep its content. */

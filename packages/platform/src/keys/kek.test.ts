@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes } from "node:crypto";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -289,4 +289,25 @@ test("K06 a key that is put beside the first one is taken for the rotation, and 
   await rotation.run();
   await check();
   kek.close();
+});
+
+test("K06 the new key file is whole however many settle at once, and the former one is destroyed", async () => {
+  for (let round = 0; round < 25; round++) {
+    const dataDir = freshPlace();
+    const sources = Array.from({ length: 6 }, () => kekFiles(dataDir));
+    const [source] = sources;
+    const former = await source?.first();
+    const next = await source?.next(former?.id ?? "");
+    const before = await open(path.join(dataDir, "kek"), "r");
+    const held = async (): Promise<string> =>
+      (await before.read(Buffer.alloc(32), 0, 32, 0)).buffer.toString("hex");
+    const old = await held();
+    await Promise.all(
+      sources.map((each, index) => each.settle(next?.id ?? "", index % 2 ? former?.id : undefined)),
+    );
+    expect(await readdir(dataDir)).toEqual(["kek"]);
+    expect(await kekIdsIn(dataDir)).toEqual([next?.id]);
+    expect(await held()).not.toBe(old);
+    await before.close();
+  }
 });
