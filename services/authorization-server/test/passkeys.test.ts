@@ -13,6 +13,7 @@ import { Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import { checkCatalogue, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { z } from "zod";
 import type { Account } from "../src/accounts/index.ts";
 import { codeAt, stepAt } from "../src/factors/totp.ts";
 import { createPeople, type People } from "../src/people.ts";
@@ -95,6 +96,68 @@ test("T03 the tables of people are declared, and hold digests and ciphertext alo
   const text = rows.map(({ row }) => row).join();
   expect(text).not.toContain(passkey.id.toString("hex"));
   expect(text).not.toContain(Buffer.from("Laptop").toString("hex"));
+});
+
+describe("A19 a mailed code", () => {
+  let codes: string[];
+  const send = async ({ purpose = "recovery-code", ip = "203.0.113.1", to = account } = {}) => {
+    const letter = (code: string) => {
+      codes.push(code);
+      return { letter: { to: to.email, subject: "Code", text: code }, opens: true };
+    };
+    const digest = people.accounts.digestOf(to.email);
+    const of = { purpose, email: to.email, digest, content: {}, letter };
+    return people.mailedCodes.send({ ...place(), ip }, of);
+  };
+  const check = async (ticket: string, code: string, purpose = "recovery-code") =>
+    (await people.mailedCodes.check(place(), { purpose, ticket, code }, z.strictObject({}))).outcome;
+  const last = (): string => codes.at(-1) ?? "";
+  beforeEach(() => {
+    codes = [];
+  });
+
+  test("A19 opens nothing when its letter was not sent: asking again buys no guesses", async () => {
+    for (let i = 0; i < 5; i++) expect(await check(await send(), last())).toBe("right");
+    for (let i = 0; i < 2; i++) expect(await check(await send(), last())).toBe("wrong");
+  });
+
+  test("A19 has 50 bits in two groups, and is taken however it is typed", async () => {
+    const ticket = await send();
+    expect(last()).toMatch(/^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$/);
+    const typed = last().toLowerCase().replace("-", " ").replaceAll("0", "o").replaceAll("1", "l");
+    expect(await check(ticket, typed)).toBe("right");
+    expect(await check(ticket, last().replace("-", ""))).toBe("right");
+    expect(await check(ticket, last().slice(1))).toBe("wrong");
+  });
+
+  test("A19 a wrong one is noted like every other wrong guess", async () => {
+    const noted = async () =>
+      (await database.asAdmin("select 1 from outbox where type = 'security.sign_in_failed'")).length;
+    const before = await noted();
+    const ticket = await send();
+    expect(await check(ticket, "00000-00000")).toBe("wrong");
+    expect(await check(ticket, last())).toBe("right");
+    expect(await noted()).toBe(before + 1);
+  });
+
+  test("A19 asks for one purpose, or of a stranger elsewhere, leave the owner's letters alone", async () => {
+    for (let i = 0; i < 6; i++) await send({ purpose: "sign-up-code" });
+    for (let i = 0; i < 6; i++) await send({ ip: "198.51.100.7" });
+    expect(await check(await send(), last())).toBe("right");
+    expect(await check(await send({ purpose: "enrol-code" }), last(), "enrol-code")).toBe("right");
+  });
+
+  test("A19 a mailbox gets 20 an hour, from however many callers they are asked for", async () => {
+    for (let i = 0; i < 20; i++)
+      expect(await check(await send({ ip: `203.0.113.${i}` }), last())).toBe("right");
+    expect(await check(await send({ ip: "203.0.113.99" }), last())).toBe("wrong");
+  });
+
+  test("A19 the addresses of one IPv6 network are one caller, those of another are not", async () => {
+    for (let i = 0; i < 5; i++) await send({ ip: `2001:db8:1:2::${i}` });
+    expect(await check(await send({ ip: "2001:db8:1:2:ffff::1" }), last())).toBe("wrong");
+    expect(await check(await send({ ip: "2001:db8:1:3::1" }), last())).toBe("right");
+  });
 });
 
 describe("A15 a passkey", () => {

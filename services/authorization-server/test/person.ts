@@ -53,7 +53,7 @@ export const letterTo = (running: Running, to: string, count = 1) =>
 
 export async function codeMailedTo(running: Running, to: string, count = 1): Promise<string> {
   const { text } = await letterTo(running, to, count);
-  const code = /\b(\d{4} \d{4})\b/.exec(text)?.[1];
+  const code = /\b([0-9A-Z]{5}-[0-9A-Z]{5})\b/.exec(text)?.[1];
   if (code === undefined) throw new Error(`no code in: ${text}`);
   return code;
 }

@@ -1,5 +1,6 @@
 export type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
 export { readBody, readForm } from "./body.ts";
+export { countedAddress } from "./caller-address.ts";
 export { edgeOptions } from "./edge-options.ts";
 export { createHttp, type Http } from "./http.ts";
 export { onlyOperator, platformTenant } from "./operator.ts";

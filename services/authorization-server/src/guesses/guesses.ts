@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { hourMs, type Instant, secondMs } from "@remit/kernel";
+import { countedAddress } from "@remit/platform/http";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, Sql } from "@remit/platform/sql";
 import { newEvent } from "@remit/protocol";
@@ -10,7 +11,7 @@ export type Guess = {
   readonly kind: "password" | "code" | "mailed_code" | "mail";
   /** An account's id, or the digest of an address: never the address itself. */
   readonly of: string;
-  /** Without it, guesses from everywhere count together. */
+  /** Counted as whom it belongs to: of IPv6 a /64. Without it, guesses from everywhere count together. */
   readonly ip?: string;
 };
 
@@ -34,7 +35,7 @@ export function createGuesses({ db, keyring }: { db: Database; keyring: Keyring 
   const secret = keyring.derive("sign-in-failures");
   const keyOf = ({ kind, of, ip }: Guess): string =>
     createHmac("sha256", secret)
-      .update(JSON.stringify([kind, of, ip ?? null]))
+      .update(JSON.stringify([kind, of, ip === undefined ? null : countedAddress(ip)]))
       .digest("base64url");
   return {
     async count(guess, now) {

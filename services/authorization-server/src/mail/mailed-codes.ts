@@ -7,6 +7,7 @@ import type { Ticket, Tickets } from "../tickets/index.ts";
 import type { Letter, Post } from "./mail.ts";
 
 type Place = { readonly conversation: string; readonly now: Instant };
+type Asking = Place & { readonly ip: string };
 
 /** `right`: whoever typed the code reads the mail of this address. `content` is what was sent with it. */
 export type MailedCode<T> = {
@@ -18,10 +19,10 @@ export type MailedCode<T> = {
 
 export type MailedCodes = {
   /**
-   * Writes the letter and returns the ticket for the form that asks for its code. With `undefined` for `letter`'s code
-   * nothing opens it: the page and the time are the same, whoever has the address (A18).
+   * Writes the letter and returns the ticket for the form that asks for its code. Nothing opens it when the letter gives
+   * no code, or none was sent because there were too many: the page is the same, whoever has the address (A18).
    */
-  send(place: Place, of: Sending): Promise<string>;
+  send(place: Asking, of: Sending): Promise<string>;
   check<S extends z.ZodType>(
     place: Place,
     given: { purpose: string; ticket: string; code: string },
@@ -51,6 +52,15 @@ type Content = z.output<typeof Content>;
 
 const lifeMs = 15 * minuteMs;
 
+// 50 bits, without the letters that look like digits: those are read as the digits (Crockford's base 32).
+const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const newCode = (): string =>
+  Array.from({ length: 10 }, () => alphabet.charAt(randomInt(alphabet.length))).join("");
+
+/** As people type it. */
+const plain = (code: string): string =>
+  code.toUpperCase().replace(/[\s-]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1");
+
 export function createMailedCodes(deps: {
   readonly db: Database;
   readonly tickets: Tickets;
@@ -59,23 +69,38 @@ export function createMailedCodes(deps: {
 }): MailedCodes {
   const { db, tickets, guesses, post } = deps;
   return {
-    async send(place, { purpose, email, digest, content, letter }) {
-      const code = String(randomInt(100_000_000)).padStart(8, "0");
-      const { letter: written, opens } = letter(`${code.slice(0, 4)} ${code.slice(4)}`);
-      // Five letters in 15 minutes to one address, whoever asks: a mailbox is not to be filled by strangers.
-      const counted = await guesses.count({ kind: "mail", of: digest, ip: "any" }, place.now);
-      if (counted.kind === "open") await db.global.transaction((tx) => post.send(tx, written));
-      return tickets.seal({ ...place, purpose, lifeMs }, { email, code, opens, content } satisfies Content);
+    async send({ ip, ...place }, { purpose, email, digest, content, letter }) {
+      const code = newCode();
+      const { letter: written, opens: gives } = letter(`${code.slice(0, 5)}-${code.slice(5)}`);
+      const sent = await countLetter(guesses, { of: `${purpose}:${digest}`, ip, now: place.now });
+      if (sent) await db.global.transaction((tx) => post.send(tx, written));
+      // Without a letter there is no code: else every ask would be worth five guesses more.
+      const sealed: Content = { email, code, opens: gives && sent, content };
+      return tickets.seal({ ...place, purpose, lifeMs }, sealed);
     },
     async check(place, given, schema) {
       const ticket = tickets.open({ ...place, purpose: given.purpose, text: given.ticket }, Content);
       const guess = { kind: "mailed_code", of: ticket.id, ip: "any" } as const;
       const counted = await guesses.count(guess, place.now);
       const { email, code, opens, content } = ticket.content;
-      const right = given.code.replace(/\s/g, "") === code && opens;
+      const right = plain(given.code) === code && opens;
       const outcome = counted.kind === "locked" ? "locked" : right ? "right" : "wrong";
+      if (outcome === "wrong") await guesses.failed(guess, place.now);
       return { outcome, email, content: schema.parse(content), ticket };
     },
     use: ({ ticket }) => db.global.transaction((tx) => tickets.claim(tx, ticket)),
   };
+}
+
+/**
+ * For one purpose, to one address: five in 15 minutes that one caller asks for, and 20 an hour in all. A mailbox is not
+ * to be filled by strangers, nor is what they ask for to keep its owner from asking.
+ */
+async function countLetter(
+  guesses: Guesses,
+  { of, ip, now }: { of: string; ip: string; now: Instant },
+): Promise<boolean> {
+  for (const guess of [{ kind: "mail", of, ip } as const, { kind: "mail", of } as const])
+    if ((await guesses.count(guess, now)).kind === "locked") return false;
+  return true;
 }

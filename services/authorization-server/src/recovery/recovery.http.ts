@@ -81,16 +81,19 @@ const addressPage = (deps: Deps): Page =>
       // To the address we know, not to what was typed: the two may look alike and lead to different mailboxes.
       const to = account?.email ?? form.email;
       const content: Sent = { account: account?.id ?? "" };
-      const sent = await deps.mailedCodes.send(placeOf(call, asked), {
-        purpose: purposes.code,
-        email: form.email,
-        digest: deps.accounts.digestOf(form.email),
-        content,
-        letter: (text) =>
-          account === undefined
-            ? { letter: letters.recoveryUnknown({ to }), opens: false }
-            : { letter: letters.recoveryCode({ to, code: text }), opens: true },
-      });
+      const sent = await deps.mailedCodes.send(
+        { ...placeOf(call, asked), ip: call.ip },
+        {
+          purpose: purposes.code,
+          email: form.email,
+          digest: deps.accounts.digestOf(form.email),
+          content,
+          letter: (text) =>
+            account === undefined
+              ? { letter: letters.recoveryUnknown({ to }), opens: false }
+              : { letter: letters.recoveryCode({ to, code: text }), opens: true },
+        },
+      );
       return askCode(deps, { asked, email: form.email, ticket: sent });
     },
   });

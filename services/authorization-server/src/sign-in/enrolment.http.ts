@@ -44,13 +44,16 @@ const { csrf, ticket, passkey, response, code } = members;
 export const createEnrolment = (deps: Deps): Enrolment => ({
   begin: async (call, { asked, account }) => {
     const content: Pending = { account: account.id };
-    const sent = await deps.mailedCodes.send(placeOf(call, asked), {
-      purpose: purposes.code,
-      email: account.email,
-      digest: deps.accounts.digestOf(account.email),
-      content,
-      letter: (text) => ({ letter: letters.confirmCode({ to: account.email, code: text }), opens: true }),
-    });
+    const sent = await deps.mailedCodes.send(
+      { ...placeOf(call, asked), ip: call.ip },
+      {
+        purpose: purposes.code,
+        email: account.email,
+        digest: deps.accounts.digestOf(account.email),
+        content,
+        letter: (text) => ({ letter: letters.confirmCode({ to: account.email, code: text }), opens: true }),
+      },
+    );
     return askCode(deps, { asked, account, ticket: sent });
   },
   pages: [codePage(deps), passkeyPage(deps), appPage(deps)],

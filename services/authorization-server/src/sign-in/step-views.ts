@@ -45,7 +45,6 @@ ${form(
     name: "code",
     label: "Code from the letter",
     autocomplete: "one-time-code",
-    inputmode: "numeric",
     lengthMax: 16,
   }),
   ...(more === undefined ? [] : [more]),

@@ -85,16 +85,19 @@ const personPage = (deps: Deps): Page =>
       const known = (await deps.accounts.byEmail(form.email)) !== undefined;
       const to = form.email;
       const content: Person = { id: newId("account"), name: form.name, email: form.email };
-      const sent = await deps.mailedCodes.send(placeOf(call, asked), {
-        purpose: purposes.code,
-        email: to,
-        digest: deps.accounts.digestOf(to),
-        content,
-        letter: (text) =>
-          known
-            ? { letter: letters.signUpKnown({ to }), opens: false }
-            : { letter: letters.signUpCode({ to, code: text }), opens: true },
-      });
+      const sent = await deps.mailedCodes.send(
+        { ...placeOf(call, asked), ip: call.ip },
+        {
+          purpose: purposes.code,
+          email: to,
+          digest: deps.accounts.digestOf(to),
+          content,
+          letter: (text) =>
+            known
+              ? { letter: letters.signUpKnown({ to }), opens: false }
+              : { letter: letters.signUpCode({ to, code: text }), opens: true },
+        },
+      );
       return askCode(deps, { asked, email: to, ticket: sent });
     },
   });
