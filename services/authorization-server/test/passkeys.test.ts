@@ -5,7 +5,7 @@ import path from "node:path";
 import { type AuthorizationServerConfig, migrations } from "@remit/authorization-server";
 import { minuteMs, secondMs } from "@remit/kernel";
 import { createJobs } from "@remit/platform/jobs";
-import { createKeyring, kekOf } from "@remit/platform/keys";
+import { createKeyring, type Keyring, kekOf } from "@remit/platform/keys";
 import { recordToOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
@@ -27,6 +27,7 @@ let database: TestDatabase;
 let db: Database;
 let dataDir: string;
 let people: People;
+let keyring: Keyring;
 let account: Account;
 let others = 0;
 
@@ -34,7 +35,7 @@ beforeAll(async () => {
   database = await testDatabase({ service: "authorization_server", sources: migrations });
   db = database.open({ record: recordToOutbox });
   dataDir = await mkdtemp(path.join(tmpdir(), "remit-people-"));
-  const keyring = createKeyring({ kek: kekOf(new Uint8Array(32).fill(1)), clock });
+  keyring = createKeyring({ kek: kekOf(new Uint8Array(32).fill(1)), clock });
   const log = createLog({ service: "test", level: "silent" });
   // People read these three of the settings.
   const config = { issuer, dataDir, signUp: "open" } as unknown as AuthorizationServerConfig;
@@ -307,8 +308,9 @@ describe("A16 a step-up", () => {
       return codeAt(secret, stepAt(clock.now()));
     };
   };
-  const consume = async (id: string, answer: object, session?: string) => {
-    const checked = await people.stepUps.check(asking(session), { id, answer, ip });
+  type Question = ReturnType<typeof question>;
+  const consume = async (of: Question, id: string, answer: object) => {
+    const checked = await people.stepUps.check(asking(), of, { id, answer, ip });
     return db.of(account.home).transaction((tx) => people.stepUps.consume(tx, checked, clock.now()));
   };
 
@@ -316,9 +318,11 @@ describe("A16 a step-up", () => {
     const passkey = await newPasskey();
     const asked = await people.stepUps.ask(asking(), question("a"));
     expect(asked).toMatchObject({ code: false, password: false });
-    const challenge = sha256b64url('{"amount_minor":500,"mandate_request":"a"}');
+    const challenge = sha256b64url(
+      `{"action":"mandate.approve","step_up":"${asked.id}","what":{"amount_minor":500,"mandate_request":"a"}}`,
+    );
     expect(JSON.parse(asked.passkey ?? "{}")).toMatchObject({ challenge, userVerification: "required" });
-    const evidence = await consume(asked.id, { response: passkey.get(asked.passkey ?? "") });
+    const evidence = await consume(question("a"), asked.id, { response: passkey.get(asked.passkey ?? "") });
     expect(evidence).toEqual({ stepUp: asked.id, method: "passkey", aal: 2, challenge });
     const rows = await database.asAdmin("select method, aal from step_up_answers where step_up_id = $1", [
       asked.id,
@@ -336,14 +340,19 @@ describe("A16 a step-up", () => {
       { password: "four words make a phrase" },
       { code: "1", password: "2" },
     ])
-      await expect(consume(asked.id, answer)).rejects.toMatchObject(stepUpRefused);
-    await expect(consume(asked.id, { code: code() }, "another")).rejects.toMatchObject(stepUpRefused);
+      await expect(consume(question("b"), asked.id, answer)).rejects.toMatchObject(stepUpRefused);
+    await expect(
+      people.stepUps.check(asking("another"), question("b"), { id: asked.id, answer: { code: code() }, ip }),
+    ).rejects.toMatchObject(stepUpRefused);
     const other = { ...asking(), account: await newAccount() };
     await expect(
-      people.stepUps.check(other, { id: asked.id, answer: { code: "1" }, ip }),
+      people.stepUps.check(other, question("b"), { id: asked.id, answer: { code: "1" }, ip }),
     ).rejects.toMatchObject(stepUpRefused);
-    expect(await consume(asked.id, { code: code() })).toMatchObject({ method: "code", aal: 2 });
-    await expect(consume(asked.id, { code: code() })).rejects.toMatchObject(stepUpRefused);
+    expect(await consume(question("b"), asked.id, { code: code() })).toMatchObject({
+      method: "code",
+      aal: 2,
+    });
+    await expect(consume(question("b"), asked.id, { code: code() })).rejects.toMatchObject(stepUpRefused);
   });
 
   test("A16 of eight answers at once one counts, and the same thing asked in two windows is confirmed once", async () => {
@@ -352,8 +361,16 @@ describe("A16 a step-up", () => {
       await people.stepUps.ask(asking("one"), question("c")),
       await people.stepUps.ask(asking("two"), question("c")),
     ];
-    const one = await people.stepUps.check(asking("one"), { id: first.id, answer: { code: code() }, ip });
-    const two = await people.stepUps.check(asking("two"), { id: second.id, answer: { code: code() }, ip });
+    const one = await people.stepUps.check(asking("one"), question("c"), {
+      id: first.id,
+      answer: { code: code() },
+      ip,
+    });
+    const two = await people.stepUps.check(asking("two"), question("c"), {
+      id: second.id,
+      answer: { code: code() },
+      ip,
+    });
     const all = await Promise.allSettled(
       [one, one, one, one, two, two, two, two].map((checked) =>
         db.of(account.home).transaction((tx) => people.stepUps.consume(tx, checked, clock.now())),
@@ -366,27 +383,74 @@ describe("A16 a step-up", () => {
     const passkey = await newPasskey();
     const old = await people.stepUps.ask(asking(), question("d"));
     clock.advance(5 * minuteMs);
-    await expect(consume(old.id, { response: passkey.get(old.passkey ?? "") })).rejects.toMatchObject({
+    await expect(
+      consume(question("d"), old.id, { response: passkey.get(old.passkey ?? "") }),
+    ).rejects.toMatchObject({
       code: "step_up_refused",
     });
     const three = await people.stepUps.ask(asking(), question("e", 3));
     expect(three.passkey).toBeUndefined();
     const key = await newPasskey({ deviceBound: true });
     const again = await people.stepUps.ask(asking(), question("f", 3));
-    await expect(consume(again.id, { response: passkey.get(again.passkey ?? "") })).rejects.toMatchObject({
+    await expect(
+      consume(question("f", 3), again.id, { response: passkey.get(again.passkey ?? "") }),
+    ).rejects.toMatchObject({
       code: "step_up_refused",
     });
-    expect(await consume(again.id, { response: key.get(again.passkey ?? "") })).toMatchObject({ aal: 3 });
+    expect(
+      await consume(question("f", 3), again.id, { response: key.get(again.passkey ?? "") }),
+    ).toMatchObject({ aal: 3 });
   });
 
-  test("A16 an assertion for one thing confirms no other", async () => {
+  test("A16 an assertion for one thing confirms no other, and for one asking no other of the same", async () => {
     const passkey = await newPasskey();
-    const [cheap, dear] = [
+    const [cheap, dear, again] = [
       await people.stepUps.ask(asking(), question("g")),
       await people.stepUps.ask(asking(), question("h")),
+      await people.stepUps.ask(asking(), question("g")),
     ];
     const response = passkey.get(cheap.passkey ?? "");
-    await expect(consume(dear.id, { response })).rejects.toMatchObject(refused);
-    await consume(cheap.id, { response });
+    await expect(consume(question("h"), dear.id, { response })).rejects.toMatchObject(refused);
+    await expect(consume(question("g"), again.id, { response })).rejects.toMatchObject(refused);
+    await consume(question("g"), cheap.id, { response });
+  });
+
+  test("A16 its proof confirms nothing but what was asked, however good the factor", async () => {
+    const code = await addApp();
+    const asked = await people.stepUps.ask(asking(), question("i"));
+    const others = [
+      question("j"),
+      question("i", 3),
+      { ...question("i"), action: "mandate.raise" },
+      { ...question("i"), what: { mandate_request: "i", amount_minor: 50_000 } },
+    ];
+    for (const other of others)
+      await expect(consume(other, asked.id, { code: code() })).rejects.toMatchObject({
+        code: "step_up_refused",
+      });
+    expect(await consume(question("i"), asked.id, { code: code() })).toMatchObject({ method: "code" });
+  });
+
+  test("A16 what is confirmed stands nowhere in clear, and the sealed evidence is of the very text that was signed", async () => {
+    const code = await addApp();
+    const asked = await people.stepUps.ask(asking(), question("what-nobody-else-reads"));
+    const evidence = await consume(question("what-nobody-else-reads"), asked.id, { code: code() });
+    const rows = await database.asAdmin(
+      `select (select to_jsonb(s)::text from step_ups s where id = $1) as asked,
+        (select to_jsonb(a)::text from step_up_answers a where step_up_id = $1) as kept,
+        (select sealed from step_up_answers where step_up_id = $1) as sealed`,
+      [asked.id],
+    );
+    const { asked: open, kept, sealed } = Object(rows[0]);
+    expect(open).toContain(asked.id);
+    for (const text of [open, kept, Buffer.from(sealed).toString("latin1")])
+      expect(text).not.toContain("what-nobody-else-reads");
+    const aad = `step_up_answers.sealed:${asked.id}`;
+    const plaintext = await db
+      .of(account.home)
+      .transaction((tx) => keyring.open(tx, `account:${account.id}`, { sealed, aad }));
+    const signed = JSON.parse(Buffer.from(plaintext ?? []).toString("utf8")).asked;
+    expect(signed).toContain("what-nobody-else-reads");
+    expect(sha256b64url(signed)).toBe(evidence.challenge);
   });
 });

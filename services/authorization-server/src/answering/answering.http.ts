@@ -81,7 +81,10 @@ const approveOf = (deps: Deps): Page =>
         deps.forms.check(call, { conversation: person.session, csrf: form.csrf });
         const approval = await theirs(deps, person, id);
         try {
-          const by = { ...answererOf(call, person), confirm: await confirmed(deps, person, { call, form }) };
+          const by = {
+            ...answererOf(call, person),
+            confirm: await confirmed(deps, person, { call, form, approval }),
+          };
           await deps.approvals.approve(nameFor(person, id), by);
         } catch (error) {
           // A wrong code or a cancelled passkey: the question still waits, and is asked to be confirmed anew.
@@ -170,11 +173,12 @@ async function show(
 async function confirmed(
   { factors, stepUps }: Deps,
   { account, session }: Person,
-  { call, form }: { call: PageCall; form: z.output<typeof ApproveForm> },
+  { call, form, approval }: { call: PageCall; form: z.output<typeof ApproveForm>; approval: Approval },
 ): Promise<Answerer["confirm"]> {
   if (!(await factors.hasSecond(account.id))) return undefined;
   const { step_up: id = "", response, code, password } = form;
-  const answer = { response, code, password };
-  const checked = await stepUps.check({ account, session, now: call.now }, { id, answer, ip: call.ip });
+  const answered = { id, answer: { response, code, password }, ip: call.ip };
+  const asking = { account, session, now: call.now };
+  const checked = await stepUps.check(asking, questionOf(approval), answered);
   return (tx) => stepUps.consume(tx, checked, call.now);
 }

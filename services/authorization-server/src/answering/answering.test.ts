@@ -50,6 +50,7 @@ const evidence = { stepUp: newId("challenge"), method: "code", aal: 2, challenge
 function pagesOf({ second, check }: { second: boolean; check?: () => Promise<never> }) {
   const approved: { by: Answerer; kept: unknown }[] = [];
   const asked: unknown[] = [];
+  const checked: unknown[] = [];
   // Each port does what these tests see of it.
   const deps = {
     forms,
@@ -62,7 +63,12 @@ function pagesOf({ second, check }: { second: boolean; check?: () => Promise<nev
         asked.push(question);
         return { id: newId("challenge"), expiresAt: now, passkey: undefined, code: true, password: false };
       },
-      check: check ?? (async () => ({ checked: true })),
+      check:
+        check ??
+        (async (_: unknown, question: unknown) => {
+          checked.push(question);
+          return {};
+        }),
       consume: async () => evidence,
     },
     approvals: {
@@ -86,12 +92,12 @@ function pagesOf({ second, check }: { second: boolean; check?: () => Promise<nev
     if (page === undefined) throw new RangeError(ending);
     return page.handle(call, { params: { id: approval.id }, query: undefined, form });
   };
-  return { send, approved, asked };
+  return { send, approved, asked, checked };
 }
 
 describe("a yes", () => {
   test("A16 of somebody with a second factor needs it, for this very approval, and keeps its evidence", async () => {
-    const { send, approved, asked } = pagesOf({ second: true });
+    const { send, approved, asked, checked } = pagesOf({ second: true });
     const shown = await send("GET", "/:id");
     expect("html" in shown && shown.html).toContain("Code of your authenticator app");
     expect(asked).toEqual([
@@ -103,6 +109,7 @@ describe("a yes", () => {
     ]);
     const answer = await send("POST", "/approve", { csrf, step_up: "chl_1", code: "123456" });
     expect(answer).toMatchObject({ status: 303, location: `/account/approvals/${approval.id}` });
+    expect(checked).toEqual(asked);
     expect(approved).toMatchObject([{ by: { account: account.id }, kept: evidence }]);
   });
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 export { stepUpJobs } from "./step-ups.jobs.ts";
 export {
   type Answer,
+  type Answered,
   type Asked,
   type Asking,
   type CheckedStepUp,

@@ -8,17 +8,15 @@ export type StepUpRow = {
   readonly sessionDigest: Uint8Array;
   readonly action: string;
   readonly challenge: Uint8Array;
-  /** What is confirmed, as JCS. */
-  readonly what: string;
   readonly requiredAal: Aal;
   readonly expiresAt: Instant;
 };
 
 export async function insertStepUp(tx: Sql, row: StepUpRow): Promise<void> {
   await tx.run(sql`insert into step_ups
-      (id, account_id, session_digest, action, challenge, what, required_aal, expires_at)
-    values (${row.id}, ${row.account}, ${row.sessionDigest}, ${row.action}, ${row.challenge}, ${row.what},
-      ${row.requiredAal}, ${sqlTime(row.expiresAt)})`);
+      (id, account_id, session_digest, action, challenge, required_aal, expires_at)
+    values (${row.id}, ${row.account}, ${row.sessionDigest}, ${row.action}, ${row.challenge}, ${row.requiredAal},
+      ${sqlTime(row.expiresAt)})`);
 }
 
 type Found = {
@@ -27,7 +25,6 @@ type Found = {
   readonly session_digest: Uint8Array;
   readonly action: string;
   readonly challenge: Uint8Array;
-  readonly what: string;
   readonly required_aal: Aal;
   readonly expires_at: Instant;
 };
@@ -38,7 +35,7 @@ export async function findOpen(
   { id, now }: { id: string; now: Instant },
 ): Promise<StepUpRow | undefined> {
   const row =
-    await tx.maybe<Found>(sql`select id, account_id, session_digest, action, challenge, what, required_aal, expires_at
+    await tx.maybe<Found>(sql`select id, account_id, session_digest, action, challenge, required_aal, expires_at
     from step_ups where id = ${id} and consumed_at is null and expires_at > ${sqlTime(now)}`);
   return (
     row && {
@@ -47,7 +44,6 @@ export async function findOpen(
       sessionDigest: row.session_digest,
       action: row.action,
       challenge: row.challenge,
-      what: row.what,
       requiredAal: row.required_aal,
       expiresAt: row.expires_at,
     }
@@ -66,16 +62,18 @@ export async function insertAnswer(
   tx: Sql,
   answer: {
     row: StepUpRow;
+    whatDigest: Uint8Array;
     method: "password" | "code" | "passkey";
     aal: Aal;
     sealed: Uint8Array;
     now: Instant;
   },
 ): Promise<boolean> {
-  const { row, method, aal, sealed, now } = answer;
+  const { row, whatDigest, method, aal, sealed, now } = answer;
   const { count } = await tx.run(sql`insert into step_up_answers
-      (challenge, step_up_id, account_id, action, method, aal, sealed, answered_at)
-    values (${row.challenge}, ${row.id}, ${row.account}, ${row.action}, ${method}, ${aal}, ${sealed}, ${sqlTime(now)})
+      (challenge, what_digest, step_up_id, account_id, action, method, aal, sealed, answered_at)
+    values (${row.challenge}, ${whatDigest}, ${row.id}, ${row.account}, ${row.action}, ${method}, ${aal}, ${sealed},
+      ${sqlTime(now)})
     on conflict do nothing`);
   return count === 1;
 }

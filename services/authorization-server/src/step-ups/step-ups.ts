@@ -1,7 +1,7 @@
 import { after, type Id, type Instant, minuteMs, newId } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
-import { canonicalise, type Json, newEvent, Problem } from "@remit/protocol";
+import { canonicalise, equalBytes, type Json, newEvent, Problem } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import type { Account, Accounts } from "../accounts/index.ts";
 import { type Aal, assuranceOf } from "../assurance/index.ts";
@@ -17,13 +17,16 @@ export type Question = { readonly action: string; readonly what: Json; readonly 
 export type Asked = {
   readonly id: Id<"challenge">;
   readonly expiresAt: Instant;
-  /** Options for `navigator.credentials.get`, as JSON; their challenge is SHA-256 of JCS(what). */
+  /** Options for `navigator.credentials.get`, as JSON; their challenge is that of `Evidence`. */
   readonly passkey: string | undefined;
   readonly code: boolean;
   readonly password: boolean;
 };
 
-/** One of the three; what the form's fields held. */
+/** What a form brought back: for which step-up, and what its fields held. */
+export type Answered = { readonly id: string; readonly answer: Answer; readonly ip: string };
+
+/** One of the three. */
 export type Answer = {
   readonly response?: string | undefined;
   readonly code?: string | undefined;
@@ -32,6 +35,7 @@ export type Answer = {
 
 export type CheckedStepUp = {
   readonly row: rows.StepUpRow;
+  readonly question: Question;
   readonly account: Account;
   readonly method: "password" | "code" | "passkey";
   readonly aal: Aal;
@@ -43,7 +47,7 @@ export type Evidence = {
   readonly stepUp: Id<"challenge">;
   readonly method: CheckedStepUp["method"];
   readonly aal: Aal;
-  /** base64url(SHA-256(JCS(what))). */
+  /** base64url(SHA-256(JCS({action, step_up, what}))), where `step_up` is the id above: good for no other asking. */
   readonly challenge: string;
 };
 
@@ -53,8 +57,15 @@ export type Evidence = {
  */
 export type StepUps = {
   ask(asking: Asking, question: Question): Promise<Asked>;
-  /** Throws `step_up_refused`, or `rate_limited` after too many guesses. */
-  check(asking: Asking, given: { id: string; answer: Answer; ip: string }): Promise<CheckedStepUp>;
+  /**
+   * `question` is that of the action which is about to be done, made anew by whoever does it: proof of any other is none.
+   * Throws `step_up_refused`, or `rate_limited` after too many guesses.
+   */
+  check(asking: Asking, question: Question, answered: Answered): Promise<CheckedStepUp>;
+  /**
+   * Seals the evidence under the account's key: `asked`, the very text whose SHA-256 is the challenge, and what answered
+   * it (for a passkey its assertion, whose signature is over that challenge: WebAuthn L3 §7.2 step 11).
+   */
   consume(tx: TenantTx, checked: CheckedStepUp, now: Instant): Promise<Evidence>;
 };
 
@@ -70,7 +81,7 @@ const lifeMs = 5 * minuteMs;
 export function createStepUps(deps: StepUpDeps): StepUps {
   return {
     ask: (asking, question) => ask(deps, asking, question),
-    check: (asking, given) => check(deps, asking, given),
+    check: (asking, question, answered) => check(deps, asking, { question, ...answered }),
     consume: (tx, checked, now) => consume(deps, tx, { checked, now }),
   };
 }
@@ -79,21 +90,21 @@ const refused = (detail: string, why: string): Problem =>
   new Problem("step_up_refused", { detail, private: { why } });
 const sessionOf = ({ session }: Asking): Uint8Array => sha256(session);
 
-async function ask(
-  { db, factors }: StepUpDeps,
-  asking: Asking,
-  { action, what, aal }: Question,
-): Promise<Asked> {
+/** What is hashed to be the challenge. */
+const textOf = (id: Id<"challenge">, { action, what }: Question): string =>
+  canonicalise({ action, step_up: id, what });
+
+async function ask({ db, factors }: StepUpDeps, asking: Asking, question: Question): Promise<Asked> {
   const { account, now } = asking;
-  const text = canonicalise(what);
-  const challenge = sha256(text);
+  const { action, aal } = question;
+  const id = newId("challenge");
+  const challenge = sha256(textOf(id, question));
   const row = {
-    id: newId("challenge"),
+    id,
     account: account.id,
     sessionDigest: sessionOf(asking),
     action,
     challenge,
-    what: text,
     requiredAal: aal,
     expiresAt: after(now, lifeMs),
   };
@@ -112,18 +123,26 @@ async function ask(
 async function check(
   deps: StepUpDeps,
   asking: Asking,
-  { id, answer, ip }: { id: string; answer: Answer; ip: string },
+  { question, id, answer, ip }: Answered & { question: Question },
 ): Promise<CheckedStepUp> {
   const { account, now } = asking;
   const row = await deps.db.global.transaction((tx) => rows.findOpen(tx, { id, now }));
   const theirs = row?.account === account.id && Buffer.compare(row.sessionDigest, sessionOf(asking)) === 0;
   if (row === undefined || !theirs)
     throw refused("This question has expired or was answered. Ask for it again.", "not open here");
+  if (!isOf(row, question))
+    throw refused("This was asked for something else. Ask for it again.", "another question");
   const shown = await checkFactor(deps, { row, account, answer, ip, now });
   if (shown.aal < row.requiredAal)
     throw refused("This needs a stronger way to show that it is you.", `aal ${shown.aal}`);
-  return { row, account, ...shown };
+  return { row, question, account, ...shown };
 }
+
+/** Whether this is what was asked: the very action and object, at no lower a level. */
+const isOf = (row: rows.StepUpRow, question: Question): boolean =>
+  row.action === question.action &&
+  row.requiredAal >= question.aal &&
+  equalBytes(row.challenge, sha256(textOf(row.id, question)));
 
 type Factor = Pick<CheckedStepUp, "method" | "aal" | "evidence">;
 type Given = {
@@ -171,13 +190,14 @@ async function consume(
   tx: TenantTx,
   { checked, now }: { checked: CheckedStepUp; now: Instant },
 ): Promise<Evidence> {
-  const { row, account, method, aal, evidence } = checked;
+  const { row, question, account, method, aal, evidence } = checked;
   if (!(await rows.consume(tx, { id: row.id, now })))
     throw refused("This question has expired or was answered.", "consumed");
-  const plaintext = Buffer.from(canonicalise({ what: row.what, evidence }), "utf8");
+  const plaintext = Buffer.from(canonicalise({ asked: textOf(row.id, question), evidence }), "utf8");
   const aad = `step_up_answers.sealed:${row.id}`;
   const sealed = await keyring.seal(tx, `account:${account.id}`, { plaintext, aad });
-  if (!(await rows.insertAnswer(tx, { row, method, aal, sealed, now })))
+  const whatDigest = sha256(canonicalise(question.what));
+  if (!(await rows.insertAnswer(tx, { row, whatDigest, method, aal, sealed, now })))
     throw refused("This was confirmed already.", "answered elsewhere");
   const challenge = Buffer.from(row.challenge).toString("base64url");
   const payload = { action: row.action, method, aal, challenge };
