@@ -383,6 +383,52 @@ describe("recovery is never weaker than what it replaces", () => {
   });
 });
 
+describe("a recovery overtakes every sign-in that is under way", () => {
+  const email = "overtaken@example.com";
+  const liveSessions = async (): Promise<number> => {
+    const rows = await running.database.asAdmin(
+      "select 1 from sessions join accounts on accounts.id = account_id where sign_ins_from is not null and ended_at is null",
+    );
+    return rows.length;
+  };
+
+  test("A11 a sign-in parked before its last redirect gives no session afterwards, and no step of another goes on", async () => {
+    await signUp(email);
+    const [beforeKeeping, beforeSecond, parked] = [
+      await Visitor.open(),
+      await Visitor.open(),
+      await Visitor.open(),
+    ];
+    await addApp(beforeKeeping, email, 2);
+    const [first = "", second = "", third = ""] = recoveryCodesIn(beforeKeeping.page);
+    await beforeSecond.signIn(email, password);
+    await parked.signIn(email, password);
+    const { action, fields } = formTo(parked.page, "/second-factor");
+    const signedIn = await parked.browser.send(action, { ...fields, code: first });
+    const last = new URL(signedIn.headers.get("location") ?? "", action).href;
+
+    const owner = await Visitor.open();
+    await owner.follow("/recovery");
+    await owner.send("/recovery", { email });
+    const mailed = await codeMailedTo(running, email, 5);
+    await owner.send("/recovery/code", { code: mailed, second });
+    await owner.send("/recovery/password", { password: "another four words here" });
+    expect((await owner.allow()).status).toBe(200);
+    // The core knows sign-ins by whole seconds: as if the owner had taken two more.
+    await running.database.asAdmin(
+      "update accounts set sign_ins_from = sign_ins_from + interval '2 seconds'",
+    );
+
+    const before = await liveSessions();
+    parked.page = await parked.browser.open(last, walletRedirect);
+    if (parked.page.html.includes("/consent")) await parked.send("/consent", { decision: "approve" });
+    expect(new URL(parked.page.url).searchParams.get("code")).toBeNull();
+    expect(await liveSessions()).toBe(before);
+    expect((await beforeSecond.send("/second-factor", { code: third })).status).toBe(400);
+    expect((await beforeKeeping.send("/kept-codes", {})).status).toBe(400);
+  });
+});
+
 describe("V04 every form refuses what it does not ask for, with a page", () => {
   test.each([
     ["sign-up", "/sign-up", { name: "Lin\0", email: "x@example.com" }],

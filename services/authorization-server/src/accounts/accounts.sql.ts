@@ -8,6 +8,8 @@ export type AccountRow = {
   /** Absent for somebody who signs in by passkey alone. */
   readonly passwordDigest: string | undefined;
   readonly disabled: boolean;
+  /** Set by a recovery: what was begun before it leads nowhere. */
+  readonly signInsFrom: Instant | undefined;
 };
 
 type Row = {
@@ -16,6 +18,7 @@ type Row = {
   readonly personal: Uint8Array;
   readonly password_digest: string | null;
   readonly disabled_at: Instant | null;
+  readonly sign_ins_from: Instant | null;
 };
 
 const accountOf = (row: Row): AccountRow => ({
@@ -24,12 +27,13 @@ const accountOf = (row: Row): AccountRow => ({
   personal: row.personal,
   passwordDigest: row.password_digest ?? undefined,
   disabled: row.disabled_at !== null,
+  signInsFrom: row.sign_ins_from ?? undefined,
 });
 
 /** False when the address is known. */
 export async function insertAccount(
   tx: TenantTx,
-  account: Omit<AccountRow, "disabled"> & { emailDigest: Uint8Array; now: Instant },
+  account: Omit<AccountRow, "disabled" | "signInsFrom"> & { emailDigest: Uint8Array; now: Instant },
 ): Promise<boolean> {
   const { count } = await tx.run(sql`insert into accounts
       (id, email_digest, personal, password_digest, home_tenant, created_at)
@@ -55,13 +59,15 @@ export async function isMember(tx: TenantTx, account: Id<"account">): Promise<bo
 }
 
 export async function findAccount(tx: Sql, id: string): Promise<AccountRow | undefined> {
-  const row = await tx.maybe<Row>(sql`select id, home_tenant, personal, password_digest, disabled_at
+  const row =
+    await tx.maybe<Row>(sql`select id, home_tenant, personal, password_digest, disabled_at, sign_ins_from
     from accounts where id = ${id}`);
   return row && accountOf(row);
 }
 
 export async function findAccountByEmail(tx: Sql, digest: Uint8Array): Promise<AccountRow | undefined> {
-  const row = await tx.maybe<Row>(sql`select id, home_tenant, personal, password_digest, disabled_at
+  const row =
+    await tx.maybe<Row>(sql`select id, home_tenant, personal, password_digest, disabled_at, sign_ins_from
     from accounts where email_digest = ${digest}`);
   return row && accountOf(row);
 }
@@ -72,6 +78,17 @@ export async function lockAccount(tx: Sql, id: Id<"account">): Promise<{ hasPass
     sql`select password_digest is not null as has from accounts where id = ${id} for update`,
   );
   return { hasPassword: row?.has === true };
+}
+
+/** False when somebody got back in after `begun`: of two recoveries at once, one is begun anew. */
+export async function refuseSignInsBefore(
+  tx: Sql,
+  id: Id<"account">,
+  { now, begun }: { now: Instant; begun: Instant },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`update accounts set sign_ins_from = ${sqlTime(now)}
+    where id = ${id} and (sign_ins_from is null or sign_ins_from <= ${sqlTime(begun)})`);
+  return count === 1;
 }
 
 /** False when another change came first. The former digest is kept, so that it is not chosen again. */

@@ -36,8 +36,8 @@ export type Accounts = {
   /** The account and its membership as owner, in the person's own tenant. Refuses a known address (`email_taken`). */
   create(tx: TenantTx, wanted: NewAccount, now: Instant): Promise<Account>;
   checkPassword(given: { email: string; password: string; ip: string; now: Instant }): Promise<PasswordCheck>;
-  /** Undefined when unknown, disabled or erased. */
-  byId(id: string): Promise<Account | undefined>;
+  /** Undefined when unknown, disabled or erased, or when its person got back in after the sign-in step of `begun`. */
+  byId(id: string, begun?: Instant): Promise<Account | undefined>;
   byEmail(email: string): Promise<Account | undefined>;
   /** Which account an id or an address names, without reading whose it is; undefined when unknown or disabled. */
   identify(text: string): Promise<Pick<Account, "id" | "home"> | undefined>;
@@ -48,6 +48,15 @@ export type Accounts = {
   hasPassword(id: Id<"account">): Promise<boolean>;
   /** Keeps others from changing how this person signs in until the transaction ends. */
   lock(tx: Sql, id: Id<"account">): Promise<{ readonly hasPassword: boolean }>;
+  /**
+   * From now on no sign-in of this person counts that began before: neither its tickets nor a session that would start.
+   * Throws (`invalid_request`) when that has overtaken the recovery which began at `begun`.
+   */
+  refuseSignInsBefore(
+    tx: TenantTx,
+    id: Id<"account">,
+    times: { readonly now: Instant; readonly begun: Instant },
+  ): Promise<void>;
   /** Hashes, and refuses (`invalid_request`) what is short, in a list of stolen ones, or one of this account's last. */
   preparePassword(password: string, account?: Id<"account">): Promise<NewPassword>;
   savePassword(
@@ -70,7 +79,12 @@ export function createAccounts(deps: AccountsDeps): Accounts {
   return {
     create: (tx, wanted, now) => createAccount(deps, tx, { ...wanted, digest: digestOf(wanted.email), now }),
     checkPassword: (given) => checkPassword(deps, { ...given, digest: digestOf(given.email) }),
-    byId: (id) => readAccount(deps, (tx) => rows.findAccount(tx, parseId("account", id) ?? "")),
+    byId: (id, begun) =>
+      readAccount(deps, async (tx) => {
+        const row = await rows.findAccount(tx, parseId("account", id) ?? "");
+        const overtaken = begun !== undefined && row?.signInsFrom !== undefined && begun < row.signInsFrom;
+        return overtaken ? undefined : row;
+      }),
     byEmail: (email) => readAccount(deps, (tx) => rows.findAccountByEmail(tx, digestOf(email))),
     identify: (text) =>
       deps.db.global.transaction(async (tx) => {
@@ -85,6 +99,10 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     hasPassword: async (id) =>
       (await deps.db.global.transaction((tx) => rows.findAccount(tx, id)))?.passwordDigest !== undefined,
     lock: rows.lockAccount,
+    refuseSignInsBefore: async (tx, id, times) => {
+      if (!(await rows.refuseSignInsBefore(tx, id, times)))
+        throw new Problem("invalid_request", { detail: "Begin again." });
+    },
     preparePassword: (password, account) => preparePassword(deps, password, account),
     savePassword: (tx, change) => savePassword(tx, change),
   };

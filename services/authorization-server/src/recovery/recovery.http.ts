@@ -131,7 +131,7 @@ const codePage = (deps: Deps): Page =>
       const again = (refused: string, status = 401) =>
         askCode(deps, { asked, email: checked.email, ticket: form.ticket, refused, status });
       if (checked.outcome !== "right") return again(refusedCode(checked.outcome));
-      const account = await existing(deps, checked.content.account);
+      const account = await existing(deps, checked.ticket.madeAt, checked.content.account);
       const second = await secondProof(deps, call, { account, second: form.second });
       if ("refused" in second) return again(second.refused, second.status);
       await deps.mailedCodes.use(checked);
@@ -160,8 +160,8 @@ async function secondProof(
   };
 }
 
-async function existing({ accounts }: Deps, id: string): Promise<Account> {
-  const account = await accounts.byId(id);
+async function existing({ accounts }: Deps, begun: Instant, id: string): Promise<Account> {
+  const account = await accounts.byId(id, begun);
   if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
   return account;
 }
@@ -201,7 +201,7 @@ async function opened(
   const asked = await deps.conversation.readForm(call, uid, form);
   const place = { ...placeOf(call, asked), purpose: purposes.renew, text: form.ticket };
   const found = deps.tickets.open(place, Renewing);
-  const account = await existing(deps, found.content.account);
+  const account = await existing(deps, found.madeAt, found.content.account);
   return { asked, account, proofs: found.content.proofs, ticket: found };
 }
 
@@ -257,7 +257,7 @@ type Saving = { readonly proof: Proof; readonly save: (tx: TenantTx) => Promise<
 
 /** What is new, the end of all sessions, the letter and the event: in one transaction. Then the person is signed in. */
 async function done(
-  { db, tickets, post, endSessions, ...deps }: Deps,
+  { db, accounts, tickets, post, endSessions, ...deps }: Deps,
   call: PageCall,
   { asked, account, proofs, ticket: used, proof, save }: Opened & Saving,
 ): Promise<PageAnswer> {
@@ -265,6 +265,7 @@ async function done(
   await db.of(account.home).transaction(async (tx) => {
     await tickets.claim(tx, used);
     await save(tx);
+    await accounts.refuseSignInsBefore(tx, account.id, { now, begun: used.madeAt });
     await endSessions(tx, { account: account.id, now });
     const actor = { type: "account", id: account.id } as const;
     const payload = { by: proof.kind };

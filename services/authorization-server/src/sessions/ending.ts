@@ -60,13 +60,14 @@ export async function endOwnSession(
 
 /**
  * Ends the sessions of a person, perhaps all but one; returns how many. For a changed password, a recovery, an operator:
- * in the transaction of that change, so that both happen or neither.
+ * in the transaction of that change, so that both happen or neither. A session that starts at that moment waits, or is seen.
  */
 export async function endSessionsOf(
   tx: TenantTx,
   account: Id<"account">,
   { except, ...why }: Why & { readonly except?: string | undefined },
 ): Promise<number> {
+  await rows.lockSignIns(tx, account);
   let count = 0;
   for (const sid of await rows.openSidsOf(tx, account))
     if (sid !== except && (await endSessionWithin(tx, { ...why, sid }))) count += 1;

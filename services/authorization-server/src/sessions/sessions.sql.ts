@@ -50,14 +50,19 @@ export async function lockSignIns(tx: TenantTx, account: Id<"account">): Promise
   await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`sign-ins of ${account}`}, 0))`);
 }
 
-/** False when a session of that name is there. */
+/**
+ * False when a session of that name is there, or its person got back in after this sign-in began (the core knows that in
+ * whole seconds). To be asked under the lock of sign-ins, which a recovery holds too.
+ */
 export async function insertSession(tx: TenantTx, row: SessionRow): Promise<boolean> {
   const { count } =
     await tx.run(sql`insert into sessions (tenant_id, id, sid, account_id, cookie_digest, acr, amr, sealed,
       created_at, authenticated_at, last_seen_at, absolute_expires_at)
-    values (${tx.tenant}, ${row.id}, ${row.sid}, ${row.account}, ${row.cookieDigest}, ${row.acr ?? null}, ${row.amr},
-      ${row.sealed}, ${sqlTime(row.createdAt)}, ${sqlTime(row.authenticatedAt)}, ${sqlTime(row.lastSeenAt)},
-      ${sqlTime(row.absoluteExpiresAt)})
+    select ${tx.tenant}, ${row.id}, ${row.sid}, ${row.account}, ${row.cookieDigest}, ${row.acr ?? null}, ${row.amr}::text[],
+      ${row.sealed}::bytea, ${sqlTime(row.createdAt)}::timestamptz, ${sqlTime(row.authenticatedAt)}::timestamptz,
+      ${sqlTime(row.lastSeenAt)}::timestamptz, ${sqlTime(row.absoluteExpiresAt)}::timestamptz
+    where not exists (select from accounts where id = ${row.account}
+      and date_trunc('second', sign_ins_from) > ${sqlTime(row.authenticatedAt)}::timestamptz)
     on conflict (sid) do nothing`);
   return count === 1;
 }

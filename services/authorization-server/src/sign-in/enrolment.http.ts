@@ -1,4 +1,4 @@
-import { minuteMs } from "@remit/kernel";
+import { type Instant, minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
@@ -87,7 +87,7 @@ const codePage = (deps: Deps): Page =>
       const asked = await deps.conversation.readForm(call, uid, form);
       const given = { purpose: purposes.code, ticket: form.ticket, code: form.code };
       const checked = await deps.mailedCodes.check(placeOf(call, asked), given, Pending);
-      const account = await existing(deps, checked.content);
+      const account = await existing(deps, checked.content, checked.ticket.madeAt);
       if (checked.outcome === "right") {
         await deps.mailedCodes.use(checked);
         return askFactor(deps, call, { asked, account });
@@ -152,12 +152,12 @@ async function pending(
 ): Promise<{ asked: SignInAsked; account: Account }> {
   const asked = await deps.conversation.readForm(call, uid, form);
   const place = { ...placeOf(call, asked), purpose: purposes.add, text: form.ticket };
-  const { content } = deps.tickets.open(place, Pending);
-  return { asked, account: await existing(deps, content) };
+  const { content, madeAt } = deps.tickets.open(place, Pending);
+  return { asked, account: await existing(deps, content, madeAt) };
 }
 
-async function existing({ accounts }: Deps, { account: id }: Pending): Promise<Account> {
-  const account = await accounts.byId(id);
+async function existing({ accounts }: Deps, { account: id }: Pending, begun: Instant): Promise<Account> {
+  const account = await accounts.byId(id, begun);
   if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
   return account;
 }

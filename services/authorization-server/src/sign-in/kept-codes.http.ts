@@ -45,8 +45,8 @@ export function createKeptCodes({ accounts, tickets, conversation }: Deps): Kept
         handle: async (call, { params: { uid }, form }) => {
           const asked = await conversation.readForm(call, uid, form);
           const place = { purpose, conversation: uid, now: call.now, text: form.ticket };
-          const { content } = tickets.open(place, Content);
-          const account = await accounts.byId(content.account);
+          const { content, madeAt } = tickets.open(place, Content);
+          const account = await accounts.byId(content.account, madeAt);
           if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
           const finished = await conversation.finish(call, asked, { account, proofs: content.proofs });
           if (finished === false)

@@ -204,8 +204,8 @@ async function pendingAccount(
   { uid, ticket: text }: { uid: string; ticket: string },
 ): Promise<Account> {
   const place = { purpose: secondFactor, conversation: uid, now: call.now };
-  const { content } = tickets.open({ ...place, text }, SecondFactor);
-  const account = await accounts.byId(content.account);
+  const { content, madeAt } = tickets.open({ ...place, text }, SecondFactor);
+  const account = await accounts.byId(content.account, madeAt);
   if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
   return account;
 }

@@ -24,7 +24,13 @@ export type TicketOf = {
   readonly lifeMs: number;
 };
 export type Opening = Omit<TicketOf, "lifeMs"> & { readonly text: string };
-export type Ticket<T> = { readonly id: string; readonly until: Instant; readonly content: T };
+/** `madeAt`: one that names an account counts for nothing once its person got back in after that (`Accounts.byId`). */
+export type Ticket<T> = {
+  readonly id: string;
+  readonly madeAt: Instant;
+  readonly until: Instant;
+  readonly content: T;
+};
 
 const refused = (): Problem =>
   new Problem("invalid_request", { detail: "This page has expired. Go back and begin again." });
@@ -40,7 +46,7 @@ export function createTickets(key: Uint8Array): Tickets {
     seal(of, content) {
       const nonce = randomBytes(nonceBytes);
       const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(aadOf(of));
-      const plain = JSON.stringify({ until: after(of.now, of.lifeMs), content });
+      const plain = JSON.stringify({ made: of.now, until: after(of.now, of.lifeMs), content });
       const sealed = [nonce, cipher.update(plain, "utf8"), cipher.final(), cipher.getAuthTag()];
       return Buffer.concat(sealed).toString("base64url");
     },
@@ -51,9 +57,14 @@ export function createTickets(key: Uint8Array): Tickets {
       const decipher = createDecipheriv("aes-256-gcm", key, nonce).setAAD(aadOf(of));
       decipher.setAuthTag(bytes.subarray(-tagBytes));
       const plain = readSealed(decipher, bytes.subarray(nonceBytes, -tagBytes));
-      const { until, content } = Object(JSON.parse(plain));
+      const { made, until, content } = Object(JSON.parse(plain));
       if (of.now >= until) throw refused();
-      return { id: nonce.toString("base64url"), until: instantOf(until), content: schema.parse(content) };
+      return {
+        id: nonce.toString("base64url"),
+        madeAt: instantOf(made),
+        until: instantOf(until),
+        content: schema.parse(content),
+      };
     },
     async claim(tx, { id, until }) {
       if (!(await claimFirstUse(tx, `ticket:${id}`, until))) throw refused();
