@@ -1,5 +1,7 @@
-import { newId } from "@remit/kernel";
+import { type Id, newId } from "@remit/kernel";
 import { setFailpoint } from "@remit/platform/failpoint";
+import { sql } from "@remit/platform/sql";
+import { eventually } from "@remit/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { callApi } from "./api.ts";
 import { approvalsOf, askPerson, newAgent, openWallet, pollPerson, type Wallet } from "./asking.ts";
@@ -232,4 +234,72 @@ test("an agent whose key changed after it asked is not given anything", async ()
   expect(await send(id, "approve")).toMatchObject({ status: 409, body: { code: "approval_expired" } });
   await change(String(Object(kept).kept));
   expect((await send(id, "deny")).status).toBe(200);
+});
+
+describe("C11 what changes between the reading of a question and its answer", () => {
+  const lockWaits = async (): Promise<number> => {
+    const found = await running.database.asAdmin(
+      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+    );
+    return found.length;
+  };
+  /** Works while nobody can answer this question; whoever tries waits, in the order in which they came. */
+  async function whileHeld<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const db = running.database.open();
+    try {
+      // An id that the server itself made.
+      return await db.of(running.tenant as Id<"tenant">).transaction(async (tx) => {
+        await tx.run(sql`select 1 from approvals where id = ${id} for update`);
+        return work();
+      });
+    } finally {
+      await db.close();
+    }
+  }
+  /** Until so many wait for a lock: they have read what they read before it. */
+  const waiting = (count: number) => eventually(async () => expect(await lockWaits()).toBe(count));
+
+  test("C11 a yes goes to the request that waits when it is taken, never to one that is over", async () => {
+    const words = { binding_message: "Asked twice" };
+    const { asked: first, id } = await ask(words);
+    const sent = await whileHeld(id, async () => {
+      const again = askPerson(agent, words);
+      await waiting(1);
+      const yes = send(id, "approve");
+      await waiting(2);
+      return { again, yes };
+    });
+    const [second, yes] = [await sent.again, await sent.yes];
+    expect(yes).toMatchObject({ status: 200, body: { status: "approved", times_asked: 2 } });
+    expect((await pollPerson(agent, first)).body["error"]).toBe("expired_token");
+    expect((await pollPerson(agent, second)).body["mandate_id"]).toBe(yes.body["mandate_id"]);
+  });
+
+  test.each([
+    ["status", "suspended", 403, "agent_suspended"],
+    ["dpop_thumbprint", "another", 409, "approval_expired"],
+  ])("C11 an agent whose %s becomes %s is given nothing", async (column, to, status, code) => {
+    const { id } = await ask();
+    const before = await countOf("mandates");
+    const [kept] = await running.database.asAdmin(
+      `select ${column} as was from agent_standings where agent_id = '${agent.id}'`,
+    );
+    const change = (value: string) =>
+      running.database.asAdmin(`update agent_standings set ${column} = $1 where agent_id = $2`, [
+        value,
+        agent.id,
+      ]);
+    const sent = await whileHeld(id, async () => {
+      const yes = send(id, "approve");
+      await waiting(1);
+      await change(to);
+      return { yes };
+    });
+    const answer = await sent.yes;
+    await change(String(Object(kept).was));
+    expect(answer).toMatchObject({ status, body: { code } });
+    expect(await countOf("mandates")).toBe(before);
+    expect((await wallet.send({ path: `/api/v1/approvals/${id}` })).body["status"]).toBe("pending");
+    await send(id, "deny");
+  });
 });

@@ -22,14 +22,20 @@ import {
  * neither is.
  */
 export type AnswerPort = {
-  /** Reads what a yes needs from elsewhere, and refuses what can no longer be allowed; then says yes. */
-  prepare(approval: Approval): Promise<(tx: TenantTx, by: Answerer) => Promise<Id<"mandate">>>;
+  /**
+   * Reads what a yes needs from elsewhere, and refuses what can no longer be allowed; then says yes, to the question as
+   * it was taken: it may have been put again meanwhile.
+   */
+  prepare(approval: Approval): Promise<Saying>;
   deny(tx: TenantTx, approval: Approval): Promise<void>;
   /** The same question was put again: whoever waits for this request waits in vain. */
   supersede(tx: TenantTx, approval: Approval): Promise<void>;
   /** Nobody answered in time. */
   expire(tx: TenantTx, approval: Approval): Promise<void>;
 };
+
+/** What it refuses takes the whole answer back. */
+export type Saying = (tx: TenantTx, taken: Approval, by: Answerer) => Promise<Id<"mandate">>;
 
 export type ApprovalPage = {
   readonly principal: Id<"account">;
@@ -146,7 +152,7 @@ async function approve(
   const done = await db.of(named.tenant).transaction(async (tx) => {
     const taken = await take(deps, tx, { named, by, state: "approved" });
     if (taken === undefined) return undefined;
-    const mandate = await grant(tx, by);
+    const mandate = await grant(tx, taken, by);
     await rows.saveMandate(tx, named.id, mandate);
     await failpoint("approval.granted");
     const answered = { ...taken, mandate };

@@ -4,8 +4,8 @@ import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import type { Account, Accounts } from "../accounts/index.ts";
-import { type Agent, agentById } from "../agents/index.ts";
-import type { Answerer, AnswerPort, Approval } from "../approvals/index.ts";
+import { type Agent, agentById, standingOfAgent } from "../agents/index.ts";
+import type { Answerer, AnswerPort, Approval, Saying } from "../approvals/index.ts";
 import { type Client, clientById } from "../clients/index.ts";
 import { type Artifacts, digestOf, openGrant } from "../grants/index.ts";
 import type { IssuePort } from "./interactions.ts";
@@ -48,20 +48,25 @@ export const cibaAnswers = (deps: Deps): AnswerPort => ({
   expire: async () => {},
 });
 
-async function prepare(
-  deps: Deps,
-  approval: Approval,
-): Promise<(tx: TenantTx, by: Answerer) => Promise<Id<"mandate">>> {
+async function prepare(deps: Deps, approval: Approval): Promise<Saying> {
   const { db, accounts } = deps;
   const client = await clientById(db, approval.agent);
   const agent = await db.of(approval.agentTenant).transaction((tx) => agentById(tx, approval.agent));
-  if (client?.live !== true || agent?.status !== "active") throw new Problem("agent_suspended");
-  // What was proven with one key is not given to another, whoever changed it.
-  if (agent.dpopThumbprint !== approval.holderThumbprint)
-    throw new Problem("approval_expired", { detail: "The agent changed its key after it asked." });
+  if (client?.live !== true || agent === undefined) throw new Problem("agent_suspended");
+  assertAsItAsked(approval, agent);
   const principal = await accounts.byId(approval.principal);
   if (principal === undefined) throw new Problem("forbidden", { detail: "The account is closed." });
-  return (tx, by) => grant(deps, tx, { approval, agent, client, principal, by });
+  return (tx, taken, by) => grant(deps, tx, { approval: taken, agent, client, principal, by });
+}
+
+/** What was proven with one key is not given to another, whoever changed it. */
+function assertAsItAsked(
+  { holderThumbprint }: Approval,
+  agent: Pick<Agent, "status" | "dpopThumbprint"> | undefined,
+): void {
+  if (agent?.status !== "active") throw new Problem("agent_suspended");
+  if (agent.dpopThumbprint !== holderThumbprint)
+    throw new Problem("approval_expired", { detail: "The agent changed its key after it asked." });
 }
 
 type Granting = {
@@ -74,6 +79,8 @@ type Granting = {
 
 async function grant(deps: Deps, tx: TenantTx, granting: Granting): Promise<Id<"mandate">> {
   const { approval, agent, client, principal, by } = granting;
+  // From here on until the commit it stays so: of a suspension and this answer the later one sees the other.
+  assertAsItAsked(approval, await standingOfAgent(tx, agent.id, "share"));
   const now = deps.clock.now();
   const userAgent = by.userAgent?.slice(0, 256);
   const { id: mandate } = await deps.mandates.issue(tx, {
