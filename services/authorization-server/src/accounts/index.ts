@@ -6,5 +6,5 @@ export {
   type PasswordCheck,
 } from "./accounts.ts";
 export { type BreachedPasswords, createBreachedPasswords } from "./breached.ts";
-export { passwordLengthMax, passwordLengthMin } from "./password.ts";
+export { passwordLengthMin } from "./password.ts";
 export type { NewPassword } from "./password-change.ts";

@@ -165,10 +165,6 @@ export type DelegationState = "active" | "expired" | "revoked";
 export const stateOf = ({ revokedAt, expiresAt }: Delegation, now: Instant): DelegationState =>
   revokedAt !== undefined ? "revoked" : now >= expiresAt ? "expired" : "active";
 
-/** A link of this tenant. */
-export const delegationById = (tx: TenantTx, id: Id<"delegation">): Promise<Delegation | undefined> =>
-  rows.findDelegation(tx, id);
-
 /** All links from the first of its chain down to this one. */
 export const pathTo = (tx: TenantTx, id: Id<"delegation">): Promise<Delegation[]> => rows.findPath(tx, id);
 

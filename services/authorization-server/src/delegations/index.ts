@@ -1,8 +1,6 @@
 export {
   type Delegation,
   type DelegationState,
-  delegate,
-  delegationById,
   delegationTables,
   type Offered,
   pathTo,
@@ -11,4 +9,3 @@ export {
   type Wish,
 } from "./delegations.ts";
 export { tokenExchange, tokenTypes } from "./token-exchange.ts";
-export { type DelegationVerdict, verifyDelegation } from "./verify.ts";

@@ -1,5 +1,4 @@
 export { type Artifacts, createArtifacts, endsAt, type Use } from "./artifacts.ts";
-export { endTokensOfClient } from "./client-grants.ts";
 export { grantRoutes } from "./grants.http.ts";
 export { grantJobs } from "./grants.jobs.ts";
 export {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Clock, type Id, type Instant, secondMs, toNumericDate } from "@remit/kernel";
+import { type Clock, type Id, type Instant, toNumericDate } from "@remit/kernel";
 import type { RawPair } from "@remit/platform/http";
 import { sha256b64url } from "@remit/protocol/node";
 import type { Account, Accounts } from "../accounts/index.ts";
@@ -21,9 +21,6 @@ export type SignedIn = {
 export type WantedSignIn = {
   /** The page of ours to come back to. */
   readonly page: string;
-  /** RFC 9470: how strongly and how recently. */
-  readonly acr?: string;
-  readonly maxAgeS?: number;
 };
 
 /** Sign-in for the account pages, by the same way that every application goes: they are a client of this server. */
@@ -57,10 +54,7 @@ async function current({ accounts, sessions, provider }: Deps, raw: RawPair): Pr
 }
 
 /** A pushed request of our own: nobody else can make one for this client, and no code of it is ever redeemed. */
-async function signInAt(
-  { issuer, clock, provider }: Deps,
-  { page, acr, maxAgeS }: WantedSignIn,
-): Promise<string> {
+async function signInAt({ issuer, clock, provider }: Deps, { page }: WantedSignIn): Promise<string> {
   const now = toNumericDate(clock.now());
   const random = (): string => randomBytes(32).toString("base64url");
   const requestUri = await pushOwnRequest(provider(), {
@@ -73,8 +67,6 @@ async function signInAt(
     // The verifier is thrown away: what counts is that the person signed in.
     code_challenge: sha256b64url(random()),
     code_challenge_method: "S256",
-    ...(acr === undefined ? {} : { acr_values: acr }),
-    ...(maxAgeS === undefined ? {} : { max_age: maxAgeS }),
     iss: accountPagesId,
     aud: issuer,
     iat: now,
@@ -84,9 +76,3 @@ async function signInAt(
   const query = new URLSearchParams({ client_id: accountPagesId, request_uri: requestUri });
   return `${issuer}/oauth/authorize?${query.toString()}`;
 }
-
-/** Whether the person proved who they are as strongly and as recently as wanted. */
-export const isFresh = (
-  { authenticatedAt }: Pick<SignedIn, "authenticatedAt">,
-  { maxAgeS, now }: { maxAgeS: number; now: Instant },
-): boolean => now - authenticatedAt <= maxAgeS * secondMs;

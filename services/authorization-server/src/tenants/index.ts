@@ -1,6 +1,5 @@
 export { tenantRoutes } from "./tenants.http.ts";
 export {
-  allowBearer,
   allowsBearer,
   createTenant,
   newTenantId,
