@@ -1,5 +1,6 @@
 import path from "node:path";
 import { type Clock, systemClock } from "@remit/kernel";
+import { type ClockWatch, createClockWatch } from "@remit/platform/clock-watch";
 import { createCounters } from "@remit/platform/counters";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http } from "@remit/platform/http";
@@ -93,6 +94,8 @@ export type AuthorizationServerOptions = {
   readonly log?: Log;
   /** False leaves every token request to the core, for the test that compares both ways. */
   readonly issuance?: boolean;
+  /** Whether the clock is held against the database's; the machine's own is, unless said otherwise. */
+  readonly checkClock?: boolean;
 };
 
 export const migrations: readonly MigrationSource[] = [
@@ -110,6 +113,7 @@ type Base = {
   readonly issuance: boolean;
   readonly metrics: Metrics;
   readonly quotas: Quotas;
+  readonly watch: ClockWatch | undefined;
 };
 
 type Grounds = Base & {
@@ -146,12 +150,13 @@ export function createAuthorizationServer({
     log,
   });
   const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
-  const { issuance = true } = options;
+  const { issuance = true, checkClock = clock === systemClock } = options;
+  const watch = checkClock ? createClockWatch({ db, clock, log }) : undefined;
   const metrics = createMetrics("authorization-server");
   const prefix = "remit:quotas";
   const counters = createCounters({ redisUrl: config.redisUrl, prefix, clock, log });
   const quotas = createQuotas({ counters, clock, settings: config.quotas });
-  const base: Base = { config, clock, log, db, outbound, recorder, issuance, metrics, quotas };
+  const base: Base = { config, clock, log, db, outbound, recorder, issuance, metrics, quotas, watch };
   let rooms: Promise<Rooms> | undefined;
   const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
   return {
@@ -186,14 +191,24 @@ const migrateOwn = (config: AuthorizationServerConfig): Promise<void> =>
   });
 
 async function openRooms(base: Base): Promise<Rooms> {
-  const { config, clock, db, log } = base;
+  const { config, clock, db, log, watch } = base;
   await assertSafeRole(db);
   const recordChange = recordKekChange(clock);
   const places = { config, service: "authorization-server", outbound: base.outbound, clock };
   const source = kekSourceOf(places);
   const keyring = await withVault(() => openKeyring({ db, source, clock, log, recordChange }));
   const engine = config.signers === "vault" ? vaultSignersOf(places) : undefined;
-  const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log, known: vaultSignersOf(places), engine });
+  // A clock that is wrong keeps us from signing, not from starting: readiness says so (K07).
+  await watch?.check().catch(() => undefined);
+  const keys = createIssuerKeys({
+    db,
+    kek: keyring.kek,
+    clock,
+    log,
+    known: vaultSignersOf(places),
+    engine,
+    watch,
+  });
   await withVault(() => keys.load());
   const named = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
   const peers = [accountPagesAt(config.issuer), ...named];
@@ -224,7 +239,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
   keepHouse(jobs, { db, clock });
-  keyJobs(jobs, { keys });
+  keyJobs(jobs, { keys, watch });
   tokenJobs(jobs, { db, clock });
   return {
     http,
@@ -236,12 +251,12 @@ async function openRooms(base: Base): Promise<Rooms> {
 }
 
 function httpOf(grounds: Grounds): Http {
-  const { config, clock, log, db, metrics } = grounds;
+  const { config, clock, log, db, metrics, watch } = grounds;
   return createHttp({
     ...edgeOptions("authorization-server", { config, clock, log }),
     metrics,
     authenticate: authenticateOf(grounds),
-    ready: { database: () => db.ping() },
+    ready: { database: () => db.ping(), ...(watch === undefined ? {} : { clock: () => watch.check() }) },
   });
 }
 

@@ -45,7 +45,7 @@ const directory = "http://localhost:3002";
 export async function startWith(
   database: TestDatabase,
   more: Partial<AuthorizationServerConfig> = {},
-  options: Pick<AuthorizationServerOptions, "issuance"> = {},
+  options: Pick<AuthorizationServerOptions, "issuance" | "checkClock"> = {},
 ): Promise<{ issuer: string; service: Service; dataDir: string; close: () => Promise<void> }> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-as-"));
   const port = await freePort();

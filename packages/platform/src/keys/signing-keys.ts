@@ -32,7 +32,7 @@ export type SigningKeysOptions = Omit<KeyRegister, "engine"> & {
   /** Where keys may be that were made before, beside this process and `engine`. */
   readonly known?: SignerEngine | undefined;
   /** Throws when this process may not sign now (its clock is wrong). */
-  readonly maySign?: () => void;
+  readonly maySign?: (() => void) | undefined;
 };
 
 export type SigningKeys = {

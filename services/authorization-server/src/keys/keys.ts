@@ -1,4 +1,5 @@
 import { type Clock, dayMs, hourMs, minuteMs } from "@remit/kernel";
+import type { ClockWatch } from "@remit/platform/clock-watch";
 import {
   createSigningKeys,
   type Kek,
@@ -47,9 +48,12 @@ export function createIssuerKeys(deps: {
   engine?: SignerEngine | undefined;
   /** Where keys may be from before. */
   known?: SignerEngine | undefined;
+  /** Lets nothing be signed by a wrong clock. */
+  watch?: ClockWatch | undefined;
 }): IssuerKeys {
   return createSigningKeys({
     ...deps,
+    maySign: deps.watch?.require,
     purposes: issuerPurposes,
     recordChange: async (tx, change: KeyChange) => {
       const actor =

@@ -1,0 +1,1 @@
+export { type ClockWatch, createClockWatch } from "./clock-watch.ts";
