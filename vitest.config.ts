@@ -1,8 +1,11 @@
 import { availableParallelism } from "node:os";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 // Passed on to the workers as --conditions: "import" among them would give ES modules to those who require().
 const conditions = ["@remit/src", "node"];
+
+/** Real processes that are killed at each step: minutes, so `.ci/suites/fleet` runs them with `vitest.long.config.ts`. */
+export const long = ["test/long/**/*.test.ts", "services/*/test/kill.test.ts"];
 
 export default defineConfig({
   resolve: { conditions },
@@ -11,6 +14,7 @@ export default defineConfig({
   environments: { __vitest__: { resolve: { conditions, externalConditions: conditions } } },
   test: {
     include: ["{packages,services}/*/{src,test}/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
+    exclude: [...configDefaults.exclude, ...long],
     globalSetup: ["packages/testkit/src/cluster.ts"],
     pool: "forks",
     // Vitest leaves one core free, which on two cores is every second one.

@@ -59,13 +59,15 @@ async function send(
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", failed);
-      response.on("close", () =>
+      response.on("end", () => {
         resolve({
           status: response.statusCode ?? 0,
           type: response.headers["content-type"] ?? "",
           text: Buffer.concat(chunks).toString(),
-        }),
-      );
+        });
+        // Whoever has its answer sends no more, however much it had announced.
+        if (!sending.writableFinished) sending.destroy();
+      });
     });
     sending.on("error", failed);
     sending.end(body);

@@ -1,7 +1,7 @@
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Fleet, type Member, startFleet } from "./fleet.ts";
-import { type Buyer, expectWhole, newBuyer } from "./fleet-buyer.ts";
+import { type Fleet, type Member, startFleet } from "../fleet.ts";
+import { type Buyer, expectWhole, newBuyer } from "../fleet-buyer.ts";
 
 // What stands outside goes wrong: Stripe does not answer, the upstream fails, buyers leave, the database is gone.
 let fleet: Fleet;

@@ -1,7 +1,7 @@
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Fleet, type Member, startFleet } from "./fleet.ts";
-import { type Bought, type Buyer, expectWhole, newBuyer } from "./fleet-buyer.ts";
+import { type Fleet, type Member, startFleet } from "../fleet.ts";
+import { type Bought, type Buyer, expectWhole, newBuyer } from "../fleet-buyer.ts";
 
 // Every program is a process of its own. One dies, or stumbles, at a named state while an agent buys, and starts again.
 let fleet: Fleet;

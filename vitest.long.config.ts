@@ -1,0 +1,7 @@
+import { configDefaults, defineConfig } from "vitest/config";
+import usual, { long } from "./vitest.config.ts";
+
+export default defineConfig({
+  ...usual,
+  test: { ...usual.test, include: long, exclude: configDefaults.exclude },
+});
