@@ -20,7 +20,13 @@ afterAll(async () => {
   await instance?.close();
 });
 
-type Answer = { readonly status: number; readonly type: string; readonly text: string };
+type Answer = {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+  /** Where it sends the browser, and nothing was done. */
+  readonly location?: string | undefined;
+};
 type Sending = {
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
@@ -55,7 +61,8 @@ async function send(
   };
   return new Promise((resolve) => {
     const failed = (): void => resolve({ status: 0, type: "", text: "" });
-    const sending = httpRequest(url, { method: endpoint.method, headers }, (response) => {
+    // A connection of its own: one that was cut short must not carry the next request.
+    const sending = httpRequest(url, { method: endpoint.method, headers, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", failed);
@@ -64,6 +71,7 @@ async function send(
           status: response.statusCode ?? 0,
           type: response.headers["content-type"] ?? "",
           text: Buffer.concat(chunks).toString(),
+          location: response.headers.location,
         });
         // Whoever has its answer sends no more, however much it had announced.
         if (!sending.writableFinished) sending.destroy();
@@ -74,9 +82,17 @@ async function send(
   });
 }
 
+const viewed = ["/oauth/authorize", "/oauth/end-session"];
+
 /** Why an answer is not what a client may expect of a refusal; undefined when it is fine. */
-function wrongWith({ status, type, text }: Answer, mayDo: boolean): string | undefined {
+function wrongWith(endpoint: Endpoint, answer: Answer, mayDo: boolean): string | undefined {
+  const { status, type, text, location } = answer;
   if (status >= 500) return `${status} ${text.slice(0, 200)}`;
+  // A form of the browser's that becomes an address of ours to look at has done nothing yet (RFC 9110 §15.4.4).
+  if (status === 303 && viewed.includes(endpoint.path))
+    return new URL(location ?? "", endpoint.origin).origin === endpoint.origin
+      ? undefined
+      : `sent to ${location}`;
   if (status < 400) return mayDo ? undefined : `${status}: it was taken`;
   if (type.startsWith("text/html")) return undefined;
   const problem =
@@ -95,7 +111,7 @@ async function tryAll(
   const found: string[] = [];
   for (const endpoint of chosen)
     for (const { what, sending, mayDo = false } of trials(endpoint)) {
-      const wrong = wrongWith(await send(endpoint, sending), mayDo);
+      const wrong = wrongWith(endpoint, await send(endpoint, sending), mayDo);
       if (wrong !== undefined) found.push(`${endpoint.method} ${endpoint.path} with ${what}: ${wrong}`);
     }
   return found;

@@ -13,9 +13,10 @@ export async function answerAboutToken(
   route: "introspection" | "revocation",
 ): Promise<void> {
   const { client, params } = ctx.oidc;
-  const token = params["token"];
   const authenticated = ctx.status === 200 || Object(ctx.body).error === "unsupported_token_type";
-  if (!authenticated || client === undefined || token === undefined) return;
+  // A request that was refused before its form was read has no parameters at all.
+  const token = authenticated ? params["token"] : undefined;
+  if (client === undefined || token === undefined) return;
   const asking = askingClientOf(client);
   if (asking === undefined || (route === "introspection" && client.clientAuthMethod === "none"))
     return refuse(ctx, new Problem("invalid_client", { detail: "The client must authenticate." }));
