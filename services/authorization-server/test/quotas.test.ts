@@ -7,10 +7,10 @@ let running: Running;
 let agents: OAuthClient[] = [];
 
 beforeAll(async () => {
-  running = await startServer({ quotas: { tokens: 6, requests: 2, introspections: 2 } });
+  running = await startServer({ quotas: { tokens: 8, requests: 2, introspections: 2 } });
   // Each is registered with a token of the administrator, who has a quota too.
   agents = [];
-  for (let i = 0; i < 5; i++) agents.push(await newClient(running, "agent"));
+  for (let i = 0; i < 7; i++) agents.push(await newClient(running, "agent"));
 });
 
 const anAgent = (): OAuthClient => {
@@ -38,10 +38,17 @@ describe("a client has a quota of its own", () => {
     await one.learnNonce();
     const first = await ask(one);
     expect(first.status).toBe(200);
-    expect(first.headers.get("ratelimit-policy")).toContain('"client";q=6;w=60');
+    expect(first.headers.get("ratelimit-policy")).toContain('"client";q=8;w=60');
     let last = first;
-    for (let i = 0; i < 6; i++) last = await ask(one);
+    for (let i = 0; i < 8; i++) last = await ask(one);
     expectRefused(last);
+    await two.learnNonce();
+    expect((await ask(two)).status).toBe(200);
+  });
+
+  test("that it cannot use up for its whole tenant", async () => {
+    const [one, two] = [anAgent(), anAgent()];
+    for (let i = 0; i < 90; i++) await ask(one);
     await two.learnNonce();
     expect((await ask(two)).status).toBe(200);
   });

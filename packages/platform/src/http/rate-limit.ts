@@ -12,19 +12,20 @@ export type Counted = {
 
 type Standing = Counted & { readonly state: Count };
 
-/** Counts the request against each limit; the headers say what is left. Refuses with `rate_limited` when one is used up. */
+/** Counts the request against each limit, the narrowest first; the headers say what is left. Refuses with `rate_limited` when one is used up. */
 export async function countAll(
   counters: Counters,
   counted: readonly Counted[],
   now: Instant,
 ): Promise<Readonly<Record<string, string>>> {
   if (counted.length === 0) return {};
-  const standings = await Promise.all(
-    counted.map(async (one): Promise<Standing> => {
-      const state = await counters.count(`${one.name} ${one.key}`, one.limit.windowMs);
-      return { ...one, state };
-    }),
-  );
+  const standings: Standing[] = [];
+  for (const one of counted) {
+    const state = await counters.count(`${one.name} ${one.key}`, one.limit.windowMs);
+    standings.push({ ...one, state });
+    // What the narrower one refuses is not counted against those who share the wider one.
+    if (state.used > one.limit.count) break;
+  }
   const headers = headersOf(standings, now);
   const over = standings.filter(({ limit, state }) => state.used > limit.count);
   if (over.length === 0) return headers;

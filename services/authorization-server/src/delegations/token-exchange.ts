@@ -214,9 +214,13 @@ const targetFor = (call: GrantCall, subject: AccessTokenClaims): Promise<Target>
   return call.target(named[0] ?? subject.aud);
 };
 
-/** A token for one resource is no way to another; one that an agent got for us may be exchanged for any it may call. */
+/**
+ * A token for one resource is no way to another; one that an agent got for us by its own keys may be exchanged for any it
+ * may call. What somebody else's word gave it is for what that word named.
+ */
 function checkAudience({ issuer }: Deps, subject: AccessTokenClaims, { audience }: Target): void {
-  const open = subject.aud === issuer && parseId("agent", subject.sub) !== undefined;
+  const open =
+    subject.aud === issuer && subject.trust === undefined && parseId("agent", subject.sub) !== undefined;
   if (audience !== subject.aud && !open)
     throw new Problem("invalid_target", { detail: "The token is for another resource." });
 }

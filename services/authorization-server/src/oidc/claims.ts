@@ -1,7 +1,14 @@
 import { createHmac } from "node:crypto";
 import type { Database } from "@remit/platform/sql";
 import { digestOf, grantOf } from "../grants/index.ts";
-import type { ClientEntity, Ctx, Payload, SignInOf, TokenEntity } from "./seam.ts";
+import {
+  type ClientEntity,
+  type Ctx,
+  errors,
+  type Payload,
+  type SignInOf,
+  type TokenEntity,
+} from "./seam.ts";
 
 type Deps = {
   readonly db: Database;
@@ -19,6 +26,8 @@ export const extraClaims =
     if (token.grantId === undefined) return common;
     const digest = digestOf(token.grantId);
     const grant = await grantOf(db.single, digest);
+    // It may have ended since the core looked.
+    if (grant?.revoked === true) throw new errors.InvalidGrant("the grant has ended");
     // A person's own token speaks for the person's tenant; an agent's token for the agent's.
     const organization = client?.remit_kind === "agent" ? client.remit_tenant : grant?.tenant;
     return {

@@ -65,8 +65,8 @@ export const guardAssertion =
 
 /** Counted once the client has proven itself, and before its assertion is used up. */
 async function takeQuota({ quotas }: Rules, ctx: Ctx, client: ClientEntity): Promise<void> {
-  // A service of ours asks for everybody whom it serves.
-  if (client.remit_kind === "peer") return;
+  // The services and the wallet of ours ask for everybody whom they serve.
+  if (client.remit_kind === "peer" || client.remit_kind === "wallet") return;
   const what = asking.has(ctx.oidc.route)
     ? "requests"
     : ctx.oidc.route === "token"

@@ -1,6 +1,7 @@
 import { type Clock, type Id, minuteMs } from "@remit/kernel";
 import type { Counters } from "@remit/platform/counters";
 import { countAll } from "@remit/platform/http";
+import { platformTenant } from "../tenants/index.ts";
 
 /** What of OAuth is counted apart: tokens, requests that a person will be asked about, and looks at tokens. */
 export type QuotaName = "tokens" | "requests" | "introspections";
@@ -38,7 +39,9 @@ export function createQuotas({
       const per = (count: number) => ({ count, windowMs: minuteMs });
       const byClient = { name: "client", limit: per(most), key: `${what} ${id}` };
       const byTenant = { name: "tenant", limit: per(most * tenantFactor), key: `${what} ${tenant}` };
-      return countAll(counters, tenant === undefined ? [byClient] : [byClient, byTenant], clock.now());
+      // In the platform's tenant are strangers, who must not be able to use up each other's.
+      const alone = tenant === undefined || tenant === platformTenant;
+      return countAll(counters, alone ? [byClient] : [byClient, byTenant], clock.now());
     },
   };
 }

@@ -59,9 +59,12 @@ export async function examineAssertion(
   };
 }
 
+const clocksS = 60;
+
 function singleUseOf({ jti, exp }: JsonObject): { jti: string; until: Instant } | undefined {
   const short = typeof jti === "string" && jti !== "" && jti.length <= 255;
-  return short && isSeconds(exp) ? { jti, until: fromNumericDate(exp + 1) } : undefined;
+  // Remembered for as long as any process of ours, whose clock may be a minute behind or ahead, could still take it.
+  return short && isSeconds(exp) ? { jti, until: fromNumericDate(exp + 2 * clocksS) } : undefined;
 }
 
 function parsed(assertion: string, { typ, algs }: Form): ReturnType<typeof parseJws> | Refused {

@@ -90,7 +90,7 @@ function resourceFor(call: GrantCall, { rules }: Outbound): string | undefined {
 }
 
 // What the core signs ID tokens with, one key for each alg (`oidc/signing.ts`). The typ keeps them from access tokens.
-const idTokenKeys = ["id", "access-eddsa"];
+const idTokenKeys = ["id", "id-eddsa"];
 
 type Person = JsonObject & { readonly sub: string };
 

@@ -1,7 +1,7 @@
 import { after, type Id, type Instant, newId, secondMs } from "@remit/kernel";
 import { type TenantTx, violates } from "@remit/platform/sql";
 import { type Actor, type EventType, isScope, mayBeBearer, newEvent, Problem } from "@remit/protocol";
-import { resumeTokens, revokeTokens } from "../tokens/index.ts";
+import { resumeTokens, revokeTokens, revokeTokensIssued } from "../tokens/index.ts";
 import type { TrustKind, TrustRules } from "./rules.ts";
 import * as rows from "./trusts.sql.ts";
 
@@ -85,8 +85,16 @@ export async function changeTrust(
   const [stood, stands] = [isStanding(before, now), isStanding(trust, now)];
   if (stood && !stands) await endTokens(tx, id, now);
   if (!stood && stands) await resumeTokens(tx, `trust:${id}`);
+  if (stood && stands && endsSooner(before, trust)) await endTokensIssued(tx, id, now);
   return trust;
 }
+
+const endsSooner = (before: Trust, { expiresAt }: Trust): boolean =>
+  expiresAt !== undefined && (before.expiresAt === undefined || expiresAt < before.expiresAt);
+
+/** Those that it gave so far may outlive its new end; the next ones will not. */
+const endTokensIssued = (tx: TenantTx, id: Id<"trust">, now: Instant): Promise<void> =>
+  revokeTokensIssued(tx, `trust:${id}`, { until: after(now, trustedLifeS * secondMs), issuedUntil: now });
 
 /** Removes a trust; its tokens end with it. */
 export async function removeTrust(tx: TenantTx, id: Id<"trust">, { actor, now }: By): Promise<void> {
