@@ -9,6 +9,7 @@ import { type Accounts, createAccounts, createBreachedPasswords } from "./accoun
 import type { AuthorizationServerConfig } from "./config.ts";
 import { consentPages } from "./consent/index.ts";
 import { createFactors, type Factors, factorRoutes } from "./factors/index.ts";
+import { endLastingGrantsOf } from "./grants/index.ts";
 import { createGuesses, guessJobs } from "./guesses/index.ts";
 import {
   createInbox,
@@ -19,10 +20,11 @@ import {
   mailJobs,
   type Post,
 } from "./mail/index.ts";
+import type { Mandates } from "./mandates/index.ts";
 import type { Interactions } from "./oidc/index.ts";
 import { createFormCheck, type FormCheck } from "./pages/index.ts";
 import { recoveryPages } from "./recovery/index.ts";
-import { endSessionsOf } from "./sessions/index.ts";
+import { endSessionsOf, lockSessionsOf } from "./sessions/index.ts";
 import { createConversation, createEnrolment, createKeptCodes, signInPages } from "./sign-in/index.ts";
 import { signUpPages } from "./sign-up/index.ts";
 import { createStepUps, type StepUps, stepUpJobs } from "./step-ups/index.ts";
@@ -66,21 +68,30 @@ export function createPeople(grounds: Grounds, jobs: Jobs): People {
   return { accounts, factors, stepUps, tickets, post, mailedCodes, forms };
 }
 
-/** Whoever gets back in throws everybody else out: what was lost may have been stolen. */
-const endSessions = async (
-  tx: TenantTx,
-  { account, now }: { account: Id<"account">; now: Instant },
-): Promise<void> => {
-  const actor = { type: "account", id: account } as const;
-  await endSessionsOf(tx, account, { because: "recovery", actor, now });
-};
+/**
+ * Whoever gets back in throws everybody else out: what was lost may have been stolen. Sessions are locked first, so that
+ * none gives a mandate meanwhile, and end after the mandates: tokens come last, as everywhere.
+ */
+const endAccessWith =
+  (mandates: Mandates) =>
+  async (tx: TenantTx, { account, now }: { account: Id<"account">; now: Instant }): Promise<void> => {
+    const why = { because: "recovery", actor: { type: "account", id: account }, now } as const;
+    await lockSessionsOf(tx, account);
+    await mandates.suspendAllWithin(tx, account, why);
+    await endSessionsOf(tx, account, why);
+    await endLastingGrantsOf(tx, account, why);
+  };
 
 /** What a person's wallet may ask of all this. */
 export const peopleRoutes = ({ db }: Pick<Grounds, "db">, { accounts, factors }: People): Route[] =>
   factorRoutes({ db, accounts, factors });
 
 /** Everything that a person sees on the way through an authorization request. */
-export function peoplePages({ config, db }: Grounds, people: People, interactions: Interactions): Page[] {
+export function peoplePages(
+  { config, db }: Grounds,
+  people: People,
+  { interactions, mandates }: { readonly interactions: Interactions; readonly mandates: Mandates },
+): Page[] {
   const { forms } = people;
   const conversation = createConversation({ interactions, forms });
   const keptCodes = createKeptCodes({ ...people, conversation });
@@ -91,7 +102,14 @@ export function peoplePages({ config, db }: Grounds, people: People, interaction
     ...enrolment.pages,
     ...keptCodes.pages,
     ...(signUp ? signUpPages({ ...people, db, conversation, keptCodes, enrolment }) : []),
-    ...recoveryPages({ ...people, db, conversation, enrolment, endSessions }),
+    ...recoveryPages({
+      ...people,
+      db,
+      conversation,
+      enrolment,
+      keptCodes,
+      endAccess: endAccessWith(mandates),
+    }),
     ...consentPages({ interactions, forms }),
   ];
 }

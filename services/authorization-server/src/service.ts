@@ -297,7 +297,7 @@ function mountSigningIn(
     errorPage,
   });
   const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
-  http.add(...peoplePages(grounds, people, interactions), ...peopleRoutes(grounds, people));
+  http.add(...peoplePages(grounds, people, { interactions, mandates }), ...peopleRoutes(grounds, people));
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],

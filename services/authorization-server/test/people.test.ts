@@ -6,7 +6,7 @@ import { decodeBase32 } from "./authenticator.ts";
 import { Browser, formTo, type Page } from "./browser.ts";
 import type { Answer, OAuthClient } from "./client.ts";
 import { newClient } from "./client.ts";
-import { authorizeUrl, newAsking, pushedForm, redirectUri } from "./consent.ts";
+import { approve, authorizeUrl, newAsking, pushedForm, redirectUri } from "./consent.ts";
 import { askAsWallet, codeMailedTo, letterTo, walletOf } from "./person.ts";
 import { principal, type Running, startServer, walletRedirect } from "./running.ts";
 
@@ -72,6 +72,11 @@ class Visitor {
 
 const claimsOf = (answer: Answer): Record<string, unknown> =>
   JSON.parse(Buffer.from(String(answer.body["access_token"]).split(".")[1] ?? "", "base64url").toString());
+
+const methodsOf = async (token: Answer): Promise<Record<string, unknown>> => {
+  const of = { token: String(token.body["access_token"]), key: wallet.keys.dpop };
+  return (await callApi(running, { ...of, path: "/api/v1/account/sign-in-methods" })).body;
+};
 
 const password = "four words make a phrase";
 
@@ -379,7 +384,14 @@ describe("recovery is never weaker than what it replaces", () => {
     expect((await lost.send("/recovery/code", { code: mailed, second: "aaaa-aaaa-aaaa" })).status).toBe(401);
     await lost.send("/recovery/code", { code: mailed, second: code });
     await lost.send("/recovery/password", { password: "a third phrase of words" });
-    expect(claimsOf(await lost.allow())).toMatchObject({ acr: "urn:remit:aal2" });
+    const token = await lost.allow();
+    expect(claimsOf(token)).toMatchObject({ acr: "urn:remit:aal2" });
+    // A recovery code says nothing of who has the app by now: it is gone, and the codes with it.
+    expect(await methodsOf(token)).toMatchObject({
+      password: true,
+      authenticator_app: false,
+      recovery_codes_left: 0,
+    });
   });
 });
 
@@ -426,6 +438,63 @@ describe("a recovery overtakes every sign-in that is under way", () => {
     expect(await liveSessions()).toBe(before);
     expect((await beforeSecond.send("/second-factor", { code: third })).status).toBe(400);
     expect((await beforeKeeping.send("/kept-codes", {})).status).toBe(400);
+  });
+});
+
+describe("a recovery takes from others what they may have added or been given", () => {
+  const email = "robbed@example.com";
+
+  test("A11 passkeys, codes and offline access are gone, mandates are suspended, and what was just proven stays", async () => {
+    const visitor = await signUp(email);
+    const secret = await addApp(visitor, email, 2);
+    const former = recoveryCodesIn(visitor.page);
+    await visitor.send("/kept-codes", {});
+    const token = await visitor.allow();
+    const { sid } = claimsOf(token);
+    const asAdmin = (text: string, values: unknown[]) => running.database.asAdmin(text, values);
+    await asAdmin("update oauth_grants set outlives_session = true where session_sid = $1", [sid]);
+    const agent = await newClient(running, "agent");
+    const pushed = await agent.post("/oauth/par", pushedForm(newAsking()));
+    const url = authorizeUrl(running, agent.id, pushed.body["request_uri"]);
+    await approve(visitor.browser, await visitor.browser.open(url, redirectUri));
+    const ofPerson = (what: string) =>
+      asAdmin(`${what} in (select account_id from sessions where sid = $1)`, [sid]);
+    const mandates = () => ofPerson("select state, because from mandates where principal_id");
+    expect(await mandates()).toMatchObject([{ state: "active" }]);
+
+    const owner = await Visitor.open();
+    await owner.follow("/recovery");
+    await owner.send("/recovery", { email });
+    const code = await codeMailedTo(running, email, 4);
+    await owner.send("/recovery/code", { code, second: codeAt(secret, stepAt(systemClock.now()) + 1) });
+    expect(owner.page.html).toContain("suspended until you resume it");
+    await asAdmin(
+      `insert into passkeys (credential_digest, account_id, sealed, sign_count, device_bound, created_at)
+        select '\\x01', account_id, '\\x02', 0, false, now() from sessions where sid = $1`,
+      [sid],
+    );
+    await owner.send("/recovery/password", { password: "another four words here" });
+    const made = recoveryCodesIn(owner.page);
+    expect(made).toHaveLength(10);
+    expect(made).not.toContain(former[0]);
+    await owner.send("/kept-codes", {});
+    expect(await methodsOf(await owner.allow())).toMatchObject({
+      passkeys: [],
+      authenticator_app: true,
+      recovery_codes_left: 10,
+    });
+    expect(await mandates()).toMatchObject([{ state: "suspended", because: "recovery" }]);
+    expect(await ofPerson("select 1 from passkeys where account_id")).toEqual([]);
+    const refresh = { grant_type: "refresh_token", refresh_token: String(token.body["refresh_token"]) };
+    expect((await wallet.post("/oauth/token", refresh)).body["error"]).toBe("invalid_grant");
+    expect((await letterTo(running, email, 5)).text).toContain(
+      "Other passkeys and the former recovery codes",
+    );
+    const thief = await Visitor.open();
+    await thief.signIn(email, "another four words here");
+    expect((await thief.send("/second-factor", { code: former[0] ?? "" })).status).toBe(401);
+    await thief.send("/second-factor", { code: made[0] ?? "" });
+    expect((await thief.allow()).status).toBe(200);
   });
 });
 

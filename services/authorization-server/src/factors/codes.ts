@@ -32,6 +32,15 @@ export type Codes = {
   ): CheckedApp | undefined;
   addApp(tx: TenantTx, app: CheckedApp, to: { account: Account; now: Instant }): Promise<void>;
   removeApp(tx: TenantTx, account: Account, now: Instant): Promise<void>;
+  /**
+   * For a recovery: the recovery codes go, and the app unless it is the one that was `proven` then. True when that is left.
+   * No letter: that of the recovery says it.
+   */
+  discard(
+    tx: TenantTx,
+    account: Account,
+    given: { proven: Instant | undefined; now: Instant },
+  ): Promise<boolean>;
   /** Ten new ones; the former no longer work. They are shown once: only digests stay here. */
   makeRecoveryCodes(
     tx: TenantTx,
@@ -89,6 +98,12 @@ export function createCodes(deps: CodeDeps): Codes {
       if (!(await rows.deleteApp(tx, account.id))) throw new Problem("not_found");
       await tx.record(newEvent("account.app_removed", factsOf(account), now));
       await deps.post.send(tx, letters.changed({ to: account.email, what: changes.appRemoved }));
+    },
+    discard: async (tx, account, { proven, now }) => {
+      await rows.replaceCodes(tx, { account: account.id, digests: [], now });
+      if (await rows.deleteAppSince(tx, account.id, proven))
+        await tx.record(newEvent("account.app_removed", factsOf(account), now));
+      return (await rows.findApp(tx, account.id)) !== undefined;
     },
     makeRecoveryCodes: (tx, account, given) => makeRecoveryCodes(deps, tx, { account, ...given }),
     recoveryCodesLeft: (account) => db.global.transaction((tx) => rows.countCodes(tx, account)),

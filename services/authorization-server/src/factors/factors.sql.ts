@@ -103,6 +103,29 @@ export const findApp = (
 ): Promise<{ sealed: Uint8Array; created_at: Instant } | undefined> =>
   tx.maybe(sql`select sealed, created_at from authenticator_apps where account_id = ${account}`);
 
+export async function deletePasskeysBut(
+  tx: Sql,
+  account: Id<"account">,
+  kept: Uint8Array | undefined,
+): Promise<Uint8Array[]> {
+  const gone = await tx.many<Pick<Row, "credential_digest">>(sql`delete from passkeys
+    where account_id = ${account} and credential_digest is distinct from ${kept ?? null}::bytea
+    returning credential_digest`);
+  return gone.map((row) => row.credential_digest);
+}
+
+/** An app that was added after `proven` is not the one that was proven. Without it, any. */
+export async function deleteAppSince(
+  tx: Sql,
+  account: Id<"account">,
+  proven: Instant | undefined,
+): Promise<boolean> {
+  const since = proven === undefined ? null : sqlTime(proven);
+  const { count } = await tx.run(sql`delete from authenticator_apps
+    where account_id = ${account} and (${since}::timestamptz is null or created_at > ${since}::timestamptz)`);
+  return count === 1;
+}
+
 /** RFC 6238 §5.2: false when this step, or a later one, was used. */
 export async function useStep(tx: Sql, account: Id<"account">, step: number): Promise<boolean> {
   const { count } = await tx.run(sql`update authenticator_apps set used_step = ${BigInt(step)}

@@ -1,8 +1,15 @@
-import type { Id } from "@remit/kernel";
-import type { Accounts } from "../accounts/index.ts";
+import type { Id, Instant } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
+import type { Account, Accounts } from "../accounts/index.ts";
 import { relyingPartyOf } from "./ceremony.ts";
 import { type CodeDeps, type Codes, createCodes } from "./codes.ts";
-import { createPasskeys, type Passkey, type PasskeyDeps, type Passkeys } from "./passkeys.ts";
+import {
+  type CheckedPasskey,
+  createPasskeys,
+  type Passkey,
+  type PasskeyDeps,
+  type Passkeys,
+} from "./passkeys.ts";
 
 /** The ways in which somebody may show that it is them. */
 export type Methods = {
@@ -18,6 +25,15 @@ export type Factors = {
   methodsOf(account: Id<"account">): Promise<Methods>;
   /** Whether a password alone is not enough. */
   hasSecond(account: Id<"account">): Promise<boolean>;
+  /** Leaves only what a recovery added or proved; the new recovery codes, if a second factor is left that may be lost. */
+  startOver(tx: TenantTx, account: Account, given: StartingOver): Promise<string[]>;
+};
+
+export type StartingOver = {
+  readonly passkey: CheckedPasskey | undefined;
+  /** When a code of the authenticator app was right. */
+  readonly appProven: Instant | undefined;
+  readonly now: Instant;
 };
 
 type Deps = Omit<PasskeyDeps, "party"> &
@@ -36,5 +52,11 @@ export function createFactors({ issuer, ...deps }: Deps): Factors {
       recoveryCodesLeft: await codes.recoveryCodesLeft(account),
     }),
     hasSecond: async (account) => (await codes.hasApp(account)) || (await passkeys.has(account)),
+    startOver: async (tx, account, { passkey, appProven, now }) => {
+      await passkeys.removeAllBut(tx, account, { kept: passkey, now });
+      const app = await codes.discard(tx, account, { proven: appProven, now });
+      if (!app && passkey === undefined) return [];
+      return codes.makeRecoveryCodes(tx, account, { notify: false, now });
+    },
   };
 }

@@ -53,6 +53,12 @@ export type Passkeys = {
   rename(account: Account, key: string, name: string): Promise<void>;
   /** Refuses to take the last way to sign in. */
   remove(tx: TenantTx, account: Account, given: { key: string; now: Instant }): Promise<void>;
+  /** For a recovery: who else had a key has none any more. No letter: that of the recovery says it. */
+  removeAllBut(
+    tx: TenantTx,
+    account: Account,
+    given: { kept: CheckedPasskey | undefined; now: Instant },
+  ): Promise<void>;
   /** `account`: whose passkeys will do; without it anybody's, and the answer says whose. */
   beginUse(place: Place, given: { account?: Id<"account">; verification: Verification }): Promise<Ceremony>;
   /** Checks the answer, uses up the challenge and moves the counter. Throws `passkey_refused`. */
@@ -120,6 +126,7 @@ export function createPasskeys(deps: PasskeyDeps): Passkeys {
     add: (tx, checked, to) => add(deps, tx, { checked, ...to }),
     rename: (account, key, name) => rename(deps, account, { key, name }),
     remove: (tx, account, given) => remove(deps, tx, { account, ...given }),
+    removeAllBut,
     beginUse: async (place, { account, verification }) => {
       const challenge = freshChallenge();
       const allowed = account && (await listed(account)).map(({ credential }) => credential);
@@ -182,7 +189,7 @@ async function add(
 ): Promise<void> {
   const { checked, account, notify, now } = given;
   await deps.tickets.claim(tx, checked.ticket);
-  const digest = sha256(Buffer.from(checked.credential.id, "base64url"));
+  const digest = digestOf(checked);
   const credential = { ...checked.credential, name: checked.name };
   const sealed = await sealCredential(deps, tx, { account: account.id, digest, credential });
   const { signCount, deviceBound } = checked;
@@ -237,6 +244,18 @@ async function remove(
     });
   await tx.record(newEvent("account.passkey_removed", factsOf(account, digest), now));
   await post.send(tx, letters.changed({ to: account.email, what: changes.passkeyRemoved }));
+}
+
+const digestOf = ({ credential }: CheckedPasskey): Uint8Array =>
+  sha256(Buffer.from(credential.id, "base64url"));
+
+async function removeAllBut(
+  tx: TenantTx,
+  account: Account,
+  { kept, now }: { kept: CheckedPasskey | undefined; now: Instant },
+): Promise<void> {
+  for (const digest of await rows.deletePasskeysBut(tx, account.id, kept && digestOf(kept)))
+    await tx.record(newEvent("account.passkey_removed", factsOf(account, digest), now));
 }
 
 type Using = Omit<Confirming, "account"> & {

@@ -94,6 +94,14 @@ export async function revokeGrantsOfSession(tx: TenantTx, sid: string, now: Inst
   return revoked.map((row) => row.grant_digest);
 }
 
+/** What outlives its session and is no mandate's. */
+export async function lastingGrantsOf(tx: TenantTx, account: Id<"account">): Promise<string[]> {
+  const found = await tx.many<Pick<Row, "grant_digest">>(sql`select grant_digest from oauth_grants
+    where account_id = ${account} and tenant_id = ${tx.tenant} and outlives_session and mandate_id is null
+      and revoked_at is null order by grant_digest`);
+  return found.map((row) => row.grant_digest);
+}
+
 export async function clientsOfSession(tx: TenantTx, sid: string): Promise<string[]> {
   const found = await tx.many<Pick<Row, "client_id">>(sql`select distinct client_id from oauth_grants
     where session_sid = ${sid} order by client_id`);

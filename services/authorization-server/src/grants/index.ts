@@ -17,6 +17,7 @@ export { createRefreshTokens } from "./refresh-tokens.ts";
 export {
   endGrantsOfSession,
   endGrantWithin,
+  endLastingGrantsOf,
   type GivenGrant,
   grantsOfAccount,
   sessionOfArtifact,

@@ -35,6 +35,15 @@ export async function endGrantWithin(
   return true;
 }
 
+/** Ends what a person gave that outlives its session and is no mandate's: offline access (OpenID Connect Core §11). */
+export async function endLastingGrantsOf(
+  tx: TenantTx,
+  account: Id<"account">,
+  why: { readonly actor: Actor; readonly now: Instant },
+): Promise<void> {
+  for (const digest of await rows.lastingGrantsOf(tx, account)) await endGrantWithin(tx, { ...why, digest });
+}
+
 /** The session that a code or refresh token ends with; undefined when it outlives it or has none. */
 export const sessionOfArtifact = (tx: Sql, model: string, id: string): Promise<string | undefined> =>
   rows.findSessionOfArtifact(tx, model, sha256b64url(id));

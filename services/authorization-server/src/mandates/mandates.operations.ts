@@ -63,6 +63,8 @@ export type Mandates = {
   ): Promise<boolean>;
   revokeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   suspendWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
+  /** All that are active of this principal, of the transaction's tenant; each may be resumed. */
+  suspendAllWithin(tx: TenantTx, principal: Id<"account">, why: Why): Promise<void>;
   resumeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
 };
 
@@ -100,6 +102,10 @@ export function createMandates(deps: MandatesDeps): Mandates {
     wasGivenBy: rows.wasGivenBy,
     revokeWithin: become("revoked"),
     suspendWithin: become("suspended"),
+    async suspendAllWithin(tx, principal, why) {
+      for (const id of await rows.activeMandatesOf(tx, principal, deps.clock.now()))
+        await changeState(deps, tx, { id, to: "suspended", why });
+    },
     resumeWithin: become("active"),
   };
 }

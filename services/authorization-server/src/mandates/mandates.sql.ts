@@ -111,6 +111,16 @@ export async function listMandates(
   return found.map(mandateOf);
 }
 
+export async function activeMandatesOf(
+  tx: TenantTx,
+  principal: Id<"account">,
+  now: Instant,
+): Promise<Id<"mandate">[]> {
+  const found = await tx.many<{ id: Id<"mandate"> }>(sql`select id from mandates
+    where principal_id = ${principal} and state = 'active' and expires_at > ${sqlTime(now)} order by id`);
+  return found.map(({ id }) => id);
+}
+
 /** Whether this principal ever gave this agent a mandate. */
 export async function wasGivenBy(
   tx: TenantTx,

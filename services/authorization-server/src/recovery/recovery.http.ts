@@ -1,17 +1,18 @@
-import { type Id, type Instant, minuteMs } from "@remit/kernel";
+import { type Id, type Instant, instantOf, minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import { z } from "zod";
 import type { Account, Accounts, NewPassword } from "../accounts/index.ts";
 import { Proof } from "../assurance/index.ts";
-import { deviceName, type Factors, passkeyScript } from "../factors/index.ts";
+import { type CheckedPasskey, deviceName, type Factors, passkeyScript } from "../factors/index.ts";
 import { changes, letters, type MailedCodes, type Post } from "../mail/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { refusalPage } from "../pages/index.ts";
 import {
   type Conversation,
   type Enrolment,
+  type KeptCodes,
   limit,
   mailedCodePage,
   members,
@@ -31,14 +32,16 @@ type Deps = {
   readonly post: Post;
   readonly conversation: Conversation;
   readonly enrolment: Enrolment;
-  /** Ends every session of a person, in the transaction of what made that necessary. */
-  readonly endSessions: (tx: TenantTx, of: { account: Id<"account">; now: Instant }) => Promise<void>;
+  readonly keptCodes: KeptCodes;
+  /** Ends every session and lasting grant of a person, and suspends their mandates, in the transaction of the recovery. */
+  readonly endAccess: (tx: TenantTx, of: { account: Id<"account">; now: Instant }) => Promise<void>;
 };
 
 /** Empty for an address that nobody has. */
 const Sent = z.strictObject({ account: z.string() });
 type Sent = z.output<typeof Sent>;
-const Renewing = z.strictObject({ account: z.string(), proofs: z.array(Proof) });
+/** `proven`: when the proofs were shown, however many attempts at a new password followed. */
+const Renewing = z.strictObject({ account: z.string(), proofs: z.array(Proof), proven: z.number() });
 type Renewing = z.output<typeof Renewing>;
 
 const purposes = { code: "recovery-code", renew: "recovery-renew" } as const;
@@ -135,7 +138,7 @@ const codePage = (deps: Deps): Page =>
       const second = await secondProof(deps, call, { account, second: form.second });
       if ("refused" in second) return again(second.refused, second.status);
       await deps.mailedCodes.use(checked);
-      return renew(deps, call, { asked, account, proofs: second.proofs });
+      return renew(deps, call, { asked, account, proofs: second.proofs, proven: call.now });
     },
   });
 
@@ -166,15 +169,20 @@ async function existing({ accounts }: Deps, begun: Instant, id: string): Promise
   return account;
 }
 
-type Renewal = { readonly asked: SignInAsked; readonly account: Account; readonly proofs: Proof[] };
+type Renewal = {
+  readonly asked: SignInAsked;
+  readonly account: Account;
+  readonly proofs: Proof[];
+  readonly proven: Instant;
+};
 
 async function renew(
   { conversation, factors, tickets }: Deps,
   call: PageCall,
-  { asked, account, proofs, refused, status }: Renewal & { refused?: string; status?: number },
+  { asked, account, proofs, proven, refused, status }: Renewal & { refused?: string; status?: number },
 ): Promise<PageAnswer> {
   const place = placeOf(call, asked);
-  const content: Renewing = { account: account.id, proofs };
+  const content: Renewing = { account: account.id, proofs, proven };
   return conversation.show(asked, {
     scripts: [passkeyScript],
     ...(status === undefined ? {} : { status }),
@@ -202,7 +210,8 @@ async function opened(
   const place = { ...placeOf(call, asked), purpose: purposes.renew, text: form.ticket };
   const found = deps.tickets.open(place, Renewing);
   const account = await existing(deps, found.madeAt, found.content.account);
-  return { asked, account, proofs: found.content.proofs, ticket: found };
+  const { proofs, proven } = found.content;
+  return { asked, account, proofs, proven: instantOf(proven), ticket: found };
 }
 
 const passwordPage = (deps: Deps): Page =>
@@ -247,35 +256,49 @@ const passkeyPage = (deps: Deps): Page =>
       const to = { account, notify: false, now: call.now };
       return done(deps, call, {
         ...found,
+        passkey: checked,
         proof: { kind: "passkey", deviceBound: checked.deviceBound, userVerified: true },
         save: (tx) => deps.factors.passkeys.add(tx, checked, to),
       });
     },
   });
 
-type Saving = { readonly proof: Proof; readonly save: (tx: TenantTx) => Promise<void> };
+type Saving = {
+  readonly proof: Proof;
+  readonly passkey?: CheckedPasskey;
+  readonly save: (tx: TenantTx) => Promise<void>;
+};
 
-/** What is new, the end of all sessions, the letter and the event: in one transaction. Then the person is signed in. */
+/**
+ * What is new, the end of all that somebody else may have in hand, the letter and the event: in one transaction. Then the
+ * person is signed in.
+ */
 async function done(
-  { db, accounts, tickets, post, endSessions, ...deps }: Deps,
+  { db, accounts, factors, tickets, post, endAccess, ...deps }: Deps,
   call: PageCall,
-  { asked, account, proofs, ticket: used, proof, save }: Opened & Saving,
+  { asked, account, ticket: used, save, passkey, ...shown }: Opened & Saving,
 ): Promise<PageAnswer> {
   const { now } = call;
-  await db.of(account.home).transaction(async (tx) => {
+  const { proof } = shown;
+  const proofs = [proof, ...shown.proofs];
+  const appProven = proofs.some(({ kind }) => kind === "code") ? shown.proven : undefined;
+  const codes = await db.of(account.home).transaction(async (tx) => {
     await tickets.claim(tx, used);
     await save(tx);
     await accounts.refuseSignInsBefore(tx, account.id, { now, begun: used.madeAt });
-    await endSessions(tx, { account: account.id, now });
+    await endAccess(tx, { account: account.id, now });
+    const made = await factors.startOver(tx, account, { passkey, appProven, now });
     const actor = { type: "account", id: account.id } as const;
     const payload = { by: proof.kind };
     const facts = { tenant: account.home, actor, subject: account.id, payload };
     await tx.record(newEvent("account.recovered", facts, now));
     await post.send(tx, letters.changed({ to: account.email, what: changes.recovered }));
+    return made;
   });
-  const finished = await deps.conversation.finish(call, asked, { account, proofs: [proof, ...proofs] });
+  if (codes.length > 0) return deps.keptCodes.show(call, asked, { account, proofs, codes });
+  const finished = await deps.conversation.finish(call, asked, { account, proofs });
   if (finished !== false) return finished;
-  if (asked.wanted.aal === 2 && !(await deps.factors.hasSecond(account.id)))
+  if (asked.wanted.aal === 2 && !(await factors.hasSecond(account.id)))
     return deps.enrolment.begin(call, { asked, account });
   throw new Problem("forbidden", {
     detail: "You are back in. The application asks for more; start again there.",

@@ -58,6 +58,12 @@ export async function endOwnSession(
     throw new Problem("not_found", { detail: "There is no such session." });
 }
 
+/** From here on no session of this person starts, ends or gives anything until the transaction ends; returns their sids. */
+export async function lockSessionsOf(tx: TenantTx, account: Id<"account">): Promise<string[]> {
+  await rows.lockSignIns(tx, account);
+  return rows.lockOpenSidsOf(tx, account);
+}
+
 /**
  * Ends the sessions of a person, perhaps all but one; returns how many. For a changed password, a recovery, an operator:
  * in the transaction of that change, so that both happen or neither. A session that starts at that moment waits, or is seen.
@@ -67,9 +73,8 @@ export async function endSessionsOf(
   account: Id<"account">,
   { except, ...why }: Why & { readonly except?: string | undefined },
 ): Promise<number> {
-  await rows.lockSignIns(tx, account);
   let count = 0;
-  for (const sid of await rows.openSidsOf(tx, account))
+  for (const sid of await lockSessionsOf(tx, account))
     if (sid !== except && (await endSessionWithin(tx, { ...why, sid }))) count += 1;
   return count;
 }

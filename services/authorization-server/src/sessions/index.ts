@@ -1,4 +1,11 @@
-export { endOwnSession, endSessionsOf, endSessionWithin, requireSession, type Why } from "./ending.ts";
+export {
+  endOwnSession,
+  endSessionsOf,
+  endSessionWithin,
+  lockSessionsOf,
+  requireSession,
+  type Why,
+} from "./ending.ts";
 export { logoutJobs } from "./logout.jobs.ts";
 export { sessionRoutes } from "./sessions.http.ts";
 export { sessionJobs } from "./sessions.jobs.ts";

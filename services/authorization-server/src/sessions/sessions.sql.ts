@@ -128,9 +128,10 @@ export async function surplusOf(tx: TenantTx, account: Id<"account">, kept: numb
   return found.map(({ sid }) => sid);
 }
 
-export async function openSidsOf(tx: TenantTx, account: Id<"account">): Promise<string[]> {
+/** Those that have not ended, kept from others until the transaction ends. */
+export async function lockOpenSidsOf(tx: TenantTx, account: Id<"account">): Promise<string[]> {
   const found = await tx.many<Pick<Row, "sid">>(sql`select sid from sessions
-    where account_id = ${account} and ended_at is null order by sid`);
+    where account_id = ${account} and ended_at is null order by sid for update`);
   return found.map(({ sid }) => sid);
 }
 
