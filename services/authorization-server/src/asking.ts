@@ -1,23 +1,27 @@
 import type { Clock, Id } from "@remit/kernel";
-import type { Http } from "@remit/platform/http";
+import type { Http, RawPair } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { answeringPages } from "./answering/index.ts";
 import { type Approval, type Approvals, approvalJobs, approvalRoutes } from "./approvals/index.ts";
 import { clientById } from "./clients/index.ts";
+import type { AuthorizationServerConfig } from "./config.ts";
 import { deviceJobs } from "./device/index.ts";
 import type { Artifacts } from "./grants/index.ts";
-import { type Core, openedBy, pingJobs } from "./oidc/index.ts";
+import { type Core, createAccountAccess, openedBy, pingJobs } from "./oidc/index.ts";
 import type { People } from "./people.ts";
+import type { Sessions } from "./sessions/index.ts";
 
 type Asking = {
+  readonly config: Pick<AuthorizationServerConfig, "issuer" | "livemode">;
   readonly db: Database;
   readonly clock: Clock;
   readonly outbound: Outbound;
   readonly http: Http;
   readonly jobs: Jobs;
   readonly people: People;
+  readonly sessions: Sessions;
   readonly artifacts: Artifacts;
   readonly approvals: Approvals;
   readonly core: Core;
@@ -25,11 +29,15 @@ type Asking = {
 
 /** What agents without a browser ask, and where people answer. */
 export function mountAsking({ http, jobs, people, approvals, core, ...grounds }: Asking): void {
-  const { db, clock, artifacts, outbound } = grounds;
+  const { db, clock, artifacts, outbound, sessions } = grounds;
+  const { issuer, livemode } = grounds.config;
+  const { accounts, factors } = people;
+  const access = createAccountAccess({ issuer, clock, accounts, sessions, provider: core.provider });
+  const opened = (raw: RawPair) => openedBy(core.provider(), raw);
   const nameOf = ({ agent }: Approval): Promise<string> => nameOfAgent(db, agent);
   http.add(
-    ...approvalRoutes({ db, clock, approvals, factors: people.factors, nameOf }),
-    ...answeringPages({ ...people, approvals, nameOf, opened: (raw) => openedBy(core.provider(), raw) }),
+    ...approvalRoutes({ db, clock, livemode, approvals, factors, nameOf }),
+    ...answeringPages({ ...people, livemode, approvals, nameOf, access, opened }),
   );
   approvalJobs(jobs, approvals);
   pingJobs(jobs, { db, artifacts, approvals, outbound });

@@ -308,7 +308,7 @@ function mountSigningIn(
   mountSessions(grounds, { http, jobs, sessions, people, mandates, core });
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
-  mountAsking({ ...grounds, http, jobs, people, artifacts, approvals, core });
+  mountAsking({ ...grounds, http, jobs, people, sessions, artifacts, approvals, core });
 }
 
 /** The grant types of ours beside the core's. */

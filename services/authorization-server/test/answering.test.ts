@@ -1,11 +1,12 @@
 import { newId } from "@remit/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { askPerson, newAgent, pollPerson } from "./asking.ts";
+import { askPerson, newAgent, openWallet, pollPerson } from "./asking.ts";
 import { nowhere } from "./at-device.ts";
-import { Browser, formTo, type Page } from "./browser.ts";
+import { Browser, formOf, formTo, type Page } from "./browser.ts";
 import type { Answer, OAuthClient } from "./client.ts";
 import { authorizeUrl, newAsking, openConsent, pushedForm } from "./consent.ts";
-import { type Running, startServer } from "./running.ts";
+import { askAsWallet, walletOf } from "./person.ts";
+import { principal, type Running, startServer } from "./running.ts";
 
 const stranger = { email: "eve@example.com", name: "Eve", password: "another long and good password" };
 
@@ -96,5 +97,45 @@ describe("the pages where a person answers", () => {
     expect(page.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
     expect((await pollPerson(agent, asked)).body["error"]).toBe("authorization_pending");
     await send(ada, page, "deny");
+  });
+});
+
+describe("A16 where the money is real", () => {
+  let real: Running;
+  beforeAll(async () => {
+    // No setting makes it so yet; what is refused then is refused from the first day.
+    real = await startServer({ livemode: true as unknown as false });
+  });
+  afterAll(() => real.close());
+
+  test("A16 a yes needs a second factor of everybody: without one it is refused, and one can be added", async () => {
+    const asker = await newAgent(real);
+    const asked = await askPerson(asker);
+    const wallet = await openWallet(real);
+    const { body } = await wallet.send({ path: "/api/v1/approvals" });
+    const id = String(Object(body["data"])[0].id);
+    const byApi = await wallet.send({ method: "POST", path: `/api/v1/approvals/${id}/approve` });
+    expect(byApi).toMatchObject({
+      status: 401,
+      body: { code: "insufficient_user_authentication", acr_values: "urn:remit:aal2" },
+    });
+
+    const browser = new Browser();
+    await openConsent(browser, (await askAsWallet(real, walletOf(real))).url);
+    const page = await browser.open(`${real.issuer}/account/approvals/${id}`, nowhere);
+    expect(page.html).not.toContain(`${id}/approve`);
+    const { action, fields } = formTo(page, "deny");
+    const byForm = await browser.send(action.replace(/deny$/, "approve"), { csrf: fields["csrf"] ?? "" });
+    expect(byForm.status).toBe(401);
+    expect((await pollPerson(asker, asked)).body["error"]).toBe("authorization_pending");
+
+    const signIn = await browser.open(`${real.issuer}/account/second-factor`, nowhere);
+    expect(signIn.html).toContain('name="password"');
+    const again = formOf(signIn);
+    const adding = await browser.open(again.action, nowhere, {
+      ...again.fields,
+      password: principal.password,
+    });
+    expect(adding.html).toContain("/enrol/");
   });
 });

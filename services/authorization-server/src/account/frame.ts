@@ -6,6 +6,7 @@ export const places = {
   overview: { href: "/account", text: "Overview" },
   sessions: { href: "/account/sessions", text: "Sessions" },
   applications: { href: "/account/applications", text: "Applications" },
+  approvals: { href: "/account/approvals", text: "Approvals" },
   events: { href: "/account/events", text: "Activity" },
 } as const;
 export type Place = keyof typeof places;

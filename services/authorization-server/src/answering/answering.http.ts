@@ -5,12 +5,17 @@ import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
 import type { Answerer, Approval, Approvals } from "../approvals/index.ts";
+import { acrOf } from "../assurance/index.ts";
 import type { Factors } from "../factors/index.ts";
+import type { AccountAccess } from "../oidc/index.ts";
 import { csrf, type FormCheck, refusalPage } from "../pages/index.ts";
 import { type Question, type StepUps, stepUpFields } from "../step-ups/index.ts";
-import { approvalPage, approvalsPath, listPage, type Named, signInFirst } from "./views.ts";
+import { approvalPage, approvalsPath, listPage, type Named, secondFactorPath, signInFirst } from "./views.ts";
 
 type Deps = {
+  /** Whether the money is real. */
+  readonly livemode: boolean;
+  readonly access: Pick<AccountAccess, "signInAt">;
   readonly accounts: Pick<Accounts, "byId">;
   readonly approvals: Approvals;
   readonly factors: Pick<Factors, "hasSecond">;
@@ -38,6 +43,7 @@ export const answeringPages = (deps: Deps): Page[] => [
   oneOf(deps),
   approveOf(deps),
   denyOf(deps),
+  secondFactorOf(deps),
 ];
 
 const listOf = (deps: Deps): Page =>
@@ -112,6 +118,20 @@ const denyOf = (deps: Deps): Page =>
       }),
   });
 
+/** Whoever has no second factor adds one by the sign-in that wants two, and comes back to what waits. */
+const secondFactorOf = (deps: Deps): Page =>
+  page({
+    method: "GET",
+    path: secondFactorPath,
+    limit,
+    refused: refusalPage,
+    handle: (call) =>
+      forPerson(deps, call, async () => ({
+        status: 303,
+        location: await deps.access.signInAt({ page: "approvals", acr: acrOf(2) }),
+      })),
+  });
+
 /** Whoever is signed in in this browser; nobody else is told anything. */
 async function forPerson(
   { opened, accounts }: Deps,
@@ -160,22 +180,31 @@ async function show(
   { call, approval, refused }: { call: PageCall; approval: Approval; refused?: string | undefined },
 ): Promise<{ status: number; html: string; headers: Record<string, string> }> {
   const { account, session } = person;
-  const asks = approval.state === "pending" && (await deps.factors.hasSecond(account.id));
-  const stepUp = asks
+  const second = approval.state === "pending" && (await deps.factors.hasSecond(account.id));
+  const stepUp = second
     ? await deps.stepUps.ask({ account, session, now: call.now }, questionOf(approval))
     : undefined;
+  const lacks = deps.livemode && !second;
   const named = await namedOf(deps, approval);
   const check = deps.forms.field(session);
-  return { status: 200, ...approvalPage({ ...named, account, check, stepUp, refused }) };
+  return { status: 200, ...approvalPage({ ...named, account, check, stepUp, lacks, refused }) };
 }
 
-/** Where the account has a second factor, a yes needs it; it is used up in the transaction of the yes. */
+/**
+ * Where the account has a second factor, and wherever the money is real, a yes needs it; it is used up in the
+ * transaction of the yes.
+ */
 async function confirmed(
-  { factors, stepUps }: Deps,
+  { livemode, factors, stepUps }: Deps,
   { account, session }: Person,
   { call, form, approval }: { call: PageCall; form: z.output<typeof ApproveForm>; approval: Approval },
 ): Promise<Answerer["confirm"]> {
-  if (!(await factors.hasSecond(account.id))) return undefined;
+  if (!(await factors.hasSecond(account.id))) {
+    if (!livemode) return undefined;
+    throw new Problem("insufficient_user_authentication", {
+      detail: "Add a passkey or an authenticator app first: without one no spending is allowed here.",
+    });
+  }
   const { step_up: id = "", response, code, password } = form;
   const answered = { id, answer: { response, code, password }, ip: call.ip };
   const asking = { account, session, now: call.now };

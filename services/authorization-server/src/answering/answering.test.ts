@@ -47,12 +47,14 @@ const approval: Approval = {
 const evidence = { stepUp: newId("challenge"), method: "code", aal: 2, challenge: "c" } as const;
 
 /** The pages of a person with a second factor; what the rooms behind them do is written down. */
-function pagesOf({ second, check }: { second: boolean; check?: () => Promise<never> }) {
+function pagesOf(of: { second: boolean; livemode?: boolean; check?: () => Promise<never> }) {
+  const { second, livemode = false, check } = of;
   const approved: { by: Answerer; kept: unknown }[] = [];
   const asked: unknown[] = [];
   const checked: unknown[] = [];
   // Each port does what these tests see of it.
   const deps = {
+    livemode,
     forms,
     accounts: { byId: async () => account },
     opened: async () => ({ uid: session, accountId: account.id }),
@@ -128,6 +130,19 @@ describe("a yes", () => {
     expect((await send("POST", "/approve", { csrf })).status).toBe(303);
     expect(asked).toEqual([]);
     expect(approved).toMatchObject([{ kept: undefined }]);
+  });
+
+  test("A16 of somebody without one is none where the money is real, and a no still is one", async () => {
+    const { send, approved } = pagesOf({ second: false, livemode: true });
+    const shown = await send("GET", "/:id");
+    const page = "html" in shown ? shown.html : "";
+    expect(page).toContain('href="/account/second-factor"');
+    expect(page).not.toContain("/approve");
+    expect(page).toContain("/deny");
+    await expect(send("POST", "/approve", { csrf })).rejects.toMatchObject({
+      code: "insufficient_user_authentication",
+    });
+    expect(approved).toEqual([]);
   });
 
   test.each(["", "x".repeat(43)])("A17 with the form secret %j is refused", async (wrong) => {

@@ -21,6 +21,8 @@ type Shown = { readonly html: string; readonly headers: Record<string, string> }
 export type Named = { readonly approval: Approval; readonly agent: string };
 
 export const approvalsPath = "/account/approvals";
+/** Where somebody without a second factor adds one. */
+export const secondFactorPath = "/account/second-factor";
 
 const shown = (title: string, body: Html): Shown => ({
   html: layout({ title, body, scripts: [passkeyScript] }),
@@ -67,6 +69,8 @@ export type Answering = Named & {
   readonly check: Html;
   /** How to confirm a yes, where the account has a second factor. */
   readonly stepUp?: Asked | undefined;
+  /** The account has none, and a yes needs it. */
+  readonly lacks: boolean;
   readonly refused?: string | undefined;
 };
 
@@ -96,9 +100,9 @@ const said = ({ question: { bindingMessage } }: Approval): Html | undefined =>
     : html`<p>The agent's own words: “${bindingMessage}”</p>
 <p class="soft">Compare them with what it shows you. If you did not expect them, decline.</p>`;
 
-function answerForms({ approval, check, stepUp }: Answering): Html {
+function answerForms({ approval, check, stepUp, lacks }: Answering): Html {
   const path = `${approvalsPath}/${approval.id}`;
-  const yes =
+  const fields =
     stepUp === undefined
       ? actions(button({ text: "Allow spending", look: "seal" }))
       : stepUpPart(stepUp, { text: "Allow spending" });
@@ -109,9 +113,13 @@ function answerForms({ approval, check, stepUp }: Answering): Html {
     lengthMax: 500,
     optional: true,
   });
-  return html`${form({ action: `${path}/approve`, check }, yes)}
+  const yes = lacks ? addFirst : form({ action: `${path}/approve`, check }, fields);
+  return html`${yes}
 ${form({ action: `${path}/deny`, check }, reason, actions(button({ text: "Decline" })))}`;
 }
+
+const addFirst = html`<p>To allow spending you need a second way to show that it is you.</p>
+<p class="ways"><a href="${secondFactorPath}">Add a passkey or an authenticator app</a></p>`;
 
 /** Nobody is signed in in this browser. */
 export const signInFirst = (): Shown =>

@@ -19,6 +19,8 @@ type Deps = {
   readonly db: Database;
   readonly clock: Clock;
   readonly approvals: Approvals;
+  /** Whether the money is real. */
+  readonly livemode: boolean;
   readonly factors: { hasSecond(account: Id<"account">): Promise<boolean> };
   /** As its owner wrote it. */
   readonly nameOf: (approval: Approval) => Promise<string>;
@@ -118,9 +120,12 @@ type Keyed = CallOf<{ readonly scope: "wallet:write" }, "required">;
 const sureAcrs: readonly unknown[] = ["urn:remit:aal2", "urn:remit:aal3"];
 const sureForS = 300;
 
-/** RFC 9470: a yes of somebody who has a second factor needs a sign-in that used it, and lately. A no never does. */
-async function assertSure({ factors }: Deps, { caller, now }: Keyed): Promise<void> {
-  if (!(await factors.hasSecond(personOf(caller)))) return;
+/**
+ * RFC 9470: a yes of somebody who has a second factor, and of everybody where the money is real, needs a sign-in that
+ * used one, and lately; whoever has none is led to add one by that sign-in. A no never does.
+ */
+async function assertSure({ livemode, factors }: Deps, { caller, now }: Keyed): Promise<void> {
+  if (!livemode && !(await factors.hasSecond(personOf(caller)))) return;
   const { acr, auth_time: signedInS = 0 } = caller.claims;
   if (sureAcrs.includes(acr) && toNumericDate(now) - signedInS <= sureForS) return;
   throw new Problem("insufficient_user_authentication", {

@@ -3,6 +3,7 @@ import { type Clock, type Id, type Instant, toNumericDate } from "@remit/kernel"
 import type { RawPair } from "@remit/platform/http";
 import { sha256b64url } from "@remit/protocol/node";
 import type { Account, Accounts } from "../accounts/index.ts";
+import type { Acr } from "../assurance/index.ts";
 import { accountPagesId } from "../clients/index.ts";
 import { type Sessions, sidOf } from "../sessions/index.ts";
 import { openedBy, type Provider, pushOwnRequest } from "./seam.ts";
@@ -21,6 +22,8 @@ export type SignedIn = {
 export type WantedSignIn = {
   /** The page of ours to come back to. */
   readonly page: string;
+  /** How strongly (RFC 9470); whoever cannot may add what is missing. */
+  readonly acr?: Acr;
 };
 
 /** Sign-in for the account pages, by the same way that every application goes: they are a client of this server. */
@@ -54,7 +57,7 @@ async function current({ accounts, sessions, provider }: Deps, raw: RawPair): Pr
 }
 
 /** A pushed request of our own: nobody else can make one for this client, and no code of it is ever redeemed. */
-async function signInAt({ issuer, clock, provider }: Deps, { page }: WantedSignIn): Promise<string> {
+async function signInAt({ issuer, clock, provider }: Deps, { page, acr }: WantedSignIn): Promise<string> {
   const now = toNumericDate(clock.now());
   const random = (): string => randomBytes(32).toString("base64url");
   const requestUri = await pushOwnRequest(provider(), {
@@ -67,6 +70,7 @@ async function signInAt({ issuer, clock, provider }: Deps, { page }: WantedSignI
     // The verifier is thrown away: what counts is that the person signed in.
     code_challenge: sha256b64url(random()),
     code_challenge_method: "S256",
+    ...(acr === undefined ? {} : { acr_values: acr }),
     iss: accountPagesId,
     aud: issuer,
     iat: now,
