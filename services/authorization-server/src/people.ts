@@ -94,7 +94,7 @@ export function peoplePages(
 ): Page[] {
   const { forms } = people;
   const conversation = createConversation({ interactions, forms });
-  const keptCodes = createKeptCodes({ ...people, conversation });
+  const keptCodes = createKeptCodes({ ...people, db, conversation });
   const enrolment = createEnrolment({ ...people, db, conversation, keptCodes });
   const signUp = config.signUp !== "closed";
   return [

@@ -1,4 +1,4 @@
-import { systemClock } from "@remit/kernel";
+import { after, type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { codeAt, stepAt } from "../src/factors/totp.ts";
 import { callApi } from "./api.ts";
@@ -13,9 +13,13 @@ import { principal, type Running, startServer, walletRedirect } from "./running.
 let running: Running;
 let wallet: OAuthClient;
 
+/** By how much the server is ahead, for somebody who takes long over a page. */
+let aheadMs = 0;
+const clock: Clock = { ...systemClock, now: () => after(systemClock.now(), aheadMs) };
+
 beforeAll(async () => {
   // As behind an ingress: each attempt may come from an address of its own.
-  running = await startServer({ trustedProxies: ["127.0.0.1"] });
+  running = await startServer({ trustedProxies: ["127.0.0.1"] }, { clock });
   wallet = walletOf(running);
 });
 afterAll(() => running?.close());
@@ -91,14 +95,23 @@ async function signUp(email: string): Promise<Visitor> {
 
 /** Adds an authenticator app in the middle of a request that wants two factors; returns its secret. */
 async function addApp(visitor: Visitor, email: string, mails: number): Promise<Uint8Array> {
+  const secret = await offerApp(visitor, email, mails);
+  await visitor.send("/enrol/app", { code: codeNow(secret) });
+  return secret;
+}
+
+/** As far as the page that shows the secret of an app to be added. */
+async function offerApp(visitor: Visitor, email: string, mails: number): Promise<Uint8Array> {
   await visitor.ask({ acr_values: "urn:remit:aal2" });
   await visitor.signIn(email, password);
   await visitor.send("/enrol/code", { code: await codeMailedTo(running, email, mails) });
-  const key = /Key: <code>([A-Z2-7 ]+)</.exec(visitor.page.html)?.[1]?.replaceAll(" ", "") ?? "";
-  const secret = decodeBase32(key);
-  await visitor.send("/enrol/app", { code: codeAt(secret, stepAt(systemClock.now())) });
-  return secret;
+  return secretIn(visitor.page);
 }
+
+const secretIn = ({ html }: Page): Uint8Array =>
+  decodeBase32(/Key: <code>([A-Z2-7 ]+)</.exec(html)?.[1]?.replaceAll(" ", "") ?? "");
+
+const codeNow = (secret: Uint8Array): string => codeAt(secret, stepAt(clock.now()));
 
 const recoveryCodesIn = (page: Page): string[] =>
   [...page.html.matchAll(/<li>([a-z2-7]{4}-[a-z2-7]{4}-[a-z2-7]{4})<\/li>/g)].map(([, code]) => code ?? "");
@@ -323,6 +336,72 @@ describe("A16 more is shown where more is asked for", () => {
     await owner.signIn(email, password);
     await owner.send("/second-factor", { code: recoveryCodes[1] ?? "" });
     expect((await owner.allow()).status).toBe(200);
+  });
+
+  test("A16 of two who add a second factor at once one does; who comes later, or again, replaces nothing", async () => {
+    const mine = "two-at-once@example.com";
+    const visitors = [await signUp(mine), await Visitor.open(), await Visitor.open()];
+    const secrets: Uint8Array[] = [];
+    for (const [i, visitor] of visitors.entries()) secrets.push(await offerApp(visitor, mine, 2 + i));
+    const send = (i: number) => visitors[i]?.send("/enrol/app", { code: codeNow(secrets[i] ?? Buffer.of()) });
+    const pages = await Promise.all([send(0), send(1)]);
+    expect(new Set(pages.map((page) => page?.status))).toEqual(new Set([200, 400]));
+    const kept = () =>
+      running.database.asAdmin(
+        "select a.sealed, c.digest from authenticator_apps a join recovery_codes c using (account_id) order by 1, 2",
+      );
+    const before = await kept();
+    expect((await send(2))?.html).toContain("second way by now");
+    expect(await kept()).toEqual(before);
+  });
+
+  test("A16 the page that adds a second factor adds one, once", async () => {
+    const mine = "once@example.com";
+    const adding = await signUp(mine);
+    const unused = await offerApp(adding, mine, 2);
+    const app = formTo(adding.page, "/enrol/app").fields["app"] ?? "";
+    await adding.send("/enrol/app", { code: "wrong" });
+    const page = adding.page;
+    await adding.send("/enrol/app", { code: codeNow(secretIn(page)) });
+    expect(recoveryCodesIn(adding.page)).toHaveLength(10);
+    await running.database.asAdmin(
+      "delete from authenticator_apps where created_at = (select max(created_at) from authenticator_apps)",
+    );
+    adding.page = page;
+    expect((await adding.send("/enrol/app", { app, code: codeNow(unused) })).status).toBe(400);
+  });
+
+  test("A16 auth_time is when the password was shown, however long the pages after it take, each sent once", async () => {
+    const mine = "slow@example.com";
+    const slow = await signUp(mine);
+    const authTimeOf = async (): Promise<number> => {
+      aheadMs = 0;
+      return Number(claimsOf(await slow.allow())["auth_time"]);
+    };
+    try {
+      const secret = await offerApp(slow, mine, 2);
+      const shownBy = clock.now() / secondMs;
+      aheadMs = 6 * minuteMs;
+      await slow.send("/enrol/app", { code: codeNow(secret) });
+      const codes = recoveryCodesIn(slow.page);
+      aheadMs = 12 * minuteMs;
+      const { action, fields } = formTo(slow.page, "/kept-codes");
+      const [sent, again] = [
+        await slow.browser.send(action, fields),
+        await slow.browser.send(action, fields),
+      ];
+      expect([sent.status, again.status]).toEqual([303, 400]);
+      slow.page = await slow.browser.open(sent.headers.get("location") ?? "", walletRedirect);
+      expect(await authTimeOf()).toBeLessThanOrEqual(shownBy);
+      await slow.ask({ prompt: "login" });
+      await slow.signIn(mine, password);
+      const againBy = clock.now() / secondMs;
+      aheadMs = 6 * minuteMs;
+      await slow.send("/second-factor", { code: codes[0] ?? "" });
+      expect(await authTimeOf()).toBeLessThanOrEqual(againBy);
+    } finally {
+      aheadMs = 0;
+    }
   });
 
   test("a request for a level that is not ours, essential, is refused at once", async () => {

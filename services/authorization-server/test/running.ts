@@ -46,7 +46,7 @@ const directory = "http://localhost:3002";
 export async function startWith(
   database: TestDatabase,
   more: Partial<AuthorizationServerConfig> = {},
-  options: Pick<AuthorizationServerOptions, "issuance" | "checkClock"> = {},
+  options: Pick<AuthorizationServerOptions, "issuance" | "checkClock" | "clock"> = {},
 ): Promise<{ issuer: string; service: Service; dataDir: string; close: () => Promise<void> }> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-as-"));
   const port = await freePort();
@@ -88,9 +88,12 @@ export async function startWith(
   }
 }
 
-export async function startServer(more: Partial<AuthorizationServerConfig> = {}): Promise<Running> {
+export async function startServer(
+  more: Partial<AuthorizationServerConfig> = {},
+  options: Pick<AuthorizationServerOptions, "clock"> = {},
+): Promise<Running> {
   const database = await testDatabase({ service: "authorization_server", sources: migrations });
-  const { issuer, service, close, dataDir } = await startWith(database, more);
+  const { issuer, service, close, dataDir } = await startWith(database, more, options);
   const wallet = newKeys();
   const { tenant, account, admin } = await service.bootstrap({
     tenant: { name: "Ada's" },

@@ -30,6 +30,7 @@ export type Codes = {
     place: Place,
     given: { ticket: string; code: string; account: Id<"account"> },
   ): CheckedApp | undefined;
+  /** Refuses (`invalid_request`) when the account has one: that one is not replaced unseen. */
   addApp(tx: TenantTx, app: CheckedApp, to: { account: Account; now: Instant }): Promise<void>;
   removeApp(tx: TenantTx, account: Account, now: Instant): Promise<void>;
   /**
@@ -178,7 +179,8 @@ async function addApp(
     plaintext: app.secret,
     aad: aadOf(account.id),
   });
-  await rows.saveApp(tx, { account: account.id, sealed, usedStep: app.step, now });
+  if (!(await rows.insertApp(tx, { account: account.id, sealed, usedStep: app.step, now })))
+    throw new Problem("invalid_request", { detail: "Your account has an authenticator app already." });
   await tx.record(newEvent("account.app_added", factsOf(account), now));
   await post.send(tx, letters.changed({ to: account.email, what: changes.appAdded }));
 }

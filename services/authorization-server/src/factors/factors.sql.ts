@@ -87,14 +87,16 @@ export async function deletePasskey(tx: Sql, digest: Uint8Array, account: Id<"ac
   return count === 1;
 }
 
-export async function saveApp(
+/** False when there is one already. */
+export async function insertApp(
   tx: Sql,
   app: { account: Id<"account">; sealed: Uint8Array; usedStep: number; now: Instant },
-): Promise<void> {
-  await tx.run(sql`insert into authenticator_apps (account_id, sealed, used_step, created_at)
+): Promise<boolean> {
+  const { count } =
+    await tx.run(sql`insert into authenticator_apps (account_id, sealed, used_step, created_at)
     values (${app.account}, ${app.sealed}, ${BigInt(app.usedStep)}, ${sqlTime(app.now)})
-    on conflict (account_id) do update set
-      sealed = excluded.sealed, used_step = excluded.used_step, created_at = excluded.created_at`);
+    on conflict do nothing`);
+  return count === 1;
 }
 
 export const findApp = (

@@ -1,8 +1,9 @@
 import type { Id, Instant } from "@remit/kernel";
-import type { TenantTx } from "@remit/platform/sql";
+import type { Sql, TenantTx } from "@remit/platform/sql";
 import type { Account, Accounts } from "../accounts/index.ts";
 import { relyingPartyOf } from "./ceremony.ts";
 import { type CodeDeps, type Codes, createCodes } from "./codes.ts";
+import * as rows from "./factors.sql.ts";
 import {
   type CheckedPasskey,
   createPasskeys,
@@ -25,6 +26,8 @@ export type Factors = {
   methodsOf(account: Id<"account">): Promise<Methods>;
   /** Whether a password alone is not enough. */
   hasSecond(account: Id<"account">): Promise<boolean>;
+  /** The same, in the transaction of what depends on it. */
+  hasSecondWithin(tx: Sql, account: Id<"account">): Promise<boolean>;
   /** Leaves only what a recovery added or proved; the new recovery codes, if a second factor is left that may be lost. */
   startOver(tx: TenantTx, account: Account, given: StartingOver): Promise<string[]>;
 };
@@ -52,6 +55,8 @@ export function createFactors({ issuer, ...deps }: Deps): Factors {
       recoveryCodesLeft: await codes.recoveryCodesLeft(account),
     }),
     hasSecond: async (account) => (await codes.hasApp(account)) || (await passkeys.has(account)),
+    hasSecondWithin: async (tx, account) =>
+      (await rows.findApp(tx, account)) !== undefined || (await rows.passkeysOf(tx, account)).length > 0,
     startOver: async (tx, account, { passkey, appProven, now }) => {
       await passkeys.removeAllBut(tx, account, { kept: passkey, now });
       const app = await codes.discard(tx, account, { proven: appProven, now });

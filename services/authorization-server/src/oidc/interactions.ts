@@ -82,7 +82,12 @@ export type Interactions = {
   deny(raw: RawPair, consent: Consent): Promise<string>;
 };
 
-export type SignedIn = { readonly account: Account; readonly assurance: Assurance };
+export type SignedIn = {
+  readonly account: Account;
+  readonly assurance: Assurance;
+  /** When it was shown; of several proofs the oldest. */
+  readonly provenAt: Instant;
+};
 
 type Deps = {
   readonly db: Database;
@@ -108,14 +113,15 @@ export function createInteractions(deps: Deps): Interactions {
 }
 
 async function signedIn(
-  { clock, provider }: Deps,
+  { provider }: Deps,
   raw: RawPair,
-  { asked, account, assurance }: SignedIn & { asked: SignInAsked },
+  { asked, account, assurance, provenAt }: SignedIn & { asked: SignInAsked },
 ): Promise<string> {
   const acr = acrFor(assurance, asked.wanted);
   invariant(satisfies(acr, asked.wanted), "nobody is signed in with less than was asked for");
-  // The time is said here, because the consent that follows hands the same sign-in in again: it is no newer for it.
-  const ts = toNumericDate(clock.now());
+  // OIDC Core §2, auth_time: when the proof was given, however long the pages after it took. It is said here, because the
+  // consent that follows hands the same sign-in in again: it is no newer for it.
+  const ts = toNumericDate(provenAt);
   const login = { accountId: account.id, acr, amr: assurance.amr, ts };
   return provider().interactionResult(raw.req, raw.res, { login }, { mergeWithLastSubmission: false });
 }

@@ -284,6 +284,7 @@ async function done(
   const appProven = proofs.some(({ kind }) => kind === "code") ? shown.proven : undefined;
   const codes = await db.of(account.home).transaction(async (tx) => {
     await tickets.claim(tx, used);
+    await accounts.lock(tx, account.id);
     await save(tx);
     await accounts.refuseSignInsBefore(tx, account.id, { now, begun: used.madeAt });
     await endAccess(tx, { account: account.id, now });
@@ -295,11 +296,13 @@ async function done(
     await post.send(tx, letters.changed({ to: account.email, what: changes.recovered }));
     return made;
   });
-  if (codes.length > 0) return deps.keptCodes.show(call, asked, { account, proofs, codes });
-  const finished = await deps.conversation.finish(call, asked, { account, proofs });
+  // The recovery itself is the proof: what was begun before it starts no session, not even its own.
+  const recovered = { account, proofs, provenAt: now };
+  if (codes.length > 0) return deps.keptCodes.show(call, asked, { ...recovered, codes });
+  const finished = await deps.conversation.finish(call, asked, recovered);
   if (finished !== false) return finished;
   if (asked.wanted.aal === 2 && !(await factors.hasSecond(account.id)))
-    return deps.enrolment.begin(call, { asked, account });
+    return deps.enrolment.begin(call, { asked, account, provenAt: now });
   throw new Problem("forbidden", {
     detail: "You are back in. The application asks for more; start again there.",
   });

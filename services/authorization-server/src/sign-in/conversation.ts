@@ -1,4 +1,4 @@
-import { minuteMs } from "@remit/kernel";
+import { type Instant, instantOf, minuteMs } from "@remit/kernel";
 import type { PageAnswer, PageCall } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
@@ -20,6 +20,9 @@ export const members = {
   name: z.string().trim().min(1).max(80),
   password: z.string().min(1).max(1_024),
 };
+
+/** When somebody showed who they are, as tickets carry it; of several proofs the oldest. */
+export const ProvenAt = z.number().transform(instantOf);
 
 /** Of everything that tries something. */
 export const limit = { count: 30, windowMs: minuteMs, by: "ip" } as const;
@@ -44,7 +47,7 @@ export type Conversation = {
   finish(
     call: PageCall,
     asked: SignInAsked,
-    shown: { account: Account; proofs: readonly Proof[] },
+    shown: { account: Account; proofs: readonly Proof[]; provenAt: Instant },
   ): Promise<PageAnswer | false>;
   leave(call: PageCall): Promise<PageAnswer>;
 };
@@ -78,14 +81,15 @@ export function createConversation(deps: {
       return { status, headers, html };
     },
     form: ({ uid }, step) => ({ action: `${interactionPath(uid)}/${step}`, check: forms.field(uid) }),
-    finish: async (call, asked, { account, proofs }) => {
+    finish: async (call, asked, { account, proofs, provenAt }) => {
       if (asked.known !== undefined && asked.known.id !== account.id)
         throw new Problem("forbidden", {
           detail: `You are signed in as ${asked.known.email}. Sign out there before you use another account.`,
         });
       const assurance = assuranceOf(proofs);
       if (!reaches(assurance, asked.wanted)) return false;
-      return { status: 303, location: await interactions.signedIn(call.raw, asked, { account, assurance }) };
+      const signedIn = { account, assurance, provenAt };
+      return { status: 303, location: await interactions.signedIn(call.raw, asked, signedIn) };
     },
     leave: async (call) => ({ status: 303, location: await interactions.leave(call.raw) }),
   };

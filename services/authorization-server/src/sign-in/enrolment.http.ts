@@ -9,8 +9,8 @@ import { deviceName, type Factors, passkeyScript } from "../factors/index.ts";
 import { letters, type MailedCodes } from "../mail/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { refusalPage } from "../pages/index.ts";
-import type { Tickets } from "../tickets/index.ts";
-import { type Conversation, limit, members, Uid } from "./conversation.ts";
+import type { Ticket, Tickets } from "../tickets/index.ts";
+import { type Conversation, limit, members, ProvenAt, Uid } from "./conversation.ts";
 import type { KeptCodes } from "./kept-codes.http.ts";
 import { addFactorPage, mailedCodePage, refusedCode } from "./step-views.ts";
 
@@ -19,10 +19,12 @@ import { addFactorPage, mailedCodePage, refusedCode } from "./step-views.ts";
  * password cannot add it: the mailbox must be theirs as well.
  */
 export type Enrolment = {
-  begin(call: PageCall, given: { asked: SignInAsked; account: Account }): Promise<PageAnswer>;
+  begin(call: PageCall, given: Begun): Promise<PageAnswer>;
   readonly pages: readonly Page[];
 };
 
+/** Who has shown something, and when. */
+type Begun = { readonly asked: SignInAsked; readonly account: Account; readonly provenAt: Instant };
 type Deps = {
   readonly db: Database;
   readonly accounts: Accounts;
@@ -32,9 +34,9 @@ type Deps = {
   readonly conversation: Conversation;
   readonly keptCodes: KeptCodes;
 };
-const Pending = z.strictObject({ account: z.string() });
+const Pending = z.strictObject({ account: z.string(), provenAt: ProvenAt });
 type Pending = z.output<typeof Pending>;
-type Attempt = { readonly asked: SignInAsked; readonly account: Account; readonly refused?: string };
+type Attempt = Begun & { readonly refused?: string };
 
 const purposes = { code: "enrol-code", add: "enrol-add" } as const;
 const lifeMs = 15 * minuteMs;
@@ -42,8 +44,8 @@ const path = "/oauth/interactions/:uid/enrol";
 const { csrf, ticket, passkey, response, code } = members;
 
 export const createEnrolment = (deps: Deps): Enrolment => ({
-  begin: async (call, { asked, account }) => {
-    const content: Pending = { account: account.id };
+  begin: async (call, { asked, account, provenAt }) => {
+    const content: Pending = { account: account.id, provenAt };
     const sent = await deps.mailedCodes.send(
       { ...placeOf(call, asked), ip: call.ip },
       {
@@ -61,7 +63,10 @@ export const createEnrolment = (deps: Deps): Enrolment => ({
 
 const placeOf = (call: PageCall, { uid }: { uid: string }) => ({ conversation: uid, now: call.now });
 
-const askCode = ({ conversation }: Deps, shown: Attempt & { ticket: string; status?: number }): PageAnswer =>
+const askCode = (
+  { conversation }: Deps,
+  shown: Omit<Attempt, "provenAt"> & { ticket: string; status?: number },
+): PageAnswer =>
   conversation.show(shown.asked, {
     ...(shown.status === undefined ? {} : { status: shown.status }),
     html: mailedCodePage(shown.asked, {
@@ -90,7 +95,7 @@ const codePage = (deps: Deps): Page =>
       const account = await existing(deps, checked.content, checked.ticket.madeAt);
       if (checked.outcome === "right") {
         await deps.mailedCodes.use(checked);
-        return askFactor(deps, call, { asked, account });
+        return askFactor(deps, call, { asked, account, provenAt: checked.content.provenAt });
       }
       const refused = refusedCode(checked.outcome);
       return askCode(deps, { asked, account, ticket: form.ticket, refused, status: 401 });
@@ -106,14 +111,14 @@ const passkeyPage = (deps: Deps): Page =>
     limit,
     refused: refusalPage,
     handle: async (call, { params: { uid }, form }) => {
-      const { asked, account } = await pending(deps, call, { uid, form });
+      const begun = await pending(deps, call, { uid, form });
+      const { asked, account } = begun;
       const name = deviceName(call.header("user-agent"));
       const given = { ticket: form.passkey, response: form.response, name, account: account.id };
       const checked = await deps.factors.passkeys.checkEnrolment(placeOf(call, asked), given);
       const proof = { kind: "passkey", deviceBound: checked.deviceBound, userVerified: true } as const;
       return done(deps, call, {
-        asked,
-        account,
+        ...begun,
         proof,
         add: (tx) => deps.factors.passkeys.add(tx, checked, { account, notify: true, now: call.now }),
       });
@@ -129,31 +134,35 @@ const appPage = (deps: Deps): Page =>
     limit,
     refused: refusalPage,
     handle: async (call, { params: { uid }, form }) => {
-      const { asked, account } = await pending(deps, call, { uid, form });
+      const begun = await pending(deps, call, { uid, form });
+      const { asked, account } = begun;
       const given = { ticket: form.app, code: form.code, account: account.id };
       const app = deps.factors.codes.checkApp(placeOf(call, asked), given);
       if (app === undefined) {
         const refused = "The code is not right. Scan the new QR code and try again.";
-        return askFactor(deps, call, { asked, account, refused });
+        return askFactor(deps, call, { ...begun, refused });
       }
       return done(deps, call, {
-        asked,
-        account,
+        ...begun,
         proof: { kind: "code" },
         add: (tx) => deps.factors.codes.addApp(tx, app, { account, now: call.now }),
       });
     },
   });
 
+type Pended = Begun & { readonly ticket: Ticket<Pending> };
+
 async function pending(
   deps: Deps,
   call: PageCall,
   { uid, form }: { uid: string; form: { csrf: string; ticket: string } },
-): Promise<{ asked: SignInAsked; account: Account }> {
+): Promise<Pended> {
   const asked = await deps.conversation.readForm(call, uid, form);
   const place = { ...placeOf(call, asked), purpose: purposes.add, text: form.ticket };
-  const { content, madeAt } = deps.tickets.open(place, Pending);
-  return { asked, account: await existing(deps, content, madeAt) };
+  const opened = deps.tickets.open(place, Pending);
+  const { content, madeAt } = opened;
+  const account = await existing(deps, content, madeAt);
+  return { asked, account, provenAt: content.provenAt, ticket: opened };
 }
 
 async function existing({ accounts }: Deps, { account: id }: Pending, begun: Instant): Promise<Account> {
@@ -165,10 +174,10 @@ async function existing({ accounts }: Deps, { account: id }: Pending, begun: Ins
 async function askFactor(
   { conversation, factors, tickets }: Deps,
   call: PageCall,
-  { asked, account, refused }: Attempt,
+  { asked, account, provenAt, refused }: Attempt,
 ): Promise<PageAnswer> {
   const place = placeOf(call, asked);
-  const content: Pending = { account: account.id };
+  const content: Pending = { account: account.id, provenAt };
   return conversation.show(asked, {
     scripts: [passkeyScript],
     html: addFactorPage(asked, {
@@ -185,18 +194,29 @@ async function askFactor(
   });
 }
 
-type Added = {
-  readonly asked: SignInAsked;
-  readonly account: Account;
+type Added = Pended & {
   readonly proof: Proof;
   readonly add: (tx: TenantTx) => Promise<void>;
 };
 
-/** The factor and the codes for the day on which it is lost, in one transaction. */
-async function done(deps: Deps, call: PageCall, { asked, account, proof, add }: Added): Promise<PageAnswer> {
+/**
+ * The factor and the codes for the day on which it is lost, in one transaction. It takes an account that has no second
+ * factor still: whoever got so far with a password alone does not replace one that its owner added meanwhile.
+ */
+async function done(deps: Deps, call: PageCall, added: Added): Promise<PageAnswer> {
+  const { asked, account, provenAt, ticket: used, proof, add } = added;
   const codes = await deps.db.of(account.home).transaction(async (tx) => {
+    await deps.accounts.lock(tx, account.id);
+    if (await deps.factors.hasSecondWithin(tx, account.id)) throw addedMeanwhile();
+    await deps.tickets.claim(tx, used);
     await add(tx);
     return deps.factors.codes.makeRecoveryCodes(tx, account, { notify: false, now: call.now });
   });
-  return deps.keptCodes.show(call, asked, { account, proofs: [{ kind: "password" }, proof], codes });
+  const proofs: Proof[] = [{ kind: "password" }, proof];
+  return deps.keptCodes.show(call, asked, { account, proofs, provenAt, codes });
 }
+
+const addedMeanwhile = (): Problem =>
+  new Problem("invalid_request", {
+    detail: "Your account has a second way by now. Begin again and use it.",
+  });

@@ -1,5 +1,6 @@
-import { minuteMs } from "@remit/kernel";
+import { type Instant, minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
+import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
@@ -7,7 +8,7 @@ import { Proof } from "../assurance/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { refusalPage } from "../pages/index.ts";
 import type { Tickets } from "../tickets/index.ts";
-import { type Conversation, members, Uid } from "./conversation.ts";
+import { type Conversation, members, ProvenAt, Uid } from "./conversation.ts";
 import { codesPage } from "./step-views.ts";
 
 /** Shows recovery codes on the way into the application: the last page of a sign-up, of a recovery, of a new factor. */
@@ -15,22 +16,27 @@ export type KeptCodes = {
   show(
     call: PageCall,
     asked: SignInAsked,
-    given: { account: Account; proofs: readonly Proof[]; codes: readonly string[] },
+    given: { account: Account; proofs: readonly Proof[]; provenAt: Instant; codes: readonly string[] },
   ): PageAnswer;
   readonly pages: readonly Page[];
 };
 
-type Deps = { readonly accounts: Accounts; readonly tickets: Tickets; readonly conversation: Conversation };
-const Content = z.strictObject({ account: z.string(), proofs: z.array(Proof) });
+type Deps = {
+  readonly db: Database;
+  readonly accounts: Accounts;
+  readonly tickets: Tickets;
+  readonly conversation: Conversation;
+};
+const Content = z.strictObject({ account: z.string(), proofs: z.array(Proof), provenAt: ProvenAt });
 
 const purpose = "kept-codes";
 const lifeMs = 15 * minuteMs;
 
-export function createKeptCodes({ accounts, tickets, conversation }: Deps): KeptCodes {
+export function createKeptCodes({ db, accounts, tickets, conversation }: Deps): KeptCodes {
   return {
-    show: (call, asked, { account, proofs, codes }) => {
+    show: (call, asked, { account, proofs, provenAt, codes }) => {
       const place = { purpose, conversation: asked.uid, now: call.now, lifeMs };
-      const ticket = tickets.seal(place, { account: account.id, proofs });
+      const ticket = tickets.seal(place, { account: account.id, proofs, provenAt });
       return conversation.show(asked, {
         html: codesPage({ codes, ticket, form: conversation.form(asked, "kept-codes") }),
       });
@@ -45,10 +51,12 @@ export function createKeptCodes({ accounts, tickets, conversation }: Deps): Kept
         handle: async (call, { params: { uid }, form }) => {
           const asked = await conversation.readForm(call, uid, form);
           const place = { purpose, conversation: uid, now: call.now, text: form.ticket };
-          const { content, madeAt } = tickets.open(place, Content);
-          const account = await accounts.byId(content.account, madeAt);
+          const ticket = tickets.open(place, Content);
+          const { proofs, provenAt, ...content } = ticket.content;
+          const account = await accounts.byId(content.account, ticket.madeAt);
           if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
-          const finished = await conversation.finish(call, asked, { account, proofs: content.proofs });
+          await db.global.transaction((tx) => tickets.claim(tx, ticket));
+          const finished = await conversation.finish(call, asked, { account, proofs, provenAt });
           if (finished === false)
             throw new Problem("forbidden", { detail: "The application asks for a security key." });
           return finished;

@@ -1,4 +1,4 @@
-import { minuteMs } from "@remit/kernel";
+import { type Instant, minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
@@ -9,7 +9,7 @@ import { type Factors, passkeyScript } from "../factors/index.ts";
 import type { Interactions, SignInAsked } from "../oidc/index.ts";
 import { type FormCheck, refusalPage } from "../pages/index.ts";
 import type { Tickets } from "../tickets/index.ts";
-import { type Conversation, limit, members, Uid } from "./conversation.ts";
+import { type Conversation, limit, members, ProvenAt, Uid } from "./conversation.ts";
 import type { Enrolment } from "./enrolment.http.ts";
 import { secondFactorPage, signInPage } from "./views.ts";
 
@@ -38,7 +38,7 @@ const SecondPasskeyForm = z.strictObject({ csrf, ticket, passkey, response });
 
 const secondFactor = "second-factor";
 const stepMs = 10 * minuteMs;
-const SecondFactor = z.strictObject({ account: z.string() });
+const SecondFactor = z.strictObject({ account: z.string(), provenAt: ProvenAt });
 type SecondFactor = z.output<typeof SecondFactor>;
 
 /** Sign-in, and step-up, which is the same for somebody known. What counts is a POST from our own page (A17). */
@@ -78,7 +78,8 @@ const passwordPage = (deps: SignInDeps): Page =>
       const asked = await deps.conversation.readForm(call, uid, form);
       const { email, password } = form;
       const checked = await deps.accounts.checkPassword({ email, password, ip: call.ip, now: call.now });
-      if (checked.kind === "right") return afterPassword(deps, call, { asked, account: checked.account });
+      if (checked.kind === "right")
+        return afterPassword(deps, call, { asked, account: checked.account, provenAt: call.now });
       return signInAnswer(deps, call, {
         asked,
         email,
@@ -105,7 +106,8 @@ const passkeyPage = (deps: SignInDeps): Page =>
           verification: "required",
           ...(asked.known === undefined ? {} : { account: asked.known.id }),
         });
-        return await complete(deps, call, { asked, account: used.account, proofs: [used.proof] });
+        const { account, proof } = used;
+        return await complete(deps, call, { asked, account, provenAt: call.now, proofs: [proof] });
       } catch (error) {
         const refused = textOfRefusal(error);
         return signInAnswer(deps, call, { asked, refused, status: 401 });
@@ -123,16 +125,16 @@ const codePage = (deps: SignInDeps): Page =>
     refused: refusalPage,
     handle: async (call, { params: { uid }, form }) => {
       const asked = await deps.conversation.readForm(call, uid, form);
-      const account = await pendingAccount(deps, call, { uid, ticket: form.ticket });
+      const pending = { asked, ...(await pendingAccount(deps, call, { uid, ticket: form.ticket })) };
       const checked = await deps.factors.codes.check({
-        account,
+        account: pending.account,
         code: form.code,
         ip: call.ip,
         now: call.now,
       });
       if (checked.kind === "right")
-        return complete(deps, call, { asked, account, proofs: [{ kind: "password" }, { kind: checked.as }] });
-      return secondAnswer(deps, call, { asked, account, ...saidOf(checked, "The code is not right.") });
+        return complete(deps, call, { ...pending, proofs: [{ kind: "password" }, { kind: checked.as }] });
+      return secondAnswer(deps, call, { ...pending, ...saidOf(checked, "The code is not right.") });
     },
   });
 
@@ -146,14 +148,14 @@ const secondPasskeyPage = (deps: SignInDeps): Page =>
     refused: refusalPage,
     handle: async (call, { params: { uid }, form }) => {
       const asked = await deps.conversation.readForm(call, uid, form);
-      const account = await pendingAccount(deps, call, { uid, ticket: form.ticket });
+      const pending = { asked, ...(await pendingAccount(deps, call, { uid, ticket: form.ticket })) };
       try {
         const place = { conversation: uid, now: call.now };
-        const given = { ticket: form.passkey, response: form.response, account: account.id };
+        const given = { ticket: form.passkey, response: form.response, account: pending.account.id };
         const used = await deps.factors.passkeys.use(place, { ...given, verification: "preferred" });
-        return await complete(deps, call, { asked, account, proofs: [{ kind: "password" }, used.proof] });
+        return await complete(deps, call, { ...pending, proofs: [{ kind: "password" }, used.proof] });
       } catch (error) {
-        return secondAnswer(deps, call, { asked, account, refused: textOfRefusal(error), status: 401 });
+        return secondAnswer(deps, call, { ...pending, refused: textOfRefusal(error), status: 401 });
       }
     },
   });
@@ -171,43 +173,39 @@ const leavePage = ({ conversation }: SignInDeps): Page =>
     },
   });
 
-type Attempt = { readonly asked: SignInAsked; readonly account: Account };
+type Attempt = { readonly asked: SignInAsked; readonly account: Account; readonly provenAt: Instant };
 
 /** A password alone is enough for nobody who has more. */
-async function afterPassword(
-  deps: SignInDeps,
-  call: PageCall,
-  { asked, account }: Attempt,
-): Promise<PageAnswer> {
-  if (await deps.factors.hasSecond(account.id)) return secondAnswer(deps, call, { asked, account });
-  return complete(deps, call, { asked, account, proofs: [{ kind: "password" }] });
+async function afterPassword(deps: SignInDeps, call: PageCall, attempt: Attempt): Promise<PageAnswer> {
+  if (await deps.factors.hasSecond(attempt.account.id)) return secondAnswer(deps, call, attempt);
+  return complete(deps, call, { ...attempt, proofs: [{ kind: "password" }] });
 }
 
 /** Signs in; somebody who cannot show as much as is asked may add what is missing, as far as we can take it. */
 async function complete(
   deps: SignInDeps,
   call: PageCall,
-  { asked, account, proofs }: Attempt & { proofs: readonly Proof[] },
+  { asked, account, provenAt, proofs }: Attempt & { proofs: readonly Proof[] },
 ): Promise<PageAnswer> {
-  const finished = await deps.conversation.finish(call, asked, { account, proofs });
+  const finished = await deps.conversation.finish(call, asked, { account, proofs, provenAt });
   if (finished !== false) return finished;
   if (asked.wanted.aal === 2 && !(await deps.factors.hasSecond(account.id)))
-    return deps.enrolment.begin(call, { asked, account });
+    return deps.enrolment.begin(call, { asked, account, provenAt });
   const refused = "This is not enough here. Use a security key, or a passkey that cannot leave its device.";
   return signInAnswer(deps, call, { asked, refused, status: 403 });
 }
 
-/** Whose password was right in this conversation. */
+/** Whose password was right in this conversation, and when. */
 async function pendingAccount(
   { tickets, accounts }: SignInDeps,
   call: PageCall,
   { uid, ticket: text }: { uid: string; ticket: string },
-): Promise<Account> {
+): Promise<Omit<Attempt, "asked">> {
   const place = { purpose: secondFactor, conversation: uid, now: call.now };
   const { content, madeAt } = tickets.open({ ...place, text }, SecondFactor);
   const account = await accounts.byId(content.account, madeAt);
   if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
-  return account;
+  return { account, provenAt: content.provenAt };
 }
 
 type Said = { readonly refused?: string; readonly status?: number; readonly retryAfterS?: number };
@@ -255,10 +253,10 @@ async function signInAnswer(
 async function secondAnswer(
   { conversation, factors, tickets }: SignInDeps,
   call: PageCall,
-  { asked, account, refused, ...said }: Attempt & Said,
+  { asked, account, provenAt, refused, ...said }: Attempt & Said,
 ): Promise<PageAnswer> {
   const place = { conversation: asked.uid, now: call.now };
-  const content: SecondFactor = { account: account.id };
+  const content: SecondFactor = { account: account.id, provenAt };
   const has = await factors.passkeys.has(account.id);
   const given = { account: account.id, verification: "preferred" } as const;
   const html = secondFactorPage(asked, {

@@ -193,7 +193,8 @@ const passkeyPage = (deps: Deps): Page =>
         },
       });
       const proof = { kind: "passkey", deviceBound: checked.deviceBound, userVerified: true } as const;
-      return deps.keptCodes.show(call, asked, { account, proofs: [proof], codes: more });
+      const shown = { account, proofs: [proof], provenAt: call.now };
+      return deps.keptCodes.show(call, asked, { ...shown, codes: more });
     },
   });
 
@@ -223,9 +224,10 @@ const passwordPage = (deps: Deps): Page =>
       const finished = await deps.conversation.finish(call, asked, {
         account,
         proofs: [{ kind: "password" }],
+        provenAt: call.now,
       });
       if (finished !== false) return finished;
-      return deps.enrolment.begin(call, { asked, account });
+      return deps.enrolment.begin(call, { asked, account, provenAt: call.now });
     },
   });
 
