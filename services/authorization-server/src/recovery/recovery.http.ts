@@ -285,6 +285,11 @@ async function done(
   const codes = await db.of(account.home).transaction(async (tx) => {
     await tickets.claim(tx, used);
     await accounts.lock(tx, account.id);
+    // Begun by the mailbox alone, when there was no second factor: whoever added one since is asked for it.
+    if (shown.proofs.length === 0 && (await factors.hasSecondWithin(tx, account.id)))
+      throw new Problem("invalid_request", {
+        detail: "Your account has a second factor by now. Begin again and use it.",
+      });
     await save(tx);
     await accounts.refuseSignInsBefore(tx, account.id, { now, begun: used.madeAt });
     await endAccess(tx, { account: account.id, now });

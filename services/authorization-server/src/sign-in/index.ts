@@ -1,4 +1,4 @@
-export { type Conversation, createConversation, limit, members, ProvenAt, Uid } from "./conversation.ts";
+export { type Conversation, createConversation, limit, members, Uid } from "./conversation.ts";
 export { createEnrolment, type Enrolment } from "./enrolment.http.ts";
 export { createKeptCodes, type KeptCodes } from "./kept-codes.http.ts";
 export { signInPages, textOfRefusal } from "./sign-in.http.ts";
