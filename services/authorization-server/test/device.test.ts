@@ -253,7 +253,7 @@ describe("what cannot be asked is refused where it is asked", () => {
     expect((await merchant.post("/oauth/device", askingForm())).status).toBe(400);
   });
 
-  test("A09 the principal allows the key that asked and no other", async () => {
+  test("the principal allows the key that asked and no other", async () => {
     const asked = await ask();
     const browser = new Browser();
     const consent = await toConsent(browser, asked);

@@ -100,6 +100,18 @@ describe("redeeming an identity assertion (ID-JAG)", () => {
     });
   });
 
+  test("G04 its token is handed on for the resource that the assertion named, and for no other", async () => {
+    const other = await newClient(running, "agent");
+    const given = String((await redeem(assertion({ resource: running.issuer }))).body["access_token"]);
+    const swap = (client: OAuthClient, token: string, form: Form): Promise<Answer> => {
+      const subject = { subject_token: token, subject_token_type: `${idToken.slice(0, -8)}access_token` };
+      return client.post("/oauth/token", { grant_type: exchangeGrant, ...subject, ...form });
+    };
+    const offered = String((await swap(agent, given, { requested_actor: other.id })).body["access_token"]);
+    expect((await swap(other, offered, { resource: shop })).body["error"]).toBe("invalid_target");
+    expect((await swap(other, offered, {})).status).toBe(200);
+  });
+
   test("a client that does not authenticate gets nothing, nor another that does", async () => {
     await agent.learnNonce();
     const sent = { grant_type: bearerGrant, client_id: agent.id, assertion: assertion() };

@@ -520,6 +520,23 @@ describe("a recovery overtakes every sign-in that is under way", () => {
   });
 });
 
+describe("a recovery that began before a second factor was added", () => {
+  const email = "late-factor@example.com";
+
+  test("A16 changes nothing by the mailbox alone", async () => {
+    await signUp(email);
+    const thief = await Visitor.open();
+    await thief.follow("/recovery");
+    await thief.send("/recovery", { email });
+    await thief.send("/recovery/code", { code: await codeMailedTo(running, email, 2), second: "" });
+    await addApp(await Visitor.open(), email, 3);
+    const refused = await thief.send("/recovery/password", { password: "words of somebody else" });
+    expect(refused.status).toBe(400);
+    expect(refused.html).toContain("second factor by now");
+    expect((await (await Visitor.open()).signIn(email, password)).status).toBe(200);
+  });
+});
+
 describe("a recovery takes from others what they may have added or been given", () => {
   const email = "robbed@example.com";
 

@@ -1,7 +1,12 @@
+import { type Id, newId, systemClock } from "@remit/kernel";
+import { createCounters } from "@remit/platform/counters";
+import { createLog } from "@remit/platform/telemetry";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Answer, newClient, type OAuthClient } from "./client.ts";
+import { createQuotas } from "../src/quotas/index.ts";
+import { platformTenant } from "../src/tenants/index.ts";
+import { type Answer, newClient, OAuthClient } from "./client.ts";
 import { newAsking, pushedForm } from "./consent.ts";
-import { type Running, startServer } from "./running.ts";
+import { type Running, startServer, walletRedirect } from "./running.ts";
 
 let running: Running;
 let agents: OAuthClient[] = [];
@@ -58,6 +63,30 @@ describe("a client has a quota of its own", () => {
     let last = await push(agent);
     for (let i = 0; i < 3; i++) last = await push(agent);
     expectRefused(last);
+  });
+
+  test("the wallet, which asks for everybody, has none", async () => {
+    const wallet = new OAuthClient(running, "wallet", running.wallet);
+    const asked = { redirect_uri: walletRedirect, scope: "openid", authorization_details: "[]" };
+    for (let i = 0; i < 4; i++)
+      expect(
+        (await wallet.post("/oauth/par", pushedForm(newAsking(), { ...asked, resource: running.issuer })))
+          .status,
+      ).toBe(201);
+  });
+
+  test("in the platform's tenant strangers do not share one, elsewhere a tenant's clients do", async () => {
+    const log = createLog({ service: "test", level: "silent" });
+    const counters = createCounters({ prefix: "test", clock: systemClock, log });
+    const quotas = createQuotas({ counters, clock: systemClock, settings: { tokens: 1 } });
+    const each = async (tenant: Id<"tenant">): Promise<number> => {
+      const taken = Array.from({ length: 12 }, (_, i) =>
+        quotas.take("tokens", { id: `${tenant} ${i}`, tenant }),
+      );
+      return (await Promise.allSettled(taken)).filter(({ status }) => status === "fulfilled").length;
+    };
+    expect(await each(platformTenant)).toBe(12);
+    expect(await each(newId("tenant"))).toBe(10);
   });
 
   test("nobody else uses it up by naming the client", async () => {

@@ -1,5 +1,5 @@
 import { createHmac, createPrivateKey, generateKeyPairSync, sign as signBytes } from "node:crypto";
-import { newId } from "@remit/kernel";
+import { after, minuteMs, newId, systemClock, toRfc3339 } from "@remit/kernel";
 import { publicJwkOf } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -285,6 +285,15 @@ describe("A14 a partner speaks for itself alone", () => {
     expect(await mandates()).toBe(401);
     expect(await errorOf(redeem(partner.sign(said(), { kid: "partner-es" })))).toBe("invalid_grant");
     await management.call("PATCH", `/api/v1/trusts/${id}`, { status: "active" });
+    expect(await mandates()).toBe(200);
+    // Made to end in ten minutes, it ends what it gave for fifteen; what it gives from now on ends with it.
+    const soon = toRfc3339(after(systemClock.now(), 10 * minuteMs));
+    await management.call("PATCH", `/api/v1/trusts/${id}`, { expires_at: soon });
+    expect(await mandates()).toBe(401);
+    const next = await redeem(partner.sign(said(), { kid: "partner-es" }));
+    expect(next.body["expires_in"]).toBeLessThanOrEqual(600);
+    await management.call("PATCH", `/api/v1/trusts/${id}`, { status: "suspended" });
+    await management.call("PATCH", `/api/v1/trusts/${id}`, { status: "active", expires_at: null });
     expect(await mandates()).toBe(200);
     await management.call("PATCH", `/api/v1/trusts/${id}`, { expires_at: "2020-01-01T00:00:00Z" });
     expect(await mandates()).toBe(401);

@@ -2,45 +2,11 @@ import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { InvariantViolation, systemClock } from "@remit/kernel";
 import { Problem, problems } from "@remit/protocol";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
+import { running, serve } from "../../test/serving.ts";
 import { createLog, createMetrics } from "../telemetry/index.ts";
-import {
-  createHttp,
-  type Http,
-  type HttpOptions,
-  type Mount,
-  nothing,
-  type Page,
-  page,
-  type Route,
-  route,
-} from "./index.ts";
-
-const running: Http[] = [];
-afterEach(async () => {
-  for (const http of running.splice(0)) await http.close();
-});
-
-const open = async (
-  routes: readonly (Route | Page)[],
-  { mounts = [], ...options }: Partial<HttpOptions> & { mounts?: readonly Mount[] } = {},
-): Promise<string> => {
-  const http = createHttp({
-    service: "test",
-    origin: "http://service.test",
-    host: "127.0.0.1",
-    port: 0,
-    log: createLog({ service: "test", level: "silent" }),
-    metrics: createMetrics("test"),
-    clock: systemClock,
-    ...options,
-  });
-  http.add(...routes);
-  for (const mount of mounts) http.mount(mount);
-  running.push(http);
-  return http.listen();
-};
+import { createHttp, type Mount, nothing, page, type Route, route } from "./index.ts";
 
 const echo = route({
   method: "POST",
@@ -77,7 +43,7 @@ const raw = (origin: string, bytes: string): Promise<string> =>
   });
 
 test("a declared route answers what it declares, with an id that the caller cannot choose", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const answer = await post(`${origin}/echo`, '{"text":"hello"}', { "x-request-id": "mine" });
   expect(answer.status).toBe(200);
   expect(await answer.json()).toEqual({ heard: "hello" });
@@ -99,7 +65,7 @@ test.each([
   ["an unknown member", '{"text":"a","limit":1}'],
   ["an array", "[]"],
 ])("V04 a body with %s is answered 400", async (_what, body) => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const answer = await post(`${origin}/echo`, body);
   expect(answer.status).toBe(400);
   expect(answer.headers.get("content-type")).toBe("application/problem+json");
@@ -108,13 +74,13 @@ test.each([
 });
 
 test("V04 bytes that are not UTF-8 are answered 400", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const answer = await post(`${origin}/echo`, Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d]));
   expect(answer.status).toBe(400);
 });
 
 test("V04 a body of 100 MB is answered 413 before it is sent, and the connection closes", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const head =
     "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 104857600\r\n\r\n{";
   const text = await raw(origin, head);
@@ -123,7 +89,7 @@ test("V04 a body of 100 MB is answered 413 before it is sent, and the connection
 });
 
 test("V04 a body that grows beyond the limit without saying so is answered 413", async () => {
-  const origin = await open([echo], { bodyBytesMax: 1000 });
+  const origin = await serve([echo], { bodyBytesMax: 1000 });
   const chunk = `3e8\r\n${"x".repeat(1000)}\r\n`;
   const head =
     "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -131,13 +97,13 @@ test("V04 a body that grows beyond the limit without saying so is answered 413",
 });
 
 test("V04 a compressed body is refused, so that nobody inflates it", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const answer = await post(`${origin}/echo`, '{"text":"a"}', { "content-encoding": "gzip" });
   expect(answer.status).toBe(415);
 });
 
 test("a body of another type is answered 415", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const answer = await post(`${origin}/echo`, '{"text":"a"}', { "content-type": "text/plain" });
   expect(await answer.json()).toMatchObject({ code: "unsupported_media_type", status: 415 });
 });
@@ -152,7 +118,7 @@ test("a refused member is named by its path and never quoted", async () => {
     answers: { 204: nothing },
     handle: (_call, _input) => ({ status: 204 }),
   });
-  const origin = await open([nested]);
+  const origin = await serve([nested]);
   const text = await (await post(`${origin}/nested`, '{"card":{"number":"4242424242424242"}}')).text();
   expect(text).toContain("card.number");
   expect(text).not.toContain("4242");
@@ -179,7 +145,7 @@ test.each([
   ["two words", "idempotency_key_invalid"],
   ["kéy", "idempotency_key_invalid"],
 ])("V11 the Idempotency-Key %s is answered 400", async (key, code) => {
-  const origin = await open([keyed]);
+  const origin = await serve([keyed]);
   const answer = await fetch(`${origin}/keyed/1`, {
     method: "POST",
     ...(key === undefined ? {} : { headers: { "idempotency-key": key } }),
@@ -189,7 +155,7 @@ test.each([
 });
 
 test("V11 an Idempotency-Key with a line break never becomes a header, and two keys are refused", async () => {
-  const origin = await open([keyed]);
+  const origin = await serve([keyed]);
   const head = "POST /keyed/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n";
   expect(await raw(origin, `${head}Idempotency-Key: a\rb\r\n\r\n`)).toContain("HTTP/1.1 400");
   expect(await raw(origin, `${head}Idempotency-Key: a\r\n b\r\n\r\n`)).toContain("HTTP/1.1 400");
@@ -199,7 +165,7 @@ test("V11 an Idempotency-Key with a line break never becomes a header, and two k
 });
 
 test("V11 a key of 255 characters passes, and the digest tells one address from another", async () => {
-  const origin = await open([keyed]);
+  const origin = await serve([keyed]);
   const send = async (id: string) => {
     const answer = await fetch(`${origin}/keyed/${id}`, {
       method: "POST",
@@ -226,7 +192,7 @@ test.each([
   ["a broken promise of ours", new InvariantViolation("password=hunter2")],
   ["a refusal's private part", new Problem("unavailable", { private: { password: "hunter2" } })],
 ])("%s does not reach the caller", async (_what, error) => {
-  const origin = await open([failing(error)]);
+  const origin = await serve([failing(error)]);
   const answer = await fetch(`${origin}/fails`);
   expect(answer.status).toBeGreaterThanOrEqual(500);
   expect(answer.headers.get("content-type")).toBe("application/problem+json");
@@ -234,7 +200,7 @@ test.each([
 });
 
 test("a refusal carries its code, its headers and the request's id", async () => {
-  const origin = await open([failing(new Problem("unavailable", { headers: { "Retry-After": "7" } }))]);
+  const origin = await serve([failing(new Problem("unavailable", { headers: { "Retry-After": "7" } }))]);
   const answer = await fetch(`${origin}/fails`);
   expect(answer.status).toBe(503);
   expect(answer.headers.get("retry-after")).toBe("7");
@@ -253,12 +219,12 @@ test("an answer that is not as declared is our fault", async () => {
     answers: { 200: z.object({ n: z.int() }) },
     handle: (_call, _input) => ({ status: 200, body: { n: 1.5 } }),
   });
-  expect((await fetch(`${await open([wrong])}/wrong`)).status).toBe(500);
-  expect((await fetch(`${await open([wrong], { checkAnswers: false })}/wrong`)).status).toBe(200);
+  expect((await fetch(`${await serve([wrong])}/wrong`)).status).toBe(500);
+  expect((await fetch(`${await serve([wrong], { checkAnswers: false })}/wrong`)).status).toBe(200);
 });
 
 test("an unknown path is 404, another method 405 with Allow, a broken path 400", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   expect((await fetch(`${origin}/nowhere`)).status).toBe(404);
   const other = await fetch(`${origin}/echo`, { method: "DELETE" });
   expect([other.status, other.headers.get("allow")]).toEqual([405, "POST"]);
@@ -269,7 +235,7 @@ test("an unknown path is 404, another method 405 with Allow, a broken path 400",
 });
 
 test("a head beyond the limit is refused without reading on", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const text = await raw(origin, `GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: ${"a".repeat(70_000)}\r\n\r\n`);
   expect(text).toContain("HTTP/1.1 431");
 });
@@ -284,7 +250,7 @@ test("a limit refuses with Retry-After and tells before that how much is left", 
     answers: { 204: nothing },
     handle: (_call, _input) => ({ status: 204 }),
   });
-  const origin = await open([limited]);
+  const origin = await serve([limited]);
   const first = await fetch(`${origin}/limited`);
   expect(first.headers.get("ratelimit-policy")).toBe('"default";q=2;w=60');
   expect(first.headers.get("ratelimit")).toMatch(/^"default";r=1;t=\d+$/);
@@ -307,7 +273,7 @@ test("a form with a field sent twice is refused, and a page answers HTML under a
       setCookies: ["a=1; HttpOnly", "b=2; HttpOnly"],
     }),
   });
-  const origin = await open([greet]);
+  const origin = await serve([greet]);
   const type = { "content-type": "application/x-www-form-urlencoded" };
   const good = await post(`${origin}/greet`, "name=Ada", { ...type, cookie: "s=1" });
   expect(await good.text()).toBe("<p>Ada s=1</p>");
@@ -326,7 +292,7 @@ test("V04 a page says its refusals itself, also those of its form", async () => 
     refused: ({ status, code }) => ({ status, html: `<p>${code}</p>` }),
     handle: () => Promise.reject(new Problem("forbidden")),
   });
-  const origin = await open([said]);
+  const origin = await serve([said]);
   const type = { "content-type": "application/x-www-form-urlencoded" };
   for (const [body, status, code] of [
     ["name=a%00", 400, "invalid_request"],
@@ -356,7 +322,7 @@ test("a mount gets the request as it came, and declared routes come before it", 
     answers: { 200: z.object({ ours: z.boolean() }) },
     handle: (_call, _input) => ({ status: 200, body: { ours: true } }),
   });
-  const origin = await open([own], { mounts: [mount] });
+  const origin = await serve([own], { mounts: [mount] });
   expect(await (await post(`${origin}/engine/a?b=1`, "{not json")).text()).toBe(
     "POST /engine/a?b=1 {not json",
   );
@@ -372,7 +338,7 @@ test("a refusal inside a mount is rendered as everywhere, and nothing of an unkn
     },
     { handle: () => Promise.reject(new Error("hunter2")) },
   ];
-  const origin = await open([], { mounts });
+  const origin = await serve([], { mounts });
   const refused = await fetch(`${origin}/refuses`);
   expect([refused.status, refused.headers.get("x-a")]).toEqual([402, "1"]);
   const broken = await fetch(`${origin}/anything/else`, { method: "PUT" });
@@ -381,7 +347,7 @@ test("a refusal inside a mount is rendered as everywhere, and nothing of an unkn
 });
 
 test("readiness names the check that fails, and the process lives on", async () => {
-  const origin = await open([], {
+  const origin = await serve([], {
     ready: { database: () => Promise.reject(new Error("hunter2")), keys: () => Promise.resolve() },
   });
   const ready = await fetch(`${origin}/readyz`);
@@ -400,7 +366,7 @@ test("metrics are on a port of their own and count by the declared path", async 
     level: "debug",
     destination: { write: (line) => void lines.push(line) },
   });
-  const origin = await open([keyed], { metricsPort: 0, log });
+  const origin = await serve([keyed], { metricsPort: 0, log });
   await fetch(`${origin}/keyed/1?secret=hunter2`, { method: "POST", headers: { "idempotency-key": "k" } });
   const port = /"port":(\d+)/.exec(lines.join(""))?.[1];
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
@@ -426,7 +392,7 @@ test("D10 closing finishes what is in flight and takes nothing new", async () =>
       return { status: 200, body: { done: true } };
     },
   });
-  const origin = await open([slow]);
+  const origin = await serve([slow]);
   const http = running.pop();
   const inFlight = fetch(`${origin}/slow`);
   await started.promise;
@@ -438,7 +404,7 @@ test("D10 closing finishes what is in flight and takes nothing new", async () =>
 });
 
 test("D10 a connection that never asks for anything does not hold up the end", async () => {
-  const origin = await open([]);
+  const origin = await serve([]);
   const http = running.pop();
   const socket = connect(Number(new URL(origin).port), "127.0.0.1");
   await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
@@ -451,9 +417,9 @@ test("D10 a connection that never asks for anything does not hold up the end", a
 });
 
 test("a busy port is refused in words, with what to do", async () => {
-  const origin = await open([]);
+  const origin = await serve([]);
   const port = Number(new URL(origin).port);
-  await expect(open([], { port })).rejects.toMatchObject({
+  await expect(serve([], { port })).rejects.toMatchObject({
     name: "StartRefused",
     message: expect.stringContaining(String(port)),
     remedy: expect.stringContaining("another"),
@@ -462,7 +428,7 @@ test("a busy port is refused in words, with what to do", async () => {
 });
 
 test("OpenAPI 3.1 says what is declared: body, answers, refusals, key", async () => {
-  const origin = await open([echo, keyed]);
+  const origin = await serve([echo, keyed]);
   const document = await (await fetch(`${origin}/openapi.json`)).json();
   expect(document).toMatchObject({
     openapi: "3.1.0",
@@ -504,7 +470,7 @@ test("a server without a way to know callers refuses protected routes at once", 
 });
 
 test("a caller that hangs up in the middle of a body leaves the server well", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const request = httpRequest(`${origin}/echo`, {
     method: "POST",
     headers: { "content-type": "application/json", "content-length": "50" },
@@ -517,7 +483,7 @@ test("a caller that hangs up in the middle of a body leaves the server well", as
 });
 
 test("the type of every refusal is an address that answers with what to do", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   const refused = await post(`${origin}/echo`, "{");
   const { type } = (await refused.json()) as { type: string };
   expect(new URL(type).origin).toBe("http://service.test");
@@ -534,7 +500,7 @@ test("the type of every refusal is an address that answers with what to do", asy
 });
 
 test("V06 a NUL in path or query is refused at the door", async () => {
-  const origin = await open([echo]);
+  const origin = await serve([echo]);
   for (const target of ["/docs/problems/%00", "/docs/problems?x=a%00b", "/livez?%00=1"])
     expect((await fetch(origin + target)).status, target).toBe(400);
 });

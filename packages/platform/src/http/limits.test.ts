@@ -1,34 +1,13 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { type Id, minuteMs, newId, systemClock } from "@remit/kernel";
+import { type Id, minuteMs, newId } from "@remit/kernel";
 import type { AccessTokenClaims } from "@remit/protocol";
 import { eventually } from "@remit/testkit";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { createLog, createMetrics } from "../telemetry/index.ts";
+import { serve } from "../../test/serving.ts";
 import { callerAddress, countedAddress } from "./caller-address.ts";
-import { createHttp, type Http, type HttpOptions, type Route, route } from "./index.ts";
-
-const running: Http[] = [];
-afterEach(async () => {
-  for (const http of running.splice(0)) await http.close();
-});
-
-const open = async (routes: readonly Route[], options: Partial<HttpOptions> = {}): Promise<string> => {
-  const http = createHttp({
-    service: "test",
-    origin: "http://service.test",
-    host: "127.0.0.1",
-    port: 0,
-    log: createLog({ service: "test", level: "silent" }),
-    metrics: createMetrics("test"),
-    clock: systemClock,
-    ...options,
-  });
-  http.add(...routes);
-  running.push(http);
-  return http.listen();
-};
+import { type HttpOptions, type Route, route } from "./index.ts";
 
 const Seen = z.object({ ip: z.string() });
 const whoami = route({
@@ -47,7 +26,7 @@ const seenFrom = async (origin: string, forwarded?: string): Promise<string> => 
 
 describe("the address of a caller", () => {
   test("is the socket's, whatever the caller writes, where no proxy is trusted", async () => {
-    const origin = await open([whoami]);
+    const origin = await serve([whoami]);
     expect(await seenFrom(origin, "203.0.113.9")).toBe("127.0.0.1");
   });
 
@@ -62,7 +41,7 @@ describe("the address of a caller", () => {
     ["10.9.9.9, 10.1.2.3", "10.9.9.9"],
     [undefined, "127.0.0.1"],
   ])("behind trusted proxies %j is %s: the nearest that is no proxy", async (forwarded, seen) => {
-    const origin = await open([whoami], { trustedProxies: ["127.0.0.1", "10.0.0.0/8"] });
+    const origin = await serve([whoami], { trustedProxies: ["127.0.0.1", "10.0.0.0/8"] });
     expect(await seenFrom(origin, forwarded)).toBe(seen);
   });
 
@@ -110,7 +89,7 @@ const mine = (limit?: Route["limit"]): Route =>
 
 /** Serves `/mine` to whoever names a tenant and a client in the clear: who calls is not what is tested here. */
 const openFor = (options: Partial<HttpOptions>, limit?: Route["limit"]): Promise<string> =>
-  open([mine(limit)], {
+  serve([mine(limit)], {
     ...options,
     authenticate: async ({ authorization = "" }) => {
       const [tenant = "", client = ""] = authorization.split(" ");
@@ -164,7 +143,7 @@ describe("limits", () => {
 
   test("an address's counts before anybody is authenticated, and never a loopback one's", async () => {
     const limits = { address: { count: 2, windowMs: minuteMs } };
-    const origin = await open([whoami], { limits, trustedProxies: ["127.0.0.1"] });
+    const origin = await serve([whoami], { limits, trustedProxies: ["127.0.0.1"] });
     const from = async (address: string): Promise<number> =>
       (await fetch(`${origin}/whoami`, { headers: { "x-forwarded-for": address } })).status;
     expect([await from("203.0.113.1"), await from("203.0.113.1"), await from("203.0.113.1")]).toEqual([
@@ -214,7 +193,7 @@ describe("a slow client holds nothing for long, and nobody waits behind it", () 
       /^(HTTP\/1.1 408 |$)/,
     ],
   ])("sending %s", async (_, bytes, heard) => {
-    const origin = await open([echo, whoami], { patience });
+    const origin = await serve([echo, whoami], { patience });
     const stalled = stall(origin, bytes);
     expect(await seenFrom(origin)).toBe("127.0.0.1");
     expect(await stalled).toMatch(heard);
@@ -222,7 +201,7 @@ describe("a slow client holds nothing for long, and nobody waits behind it", () 
 
   test("reading nothing of a large answer", async () => {
     // There is room for one connection: whoever is served next shows that the first was cut off.
-    const origin = await open([big, whoami], { patience: { idleMs: 500, connectionsMax: 1 } });
+    const origin = await serve([big, whoami], { patience: { idleMs: 500, connectionsMax: 1 } });
     const socket = connect(Number(new URL(origin).port), "127.0.0.1", () =>
       socket.pause().write("GET /big HTTP/1.1\r\nHost: a\r\n\r\n"),
     );
@@ -234,7 +213,7 @@ describe("a slow client holds nothing for long, and nobody waits behind it", () 
   });
 
   test("a flood of connections is cut off, and those that are served go on", async () => {
-    const origin = await open([whoami], { patience: { connectionsMax: 3, headMs: 60_000 } });
+    const origin = await serve([whoami], { patience: { connectionsMax: 3, headMs: 60_000 } });
     const port = Number(new URL(origin).port);
     let closed = 0;
     const sockets = Array.from({ length: 12 }, () =>
