@@ -11,6 +11,7 @@ import type { Mandates } from "./mandates/index.ts";
 import { type ClientSource, type Core, createAccountAccess } from "./oidc/index.ts";
 import type { People } from "./people.ts";
 import { logoutJobs, type Sessions, sessionJobs, sessionRoutes } from "./sessions/index.ts";
+import { signInMethodPages } from "./sign-in-methods/index.ts";
 
 type Grounds = {
   readonly config: AuthorizationServerConfig;
@@ -39,7 +40,8 @@ export function mountSessions(grounds: Grounds, places: Places): void {
   http.add(...sessionRoutes({ db, sessions }));
   sessionJobs(jobs, { db, clock });
   logoutJobs(jobs, { ...grounds, issuer });
-  const { accounts, forms } = people;
+  const { accounts, factors, post, forms } = people;
   const access = createAccountAccess({ issuer, clock, accounts, sessions, provider: core.provider });
   http.add(...accountPages({ db, clientOf, mandates, access, sessions, forms, now: clock.now }));
+  http.add(...signInMethodPages({ db, access, accounts, factors, post, forms, sections: [] }));
 }

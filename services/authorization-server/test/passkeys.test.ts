@@ -267,11 +267,13 @@ describe("A15 a passkey", () => {
     const [found] = await passkeys.of(account.id);
     const key = found?.key ?? "";
     const other = await newAccount();
-    await expect(passkeys.rename(other, key, "Mine")).rejects.toMatchObject({ code: "not_found" });
+    const renaming = (whose: Account, name: string) =>
+      db.of(whose.home).transaction((tx) => passkeys.rename(tx, whose, { key, name, now: clock.now() }));
+    await expect(renaming(other, "Mine")).rejects.toMatchObject({ code: "not_found" });
     const removing = (whose: Account) =>
       db.of(whose.home).transaction((tx) => passkeys.remove(tx, whose, { key, now: clock.now() }));
     await expect(removing(other)).rejects.toMatchObject({ code: "not_found" });
-    await passkeys.rename(account, key, "Phone");
+    await renaming(account, "Phone");
     expect((await passkeys.of(account.id))[0]?.name).toBe("Phone");
     await database.asAdmin("update accounts set password_digest = null where id = $1", [account.id]);
     await expect(removing(account)).rejects.toMatchObject({ code: "invalid_request" });

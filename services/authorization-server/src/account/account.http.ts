@@ -4,23 +4,17 @@ import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
-import type { AccountAccess, SignedIn } from "../oidc/index.ts";
-import { csrf, type FormCheck, type Html, refusalPage } from "../pages/index.ts";
+import type { SignedIn } from "../oidc/index.ts";
+import { csrf, type Html, refusalPage } from "../pages/index.ts";
 import { endOwnSession, endSessionsOf, type Sessions } from "../sessions/index.ts";
 import { endGrantOfPerson, type GrantsOfPerson, grantsOfPerson } from "./applications.ts";
+import { type Door, forSignedIn, senderOf } from "./door.ts";
 import { recentEvents } from "./events.ts";
-import { accountPage, isPlace, type Outcome, outcomes, type Place, places } from "./frame.ts";
+import { accountPage, backTo, hrefOf, type Outcome, type Place, places, ShownAfter } from "./frame.ts";
 import { applicationsBody, eventsBody, overviewBody, sessionsBody } from "./views.ts";
 
-type Deps = GrantsOfPerson & {
-  readonly db: Database;
-  readonly access: AccountAccess;
-  readonly sessions: Sessions;
-  readonly forms: FormCheck;
-};
+type Deps = GrantsOfPerson & Door & { readonly db: Database; readonly sessions: Sessions };
 
-// The names of `outcomes`, which Object.keys forgets.
-const Done = z.strictObject({ done: z.enum(Object.keys(outcomes) as [Outcome, ...Outcome[]]).optional() });
 const SignedInQuery = z.looseObject({
   state: z.string().max(64).optional(),
   error: z.string().max(64).optional(),
@@ -50,7 +44,7 @@ export function accountPages(deps: Deps): Page[] {
       title: "Activity",
       body: eventsBody(await recentEvents(db, me.account)),
     })),
-    signedIn(),
+    signedIn(deps),
     done(
       deps,
       { path: "/account/sessions/end", form: z.strictObject({ csrf, id: idOf("session") }) },
@@ -101,13 +95,14 @@ const shown = (
   page({
     method: "GET",
     path: places[place].href,
-    query: Done,
+    query: ShownAfter,
     refused: refusalPage,
-    handle: async (call, { query }) => {
-      const me = await access.current(call.raw);
-      if (me === undefined) return { status: 303, location: await access.signInAt({ page: place }) };
-      return accountPage(place, { ...(await render(me, forms.field(me.conversation))), done: query.done });
-    },
+    handle: (call, { query }) =>
+      forSignedIn({ access }, call, {
+        page: place,
+        show: async (me) =>
+          accountPage(place, { ...(await render(me, forms.field(me.conversation))), done: query.done }),
+      }),
   });
 
 /** Something done by the person in front of it: the form is ours, of this browser's session (A17). */
@@ -122,28 +117,26 @@ function done<F extends z.ZodType<{ csrf: string }>>(
     form: schema,
     refused: refusalPage,
     handle: async (call, { form }): Promise<PageAnswer> => {
-      const me = await deps.access.current(call.raw);
-      if (me === undefined)
-        throw new Problem("forbidden", { detail: "You are signed out. Open the page again." });
-      deps.forms.check(call, { conversation: me.conversation, csrf: form.csrf });
+      const me = await senderOf(deps, call, form);
       // The edge has parsed it by this schema; a generic one's parsed type the compiler cannot follow.
       const [place, outcome] = await work(deps, me, { form: form as z.output<F>, call });
-      return { status: 303, location: `${places[place].href}?done=${outcome}` };
+      return backTo(place, outcome);
     },
   });
 }
 
 /** The way back from signing in. The code in the address is left to expire: the session is what was wanted. */
-const signedIn = (): Page =>
+const signedIn = ({ access }: Door): Page =>
   page({
     method: "GET",
     path: "/account/signed-in",
     query: SignedInQuery,
     refused: refusalPage,
-    handle: (_, { query: { state = "", error } }) => {
-      if (error !== undefined)
-        throw new Problem("access_denied", { detail: "You are not signed in. Open your account again." });
-      // A20: a place of ours by name, never an address.
-      return { status: 303, location: places[isPlace(state) ? state : "overview"].href };
+    handle: async (call, { query: { state = "", error } }) => {
+      if (error === undefined) return { status: 303, location: hrefOf(state) };
+      // Whoever was asked to show it once more and went back is still signed in.
+      if ((await access.current(call.raw)) !== undefined)
+        return { status: 303, location: places["sign-in-methods"].href };
+      throw new Problem("access_denied", { detail: "You are not signed in. Open your account again." });
     },
   });

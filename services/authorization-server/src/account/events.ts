@@ -43,7 +43,16 @@ const levelOf = ({ payload }: AuditBody): string =>
 
 const sentences: Readonly<Record<string, Sentence>> = {
   "account.created": () => "The account was made",
+  "account.app_added": () => "An authenticator app was added",
+  "account.app_removed": () => "The authenticator app was removed",
+  "account.passkey_added": () => "A passkey was added",
+  "account.passkey_removed": () => "A passkey was removed",
+  "account.passkey_renamed": () => "A passkey was given another name",
   "account.password_changed": () => "The password changed",
+  "account.password_removed": () => "The password was removed",
+  "account.recovered": () => "The account was recovered with a code from your mailbox",
+  "account.recovery_code_used": () => "A recovery code was used",
+  "account.recovery_codes_made": () => "New recovery codes were made",
   "consent.denied": () => "You declined an application",
   "consent.granted": ({ payload }) =>
     payload["mandate"] === null ? "You let an application in" : "You gave an agent a mandate",

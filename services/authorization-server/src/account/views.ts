@@ -1,12 +1,9 @@
 import { type Instant } from "@remit/kernel";
 import { isScope, scopeRules } from "@remit/protocol";
 import type { SignedIn } from "../oidc/index.ts";
-import { actions, button, form, type Html, html, list, table } from "../pages/index.ts";
+import { actions, button, form, type Html, hidden, html, list, table } from "../pages/index.ts";
 import { deviceOf, endsOf, type SessionView } from "../sessions/index.ts";
 import { moment } from "./moments.ts";
-
-const hidden = (name: string, value: string): Html =>
-  html`<input type="hidden" name="${name}" value="${value}">`;
 
 export function overviewBody(
   { account }: SignedIn,
@@ -18,6 +15,7 @@ export function overviewBody(
 <dt>Account</dt><dd>${account.id}</dd>
 </dl>
 ${list([
+  html`<a href="/account/sign-in-methods">Sign-in methods</a> <span class="soft">passkeys, password and codes</span>`,
   html`<a href="/account/sessions">${count(sessions, "session")}</a> <span class="soft">where you are signed in now</span>`,
   html`<a href="/account/applications">${count(applications, "application")}</a> <span class="soft">may act for you or know you</span>`,
   html`<a href="/account/events">Activity</a> <span class="soft">what happened to your account lately</span>`,

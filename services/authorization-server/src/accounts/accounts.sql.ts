@@ -100,12 +100,32 @@ export async function replacePassword(
   const { count } = await tx.run(sql`update accounts set password_digest = ${digest}
     where id = ${account} and password_digest is not distinct from ${former ?? null}`);
   if (count === 0) return false;
-  if (former === undefined) return true;
+  if (former !== undefined) await keepFormer(tx, { account, former, now, keep });
+  return true;
+}
+
+/** False when there is none. What it was is kept, so that it is not chosen again. */
+export async function deletePassword(
+  tx: Sql,
+  { account, now, keep }: { account: Id<"account">; now: Instant; keep: number },
+): Promise<boolean> {
+  const row = await tx.maybe<{ former: string | null }>(sql`select password_digest as former
+    from accounts where id = ${account} for update`);
+  const former = row?.former ?? undefined;
+  if (former === undefined) return false;
+  await tx.run(sql`update accounts set password_digest = null where id = ${account}`);
+  await keepFormer(tx, { account, former, now, keep });
+  return true;
+}
+
+async function keepFormer(
+  tx: Sql,
+  { account, former, now, keep }: { account: Id<"account">; former: string; now: Instant; keep: number },
+): Promise<void> {
   await tx.run(sql`insert into former_passwords (account_id, digest, replaced_at)
     values (${account}, ${former}, ${sqlTime(now)}) on conflict do nothing`);
   await tx.run(sql`delete from former_passwords where account_id = ${account} and digest not in
     (select digest from former_passwords where account_id = ${account} order by replaced_at desc limit ${keep})`);
-  return true;
 }
 
 export async function formerPasswords(tx: Sql, account: Id<"account">): Promise<string[]> {

@@ -7,7 +7,7 @@ import type { Guesses } from "../guesses/index.ts";
 import * as rows from "./accounts.sql.ts";
 import type { BreachedPasswords } from "./breached.ts";
 import { matchesPassword } from "./password.ts";
-import { type NewPassword, preparePassword, savePassword } from "./password-change.ts";
+import { type NewPassword, preparePassword, removePassword, savePassword } from "./password-change.ts";
 
 /** A person. People are global and belong to tenants; `home` is the personal organization of theirs. */
 export type Account = {
@@ -63,6 +63,8 @@ export type Accounts = {
     tx: TenantTx,
     change: { account: Account; password: NewPassword; now: Instant },
   ): Promise<void>;
+  /** Throws (`not_found`) when there is none. Whether another way in is left, the caller sees to. */
+  removePassword(tx: TenantTx, account: Account, now: Instant): Promise<void>;
 };
 
 export type AccountsDeps = {
@@ -104,7 +106,8 @@ export function createAccounts(deps: AccountsDeps): Accounts {
         throw new Problem("invalid_request", { detail: "Begin again." });
     },
     preparePassword: (password, account) => preparePassword(deps, password, account),
-    savePassword: (tx, change) => savePassword(tx, change),
+    savePassword,
+    removePassword,
   };
 }
 

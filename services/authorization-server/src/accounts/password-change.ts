@@ -50,6 +50,8 @@ const formerOf = (
     return { former, history: [...(former === undefined ? [] : [former]), ...kept].slice(0, historyMax) };
   });
 
+type Whose = { readonly id: Id<"account">; readonly home: Id<"tenant"> };
+
 /** In the transaction of what it belongs to. A change that came in between wins. */
 export async function savePassword(
   tx: TenantTx,
@@ -58,7 +60,7 @@ export async function savePassword(
     password,
     now,
   }: {
-    account: { readonly id: Id<"account">; readonly home: Id<"tenant"> };
+    account: Whose;
     password: NewPassword;
     now: Instant;
   },
@@ -67,8 +69,18 @@ export async function savePassword(
   const change = { account: account.id, former, digest, now, keep: historyMax - 1 };
   if (!(await rows.replacePassword(tx, change)))
     throw new Problem("invalid_request", { detail: "The password was changed elsewhere meanwhile." });
-  const actor = { type: "account", id: account.id } as const;
-  await tx.record(
-    newEvent("account.password_changed", { tenant: account.home, actor, subject: account.id }, now),
-  );
+  await tx.record(newEvent("account.password_changed", factsOf(account), now));
 }
+
+/** In the transaction that makes sure of another way in. */
+export async function removePassword(tx: TenantTx, account: Whose, now: Instant): Promise<void> {
+  if (!(await rows.deletePassword(tx, { account: account.id, now, keep: historyMax - 1 })))
+    throw new Problem("not_found", { detail: "Your account has no password." });
+  await tx.record(newEvent("account.password_removed", factsOf(account), now));
+}
+
+const factsOf = ({ id, home }: Whose) => ({
+  tenant: home,
+  actor: { type: "account", id } as const,
+  subject: id,
+});

@@ -1,16 +1,13 @@
 import type { Id, Instant } from "@remit/kernel";
 import type { Sql, TenantTx } from "@remit/platform/sql";
 import type { Account, Accounts } from "../accounts/index.ts";
+import type { Aal } from "../assurance/index.ts";
+import { changes, letters } from "../mail/index.ts";
 import { relyingPartyOf } from "./ceremony.ts";
 import { type CodeDeps, type Codes, createCodes } from "./codes.ts";
 import * as rows from "./factors.sql.ts";
-import {
-  type CheckedPasskey,
-  createPasskeys,
-  type Passkey,
-  type PasskeyDeps,
-  type Passkeys,
-} from "./passkeys.ts";
+import { type CheckedPasskey, type PasskeyDeps, requirePasskey } from "./passkey-records.ts";
+import { createPasskeys, type Passkey, type Passkeys } from "./passkeys.ts";
 
 /** The ways in which somebody may show that it is them. */
 export type Methods = {
@@ -20,6 +17,12 @@ export type Methods = {
   readonly recoveryCodesLeft: number;
 };
 
+/** The highest assurance that these reach together: what a change of them takes. */
+export function reachable({ password, passkeys, app }: Methods): Aal {
+  if (passkeys.some(({ deviceBound }) => deviceBound)) return 3;
+  return passkeys.length > 0 || (password && app) ? 2 : 1;
+}
+
 export type Factors = {
   readonly passkeys: Passkeys;
   readonly codes: Codes;
@@ -28,6 +31,8 @@ export type Factors = {
   hasSecond(account: Id<"account">): Promise<boolean>;
   /** The same, in the transaction of what depends on it. */
   hasSecondWithin(tx: Sql, account: Id<"account">): Promise<boolean>;
+  /** Takes the password of whoever has a passkey; refuses to take the last way to sign in. */
+  removePassword(tx: TenantTx, account: Account, now: Instant): Promise<void>;
   /** Leaves only what a recovery added or proved; the new recovery codes, if a second factor is left that may be lost. */
   startOver(tx: TenantTx, account: Account, given: StartingOver): Promise<string[]>;
 };
@@ -57,6 +62,12 @@ export function createFactors({ issuer, ...deps }: Deps): Factors {
     hasSecond: async (account) => (await codes.hasApp(account)) || (await passkeys.has(account)),
     hasSecondWithin: async (tx, account) =>
       (await rows.findApp(tx, account)) !== undefined || (await rows.passkeysOf(tx, account)).length > 0,
+    removePassword: async (tx, account, now) => {
+      await deps.accounts.lock(tx, account.id);
+      await deps.accounts.removePassword(tx, account, now);
+      await requirePasskey(tx, account.id);
+      await deps.post.send(tx, letters.changed({ to: account.email, what: changes.passwordRemoved }));
+    },
     startOver: async (tx, account, { passkey, appProven, now }) => {
       await passkeys.removeAllBut(tx, account, { kept: passkey, now });
       const app = await codes.discard(tx, account, { proven: appProven, now });

@@ -1,7 +1,8 @@
 export type { AppOffer, CodeCheck, Codes } from "./codes.ts";
 export { deviceName } from "./device.ts";
 export { factorRoutes } from "./factors.http.ts";
-export { createFactors, type Factors, type Methods } from "./factors.ts";
-export type { Ceremony, CheckedPasskey, Passkey, Passkeys, Place, UsedPasskey } from "./passkeys.ts";
-export { qrCode } from "./qr.ts";
+export { createFactors, type Factors, type Methods, reachable } from "./factors.ts";
+export type { CheckedPasskey } from "./passkey-records.ts";
+export type { Ceremony, Passkey, Passkeys, Place, UsedPasskey } from "./passkeys.ts";
 export { passkeyScript } from "./script.ts";
+export { appForm, passkeyButton, passkeyForm } from "./views.ts";

@@ -1,16 +1,27 @@
 import { randomBytes } from "node:crypto";
 import { type Id, type Instant, minuteMs } from "@remit/kernel";
-import type { Keyring } from "@remit/platform/keys";
-import type { Database, TenantTx, Tx } from "@remit/platform/sql";
-import { newEvent, Problem } from "@remit/protocol";
-import { sha256 } from "@remit/protocol/node";
+import type { TenantTx } from "@remit/platform/sql";
+import { newEvent } from "@remit/protocol";
 import { z } from "zod";
-import type { Account, Accounts } from "../accounts/index.ts";
+import type { Account } from "../accounts/index.ts";
 import type { Proof } from "../assurance/index.ts";
-import { changes, letters, type Post } from "../mail/index.ts";
-import type { Ticket, Tickets } from "../tickets/index.ts";
+import { changes, letters } from "../mail/index.ts";
+import type { Ticket } from "../tickets/index.ts";
 import * as ceremony from "./ceremony.ts";
 import * as rows from "./factors.sql.ts";
+import {
+  addPasskey,
+  type CheckedPasskey,
+  factsOf,
+  openCredential,
+  type PasskeyDeps,
+  passkeysMax,
+  removePasskey,
+  removePasskeysBut,
+  renamePasskey,
+  textOf,
+  tooMany,
+} from "./passkey-records.ts";
 
 /** What the page's script gets, and what the form brings back beside the authenticator's answer. */
 export type Ceremony = { readonly options: string; readonly ticket: string };
@@ -29,7 +40,6 @@ export type Passkey = {
   readonly lastUsedAt: Instant | undefined;
 };
 
-export type CheckedPasskey = ceremony.Created & { readonly name: string; readonly ticket: Ticket<unknown> };
 export type UsedPasskey = {
   readonly account: Account;
   readonly key: string;
@@ -50,7 +60,7 @@ export type Passkeys = {
     checked: CheckedPasskey,
     to: { account: Account; notify: boolean; now: Instant },
   ): Promise<void>;
-  rename(account: Account, key: string, name: string): Promise<void>;
+  rename(tx: TenantTx, account: Account, given: { key: string; name: string; now: Instant }): Promise<void>;
   /** Refuses to take the last way to sign in. */
   remove(tx: TenantTx, account: Account, given: { key: string; now: Instant }): Promise<void>;
   /** For a recovery: who else had a key has none any more. No letter: that of the recovery says it. */
@@ -79,17 +89,7 @@ type Confirming = {
   readonly now: Instant;
 };
 
-export type PasskeyDeps = {
-  readonly db: Database;
-  readonly keyring: Keyring;
-  readonly accounts: Accounts;
-  readonly tickets: Tickets;
-  readonly post: Post;
-  readonly party: ceremony.RelyingParty;
-};
-
 const lifeMs = 5 * minuteMs;
-const passkeysMax = 20;
 const Challenge = z.strictObject({ challenge: z.string(), account: z.string().optional() });
 type Challenge = z.output<typeof Challenge>;
 
@@ -110,8 +110,7 @@ export function createPasskeys(deps: PasskeyDeps): Passkeys {
     beginEnrolment: async (place, person) => {
       const challenge = freshChallenge();
       const existing = (await listed(person.id)).map(({ credential }) => credential);
-      if (existing.length >= passkeysMax)
-        throw new Problem("invalid_request", { detail: `An account has at most ${passkeysMax} passkeys.` });
+      if (existing.length >= passkeysMax) throw tooMany();
       const options = await ceremony.creationOptions(party, { person, challenge, existing });
       const content: Challenge = { challenge: textOf(challenge), account: person.id };
       return { options, ticket: tickets.seal({ ...place, purpose: "passkey-create", lifeMs }, content) };
@@ -123,10 +122,10 @@ export function createPasskeys(deps: PasskeyDeps): Passkeys {
       const created = await ceremony.checkCreation(party, { text: response, challenge });
       return { ...created, name, ticket };
     },
-    add: (tx, checked, to) => add(deps, tx, { checked, ...to }),
-    rename: (account, key, name) => rename(deps, account, { key, name }),
-    remove: (tx, account, given) => remove(deps, tx, { account, ...given }),
-    removeAllBut,
+    add: (tx, checked, to) => addPasskey(deps, tx, { checked, ...to }),
+    rename: (tx, account, given) => renamePasskey(deps, tx, { account, ...given }),
+    remove: (tx, account, given) => removePasskey(deps, tx, { account, ...given }),
+    removeAllBut: removePasskeysBut,
     beginUse: async (place, { account, verification }) => {
       const challenge = freshChallenge();
       const allowed = account && (await listed(account)).map(({ credential }) => credential);
@@ -150,10 +149,6 @@ export function createPasskeys(deps: PasskeyDeps): Passkeys {
 }
 
 const freshChallenge = (): Uint8Array<ArrayBuffer> => new Uint8Array(randomBytes(32));
-const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
-const scopeOf = (account: string): string => `account:${account}`;
-const aadOf = (digest: Uint8Array): string => `passkeys.sealed:${textOf(digest)}`;
-
 const shown = (row: rows.PasskeyRow, name: string): Passkey => ({
   key: textOf(row.credentialDigest),
   name,
@@ -161,102 +156,6 @@ const shown = (row: rows.PasskeyRow, name: string): Passkey => ({
   createdAt: row.createdAt,
   lastUsedAt: row.lastUsedAt,
 });
-
-const sealCredential = (
-  { keyring }: PasskeyDeps,
-  tx: Tx,
-  { account, digest, credential }: { account: string; digest: Uint8Array; credential: ceremony.Credential },
-): Promise<Uint8Array> => {
-  const plaintext = Buffer.from(JSON.stringify(credential), "utf8");
-  return keyring.seal(tx, scopeOf(account), { plaintext, aad: aadOf(digest) });
-};
-
-async function openCredential(
-  { keyring }: PasskeyDeps,
-  tx: Tx,
-  { account, credentialDigest, sealed }: rows.PasskeyRow,
-): Promise<ceremony.Credential> {
-  const plaintext = await keyring.open(tx, scopeOf(account), { sealed, aad: aadOf(credentialDigest) });
-  if (plaintext === undefined) throw ceremony.refusedPasskey("the account was erased");
-  // Sealed by us under this very row.
-  return JSON.parse(Buffer.from(plaintext).toString("utf8")) as ceremony.Credential;
-}
-
-async function add(
-  deps: PasskeyDeps,
-  tx: TenantTx,
-  given: { checked: CheckedPasskey; account: Account; notify: boolean; now: Instant },
-): Promise<void> {
-  const { checked, account, notify, now } = given;
-  await deps.tickets.claim(tx, checked.ticket);
-  const digest = digestOf(checked);
-  const credential = { ...checked.credential, name: checked.name };
-  const sealed = await sealCredential(deps, tx, { account: account.id, digest, credential });
-  const { signCount, deviceBound } = checked;
-  const row = {
-    credentialDigest: digest,
-    account: account.id,
-    sealed,
-    signCount,
-    deviceBound,
-    createdAt: now,
-  };
-  if (!(await rows.insertPasskey(tx, row))) throw ceremony.refusedPasskey("known already");
-  await tx.record(newEvent("account.passkey_added", factsOf(account, digest), now));
-  if (notify) await deps.post.send(tx, letters.changed({ to: account.email, what: changes.passkeyAdded }));
-}
-
-const factsOf = (account: Account, digest: Uint8Array) => ({
-  tenant: account.home,
-  actor: { type: "account", id: account.id } as const,
-  subject: account.id,
-  payload: { passkey: textOf(digest) },
-});
-
-async function rename(
-  deps: PasskeyDeps,
-  account: Account,
-  { key, name }: { key: string; name: string },
-): Promise<void> {
-  await deps.db.global.transaction(async (tx) => {
-    const row = await rows.findPasskey(tx, Buffer.from(key, "base64url"));
-    if (row?.account !== account.id) throw new Problem("not_found");
-    const digest = row.credentialDigest;
-    const credential = { ...(await openCredential(deps, tx, row)), name };
-    const sealed = await sealCredential(deps, tx, { account: account.id, digest, credential });
-    await rows.resealPasskey(tx, { digest, account: account.id, sealed });
-  });
-}
-
-async function remove(
-  { accounts, post }: PasskeyDeps,
-  tx: TenantTx,
-  { account, key, now }: { account: Account; key: string; now: Instant },
-): Promise<void> {
-  const digest = Buffer.from(key, "base64url");
-  // Of two removed at once the second sees that the first is gone.
-  const { hasPassword } = await accounts.lock(tx, account.id);
-  if (!(await rows.deletePasskey(tx, digest, account.id))) throw new Problem("not_found");
-  const left = await rows.passkeysOf(tx, account.id);
-  if (left.length === 0 && !hasPassword)
-    throw new Problem("invalid_request", {
-      detail: "This is the only way into the account. Add another first.",
-    });
-  await tx.record(newEvent("account.passkey_removed", factsOf(account, digest), now));
-  await post.send(tx, letters.changed({ to: account.email, what: changes.passkeyRemoved }));
-}
-
-const digestOf = ({ credential }: CheckedPasskey): Uint8Array =>
-  sha256(Buffer.from(credential.id, "base64url"));
-
-async function removeAllBut(
-  tx: TenantTx,
-  account: Account,
-  { kept, now }: { kept: CheckedPasskey | undefined; now: Instant },
-): Promise<void> {
-  for (const digest of await rows.deletePasskeysBut(tx, account.id, kept && digestOf(kept)))
-    await tx.record(newEvent("account.passkey_removed", factsOf(account, digest), now));
-}
 
 type Using = Omit<Confirming, "account"> & {
   readonly account?: Id<"account">;

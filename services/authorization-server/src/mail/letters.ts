@@ -51,10 +51,12 @@ export const letters = {
 /** What was changed, in a sentence, for `letters.changed`. */
 export const changes = {
   passkeyAdded: "A passkey was added to your account.",
+  passkeyRenamed: "A passkey of your account was given another name.",
   passkeyRemoved: "A passkey was removed from your account.",
   passkeyCopied:
     "A passkey of yours was used in a way that suggests a copy of it: its counter ran backwards. We refused it. Remove it and add a new one.",
   passwordChanged: "Your password was changed.",
+  passwordRemoved: "Your password was removed. You sign in with a passkey.",
   appAdded: "An authenticator app was added to your account.",
   appRemoved: "The authenticator app was removed from your account.",
   recoveryCodesMade: "New recovery codes were made. The former ones no longer work.",

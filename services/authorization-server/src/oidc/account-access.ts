@@ -24,6 +24,8 @@ export type WantedSignIn = {
   readonly page: string;
   /** How strongly (RFC 9470); whoever cannot may add what is missing. */
   readonly acr?: Acr;
+  /** Also of somebody who is signed in (OIDC Core §3.1.2.1, `prompt=login`). */
+  readonly anew?: true;
 };
 
 /** Sign-in for the account pages, by the same way that every application goes: they are a client of this server. */
@@ -57,7 +59,10 @@ async function current({ accounts, sessions, provider }: Deps, raw: RawPair): Pr
 }
 
 /** A pushed request of our own: nobody else can make one for this client, and no code of it is ever redeemed. */
-async function signInAt({ issuer, clock, provider }: Deps, { page, acr }: WantedSignIn): Promise<string> {
+async function signInAt(
+  { issuer, clock, provider }: Deps,
+  { page, acr, anew }: WantedSignIn,
+): Promise<string> {
   const now = toNumericDate(clock.now());
   const random = (): string => randomBytes(32).toString("base64url");
   const requestUri = await pushOwnRequest(provider(), {
@@ -71,6 +76,7 @@ async function signInAt({ issuer, clock, provider }: Deps, { page, acr }: Wanted
     code_challenge: sha256b64url(random()),
     code_challenge_method: "S256",
     ...(acr === undefined ? {} : { acr_values: acr }),
+    ...(anew === undefined ? {} : { prompt: "login" }),
     iss: accountPagesId,
     aud: issuer,
     iat: now,

@@ -48,8 +48,18 @@ export const button = ({ text, look, name, value }: Button): Html =>
 
 export const actions = (...buttons: readonly Html[]): Html => html`<div class="actions">${buttons}</div>`;
 
-/** A form that posts; `check` is the hidden field of the form check. */
-export const form = ({ action, check }: { action: string; check: Html }, ...parts: readonly Html[]): Html =>
+/** Where a form goes; `check` is the hidden field of the form check. */
+export type Form = { readonly action: string; readonly check: Html };
+
+export const hidden = (name: string, value: string): Html =>
+  html`<input type="hidden" name="${name}" value="${value}">`;
+
+/** Ticked unless the person says otherwise; sent as `yes` or not at all. */
+export const tick = ({ name, label }: { name: string; label: string }): Html =>
+  html`<label class="tick"><input type="checkbox" name="${name}" value="yes" checked> ${label}</label>`;
+
+/** A form that posts. */
+export const form = ({ action, check }: Form, ...parts: readonly Html[]): Html =>
   html`<form method="post" action="${action}">
 ${check}
 ${parts}

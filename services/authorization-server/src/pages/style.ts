@@ -36,6 +36,10 @@ label{display:block;margin:1.1rem 0 .3rem;font-weight:600}
 input[type=email],input[type=password],input[type=text]{width:100%;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--soft);border-radius:2px;padding:.6rem .7rem;min-height:2.75rem}
 input[readonly]{border-style:dashed;color:var(--soft)}
 input[inputmode=numeric]{font-variant-numeric:tabular-nums;letter-spacing:.08em}
+label.tick{display:flex;gap:.6rem;align-items:baseline;font-weight:400}
+input[type=checkbox]{flex:none;width:1.1rem;height:1.1rem;margin:0;accent-color:var(--ink);position:relative;top:.15rem}
+a.do{display:inline-block;min-height:2.75rem;padding:.65rem .9rem;border:1px solid var(--line);border-radius:2px;font-weight:500;line-height:1.3;text-decoration:none}
+a.do:hover{border-color:var(--ink)}
 .actions{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.75rem}
 button{font:inherit;font-weight:600;line-height:1.2;min-height:2.9rem;padding:.7rem 1.3rem;border-radius:2px;border:1px solid var(--ink);background:transparent;color:var(--ink);cursor:pointer;flex:1 1 9rem}
 button:hover{background:var(--paper)}

@@ -1,8 +1,7 @@
 import { passwordLengthMin } from "../accounts/index.ts";
-import { type Ceremony, passkeyScript } from "../factors/index.ts";
+import { type Ceremony, passkeyButton, passkeyForm, passkeyScript } from "../factors/index.ts";
 import { interactionPath, type SignInAsked } from "../oidc/index.ts";
-import { actions, button, field, form, html, layout, notice } from "../pages/index.ts";
-import { type Form, hidden, passkeyButton, passkeyForm } from "../sign-in/index.ts";
+import { actions, button, type Form, field, form, hidden, html, layout, notice } from "../pages/index.ts";
 
 /** Whose account? */
 export function recoveryPage(asked: SignInAsked, shown: { form: Form }): string {

@@ -3,4 +3,4 @@ export { createEnrolment, type Enrolment } from "./enrolment.http.ts";
 export { createKeptCodes, type KeptCodes } from "./kept-codes.http.ts";
 export { signInPages, textOfRefusal } from "./sign-in.http.ts";
 export { mailedCodePage, refusedCode } from "./step-views.ts";
-export { type Form, hidden, nameOf, passkeyButton, passkeyForm } from "./views.ts";
+export { nameOf } from "./views.ts";

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
 import { Proof } from "../assurance/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
-import { refusalPage } from "../pages/index.ts";
+import { keepingScript, refusalPage } from "../pages/index.ts";
 import type { Tickets } from "../tickets/index.ts";
 import { type Conversation, members, ProvenAt, Uid } from "./conversation.ts";
 import { codesPage } from "./step-views.ts";
@@ -38,6 +38,7 @@ export function createKeptCodes({ db, accounts, tickets, conversation }: Deps): 
       const place = { purpose, conversation: asked.uid, now: call.now, lifeMs };
       const ticket = tickets.seal(place, { account: account.id, proofs, provenAt });
       return conversation.show(asked, {
+        scripts: [keepingScript],
         html: codesPage({ codes, ticket, form: conversation.form(asked, "kept-codes") }),
       });
     },

@@ -1,7 +1,27 @@
-import { type AppOffer, type Ceremony, passkeyScript, qrCode } from "../factors/index.ts";
+import {
+  type AppOffer,
+  appForm,
+  type Ceremony,
+  passkeyButton,
+  passkeyForm,
+  passkeyScript,
+} from "../factors/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
-import { actions, button, field, form, type Html, html, layout, list, notice } from "../pages/index.ts";
-import { type Form, hidden, nameOf, passkeyButton, passkeyForm } from "./views.ts";
+import {
+  actions,
+  button,
+  type Form,
+  field,
+  form,
+  type Html,
+  hidden,
+  html,
+  keepingScript,
+  keptCodes,
+  layout,
+  notice,
+} from "../pages/index.ts";
+import { nameOf } from "./views.ts";
 
 const back = (asked: SignInAsked, leave: Form): Html =>
   form(
@@ -68,7 +88,7 @@ export function addFactorPage(asked: SignInAsked, shown: AddFactorShown): string
   const { forms, ticket, passkey, app } = shown;
   const body = html`<div class="sheet">
 <h1>Add a second way to show that it is you</h1>
-<p>What you are about to do may cost money, so a password alone is not enough. You do this once.</p>
+<p>A password alone is not enough for what comes next. You do this once.</p>
 ${said(shown.refused)}
 <h2>A passkey</h2>
 <p class="soft">Your finger, your face or the PIN of this device. Nothing to type, nothing to steal.</p>
@@ -77,22 +97,7 @@ ${passkeyButton({ kind: "create", options: passkey.options, text: "Create a pass
 ${passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket, more: hidden("ticket", ticket) })}
 <p class="or">or</p>
 <h2>An authenticator app</h2>
-<p class="soft">Scan this with the app, or type the key into it. Then type the code that it shows.</p>
-${qrCode(app.uri, "QR code for your authenticator app; the key below is the same")}
-<p class="soft">Key: <code>${(app.secret.match(/.{1,4}/g) ?? []).join(" ")}</code></p>
-${form(
-  forms.app,
-  hidden("ticket", ticket),
-  hidden("app", app.ticket),
-  field({
-    name: "code",
-    label: "Code of the app",
-    autocomplete: "one-time-code",
-    inputmode: "numeric",
-    lengthMax: 16,
-  }),
-  actions(button({ text: "Add the app" })),
-)}
+${appForm(forms.app, { app, more: [hidden("ticket", ticket)] })}
 </div>
 ${back(asked, forms.leave)}`;
   return layout({ title: "Add a second way", body, scripts: [passkeyScript] });
@@ -104,11 +109,8 @@ export function codesPage(shown: { codes: readonly string[]; form: Form; ticket:
   const body = html`<div class="sheet">
 <h1>${title}</h1>
 <p>Each of these lets you in once when what you usually sign in with is lost. They are shown now and never again: print them, or write them down where you keep papers.</p>
-${list(
-  shown.codes.map((code) => html`${code}`),
-  "codes",
-)}
+${keptCodes(shown.codes)}
 ${form(shown.form, hidden("ticket", shown.ticket), actions(button({ text: "I have kept them", look: "ink" })))}
 </div>`;
-  return layout({ title, body });
+  return layout({ title, body, scripts: [keepingScript] });
 }

@@ -1,43 +1,21 @@
-import { type Ceremony, passkeyScript } from "../factors/index.ts";
+import { type Ceremony, passkeyButton, passkeyForm, passkeyScript } from "../factors/index.ts";
 import { interactionPath, type SignInAsked } from "../oidc/index.ts";
-import { actions, button, field, form, type Html, html, layout, notice } from "../pages/index.ts";
-
-/** `check` is the hidden field of the form check. */
-export type Form = { readonly action: string; readonly check: Html };
+import {
+  actions,
+  button,
+  type Form,
+  field,
+  form,
+  type Html,
+  hidden,
+  html,
+  layout,
+  notice,
+} from "../pages/index.ts";
 
 /** Who asks, quoted unless it is a part of Remit, so that a name like "Stripe asks you to confirm" is seen as a name. */
 export const nameOf = ({ client: { name, kind } }: SignInAsked): string =>
   kind === "wallet" ? name : `“${name}”`;
-
-/** A button that a passkey is behind; shown only where the script finds that the browser knows them. */
-export const passkeyButton = (given: {
-  kind: "get" | "create";
-  options: string;
-  text: string;
-  look?: "ink" | "seal";
-  formId?: string;
-  conditional?: boolean;
-}): Html => {
-  const more = [
-    ...(given.formId === undefined ? [] : [`data-form="${given.formId}"`]),
-    ...(given.conditional === true ? ["data-conditional"] : []),
-  ].join(" ");
-  return html`<div class="actions" data-passkey="${given.kind}" data-options="${given.options}" ${{ markup: more }} hidden><button type="button" class="${given.look ?? "ink"}">${given.text}</button></div>`;
-};
-
-/** A form that the script fills and sends. */
-export const passkeyForm = (
-  { action, check }: Form,
-  { id, ticket, more }: { id: string; ticket: string; more?: Html },
-): Html => html`<form method="post" action="${action}" id="${id}">
-${check}
-<input type="hidden" name="passkey" value="${ticket}">
-<input type="hidden" name="response" value="">
-${more}
-</form>`;
-
-export const hidden = (name: string, value: string): Html =>
-  html`<input type="hidden" name="${name}" value="${value}">`;
 
 const why = (asked: SignInAsked): Html =>
   asked.known === undefined

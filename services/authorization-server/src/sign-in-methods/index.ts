@@ -1,0 +1,1 @@
+export { type MethodsSection, signInMethodPages } from "./sign-in-methods.http.ts";
