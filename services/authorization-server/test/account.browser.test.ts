@@ -1,9 +1,10 @@
-import { expectAccessible, openBrowser, type Page, type TestBrowser } from "@remit/testkit";
+import { openBrowser, type Page, type TestBrowser } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Browser, formOf } from "./browser.ts";
 import { newClient } from "./client.ts";
 import { exchange, obtainCode } from "./consent.ts";
 import { type InWallet, openWallet } from "./in-wallet.ts";
+import { look } from "./look.ts";
 import { principal, type Running, startServer } from "./running.ts";
 
 let running: Running;
@@ -16,23 +17,6 @@ afterAll(async () => {
   await browser?.close();
   await running?.close();
 });
-
-const shots = process.env["REMIT_TEST_SCREENSHOTS"];
-
-/** The page as everybody sees it: in both themes, on a phone, a tablet and a desk. */
-async function look(page: Page, name: string): Promise<void> {
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme });
-    for (const width of [390, 834, 1280]) {
-      await page.setViewportSize({ width, height: 900 });
-      await expectAccessible(page);
-      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
-      expect(overflow, `${name} at ${width}`).toBeLessThanOrEqual(0);
-      if (shots !== undefined)
-        await page.screenshot({ path: `${shots}/${name}-${colorScheme}-${width}.png`, fullPage: true });
-    }
-  }
-}
 
 const statusOf = async (person: InWallet): Promise<number> =>
   (await person.call("GET", "/api/v1/sessions")).status;

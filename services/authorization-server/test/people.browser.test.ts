@@ -2,7 +2,6 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
   addAuthenticator,
-  expectAccessible,
   openBrowser,
   type Page,
   type TestBrowser,
@@ -12,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callApi } from "./api.ts";
 import { newClient, type OAuthClient } from "./client.ts";
 import { authorizeUrl, newAsking, pushedForm } from "./consent.ts";
+import { look } from "./look.ts";
 import { askAsWallet, codeMailedTo, walletOf } from "./person.ts";
 import { principal, type Running, startServer } from "./running.ts";
 
@@ -31,25 +31,6 @@ afterAll(async () => {
   await running?.close();
   application.close();
 });
-
-const shots = process.env["REMIT_TEST_SCREENSHOTS"];
-const themes = ["light", "dark"] as const;
-const widths = [390, 834, 1280] as const;
-
-/** The page as everybody sees it: in both themes, on a phone, a tablet and a desk. */
-async function look(page: Page, name: string): Promise<void> {
-  for (const colorScheme of themes) {
-    await page.emulateMedia({ colorScheme });
-    for (const width of widths) {
-      await page.setViewportSize({ width, height: 900 });
-      await expectAccessible(page);
-      const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
-      expect(overflow, `${name} at ${width}`).toBeLessThanOrEqual(0);
-      if (shots !== undefined)
-        await page.screenshot({ path: `${shots}/${name}-${colorScheme}-${width}.png`, fullPage: true });
-    }
-  }
-}
 
 /** Where the application waits. */
 const application = createServer((_, res) => res.end("arrived"));

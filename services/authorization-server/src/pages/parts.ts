@@ -72,12 +72,14 @@ export const list = (items: readonly Html[], name = "terms"): Html =>
 /** A table that is read on a narrow screen too: each cell says its column. */
 export function table(given: {
   readonly caption: string;
+  /** The heading above says it already: the caption is for those who listen. */
+  readonly headed?: true;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (Html | string)[])[];
 }): Html {
-  const { caption, columns, rows } = given;
+  const { caption, columns, rows, headed } = given;
   return html`<table>
-<caption>${caption}</caption>
+<caption${headed === true ? { markup: ' class="heard"' } : undefined}>${caption}</caption>
 <thead><tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
 <tbody>
 ${rows.map((row) => html`<tr>${row.map((cell, i) => html`<td data-label="${columns[i] ?? ""}">${cell}</td>`)}</tr>\n`)}</tbody>

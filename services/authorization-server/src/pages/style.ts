@@ -59,9 +59,11 @@ button[disabled]{opacity:.55;cursor:progress}
 code{font:.95em ui-monospace,"Cascadia Mono",Menlo,Consolas,monospace;overflow-wrap:anywhere}
 table{width:100%;border-collapse:collapse;margin:1.25rem 0;font-size:.925rem}
 caption{text-align:left;font-weight:600;padding-bottom:.5rem}
+caption.heard{position:absolute;left:-99rem}
 th{text-align:left;font-weight:600;color:var(--soft);font-size:.85rem}
 th,td{padding:.65rem .75rem .65rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
 td button{min-height:2.75rem;padding:.5rem .9rem}
+td>a{display:inline-block;padding:.3rem 0;margin:-.3rem 0}
 td button,td>a{white-space:nowrap;overflow-wrap:normal}
 @media (max-width:40rem){thead{position:absolute;left:-99rem}tr{display:block;padding:.65rem 0;border-bottom:1px solid var(--line)}td{display:grid;grid-template-columns:7.5rem 1fr;gap:.75rem;border:0;padding:.2rem 0}td::before{content:attr(data-label);color:var(--soft)}}
 footer{margin-top:1.5rem;color:var(--soft);font-size:.85rem}

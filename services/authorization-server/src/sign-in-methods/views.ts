@@ -22,7 +22,7 @@ const back: Html = html`<div class="ways"><a href="${base}">Back to sign-in meth
 
 /** All ways in, and what may be done about each. */
 export function methodsBody(methods: Methods, more: readonly Html[]): Html {
-  return html`<p class="soft">Whoever can show one of these can act as you. Before you change one you show once more that it is you, and afterwards we write to you.</p>
+  return html`<p class="soft">By these you show that it is you. Before you change one you show it once more, and afterwards we write to you.</p>
 <h2>Passkeys</h2>
 ${passkeysPart(methods)}
 <h2>Password</h2>
@@ -35,7 +35,7 @@ ${
 ${
   methods.app
     ? html`<p>An app on your phone shows the codes that we ask for after your password.</p>${go("app", "Remove the app")}`
-    : html`<p>None. An app on your phone can show a code to type after your password, where you have no passkey at hand.</p>${go("new-app", "Add an authenticator app")}`
+    : html`<p>None yet. An app on your phone can show a code to type after your password, where no passkey is at hand.</p>${go("new-app", "Add an authenticator app")}`
 }
 <h2>Recovery codes</h2>
 ${codesPart(methods)}
@@ -54,7 +54,7 @@ function passkeysPart({ passkeys }: Methods): Html {
     one.lastUsedAt === undefined ? "never" : moment(one.lastUsedAt),
     html`<a href="${base}/passkeys/${one.key}" aria-label="Change the passkey ${one.name}">Change</a>`,
   ]);
-  return html`${table({ caption: "Your passkeys", columns: ["Name", "Kept", "Added", "Last used", "Action"], rows })}
+  return html`${table({ caption: "Your passkeys", headed: true, columns: ["Name", "Kept", "Added", "Last used", "Action"], rows })}
 ${passkeys.length === 1 ? html`<p class="soft">Add a second one on another device, for the day on which this one is lost.</p>` : undefined}
 ${go("new-passkey", "Add a passkey")}`;
 }
@@ -63,7 +63,7 @@ function codesPart(methods: Methods): Html {
   if (!hasSecond(methods))
     return html`<p>You get ten of them when you add a passkey or an authenticator app. Each lets you in once when that is lost.</p>`;
   const { recoveryCodesLeft: left } = methods;
-  const many = left === 0 ? "None is left." : left === 1 ? "One is left." : `${left} are left.`;
+  const many = left === 0 ? "No code is left." : left === 1 ? "One code is left." : `${left} codes are left.`;
   return html`<p>${many} Each lets you in once when what you usually sign in with is lost.</p>${go("recovery-codes", "Make new codes")}`;
 }
 
