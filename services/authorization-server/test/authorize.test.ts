@@ -1,4 +1,6 @@
+import { sql } from "@remit/platform/sql";
 import { sha256b64url } from "@remit/protocol/node";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callApi } from "./api.ts";
 import { Browser, formOf } from "./browser.ts";
@@ -367,20 +369,74 @@ describe("C09 a code is redeemed once", () => {
     return (await running.database.asAdmin<{ state: string }>(text, [tokens.body["mandate_id"]]))[0]?.state;
   };
 
-  test.each([
-    [0, 503, "temporarily_unavailable"],
-    [11, 400, "invalid_grant"],
-  ])(
-    "C08 a refresh that died %i s ago before its answer was kept is refused, but is no theft",
-    async (ago, status, error) => {
-      const tokens = await exchange(agent, await obtainCode(running, agent));
-      const refresh_token = String(tokens.body["refresh_token"]);
-      await dieOver(refresh_token, ago);
-      const again = await agent.post("/oauth/token", { grant_type: "refresh_token", refresh_token });
-      expect(again).toMatchObject({ status, body: { error } });
-      expect(await mandateStateOf(tokens)).toBe("active");
-    },
-  );
+  const refreshWith = (client: OAuthClient, token: unknown) =>
+    client.post("/oauth/token", { grant_type: "refresh_token", refresh_token: String(token) });
+  /** The refresh tokens of the token's family that could be used now. */
+  const usable = async (token: string): Promise<number> =>
+    (
+      await running.database.asAdmin(
+        `select 1 from oauth_artifacts a where model = 'RefreshToken' and consumed_at is null and grant_digest =
+           (select grant_digest from oauth_artifacts where model = 'RefreshToken' and id_digest = $1)`,
+        [sha256b64url(token)],
+      )
+    ).length;
+
+  test("C08 a refresh that died a moment ago before its answer was kept is put off, and is no theft", async () => {
+    const tokens = await exchange(agent, await obtainCode(running, agent));
+    const token = String(tokens.body["refresh_token"]);
+    await dieOver(token, 0);
+    const again = await refreshWith(agent, token);
+    expect(again).toMatchObject({ status: 503, body: { error: "temporarily_unavailable" } });
+    expect(await mandateStateOf(tokens)).toBe("active");
+  });
+
+  test("D02 a refresh that died 11 s ago before its answer was kept is made once more, by the same key alone", async () => {
+    const tokens = await exchange(agent, await obtainCode(running, agent));
+    const token = String(tokens.body["refresh_token"]);
+    await dieOver(token, 11);
+    const thief = new OAuthClient(running, agent.id, { ...agent.keys, dpop: newKeys().dpop });
+    expect((await refreshWith(thief, token)).body["error"]).toBe("invalid_dpop_proof");
+    const first = await refreshWith(agent, token);
+    expect(first.status).toBe(200);
+    expect((await refreshWith(agent, token)).body).toEqual(first.body);
+    await dieOver(token, 11);
+    expect(await refreshWith(agent, token)).toMatchObject({ status: 400, body: { error: "invalid_grant" } });
+    expect(await mandateStateOf(tokens)).toBe("suspended");
+  });
+
+  test("D02 a refresh that was held up for 11 s finds its place taken, and leaves one successor", async () => {
+    const tokens = await exchange(agent, await obtainCode(running, agent));
+    const token = String(tokens.body["refresh_token"]);
+    const asAdmin = (text: string) => running.database.asAdmin(text);
+    await asAdmin(`create function hold_up() returns trigger language plpgsql as
+      $$ begin perform pg_advisory_xact_lock_shared(42); return new; end $$`);
+    await asAdmin(`create trigger held_up before insert on oauth_artifacts for each row
+      when (new.model = 'RefreshToken') execute function hold_up()`);
+    const holding = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const holder = running.database.open().global.transaction(async (tx) => {
+      await tx.run(sql`select pg_advisory_xact_lock(42)`);
+      held.resolve();
+      await holding.promise;
+    });
+    await held.promise;
+    const waiting = () =>
+      asAdmin("select 1 from pg_locks where locktype = 'advisory' and objid = 42 and not granted");
+    const slow = refreshWith(agent, token);
+    await eventually(async () => expect(await waiting()).toHaveLength(1));
+    await dieOver(token, 11);
+    const quick = refreshWith(agent, token);
+    await eventually(async () => expect(await waiting()).toHaveLength(2));
+    holding.resolve();
+    await holder;
+    const answers = await Promise.all([slow, quick]);
+    await asAdmin("drop trigger held_up on oauth_artifacts");
+    expect(answers.map(({ status }) => status)).toEqual([503, 200]);
+    expect(await usable(token)).toBe(1);
+    expect((await refreshWith(agent, token)).body).toEqual(answers[1].body);
+    expect((await refreshWith(agent, answers[1].body["refresh_token"])).status).toBe(200);
+    expect(await mandateStateOf(tokens)).toBe("active");
+  });
 
   test("A10 a refresh token used again 11 s after its answer is a replay, though its successor is unused", async () => {
     const tokens = await exchange(agent, await obtainCode(running, agent));

@@ -41,11 +41,12 @@ afterAll(async () => {
 });
 beforeEach(() => agent.learnNonce());
 
-const start = (issuer: string, port: number): Promise<TestProcess> =>
+const start = (issuer: string, port: number, failpoint = ""): Promise<TestProcess> =>
   startProcess({
     main: fileURLToPath(new URL("../src/main.ts", import.meta.url)),
     env: {
       NODE_ENV: "test",
+      REMIT_FAILPOINT: failpoint,
       DATABASE_URL: database.url,
       REMIT_ORIGIN: issuer,
       REMIT_ISSUER: issuer,
@@ -93,9 +94,16 @@ const authenticated = (assertion = agent.assertion()): Form => ({
 });
 
 /** Posts to the token endpoint of one process; the proof names the issuer, wherever the request arrives. */
-const post = async (at: number, form: Form, dpop = agent.proof(agent.url("/oauth/token"))): Promise<Answer> =>
+const post = (at: number, form: Form, dpop?: string): Promise<Answer> =>
+  postTo(addresses[at % 2] ?? "", form, dpop);
+
+const postTo = async (
+  address: string,
+  form: Form,
+  dpop = agent.proof(agent.url("/oauth/token")),
+): Promise<Answer> =>
   read(
-    await fetch(`${addresses[at % 2] ?? ""}/oauth/token`, {
+    await fetch(`${address}/oauth/token`, {
       method: "POST",
       body: new URLSearchParams(form),
       headers: { dpop },
@@ -173,8 +181,12 @@ describe("of many uses at once, on two processes, one succeeds", () => {
   });
 });
 
-const refresh = (at: number, token: unknown): Promise<Answer> =>
-  post(at, { grant_type: "refresh_token", refresh_token: String(token), ...authenticated() });
+const refreshOf = (token: unknown): Form => ({
+  grant_type: "refresh_token",
+  refresh_token: String(token),
+  ...authenticated(),
+});
+const refresh = (at: number, token: unknown): Promise<Answer> => post(at, refreshOf(token));
 
 describe("C08 one refresh token", () => {
   const granted = async () => {
@@ -188,6 +200,16 @@ describe("C08 one refresh token", () => {
        where model = 'RefreshToken' and id_digest = $2 and consumed_at is not null`,
       [seconds, createHash("sha256").update(String(token)).digest("base64url")],
     );
+
+  /** How many refresh tokens of its family could be used now. */
+  const usableWith = async (token: unknown): Promise<number> =>
+    (
+      await database.asAdmin(
+        `select 1 from oauth_artifacts where model = 'RefreshToken' and consumed_at is null and grant_digest =
+           (select grant_digest from oauth_artifacts where model = 'RefreshToken' and id_digest = $1)`,
+        [createHash("sha256").update(String(token)).digest("base64url")],
+      )
+    ).length;
 
   test("C08 used fifty times at once has one successor, and whoever waited gets the same", async () => {
     const { token } = await granted();
@@ -213,5 +235,25 @@ describe("C08 one refresh token", () => {
     expect(await isDead(first.body["access_token"])).toBe(true);
     expect(await stateOf(mandate)).toBe("suspended");
     expect(await eventsOf("security.refresh_replay")).toBe(1);
+  });
+
+  test("D02 of a process killed before it answered has one successor, however many ask for it afterwards", async () => {
+    const { token, mandate } = await granted();
+    const port = await freePort();
+    const third = await start(running.issuer, port, "refresh.unanswered:kill9");
+    await expect(postTo(`http://localhost:${port}`, refreshOf(token))).rejects.toThrow("fetch failed");
+    expect(await third.exited).toMatchObject({ signal: "SIGKILL" });
+    expect((await refresh(0, token)).status).toBe(503);
+    await age(token, 11);
+    const answers = await atOnce((n) => refresh(n, token));
+    const [successor, ...more] = new Set(successes(answers).map(({ body }) => body["refresh_token"]));
+    expect(more).toEqual([]);
+    expect(errorsOf(answers).filter((error) => error !== "temporarily_unavailable")).toEqual([]);
+    expect(await usableWith(token)).toBe(1);
+    expect((await refresh(1, successor)).status).toBe(200);
+    expect(await stateOf(mandate)).toBe("active");
+    await age(token, 11);
+    expect((await refresh(0, token)).body["error"]).toBe("invalid_grant");
+    expect(await stateOf(mandate)).toBe("suspended");
   });
 });

@@ -62,14 +62,33 @@ export const findArtifactByUid = async (
       where model = ${model} and uid_digest = ${uidDigest}`),
   );
 
+/** Which use of an artefact: its moment, to the microsecond. */
+export type UsedAt = string;
+
+/** The moment of use, for exactly one caller. By the database's clock: that of one process may jump (K08). */
 export async function consumeArtifact(
   tx: Sql,
-  row: { model: string; idDigest: string; now: Instant; keepUntil: Instant },
-): Promise<boolean> {
-  const { count } = await tx.run(sql`update oauth_artifacts
-    set consumed_at = ${sqlTime(row.now)}, expires_at = greatest(expires_at, ${sqlTime(row.keepUntil)})
-    where model = ${row.model} and id_digest = ${row.idDigest} and consumed_at is null`);
-  return count === 1;
+  row: { model: string; idDigest: string; keepUntil: Instant },
+): Promise<UsedAt | undefined> {
+  const used = await tx.maybe<{ used_at: UsedAt }>(sql`update oauth_artifacts
+    set consumed_at = clock_timestamp(), expires_at = greatest(expires_at, ${sqlTime(row.keepUntil)})
+    where model = ${row.model} and id_digest = ${row.idDigest} and consumed_at is null
+    returning extract(epoch from consumed_at)::text as used_at`);
+  return used?.used_at;
+}
+
+/** The same for what was used at least `afterMs` ago and not answered. */
+export async function takeOverArtifact(
+  tx: Sql,
+  row: { model: string; idDigest: string; afterMs: number },
+): Promise<UsedAt | undefined> {
+  const used = await tx.maybe<{
+    used_at: UsedAt;
+  }>(sql`update oauth_artifacts set consumed_at = clock_timestamp()
+    where model = ${row.model} and id_digest = ${row.idDigest} and answered_at is null
+      and consumed_at < clock_timestamp() - ${row.afterMs}::integer * interval '1 ms'
+    returning extract(epoch from consumed_at)::text as used_at`);
+  return used?.used_at;
 }
 
 export async function findUse(
@@ -77,27 +96,31 @@ export async function findUse(
   model: string,
   idDigest: string,
 ): Promise<
-  { consumedAt: Instant | undefined; grantDigest: string | undefined; answered: boolean } | undefined
+  { usedMsAgo: number | undefined; grantDigest: string | undefined; answered: boolean } | undefined
 > {
-  const row = await tx.maybe<{ consumed_at: Instant | null; grant_digest: string | null; answered: boolean }>(
-    sql`select consumed_at, grant_digest, answered_at is not null as answered from oauth_artifacts
-      where model = ${model} and id_digest = ${idDigest}`,
+  const row = await tx.maybe<{ used_ms_ago: number | null; grant_digest: string | null; answered: boolean }>(
+    sql`select (extract(epoch from clock_timestamp() - consumed_at) * 1000)::float8 as used_ms_ago, grant_digest,
+        answered_at is not null as answered
+      from oauth_artifacts where model = ${model} and id_digest = ${idDigest}`,
   );
   return (
     row && {
-      consumedAt: row.consumed_at ?? undefined,
+      usedMsAgo: row.used_ms_ago ?? undefined,
       grantDigest: row.grant_digest ?? undefined,
       answered: row.answered,
     }
   );
 }
 
+/** False when another use has taken its place. */
 export async function markAnswered(
   tx: Sql,
-  row: { model: string; idDigest: string; now: Instant },
-): Promise<void> {
-  await tx.run(sql`update oauth_artifacts set answered_at = ${sqlTime(row.now)}
-    where model = ${row.model} and id_digest = ${row.idDigest}`);
+  row: { model: string; idDigest: string; usedAt: UsedAt },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`update oauth_artifacts set answered_at = clock_timestamp()
+    where model = ${row.model} and id_digest = ${row.idDigest} and answered_at is null
+      and extract(epoch from consumed_at) = ${row.usedAt}::numeric`);
+  return count === 1;
 }
 
 /**

@@ -12,11 +12,12 @@ export type Artifact = {
   readonly expiresAt: Instant;
   readonly grant?: string | undefined;
   readonly uid?: string | undefined;
-  /** The used artefact to which this is the answer; it is marked as answered in the same transaction. */
   /** Others of its model with its uid leave in the same transaction: its id was rotated. */
   readonly alone?: true;
-  readonly answerTo?: { readonly model: string; readonly id: string };
 };
+
+/** A use of an artefact, as `consume` told it. */
+export type Used = { readonly model: string; readonly id: string; readonly at: rows.UsedAt };
 
 export type Found = {
   readonly payload: { readonly [member: string]: unknown };
@@ -24,7 +25,7 @@ export type Found = {
 };
 
 export type Use = {
-  readonly consumedAt: Instant | undefined;
+  readonly usedMsAgo: number | undefined;
   readonly grantDigest: string | undefined;
   /** Whether an answer to its use was ever kept; before that nobody can have got one. */
   readonly answered: boolean;
@@ -41,8 +42,15 @@ export type Artifacts = {
   findWithin(tx: Tx, model: string, id: string): Promise<Found | undefined>;
   find(model: string, id: string): Promise<Found | undefined>;
   findByUid(model: string, uid: string): Promise<Found | undefined>;
-  /** One conditional UPDATE: true for exactly one caller. The row is kept until `keepUntil`, to know a replay. */
-  consume(model: string, id: string, keepUntil: Instant): Promise<boolean>;
+  /** One conditional UPDATE, for exactly one caller. The row is kept until `keepUntil`, to know a replay. */
+  consume(model: string, id: string, keepUntil: Instant): Promise<Used | undefined>;
+  /**
+   * The same for what was used `afterMs` ago or earlier and never answered: whoever used it can answer no more, and what
+   * it had saved to hand out (under `successorUid`) is gone.
+   */
+  takeOver(model: string, id: string, afterMs: number): Promise<Used | undefined>;
+  /** Saves the answer to a use and marks that as answered; false, and nothing saved, when another took it over. */
+  answer(used: Used, answer: Artifact, scope: string): Promise<boolean>;
   /** What became of it; undefined when it is not there. */
   useOf(model: string, id: string): Promise<Use | undefined>;
   /** Whether a client polls for this too early, and how long it must wait in between; undefined when it is not there. */
@@ -73,15 +81,12 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
     const idDigest = sha256b64url(artifact.id);
     const plaintext = Buffer.from(JSON.stringify(artifact.payload), "utf8");
     const sealed = await keyring.seal(tx, scope, { plaintext, aad: aadOf(artifact.model, idDigest) });
-    const { model, expiresAt, answerTo } = artifact;
+    const { model, expiresAt } = artifact;
     const row = { model, idDigest, scope, sealed, expiresAt };
     const digests = digestsOf(artifact);
     await rows.upsertArtifact(tx, { ...row, ...digests });
     if (artifact.alone === true && digests.uidDigest !== undefined)
       await rows.deleteArtifactsOfUid(tx, { model, uidDigest: digests.uidDigest, keptIdDigest: idDigest });
-    if (answerTo === undefined) return;
-    const used = { model: answerTo.model, idDigest: sha256b64url(answerTo.id), now: clock.now() };
-    await rows.markAnswered(tx, used);
   };
   return {
     saveWithin,
@@ -92,10 +97,24 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
       db.global.transaction(async (tx) =>
         open(tx, await rows.findArtifactByUid(tx, model, sha256b64url(uid))),
       ),
-    consume: (model, id, keepUntil) => {
-      const row = { model, idDigest: sha256b64url(id), now: clock.now(), keepUntil };
-      return rows.consumeArtifact(db.single, row);
+    consume: async (model, id, keepUntil) => {
+      const at = await rows.consumeArtifact(db.single, { model, idDigest: sha256b64url(id), keepUntil });
+      return at === undefined ? undefined : { model, id, at };
     },
+    takeOver: (model, id, afterMs) =>
+      db.global.transaction(async (tx) => {
+        const at = await rows.takeOverArtifact(tx, { model, idDigest: sha256b64url(id), afterMs });
+        if (at === undefined) return undefined;
+        await rows.deleteArtifactsOfUid(tx, { model, uidDigest: sha256b64url(successorUid(id)) });
+        return { model, id, at };
+      }),
+    answer: (used, answer, scope) =>
+      db.global.transaction(async (tx) => {
+        const row = { model: used.model, idDigest: sha256b64url(used.id), usedAt: used.at };
+        const mine = await rows.markAnswered(tx, row);
+        if (mine) await saveWithin(tx, answer, scope);
+        return mine;
+      }),
     useOf: (model, id) => rows.findUse(db.single, model, sha256b64url(id)),
     poll: (model, id) =>
       db.global.transaction((tx) => {
@@ -106,6 +125,9 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
     deleteExpired: (now, limit) => db.global.transaction((tx) => rows.deleteExpired(tx, now, limit)),
   };
 }
+
+/** The uid of what takes the place of a used artefact of the same model. */
+export const successorUid = (id: string): string => `successor of ${id}`;
 
 const aadOf = (model: string, idDigest: string): string => `oauth_artifacts:${model}:${idDigest}`;
 

@@ -1,4 +1,4 @@
-export { type Artifacts, createArtifacts, endsAt, type Use } from "./artifacts.ts";
+export { type Artifacts, createArtifacts, endsAt, successorUid, type Use, type Used } from "./artifacts.ts";
 export { grantRoutes } from "./grants.http.ts";
 export { grantJobs } from "./grants.jobs.ts";
 export {

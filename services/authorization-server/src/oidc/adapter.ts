@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { after, type Clock, fromNumericDate, minuteMs, secondMs, toNumericDate } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
@@ -15,6 +16,7 @@ import {
   type MandatePort,
   type Replayed,
   sessionOfArtifact,
+  successorUid,
   type Use,
 } from "../grants/index.ts";
 import type { Sessions } from "../sessions/index.ts";
@@ -158,8 +160,8 @@ async function save(
   given: { model: string; id: string; payload: Payload; expiresInS: number | undefined },
 ): Promise<void> {
   const { model, id, payload } = given;
-  const { clientId, grantId, userCode, exp } = payload;
-  const uid = typeof userCode === "string" ? userCodeOf(userCodeKey, userCode) : payload["uid"];
+  const { clientId, grantId, exp } = payload;
+  const uid = uidOf(userCodeKey, model, payload);
   const ends =
     given.expiresInS === undefined && typeof exp === "number"
       ? fromNumericDate(exp)
@@ -168,18 +170,37 @@ async function save(
   const expiresAt = isPolled(model) ? after(ends, 10 * minuteMs) : ends;
   const client = typeof clientId === "string" ? await clientOf(clientId) : undefined;
   const grant = model === "Grant" ? id : typeof grantId === "string" ? grantId : undefined;
-  const artifact = { model, id, payload, expiresAt, grant, uid: typeof uid === "string" ? uid : undefined };
+  const artifact = { model, id, payload, expiresAt, grant, uid };
   await artifacts.save(artifact, client === undefined ? "oauth" : `oauth:${client.tenant}`);
 }
 
+/** What it is found by beside its id, or goes with. */
+function uidOf(userCodeKey: Uint8Array, model: string, { userCode, uid }: Payload): string | undefined {
+  if (typeof userCode === "string") return userCodeOf(userCodeKey, userCode);
+  const before = model === "RefreshToken" ? Provider.ctx?.oidc.entities.RotatedRefreshToken : undefined;
+  if (before !== undefined) return successorUid(before.jti);
+  return typeof uid === "string" ? uid : undefined;
+}
+
 async function consume(deps: Deps, model: string, id: string): Promise<void> {
-  const { artifacts, clock } = deps;
+  const { artifacts, clock, repeats } = deps;
   await checkSession(deps, model, id);
-  if (await artifacts.consume(model, id, after(clock.now(), familyMs))) return;
+  const used = await artifacts.consume(model, id, after(clock.now(), familyMs));
+  if (used !== undefined) {
+    if (model === "RefreshToken") {
+      await failpoint("refresh.used");
+      repeats.used(Provider.ctx, used);
+    }
+    return;
+  }
   const use = await artifacts.useOf(model, id);
-  if (isSingleUse(model) && use?.grantDigest !== undefined && !(await isExcused(deps, { model, id, use })))
+  if (isSingleUse(model) && use?.grantDigest !== undefined) {
+    const decision = await judgeAgain(deps, { model, id, use });
+    if (decision === "taken") return;
     // The client has authenticated and the artefact is its own: this is a replay (C09, RFC 9700 §4.5, §4.14.2).
-    await endFamily(deps, { digest: use.grantDigest, replayed: model, now: clock.now() });
+    if (decision === "replay")
+      await endFamily(deps, { digest: use.grantDigest, replayed: model, now: clock.now() });
+  }
   throw new errors.InvalidGrant(`${model} was used before`);
 }
 
@@ -191,15 +212,15 @@ async function checkSession({ db, sessions }: Deps, model: string, id: string): 
     throw new errors.InvalidGrant("the session has ended");
 }
 
-async function isExcused(
-  { repeats, clock }: Deps,
+async function judgeAgain(
+  { repeats }: Deps,
   { model, id, use }: { model: Replayed; id: string; use: Use },
-): Promise<boolean> {
+): Promise<Awaited<ReturnType<Repeats["decide"]>>> {
+  const { usedMsAgo, answered } = use;
   // Polls that cross, or are sent again because the answer was lost (RFC 8628 §3.5): no theft, and no second answer.
-  if (isPolled(model)) return use.consumedAt !== undefined && clock.now() - use.consumedAt <= crossingMs;
-  if (model !== "RefreshToken" || use.consumedAt === undefined) return false;
-  const { consumedAt, answered } = use;
-  return (await repeats.decide(Provider.ctx, id, { consumedAt, answered })) !== "replay";
+  if (isPolled(model)) return usedMsAgo !== undefined && usedMsAgo <= crossingMs ? "refused" : "replay";
+  if (model !== "RefreshToken" || usedMsAgo === undefined) return "replay";
+  return repeats.decide(Provider.ctx, id, { usedMsAgo, answered });
 }
 
 const nothing: Adapter = {

@@ -93,7 +93,7 @@ declare module "oidc-provider" {
     readonly claims?: RequestedClaims;
     readonly entities: {
       readonly AuthorizationCode?: SignInOf;
-      readonly RefreshToken?: SignInOf;
+      readonly RefreshToken?: SignInOf & { readonly jti: string };
       readonly Grant?: { readonly jti: string };
       readonly AccessToken?: TokenEntity;
       /** The refresh token that was just used up. */

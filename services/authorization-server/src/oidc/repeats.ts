@@ -1,12 +1,17 @@
-import { after, type Clock, type Instant, secondMs } from "@remit/kernel";
-import type { Artifacts } from "../grants/index.ts";
+import { after, type Clock, secondMs, toNumericDate } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
+import type { Artifacts, Used } from "../grants/index.ts";
 import type { Ctx, Payload } from "./seam.ts";
 
 /**
  * A refresh whose answer was lost is not theft: for 10 s the same client with the same DPoP key gets the same answer
- * again, if the successor in it was never used. It never forks: there is one successor (RFC 9700 §4.14.2).
+ * again, if the successor in it was never used. It never forks: there is one successor (RFC 9700 §4.14.2). Where a
+ * process died before it kept an answer, nobody has a successor; after those 10 s the next refresh takes its place, and
+ * should it live after all, it finds that it may answer no more.
  */
 export type Repeats = {
+  /** Writes down which use of a refresh token this request is to answer. */
+  used(ctx: Ctx | undefined, use: Used): void;
   /** Keeps the answer to a refresh, for the token that was used. */
   keep(ctx: Ctx): Promise<void>;
   /** Decides on a refresh token that was used before: the client has proven itself and the key is the token's. */
@@ -15,43 +20,50 @@ export type Repeats = {
   answer(ctx: Ctx): void;
 };
 
-type TokenUse = { readonly consumedAt: Instant; readonly answered: boolean };
+type TokenUse = { readonly usedMsAgo: number; readonly answered: boolean };
 
-/** `unanswered`: nobody got a successor, so that nothing was stolen (we died over it); the token is used all the same. */
-type RepeatDecision = "repeat" | "wait" | "unanswered" | "replay";
+/** `taken`: this request uses it now. `refused`: no theft, and of no use any more. */
+type RepeatDecision = "repeat" | "wait" | "taken" | "refused" | "replay";
 
 const graceMs = 10 * secondMs;
 const model = "RefreshAnswer";
+const tokens = "RefreshToken";
 
-export function createRepeats({ artifacts, clock }: { artifacts: Artifacts; clock: Clock }): Repeats {
+type Deps = { readonly artifacts: Artifacts; readonly clock: Clock };
+
+export function createRepeats({ artifacts, clock }: Deps): Repeats {
   const found = new WeakMap<Ctx, Payload | "wait">();
+  const uses = new WeakMap<Ctx, Used>();
+  const wait = (ctx: Ctx): "wait" => {
+    found.set(ctx, "wait");
+    return "wait";
+  };
+  const takeOver = async (ctx: Ctx, token: string): Promise<RepeatDecision> => {
+    const exp = (await artifacts.find(tokens, token))?.payload["exp"];
+    if (typeof exp !== "number" || exp <= toNumericDate(clock.now())) return "refused";
+    const use = await artifacts.takeOver(tokens, token, graceMs);
+    if (use === undefined) return wait(ctx); // Another did, this moment.
+    uses.set(ctx, use);
+    return "taken";
+  };
   return {
-    async keep(ctx) {
-      if (ctx.status !== 200) return;
-      const used = ctx.oidc.entities.RotatedRefreshToken;
-      if (used === undefined) return;
-      const expiresAt = after(clock.now(), graceMs);
-      const answer = {
-        model,
-        id: used.jti,
-        payload: { ...Object(ctx.body) },
-        expiresAt,
-        grant: used.grantId,
-        answerTo: { model: "RefreshToken", id: used.jti },
-      };
-      const tenant = ctx.oidc.client?.remit_tenant;
-      await artifacts.save(answer, tenant === undefined ? "oauth" : `oauth:${tenant}`);
+    used(ctx, use) {
+      if (ctx !== undefined) uses.set(ctx, use);
     },
-    async decide(ctx, token, { consumedAt, answered }) {
-      const isLate = clock.now() - consumedAt > graceMs;
+    async keep(ctx) {
+      const use = ctx.status === 200 ? uses.get(ctx) : undefined;
+      if (use === undefined) return;
+      if (!(await keepAnswer({ artifacts, clock }, ctx, use))) wait(ctx);
+    },
+    async decide(ctx, token, { usedMsAgo, answered }) {
+      const isLate = usedMsAgo > graceMs;
       if (!answered) {
-        if (isLate || ctx === undefined) return "unanswered";
-        found.set(ctx, "wait");
-        return "wait";
+        if (ctx === undefined) return "refused";
+        return isLate ? takeOver(ctx, token) : wait(ctx);
       }
       const answer = isLate || ctx === undefined ? undefined : (await artifacts.find(model, token))?.payload;
       if (ctx === undefined || answer === undefined) return "replay";
-      const successor = await artifacts.find("RefreshToken", String(answer["refresh_token"]));
+      const successor = await artifacts.find(tokens, String(answer["refresh_token"]));
       if (successor === undefined || successor.consumedAt !== undefined) return "replay";
       found.set(ctx, answer);
       return "repeat";
@@ -64,4 +76,17 @@ export function createRepeats({ artifacts, clock }: { artifacts: Artifacts; cloc
       ctx.body = kept === "wait" ? { error: "temporarily_unavailable" } : kept;
     },
   };
+}
+
+/** False when another use has taken this one's place: its successor is gone, and its answer must not be given. */
+async function keepAnswer({ artifacts, clock }: Deps, ctx: Ctx, use: Used): Promise<boolean> {
+  const { RotatedRefreshToken: used, RefreshToken: successor } = ctx.oidc.entities;
+  if (used === undefined || successor === undefined) return true;
+  await failpoint("refresh.unanswered");
+  const expiresAt = after(clock.now(), graceMs);
+  const answer = { model, id: used.jti, payload: { ...Object(ctx.body) }, expiresAt, grant: used.grantId };
+  const tenant = ctx.oidc.client?.remit_tenant;
+  const kept = await artifacts.answer(use, answer, tenant === undefined ? "oauth" : `oauth:${tenant}`);
+  if (!kept) await artifacts.destroy(tokens, successor.jti);
+  return kept;
 }
