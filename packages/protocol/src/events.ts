@@ -20,6 +20,7 @@ export const eventTypes = {
   "account.recovered": soc2(),
   "account.recovery_code_used": soc2(),
   "account.recovery_codes_made": soc2(),
+  "agent.changed": soc2(),
   "agent.decommissioned": soc2(),
   "agent.keys_changed": soc2(),
   "agent.registered": soc2(),

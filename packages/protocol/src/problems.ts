@@ -8,6 +8,8 @@ const refusal = (status: number, title: string, remedy: string): Refusal => ({ s
 export const problems = {
   access_denied: refusal(403, "The principal did not consent", "Ask the principal again, perhaps for less."),
   agent_decommissioned: refusal(409, "The agent is decommissioned", "Register a new agent."),
+  agent_exists: refusal(409, "An agent with this e-mail address exists", "Use that agent, or register with another address."),
+  agent_limit_reached: refusal(403, "The organization has as many agents as it may", "Decommission one, or have the limit raised."),
   agent_suspended: refusal(403, "The agent is suspended or decommissioned", "Ask the operator to resume the agent."),
   already_settled: refusal(409, "This payment has been settled", "Use the receipt; do not pay again."),
   approval_answered: refusal(409, "This approval has been answered otherwise", "Read the approval; its answer is final."),

@@ -19,7 +19,6 @@ import {
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { kekSourceOf, vaultSignersOf, withVault } from "@remit/platform/vault";
-import { agentRoutes } from "./agents/index.ts";
 import { createApprovals } from "./approvals/index.ts";
 import { mountAsking } from "./asking.ts";
 import {
@@ -42,7 +41,7 @@ import {
 import type { AuthorizationServerConfig } from "./config.ts";
 import { tokenExchange } from "./delegations/index.ts";
 import { createGuesses, deviceMount, devicePages } from "./device/index.ts";
-import { didOfAgent, discoveryRoutes, securityTxt } from "./discovery/index.ts";
+import { discoveryRoutes, securityTxt } from "./discovery/index.ts";
 import { createArtifacts, grantJobs } from "./grants/index.ts";
 import { authenticateOf, mountTokenEndpoints, tokenEndpointsOf } from "./introspecting.ts";
 import { mountIssuance } from "./issuing.ts";
@@ -54,6 +53,7 @@ import {
   operatorRoutes,
   recordKekChange,
 } from "./keys/index.ts";
+import { mountManaging } from "./managing.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
 import {
   adapterFor,
@@ -231,7 +231,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     ...keyRoutes({ keys, issuer }),
     ...discoveryRoutes({ issuer, db, keys, clock }),
   );
-  http.add(...agentRoutes({ db, didOf: (id) => didOfAgent(issuer, id) }));
+  mountManaging(grounds, { http, jobs, mandates });
   const open = config.openRegistration === true;
   http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));
   http.add(...trustRoutes({ db, issuer, outbound: base.outbound }));

@@ -1,3 +1,4 @@
+import { agentTables } from "./agents/index.ts";
 import { approvalTables } from "./approvals/index.ts";
 import { auditTables } from "./audit/index.ts";
 import { chargeTables } from "./charges/index.ts";
@@ -21,8 +22,7 @@ export const tables = {
   step_up_answers: "global",
   memberships: "tenant",
   sign_in_failures: "global",
-  agents: "tenant",
-  agent_standings: "global",
+  ...agentTables,
   clients: "tenant",
   setup_tokens: "tenant",
   oauth_artifacts: "global",

@@ -12,15 +12,17 @@ type Sent = {
   readonly body?: string;
 };
 
-/** A tenant's management client with a key of its own: what `admin:orgs` needs. */
+/** A tenant's management client with a key of its own: what `admin:orgs` needs, unless other scopes are asked for. */
 export class Management {
   readonly #running: Running;
   readonly #secret: string;
+  readonly #scope: string;
   readonly #key = generateJwk("ES256");
   readonly #nonces = new Map<string, string>();
   #token: string | undefined;
 
-  constructor(running: Running, secret = adminSecret) {
+  constructor(running: Running, secret = adminSecret, scope = "admin:orgs") {
+    this.#scope = scope;
     this.#running = running;
     this.#secret = secret;
   }
@@ -56,7 +58,7 @@ export class Management {
       const answer = await this.#twice(`${this.#running.issuer}/oauth/token`, {
         method: "POST",
         headers: { authorization: `Basic ${basic}`, "content-type": "application/x-www-form-urlencoded" },
-        body: new URLSearchParams({ grant_type: "client_credentials", scope: "admin:orgs" }).toString(),
+        body: new URLSearchParams({ grant_type: "client_credentials", scope: this.#scope }).toString(),
       });
       if (answer.status !== 200) throw new Error(`no management token: ${JSON.stringify(answer.body)}`);
       this.#token = String(answer.body["access_token"]);

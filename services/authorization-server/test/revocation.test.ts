@@ -37,7 +37,7 @@ describe("A11 what was taken back is refused at once, from the database", () => 
     const tokens = await exchange(agent, await obtainCode(running, agent));
     const token = await ownToken(agent);
     expect(await statusWith(agent, token)).toBe(200);
-    expect((await change(agent, "suspend")).body).toMatchObject({ id: agent.id, status: "suspended" });
+    expect((await change(agent, "suspend")).body).toMatchObject({ agentId: agent.id, status: "suspended" });
     expect(await statusWith(agent, token)).toBe(401);
     expect((await agent.credentials({ resource: running.issuer })).body["error"]).toBe("invalid_client");
     const refresh = { grant_type: "refresh_token", refresh_token: String(tokens.body["refresh_token"]) };
@@ -187,7 +187,7 @@ describe("agents of a tenant", () => {
   test("are listed, read, and stopped; a stranger's id answers as a made-up one", async () => {
     const agent = await newClient(running, "agent");
     const found = await callAsAdmin(running, { method: "GET", path: `/api/v1/agents/${agent.id}` });
-    expect(found.body).toMatchObject({ id: agent.id, name: "Test agent", status: "active" });
+    expect(found.body).toMatchObject({ agentId: agent.id, name: "Test agent", status: "active" });
     const unknown = "agt_01h00000000000000000000000";
     const missing = await callAsAdmin(running, { method: "GET", path: `/api/v1/agents/${unknown}` });
     expect(missing).toMatchObject({ status: 404, body: { code: "not_found" } });

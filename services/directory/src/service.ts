@@ -1,4 +1,5 @@
 import { type Clock, secondMs, systemClock } from "@remit/kernel";
+import { createCursors } from "@remit/platform/cursors";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
@@ -19,7 +20,7 @@ import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { kekSourceOf, withVault } from "@remit/platform/vault";
 import type { DirectoryConfig } from "./config.ts";
 import { jwksRoute } from "./identity/index.ts";
-import { createCursors, merchantRoutes } from "./merchants/index.ts";
+import { merchantRoutes } from "./merchants/index.ts";
 
 /** The directory as a program sees it. `migrate` first, then `listen`; `close` drains. */
 export type Service = {

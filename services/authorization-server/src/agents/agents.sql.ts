@@ -1,73 +1,114 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
-import type { PublicJwk } from "@remit/protocol";
+import type { PublicJwk, Scope } from "@remit/protocol";
+import type { AgentType, DeploymentEnv } from "@remit/protocol/contracts";
 import type { Agent, AgentStanding, AgentStatus } from "./agents.ts";
 
-type Row = {
+export type Row = {
   readonly id: Id<"agent">;
   readonly tenant_id: Id<"tenant">;
   readonly name: string;
   readonly status: AgentStatus;
-  readonly assertion_jwk: PublicJwk;
-  readonly dpop_jwk: PublicJwk;
-  readonly dpop_thumbprint: string;
+  readonly email: string | null;
+  readonly agent_type: AgentType;
+  readonly version: string;
+  readonly capabilities: readonly string[];
+  readonly owner: string | null;
+  readonly deployment_env: DeploymentEnv;
+  readonly is_public: boolean;
+  readonly scopes: readonly Scope[];
+  readonly assertion_jwk: PublicJwk | null;
+  readonly dpop_jwk: PublicJwk | null;
+  readonly dpop_thumbprint: string | null;
   readonly created_at: Instant;
+  readonly updated_at: Instant;
 };
 
 type StandingRow = Pick<Row, "tenant_id" | "status" | "dpop_thumbprint">;
 
-const agentOf = (row: Row): Agent => ({
+export const agentOf = (row: Row): Agent => ({
   id: row.id,
   tenant: row.tenant_id,
   name: row.name,
   status: row.status,
-  assertionJwk: row.assertion_jwk,
-  dpopJwk: row.dpop_jwk,
-  dpopThumbprint: row.dpop_thumbprint,
+  email: row.email ?? undefined,
+  agentType: row.agent_type,
+  version: row.version,
+  capabilities: row.capabilities,
+  owner: row.owner ?? undefined,
+  deploymentEnv: row.deployment_env,
+  isPublic: row.is_public,
+  scopes: row.scopes,
+  assertionJwk: row.assertion_jwk ?? undefined,
+  dpopJwk: row.dpop_jwk ?? undefined,
+  dpopThumbprint: row.dpop_thumbprint ?? undefined,
   createdAt: row.created_at,
+  updatedAt: row.updated_at,
 });
 
 const standingOf = (row: StandingRow): AgentStanding => ({
   tenant: row.tenant_id,
   status: row.status,
-  dpopThumbprint: row.dpop_thumbprint,
+  dpopThumbprint: row.dpop_thumbprint ?? undefined,
 });
 
+const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
+
+/** Throws on the constraints `agents_email` and `agents_max`. */
 export async function insertAgent(tx: TenantTx, agent: Agent): Promise<void> {
   const createdAt = sqlTime(agent.createdAt);
-  await tx.run(sql`insert into agents
-      (tenant_id, id, name, assertion_jwk, dpop_jwk, dpop_thumbprint, created_at)
-    values (${agent.tenant}, ${agent.id}, ${agent.name}, ${JSON.stringify(agent.assertionJwk)}::jsonb,
-      ${JSON.stringify(agent.dpopJwk)}::jsonb, ${agent.dpopThumbprint}, ${createdAt})`);
-  await tx.run(sql`insert into agent_standings (agent_id, tenant_id, status, dpop_thumbprint, changed_at)
-    values (${agent.id}, ${agent.tenant}, ${agent.status}, ${agent.dpopThumbprint}, ${createdAt})`);
+  await tx.run(sql`with written as (insert into agents
+      (tenant_id, id, name, name_key, email, agent_type, version, capabilities, owner, deployment_env, is_public,
+        scopes, assertion_jwk, dpop_jwk, dpop_thumbprint, created_at, updated_at)
+    values (${agent.tenant}, ${agent.id}, ${agent.name}, lower(${agent.name}), ${agent.email ?? null},
+      ${agent.agentType}, ${agent.version}, ${[...agent.capabilities]}::text[], ${agent.owner ?? null},
+      ${agent.deploymentEnv}, ${agent.isPublic}, ${[...agent.scopes]}::text[], ${json(agent.assertionJwk)}::jsonb,
+      ${json(agent.dpopJwk)}::jsonb, ${agent.dpopThumbprint ?? null}, ${createdAt}, ${createdAt})
+    returning tenant_id, id, capabilities, dpop_thumbprint, created_at),
+    able as (insert into agent_capabilities (tenant_id, capability, agent_id)
+      select tenant_id, unnest(capabilities), id from written)
+    insert into agent_standings (agent_id, tenant_id, status, dpop_thumbprint, changed_at)
+    select id, tenant_id, ${agent.status}, dpop_thumbprint, created_at from written`);
 }
 
 export async function findAgent(tx: TenantTx, id: Id<"agent">): Promise<Agent | undefined> {
-  const row = await tx.maybe<Row>(sql`select a.id, a.tenant_id, a.name, s.status, a.assertion_jwk, a.dpop_jwk,
-      a.dpop_thumbprint, a.created_at
+  const row = await tx.maybe<Row>(sql`select a.*, s.status
     from agents a join agent_standings s on s.agent_id = a.id where a.id = ${id}`);
   return row && agentOf(row);
 }
 
+export async function findAgentByEmail(tx: TenantTx, email: string): Promise<Agent | undefined> {
+  const row = await tx.maybe<Row>(sql`select a.*, s.status
+    from agents a join agent_standings s on s.agent_id = a.id where a.email = ${email}`);
+  return row && agentOf(row);
+}
+
 export async function lockAgent(tx: TenantTx, id: Id<"agent">): Promise<Agent | undefined> {
-  const row = await tx.maybe<Row>(sql`select a.id, a.tenant_id, a.name, s.status, a.assertion_jwk, a.dpop_jwk,
-      a.dpop_thumbprint, a.created_at
+  const row = await tx.maybe<Row>(sql`select a.*, s.status
     from agents a join agent_standings s on s.agent_id = a.id where a.id = ${id} for update of s`);
   return row && agentOf(row);
 }
 
-export async function listAgents(
-  tx: TenantTx,
-  page: { limit: number; before?: Id<"agent"> | undefined },
-): Promise<Agent[]> {
-  const found =
-    await tx.many<Row>(sql`select a.id, a.tenant_id, a.name, s.status, a.assertion_jwk, a.dpop_jwk,
-      a.dpop_thumbprint, a.created_at
-    from agents a join agent_standings s on s.agent_id = a.id
-    where ${page.before ?? null}::text is null or a.id < ${page.before ?? null}
-    order by a.id desc limit ${page.limit}`);
-  return found.map(agentOf);
+export async function saveProfile(tx: TenantTx, agent: Agent, before: readonly string[]): Promise<void> {
+  await tx.run(sql`update agents set name = ${agent.name}, name_key = lower(${agent.name}),
+      email = ${agent.email ?? null}, agent_type = ${agent.agentType}, version = ${agent.version},
+      capabilities = ${[...agent.capabilities]}::text[], owner = ${agent.owner ?? null},
+      deployment_env = ${agent.deploymentEnv}, is_public = ${agent.isPublic},
+      scopes = ${[...agent.scopes]}::text[], updated_at = ${sqlTime(agent.updatedAt)}
+    where id = ${agent.id}`);
+  if (agent.capabilities === before) return;
+  await tx.run(sql`delete from agent_capabilities where agent_id = ${agent.id} and tenant_id = ${tx.tenant}`);
+  await tx.run(sql`insert into agent_capabilities (tenant_id, capability, agent_id)
+    select ${tx.tenant}, one, ${agent.id} from unnest(${[...agent.capabilities]}::text[]) as one`);
+}
+
+export async function saveKeys(tx: TenantTx, agent: Agent): Promise<void> {
+  const thumbprint = agent.dpopThumbprint ?? null;
+  await tx.run(sql`update agents set assertion_jwk = ${json(agent.assertionJwk)}::jsonb,
+      dpop_jwk = ${json(agent.dpopJwk)}::jsonb, dpop_thumbprint = ${thumbprint}, updated_at = ${sqlTime(agent.updatedAt)}
+    where id = ${agent.id}`);
+  await tx.run(sql`update agent_standings set dpop_thumbprint = ${thumbprint}, changed_at = ${sqlTime(agent.updatedAt)}
+    where agent_id = ${agent.id} and tenant_id = ${tx.tenant}`);
 }
 
 export async function saveStanding(

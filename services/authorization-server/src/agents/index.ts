@@ -1,11 +1,23 @@
-export { agentRoutes } from "./agents.http.ts";
+export { type AgentFilter, type AgentWindow, agentsOf, countAgents } from "./agent-list.ts";
 export {
   type Agent,
+  type AgentKeys,
+  type AgentProfile,
   type AgentStanding,
   type AgentStatus,
+  agentByEmail,
   agentById,
+  agentTables,
+  agentToChange,
+  changeKeys,
+  changeProfile,
   changeStanding,
+  type KeyedAgent,
+  keyed,
+  type ProfileChange,
   registerAgent,
   standingOfAgent,
   tenantOfAgent,
+  unknownAgent,
+  unsaid,
 } from "./agents.ts";

@@ -1,8 +1,16 @@
 import { type Id, type Instant, newId, parseId } from "@remit/kernel";
 import type { Database, Sql, TenantTx } from "@remit/platform/sql";
-import { newEvent, type PublicJwk, type Scope } from "@remit/protocol";
+import { type Actor, newEvent, type PublicJwk, type Scope } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
-import { agentById, registerAgent, tenantOfAgent } from "../agents/index.ts";
+import {
+  type Agent,
+  type AgentKeys,
+  type AgentProfile,
+  agentById,
+  registerAgent,
+  tenantOfAgent,
+  unsaid,
+} from "../agents/index.ts";
 import { platformTenant } from "../tenants/index.ts";
 import * as rows from "./clients.sql.ts";
 import type { ClientMetadata } from "./metadata.ts";
@@ -93,7 +101,8 @@ async function agentClient(db: Database, id: Id<"agent">): Promise<Client | unde
       ...client,
       name: agent.name,
       live: client.live && agent.status === "active",
-      assertion: { jwk: agent.assertionJwk },
+      scopes: agent.scopes,
+      assertion: agent.assertionJwk && { jwk: agent.assertionJwk },
       dpopThumbprint: agent.dpopThumbprint,
     };
   });
@@ -147,8 +156,8 @@ export type ApplicationDigests = {
 /** Registers an agent with its client, or a merchant's client, in this tenant. */
 export async function registerClient(tx: TenantTx, wanted: KeyedRegistration, now: Instant): Promise<Client> {
   const { name, kind, assertionJwk, dpopJwk, metadata } = wanted;
-  const id =
-    kind === "agent" ? (await registerAgent(tx, { name, assertionJwk, dpopJwk, now })).id : newId("client");
+  const agent = { ...unsaid, name, assertionJwk, dpopJwk, by: undefined, now };
+  const id = kind === "agent" ? (await registerAgent(tx, agent)).id : newId("client");
   const keys = { assertionJwk, dpopJwk, dpopThumbprint: thumbprint(dpopJwk) };
   const { redirectUris } = wanted;
   const row = { id, kind, name, redirectUris, scopes: scopesOf[kind], metadata, createdAt: now };
@@ -162,6 +171,24 @@ export async function registerClient(tx: TenantTx, wanted: KeyedRegistration, no
     dpopThumbprint: keys.dpopThumbprint,
     secretDigest: undefined,
   };
+}
+
+/** Registers an agent of this tenant, with its client, on behalf of its operator. `agent.registered` tells of both. */
+export async function registerAgentFor(
+  tx: TenantTx,
+  wanted: AgentProfile & AgentKeys & { readonly by: Actor; readonly now: Instant },
+): Promise<Agent> {
+  const agent = await registerAgent(tx, wanted);
+  const { id, name, createdAt } = agent;
+  await rows.insertClient(tx, {
+    id,
+    kind: "agent",
+    name,
+    redirectUris: [],
+    scopes: scopesOf.agent,
+    createdAt,
+  });
+  return agent;
 }
 
 /** Registers an application in this tenant. */

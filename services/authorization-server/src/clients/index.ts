@@ -20,6 +20,7 @@ export {
   operatorScopes,
   type PeerSetting,
   registerAdmin,
+  registerAgentFor,
   registerApplication,
   registerClient,
   removeApplication,

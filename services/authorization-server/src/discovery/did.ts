@@ -47,6 +47,6 @@ export const didDocumentOfAgent = (issuer: string, agent: Agent): DidDocument =>
     [
       { name: "assertion", jwk: agent.assertionJwk },
       { name: "dpop", jwk: agent.dpopJwk },
-    ],
+    ].flatMap(({ name, jwk }) => (jwk === undefined ? [] : [{ name, jwk }])),
     didOfServer(issuer),
   );

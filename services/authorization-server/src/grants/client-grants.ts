@@ -8,6 +8,12 @@ import * as rows from "./grants.sql.ts";
 /** Longer than any access token lives. */
 const revokedMs = hourMs;
 
+/** Every mandate that somebody gave this client, with the tenant of who gave it. */
+export const mandatesGivenTo = (
+  db: Database,
+  client: string,
+): Promise<{ tenant: Id<"tenant">; mandate: Id<"mandate"> }[]> => rows.mandatesOfClient(db.single, client);
+
 /**
  * Takes back everything that a client holds: its access tokens and the families of its grants, with whomever they are, in
  * one transaction. The client stays; what it is given afterwards counts. Returns how many families ended.

@@ -62,7 +62,7 @@ async function findLive(deps: Deps, text: string): Promise<LiveRefreshToken | un
   if (typeof iat !== "number" || typeof exp !== "number") return undefined;
   if (token.consumedAt !== undefined || exp <= toNumericDate(deps.clock.now())) return undefined;
   if (grant.revoked || !client.live) return undefined;
-  if (isAgent(owner.client) && jkt !== client.dpopThumbprint) return undefined;
+  if (isAgent(owner.client) && (jkt === undefined || jkt !== client.dpopThumbprint)) return undefined;
   return {
     ...owner,
     iat,

@@ -4,7 +4,7 @@ import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import type { Account, Accounts } from "../accounts/index.ts";
-import { type Agent, agentById, standingOfAgent } from "../agents/index.ts";
+import { type Agent, agentById, type KeyedAgent, keyed, standingOfAgent } from "../agents/index.ts";
 import type { Answerer, AnswerPort, Approval, Saying } from "../approvals/index.ts";
 import { type Client, clientById } from "../clients/index.ts";
 import { type Artifacts, digestOf, openGrant } from "../grants/index.ts";
@@ -56,7 +56,7 @@ async function prepare(deps: Deps, approval: Approval): Promise<Saying> {
   assertAsItAsked(approval, agent);
   const principal = await accounts.byId(approval.principal);
   if (principal === undefined) throw new Problem("forbidden", { detail: "The account is closed." });
-  return (tx, taken, by) => grant(deps, tx, { approval: taken, agent, client, principal, by });
+  return (tx, taken, by) => grant(deps, tx, { approval: taken, agent: keyed(agent), client, principal, by });
 }
 
 /** What was proven with one key is not given to another, whoever changed it. */
@@ -71,7 +71,7 @@ function assertAsItAsked(
 
 type Granting = {
   readonly approval: Approval;
-  readonly agent: Agent;
+  readonly agent: KeyedAgent;
   readonly client: Client;
   readonly principal: Account;
   readonly by: Answerer;

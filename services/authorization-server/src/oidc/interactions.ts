@@ -21,7 +21,7 @@ import {
   type Scope,
 } from "@remit/protocol";
 import type { Account, Accounts } from "../accounts/index.ts";
-import { type Agent, agentById, tenantOfAgent } from "../agents/index.ts";
+import { agentById, type KeyedAgent, keyed, tenantOfAgent } from "../agents/index.ts";
 import type { Assurance } from "../assurance/index.ts";
 import type { Client } from "../clients/index.ts";
 import { digestOf, type Grant, openGrant } from "../grants/index.ts";
@@ -62,7 +62,7 @@ type IssueInput = {
   readonly request: MandateRequest;
   readonly agent: Id<"agent">;
   readonly agentTenant: Id<"tenant">;
-  readonly holder: Agent["dpopJwk"];
+  readonly holder: KeyedAgent["dpopJwk"];
   readonly principal: { readonly account: Id<"account">; readonly email?: string };
   readonly consent: { readonly at: Instant; readonly ip?: string; readonly userAgent?: string };
 };
@@ -248,7 +248,7 @@ async function claimAnswer(tx: TenantTx, details: InteractionDetails, now: Insta
 async function checkDeviceKey(
   provider: Provider,
   { deviceCode }: InteractionDetails,
-  agent: Agent,
+  agent: KeyedAgent,
 ): Promise<void> {
   if (deviceCode === undefined) return;
   const options = { ignoreExpiration: true, ignoreSessionBinding: true };
@@ -269,19 +269,19 @@ async function sessionFor(
   return { sid: sidOf(uid), outlives };
 }
 
-async function agentOf({ db }: Deps, client: Client): Promise<Agent> {
+async function agentOf({ db }: Deps, client: Client): Promise<KeyedAgent> {
   const id = parseId("agent", client.id);
   const tenant = id && (await db.global.transaction((tx) => tenantOfAgent(tx, id)));
   const agent = tenant && (await db.of(tenant).transaction((tx) => agentById(tx, id)));
   if (agent?.status !== "active") throw new Problem("agent_suspended");
-  return agent;
+  return keyed(agent);
 }
 
 async function issueFor(
   { mandates }: Deps,
   tx: TenantTx,
   given: {
-    agent: Agent | undefined;
+    agent: KeyedAgent | undefined;
     consent: Consent;
     from: { ip: string; userAgent?: string | undefined };
     now: Instant;

@@ -63,7 +63,7 @@ export async function isTokenLiveAtCommit(
 }
 
 const isBoundTo = (standing: AgentStanding | undefined, { cnf }: AccessTokenClaims): boolean =>
-  standing?.status === "active" && standing.dpopThumbprint === cnf?.jkt;
+  standing?.status === "active" && cnf !== undefined && standing.dpopThumbprint === cnf.jkt;
 
 /** A bearer token of an agent (design section 5): only with scopes that neither move money nor change who may act. */
 const mayBeUnbound = ({ cnf, scope }: AccessTokenClaims): boolean =>

@@ -11,7 +11,7 @@ import { type Offer, type PrivateJwk, parseMandateRequest, publicJwkOf } from "@
 import type { CreateCharge } from "@remit/protocol/contracts";
 import { generateJwk, makePresentation, offerDigest, signJws, signOffer } from "@remit/protocol/node";
 import { type TestClock, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
-import { registerAgent } from "../../src/agents/index.ts";
+import { registerAgent, unsaid } from "../../src/agents/index.ts";
 import { createAuditRecorder } from "../../src/audit/index.ts";
 import { type Charges, createBilling, createCharges, createMerchants } from "../../src/charges/index.ts";
 import { createMandates, type Mandates } from "../../src/mandates/index.ts";
@@ -158,7 +158,9 @@ export async function newAgent(
   const keys = { assertionJwk: publicJwkOf(generateJwk("ES256")), dpopJwk: publicJwkOf(dpop) };
   const registered = await db
     .of(operator)
-    .transaction((tx) => registerAgent(tx, { name: "Test agent", ...keys, now: clock.now() }));
+    .transaction((tx) =>
+      registerAgent(tx, { ...unsaid, name: "Test agent", ...keys, by: undefined, now: clock.now() }),
+    );
   return { id: registered.id, dpop };
 }
 

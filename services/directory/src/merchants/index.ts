@@ -1,2 +1,1 @@
-export { createCursors } from "./cursor.ts";
 export { merchantRoutes } from "./merchants.http.ts";

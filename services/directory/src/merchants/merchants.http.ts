@@ -1,8 +1,8 @@
 import { minuteMs, toRfc3339 } from "@remit/kernel";
+import type { Cursors } from "@remit/platform/cursors";
 import { type Route, route } from "@remit/platform/http";
 import { idOf, MerchantBody, MerchantList, MerchantQuery, RegisterMerchant } from "@remit/protocol/contracts";
 import { z } from "zod";
-import type { Cursors } from "./cursor.ts";
 import {
   type Deps,
   findVerified,

@@ -1,0 +1,1 @@
+export { type Cursors, createCursors } from "./cursors.ts";

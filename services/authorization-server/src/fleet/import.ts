@@ -1,0 +1,111 @@
+import type { Id } from "@remit/kernel";
+import type { Database } from "@remit/platform/sql";
+import { Problem, readJson } from "@remit/protocol";
+import { CreateAgent, type ImportedAgents, type ImportedRow } from "@remit/protocol/contracts";
+import type { z } from "zod";
+import { type Agent, agentByEmail } from "../agents/index.ts";
+import { type Managing, type NewAgent, newAgentOf, register } from "./fleet.ts";
+
+export const importBytesMax = 4 * 1024 * 1024;
+const rowsMax = 1_000;
+/** Rows at once: as many as leave the database to others too. */
+const atOnce = 4;
+
+type Deps = { readonly db: Database; readonly registered: () => void };
+type Row = z.input<typeof ImportedRow>;
+
+/**
+ * Registers each row by itself, in a transaction of its own, and says of each what became of it. Sent again, an agent that
+ * is there as the row says it is `existing`; one of the same e-mail address that differs is refused.
+ */
+export async function importAgents(
+  deps: Deps,
+  managing: Managing,
+  body: Uint8Array,
+): Promise<z.input<typeof ImportedAgents>> {
+  const given = rowsOf(Buffer.from(body).toString("utf8"));
+  const results: Row[] = [];
+  const queue = given.map((value, index) => ({ value, row: index + 1 }));
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      results[next.row - 1] = { row: next.row, ...(await importRow(deps, managing, next.value)) };
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  const count = (status: Row["status"]): number => results.filter((row) => row.status === status).length;
+  return { created: count("created"), existing: count("existing"), refused: count("refused"), rows: results };
+}
+
+/** A JSON array, or one JSON value on each line. A line that is no JSON is a row that will be refused. */
+function rowsOf(text: string): readonly unknown[] {
+  const rows = text.trimStart().startsWith("[") ? arrayOf(text) : linesOf(text);
+  if (rows.length === 0) throw new Problem("invalid_request", { detail: "There is no row." });
+  if (rows.length > rowsMax) throw new Problem("invalid_request", { detail: `At most ${rowsMax} rows.` });
+  return rows;
+}
+
+function arrayOf(text: string): readonly unknown[] {
+  const read = readJson(Buffer.from(text), importBytesMax);
+  if (!("value" in read) || !Array.isArray(read.value))
+    throw new Problem("invalid_request", { detail: "The body is no JSON array." });
+  return read.value;
+}
+
+const linesOf = (text: string): readonly unknown[] =>
+  text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => {
+      const read = readJson(Buffer.from(line), importBytesMax);
+      return "value" in read ? read.value : undefined;
+    });
+
+type Outcome = Omit<Row, "row">;
+
+async function importRow(deps: Deps, managing: Managing, value: unknown): Promise<Outcome> {
+  const parsed = CreateAgent.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const detail = `${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`.trim().slice(0, 200);
+    return { status: "refused", code: "invalid_request", detail };
+  }
+  try {
+    return await registerRow(deps, managing, newAgentOf(parsed.data, managing.caller));
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status >= 500) throw error;
+    return { status: "refused", code: error.code, detail: error.detail ?? error.message };
+  }
+}
+
+async function registerRow({ db, registered }: Deps, managing: Managing, wanted: NewAgent): Promise<Outcome> {
+  const tenant = db.of(managing.caller.tenant);
+  try {
+    const { id } = await tenant.transaction((tx) => register(tx, wanted, managing));
+    registered();
+    return { status: "created", agentId: id };
+  } catch (error) {
+    const { email } = wanted;
+    if (!(error instanceof Problem) || error.code !== "agent_exists" || email === undefined) throw error;
+    const there = await tenant.transaction((tx) => agentByEmail(tx, email));
+    if (there === undefined || !isAsWanted(there, wanted)) throw error;
+    return { status: "existing", agentId: there.id satisfies Id<"agent"> };
+  }
+}
+
+/** Whether the agent that is there is the one of the row, imported before. */
+function isAsWanted(there: Agent, wanted: NewAgent): boolean {
+  const said = (agent: NewAgent): string =>
+    JSON.stringify([
+      agent.name,
+      agent.email,
+      agent.agentType,
+      agent.version,
+      [...agent.capabilities].sort(),
+      agent.owner,
+      agent.deploymentEnv,
+      agent.isPublic,
+      [...agent.scopes].sort(),
+      agent.assertionJwk,
+      agent.dpopJwk,
+    ]);
+  return there.status !== "decommissioned" && said(there) === said(wanted);
+}

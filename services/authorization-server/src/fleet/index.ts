@@ -1,0 +1,2 @@
+export { type FleetDeps, fleetRoutes } from "./fleet.http.ts";
+export { fleetJobs } from "./fleet.jobs.ts";

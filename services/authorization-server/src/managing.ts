@@ -1,0 +1,34 @@
+import type { Clock } from "@remit/kernel";
+import { createCursors } from "@remit/platform/cursors";
+import type { Http } from "@remit/platform/http";
+import type { Jobs } from "@remit/platform/jobs";
+import type { Keyring } from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import type { Metrics } from "@remit/platform/telemetry";
+import type { AuthorizationServerConfig } from "./config.ts";
+import { didOfAgent } from "./discovery/index.ts";
+import { fleetJobs, fleetRoutes } from "./fleet/index.ts";
+import type { Mandates } from "./mandates/index.ts";
+
+type Grounds = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock: Clock;
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly metrics: Metrics;
+};
+
+type Mounting = { readonly http: Http; readonly jobs: Jobs; readonly mandates: Mandates };
+
+/** What the operators of agents and organizations do. */
+export function mountManaging(grounds: Grounds, { http, jobs, mandates }: Mounting): void {
+  const { config, clock, db, keyring, metrics } = grounds;
+  const cursors = createCursors(keyring.derive("list-cursors"));
+  const registered = metrics.counter(
+    "agentidp_agents_registered_total",
+    "Agents registered by their operators.",
+  );
+  const didOf = (id: string): string => didOfAgent(config.issuer, id);
+  http.add(...fleetRoutes({ db, clock, cursors, didOf, registered: () => registered.inc() }));
+  fleetJobs(jobs, { db, clock, mandates });
+}
