@@ -13,8 +13,8 @@ export const idPrefixes = {
   client: "cli",
   credential: "crd",
   delegation: "dlg",
+  delivery: "whd",
   dispute: "dsp",
-  endpoint: "whe",
   entry: "ent",
   event: "evt",
   family: "fam",
@@ -39,6 +39,7 @@ export const idPrefixes = {
   setup: "stp",
   tenant: "org",
   trust: "tru",
+  webhook: "whe",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -102,6 +102,14 @@ export const eventTypes = {
   "trust.changed": soc2(),
   "trust.created": soc2(),
   "trust.removed": soc2(),
+  "webhook.changed": soc2(),
+  "webhook.created": soc2(),
+  "webhook.dead_lettered": soc2(),
+  "webhook.disabled": soc2(),
+  "webhook.removed": soc2(),
+  "webhook.replayed": soc2(),
+  "webhook.secret_rotated": soc2(),
+  "webhook.tested": soc2(),
 } as const satisfies Readonly<Record<string, EventRule>>;
 
 export type EventType = keyof typeof eventTypes;

@@ -17,6 +17,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly quotas?: QuotaSettings;
   /** How long a request that drives a charge is left alone before recovery, or the same request again, takes over; 10 s. */
   readonly chargeLeaseMs?: number;
+  /** How long the receiver of a webhook may take; 15 s unless given. */
+  readonly webhookTimeoutMs?: number;
   /** Whose tokens GitHub Actions brings; another only for a GitHub Enterprise Server. */
   readonly githubIssuer?: string;
   /** Where new signing keys are made: in this process by default. Those made elsewhere before sign until they retire. */

@@ -8,6 +8,7 @@ import type { Log } from "@remit/platform/telemetry";
 import { type Accounts, createAccounts, createBreachedPasswords } from "./accounts/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { consentPages } from "./consent/index.ts";
+import type { Notice } from "./deliveries/index.ts";
 import { createFactors, type Factors, factorRoutes } from "./factors/index.ts";
 import { endLastingGrantsOf } from "./grants/index.ts";
 import { createGuesses, guessJobs } from "./guesses/index.ts";
@@ -16,6 +17,7 @@ import {
   createMailedCodes,
   createPost,
   createSmtp,
+  letters,
   type MailedCodes,
   mailJobs,
   type Post,
@@ -39,6 +41,8 @@ export type People = {
   readonly post: Post;
   readonly mailedCodes: MailedCodes;
   readonly forms: FormCheck;
+  /** Writes to those who run the tenant of the transaction that a webhook of theirs was turned off. */
+  tellAdmins(tx: TenantTx, notice: Notice): Promise<void>;
 };
 
 type Grounds = {
@@ -65,7 +69,11 @@ export function createPeople(grounds: Grounds, jobs: Jobs): People {
   mailJobs(jobs, { db, keyring, engine });
   guessJobs(jobs, { db, clock });
   stepUpJobs(jobs, { db, clock });
-  return { accounts, factors, stepUps, tickets, post, mailedCodes, forms };
+  const tellAdmins = async (tx: TenantTx, notice: Notice): Promise<void> => {
+    for (const { email } of await accounts.adminsOf(tx))
+      await post.send(tx, letters.webhookDisabled({ to: email, ...notice }));
+  };
+  return { accounts, factors, stepUps, tickets, post, mailedCodes, forms, tellAdmins };
 }
 
 /**

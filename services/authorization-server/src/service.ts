@@ -73,6 +73,7 @@ import { createClientDocuments, isDocumentId, registrationRoutes } from "./regis
 import { mountSessions } from "./session-places.ts";
 import { createSessions } from "./sessions/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
+import { mountTelling } from "./telling.ts";
 import { tenantRoutes } from "./tenants/index.ts";
 import { createMint, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 import { issueIdJag, jwtBearer, trustRoutes } from "./trusts/index.ts";
@@ -238,6 +239,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   http.add(...registrationRoutes({ db, secrets, outbound: base.outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
+  mountTelling({ ...grounds, http, jobs, people });
   keepHouse(jobs, { db, clock });
   keyJobs(jobs, { keys, watch });
   tokenJobs(jobs, { db, clock });

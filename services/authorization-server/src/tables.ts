@@ -3,12 +3,15 @@ import { approvalTables } from "./approvals/index.ts";
 import { auditTables } from "./audit/index.ts";
 import { chargeTables } from "./charges/index.ts";
 import { delegationTables } from "./delegations/index.ts";
+import { deliveryTables } from "./deliveries/index.ts";
 import { deviceTables } from "./device/index.ts";
+import { laneTables } from "./lanes/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { sessionTables } from "./sessions/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
 import { trustTables } from "./trusts/index.ts";
+import { webhookTables } from "./webhooks/index.ts";
 
 /** Each table and how it is protected, for the test that compares this with the database (T03). */
 export const tables = {
@@ -38,4 +41,7 @@ export const tables = {
   ...chargeTables,
   ...receiptTables,
   ...auditTables,
+  ...webhookTables,
+  ...deliveryTables,
+  ...laneTables,
 } as const;

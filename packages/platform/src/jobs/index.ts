@@ -1,4 +1,5 @@
 export { type Enqueue, enqueue, jobsChannel } from "./enqueue.ts";
+export type { Asking, Follower } from "./followers.ts";
 export { createJobs, type Jobs, type JobsOptions } from "./jobs.ts";
 export { pause } from "./pause.ts";
 export type { Every } from "./schedules.ts";

@@ -1,10 +1,12 @@
 import { type Clock, invariant, secondMs } from "@remit/kernel";
-import type { Database } from "../sql/index.ts";
+import type { Database, RelayTx } from "../sql/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { jobsChannel } from "./enqueue.ts";
+import { type Asking, createFollowers, type Follower } from "./followers.ts";
 import { withoutSync } from "./jobs.sql.ts";
-import { createSchedules, type Every, type Schedules } from "./schedules.ts";
-import { createWorker, type QueueOptions, type Worker } from "./worker.ts";
+import { oneAfterTheOther } from "./one-after-the-other.ts";
+import { createSchedules, type Every } from "./schedules.ts";
+import { createWorker, type QueueOptions } from "./worker.ts";
 
 export type JobsOptions = {
   readonly db: Database;
@@ -23,6 +25,8 @@ export type Jobs = {
   every(name: string, ms: number, work: Every): Jobs;
   /** The same in each process, for what a process keeps in its memory. Before `start`. */
   everywhere(name: string, ms: number, work: Every): Jobs;
+  /** Looks whenever `channel` is notified, when it asks itself, and every `pollMs` anyway; in each process. Before `start`. */
+  follow(channel: string, make: (asking: Asking) => Follower): Jobs;
   start(): Promise<void>;
   /** Takes no more, lets what runs end. */
   stop(): Promise<void>;
@@ -39,14 +43,14 @@ export function createJobs(options: JobsOptions): Jobs {
   const queues = new Map<string, QueueOptions>();
   const worker = createWorker({ ...settings, queues, ended: () => jobs.ask() });
   const schedules = createSchedules(settings);
+  const followers = createFollowers({ ...settings, pollMs });
   const warn = (text: string) => (error: unknown) => log.warn({ error }, text);
   const jobs = oneAfterTheOther(() => worker.look(), warn("jobs could not be taken"));
   const turns = oneAfterTheOther(() => schedules.look(), warn("schedules could not be taken"));
   const beats = oneAfterTheOther(
-    () => renewLeases(db, worker, schedules),
+    () => renewLeases(db, [worker, schedules, followers]),
     warn("leases could not be renewed"),
   );
-  const startBeating = (): NodeJS.Timeout => setInterval(beats.ask, settings.leaseMs / 3).unref();
   let stopListening: (() => void) | undefined;
   let timers: NodeJS.Timeout[] = [];
   const self: Jobs = {
@@ -63,23 +67,28 @@ export function createJobs(options: JobsOptions): Jobs {
       schedules.add({ name, ms, work, by: "each" });
       return self;
     },
+    follow(channel, make) {
+      followers.add(channel, make);
+      return self;
+    },
     async start() {
       invariant(timers.length === 0, "jobs are started once");
       if (queues.size > 0) stopListening = db.listen(jobsChannel, jobs.ask);
       timers = [
         setInterval(jobs.ask, pollMs).unref(),
         setInterval(turns.ask, Math.min(pollMs, schedules.shortestMs() ?? pollMs)).unref(),
-        startBeating(),
+        setInterval(beats.ask, settings.leaseMs / 3).unref(),
       ];
+      followers.start();
       jobs.ask();
       turns.ask();
       await Promise.all([jobs.done(), turns.done()]);
     },
     async stop() {
       stopListening?.();
-      await Promise.all([jobs.close(), turns.close()]);
+      await Promise.all([jobs.close(), turns.close(), followers.close()]);
       // What still runs keeps its leases to the end.
-      await Promise.all([worker.drained(), schedules.drained()]);
+      await Promise.all([worker.drained(), schedules.drained(), followers.drained()]);
       for (const timer of timers) clearInterval(timer);
       await beats.close();
       await schedules.release().catch(warn("leases were not given back"));
@@ -88,45 +97,13 @@ export function createJobs(options: JobsOptions): Jobs {
   return self;
 }
 
-async function renewLeases(db: Database, worker: Worker, schedules: Schedules): Promise<void> {
-  if (!worker.holdsAny() && !schedules.holdsAny()) return;
+type Holder = { holdsAny(): boolean; renew(tx: RelayTx): Promise<void> };
+
+async function renewLeases(db: Database, holders: readonly Holder[]): Promise<void> {
+  const holding = holders.filter((holder) => holder.holdsAny());
+  if (holding.length === 0) return;
   await db.relay.transaction(async (tx) => {
     await withoutSync(tx);
-    await worker.renew(tx);
-    await schedules.renew(tx);
+    for (const holder of holding) await holder.renew(tx);
   });
-}
-
-type Asked = {
-  readonly ask: () => void;
-  readonly done: () => Promise<void>;
-  readonly close: () => Promise<void>;
-};
-
-/** Runs `work` when asked; asked while it runs, once more after it. Never fails. */
-function oneAfterTheOther(work: () => Promise<void>, failed: (error: unknown) => void): Asked {
-  const state: { running: Promise<void> | undefined; more: boolean; closed: boolean } = {
-    running: undefined,
-    more: false,
-    closed: false,
-  };
-  const run = async (): Promise<void> => {
-    do {
-      state.more = false;
-      await work().catch(failed);
-    } while (state.more && !state.closed);
-    state.running = undefined;
-  };
-  return {
-    ask: () => {
-      if (state.closed) return;
-      if (state.running === undefined) state.running = run();
-      else state.more = true;
-    },
-    done: async () => await state.running,
-    close: async () => {
-      state.closed = true;
-      await state.running;
-    },
-  };
 }

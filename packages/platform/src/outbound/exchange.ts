@@ -36,22 +36,31 @@ export async function exchange(dispatcher: Dispatcher, wanted: OutboundRequest):
     if (encoding !== "identity") {
       // Ending a body early is an error of that stream, and ours on purpose.
       answer.body.on("error", () => undefined).destroy();
-      throw failed(wanted, `the answer is encoded as ${String(encoding)}, which nobody asked for`);
+      const because = `the answer is encoded as ${String(encoding)}, which nobody asked for`;
+      throw failed(wanted, { because, why: "encoded", status: answer.statusCode });
     }
-    const body = await readAtMost(answer.body, wanted);
+    const body = await readAtMost(answer, wanted);
     return { status: answer.statusCode, headers: plainHeaders(answer.headers), body };
   } catch (error) {
-    throw error instanceof Problem
-      ? error
-      : failed(wanted, error instanceof Error ? error.message : "no answer", error);
+    if (error instanceof Problem) throw error;
+    const because = error instanceof Error ? error.message : "no answer";
+    const timedOut = error instanceof Error && error.name === "TimeoutError";
+    throw failed(wanted, { because, ...(timedOut ? { why: "timeout" } : {}) }, error);
   }
 }
 
-const failed = ({ url }: OutboundRequest, because: string, cause?: unknown): Problem =>
-  new Problem("outbound_failed", { private: { host: URL.parse(url)?.host, because }, cause });
+type Failure = {
+  readonly because: string;
+  readonly why?: "encoded" | "timeout" | "too_large";
+  /** Of an answer whose body is the trouble. */
+  readonly status?: number;
+};
+
+const failed = ({ url }: OutboundRequest, failure: Failure, cause?: unknown): Problem =>
+  new Problem("outbound_failed", { private: { host: URL.parse(url)?.host, ...failure }, cause });
 
 async function readAtMost(
-  body: Dispatcher.ResponseData["body"],
+  { body, statusCode: status }: Dispatcher.ResponseData,
   wanted: OutboundRequest,
 ): Promise<Uint8Array> {
   const bytesMax = wanted.bodyBytesMax ?? bodyBytesMaxUsual;
@@ -61,7 +70,10 @@ async function readAtMost(
     // undici's body yields Buffers; its type says any
     bytes += chunk.length;
     // Leaving the loop destroys the body, and with it the connection.
-    if (bytes > bytesMax) throw failed(wanted, `the answer is larger than ${bytesMax} bytes`);
+    if (bytes > bytesMax) {
+      const because = `the answer is larger than ${bytesMax} bytes`;
+      throw failed(wanted, { because, why: "too_large", status });
+    }
     chunks.push(chunk);
   }
   return new Uint8Array(Buffer.concat(chunks));

@@ -1,4 +1,4 @@
-export { outboxRowsOf } from "./outbox.sql.ts";
+export { outboxRowsOf, type Recorded } from "./outbox.sql.ts";
 export {
   outboxChannel,
   type ReadOutbox,

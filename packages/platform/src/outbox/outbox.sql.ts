@@ -7,7 +7,10 @@ const batchMax = 5_000;
 /** Where a consumer stands: the last event it has handled. */
 export type Position = { readonly xid: bigint; readonly seq: bigint };
 export type Reading = Position & { readonly lease: bigint };
-export type Placed = { readonly event: RemitEvent; readonly at: Position };
+
+/** An event as a reader gets it. Of two events of one object, the later has the greater `order`; gaps mean nothing. */
+export type Recorded = RemitEvent & { readonly order: number };
+export type Placed = { readonly event: Recorded; readonly at: Position };
 
 export async function insertEvent(tx: Tx, event: RemitEvent): Promise<void> {
   await tx.run(sql`
@@ -48,17 +51,19 @@ type Row = {
   readonly subject: string;
   readonly payload: EventPayload;
   readonly retention: Retention;
+  readonly micros: bigint;
 };
 
 /** Events after the position whose transactions, and all older ones, have ended. */
 export async function readAfter(tx: RelayTx, from: Position, limit: number): Promise<Placed[]> {
   const rows = await tx.many<Row>(sql`
-    select xid, seq, id, type, version, at, tenant_id, actor, subject, payload, retention from outbox
+    select xid, seq, id, type, version, at, tenant_id, actor, subject, payload, retention,
+      (extract(epoch from coalesce(recorded_at, at)) * 1000000)::bigint as micros from outbox
     where (xid, seq) > (${String(from.xid)}::xid8, ${from.seq}::bigint)
       and xid < pg_snapshot_xmin(pg_current_snapshot())
     order by xid, seq limit ${limit}`);
-  return rows.map(({ xid, seq, tenant_id, ...event }) => ({
-    event: { ...event, tenant: tenant_id },
+  return rows.map(({ xid, seq, tenant_id, micros, ...event }) => ({
+    event: { ...event, tenant: tenant_id, order: Number(micros) },
     at: { xid, seq },
   }));
 }

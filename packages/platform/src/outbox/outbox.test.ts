@@ -60,7 +60,7 @@ describe("an event", () => {
     const got: RemitEvent[] = [];
     await eventually(async () => {
       await readOutbox(db.relay, { consumer, limit: 10 }, async (events) => void got.push(...events));
-      expect(got).toEqual([event]);
+      expect(got).toMatchObject([event]);
     });
   });
 

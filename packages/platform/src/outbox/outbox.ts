@@ -5,6 +5,7 @@ import {
   deleteRead,
   insertEvent,
   type Position,
+  type Recorded,
   readAfter,
   releaseCursor,
   takeCursor,
@@ -38,7 +39,7 @@ export type ReadOutbox = {
 export async function readOutbox(
   relay: Scope<RelayTx>,
   reading: ReadOutbox,
-  handle: (events: readonly RemitEvent[]) => Promise<void>,
+  handle: (events: readonly Recorded[]) => Promise<void>,
 ): Promise<number> {
   const { consumer, limit, leaseMs = leaseMsDefault } = reading;
   const batch = await relay.transaction(async (tx) => {

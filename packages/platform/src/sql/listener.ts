@@ -19,6 +19,12 @@ export function openListener(options: ListenerOptions): Listener {
   const listeners = new Map<string, Set<() => void>>();
   const closing = new AbortController();
   let client: Client | undefined;
+  /** One after the other: a connection has one conversation. */
+  let asked: Promise<unknown> = Promise.resolve();
+  const askFor = (of: Client, channel: string): Promise<unknown> => {
+    asked = asked.catch(() => undefined).then(() => of.query(`listen ${escapeIdentifier(channel)}`));
+    return asked;
+  };
   let running: Promise<void> | undefined;
 
   const keepListening = async (): Promise<void> => {
@@ -38,7 +44,7 @@ export function openListener(options: ListenerOptions): Listener {
       await mine.connect();
       client = mine;
       for (const [channel, heard] of listeners) {
-        await mine.query(`listen ${escapeIdentifier(channel)}`);
+        await askFor(mine, channel);
         call(heard);
       }
       if (closing.signal.aborted) return;
@@ -59,7 +65,7 @@ export function openListener(options: ListenerOptions): Listener {
       mine.add(heard);
       listeners.set(channel, mine);
       running ??= keepListening();
-      if (first) client?.query(`listen ${escapeIdentifier(channel)}`).catch(() => undefined);
+      if (first && client !== undefined) askFor(client, channel).catch(() => undefined);
       return () => void mine.delete(heard);
     },
     async close() {

@@ -14,3 +14,4 @@ export * from "./setup-tokens.ts";
 export * from "./sign-in-methods.ts";
 export * from "./trusts.ts";
 export * from "./values.ts";
+export * from "./webhooks.ts";

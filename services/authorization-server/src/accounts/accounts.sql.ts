@@ -58,6 +58,14 @@ export async function isMember(tx: TenantTx, account: Id<"account">): Promise<bo
   return row.member;
 }
 
+/** Owners and admins of the tenant, a hundred at most. */
+export async function findAdmins(tx: TenantTx): Promise<AccountRow[]> {
+  const found =
+    await tx.many<Row>(sql`select id, home_tenant, personal, password_digest, disabled_at, sign_ins_from
+    from accounts where id in (select account_id from memberships where role in ('owner', 'admin') limit 100)`);
+  return found.map(accountOf);
+}
+
 export async function findAccount(tx: Sql, id: string): Promise<AccountRow | undefined> {
   const row =
     await tx.maybe<Row>(sql`select id, home_tenant, personal, password_digest, disabled_at, sign_ins_from

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { type Id, type Instant, invariant, newId, parseId } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
-import type { Database, Sql, TenantTx } from "@remit/platform/sql";
+import type { Database, Sql, TenantTx, Tx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import type { Guesses } from "../guesses/index.ts";
 import * as rows from "./accounts.sql.ts";
@@ -43,6 +43,8 @@ export type Accounts = {
   identify(text: string): Promise<Pick<Account, "id" | "home"> | undefined>;
   /** Whether a person belongs to the tenant of the transaction. */
   isMember(tx: TenantTx, id: Id<"account">): Promise<boolean>;
+  /** The people who run the tenant of the transaction: its owners and admins. */
+  adminsOf(tx: TenantTx): Promise<Account[]>;
   /** By which an address is counted and found, and which says nothing of it. */
   digestOf(email: string): string;
   hasPassword(id: Id<"account">): Promise<boolean>;
@@ -97,6 +99,11 @@ export function createAccounts(deps: AccountsDeps): Accounts {
         return row === undefined || row.disabled ? undefined : { id: row.id, home: row.home };
       }),
     isMember: rows.isMember,
+    adminsOf: async (tx) => {
+      const found = await rows.findAdmins(tx);
+      const read = await Promise.all(found.map((row) => opened(deps, tx, row)));
+      return read.filter((account) => account !== undefined);
+    },
     digestOf: (email) => Buffer.from(digestOf(email)).toString("base64url"),
     hasPassword: async (id) =>
       (await deps.db.global.transaction((tx) => rows.findAccount(tx, id)))?.passwordDigest !== undefined,
@@ -144,15 +151,24 @@ async function readAccount(
 ): Promise<Account | undefined> {
   return db.global.transaction(async (tx) => {
     const row = await find(tx);
-    if (row === undefined || row.disabled) return undefined;
-    const sealed = { sealed: row.personal, aad: aadOf(row.id) };
-    const plaintext = await keyring.open(tx, scopeOf(row.id), sealed);
-    if (plaintext === undefined) return undefined;
-    const personal: unknown = JSON.parse(Buffer.from(plaintext).toString("utf8"));
-    const { email, name } = Object(personal);
-    invariant(typeof email === "string" && typeof name === "string", "an account's personal part is whole");
-    return { id: row.id, home: row.home, email, name };
+    return row && opened({ keyring }, tx, row);
   });
+}
+
+/** Undefined when it is disabled or erased. */
+async function opened(
+  { keyring }: Pick<AccountsDeps, "keyring">,
+  tx: Tx,
+  row: rows.AccountRow,
+): Promise<Account | undefined> {
+  if (row.disabled) return undefined;
+  const sealed = { sealed: row.personal, aad: aadOf(row.id) };
+  const plaintext = await keyring.open(tx, scopeOf(row.id), sealed);
+  if (plaintext === undefined) return undefined;
+  const personal: unknown = JSON.parse(Buffer.from(plaintext).toString("utf8"));
+  const { email, name } = Object(personal);
+  invariant(typeof email === "string" && typeof name === "string", "an account's personal part is whole");
+  return { id: row.id, home: row.home, email, name };
 }
 
 /** Counted per account and address before the password is compared; without an account it takes as long. */

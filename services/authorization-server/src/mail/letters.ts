@@ -44,6 +44,13 @@ export const letters = {
       "Type it on the page that asked for it, within 15 minutes. It lets you add a second way to show that it is you.",
       ignore,
     ]),
+  webhookDisabled: (who: To & { name: string; because: "gone" | "failing" }): Letter =>
+    written(who, "A webhook of yours was turned off", [
+      who.because === "gone"
+        ? `The receiver of your webhook “${who.name}” answered that it is gone (410), so we send nothing there any more.`
+        : `Your webhook “${who.name}” has answered nothing well for five days, so we send nothing there any more.`,
+      "When its receiver is well again, turn the webhook on. What was not delivered can be sent anew from its log.",
+    ]),
   changed: (who: To & { what: string }): Letter =>
     written(who, "Your sign-in to Remit was changed", [who.what, notYou]),
 } as const;

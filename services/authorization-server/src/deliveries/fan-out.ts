@@ -1,0 +1,64 @@
+import { type Clock, type Id, minuteMs, newId } from "@remit/kernel";
+import { type Follower, pause } from "@remit/platform/jobs";
+import { type Recorded, readOutbox } from "@remit/platform/outbox";
+import type { Database } from "@remit/platform/sql";
+import { lanesChannel } from "../lanes/index.ts";
+import { takesAny } from "../webhooks/index.ts";
+import * as rows from "./deliveries.sql.ts";
+import { bodyOf } from "./message.ts";
+
+export type FanOutDeps = { readonly db: Database; readonly clock: Clock; readonly livemode: boolean };
+
+const consumer = "webhooks";
+const batchMax = 500;
+/** Reading again at once would be a transaction per event. */
+const gatherMs = 50;
+/** A reader that died keeps others waiting for so long. */
+const leaseMs = 3_000;
+/** Clocks differ a little: an event this much older than a webhook is still told to it. */
+const slackMs = minuteMs;
+
+/** Turns events into deliveries, one per webhook that wants it. Whoever reads, it happens once. */
+export const fanOut = (deps: FanOutDeps): Follower => ({
+  async look() {
+    await pause(gatherMs);
+    while ((await readOnce(deps)) === batchMax);
+  },
+});
+
+/** Reads the next events and writes their deliveries; returns how many events there were. */
+export const readOnce = (deps: FanOutDeps): Promise<number> =>
+  readOutbox(deps.db.relay, { consumer, limit: batchMax, leaseMs }, (events) => deliver(deps, events));
+
+async function deliver({ db, clock, livemode }: FanOutDeps, events: readonly Recorded[]): Promise<void> {
+  const tenants = [...new Set(events.map(({ tenant }) => tenant))].filter((tenant) => tenant !== "platform");
+  if (tenants.length === 0) return;
+  const listeners = await db.relay.transaction((tx) => rows.listenersOf(tx, tenants));
+  if (listeners.length === 0) return;
+  const byTenant = Map.groupBy(listeners, ({ tenant }) => tenant);
+  const wanted = events.flatMap((event) => newDeliveries(event, byTenant, livemode));
+  if (wanted.length === 0) return;
+  await db.global.transaction(async (tx) => {
+    await rows.insertDeliveries(tx, wanted, clock.now());
+    tx.notify(lanesChannel);
+  });
+}
+
+function newDeliveries(
+  event: Recorded,
+  listeners: ReadonlyMap<string, readonly rows.Listener[]>,
+  livemode: boolean,
+): rows.NewDeliveries[] {
+  const { tenant, id, type, subject } = event;
+  if (tenant === "platform") return [];
+  const wanting = (listeners.get(tenant) ?? []).filter(
+    ({ webhook, events, since }) =>
+      // What becomes of a webhook is not told to that webhook: its failure would make the next thing to fail on.
+      webhook !== subject && event.at >= since - slackMs && takesAny(events, type),
+  );
+  if (wanting.length === 0) return [];
+  const deliveries = wanting.map(({ webhook }) => ({ id: newId("delivery"), webhook }));
+  return [
+    { tenant: tenant satisfies Id<"tenant">, event: id, type, body: bodyOf(event, livemode), deliveries },
+  ];
+}

@@ -1,0 +1,3 @@
+export { type DeliveryJobsDeps, deliveryJobs } from "./deliveries.jobs.ts";
+export { deliveryTables } from "./deliveries.ts";
+export type { Notice } from "./notices.ts";

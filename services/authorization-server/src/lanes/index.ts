@@ -1,0 +1,2 @@
+export { releaseLanes, renewLanes, takeLanes, takeNews, withoutSync } from "./lanes.sql.ts";
+export { closeLane, type Lane, type Leased, lanesChannel, laneTables, openLane, wakeLane } from "./lanes.ts";

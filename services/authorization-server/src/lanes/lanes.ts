@@ -1,0 +1,23 @@
+import type { Id, Instant } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
+import * as rows from "./lanes.sql.ts";
+
+/** The queue of one webhook. One process at a time holds it and sends, so that no receiver gets more at once than it can take. */
+export type Leased = { readonly webhook: Id<"webhook">; readonly lease: bigint };
+export type Lane = Leased & { readonly tenant: Id<"tenant"> };
+
+/** Notified after each commit that gave a lane something to send. */
+export const lanesChannel = "webhook_lanes";
+
+export const openLane = rows.insertLane;
+/** Nothing more is sent. */
+export const closeLane = rows.deleteLane;
+
+/** Has whoever sends look at the lane, also when its receiver asked to be left alone. */
+export async function wakeLane(tx: TenantTx, webhook: Id<"webhook">, now: Instant): Promise<void> {
+  await rows.setDue(tx, webhook, now);
+  tx.notify(lanesChannel);
+}
+
+/** The table of this room. */
+export const laneTables = { webhook_lanes: "global" } as const;

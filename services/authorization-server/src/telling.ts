@@ -1,0 +1,50 @@
+import type { Clock } from "@remit/kernel";
+import type { Http } from "@remit/platform/http";
+import type { Jobs } from "@remit/platform/jobs";
+import type { Keyring } from "@remit/platform/keys";
+import type { Outbound } from "@remit/platform/outbound";
+import type { Database } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
+import type { AuthorizationServerConfig } from "./config.ts";
+import { deliveryJobs } from "./deliveries/index.ts";
+import type { People } from "./people.ts";
+import { createWebhookSecrets, webhookRoutes } from "./webhooks/index.ts";
+
+type Telling = {
+  readonly config: AuthorizationServerConfig;
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly keyring: Keyring;
+  readonly outbound: Outbound;
+  readonly http: Http;
+  readonly jobs: Jobs;
+  readonly people: People;
+};
+
+/** Webhooks: how tenants are told of what happened. */
+export function mountTelling({
+  config,
+  db,
+  clock,
+  log,
+  keyring,
+  outbound,
+  http,
+  jobs,
+  people,
+}: Telling): void {
+  const { livemode, webhookTimeoutMs: timeoutMs } = config;
+  const secrets = createWebhookSecrets(keyring);
+  http.add(...webhookRoutes({ db, secrets, outbound }));
+  deliveryJobs(jobs, {
+    db,
+    clock,
+    log,
+    outbound,
+    secrets,
+    livemode,
+    timeoutMs,
+    tellAdmins: (tx, notice) => people.tellAdmins(tx, notice),
+  });
+}
