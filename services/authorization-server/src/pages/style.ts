@@ -69,6 +69,8 @@ td button,td>a{white-space:nowrap;overflow-wrap:normal}
 footer{margin-top:1.5rem;color:var(--soft);font-size:.85rem}
 [hidden]{display:none!important}
 @media (prefers-reduced-motion:no-preference){button{transition:background-color .12s}}
+.wide .sheet>form,.wide .sheet>.actions{max-width:30rem}
+.wide .qr{margin-left:0}
 @media print{header,.actions,.ways,.skip{display:none}}
 `;
 

@@ -2,12 +2,11 @@ import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
 import { accountPage, backTo } from "../account/index.ts";
-import { appForm } from "../factors/index.ts";
 import { csrf, refusalPage } from "../pages/index.ts";
 import { members } from "../sign-in/index.ts";
 import { changeMethods } from "./changing.ts";
 import { type Changer, closing, type Deps, formAt, limit, openStep, takeStep, textOf } from "./steps.http.ts";
-import { removeAppBody } from "./views.ts";
+import { newAppBody, removeAppBody } from "./views.ts";
 
 const path = "/account/sign-in-methods";
 const adding = { page: "new-app", two: true } as const;
@@ -17,7 +16,6 @@ export const appPages = (deps: Deps): Page[] => [
   page({
     method: "GET",
     path: `${path}/new-app`,
-    limit,
     refused: refusalPage,
     handle: (call) =>
       openStep(deps, call, { ...adding, show: async (changer) => newApp(deps, call, { changer }) }),
@@ -26,7 +24,6 @@ export const appPages = (deps: Deps): Page[] => [
   page({
     method: "GET",
     path: `${path}/app`,
-    limit,
     refused: refusalPage,
     handle: (call) => openStep(deps, call, { ...removing, show: async (changer) => oneApp(deps, changer) }),
   }),
@@ -46,7 +43,7 @@ function newApp(
   const app = deps.factors.codes.offerApp({ conversation, now: call.now }, account);
   return accountPage("sign-in-methods", {
     title: "Add an authenticator app",
-    body: appForm(formAt(deps, changer, "new-app"), { app }),
+    body: newAppBody(formAt(deps, changer, "new-app"), app),
     ...(refused === undefined ? {} : { refused, status: 400 }),
   });
 }

@@ -19,7 +19,6 @@ export const passkeyPages = (deps: Deps): Page[] => [
   page({
     method: "GET",
     path: `${path}/new-passkey`,
-    limit,
     refused: refusalPage,
     handle: (call) =>
       openStep(deps, call, { ...adding, show: (changer) => newPasskey(deps, call, { changer }) }),
@@ -29,7 +28,6 @@ export const passkeyPages = (deps: Deps): Page[] => [
     method: "GET",
     path: `${path}/passkeys/:key`,
     params: Path,
-    limit,
     refused: refusalPage,
     handle: (call, { params: { key } }) =>
       openStep(deps, call, {

@@ -16,7 +16,6 @@ export const passwordPages = (deps: Deps): Page[] => [
   page({
     method: "GET",
     path,
-    limit,
     refused: refusalPage,
     handle: (call) => openStep(deps, call, { ...step, show: async (changer) => shown(deps, { changer }) }),
   }),

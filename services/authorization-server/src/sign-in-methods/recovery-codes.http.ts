@@ -13,7 +13,6 @@ export const recoveryCodePages = (deps: Deps): Page[] => [
   page({
     method: "GET",
     path,
-    limit,
     refused: refusalPage,
     handle: (call) =>
       openStep(deps, call, {

@@ -1,6 +1,13 @@
 import { moment } from "../account/index.ts";
 import { type Account, passwordLengthMin } from "../accounts/index.ts";
-import { type Ceremony, type Methods, type Passkey, passkeyButton } from "../factors/index.ts";
+import {
+  type AppOffer,
+  appForm,
+  type Ceremony,
+  type Methods,
+  type Passkey,
+  passkeyButton,
+} from "../factors/index.ts";
 import {
   actions,
   button,
@@ -146,6 +153,9 @@ ${
     : html`<p class="soft">You sign in with a passkey from then on. ${passkeys.length === 1 ? "You have only one: think of the day on which it is lost." : `You have ${passkeys.length}.`}</p>
 ${form(remove, endOthers, actions(button({ text: "Remove the password", look: "seal" })))}`
 }`;
+
+export const newAppBody = (at: Form, app: AppOffer): Html => html`${appForm(at, { app })}
+${back}`;
 
 export function removeAppBody(at: Form, methods: Methods): Html {
   return html`<p>Its codes open nothing any more from then on.${methods.passkeys.length === 0 ? withoutSecond(methods) : ""}</p>
