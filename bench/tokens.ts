@@ -1,40 +1,17 @@
-import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { invariant, systemClock } from "@remit/kernel";
 import { startPostgres } from "@remit/platform/embedded-postgres";
-import { provision, rolePasswords } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
-import { clientAssertionType, type PrivateJwk, publicJwkOf } from "@remit/protocol";
-import { generateJwk, makeClientAssertion, makeDpopProof } from "@remit/protocol/node";
-import { freeBase } from "../test/ports.ts";
+import { clientAssertionType } from "@remit/protocol";
+import { makeClientAssertion, makeDpopProof } from "@remit/protocol/node";
 import { type Load, type Prepared, prepare, send } from "./http-load.ts";
 import { round } from "./measure.ts";
-import { type Pinned, pinOthers, postgresCpuUs, startPinned } from "./pinned.ts";
+import { type Pinned, pinOthers } from "./pinned.ts";
+import { type Agent, type Issuer, shop, startOurs, startPeer } from "./token-issuers.ts";
 
 const inFlight = 32;
-const agents = 4;
-const adminSecret = randomBytes(32).toString("base64url");
-const shop = "https://shop.example";
-
-type Agent = { readonly id: string; readonly assertion: PrivateJwk; readonly dpop: PrivateJwk };
-
-/** A server that gives out tokens, and who its clients are. */
-type Issuer = {
-  readonly server: Pinned;
-  readonly issuer: string;
-  readonly token: URL;
-  readonly agents: readonly Agent[];
-  readonly scope: string;
-  /** Of the management client; its `resource` is the issuer for ours, any for the peer. */
-  readonly secret: {
-    readonly id: string;
-    readonly secret: string;
-    readonly form: Readonly<Record<string, string>>;
-  };
-  readonly databaseCpuUs: () => number;
-};
 
 type Figures = Load & { readonly cpu_us: number; readonly database_cpu_us?: number };
 
@@ -80,100 +57,6 @@ export async function benchTokens(seconds: number) {
     await cluster.stop();
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-async function startPeer(servers: Pinned[]): Promise<Issuer> {
-  const server = startPinned(path.join(import.meta.dirname, "token-peer.ts"));
-  servers.push(server);
-  const made = Array.from({ length: agents }, (_, index) => newAgent(`agent-${index}`));
-  const clients = made.map(({ id, assertion }) => ({ id, jwk: publicJwkOf(assertion) }));
-  const { issuer, tokenPath } = await server.ask<{ issuer: string; tokenPath: string }>("start", {
-    clients,
-    secret: adminSecret,
-  });
-  const form = { scope: "read", resource: shop };
-  const secret = { id: "secret", secret: adminSecret, form };
-  const token = new URL(issuer + tokenPath);
-  return { server, issuer, token, agents: made, scope: "pay", secret, databaseCpuUs: () => 0 };
-}
-
-async function startOurs(
-  servers: Pinned[],
-  { directory, adminUrl }: { readonly directory: string; readonly adminUrl: string },
-): Promise<Issuer> {
-  const database = await provision({
-    adminUrl,
-    service: "authorization-server",
-    passwords: rolePasswords(path.join(directory, "roles.json")),
-    kekFingerprint: "bench",
-  });
-  const port = await freeBase();
-  const issuer = `http://localhost:${port}`;
-  const server = startPinned(path.join(import.meta.dirname, "token-server.ts"));
-  servers.push(server);
-  const origin = "http://localhost:1";
-  const { schema, roles, url: databaseUrl, migrationUrl: migrationDatabaseUrl, ownerRole } = database;
-  const config = {
-    origin: issuer,
-    issuer,
-    host: "127.0.0.1",
-    port,
-    dataDir: directory,
-    livemode: false,
-    schema,
-    roles: { ...roles, owner: ownerRole },
-    databaseUrl,
-    migrationDatabaseUrl,
-    billing: origin,
-    directory: origin,
-    peers: {},
-    outboundAllow: [],
-  };
-  const bootstrap = {
-    tenant: { name: "Bench" },
-    principal: { email: "bench@example.com", name: "Bench", password: randomBytes(12).toString("hex") },
-    admin: { clientSecret: adminSecret },
-  };
-  const { admin } = await server.ask<{ admin: { clientId: string } }>("start", { config, bootstrap });
-  const secret = { id: admin.clientId, secret: adminSecret, form: { scope: "agents:read agents:write" } };
-  const token = new URL(`${issuer}/oauth/token`);
-  const databaseCpuUs = (): number => postgresCpuUs(path.join(directory, "postgres"));
-  const started = { server, issuer, token, agents: [], scope: "oid4ac:payment", secret, databaseCpuUs };
-  const registered = await Promise.all(Array.from({ length: agents }, () => register(started)));
-  return { ...started, agents: registered };
-}
-
-const newAgent = (id: string): Agent => ({ id, assertion: generateJwk("ES256"), dpop: generateJwk("ES256") });
-
-/** As a developer does: a setup token from the operator, a registration with two keys. */
-async function register(of: Issuer): Promise<Agent> {
-  const { id: client_id, secret: client_secret, form } = of.secret;
-  const token = await post(of.token, {
-    body: new URLSearchParams({ grant_type: "client_credentials", client_id, client_secret, ...form }),
-  });
-  const setup = await post(new URL("/api/v1/setup-tokens", of.issuer), {
-    body: JSON.stringify({ kind: "agent" }),
-    headers: { authorization: `Bearer ${String(token["access_token"])}`, "content-type": "application/json" },
-  });
-  const { assertion, dpop } = newAgent("");
-  const answer = await post(new URL("/oauth/register", of.issuer), {
-    body: JSON.stringify({
-      client_name: "Bench",
-      token_endpoint_auth_method: "private_key_jwt",
-      redirect_uris: ["http://127.0.0.1/callback"],
-      dpop_jwk: publicJwkOf(dpop),
-      private_key_jwt_jwk: publicJwkOf(assertion),
-    }),
-    headers: { authorization: `Bearer ${String(setup["setup_token"])}`, "content-type": "application/json" },
-  });
-  return { id: String(answer["client_id"]), assertion, dpop };
-}
-
-async function post(url: URL, init: RequestInit): Promise<Record<string, unknown>> {
-  const response = await fetch(url, { method: "POST", ...init });
-  const body = (await response.json()) as Record<string, unknown>; // ours, and an object whatever it says
-  invariant(response.ok, `${url.pathname} answered ${response.status}: ${JSON.stringify(body)}`);
-  return body;
 }
 
 type Maker = (nonce: string) => Prepared;
@@ -238,7 +121,7 @@ async function nonceOf({ token, issuer, agents: [agent], scope }: Issuer): Promi
 const isToken = (answer: string): boolean =>
   answer.startsWith("HTTP/1.1 200") && answer.includes('"access_token":"');
 
-const warmUpRequests = 2_000;
+const warmUpRequests = 10_000;
 
 /** As many requests as fit into the time, by what a short run before says of the rate. */
 async function measureTokens(of: Issuer, make: Maker, seconds: number): Promise<Figures> {

@@ -28,6 +28,7 @@ export {
   clientAssertionLifetimeSMax,
   clientAssertionType,
   examineClientAssertion,
+  readClientAssertion,
 } from "./client-assertion/index.ts";
 export {
   type DpopProof,
@@ -35,6 +36,7 @@ export {
   type DpopProofRequest,
   dpopProof,
   examineDpopProof,
+  readDpopProof,
 } from "./dpop/index.ts";
 export {
   base64,

@@ -131,18 +131,15 @@ function explain(error: unknown, say: (line: string) => void): number {
 
 /** True when the work settled in time; it goes on otherwise, and its failure is then nobody's. */
 export async function settledWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const late = new AbortController();
-  const timer = wait(ms, false, { signal: late.signal }).catch(() => false);
-  const settled = work.then(
-    () => true,
-    (error: unknown) => {
-      throw error;
-    },
-  );
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, ms, false);
+  });
+  const settled = work.then(() => true as const);
   settled.catch(() => undefined);
   try {
-    return await Promise.race([settled, timer]);
+    return await Promise.race([settled, late]);
   } finally {
-    late.abort();
+    clearTimeout(timer);
   }
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { newId } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -16,6 +17,7 @@ export type Edge = {
   readonly addressOf: CallerAddress;
   readonly headers: SecurityHeaders;
   readonly bodyBytesMax: number;
+  readonly isDraining: () => boolean;
 };
 
 declare module "fastify" {
@@ -26,15 +28,15 @@ declare module "fastify" {
 }
 
 /** The call of a request before anybody is authenticated. One per request, made by the first hook. */
-export function openCall(edge: Edge, request: FastifyRequest): Call {
+export function openCall(edge: Edge, request: IncomingMessage): Call {
   const { clock, origin, log } = edge.options;
   const requestId = newId("request");
   return {
     requestId,
     now: clock.now(),
-    ip: edge.addressOf(request.raw),
-    method: request.method,
-    url: origin + (request.raw.url ?? "/"),
+    ip: edge.addressOf(request),
+    method: request.method ?? "GET",
+    url: origin + (request.url ?? "/"),
     log: lazyChild(log, { request_id: requestId }),
     header: (name) => headerOf(request, name),
   };
@@ -45,12 +47,29 @@ function lazyChild(log: Log, fields: LogFields): Log {
   let made: Log | undefined;
   const child = (): Log => (made ??= log.child(fields));
   return {
+    isVerbose: log.isVerbose,
     debug: (more, text) => child().debug(more, text),
     info: (more, text) => child().info(more, text),
     warn: (more, text) => child().warn(more, text),
     error: (more, text) => child().error(more, text),
     child: (more) => child().child(more),
   };
+}
+
+/** Counts a request, and says in the log that it was answered, once it has been. */
+export function measure(
+  edge: Edge,
+  { call, res }: { call: Call; res: ServerResponse },
+  route: () => string,
+): void {
+  const { clock, metrics } = edge.options;
+  const startedNs = clock.monotonicNs();
+  res.once("close", () => {
+    const seconds = Number(clock.monotonicNs() - startedNs) / 1e9;
+    const seen = { method: call.method, route: route(), status: res.writableFinished ? res.statusCode : 499 };
+    metrics.observeRequest({ ...seen, seconds });
+    if (call.log.isVerbose) call.log.debug({ ...seen, ms: Math.round(seconds * 1000) }, "answered");
+  });
 }
 
 /** The call that the first hook opened. */
@@ -60,8 +79,8 @@ export function callOf(request: FastifyRequest): Call {
 }
 
 // Of a header sent twice, this hop and the next might each take another one (V05): we take neither.
-function headerOf(request: FastifyRequest, name: string): string | undefined {
-  const values = request.raw.headersDistinct[name];
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const values = request.headersDistinct[name];
   if (values !== undefined && values.length > 1)
     throw new Problem("invalid_request", { detail: `The header ${name} was sent more than once.` });
   return values?.[0];

@@ -8,17 +8,17 @@ import { createCounters } from "../counters/index.ts";
 import { StartRefused } from "../host/index.ts";
 import { callerAddress } from "./caller-address.ts";
 import { prepareDrain } from "./drain.ts";
-import { type Edge, openCall } from "./edge.ts";
+import { type Edge, measure, openCall } from "./edge.ts";
 import { healthRoutes } from "./health.ts";
 import { openApiOf } from "./openapi.ts";
 import type { HttpOptions } from "./options.ts";
 import { problemPages } from "./problem-pages.ts";
 import { protectedResourceRoutes } from "./protected-resource.ts";
-import { logRefusal, problemOf } from "./refusals.ts";
+import { leavesMuchUnread, logRefusal, problemOf } from "./refusals.ts";
 import { type Mount, type Page, type Route, route } from "./route.ts";
 import { securityHeadersOf } from "./security-headers.ts";
-import { serveMount } from "./serve-mount.ts";
-import { servePage } from "./serve-page.ts";
+import { serveDirectly, serveMount } from "./serve-mount.ts";
+import { pageCallOf, servePage } from "./serve-page.ts";
 import { serveRoute } from "./serve-route.ts";
 
 export type Http = {
@@ -39,6 +39,7 @@ const patient = { headMs: 15_000, requestMs: 30_000, idleMs: 120_000, connection
 
 /** An HTTP server for declared routes, pages and mounts. Nothing is bound before `listen`. */
 export function createHttp(options: HttpOptions): Http {
+  const state = { draining: false };
   const edge: Edge = {
     options,
     counters:
@@ -46,9 +47,9 @@ export function createHttp(options: HttpOptions): Http {
     addressOf: callerAddress(options.trustedProxies ?? []),
     headers: securityHeadersOf(options.origin),
     bodyBytesMax: options.bodyBytesMax ?? bodyBytesMax,
+    isDraining: () => state.draining,
   };
-  const state = { draining: false };
-  const declared: (Route | Page)[] = healthRoutes(options, () => state.draining);
+  const declared: (Route | Page)[] = healthRoutes(options, edge.isDraining);
   const mounts: Mount[] = [];
   const openApi = () =>
     openApiOf(
@@ -57,7 +58,8 @@ export function createHttp(options: HttpOptions): Http {
     );
   declared.push(openApiRoute(openApi), ...problemPages());
   declared.push(...protectedResourceRoutes(options, () => declared));
-  const app = openFastify(edge, () => state.draining);
+  const app = openFastify(edge);
+  const direct = serveDirectly(edge, app.server);
   const drain = prepareDrain(app, options.clock);
   let metricsServer: Server | undefined;
   return {
@@ -70,7 +72,10 @@ export function createHttp(options: HttpOptions): Http {
           );
       declared.push(...routes);
     },
-    mount: (mount) => void mounts.push(mount),
+    mount: (mount) => {
+      mounts.push(mount);
+      direct(mount);
+    },
     openApi,
     async listen() {
       register(app, edge, { declared, mounts });
@@ -101,7 +106,7 @@ const openApiRoute = (openApi: () => Record<string, unknown>): Route =>
     handle: () => ({ status: 200, body: openApi(), headers: { "Cache-Control": "public, max-age=300" } }),
   });
 
-function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
+function openFastify(edge: Edge): FastifyInstance {
   const { headMs, requestMs, idleMs, connectionsMax } = { ...patient, ...edge.options.patience };
   const app = Fastify({
     logger: false,
@@ -131,11 +136,11 @@ function openFastify(edge: Edge, isDraining: () => boolean): FastifyInstance {
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.decorateRequest("remitCall", undefined);
   app.addHook("onRequest", async (request, reply) => {
-    const call = openCall(edge, request);
+    const call = openCall(edge, request.raw);
     request.remitCall = call;
     reply.header("X-Request-Id", call.requestId);
-    if (isDraining()) reply.header("Connection", "close");
-    measure(edge, request, reply);
+    if (edge.isDraining()) reply.header("Connection", "close");
+    measure(edge, { call, res: reply.raw }, () => request.routeOptions.url ?? "unmatched");
     if (!request.raw.url?.startsWith("/"))
       throw new Problem("invalid_request", { detail: "The target is no path." });
     // No text of ours has a NUL, and PostgreSQL stores none: it would fail there instead of here.
@@ -154,32 +159,14 @@ function statusOfClientError(code: string | undefined): readonly [string, string
   return code === "ERR_HTTP_REQUEST_TIMEOUT" ? ["408", "Request Timeout"] : ["400", "Bad Request"];
 }
 
-function measure(edge: Edge, request: FastifyRequest, reply: FastifyReply): void {
-  const startedNs = edge.options.clock.monotonicNs();
-  reply.raw.once("close", () => {
-    const seconds = Number(edge.options.clock.monotonicNs() - startedNs) / 1e9;
-    const path = request.routeOptions.url ?? "unmatched";
-    const status = reply.raw.writableFinished ? reply.raw.statusCode : 499;
-    edge.options.metrics.observeRequest({ method: request.method, route: path, status, seconds });
-    const fields = { method: request.method, route: path, status, ms: Math.round(seconds * 1000) };
-    request.remitCall?.log.debug(fields, "answered");
-  });
-}
-
 function sendProblem(
   edge: Edge,
   { error, request, reply }: { error: unknown; request: FastifyRequest; reply: FastifyReply },
 ): FastifyReply {
   const problem = problemOf(error);
-  const call = request.remitCall ?? openCall(edge, request);
+  const call = request.remitCall ?? openCall(edge, request.raw);
   logRefusal(call.log, problem);
-  // A large body that nobody will read must not be swallowed to its end.
-  const unread =
-    !request.raw.complete &&
-    Number(request.headers["content-length"] ?? edge.bodyBytesMax + 1) > edge.bodyBytesMax;
-  const hasBody =
-    request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined;
-  if (unread && hasBody) reply.header("Connection", "close");
+  if (leavesMuchUnread(edge, request.raw)) reply.header("Connection", "close");
   reply.headers({ ...edge.headers.api, ...problem.headers, "X-Request-Id": call.requestId });
   reply.code(problem.status).header("content-type", "application/problem+json");
   // As bytes: to text Fastify would add a charset, which JSON types do not have (RFC 8259 §11).
@@ -200,8 +187,14 @@ function register(
   for (const mount of mounts) {
     const everything = mount.paths === undefined && mount.prefixes === undefined;
     const below = (mount.prefixes ?? []).flatMap((prefix) => [prefix, `${prefix}/*`]);
-    for (const url of everything ? ["/*"] : [...(mount.paths ?? []), ...below])
-      app.all(url, serveMount(edge, mount));
+    const serve = serveMount(edge, mount);
+    const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      reply.hijack();
+      for (const [header, value] of Object.entries(reply.getHeaders()))
+        if (value !== undefined) reply.raw.setHeader(header, value);
+      await serve(pageCallOf(request, reply));
+    };
+    for (const url of everything ? ["/*"] : [...(mount.paths ?? []), ...below]) app.all(url, handler);
   }
   for (const [url, known] of methods) refuseOtherMethods(app, url, known);
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { InvariantViolation } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
@@ -57,4 +58,14 @@ export function logRefusal(log: Log, problem: Problem): void {
   };
   if (problem.status >= 500) log.error({ ...fields, err: problem.cause ?? problem }, "refused");
   else log.info(fields, "refused");
+}
+
+/** A large body that nobody will read must not be swallowed to its end: the connection is closed instead. */
+export function leavesMuchUnread(
+  { bodyBytesMax }: { readonly bodyBytesMax: number },
+  { complete, headers }: IncomingMessage,
+): boolean {
+  const length = headers["content-length"];
+  const hasBody = length !== undefined || headers["transfer-encoding"] !== undefined;
+  return hasBody && !complete && Number(length ?? bodyBytesMax + 1) > bodyBytesMax;
 }

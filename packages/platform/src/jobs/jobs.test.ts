@@ -12,6 +12,7 @@ let clock = testClock();
 let started: Jobs[] = [];
 let lines: string[] = [];
 const log: Log = {
+  isVerbose: false,
   debug: () => undefined,
   info: () => undefined,
   warn: (_, text) => void lines.push(text),

@@ -5,6 +5,8 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Fields first, then the sentence. `child` adds fields to every line. */
 export type Log = {
+  /** Whether `debug` writes anything. */
+  readonly isVerbose: boolean;
   debug(fields: LogFields, text: string): void;
   info(fields: LogFields, text: string): void;
   warn(fields: LogFields, text: string): void;
@@ -78,6 +80,7 @@ export function createLog(options: {
 
 function wrap(logger: Logger): Log {
   return {
+    isVerbose: logger.isLevelEnabled("debug"),
     debug: (fields, text) => logger.debug(fields, cut(text)),
     info: (fields, text) => logger.info(fields, cut(text)),
     warn: (fields, text) => logger.warn(fields, cut(text)),

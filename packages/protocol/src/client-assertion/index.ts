@@ -4,6 +4,7 @@ import {
   isNumericDate,
   isText,
   keyFor,
+  type ParsedJws,
   type PublicJwk,
   parseJws,
   payloadOf,
@@ -20,7 +21,8 @@ export const clientAssertionType = "urn:ietf:params:oauth:client-assertion-type:
 export const clientAssertionLifetimeSMax = 300;
 
 export type ClientAssertionInput = {
-  readonly assertion: string;
+  /** As sent, or as `readClientAssertion` read it. */
+  readonly assertion: string | ParsedJws;
   /** Whom the request, or `claimedClientOf`, says it is from. */
   readonly clientId: string;
   /** The issuer, and at the token endpoint also its URL. */
@@ -41,7 +43,8 @@ const jtiLengthMax = 256;
  * string, `exp` at most 300 s after `iat`. Throws `invalid_client`.
  */
 export function examineClientAssertion(input: ClientAssertionInput): Unproven<ClientAssertion> {
-  const jws = parseJws(input.assertion, { typ: types, algs: ["ES256", "EdDSA"], refuse: "invalid_client" });
+  const { assertion } = input;
+  const jws = typeof assertion === "string" ? readClientAssertion(assertion) : assertion;
   const { iss, sub, aud, jti, iat, exp } = jws.payload;
   if (iss !== input.clientId || sub !== input.clientId) throw refused("iss and sub must be the client's id.");
   // An array would let one assertion serve two servers (RFC 7523bis).
@@ -55,6 +58,10 @@ export function examineClientAssertion(input: ClientAssertionInput): Unproven<Cl
   if (key === undefined) throw refused("The assertion's key is not one of the client's.");
   return { checks: [checkOf(jws, key, "invalid_client")], value: { clientId: input.clientId, jti, exp } };
 }
+
+/** What an assertion claims. Nothing about it is proven. Throws `invalid_client`. */
+export const readClientAssertion = (assertion: string): ParsedJws =>
+  parseJws(assertion, { typ: types, algs: ["ES256", "EdDSA"], refuse: "invalid_client" });
 
 /** Whom an assertion claims to be from, to find the client's keys with. Nothing about it is proven. */
 export function claimedClientOf(assertion: string): string | undefined {

@@ -18,7 +18,8 @@ import {
 import { Problem } from "../problems.ts";
 
 export type DpopProofInput = {
-  readonly proof: string;
+  /** As sent, or as `readDpopProof` read it. */
+  readonly proof: string | ParsedJws;
   readonly method: string;
   /** The URL at which the request arrived, as its sender knows it. */
   readonly url: string;
@@ -49,17 +50,12 @@ const jtiLengthMax = 256;
  * `use_dpop_nonce` when the nonce is missing or no longer one of ours.
  */
 export function examineDpopProof(input: DpopProofInput, digest: Digest): Unproven<DpopProof> {
-  const jws = parseJws(input.proof, {
-    typ: [typ],
-    algs: ["ES256", "EdDSA"],
-    refuse: "invalid_dpop_proof",
-    headerJwk: true,
-  });
+  const jws = typeof input.proof === "string" ? readDpopProof(input.proof) : input.proof;
   const { jwk } = jws.header;
   if (jwk === undefined) throw refused("The header has no jwk.");
   const { jti, iat } = requestBinding(jws, input);
   checkTokenBinding(jws, input, digest);
-  const thumbprint = digest(thumbprintInput(jwk));
+  const thumbprint = thumbprintOf(jwk, digest);
   if (input.requiredThumbprint !== undefined && thumbprint !== input.requiredThumbprint)
     throw refused("The proof is signed with another key than the one it must be.");
   const nonce = checkNonce(jws, input.nonce);
@@ -69,11 +65,30 @@ export function examineDpopProof(input: DpopProofInput, digest: Digest): Unprove
   };
 }
 
+/** What a proof claims. Nothing about it is proven. Throws `invalid_dpop_proof`. */
+export const readDpopProof = (proof: string): ParsedJws =>
+  parseJws(proof, {
+    typ: [typ],
+    algs: ["ES256", "EdDSA"],
+    refuse: "invalid_dpop_proof",
+    headerJwk: true,
+  });
+
+// Keys of proofs come again and again, as the same objects while their headers are known.
+const thumbprints = new WeakMap<PublicJwk, string>();
+
+function thumbprintOf(jwk: PublicJwk, digest: Digest): string {
+  const thumbprint = thumbprints.get(jwk) ?? digest(thumbprintInput(jwk));
+  thumbprints.set(jwk, thumbprint);
+  return thumbprint;
+}
+
 function requestBinding({ payload }: ParsedJws, input: DpopProofInput): { jti: string; iat: number } {
   const { jti, htm, htu, iat } = payload;
   if (!isText(jti) || jti.length > jtiLengthMax) throw refused("jti must be a short text.");
   if (htm !== input.method) throw refused("htm is not the method of this request.");
-  if (!isText(htu) || !sameTarget(htu, input.url)) throw refused("htu is not the URL of this request.");
+  if (!isText(htu) || !(isUsualTarget(htu, input.url) || sameTarget(htu, input.url)))
+    throw refused("htu is not the URL of this request.");
   if (!isNumericDate(iat) || !isFresh(iat, input.now)) throw refused("iat is not within 60 seconds of now.");
   return { jti, iat };
 }
@@ -95,6 +110,17 @@ function checkNonce({ payload }: ParsedJws, expected: DpopProofInput["nonce"]): 
 }
 
 const refused = (detail: string): Problem => new Problem("invalid_dpop_proof", { detail });
+
+let usualTarget = "";
+
+/** Whether the proof names, letter by letter, the URL of the request, and that URL is one that was found equal to itself. */
+function isUsualTarget(htu: string, url: string): boolean {
+  if (htu !== url) return false;
+  if (url === usualTarget) return true;
+  if (targetOf(url) !== url) return false;
+  usualTarget = url;
+  return true;
+}
 
 /**
  * RFC 9449 §4.3 (9): equal without query and fragment, after the normalisation of RFC 3986 §6.2.2 and §6.2.3 (scheme and

@@ -1,4 +1,4 @@
-import { base64url, isJsonObject, type JsonObject, readJson } from "../encoding/index.ts";
+import { base64url, isJsonObject, type Json, type JsonObject, readJson } from "../encoding/index.ts";
 import { Problem, type ProblemCode } from "../problems.ts";
 import { type PublicJwk, parsePublicJwk, type SignatureAlg } from "./keys.ts";
 
@@ -49,7 +49,7 @@ export function parseJws(text: string, rules: JwsRules): ParsedJws {
   const lastDot = text.lastIndexOf(".");
   if (firstDot < 1 || text.indexOf(".", firstDot + 1) !== lastDot || lastDot === firstDot)
     return refuse("The JWS does not have three parts.");
-  const header = headerOf(readPart(text.slice(0, firstDot), charactersMaxUsual), rules);
+  const header = headerOf(readHeader(text.slice(0, firstDot)), rules);
   if (typeof header === "string") return refuse(header);
   const payload = readPart(text.slice(firstDot + 1, lastDot), lengthMax);
   if (payload === undefined) return refuse("The payload is not a strict JSON object in base64url.");
@@ -61,7 +61,7 @@ export function parseJws(text: string, rules: JwsRules): ParsedJws {
 
 /** The `kid` a JWS claims, to find or fetch the key with. Nothing about it is proven. */
 export function keyIdOf(jws: string): string | undefined {
-  const header = readPart(jws.slice(0, Math.max(0, jws.indexOf("."))), charactersMaxUsual);
+  const header = readHeader(jws.slice(0, Math.max(0, jws.indexOf("."))));
   return typeof header?.["kid"] === "string" ? header["kid"] : undefined;
 }
 
@@ -74,6 +74,29 @@ export function payloadOf(jws: string): JsonObject | undefined {
 /** What a JWS signs (RFC 7515 §5.1): the two parts in base64url with a dot between. */
 export const signingInputOf = (header: JsonObject, payload: JsonObject): string =>
   `${base64url.encode(JSON.stringify(header))}.${base64url.encode(JSON.stringify(payload))}`;
+
+const knownMax = 1_024;
+const knownCharactersMax = 512;
+const knownHeaders = new Map<string, JsonObject>();
+const knownKeys = new WeakMap<object, PublicJwk>();
+
+/** A header, of which one sender has few: the same text is read once, and its key then stays one object. */
+function readHeader(part: string): JsonObject | undefined {
+  const known = knownHeaders.get(part);
+  if (known !== undefined) return known;
+  const header = readPart(part, charactersMaxUsual);
+  if (header === undefined || part.length > knownCharactersMax) return header;
+  if (knownHeaders.size >= knownMax) knownHeaders.clear();
+  knownHeaders.set(part, header);
+  return header;
+}
+
+function headerKeyOf(jwk: Json | undefined): PublicJwk | undefined {
+  if (!isJsonObject(jwk)) return undefined;
+  const key = knownKeys.get(jwk) ?? parsePublicJwk(jwk);
+  if (key !== undefined) knownKeys.set(jwk, key);
+  return key;
+}
 
 function readPart(part: string, charactersMax: number): JsonObject | undefined {
   const bytes = part.length > charactersMax ? undefined : base64url.decode(part);
@@ -94,7 +117,7 @@ function headerOf(header: JsonObject | undefined, rules: JwsRules): JwsHeader | 
     return "The kid is not a short text.";
   const labels = { alg, ...(typeof typ === "string" && { typ }), ...(kid !== undefined && { kid }) };
   if (rules.headerJwk !== true) return jwk === undefined ? labels : "The header jwk is not accepted.";
-  const key = parsePublicJwk(jwk);
+  const key = headerKeyOf(jwk);
   return key === undefined ? "The header jwk is not an acceptable public key." : { ...labels, jwk: key };
 }
 

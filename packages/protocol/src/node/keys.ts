@@ -6,10 +6,19 @@ const keysMax = 4096;
 // Keyed by what a thumbprint is made of (RFC 7638), so that equal keys share an entry whatever their labels. Importing
 // a P-256 key costs more than verifying with it; a Map keeps insertion order, so its first entry is the least used.
 const publicKeys = new Map<string, KeyObject>();
+const publicKeysOfJwks = new WeakMap<PublicJwk, KeyObject>();
 const privateKeys = new WeakMap<PrivateJwk, KeyObject>();
 
 /** The key for node:crypto. Throws when the point is not on its curve. */
 export function publicKeyOf(jwk: PublicJwk): KeyObject {
+  const known = publicKeysOfJwks.get(jwk);
+  if (known !== undefined) return known;
+  const key = equalKeyOf(jwk);
+  publicKeysOfJwks.set(jwk, key);
+  return key;
+}
+
+function equalKeyOf(jwk: PublicJwk): KeyObject {
   const identity = thumbprintInput(jwk);
   const known = publicKeys.get(identity);
   if (known !== undefined) publicKeys.delete(identity);

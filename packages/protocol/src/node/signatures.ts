@@ -14,6 +14,7 @@ import {
   type Unsigned,
 } from "../jose/index.ts";
 import { Problem } from "../problems.ts";
+import { derOf, rawOf } from "./ecdsa-der.ts";
 import { privateKeyOf, publicKeyOf } from "./keys.ts";
 
 export const sha256 = (data: Uint8Array | string): Uint8Array => hash("sha256", data, "buffer");
@@ -33,8 +34,7 @@ export function settle<T>({ checks, value }: Unproven<T>): T {
 export function holds({ alg, key, data, signature }: SignatureCheck): boolean {
   try {
     const keyObject = publicKeyOf(key);
-    if (alg === "ES256")
-      return verifyBytes("sha256", data, { key: keyObject, dsaEncoding: "ieee-p1363" }, signature);
+    if (alg === "ES256") return verifyBytes("sha256", data, keyObject, derOf(signature));
     return verifyBytes(alg === "EdDSA" ? null : "sha256", data, keyObject, signature);
   } catch {
     return false;
@@ -44,9 +44,7 @@ export function holds({ alg, key, data, signature }: SignatureCheck): boolean {
 /** The signature over bytes as JWS has it (RFC 7518 §3.4: r ‖ s). */
 export function signatureOf(key: PrivateJwk, data: Uint8Array): Uint8Array {
   const keyObject = privateKeyOf(key);
-  return key.kty === "EC"
-    ? signBytes("sha256", data, { key: keyObject, dsaEncoding: "ieee-p1363" })
-    : signBytes(null, data, keyObject);
+  return key.kty === "EC" ? rawOf(signBytes("sha256", data, keyObject)) : signBytes(null, data, keyObject);
 }
 
 /** A compact JWS (RFC 7515 §7.1). `alg` and `kid` come from the key unless the header states a `kid`. */

@@ -1,5 +1,5 @@
 import { type Instant, minuteMs, secondMs } from "@remit/kernel";
-import { clientAssertionType, Problem, payloadOf } from "@remit/protocol";
+import { clientAssertionType, Problem, readClientAssertion } from "@remit/protocol";
 import { sha256b64url, verifyClientAssertion } from "@remit/protocol/node";
 import type { KnownClient, KnownClients } from "./known-clients.ts";
 import type { Secrets } from "./secrets.ts";
@@ -86,7 +86,9 @@ async function byAssertion(
   { form, assertion, now }: Asserted,
 ): Promise<Authenticated | undefined> {
   if (form["client_assertion_type"] !== clientAssertionType) return undefined;
-  const { sub: id, nbf } = payloadOf(assertion) ?? {};
+  const claimed = refusedAsUndefined(() => readClientAssertion(assertion));
+  if (claimed === undefined) return undefined;
+  const { sub: id, nbf } = claimed.payload;
   if (typeof id !== "string" || (form["client_id"] ?? id) !== id) return undefined;
   // The core allows less for clocks here than we do elsewhere.
   if (typeof nbf === "number" && nbf > now / secondMs) return undefined;
@@ -95,7 +97,7 @@ async function byAssertion(
   if (found?.client.live !== true || key === undefined || !("jwk" in key)) return undefined;
   const verified = refusedAsUndefined(() =>
     verifyClientAssertion({
-      assertion,
+      assertion: claimed,
       clientId: id,
       audiences: [issuer, endpoint],
       keys: [key.jwk],

@@ -2,7 +2,7 @@ import type { Clock, Instant } from "@remit/kernel";
 import { toNumericDate } from "@remit/kernel";
 import { createBatches } from "@remit/platform/batches";
 import type { Database } from "@remit/platform/sql";
-import { payloadOf, type RemitEvent } from "@remit/protocol";
+import { type RemitEvent, readDpopProof } from "@remit/protocol";
 import { verifyDpopProof } from "@remit/protocol/node";
 import {
   type Authenticated,
@@ -117,19 +117,20 @@ type AskedProof = {
 };
 
 function checkProof({ proof, issuer, client, registered, rules, now }: AskedProof): Proof | undefined {
-  // Times of its own, which no proof needs, are for the core to judge (RFC 7519 §4.1.4, §4.1.5).
-  const claims = payloadOf(proof) ?? {};
-  if (claims["exp"] !== undefined || claims["nbf"] !== undefined) return undefined;
-  const verified = refusedAsUndefined(() =>
-    verifyDpopProof({
-      proof,
+  const verified = refusedAsUndefined(() => {
+    const claimed = readDpopProof(proof);
+    // Times of its own, which no proof needs, are for the core to judge (RFC 7519 §4.1.4, §4.1.5).
+    const { exp, nbf } = claimed.payload;
+    if (exp !== undefined || nbf !== undefined) return undefined;
+    return verifyDpopProof({
+      proof: claimed,
       method: "POST",
       url: `${issuer}/oauth/token`,
       now,
       nonce: rules.isNonce,
       requiredThumbprint: registered,
-    }),
-  );
+    });
+  });
   if (verified?.nonce === undefined) return undefined;
   const { thumbprint, jti, nonce } = verified;
   return { thumbprint, nonce, firstUse: firstUseOf(client, jti) };

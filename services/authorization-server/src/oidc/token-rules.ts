@@ -28,6 +28,34 @@ export type PlannedToken = {
   readonly kid: string;
 };
 
+type Decided = Omit<PlannedToken, "kid">;
+
+const rememberedMax = 64;
+
+/**
+ * A client asks for the same again and again, and what it gets follows from what is known of it alone. When that changes
+ * it is read anew, as another object; what was decided of the former is then forgotten.
+ */
+function rememberByClient(
+  decide: (client: Client, asked: AskedToken) => Decided | undefined,
+): (client: Client, asked: AskedToken) => Decided | undefined {
+  const byClient = new WeakMap<Client, Map<string, Decided>>();
+  return (client, asked) => {
+    const { scope, resource } = asked;
+    // With its length in front, no scope reads as another one and a resource.
+    const key = `${scope?.length}:${scope}${resource === undefined ? "" : `:${resource}`}`;
+    const known = byClient.get(client) ?? new Map<string, Decided>();
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const decided = decide(client, asked);
+    if (decided === undefined) return undefined;
+    if (known.size >= rememberedMax) known.clear();
+    known.set(key, decided);
+    byClient.set(client, known);
+    return decided;
+  };
+}
+
 type Deps = {
   readonly issuer: string;
   readonly livemode: boolean;
@@ -39,26 +67,27 @@ type Deps = {
 export function createTokenRules({ issuer, livemode, peers, keys, keyring }: Deps): TokenRules {
   const resources = createResources({ issuer, peers, kid: () => keys.currentKey("access").kid });
   const nonces = dpopNonces(dpopNonceSecret(keyring));
+  const decide = (client: Client, asked: AskedToken): Decided | undefined => {
+    // Which grants an application may use, and under which profile, is for the core to read in what it registered.
+    if (client.kind === "application") return undefined;
+    const resource = asked.resource ?? issuer;
+    const scope = settled(asked.scope, client.kind)?.split(" ") ?? [];
+    // The core refuses what is another's, passes over what nobody knows, and takes a name twice for once: its business.
+    const known = new Set<string>(client.scopes);
+    if (scope.length === 0 || new Set(scope).size !== scope.length || !scope.every((name) => known.has(name)))
+      return undefined;
+    const info = resources.find({ resource, kind: client.kind, grantType: "client_credentials" });
+    if (info === undefined) return undefined;
+    const allowed = info.scope.split(" ");
+    if (!scope.every((name) => allowed.includes(name))) return undefined;
+    const { audience, accessTokenTTL: lifeS } = info;
+    return { audience, scope: scope.join(" "), lifeS };
+  };
+  const remembered = rememberByClient(decide);
   return {
     decide(client, asked) {
-      // Which grants an application may use, and under which profile, is for the core to read in what it registered.
-      if (client.kind === "application") return undefined;
-      const resource = asked.resource ?? issuer;
-      const scope = settled(asked.scope, client.kind)?.split(" ") ?? [];
-      // The core refuses what is another's, passes over what nobody knows, and takes a name twice for once: its business.
-      const known = new Set<string>(client.scopes);
-      if (
-        scope.length === 0 ||
-        new Set(scope).size !== scope.length ||
-        !scope.every((name) => known.has(name))
-      )
-        return undefined;
-      const info = resources.find({ resource, kind: client.kind, grantType: "client_credentials" });
-      if (info === undefined) return undefined;
-      const allowed = info.scope.split(" ");
-      if (!scope.every((name) => allowed.includes(name))) return undefined;
-      const { audience, accessTokenTTL: lifeS, jwt } = info;
-      return { audience, scope: scope.join(" "), lifeS, kid: jwt.sign.kid };
+      const decided = remembered(client, asked);
+      return decided === undefined ? undefined : { ...decided, kid: keys.currentKey("access").kid };
     },
     claims: ({ tenant }) => commonClaims(tenant, livemode),
     isNonce: (nonce) => nonces.checkChallenge(nonce),
