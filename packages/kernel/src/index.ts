@@ -29,6 +29,7 @@ export {
   type Instant,
   instantOf,
   minuteMs,
+  monotonicMs,
   secondMs,
   systemClock,
   toNumericDate,

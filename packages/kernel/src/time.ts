@@ -16,6 +16,10 @@ export const systemClock: Clock = {
   monotonicNs: () => BigInt(Math.round(performance.now() * 1e6)),
 };
 
+/** Whole milliseconds by the clock that never jumps: for what lasts, within one process. No date can be made of it. */
+export const monotonicMs = (clock: Pick<Clock, "monotonicNs">): number =>
+  Number(clock.monotonicNs() / 1_000_000n);
+
 /** An instant from milliseconds; refuses what is no whole number of milliseconds or lies outside years 1970–9999. */
 export function instantOf(ms: number): Instant {
   if (!Number.isSafeInteger(ms) || ms < 0 || ms > 253_402_300_799_999)

@@ -11,7 +11,7 @@ export {
   type Visit,
 } from "./browser.ts";
 export { checkCatalogue, type TableKind, type Tables } from "./catalogue.ts";
-export { accelerateTime, type TestClock, testClock } from "./clock.ts";
+export { accelerateTime, jumpTime, type TestClock, testClock } from "./clock.ts";
 export { type TestDatabase, type TestDatabaseOptions, testDatabase } from "./database.ts";
 export { eventually } from "./eventually.ts";
 export { type StartProcess, startProcess, type TestProcess } from "./process.ts";

@@ -218,7 +218,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     isDocumentId(id) ? documents.clientAt(id) : clientById(db, id, peers);
   const grounds: Grounds = { ...base, keyring, keys, peers, clientOf };
   const http = httpOf(grounds);
-  const jobs = createJobs({ db, log, clock });
+  const jobs = createJobs({ db, log, clock, check: watch?.require });
   const people = createPeople(grounds, jobs);
   const { accounts } = people;
   const secrets = createSecrets(keyring.derive("client-secrets"));

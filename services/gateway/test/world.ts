@@ -202,7 +202,12 @@ export async function startWorld(options: { readonly realTime?: true } = {}): Pr
 }
 
 /** For a gateway that is a process of its own: its time is everybody's. */
-const realClock = (): TestClock => ({ ...systemClock, advance: () => undefined, set: () => undefined });
+const realClock = (): TestClock => ({
+  ...systemClock,
+  advance: () => undefined,
+  set: () => undefined,
+  jump: () => undefined,
+});
 
 /** An agent with a mandate and a token for the shop. */
 export type Agent = {

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, hourMs, minuteMs, secondMs, systemClock } from "@remit/kernel";
 import { eventually, testClock } from "@remit/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { createLog } from "../telemetry/index.ts";
@@ -70,6 +70,15 @@ test("a window that has ended starts again", async () => {
   clock.advance(minuteMs - 1);
   expect(await usedOf(counters, "a")).toBe(2);
   clock.advance(1);
+  expect(await usedOf(counters, "a")).toBe(1);
+});
+
+test("K08 a clock that goes back an hour keeps nobody out for that hour", async () => {
+  const clock = testClock();
+  const counters = open(undefined, clock);
+  await usedOf(counters, "a");
+  clock.jump(-hourMs);
+  clock.advance(minuteMs);
   expect(await usedOf(counters, "a")).toBe(1);
 });
 

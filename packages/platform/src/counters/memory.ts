@@ -1,20 +1,20 @@
-import { after, type Clock, type Instant } from "@remit/kernel";
+import { after, type Clock, monotonicMs } from "@remit/kernel";
 import type { Counters } from "./counters.ts";
 
-type Window = { readonly endsAt: Instant; used: number };
+type Window = { readonly endsAtMs: number; used: number };
 
 const windowsMax = 20_000;
 
-/** Counters of this process. Bounded: whoever floods with new keys pushes out the oldest, not our memory. */
+/** Counters of this process, whose windows no jump of the clock lengthens (K08). Bounded: whoever floods with new keys pushes out the oldest, not our memory. */
 export function memoryCounters(clock: Clock): Counters {
   const windows = new Map<string, Window>();
   const open = (key: string, windowMs: number): Window => {
-    const now = clock.now();
+    const nowMs = monotonicMs(clock);
     const found = windows.get(key);
-    if (found !== undefined && found.endsAt > now) return found;
+    if (found !== undefined && found.endsAtMs > nowMs) return found;
     windows.delete(key);
     if (windows.size >= windowsMax) windows.delete(windows.keys().next().value ?? "");
-    const window = { endsAt: after(now, windowMs), used: 0 };
+    const window = { endsAtMs: nowMs + windowMs, used: 0 };
     windows.set(key, window);
     return window;
   };
@@ -22,7 +22,8 @@ export function memoryCounters(clock: Clock): Counters {
     async count(key, windowMs) {
       const window = open(key, windowMs);
       window.used += 1;
-      return { used: window.used, endsAt: window.endsAt };
+      const leftMs = Math.ceil(window.endsAtMs - monotonicMs(clock));
+      return { used: window.used, endsAt: after(clock.now(), Math.max(leftMs, 1)) };
     },
     close: async () => {},
   };

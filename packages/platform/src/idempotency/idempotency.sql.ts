@@ -1,21 +1,22 @@
-import type { Instant } from "@remit/kernel";
-import { type RelayTx, sql, sqlTime, type TenantTx } from "../sql/index.ts";
+import { type RelayTx, sql, type TenantTx } from "../sql/index.ts";
 
 const batchMax = 5_000;
 
-/** One use of a key. `claim` is of the process that works on it: only that one may store an answer or let go. */
+/**
+ * One use of a key. Its times are the database's, which all processes share: the clock of one of them may jump (K08).
+ * Its `claim` is of the process that works on it: only that one may store an answer or let go.
+ */
 export type Row = {
   readonly body_digest: string;
-  readonly claim: string;
-  readonly leased_until: Instant;
+  readonly lease_left_ms: number;
   readonly answer: string | null;
-  readonly keep_until: Instant | null;
+  readonly over: boolean;
 };
 export type Key = { readonly client: string; readonly route: string; readonly key: string };
 export type Claim = Key & {
   readonly bodyDigest: string;
   readonly claim: string;
-  readonly leasedUntil: Instant;
+  readonly leaseMs: number;
 };
 
 /** True when the key was free. */
@@ -23,30 +24,37 @@ export async function insertClaim(tx: TenantTx, claim: Claim): Promise<boolean> 
   const { count } = await tx.run(sql`
     insert into idempotency_keys (tenant_id, client, route, key, body_digest, claim, leased_until)
     values (${tx.tenant}, ${claim.client}, ${claim.route}, ${claim.key}, ${claim.bodyDigest}, ${claim.claim},
-      ${sqlTime(claim.leasedUntil)})
+      clock_timestamp() + ${claim.leaseMs}::integer * interval '1 ms')
     on conflict do nothing`);
   return count === 1;
 }
 
 export const lockKey = (tx: TenantTx, { client, route, key }: Key): Promise<Row | undefined> =>
   tx.maybe<Row>(sql`
-    select body_digest, claim, leased_until, answer, keep_until from idempotency_keys
+    select body_digest, (extract(epoch from leased_until - clock_timestamp()) * 1000)::float8 as lease_left_ms, answer,
+      coalesce(keep_until <= clock_timestamp(), false) as over from idempotency_keys
     where tenant_id = ${tx.tenant} and client = ${client} and route = ${route} and key = ${key} for update`);
 
 /** Takes a key over whose answer is out of date or whose worker died. */
 export async function takeOver(tx: TenantTx, claim: Claim): Promise<void> {
   await tx.run(sql`
     update idempotency_keys set body_digest = ${claim.bodyDigest}, claim = ${claim.claim},
-      leased_until = ${sqlTime(claim.leasedUntil)}, answer = null, keep_until = null
+      leased_until = clock_timestamp() + ${claim.leaseMs}::integer * interval '1 ms', answer = null, keep_until = null
     where tenant_id = ${tx.tenant} and client = ${claim.client} and route = ${claim.route} and key = ${claim.key}`);
 }
 
-export type Answer = Key & { readonly claim: string; readonly answer: string; readonly keepUntil: Instant };
+/** `keepMs`: for how long; without it as long as there are years. */
+export type Answer = Key & {
+  readonly claim: string;
+  readonly answer: string;
+  readonly keepMs: number | undefined;
+};
 
 /** False when the claim is no longer ours. */
 export async function storeAnswer(tx: TenantTx, stored: Answer): Promise<boolean> {
   const { count } = await tx.run(sql`
-    update idempotency_keys set answer = ${stored.answer}, keep_until = ${sqlTime(stored.keepUntil)}
+    update idempotency_keys set answer = ${stored.answer},
+      keep_until = coalesce(clock_timestamp() + ${stored.keepMs ?? null}::integer * interval '1 ms', '9999-12-31 23:59:59Z')
     where tenant_id = ${tx.tenant} and client = ${stored.client} and route = ${stored.route} and key = ${stored.key}
       and claim = ${stored.claim} and answer is null`);
   return count === 1;

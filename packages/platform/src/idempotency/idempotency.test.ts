@@ -1,6 +1,6 @@
-import { dayMs, minuteMs, newId } from "@remit/kernel";
+import { hourMs, newId } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
-import { type TestDatabase, testClock, testDatabase } from "@remit/testkit";
+import { jumpTime, type TestDatabase, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newTenant, purseIds, purseMigrations } from "../../test/purses.ts";
 import { type Database, sql, type TenantSql, type TenantTx } from "../sql/index.ts";
@@ -8,8 +8,6 @@ import { type IdempotencyRequest, idempotent, type Keep, sweepIdempotencyKeys } 
 
 let made: TestDatabase;
 let db: Database;
-const clock = testClock();
-
 beforeAll(async () => {
   made = await testDatabase({ service: "purses", sources: [purseMigrations] });
   db = made.open({ poolMax: 20 });
@@ -21,7 +19,6 @@ const request = (over: Partial<IdempotencyRequest> = {}): IdempotencyRequest => 
   route: "POST /purses",
   key: newId("request"),
   bodyDigest: "digest of the body",
-  clock,
   ...over,
 });
 
@@ -179,10 +176,43 @@ describe("an effect and its answer", () => {
   });
 });
 
+/** As if so much time had passed since the key was used. */
+const age = ({ key }: IdempotencyRequest, by: string): Promise<unknown> =>
+  made.asAdmin(
+    `update idempotency_keys set leased_until = leased_until - $2::interval, keep_until = keep_until - $2::interval
+     where key = $1`,
+    [key, by],
+  );
+
+describe("K08 a process whose clock is an hour ahead", () => {
+  test("takes over no claim that is alive, and forgets no answer", async () => {
+    const tenant = db.of(newTenant());
+    const asked = request();
+    const { promise: running, resolve: finish } = Promise.withResolvers<string>();
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const first = idempotent(tenant, asked, () => {
+      begin();
+      return running;
+    });
+    await begun;
+    const comeBack = jumpTime(25 * hourMs);
+    try {
+      await expect(idempotent(tenant, asked, makePurse(tenant))).rejects.toMatchObject({
+        code: "idempotency_in_flight",
+      });
+      finish("done");
+      await first;
+      expect(await idempotent<unknown>(tenant, asked, makePurse(tenant))).toMatchObject({ answer: "done" });
+    } finally {
+      comeBack();
+    }
+  });
+});
+
 describe("a claim whose process died", () => {
   test("is free again after its lease, and the late process can no longer have its effect", async () => {
     const tenant = db.of(newTenant());
-    const asked = request({ leaseMs: minuteMs });
+    const asked = request();
     const { promise: stalled, resolve: wake } = Promise.withResolvers<void>();
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
     const late = idempotent<Answer>(tenant, asked, async (keep) => {
@@ -191,11 +221,11 @@ describe("a claim whose process died", () => {
       return await makePurse(tenant)(keep);
     });
     await begun;
-    clock.advance(minuteMs - 1);
+    await age(asked, "59 s");
     await expect(idempotent(tenant, asked, makePurse(tenant))).rejects.toMatchObject({
       code: "idempotency_in_flight",
     });
-    clock.advance(1);
+    await age(asked, "1 s");
     const taken = await idempotent(tenant, asked, makePurse(tenant));
     wake();
     await expect(late).rejects.toMatchObject({ code: "idempotency_in_flight" });
@@ -210,7 +240,8 @@ describe("an answer", () => {
     const [day, always] = [request(), request({ keep: "always" })];
     await idempotent(tenant, day, async () => "a");
     await idempotent(tenant, always, async () => "b");
-    clock.advance(dayMs + 1);
+    await age(day, "24 h");
+    await age(always, "24 h");
     expect(await idempotent(tenant, always, async () => "c")).toEqual({ answer: "b", replayed: true });
     expect(await idempotent(tenant, { ...day, bodyDigest: "another" }, async () => "d")).toMatchObject({
       answer: "d",

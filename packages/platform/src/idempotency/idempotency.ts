@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { after, type Clock, dayMs, type Instant, instantOf, invariant, minuteMs } from "@remit/kernel";
+import { dayMs, invariant, minuteMs } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { RelayTx, Scope, TenantSql, TenantTx } from "../sql/index.ts";
 import * as rows from "./idempotency.sql.ts";
@@ -12,7 +12,6 @@ export type IdempotencyRequest = {
   readonly key: string;
   /** Digest of the canonical body: the same key with another body is refused. */
   readonly bodyDigest: string;
-  readonly clock: Clock;
   /** How long the answer is kept: 24 h by default, `"always"` for what moves money. */
   readonly keep?: "day" | "always";
   /** How long a claim stays with a process that no longer answers; 1 min by default. */
@@ -25,7 +24,6 @@ export type Keep<A> = (tx: TenantTx, answer: A) => Promise<void>;
 export type Outcome<A> = { readonly answer: A; readonly replayed: boolean };
 
 const leaseMsDefault = minuteMs;
-const always = instantOf(253_402_300_799_000); // the last second of the year 9999
 
 /**
  * Runs `work` once per tenant, client, route and key. A second call gets the stored answer (`replayed`), 409
@@ -38,23 +36,22 @@ export async function idempotent<A>(
   request: IdempotencyRequest,
   work: (keep: Keep<A>) => Promise<A>,
 ): Promise<Outcome<A>> {
-  const { client, route, key, bodyDigest, clock, leaseMs = leaseMsDefault } = request;
-  const now = clock.now();
+  const { client, route, key, bodyDigest, leaseMs = leaseMsDefault } = request;
   const claim = {
     client,
     route,
     key,
     bodyDigest,
     claim: randomBytes(16).toString("base64url"),
-    leasedUntil: after(now, leaseMs),
+    leaseMs,
   };
-  const stored = await db.transaction((tx) => claimKey(tx, claim, now));
+  const stored = await db.transaction((tx) => claimKey(tx, claim));
   if (stored !== undefined) return { answer: JSON.parse(stored) as A, replayed: true }; // what `keep` stored for this route
   let kept = false;
   const keep: Keep<A> = async (tx, answer) => {
     invariant(tx.tenant === db.tenant, "an answer is kept under the tenant of the request");
-    const keepUntil = request.keep === "always" ? always : after(clock.now(), dayMs);
-    const written = await rows.storeAnswer(tx, { ...claim, answer: JSON.stringify(answer), keepUntil });
+    const keepMs = request.keep === "always" ? undefined : dayMs;
+    const written = await rows.storeAnswer(tx, { ...claim, answer: JSON.stringify(answer), keepMs });
     // Another process holds the key by now: this effect must not happen, and its transaction rolls back.
     if (!written) throw inFlight(leaseMs);
     kept = true;
@@ -71,15 +68,15 @@ export async function idempotent<A>(
 }
 
 /** The stored answer when there is one, undefined when the key is now ours. */
-async function claimKey(tx: TenantTx, claim: rows.Claim, now: Instant): Promise<string | undefined> {
+async function claimKey(tx: TenantTx, claim: rows.Claim): Promise<string | undefined> {
   if (await rows.insertClaim(tx, claim)) return undefined;
   const found = await rows.lockKey(tx, claim);
   // Let go between the two statements: the caller's retry will find out.
   if (found === undefined) throw inFlight(0);
-  const expired = found.keep_until !== null && found.keep_until <= now;
-  if (!expired && found.body_digest !== claim.bodyDigest) throw new Problem("idempotency_conflict");
-  if (!expired && found.answer !== null) return found.answer;
-  if (found.answer === null && found.leased_until > now) throw inFlight(found.leased_until - now);
+  const { over, body_digest, answer, lease_left_ms } = found;
+  if (!over && body_digest !== claim.bodyDigest) throw new Problem("idempotency_conflict");
+  if (!over && answer !== null) return answer;
+  if (answer === null && lease_left_ms > 0) throw inFlight(lease_left_ms);
   await rows.takeOver(tx, claim);
   return undefined;
 }

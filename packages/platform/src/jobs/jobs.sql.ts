@@ -32,18 +32,26 @@ export type Taken = {
 export type Taking = {
   readonly queue: string;
   readonly limit: number;
-  readonly now: Instant;
+  readonly now: JobsNow;
   readonly leaseMs: number;
 };
 
-/** Takes jobs that are due and that no living worker has. Leases run by the database's clock, which all workers share. */
+/**
+ * By which moment jobs are due. Undefined is the database's, which all workers share and no clock of theirs can move (K08);
+ * a clock that was put in the machine's place says itself what time it is.
+ */
+export type JobsNow = Instant | undefined;
+
+const momentOf = (now: JobsNow): string | null => (now === undefined ? null : sqlTime(now));
+
+/** Takes jobs that are due and that no living worker has. */
 export const takeJobs = (tx: RelayTx, { queue, limit, now, leaseMs }: Taking): Promise<Taken[]> =>
   tx.many<Taken>(sql`
     update jobs set attempts = attempts + 1, lease = lease + 1,
       leased_until = clock_timestamp() + ${leaseMs}::integer * interval '1 ms'
     where id in (
       select id from jobs
-      where queue = ${queue} and run_at <= ${sqlTime(now)} and (leased_until is null or leased_until < clock_timestamp())
+      where queue = ${queue} and run_at <= coalesce(${momentOf(now)}::timestamptz, clock_timestamp()) and (leased_until is null or leased_until < clock_timestamp())
       order by run_at, id limit ${limit} for update skip locked)
     returning id, queue, key, payload, attempts, lease`);
 
@@ -81,11 +89,28 @@ export async function postponeJob(tx: RelayTx, held: Held, runAt: Instant): Prom
     where id = ${held.id} and lease = ${held.lease}`);
 }
 
-export type Failure = Held & { readonly error: string; readonly runAt: Instant };
-
-export async function retryJob(tx: RelayTx, failure: Failure): Promise<void> {
+/** The same for some time from now on. */
+export async function restJob(
+  tx: RelayTx,
+  held: Held,
+  { restMs, now }: { restMs: number; now: JobsNow },
+): Promise<void> {
   await tx.run(sql`
-    update jobs set leased_until = null, last_error = ${failure.error}, again = false, run_at = ${sqlTime(failure.runAt)}
+    with rested (until) as (select coalesce(${momentOf(now)}::timestamptz, clock_timestamp()) + ${restMs}::float8 * interval '1 ms')
+    update jobs set attempts = 0, leased_until = null, last_error = null, again = false,
+      run_at = case when again then least(run_at, until) else until end
+    from rested where id = ${held.id} and lease = ${held.lease}`);
+}
+
+export type Failure = Held & { readonly error: string; readonly now: JobsNow };
+
+export async function retryJob(
+  tx: RelayTx,
+  failure: Failure & { readonly backoffMs: number },
+): Promise<void> {
+  await tx.run(sql`
+    update jobs set leased_until = null, last_error = ${failure.error}, again = false,
+      run_at = coalesce(${momentOf(failure.now)}::timestamptz, clock_timestamp()) + ${failure.backoffMs}::float8 * interval '1 ms'
     where id = ${failure.id} and lease = ${failure.lease}`);
 }
 
@@ -94,14 +119,15 @@ export async function buryJob(tx: RelayTx, failure: Failure): Promise<void> {
     with dead as (delete from jobs where id = ${failure.id} and lease = ${failure.lease}
       returning id, queue, key, payload, attempts, enqueued_at)
     insert into dead_jobs (id, queue, key, payload, attempts, last_error, enqueued_at, died_at)
-    select id, queue, key, payload, attempts, ${failure.error}, enqueued_at, ${sqlTime(failure.runAt)} from dead`);
+    select id, queue, key, payload, attempts, ${failure.error}, enqueued_at,
+      coalesce(${momentOf(failure.now)}::timestamptz, clock_timestamp()) from dead`);
 }
 
 /** The queues in which something is due, so that an idle worker asks one question. */
-export async function dueQueues(tx: RelayTx, queues: readonly string[], now: Instant): Promise<string[]> {
+export async function dueQueues(tx: RelayTx, queues: readonly string[], now: JobsNow): Promise<string[]> {
   const rows = await tx.many<{ queue: string }>(sql`
     select queue from unnest(${queues}::text[]) as q (queue) where exists (
-      select from jobs where jobs.queue = q.queue and run_at <= ${sqlTime(now)}
+      select from jobs where jobs.queue = q.queue and run_at <= coalesce(${momentOf(now)}::timestamptz, clock_timestamp())
         and (leased_until is null or leased_until < clock_timestamp()))`);
   return rows.map(({ queue }) => queue);
 }
@@ -113,25 +139,25 @@ export async function withoutSync(tx: RelayTx): Promise<void> {
 
 export type Turn = { readonly name: string; readonly lease: bigint };
 
-/** Takes a schedule that nobody holds, and tells when it is due. */
+/** Takes a schedule that nobody holds, and tells in how long it is due. */
 export async function takeTurn(
   tx: RelayTx,
   taking: { name: string; leaseMs: number },
-): Promise<(Turn & { readonly due_at: Instant }) | undefined> {
+): Promise<(Turn & { readonly due_in_ms: number }) | undefined> {
   await tx.run(sql`insert into schedules (name) values (${taking.name}) on conflict do nothing`);
-  return await tx.maybe<Turn & { readonly due_at: Instant }>(sql`
+  return await tx.maybe<Turn & { readonly due_in_ms: number }>(sql`
     update schedules set lease = lease + 1, leased_until = clock_timestamp() + ${taking.leaseMs}::integer * interval '1 ms'
     where name = ${taking.name} and leased_until < clock_timestamp()
-    returning name, lease, due_at`);
+    returning name, lease, (extract(epoch from due_at - clock_timestamp()) * 1000)::float8 as due_in_ms`);
 }
 
-/** Lengthens the lease of a schedule and writes down when it is due next; false when somebody else holds it. */
+/** Lengthens the lease of a schedule and writes down in how long it is due next; false when somebody else holds it. */
 export async function renewTurn(
   tx: RelayTx,
-  renewal: Turn & { readonly dueAt: Instant; readonly leaseMs: number },
+  renewal: Turn & { readonly dueInMs: number; readonly leaseMs: number },
 ): Promise<boolean> {
   const { count } = await tx.run(sql`
-    update schedules set due_at = ${sqlTime(renewal.dueAt)},
+    update schedules set due_at = clock_timestamp() + ${renewal.dueInMs}::float8 * interval '1 ms',
       leased_until = clock_timestamp() + ${renewal.leaseMs}::integer * interval '1 ms'
     where name = ${renewal.name} and lease = ${renewal.lease}`);
   return count === 1;

@@ -1,10 +1,10 @@
-import { after, minuteMs, secondMs } from "@remit/kernel";
+import { after, hourMs, minuteMs, secondMs, systemClock } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
-import { eventually, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
+import { eventually, jumpTime, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Database, sql } from "../sql/index.ts";
 import type { Log } from "../telemetry/index.ts";
-import { createJobs, enqueue, type Job, type Jobs } from "./index.ts";
+import { type Again, createJobs, enqueue, type Job, type Jobs } from "./index.ts";
 
 let made: TestDatabase;
 let db: Database;
@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 afterAll(() => made?.drop());
 
-const worker = (over: { leaseMs?: number } = {}): Jobs => {
+const worker = (over: Partial<Parameters<typeof createJobs>[0]> = {}): Jobs => {
   const jobs = createJobs({ db, log, clock, pollMs: 20, ...over });
   started.push(jobs);
   return jobs;
@@ -118,6 +118,77 @@ describe("a job", () => {
       expect(await waiting()).toEqual([]);
     });
     expect(attempts).toEqual([1, 1, 1]);
+  });
+});
+
+describe("K08 the machine's clock jumps", () => {
+  let comeBack = (): void => undefined;
+  afterEach(() => comeBack());
+  const jump = (ms: number): void => {
+    comeBack();
+    comeBack = jumpTime(ms);
+  };
+
+  test.each([hourMs, -hourMs])("K08 by %i ms: what is due runs, and what is not waits", async (ms) => {
+    const done: unknown[] = [];
+    await put("in half an hour", { runAt: after(systemClock.now(), hourMs / 2) });
+    await put("now", { runAt: systemClock.now() });
+    jump(ms);
+    await worker({ clock: systemClock }).on("q", collect(done)).start();
+    await eventually(async () =>
+      expect(await waiting()).toEqual([{ payload: "in half an hour", attempts: 0 }]),
+    );
+    expect(done).toEqual(["now"]);
+  });
+
+  test.each(["retry", "rest"])("K08 by an hour while it works: its %s is as long as ever", async (kind) => {
+    let attempts = 0;
+    const handle = async (): Promise<Again | undefined> => {
+      attempts += 1;
+      if (attempts > 1) return undefined;
+      jump(hourMs);
+      if (kind === "rest") return { restMs: 200 };
+      throw new RangeError("once");
+    };
+    await put("tried");
+    await worker({ clock: systemClock })
+      .on("q", { handle, backoff: () => 200 })
+      .start();
+    await eventually(async () =>
+      expect(await made.asAdmin("select 1 from jobs where lease > 0 and leased_until is null")).toHaveLength(
+        1,
+      ),
+    );
+    comeBack();
+    await eventually(() => expect(attempts).toBe(2));
+  });
+
+  test.each([hourMs, -hourMs])("K08 by %i ms: scheduled work keeps its pace", async (ms) => {
+    let runs = 0;
+    await worker()
+      .every("sweep", minuteMs, async () => void runs++)
+      .start();
+    await eventually(() => expect(runs).toBe(1));
+    clock.jump(ms);
+    clock.advance(minuteMs - 1);
+    await worker().on("q", collect([])).start();
+    expect(runs).toBe(1);
+    clock.advance(1);
+    await eventually(() => expect(runs).toBe(2));
+  });
+
+  test("K08 a process whose clock is known to be wrong takes nothing", async () => {
+    const done: unknown[] = [];
+    let wrong = true;
+    const check = (): void => {
+      if (wrong) throw new Problem("unavailable");
+    };
+    await put("due");
+    await worker({ check }).on("q", collect(done)).start();
+    await db.ping();
+    expect(done).toEqual([]);
+    wrong = false;
+    await eventually(() => expect(done).toEqual(["due"]));
   });
 });
 

@@ -12,6 +12,8 @@ export type JobsOptions = {
   readonly db: Database;
   readonly log: Log;
   readonly clock: Clock;
+  /** Throws while this process must take no job: its clock is wrong, and what is due would be judged by it. */
+  readonly check?: (() => void) | undefined;
   /** How long a dead worker's jobs wait for another; 6 s by default. */
   readonly leaseMs?: number;
   /** How often we look when no notification comes; 1 s by default. */

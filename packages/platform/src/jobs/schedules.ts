@@ -1,4 +1,4 @@
-import { after, type Clock, type Instant, instantOf } from "@remit/kernel";
+import { type Clock, monotonicMs } from "@remit/kernel";
 import type { Database, RelayTx } from "../sql/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import * as rows from "./jobs.sql.ts";
@@ -35,7 +35,8 @@ export type Schedules = {
 
 type Schedule = NewSchedule & {
   turn: rows.Turn | undefined;
-  dueAt: Instant;
+  /** Monotonic: a clock that goes back lets nothing wait the longer for it (K08). */
+  dueAtMs: number;
   lost: AbortController;
   running: Promise<void> | undefined;
 };
@@ -46,6 +47,7 @@ type Schedule = NewSchedule & {
  */
 export function createSchedules(options: SchedulesOptions): Schedules {
   const schedules: Schedule[] = [];
+  const dueInMs = ({ dueAtMs }: Schedule): number => Math.max(0, dueAtMs - monotonicMs(options.clock));
   const held = (): (Schedule & { turn: rows.Turn })[] => schedules.filter(isHeld);
   return {
     add: (schedule) =>
@@ -53,7 +55,7 @@ export function createSchedules(options: SchedulesOptions): Schedules {
         ...schedule,
         turn: undefined,
         running: undefined,
-        dueAt: instantOf(0),
+        dueAtMs: Number.NEGATIVE_INFINITY,
         lost: new AbortController(),
       }),
     async look() {
@@ -61,9 +63,10 @@ export function createSchedules(options: SchedulesOptions): Schedules {
     },
     async renew(tx) {
       for (const schedule of schedules) {
-        const { turn, dueAt } = schedule;
+        const { turn } = schedule;
         if (turn === undefined) continue;
-        if (await rows.renewTurn(tx, { ...turn, dueAt, leaseMs: options.leaseMs })) continue;
+        const { leaseMs } = options;
+        if (await rows.renewTurn(tx, { ...turn, dueInMs: dueInMs(schedule), leaseMs })) continue;
         schedule.turn = undefined;
         schedule.lost.abort();
       }
@@ -75,7 +78,8 @@ export function createSchedules(options: SchedulesOptions): Schedules {
       const ours = held();
       if (ours.length === 0) return;
       await options.db.relay.transaction(async (tx) => {
-        for (const { turn, dueAt } of ours) await rows.renewTurn(tx, { ...turn, dueAt, leaseMs: 0 });
+        for (const schedule of ours)
+          await rows.renewTurn(tx, { ...schedule.turn, dueInMs: dueInMs(schedule), leaseMs: 0 });
       });
     },
     holdsAny: () => held().length > 0,
@@ -88,16 +92,17 @@ const isHeld = (schedule: Schedule): schedule is Schedule & { turn: rows.Turn } 
 
 async function lookAt(options: SchedulesOptions, schedule: Schedule): Promise<void> {
   const { db, clock, leaseMs, log } = options;
-  if (schedule.running !== undefined || clock.now() < schedule.dueAt) return;
+  if (schedule.running !== undefined || monotonicMs(clock) < schedule.dueAtMs) return;
   if (schedule.by === "one" && schedule.turn === undefined) {
     const taken = await db.relay.transaction((tx) => rows.takeTurn(tx, { name: schedule.name, leaseMs }));
     // Somebody else holds it: ask again when its lease could have run out.
-    schedule.dueAt = taken?.due_at ?? after(clock.now(), Math.min(schedule.ms, leaseMs));
+    const waitMs = taken === undefined ? leaseMs : taken.due_in_ms;
+    schedule.dueAtMs = monotonicMs(clock) + Math.min(schedule.ms, waitMs);
     schedule.turn = taken;
     schedule.lost = new AbortController();
-    if (taken === undefined || clock.now() < schedule.dueAt) return;
+    if (taken === undefined || monotonicMs(clock) < schedule.dueAtMs) return;
   }
-  schedule.dueAt = after(clock.now(), schedule.ms);
+  schedule.dueAtMs = monotonicMs(clock) + schedule.ms;
   schedule.running = schedule
     .work(schedule.lost.signal)
     .catch((error: unknown) => log.warn({ error, schedule: schedule.name }, "scheduled work failed"))

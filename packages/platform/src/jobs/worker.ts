@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { after, type Clock, type Id, type Instant, minuteMs, secondMs } from "@remit/kernel";
+import { type Clock, type Id, type Instant, minuteMs, secondMs, systemClock } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { Database, RelayTx } from "../sql/index.ts";
 import type { Log } from "../telemetry/index.ts";
@@ -16,8 +16,8 @@ export type Job = {
   readonly signal: AbortSignal;
 };
 
-/** Runs it again at that time, as a job that has not failed. */
-export type Again = { readonly runAt: Instant };
+/** Runs it again, as a job that has not failed: at a moment that is written down somewhere, or after some time. */
+export type Again = { readonly runAt: Instant } | { readonly restMs: number };
 
 export type QueueOptions = {
   /** At least once per job. Throwing retries with backoff. */
@@ -37,6 +37,7 @@ export type WorkerOptions = {
   readonly clock: Clock;
   readonly leaseMs: number;
   readonly queues: ReadonlyMap<string, QueueOptions>;
+  readonly check?: (() => void) | undefined;
   /** Called when a job has ended: there is room, and its work may have made the next one. */
   readonly ended: () => void;
 };
@@ -71,9 +72,10 @@ export function createWorker(options: WorkerOptions): Worker {
     [...running].filter((run) => run.queue === queue).length;
 
   const take = async (): Promise<rows.Taken[]> => {
+    if (!mayTake(options)) return [];
     const open = [...queues.keys()].filter((queue) => room(queue) > 0);
     if (open.length === 0) return [];
-    const now = clock.now();
+    const now = nowOf(clock);
     return await db.relay.transaction(async (tx) => {
       const due = await rows.dueQueues(tx, open, now);
       if (due.length > 0) await rows.withoutSync(tx);
@@ -117,6 +119,15 @@ export function createWorker(options: WorkerOptions): Worker {
   return worker;
 }
 
+function mayTake({ check }: WorkerOptions): boolean {
+  try {
+    check?.();
+    return true;
+  } catch {
+    return false; // Whoever keeps watch has said so in the log.
+  }
+}
+
 async function runJob(options: WorkerOptions, taken: rows.Taken, signal: AbortSignal): Promise<void> {
   const { db, clock, log, queues } = options;
   const queue = queues.get(taken.queue);
@@ -140,19 +151,25 @@ async function runJob(options: WorkerOptions, taken: rows.Taken, signal: AbortSi
       attempt,
       signal,
     });
-    await write((tx) => (again ? rows.postponeJob(tx, taken, again.runAt) : rows.finishJob(tx, taken)));
+    await write(async (tx) => {
+      if (!again) return rows.finishJob(tx, taken);
+      if ("runAt" in again) return rows.postponeJob(tx, taken, again.runAt);
+      return rows.restJob(tx, taken, { restMs: again.restMs, now: nowOf(clock) });
+    });
   } catch (error) {
     const fields = { queue: taken.queue, job: taken.id, attempt: taken.attempts, error };
-    const failure = { ...taken, error: describe(error) };
+    const failure = { ...taken, error: describe(error), now: nowOf(clock) };
     if (taken.attempts >= attemptsMax) {
       log.error(fields, "a job failed for the last time");
-      return await write((tx) => rows.buryJob(tx, { ...failure, runAt: clock.now() }));
+      return await write((tx) => rows.buryJob(tx, failure));
     }
     const backoffMs = jittered((queue.backoff ?? doubling)(taken.attempts));
     log.warn({ ...fields, backoff_ms: backoffMs }, "a job failed and will run again");
-    await write((tx) => rows.retryJob(tx, { ...failure, runAt: after(clock.now(), backoffMs) }));
+    await write((tx) => rows.retryJob(tx, { ...failure, backoffMs }));
   }
 }
+
+const nowOf = (clock: Clock): rows.JobsNow => (clock === systemClock ? undefined : clock.now());
 
 /** A fifth up or down, so that what failed together does not come back together. */
 const jittered = (ms: number): number => Math.round((ms * randomInt(800, 1201)) / 1000);

@@ -92,6 +92,23 @@ test.each<[string, OutboundAnswer]>([
   await expect(fresh.keys("k1")).rejects.toMatchObject({ code: "unavailable" });
 });
 
+test("K08 a clock that goes back an hour lets no key be trusted an hour longer", async () => {
+  const { clock, state, keys } = host();
+  await keys("k1");
+  clock.jump(-hourMs);
+  clock.advance(300 * secondMs);
+  await keys("k1");
+  expect(state.fetches).toBe(2);
+});
+
+test("K08 a clock that goes ahead an hour ends no trust in the keys of a host that is down", async () => {
+  const { clock, state, keys } = host();
+  await keys("k1");
+  state.answer = answerOf({ keys: [key] }, { status: 500 });
+  clock.jump(hourMs);
+  expect(await keys("k1")).toEqual([key]);
+});
+
 test("K05 a host that is down for an hour is believed for that hour and not longer", async () => {
   const clock = testClock(instantOf(1_795_300_000_000));
   let down = false;

@@ -1,10 +1,12 @@
-import { after, type Instant, secondMs } from "@remit/kernel";
+import { monotonicMs, secondMs } from "@remit/kernel";
 import { isJsonObject, Problem, parseJson, type Scope } from "@remit/protocol";
 import { makeClientAssertion, makeDpopProof } from "@remit/protocol/node";
 import type { OutboundAnswer } from "../outbound/index.ts";
-import type { PeerOptions } from "./options.ts";
+import type { MintToken, PeerOptions } from "./options.ts";
 
-type Token = { readonly token: string; readonly expiresAt: Instant };
+type Token = { readonly token: string; readonly leftMs: number };
+/** `untilMs` is monotonic: a clock that goes back lets no token outlive its expiry (K08). */
+type Kept = { readonly token: string; readonly untilMs: number };
 
 /** Tokens of this client, one per (audience, scope), asked for once however many calls wait for it. */
 export type Tokens = {
@@ -18,14 +20,14 @@ export type TokensOptions = PeerOptions & { readonly thumbprint: string };
 const spareMs = 30 * secondMs;
 
 export function createTokens(options: TokensOptions): Tokens {
-  const kept = new Map<string, Promise<Token>>();
+  const kept = new Map<string, Promise<Kept>>();
   const get = async (audience: string, scope: Scope): Promise<string> => {
     const name = `${audience} ${scope}`;
     const asked = kept.get(name) ?? ask(options, { audience, scope });
     kept.set(name, asked);
     try {
-      const { token, expiresAt } = await asked;
-      if (options.clock.now() < expiresAt - spareMs) return token;
+      const { token, untilMs } = await asked;
+      if (monotonicMs(options.clock) < untilMs) return token;
     } catch (error) {
       // Whoever asks next starts anew; those who waited share this failure.
       if (kept.get(name) === asked) kept.delete(name);
@@ -37,12 +39,22 @@ export function createTokens(options: TokensOptions): Tokens {
   return { get, forget: (audience, scope) => void kept.delete(`${audience} ${scope}`) };
 }
 
-async function ask(options: TokensOptions, wanted: { audience: string; scope: Scope }): Promise<Token> {
-  const { mint, thumbprint } = options;
-  const token = mint === undefined ? await request(options, wanted) : await mint({ ...wanted, thumbprint });
-  if (token.expiresAt - spareMs <= options.clock.now())
+async function ask(options: TokensOptions, wanted: { audience: string; scope: Scope }): Promise<Kept> {
+  const askedMs = monotonicMs(options.clock);
+  const { token, leftMs } =
+    options.mint === undefined ? await request(options, wanted) : await minted(options, options.mint, wanted);
+  if (leftMs <= spareMs)
     throw new Problem("unavailable", { private: { because: "the issuer's token expires at once" } });
-  return token;
+  return { token, untilMs: askedMs + leftMs - spareMs };
+}
+
+async function minted(
+  { clock, thumbprint }: TokensOptions,
+  mint: MintToken,
+  wanted: { audience: string; scope: Scope },
+): Promise<Token> {
+  const { token, expiresAt } = await mint({ ...wanted, thumbprint });
+  return { token, leftMs: expiresAt - clock.now() };
 }
 
 /** RFC 6749 §4.4 with RFC 7523, RFC 8707 and RFC 9449 §8: the server may want its own nonce in the proof. */
@@ -69,7 +81,7 @@ async function request(options: TokensOptions, wanted: { audience: string; scope
         ...wanted,
       },
     });
-  return { token: access_token, expiresAt: after(options.clock.now(), Math.floor(expires_in * secondMs)) };
+  return { token: access_token, leftMs: Math.floor(expires_in * secondMs) };
 }
 
 function post(

@@ -1,4 +1,4 @@
-import { type Clock, type Instant, minuteMs, secondMs } from "@remit/kernel";
+import { type Clock, minuteMs, monotonicMs, secondMs } from "@remit/kernel";
 import { isJsonObject, parseJson } from "../encoding/index.ts";
 import { type PublicJwk, parseJwks } from "../jose/index.ts";
 import { Problem } from "../problems.ts";
@@ -29,13 +29,14 @@ const staleMsMax = 60 * minuteMs;
 export const keyDocumentBytesMax = 256 * 1024;
 const issuersMax = 1_000;
 
+// By the clock that never jumps: else keys that were taken back would be trusted for as long as it went back (K08).
 type Entry = {
   keys: readonly PublicJwk[];
   /** When the keys were last read well; undefined before the first time. */
-  goodAt: Instant | undefined;
-  freshUntil: number;
+  goodAtMs: number | undefined;
+  freshUntilMs: number;
   /** When a fetch was last begun, well or not. */
-  triedAt: number;
+  triedAtMs: number;
   reading: Promise<void> | undefined;
 };
 
@@ -47,25 +48,25 @@ export function createKeySources(options: KeySourceOptions): (url: string) => Ke
   const entries = new Map<string, Entry>();
   return (url) => async (kid) => {
     const entry = entryOf(entries, url);
-    const now = options.clock.now();
+    const nowMs = monotonicMs(options.clock);
     const unknown = kid !== undefined && !entry.keys.some((key) => key.kid === kid);
-    const due = entry.goodAt === undefined || now >= entry.freshUntil || unknown;
-    if (entry.reading === undefined && due && now - entry.triedAt >= cooldownOf(entry)) {
-      entry.triedAt = now;
+    const due = entry.goodAtMs === undefined || nowMs >= entry.freshUntilMs || unknown;
+    if (entry.reading === undefined && due && nowMs - entry.triedAtMs >= cooldownOf(entry)) {
+      entry.triedAtMs = nowMs;
       entry.reading = read(entry, url, options).finally(() => {
         entry.reading = undefined;
       });
     }
     // Fresh keys that name the kid need not wait for anybody's fetch.
     if (due && entry.reading !== undefined) await entry.reading;
-    return usable(entry, url, options.clock.now());
+    return usable(entry, url, monotonicMs(options.clock));
   };
 }
 
-const cooldownOf = ({ goodAt }: Entry): number => (goodAt === undefined ? firstCooldownMs : cooldownMs);
+const cooldownOf = ({ goodAtMs }: Entry): number => (goodAtMs === undefined ? firstCooldownMs : cooldownMs);
 
-function usable(entry: Entry, url: string, now: Instant): readonly PublicJwk[] {
-  if (entry.goodAt !== undefined && now < Math.max(entry.freshUntil, entry.goodAt + staleMsMax))
+function usable(entry: Entry, url: string, nowMs: number): readonly PublicJwk[] {
+  if (entry.goodAtMs !== undefined && nowMs < Math.max(entry.freshUntilMs, entry.goodAtMs + staleMsMax))
     return entry.keys;
   throw new Problem("unavailable", {
     detail: "The keys of the issuer cannot be read.",
@@ -77,9 +78,9 @@ function usable(entry: Entry, url: string, now: Instant): readonly PublicJwk[] {
 function entryOf(entries: Map<string, Entry>, url: string): Entry {
   const entry = entries.get(url) ?? {
     keys: [],
-    goodAt: undefined,
-    freshUntil: 0,
-    triedAt: Number.NEGATIVE_INFINITY,
+    goodAtMs: undefined,
+    freshUntilMs: 0,
+    triedAtMs: Number.NEGATIVE_INFINITY,
     reading: undefined,
   };
   entries.delete(url);
@@ -92,8 +93,8 @@ async function read(entry: Entry, url: string, options: KeySourceOptions): Promi
   try {
     const document = await options.read(url);
     entry.keys = keysOf(document);
-    entry.goodAt = options.clock.now();
-    entry.freshUntil = entry.goodAt + freshMs(document.cacheControl);
+    entry.goodAtMs = monotonicMs(options.clock);
+    entry.freshUntilMs = entry.goodAtMs + freshMs(document.cacheControl);
   } catch (error) {
     // The last good keys serve on.
     options.failed?.(url, error);

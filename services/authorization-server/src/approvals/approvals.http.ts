@@ -140,11 +140,11 @@ async function once(
   work: (within: Within) => Promise<Approval>,
 ): Promise<{ body: Body; headers: Record<string, string> }> {
   const { caller, idempotencyKey: key, bodyDigest } = call;
-  const { db, clock } = deps;
+  const { db } = deps;
   // Read before: the transaction of the answer waits for no other connection.
   const agent = await deps.nameOf(await existing(deps, named));
   const route = `POST /api/v1/approvals/${named.id}/${name}`;
-  const request = { client: caller.client, route, key, bodyDigest, clock };
+  const request = { client: caller.client, route, key, bodyDigest };
   const { answer, replayed } = await idempotent<Body>(db.of(caller.tenant), request, async (keep) => {
     const approval = await work((tx, answered) => keep(tx, bodyOf(answered, agent)));
     return bodyOf(approval, agent);

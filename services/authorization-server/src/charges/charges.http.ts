@@ -48,7 +48,7 @@ type Keyed = {
 
 /** Runs the work once per key; an outcome that is still open is refused and may be asked for again. */
 async function once(
-  { db, clock, charges, leaseMs = chargeLeaseMs }: Deps,
+  { db, charges, leaseMs = chargeLeaseMs }: Deps,
   { call, name }: { call: Keyed; name: string },
   work: () => Promise<Charge>,
 ): Promise<{ body: Body; headers: Record<string, string> }> {
@@ -58,7 +58,6 @@ async function once(
     route: name,
     key,
     bodyDigest,
-    clock,
     keep: "always",
     leaseMs,
   } as const;

@@ -1,4 +1,4 @@
-import { after, minuteMs, parseId, secondMs } from "@remit/kernel";
+import { minuteMs, parseId, secondMs } from "@remit/kernel";
 import type { Again, Job, Jobs } from "@remit/platform/jobs";
 import { Problem } from "@remit/protocol";
 import { type LogoutDue, logoutQueue } from "./ending.ts";
@@ -27,7 +27,7 @@ export function logoutJobs(jobs: Jobs, ports: LogoutPorts): Jobs {
 async function tell(ports: LogoutPorts, { payload }: Job, busy: Set<string>): Promise<void | Again> {
   const due = dueOf(payload);
   if (due === undefined) return undefined;
-  if (busy.has(due.client)) return { runAt: after(ports.clock.now(), busyMs) };
+  if (busy.has(due.client)) return { restMs: busyMs };
   busy.add(due.client);
   try {
     const delivery = await deliverLogout(ports, due);

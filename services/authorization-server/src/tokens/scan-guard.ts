@@ -1,4 +1,4 @@
-import { after, type Clock, type Instant, minuteMs, secondMs } from "@remit/kernel";
+import { type Clock, minuteMs, monotonicMs, secondMs } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { Asker } from "./askers.ts";
 
@@ -15,19 +15,20 @@ const missesMax = 120;
 const windowMs = minuteMs;
 const askersMax = 10_000;
 
-type Window = { readonly endsAt: Instant; misses: number };
+// Monotonic: a clock that goes back keeps nobody out for an hour (K08).
+type Window = { readonly endsAtMs: number; misses: number };
 
 export function createScanGuard(clock: Clock): ScanGuard {
   const windows = new Map<string, Window>();
   const openWindow = (client: string): Window | undefined => {
     const window = windows.get(client);
-    return window !== undefined && clock.now() < window.endsAt ? window : undefined;
+    return window !== undefined && monotonicMs(clock) < window.endsAtMs ? window : undefined;
   };
   return {
     check({ client }) {
       const window = openWindow(client);
       if (window === undefined || window.misses < missesMax) return;
-      const waitS = Math.ceil((window.endsAt - clock.now()) / secondMs);
+      const waitS = Math.ceil((window.endsAtMs - monotonicMs(clock)) / secondMs);
       throw new Problem("rate_limited", { headers: { "Retry-After": String(waitS) } });
     },
     missed({ client, isPeer }) {
@@ -36,7 +37,7 @@ export function createScanGuard(clock: Clock): ScanGuard {
       if (window !== undefined) return void (window.misses += 1);
       windows.delete(client);
       if (windows.size >= askersMax) windows.delete(windows.keys().next().value ?? "");
-      windows.set(client, { endsAt: after(clock.now(), windowMs), misses: 1 });
+      windows.set(client, { endsAtMs: monotonicMs(clock) + windowMs, misses: 1 });
     },
   };
 }

@@ -30,7 +30,6 @@ export const instrumentRoutes = (deps: InstrumentDeps & { readonly clock: Clock 
         route: "POST /api/v1/payment-methods",
         key: idempotencyKey,
         bodyDigest,
-        clock: deps.clock,
       };
       const { answer, replayed } = await idempotent<Body>(deps.db.of(tenant), request, async (keep) => {
         const enrolment = { tenant, account: subject, method: body.payment_method };

@@ -31,9 +31,7 @@ export const paymentJobs = (jobs: Jobs, deps: SettlingDeps): Jobs =>
       attemptsMax,
       backoff,
       handle: async ({ payload }) =>
-        (await bookOne(deps, DueBooking.parse(payload)))
-          ? undefined
-          : { runAt: after(deps.clock.now(), minuteMs) },
+        (await bookOne(deps, DueBooking.parse(payload))) ? undefined : { restMs: minuteMs },
     })
     .on(hintQueue, {
       handle: async ({ payload }) => {
