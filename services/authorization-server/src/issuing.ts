@@ -8,8 +8,8 @@ import type { RemitEvent } from "@remit/protocol";
 import type { AuditRecorder } from "./audit/index.ts";
 import {
   createClientAuthentication,
-  createKnownClients,
   createSecrets,
+  type KnownClients,
   type PeerSetting,
 } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
@@ -27,6 +27,7 @@ type Grounds = {
   readonly peers: readonly PeerSetting[];
   readonly metrics: Metrics;
   readonly recorder: AuditRecorder;
+  readonly known: KnownClients;
   readonly issuance: boolean;
   readonly quotas: Quotas;
 };
@@ -46,14 +47,13 @@ export function mountIssuance(grounds: Grounds, { http, core }: { http: Http; co
 function issuanceOf(grounds: Grounds): Issuance {
   const { config, keyring, recorder } = grounds;
   const { issuer, livemode } = config;
-  const known = createKnownClients(grounds);
   const secrets = createSecrets(keyring.derive("client-secrets"));
   const endpoint = `${issuer}/oauth/token`;
-  const authentication = createClientAuthentication({ known, secrets, issuer, endpoint });
+  const authentication = createClientAuthentication({ ...grounds, secrets, issuer, endpoint });
   const rules = createTokenRules({ ...grounds, issuer, livemode });
   const entriesOf = (events: readonly RemitEvent[]) => ({
     audit: recorder.rowsOf(events),
     events: outboxRowsOf(events),
   });
-  return createIssuance({ ...grounds, issuer, rules, known, authentication, entriesOf });
+  return createIssuance({ ...grounds, issuer, rules, authentication, entriesOf });
 }

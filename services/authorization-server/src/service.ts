@@ -34,7 +34,9 @@ import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants
 import {
   accountPagesAt,
   clientById,
+  createKnownClients,
   createSecrets,
+  type KnownClients,
   type PeerSetting,
   setupTokenRoutes,
 } from "./clients/index.ts";
@@ -75,7 +77,7 @@ import { createSessions } from "./sessions/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { mountTelling } from "./telling.ts";
 import { tenantRoutes } from "./tenants/index.ts";
-import { createMint, mintOwnToken, tokenJobs } from "./tokens/index.ts";
+import { createLiveTokens, createMint, type LiveTokens, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 import { issueIdJag, jwtBearer, trustRoutes } from "./trusts/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
@@ -121,6 +123,9 @@ type Grounds = Base & {
   readonly keyring: OpenKeyring;
   readonly keys: IssuerKeys;
   readonly peers: readonly PeerSetting[];
+  readonly live: LiveTokens;
+  /** Clients as this process last read them, for whom requests are answered in front of the core. */
+  readonly known: KnownClients;
   /** The client of an id: registered, a service of ours, or known by a document of its own. */
   readonly clientOf: ClientSource;
 };
@@ -216,7 +221,9 @@ async function openRooms(base: Base): Promise<Rooms> {
   const documents = createClientDocuments(base);
   const clientOf: ClientSource = (id) =>
     isDocumentId(id) ? documents.clientAt(id) : clientById(db, id, peers);
-  const grounds: Grounds = { ...base, keyring, keys, peers, clientOf };
+  const live = createLiveTokens(db);
+  const known = createKnownClients({ db, clock });
+  const grounds: Grounds = { ...base, keyring, keys, peers, live, known, clientOf };
   const http = httpOf(grounds);
   const jobs = createJobs({ db, log, clock, check: watch?.require });
   const people = createPeople(grounds, jobs);

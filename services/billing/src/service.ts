@@ -3,7 +3,7 @@ import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
-import { claimFirstUse } from "@remit/platform/once";
+import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
 import { askIssuer, createPeer, forwardEvents, loadPeerKeys, type Peer } from "@remit/platform/peers";
@@ -159,7 +159,7 @@ function httpOf(
     issuer: config.issuer,
     audience: config.origin,
     keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
-    claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
+    claim: createFirstUses(db).claim,
     nonceSecret: keyring.derive("dpop-nonce"),
     isRevoked: askIssuer({ peer, issuer: config.issuer }),
     clock,

@@ -4,7 +4,7 @@ import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { openKeyring } from "@remit/platform/keys";
-import { claimFirstUse } from "@remit/platform/once";
+import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
 import { askIssuer, createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
@@ -108,7 +108,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
       issuer,
       audience: origin,
       keys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`),
-      claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
+      claim: createFirstUses(db).claim,
       nonceSecret: keyring.derive("dpop-nonce"),
       isRevoked: askIssuer({ peer, issuer }),
       clock,

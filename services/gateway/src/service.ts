@@ -3,7 +3,7 @@ import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { openKeyring } from "@remit/platform/keys";
-import { claimFirstUse } from "@remit/platform/once";
+import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import {
   assertSafeRole,
@@ -166,7 +166,7 @@ const operatorsOf = ({ config, clock, db, outbound }: Omit<Parts, "log">, nonceS
     issuer: config.issuer,
     audience: config.origin,
     keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
-    claim: (key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until)),
+    claim: createFirstUses(db).claim,
     nonceSecret,
     clock,
   });

@@ -19,7 +19,7 @@ export type ResourceServerOptions = {
   /** Our origin. Compared exactly. */
   readonly audience: string;
   readonly keys: KeySource;
-  /** True when the key was not claimed before: `(key, until) => db.global.transaction((tx) => claimFirstUse(tx, key, until))`. */
+  /** True when the key was not claimed before: `createFirstUses(db).claim` of `platform/once`. */
   readonly claim: (key: string, until: Instant) => Promise<boolean>;
   /** 32 bytes, equal in all processes of the service (`keyring.derive("dpop-nonce")`). Without it no nonce is asked for. */
   readonly nonceSecret?: Uint8Array;

@@ -16,6 +16,24 @@ export async function claimFirstUse(tx: Sql, key: string, until: Instant): Promi
   return written.count === 1;
 }
 
+/** As `claimFirstUse`, for many different digests in hex at once: those of them that were first. */
+export async function claimFirstUses(
+  db: Sql,
+  wanted: readonly { readonly digest: string; readonly until: Instant }[],
+): Promise<Set<string>> {
+  // In one order, so that two statements with keys in common never wait for each other crosswise.
+  const first = await db.many<{ digest: string }>(sql`
+    with first as (
+      insert into first_uses (key, until)
+      select decode(w.digest, 'hex'), w.until
+      from unnest(${wanted.map(({ digest }) => digest)}::text[],
+        ${wanted.map(({ until }) => sqlTime(until))}::timestamptz[]) as w(digest, until)
+      order by w.digest
+      on conflict do nothing returning key)
+    select encode(first.key, 'hex') as digest from first`);
+  return new Set(first.map(({ digest }) => digest));
+}
+
 /** What a key is stored as, in hex. */
 export const firstUseDigest = (key: string): string => hash("sha256", key, "hex");
 

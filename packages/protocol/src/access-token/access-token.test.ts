@@ -143,3 +143,34 @@ test("a token signed by an unknown key, or by another under a known kid, is refu
     "invalid_token",
   );
 });
+
+describe("a token that was verified before", () => {
+  const token = makeToken(key, claims);
+  const again = (more: Partial<Parameters<typeof verifyAccessToken>[0]> = {}): unknown =>
+    codeOf(() => verifyAccessToken({ ...rules, token, ...more }));
+
+  test("is decided anew in all but its signature", () => {
+    verifyAccessToken({ ...rules, token });
+    expect(again({ now: after(now, 3_600_000) })).toBe("invalid_token");
+    expect(again({ audience: "https://other.example" })).toBe("aud_mismatch");
+    expect(again({ keys: [] })).toBe("invalid_token");
+  });
+
+  test("holds for no other key under its kid, and for no other bytes", () => {
+    verifyAccessToken({ ...rules, token });
+    const other = publicJwkOf(generateJwk("ES256", "as-1"));
+    expect(again({ keys: [other] })).toBe("invalid_token");
+    const [head = "", body = "", signature = ""] = token.split(".");
+    const flipped = `${signature.startsWith("A") ? "B" : "A"}${signature.slice(1)}`;
+    expect(again({ token: `${head}.${body}.${flipped}` })).toBe("invalid_token");
+    const [, longer = ""] = makeToken(key, { ...claims, scope: "wallet:write" }).split(".");
+    expect(again({ token: `${head}.${longer}.${signature}` })).toBe("invalid_token");
+    verifyAccessToken({ ...rules, token });
+  });
+
+  test("is not remembered when its signature did not hold", () => {
+    const [head, body] = makeToken(key, { ...claims, jti: "never-held" }).split(".");
+    const forged = `${head}.${body}.${token.split(".")[2]}`;
+    for (let i = 0; i < 3; i++) expect(again({ token: forged })).toBe("invalid_token");
+  });
+});

@@ -47,7 +47,7 @@ import {
   type StatusListInput,
   statusListBytesMax,
 } from "../status-list/index.ts";
-import { settle, sha256b64url, sign } from "./signatures.ts";
+import { settle, settleRepeated, sha256b64url, sign } from "./signatures.ts";
 
 /** 128 random bits in base64url: a `jti`, a salt. */
 export const randomText = (): string => randomBytes(16).toString("base64url");
@@ -59,12 +59,12 @@ export const verifyDpopProof = (input: DpopProofInput): DpopProof =>
   settle(examineDpopProof(input, sha256b64url));
 
 export const verifyAccessToken = (input: AccessTokenInput): AccessTokenClaims =>
-  settle(examineAccessToken(input));
+  settleRepeated(examineAccessToken(input));
 
 /** The token of a call and the proof of its key: RFC 9068 §4 and RFC 9449 §7.1, then scope and sign-in. */
 export function verifyCall({ credentials, rules, needs, nonces }: CallToVerify): VerifiedCall {
   const { scheme, token } = readAuthorization(credentials.authorization);
-  const claims = settle(examineToken(token, rules, credentials.now));
+  const claims = settleRepeated(examineToken(token, rules, credentials.now));
   checkScheme(claims, scheme, needs);
   const proven =
     scheme === "dpop"

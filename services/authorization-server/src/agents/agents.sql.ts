@@ -126,6 +126,17 @@ export async function findStanding(tx: Sql, id: Id<"agent">): Promise<AgentStand
   return row && standingOf(row);
 }
 
+/** Of those that there are. */
+export async function findStandings(
+  db: Sql,
+  ids: readonly Id<"agent">[],
+): Promise<Map<Id<"agent">, AgentStanding>> {
+  const found = await db.many<StandingRow & { agent_id: Id<"agent"> }>(
+    sql`select agent_id, tenant_id, status, dpop_thumbprint from agent_standings where agent_id = any(${ids})`,
+  );
+  return new Map(found.map((row) => [row.agent_id, standingOf(row)]));
+}
+
 export async function lockStanding(tx: Sql, id: Id<"agent">): Promise<AgentStanding | undefined> {
   const row = await tx.maybe<StandingRow>(
     sql`select tenant_id, status, dpop_thumbprint from agent_standings where agent_id = ${id} for share`,

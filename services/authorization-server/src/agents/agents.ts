@@ -94,6 +94,12 @@ export const standingOfAgent = (
 ): Promise<AgentStanding | undefined> =>
   lock === "share" ? rows.lockStanding(tx, id) : rows.findStanding(tx, id);
 
+/** Of those that there are, for readers that lock nothing. */
+export const standingsOfAgents = (
+  db: Sql,
+  ids: readonly Id<"agent">[],
+): Promise<Map<Id<"agent">, AgentStanding>> => rows.findStandings(db, ids);
+
 /** From an agent's id to its tenant, in any transaction. */
 export const tenantOfAgent = (tx: Sql, id: Id<"agent">): Promise<Id<"tenant"> | undefined> =>
   rows.tenantOfAgent(tx, id);

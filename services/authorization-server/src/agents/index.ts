@@ -17,6 +17,7 @@ export {
   type ProfileChange,
   registerAgent,
   standingOfAgent,
+  standingsOfAgents,
   tenantOfAgent,
   unknownAgent,
   unsaid,

@@ -16,7 +16,7 @@ export type Entries = { readonly audit: string; readonly events: string };
 
 type How<T> = { readonly now: Instant; readonly entriesOf: (confirmed: readonly T[]) => Entries };
 
-const nothing: Entries = { audit: "[]", events: "[]" };
+export const noEntries: Entries = { audit: "[]", events: "[]" };
 
 /**
  * The database's word on requests whose clients proved themselves, for many in one statement: whether each client still
@@ -33,7 +33,7 @@ export async function confirmAll<T extends ToConfirm>(
     const current = requests.filter(({ known }) => !changed.has(known.client.id));
     const owners = ownersOf(current);
     const contested = current.some((each) => each.firstUses.some((use) => owners.get(use) !== each));
-    const entries = contested || current.length === 0 ? nothing : how.entriesOf(current);
+    const entries = contested || current.length === 0 ? noEntries : how.entriesOf(current);
     const said = await ask(db, current, { uses: [...owners.keys()], now: how.now, entries });
     // Nothing was claimed: those that are as they were ask again without the others, at most once for each client.
     for (const id of said.changed) changed.add(id);

@@ -29,9 +29,10 @@ export {
   scopesOf,
   tenantOfClient,
 } from "./clients.ts";
-export { confirmAll, type Entries, type ToConfirm } from "./confirmation.ts";
+export { type Confirmation, confirmAll, type Entries, noEntries, type ToConfirm } from "./confirmation.ts";
 export { createKnownClients, type KnownClient, type KnownClients } from "./known-clients.ts";
 export { type AuthMethod, authMethods, type ClientMetadata } from "./metadata.ts";
+export { hasPlainHead, type PlainRequest, peekBody, readPlainRequest } from "./plain-request.ts";
 export { createSecrets, type Secrets } from "./secrets.ts";
 export { setupTokenRoutes } from "./setup-tokens.http.ts";
 export { readSetupToken, type Setup, type SetupKind, useSetupToken } from "./setup-tokens.ts";

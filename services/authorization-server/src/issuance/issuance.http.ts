@@ -2,8 +2,9 @@ import type { ServerResponse } from "node:http";
 import type { Mount, PageCall } from "@remit/platform/http";
 import type { Metrics } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
+import { hasPlainHead, peekBody } from "../clients/index.ts";
 import type { Issuance, TokenAnswer } from "./issuance.ts";
-import { hasPlainHead, peekBody, readTokenRequest } from "./token-request.ts";
+import { readTokenRequest } from "./token-request.ts";
 
 const path = "/oauth/token";
 

@@ -11,6 +11,7 @@ import {
   type Entries,
   firstUseOf,
   type KnownClients,
+  type PlainRequest,
   refusedAsUndefined,
 } from "../clients/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
@@ -18,12 +19,11 @@ import type { PlannedToken, TokenRules } from "../oidc/index.ts";
 import type { Quotas } from "../quotas/index.ts";
 import { issuedEvents } from "./issued-events.ts";
 import { createSigner } from "./signer.ts";
-import type { TokenRequest } from "./token-request.ts";
 
 /** Gives clients their own tokens in front of the core: the same answers, for a fraction of the work. */
 export type Issuance = {
   /** The answer to a plain request; undefined for everything else, of which nothing has been claimed. */
-  answer(request: TokenRequest): Promise<TokenAnswer | undefined>;
+  answer(request: PlainRequest): Promise<TokenAnswer | undefined>;
 };
 
 export type TokenAnswer = {
@@ -86,7 +86,7 @@ export function createIssuance(deps: IssuanceDeps): Issuance {
 
 async function check(
   { clock, authentication, rules, issuer }: IssuanceDeps,
-  request: TokenRequest,
+  request: PlainRequest,
   jti: string,
 ): Promise<InOrder | undefined> {
   const now = clock.now();

@@ -1,12 +1,11 @@
 import { type Clock, type Id, parseId } from "@remit/kernel";
-import type { Database } from "@remit/platform/sql";
 import type { AccessTokenClaims, ActClaim } from "@remit/protocol";
 import type { IssuerKeys } from "../keys/index.ts";
 import { type Asker, isBusinessOf } from "./askers.ts";
 import { looksLikeJwt, readOwnToken } from "./own-tokens.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { ScanGuard } from "./scan-guard.ts";
-import { isTokenLive } from "./tokens.ts";
+import type { LiveTokens } from "./tokens.ts";
 
 /** What is said of a token (RFC 7662 §2.2, seeds 1.12). Of one that is not the asker's business, not a word more. */
 export type TokenReport = { readonly active: false } | ActiveToken;
@@ -35,7 +34,7 @@ export type ActiveToken = {
 };
 
 export type IntrospectionDeps = {
-  readonly db: Database;
+  readonly live: LiveTokens;
   readonly keys: IssuerKeys;
   readonly issuer: string;
   readonly clock: Clock;
@@ -57,8 +56,7 @@ export async function introspect(deps: IntrospectionDeps, token: string, asker: 
 async function introspectJwt(deps: IntrospectionDeps, token: string, asker: Asker): Promise<TokenReport> {
   const claims = readOwnToken(deps, token, deps.clock.now());
   if (claims === undefined || !(await mayKnow(asker, claims))) return missed(deps, asker);
-  const live = await deps.db.global.transaction((tx) => isTokenLive(tx, claims));
-  return live ? factsOf(claims) : inactive;
+  return (await deps.live.isLive(claims)) ? factsOf(claims) : inactive;
 }
 
 async function introspectRefresh(deps: IntrospectionDeps, token: string, asker: Asker): Promise<TokenReport> {

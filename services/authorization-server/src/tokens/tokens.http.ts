@@ -3,6 +3,7 @@ import { Problem, type Scope, scopes, toOAuthError } from "@remit/protocol";
 import type { AskingClient } from "./askers.ts";
 import type { TokenEndpoints } from "./endpoints.ts";
 import type { TokenAnswer } from "./introspection-answer.ts";
+import type { PlainIntrospection } from "./plain-introspection.ts";
 
 type Deps = {
   readonly endpoints: TokenEndpoints;
@@ -11,6 +12,9 @@ type Deps = {
   readonly origin: string;
   /** The client of a token that has proven itself; undefined when it is gone. */
   readonly clientOf: (id: string) => Promise<Omit<AskingClient, "scopes"> | undefined>;
+  /** Answers plain requests in front of the core. */
+  readonly plain: PlainIntrospection;
+  readonly counted: (by: "front" | "core") => void;
   /** Authenticates a client by assertion or secret, and answers with the same endpoints. */
   readonly core: (call: PageCall) => void | Promise<void>;
 };
@@ -32,8 +36,10 @@ const needs = { scope: scopes as readonly [Scope, ...Scope[]], bearer: true } as
 export const tokenMounts = (deps: Deps): Mount[] => [
   {
     paths: paths.introspection,
-    handle: serve(deps, paths.introspection[0], ({ token, asker }, call) =>
-      deps.endpoints.introspect(token, asker, call.header("accept") ?? ""),
+    handle: serve(
+      { ...deps, core: inFrontOfCore(deps, paths.introspection[0]) },
+      paths.introspection[0],
+      ({ token, asker }, call) => deps.endpoints.introspect(token, asker, call.header("accept") ?? ""),
     ),
   },
   {
@@ -41,6 +47,16 @@ export const tokenMounts = (deps: Deps): Mount[] => [
     handle: serve(deps, paths.revocation[0], ({ token, asker }) => deps.endpoints.revoke(token, asker)),
   },
 ];
+
+/** The core for what is not plain: the path is already the one that it knows. */
+const inFrontOfCore =
+  ({ plain, core, counted }: Deps, path: string) =>
+  async (call: PageCall): Promise<void> => {
+    const said = call.raw.req.url === path ? await plain(call) : "core";
+    counted(said === "core" ? "core" : "front");
+    if (said === "core") return core(call);
+    if (said !== "gone") send(call.raw.res, said);
+  };
 
 type Asked = { readonly token: string; readonly asker: ReturnType<TokenEndpoints["asker"]> };
 

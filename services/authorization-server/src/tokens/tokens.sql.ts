@@ -34,6 +34,16 @@ export async function isAnyRevoked(tx: Sql, keys: readonly string[], issuedAt: I
   return row.revoked;
 }
 
+export type Revocation = { readonly key: string; readonly issuedUntil: Instant | null };
+
+/** What stands against any of the keys. */
+export async function findRevocations(db: Sql, keys: readonly string[]): Promise<Map<string, Revocation>> {
+  const found = await db.many<Revocation>(
+    sql`select key, issued_until as "issuedUntil" from token_revocations where key = any(${keys})`,
+  );
+  return new Map(found.map((each) => [each.key, each]));
+}
+
 /** Removes what outlived every token it could refuse; returns how many. */
 export async function deleteExpired(tx: Sql, now: Instant, limit: number): Promise<number> {
   const { count } = await tx.run(sql`delete from token_revocations where key in

@@ -1,7 +1,8 @@
 import { fromNumericDate, type Id, type Instant, parseId } from "@remit/kernel";
+import { createBatches } from "@remit/platform/batches";
 import type { Database, Sql } from "@remit/platform/sql";
 import { type AccessTokenClaims, type ActClaim, isScope, mayBeBearer } from "@remit/protocol";
-import { type AgentStanding, standingOfAgent } from "../agents/index.ts";
+import { type AgentStanding, standingOfAgent, standingsOfAgents } from "../agents/index.ts";
 import * as rows from "./tokens.sql.ts";
 
 /**
@@ -40,11 +41,44 @@ export async function isTokenLive(
   lock: "none" | "share" = "none",
 ): Promise<boolean> {
   if (await rows.isAnyRevoked(tx, keysOf(claims), fromNumericDate(claims.iat))) return false;
-  if (!(await areActive(tx, actorsBefore(claims)))) return false;
-  const agent = parseId("agent", claims.client_id);
-  if (agent === undefined) return true;
-  const standing = await standingOfAgent(tx, agent, lock);
-  return isBoundTo(standing, claims) || (standing?.status === "active" && mayBeUnbound(claims));
+  const standings: Standings = new Map();
+  for (const agent of actorsBefore(claims)) standings.set(agent, await standingOfAgent(tx, agent));
+  for (const agent of holderOf(claims)) standings.set(agent, await standingOfAgent(tx, agent, lock));
+  return mayCount(claims, standings);
+}
+
+/** The same for requests that come at once: they share a round trip. */
+export type LiveTokens = { readonly isLive: (claims: AccessTokenClaims) => Promise<boolean> };
+
+export function createLiveTokens(db: Database): LiveTokens {
+  const { add } = createBatches({ commit: (tokens: readonly AccessTokenClaims[]) => areLive(db, tokens) });
+  return { isLive: add };
+}
+
+async function areLive(db: Database, tokens: readonly AccessTokenClaims[]): Promise<boolean[]> {
+  const keys = new Set(tokens.flatMap(keysOf));
+  const agents = new Set(tokens.flatMap((claims) => [...actorsBefore(claims), ...holderOf(claims)]));
+  const [revocations, standings] = await Promise.all([
+    rows.findRevocations(db.single, [...keys]),
+    agents.size === 0 ? new Map() : standingsOfAgents(db.single, [...agents]),
+  ]);
+  const isRevoked = (claims: AccessTokenClaims): boolean =>
+    keysOf(claims).some((key) => {
+      const found = revocations.get(key);
+      return found !== undefined && (found.issuedUntil ?? Infinity) >= fromNumericDate(claims.iat);
+    });
+  return tokens.map((claims) => !isRevoked(claims) && mayCount(claims, standings));
+}
+
+type Standings = Map<Id<"agent">, AgentStanding | undefined>;
+
+/** Whether those by whose word the token exists are active, and its holder is, with the key that it is bound to. */
+function mayCount(claims: AccessTokenClaims, standings: Standings): boolean {
+  if (!actorsBefore(claims).every((agent) => standings.get(agent)?.status === "active")) return false;
+  return holderOf(claims).every((agent) => {
+    const standing = standings.get(agent);
+    return isBoundTo(standing, claims) || (standing?.status === "active" && mayBeUnbound(claims));
+  });
 }
 
 /**
@@ -59,7 +93,9 @@ export async function isTokenLiveAtCommit(
   const keys = keysOf(claims);
   await rows.keepKeys(tx, keys);
   if (await rows.isAnyRevoked(tx, keys, fromNumericDate(claims.iat))) return false;
-  return (await areActive(tx, actorsBefore(claims))) && isBoundTo(agent, claims);
+  for (const actor of actorsBefore(claims))
+    if ((await standingOfAgent(tx, actor))?.status !== "active") return false;
+  return isBoundTo(agent, claims);
 }
 
 const isBoundTo = (standing: AgentStanding | undefined, { cnf }: AccessTokenClaims): boolean =>
@@ -76,10 +112,10 @@ function actorsBefore({ sub, act, client_id }: AccessTokenClaims): Id<"agent">[]
   return named.flatMap((id) => (id === client_id ? [] : (parseId("agent", id) ?? [])));
 }
 
-/** What one of them handed on ends when that one does. */
-async function areActive(tx: Sql, agents: readonly Id<"agent">[]): Promise<boolean> {
-  for (const agent of agents) if ((await standingOfAgent(tx, agent))?.status !== "active") return false;
-  return true;
+/** The agent whose token it is; none for a client that is no agent. */
+function holderOf({ client_id }: AccessTokenClaims): Id<"agent">[] {
+  const holder = parseId("agent", client_id);
+  return holder === undefined ? [] : [holder];
 }
 
 function keysOf(claims: AccessTokenClaims): TokenKey[] {
