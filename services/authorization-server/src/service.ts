@@ -197,25 +197,9 @@ const migrateOwn = (config: AuthorizationServerConfig): Promise<void> =>
   });
 
 async function openRooms(base: Base): Promise<Rooms> {
-  const { config, clock, db, log, watch } = base;
+  const { config, clock, db, log } = base;
   await assertSafeRole(db);
-  const recordChange = recordKekChange(clock);
-  const places = { config, service: "authorization-server", outbound: base.outbound, clock };
-  const source = kekSourceOf(places);
-  const keyring = await withVault(() => openKeyring({ db, source, clock, log, recordChange }));
-  const engine = config.signers === "vault" ? vaultSignersOf(places) : undefined;
-  // A clock that is wrong keeps us from signing, not from starting: readiness says so (K07).
-  await watch?.check().catch(() => undefined);
-  const keys = createIssuerKeys({
-    db,
-    kek: keyring.kek,
-    clock,
-    log,
-    known: vaultSignersOf(places),
-    engine,
-    watch,
-  });
-  await withVault(() => keys.load());
+  const { keyring, keys } = await openKeys(base);
   const named = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
   const peers = [accountPagesAt(config.issuer), ...named];
   const documents = createClientDocuments(base);
@@ -248,7 +232,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   mountAudit(grounds, { http, jobs });
   mountTelling({ ...grounds, http, jobs, people });
   keepHouse(jobs, { db, clock });
-  keyJobs(jobs, { keys, watch });
+  keyJobs(jobs, { keys, watch: base.watch });
   tokenJobs(jobs, { db, clock });
   return {
     http,
@@ -257,6 +241,22 @@ async function openRooms(base: Base): Promise<Rooms> {
     keyring,
     bootstrap: (wanted) => bootstrap({ db, accounts, secrets, clock }, wanted),
   };
+}
+
+/** What everything is encrypted and signed with. */
+async function openKeys(base: Base): Promise<{ readonly keyring: OpenKeyring; readonly keys: IssuerKeys }> {
+  const { config, clock, db, log, watch } = base;
+  const recordChange = recordKekChange(clock);
+  const places = { config, service: "authorization-server", outbound: base.outbound, clock };
+  const source = kekSourceOf(places);
+  const keyring = await withVault(() => openKeyring({ db, source, clock, log, recordChange }));
+  const vault = vaultSignersOf(places);
+  const engine = config.signers === "vault" ? vault : undefined;
+  // A clock that is wrong keeps us from signing, not from starting: readiness says so (K07).
+  await watch?.check().catch(() => undefined);
+  const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log, known: vault, engine, watch });
+  await withVault(() => keys.load());
+  return { keyring, keys };
 }
 
 function httpOf(grounds: Grounds): Http {
