@@ -197,7 +197,7 @@ const migrateOwn = (config: AuthorizationServerConfig): Promise<void> =>
   });
 
 async function openRooms(base: Base): Promise<Rooms> {
-  const { config, clock, db, log } = base;
+  const { config, clock, db, log, watch } = base;
   await assertSafeRole(db);
   const { keyring, keys } = await openKeys(base);
   const named = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
@@ -232,7 +232,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   mountAudit(grounds, { http, jobs });
   mountTelling({ ...grounds, http, jobs, people });
   keepHouse(jobs, { db, clock });
-  keyJobs(jobs, { keys, watch: base.watch });
+  keyJobs(jobs, { keys, watch });
   tokenJobs(jobs, { db, clock });
   return {
     http,
