@@ -3,8 +3,9 @@ import { sha256b64url } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callApi } from "./api.ts";
 import { Browser, formOf } from "./browser.ts";
-import { newClient } from "./client.ts";
+import { newClient, OAuthClient } from "./client.ts";
 import {
+  approve,
   authorizeUrl,
   exchange,
   newAsking,
@@ -14,7 +15,7 @@ import {
   redirectUri,
 } from "./consent.ts";
 import { type InWallet, openWallet } from "./in-wallet.ts";
-import { type Running, startServer } from "./running.ts";
+import { newKeys, type Running, startServer } from "./running.ts";
 
 let running: Running;
 
@@ -225,6 +226,62 @@ describe("T01 another person's sessions are as unknown as made-up ones", () => {
     const { body } = await agent.credentials({ resource: running.issuer, scope: "oid4ac:payment" });
     const call = { token: String(body["access_token"]), key: agent.keys.dpop, path: "/api/v1/sessions" };
     expect((await callApi(running, call)).body["code"]).toBe("insufficient_scope");
+  });
+});
+
+describe("A10 a refresh token that comes back after its successor was used", () => {
+  const refreshWith = (client: OAuthClient, token: unknown) =>
+    client.post("/oauth/token", { grant_type: "refresh_token", refresh_token: String(token) });
+
+  test("A10 ends its person's session at once and everything in it, however often it comes, and no other session", async () => {
+    const person = await openWallet(running);
+    const besides = await openWallet(running, { browser: person.browser });
+    const there = await openWallet(running);
+    expect(sidOf(besides)).toBe(sidOf(person));
+    const successor = (await person.refreshed()).body["refresh_token"];
+    expect((await refreshWith(person.wallet, successor)).status).toBe(200);
+    const replays = await Promise.all(Array.from({ length: 8 }, () => person.refreshed()));
+    for (const { body } of replays) expect(body["error"]).toBe("invalid_grant");
+    expect([await statusOf(person), await statusOf(besides)]).toEqual([401, 401]);
+    expect((await besides.refreshed()).body["error"]).toBe("invalid_grant");
+    const row = await rowOf(person);
+    expect(row).toMatchObject({ ended_because: "security" });
+    expect(await eventsOf(String(row["id"]))).toEqual(["session.started", "session.ended"]);
+    expect(await asksForPassword(person.browser)).toBe(true);
+    expect(await statusOf(there)).toBe(200);
+  });
+
+  test("A10 suspends a mandate, which does not end with a session, and leaves its principal signed in", async () => {
+    const person = await openWallet(running);
+    const agent = await newClient(running, "agent");
+    const asking = newAsking();
+    const pushed = await agent.post("/oauth/par", pushedForm(asking));
+    const url = authorizeUrl(running, agent.id, pushed.body["request_uri"]);
+    const answer = await approve(person.browser, await openConsent(person.browser, url));
+    const code = answer.searchParams.get("code") ?? "";
+    const given = await exchange(agent, { asking, answer, code });
+    const [grant] = await running.database.asAdmin(
+      "select session_sid from oauth_grants where client_id = $1",
+      [agent.id],
+    );
+    expect(grant).toEqual({ session_sid: sidOf(person) });
+    const first = await refreshWith(agent, given.body["refresh_token"]);
+    expect((await refreshWith(agent, first.body["refresh_token"])).status).toBe(200);
+    expect((await refreshWith(agent, given.body["refresh_token"])).body["error"]).toBe("invalid_grant");
+    const mandates = await running.database.asAdmin("select state from mandates where agent_id = $1", [
+      agent.id,
+    ]);
+    expect(mandates).toEqual([{ state: "suspended" }]);
+    expect(await statusOf(person)).toBe(200);
+  });
+
+  test("A10 changes nothing for whoever is not the client it was given to", async () => {
+    const person = await openWallet(running);
+    const successor = (await person.refreshed()).body["refresh_token"];
+    await refreshWith(person.wallet, successor);
+    const thief = new OAuthClient(running, "wallet", newKeys());
+    expect((await refreshWith(thief, person.refresh)).body["error"]).toBe("invalid_client");
+    expect(await statusOf(person)).toBe(200);
   });
 });
 

@@ -35,6 +35,15 @@ export type MandatePort = {
 };
 type Why = { because: string; actor: Actor };
 
+/** Ends a session; the sessions room's part of a cascade. */
+export type SessionPort = {
+  readonly lockWithin: (tx: TenantTx, sid: string) => Promise<unknown>;
+  readonly endWithin: (
+    tx: TenantTx,
+    end: { sid: string; because: "security"; actor: Actor; now: Instant },
+  ) => Promise<unknown>;
+};
+
 /** How long a refresh-token family can live, and with it the memory of its codes and revocations. */
 export const familyMs = 30 * dayMs;
 
@@ -58,16 +67,21 @@ export const hasGranted = (
 
 /**
  * Ends a family at once: its codes and refresh tokens go, its access tokens are refused, and after a replay the
- * mandate is revoked (code) or suspended (refresh token: the principal may resume it). One transaction; repeating it
- * changes nothing.
+ * mandate is revoked (code) or suspended (refresh token: the principal may resume it). What ends with its session is a
+ * person's own: after the replay of such a refresh token the session ends too (A10), whoever has it. One transaction;
+ * repeating it changes nothing.
  */
 export async function endFamily(
-  { db, mandates }: { db: Database; mandates: MandatePort },
+  { db, mandates, ending }: { db: Database; mandates: MandatePort; ending?: SessionPort },
   end: { digest: string; replayed?: Replayed | undefined; actor?: Actor; now: Instant },
 ): Promise<void> {
   const grant = await db.global.transaction((tx) => grantOf(tx, end.digest));
   if (grant === undefined) return;
+  const sid =
+    end.replayed === "RefreshToken" && grant.session?.outlives === false ? grant.session.sid : undefined;
   await db.of(grant.tenant).transaction(async (tx) => {
+    // Locks go session, grant, as wherever a session ends.
+    if (sid !== undefined) await ending?.lockWithin(tx, sid);
     if (!(await rows.markRevoked(tx, { digest: grant.digest, now: end.now }))) return;
     await deleteArtifactsOf(tx, grant.digest);
     const revoke = () => revokeTokens(tx, `grant:${grant.digest}`, after(end.now, familyMs));
@@ -87,5 +101,7 @@ export async function endFamily(
       await (code ? mandates.revokeWithin : mandates.suspendWithin)(tx, grant.mandate, why);
     // Locks go mandate, token, as at the commit point of a charge.
     await revoke();
+    if (sid !== undefined)
+      await ending?.endWithin(tx, { sid, because: "security", actor: why.actor, now: end.now });
   });
 }

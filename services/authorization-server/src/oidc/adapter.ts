@@ -19,7 +19,7 @@ import {
   successorUid,
   type Use,
 } from "../grants/index.ts";
-import type { Sessions } from "../sessions/index.ts";
+import { endSessionWithin, lockSessionWithin, type Sessions } from "../sessions/index.ts";
 import { metadataOf, unauthenticated } from "./client-metadata.ts";
 import { jwtBearerGrant } from "./custom-grants.ts";
 import type { Repeats } from "./repeats.ts";
@@ -199,7 +199,10 @@ async function consume(deps: Deps, model: string, id: string): Promise<void> {
     if (decision === "taken") return;
     // The client has authenticated and the artefact is its own: this is a replay (C09, RFC 9700 §4.5, §4.14.2).
     if (decision === "replay")
-      await endFamily(deps, { digest: use.grantDigest, replayed: model, now: clock.now() });
+      await endFamily(
+        { ...deps, ending: { lockWithin: lockSessionWithin, endWithin: endSessionWithin } },
+        { digest: use.grantDigest, replayed: model, now: clock.now() },
+      );
   }
   throw new errors.InvalidGrant(`${model} was used before`);
 }

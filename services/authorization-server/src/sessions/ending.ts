@@ -25,6 +25,9 @@ export async function requireSession(tx: TenantTx, sid: string, now: Instant): P
     throw new Problem("not_found", { detail: "Your session has ended. Start again at the application." });
 }
 
+/** For whoever ends a session in a cascade, before their other locks. */
+export const lockSessionWithin = (tx: TenantTx, sid: string): Promise<unknown> => rows.lockSession(tx, sid);
+
 /**
  * Ends a session at once and wherever it counts, in one transaction: its row, the core's own record, the grants that end
  * with it, every token that carries its sid; its clients are told afterwards. False when it had ended before.

@@ -3,6 +3,7 @@ export {
   endSessionsOf,
   endSessionWithin,
   lockSessionsOf,
+  lockSessionWithin,
   requireSession,
   type Why,
 } from "./ending.ts";
