@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Browser } from "./browser.ts";
+import { Browser, formOf } from "./browser.ts";
 import { newClient, type OAuthClient } from "./client.ts";
 import {
   approve,
@@ -10,6 +10,7 @@ import {
   obtainCode,
   openConsent,
   pushedForm,
+  redirectUri,
   shop,
 } from "./consent.ts";
 import { type Running, startServer } from "./running.ts";
@@ -60,6 +61,28 @@ describe("a mandate is given on the consent page", () => {
     expect(claimsOf(tokens.body["access_token"])["sub"]).not.toContain(running.account);
     expect(String(tokens.body["mandate_jwt"])).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+~.*~$/);
     expect(typeof tokens.body["refresh_token"]).toBe("string");
+  });
+
+  test("A16 a yes more than five minutes after its sign-in gives nothing and uses nothing up: it is asked again", async () => {
+    const asker = await newClient(running, "agent");
+    const asking = newAsking();
+    const pushed = await asker.post("/oauth/par", pushedForm(asking));
+    const browser = new Browser();
+    const page = await openConsent(browser, authorizeUrl(running, asker.id, pushed.body["request_uri"]));
+    await running.database.asAdmin(
+      "update sessions set authenticated_at = now() - interval '301 seconds' where ended_at is null",
+    );
+    const { action, fields } = formOf(page);
+    const again = await browser.open(action, redirectUri, { ...fields, decision: "approve" });
+    expect(again).toMatchObject({ status: 200 });
+    expect(again.html).toContain("500.00 EUR");
+    const mandates = () =>
+      running.database.asAdmin("select state from mandates where agent_id = $1", [asker.id]);
+    expect(await mandates()).toEqual([]);
+    const answer = await approve(browser, again);
+    const code = answer.searchParams.get("code") ?? "";
+    expect((await exchange(asker, { asking, code, answer })).status).toBe(200);
+    expect(await mandates()).toEqual([{ state: "active" }]);
   });
 
   test("an agent that asks for no mandate in particular is refused", async () => {

@@ -183,6 +183,39 @@ function rankScore(times: readonly { known: boolean; ms: number }[]): number {
   return (u - (n * m) / 2) / Math.sqrt((n * m * (n + m + 1)) / 12);
 }
 
+describe("A18 an address that the application has for a person", () => {
+  const emailIn = (visitor: Visitor, step: string): string | undefined =>
+    formTo(visitor.page, step).fields["email"];
+
+  test("A18 fills the field, the same whoever has it, and says nothing of anybody", async () => {
+    const pages: string[] = [];
+    for (const hint of [principal.email, "nobody-has-this@example.com"]) {
+      const visitor = await Visitor.open({ login_hint: hint });
+      expect(emailIn(visitor, "/sign-in")).toBe(hint);
+      pages.push(withoutSecrets(visitor.page.html, hint));
+      await visitor.follow("/recovery");
+      expect(emailIn(visitor, "/recovery")).toBe(hint);
+      await visitor.follow("/sign-up");
+      expect(emailIn(visitor, "/sign-up")).toBe(hint);
+    }
+    expect(withoutOptions(pages[0])).toBe(withoutOptions(pages[1]));
+  });
+
+  test.each([
+    ['"><script>alert(1)</script>'],
+    ['"onfocus=alert(1) autofocus="@example.com'],
+    ["not an address"],
+    [`${"x".repeat(250)}@example.com`],
+    ["a@example.com\r\nSet-Cookie: x=1"],
+  ])("V06 is left out when it is none: %s", async (hint) => {
+    const visitor = await Visitor.open({ login_hint: hint });
+    expect(emailIn(visitor, "/sign-in")).toBe("");
+    expect(visitor.page.html).not.toContain("alert(1)");
+  });
+});
+
+const withoutOptions = (html = ""): string => html.replace(/data-options="[^"]*"/, "");
+
 describe("A19 guesses are stopped where they come from", () => {
   test("A19 what others guess elsewhere never locks the owner out", async () => {
     const email = "owner@example.com";

@@ -265,10 +265,10 @@ describe("the last way in stays", () => {
   });
 });
 
-describe("A11 what no longer opens the account lets nobody stay", () => {
-  const isSignedIn = async (person: Person): Promise<boolean> =>
-    (await person.go(root)).html.includes("<h1>Sign-in methods</h1>");
+const isSignedIn = async (person: Person): Promise<boolean> =>
+  (await person.go(root)).html.includes("<h1>Sign-in methods</h1>");
 
+describe("A11 what no longer opens the account lets nobody stay", () => {
   test("A11 a changed password ends the other sessions, this one goes on, and the person is told", async () => {
     const person = await newPerson();
     const there = await person.elsewhere();
@@ -342,6 +342,34 @@ describe("A11 what no longer opens the account lets nobody stay", () => {
     expect((await person.send("/password", { password })).html).toContain("used this password before");
     await person.send("/password", { password: another });
     expect((await person.events()).slice(-2)).toEqual(["password_removed", "password_changed"]);
+  });
+});
+
+describe("a recovery by passkey", () => {
+  test("A11 leaves only what it proved: the password that was not shown opens nothing any more", async () => {
+    const person = await newPerson();
+    const lost = new Person(person);
+    await lost.go(root);
+    await lost.go(lost.page.url.slice(running.issuer.length) + "/recovery");
+    await lost.send("/recovery", { email: person.email });
+    const code = await codeMailedTo(running, person.email);
+    await lost.send("/recovery/code", { code, second: "" });
+    expect(lost.page.html).toContain("with a new passkey your password too");
+    await lost.send("/recovery/passkey", { response: newPasskey().create(optionsIn(lost.page)) });
+    await lost.send("/kept-codes");
+    expect(lost.page.html).toContain("You have no password");
+    expect(await isSignedIn(person)).toBe(false);
+    expect((await person.signIn()).status).toBe(401);
+    expect(await person.events()).toEqual([
+      "created",
+      "passkey_added",
+      "password_removed",
+      "recovery_codes_made",
+      "recovered",
+    ]);
+    expect((await letterTo(running, person.email, 2)).text).toContain(
+      "the password unless a new one was set",
+    );
   });
 });
 

@@ -70,6 +70,9 @@ export function createFactors({ issuer, ...deps }: Deps): Factors {
     },
     startOver: async (tx, account, { passkey, appProven, now }) => {
       await passkeys.removeAllBut(tx, account, { kept: passkey, now });
+      // Whoever comes back by a passkey has not shown the password: it may be what was stolen.
+      const { hasPassword } = await deps.accounts.lock(tx, account.id);
+      if (passkey !== undefined && hasPassword) await deps.accounts.removePassword(tx, account, now);
       const app = await codes.discard(tx, account, { proven: appProven, now });
       if (!app && passkey === undefined) return [];
       return codes.makeRecoveryCodes(tx, account, { notify: false, now });

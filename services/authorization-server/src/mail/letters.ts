@@ -69,5 +69,5 @@ export const changes = {
   recoveryCodesMade: "New recovery codes were made. The former ones no longer work.",
   recoveryCodeUsed: "A recovery code was used to sign in.",
   recovered:
-    "Somebody got back into your account with a code from this mailbox. All other sessions were ended, and so was the access that applications had without you. Other passkeys and the former recovery codes were removed, and the authenticator app unless it was used just then. The mandates of your agents are suspended: look at each before you resume it.",
+    "Somebody got back into your account with a code from this mailbox. All other sessions were ended, and so was the access that applications had without you. Other passkeys and the former recovery codes were removed, the authenticator app unless it was used just then, and the password unless a new one was set. The mandates of your agents are suspended: look at each before you resume it.",
 } as const;

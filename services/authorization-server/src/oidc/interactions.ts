@@ -7,6 +7,7 @@ import {
   invariant,
   minuteMs,
   parseId,
+  secondMs,
   toNumericDate,
 } from "@remit/kernel";
 import type { RawPair } from "@remit/platform/http";
@@ -20,15 +21,16 @@ import {
   parseScope,
   type Scope,
 } from "@remit/protocol";
+import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
 import { agentById, type KeyedAgent, keyed, tenantOfAgent } from "../agents/index.ts";
 import type { Assurance } from "../assurance/index.ts";
 import type { Client } from "../clients/index.ts";
-import { digestOf, type Grant, openGrant } from "../grants/index.ts";
-import { requireSession, sidOf } from "../sessions/index.ts";
+import { digestOf, openGrant } from "../grants/index.ts";
+import { requireSession, type Session, sidOf } from "../sessions/index.ts";
 import type { ClientSource } from "./adapter.ts";
 import type { InteractionDetails, Provider } from "./seam.ts";
-import { acrFor, satisfies, type Wanted } from "./sign-in-policy.ts";
+import { acrFor, mandateGivenS, satisfies, type Wanted } from "./sign-in-policy.ts";
 
 /** What the person in front of the browser is asked. `uid` names this one conversation; its cookie binds the browser. */
 export type Asked = SignInAsked | (Consent & { readonly kind: "consent" });
@@ -41,6 +43,8 @@ export type SignInAsked = {
   /** Who is signed in already and must show it again, or better. */
   readonly known: Account | undefined;
   readonly wanted: Wanted;
+  /** The address that the application has for whoever comes (`login_hint`, OIDC Core §3.1.2.1). Nobody has verified it. */
+  readonly hint: string | undefined;
 };
 
 export type Consent = {
@@ -149,7 +153,8 @@ async function askedOf(deps: Deps, details: InteractionDetails): Promise<Asked> 
   if (prompt.name === "login" || account === undefined) {
     // Made by our own policy, for every login; a consent whose account is gone has none.
     const wanted = (prompt.details.assurance as Wanted | undefined) ?? { aal: 1 };
-    return { kind: "sign_in", uid, client, redirectUri, known: account, wanted };
+    const hint = hintOf(params["login_hint"]);
+    return { kind: "sign_in", uid, client, redirectUri, known: account, wanted, hint };
   }
   return {
     kind: "consent",
@@ -177,6 +182,10 @@ export function mandateAsked(
     throw new Problem("invalid_authorization_details", { detail: "The application asks for no mandate." });
   return undefined;
 }
+
+const Hint = z.email().max(254);
+/** Only what could be an address fills the field for one; whether anybody has it is not looked at (A18). */
+const hintOf = (value: unknown): string | undefined => Hint.safeParse(value).data;
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
@@ -210,20 +219,20 @@ async function allow(
   const now = deps.clock.now();
   const { account, client, request } = consent;
   const grantId = randomBytes(32).toString("base64url");
-  let mandate: Id<"mandate"> | undefined;
   const agent = request === undefined ? undefined : await agentOf(deps, client);
   if (agent !== undefined) await checkDeviceKey(deps.provider(), details, agent);
-  await deps.db.of(account.home).transaction(async (tx) => {
+  const given = await deps.db.of(account.home).transaction(async (tx) => {
+    const session = await sessionFor(tx, { details, now });
+    if (request !== undefined && !mayGive(session, now)) return "too late";
     await claimAnswer(tx, details, now);
-    const session = await sessionFor(tx, { details, consent, now });
-    mandate = await issueFor(deps, tx, { agent, consent, from, now });
+    const mandate = await issueFor(deps, tx, { agent, consent, from, now });
     const { scopes } = consent;
     const granted = {
       digest: digestOf(grantId),
       client: client.id,
       account: account.id,
       mandate,
-      session,
+      session: session && { sid: session.sid, outlives: outlivesSession(consent) },
       scopes,
     };
     await openGrant(tx, granted, now);
@@ -231,7 +240,12 @@ async function allow(
     const payload = { client: client.id, mandate: mandate ?? null, scopes, mode };
     const facts = { tenant: account.home, actor: actorOf(account), subject: client.id, payload };
     await tx.record(newEvent("consent.granted", facts, now));
+    return { mandate };
   });
+  // Nothing was answered: the core asks once more who it is, and then the same again.
+  if (given === "too late")
+    return deps.provider().interactionResult(raw.req, raw.res, {}, { mergeWithLastSubmission: false });
+  const { mandate } = given;
   await saveGrant(deps.provider(), { details, consent, grantId, mandate });
   const result = { consent: { grantId } };
   return deps.provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: true });
@@ -257,17 +271,22 @@ async function checkDeviceKey(
     throw new Problem("client_not_allowed", { detail: "The agent changed its key after it asked." });
 }
 
-/** The session of this consent, live until the grant is written; what it gives ends with it unless it is to go on alone. */
+/** The session of this consent, live until the grant is written. */
 async function sessionFor(
   tx: TenantTx,
-  { details, consent, now }: { details: InteractionDetails; consent: Consent; now: Instant },
-): Promise<Grant["session"]> {
+  { details, now }: { details: InteractionDetails; now: Instant },
+): Promise<Session | undefined> {
   const uid = details.session?.uid;
-  if (uid === undefined) return undefined;
-  await requireSession(tx, sidOf(uid), now);
-  const outlives = consent.request !== undefined || consent.scopes.includes("offline_access");
-  return { sid: sidOf(uid), outlives };
+  return uid === undefined ? undefined : requireSession(tx, sidOf(uid), now);
 }
+
+/** Money is given away by whoever is there now, not by who sits down at a browser that was left open (RFC 9470). */
+const mayGive = (session: Session | undefined, now: Instant): boolean =>
+  session !== undefined && now - session.authenticatedAt <= mandateGivenS * secondMs;
+
+/** What a session gives ends with it, unless it is to go on alone. */
+const outlivesSession = ({ request, scopes }: Consent): boolean =>
+  request !== undefined || scopes.includes("offline_access");
 
 async function agentOf({ db }: Deps, client: Client): Promise<KeyedAgent> {
   const id = parseId("agent", client.id);

@@ -63,6 +63,8 @@ declare module "oidc-provider" {
     readonly accountId?: string;
     readonly acr?: string;
     readonly amr?: readonly string[];
+    /** Whether the sign-in is older than so many seconds. */
+    past(ageS: number): boolean;
   };
 
   /** `claims.id_token.acr` of a request (OIDC Core §5.5.1). */
@@ -91,6 +93,8 @@ declare module "oidc-provider" {
     readonly body: { [name: string]: unknown };
     readonly session?: SessionEntity;
     readonly claims?: RequestedClaims;
+    /** What the interaction before this step brought. */
+    readonly result?: { readonly login?: unknown };
     readonly entities: {
       readonly AuthorizationCode?: SignInOf;
       readonly RefreshToken?: SignInOf & { readonly jti: string };
@@ -240,10 +244,17 @@ declare module "oidc-provider" {
   }
 
   /** When a person must be asked something before an authorization goes on. */
-  export type Check = { readonly reason: string };
+  export type Check = {
+    readonly reason: string;
+    readonly check: (ctx: Ctx) => boolean | Promise<boolean>;
+  };
   export type Prompt = {
     readonly name: string;
-    readonly checks: { remove(reason: string): void; add(check: Check): void };
+    readonly checks: {
+      get(reason: string): Check | undefined;
+      remove(reason: string): void;
+      add(check: Check): void;
+    };
     details: (ctx: Ctx) => object | Promise<object>;
   };
   export const interactionPolicy: {

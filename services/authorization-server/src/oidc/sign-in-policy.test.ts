@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { satisfies, wantedBy } from "./sign-in-policy.ts";
+import type { Ctx } from "./seam.ts";
+import { satisfies, signInPolicy, wantedBy } from "./sign-in-policy.ts";
 
 const [aal1, aal2, aal3] = ["urn:remit:aal1", "urn:remit:aal2", "urn:remit:aal3"] as const;
 
@@ -34,5 +35,36 @@ describe("A16 what a request asks for is what the sign-in must reach", () => {
     [aal2, { aal: 2, exact: [aal2] } as const, true],
   ])("A16 a session of %s for %o: %s", (acr, wanted, enough) => {
     expect(satisfies(acr, wanted)).toBe(enough);
+  });
+});
+
+describe("A16 a mandate is asked of whoever showed a moment ago who they are", () => {
+  const login = signInPolicy({ livemode: false, hasSecond: async () => false }).find(
+    ({ name }) => name === "login",
+  );
+  const check = login?.checks.get("fresh_for_mandate");
+  const asks = (kind: string, ageS: number | undefined, more = {}): unknown => {
+    const session = {
+      accountId: ageS === undefined ? undefined : "acc_1",
+      past: (s: number) => (ageS ?? 0) > s,
+    };
+    // All that this check looks at.
+    return check?.check({ oidc: { client: { remit_kind: kind }, session, ...more } } as unknown as Ctx);
+  };
+
+  test.each([
+    ["agent", 180, false],
+    ["agent", 181, true],
+    ["agent", 43_000, true],
+    ["wallet", 43_000, false],
+    ["application", 43_000, false],
+    // Nobody is signed in: another check asks.
+    ["agent", undefined, false],
+  ] as const)("A16 of a %s with a sign-in of %s s ago: %s", (kind, ageS, asked) => {
+    expect(asks(kind, ageS)).toBe(asked);
+  });
+
+  test("A16 not once more of whoever has just shown it", () => {
+    expect(asks("agent", 43_000, { result: { login: { accountId: "acc_1" } } })).toBe(false);
   });
 });

@@ -52,9 +52,13 @@ export type PolicyDeps = {
   readonly hasSecond: (account: string) => Promise<boolean>;
 };
 
+/** How old a sign-in may be when its person is asked for a mandate, and when they give it: time to read is between. */
+export const mandateAskedS = 180;
+export const mandateGivenS = 300;
+
 /**
- * The core's own policy, with levels instead of its comparison of texts. A mandate wants two factors of whoever has two,
- * and of everybody where the money is real.
+ * The core's own policy, with levels instead of its comparison of texts. A mandate wants a sign-in of the last minutes,
+ * and two factors of whoever has two, and of everybody where the money is real.
  */
 export function signInPolicy(deps: PolicyDeps): readonly Prompt[] {
   const policy = interactionPolicy.base();
@@ -78,6 +82,18 @@ export function signInPolicy(deps: PolicyDeps): readonly Prompt[] {
       "A stronger sign-in is needed",
       "login_required",
       async (ctx) => !satisfies(ctx.oidc.session?.acr, await wantedIn(ctx)),
+    ),
+  );
+  login.checks.add(
+    new interactionPolicy.Check(
+      "fresh_for_mandate",
+      "A mandate is given by whoever showed a moment ago who they are",
+      "login_required",
+      ({ oidc: { client, session, result } }) =>
+        client?.remit_kind === "agent" &&
+        session?.accountId !== undefined &&
+        session.past(mandateAskedS) &&
+        result?.login === undefined,
     ),
   );
   // The page must know it whatever else asked for the sign-in.

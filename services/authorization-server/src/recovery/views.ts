@@ -15,7 +15,7 @@ ${form(
     name: "email",
     label: "E-mail",
     type: "email",
-    value: asked.known?.email ?? "",
+    value: asked.known?.email ?? asked.hint ?? "",
     autocomplete: "email",
     lengthMax: 254,
   }),
@@ -48,7 +48,7 @@ export function renewPage(shown: {
   const { forms, ticket, passkey } = shown;
   const body = html`<div class="sheet">
 <h1>${title}</h1>
-<p>When you are done, all other sessions of your account end, and so does the access that applications had without you. Your other passkeys and your recovery codes are removed, and your authenticator app unless you have just used it. What your agents may spend is suspended until you resume it.</p>
+<p>When you are done, all other sessions of your account end, and so does the access that applications had without you. Your other passkeys and your recovery codes are removed, your authenticator app unless you have just used it, and with a new passkey your password too: set another afterwards, if you want one. What your agents may spend is suspended until you resume it.</p>
 ${shown.refused === undefined ? undefined : notice("refused", shown.refused)}
 ${passkeyButton({ kind: "create", options: passkey.options, text: "Create a passkey", formId: "passkey" })}
 <noscript><p class="soft">A passkey needs JavaScript in your browser.</p></noscript>

@@ -5,7 +5,7 @@ import { type Actor, newEvent, Problem } from "@remit/protocol";
 import { endGrantsOfSession } from "../grants/index.ts";
 import { revokeTokens } from "../tokens/index.ts";
 import * as rows from "./sessions.sql.ts";
-import { type Ending, isLive } from "./sessions.ts";
+import { type Ending, isLive, type Session } from "./sessions.ts";
 
 export type Why = { readonly because: Ending; readonly actor: Actor; readonly now: Instant };
 
@@ -18,11 +18,12 @@ export type LogoutDue = { readonly sid: string; readonly client: string; readonl
 /** Longer than any access token lives; what else a session gave is gone with it. */
 const revokedMs = hourMs;
 
-/** Keeps a live session from ending before this transaction does; refuses when it has ended. */
-export async function requireSession(tx: TenantTx, sid: string, now: Instant): Promise<void> {
+/** Keeps a live session from ending before this transaction does, and returns it; refuses when it has ended. */
+export async function requireSession(tx: TenantTx, sid: string, now: Instant): Promise<Session> {
   const session = await rows.keepSession(tx, sid);
   if (session === undefined || !isLive(session, now))
     throw new Problem("not_found", { detail: "Your session has ended. Start again at the application." });
+  return session;
 }
 
 /** For whoever ends a session in a cascade, before their other locks. */

@@ -229,7 +229,7 @@ export function textOfRefusal(error: unknown): string {
 async function signInAnswer(
   { accounts, conversation, factors, signUp }: SignInDeps,
   call: PageCall,
-  { asked, email = "", refused, ...said }: Said & { asked: SignInAsked; email?: string },
+  { asked, email = asked.hint ?? "", refused, ...said }: Said & { asked: SignInAsked; email?: string },
 ): Promise<PageAnswer> {
   const { uid, known } = asked;
   const place = { conversation: uid, now: call.now };

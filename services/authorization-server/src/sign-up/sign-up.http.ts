@@ -52,7 +52,7 @@ export const signUpPages = (deps: Deps): Page[] => [
     refused: refusalPage,
     handle: async (call, { params: { uid } }) => {
       const asked = await deps.conversation.read(call, uid);
-      return askPerson(deps, asked, { name: "", email: "" });
+      return askPerson(deps, asked, { name: "", email: asked.hint ?? "" });
     },
   }),
   personPage(deps),
