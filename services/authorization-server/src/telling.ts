@@ -6,7 +6,7 @@ import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import type { AuthorizationServerConfig } from "./config.ts";
-import { deliveryJobs } from "./deliveries/index.ts";
+import { deliveryJobs, deliveryRoutes } from "./deliveries/index.ts";
 import type { People } from "./people.ts";
 import { createWebhookSecrets, webhookRoutes } from "./webhooks/index.ts";
 
@@ -36,7 +36,7 @@ export function mountTelling({
 }: Telling): void {
   const { livemode, webhookTimeoutMs: timeoutMs } = config;
   const secrets = createWebhookSecrets(keyring);
-  http.add(...webhookRoutes({ db, secrets, outbound }));
+  http.add(...webhookRoutes({ db, secrets, outbound }), ...deliveryRoutes({ db, livemode }));
   deliveryJobs(jobs, {
     db,
     clock,

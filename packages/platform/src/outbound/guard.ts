@@ -37,7 +37,7 @@ export function createGuard(allow: readonly string[], resolve: Resolve): Guard {
       const target = targetOf(text);
       if (allowed.has(target.pair)) return;
       refuseTarget(target);
-      if (isIP(target.host) === 0) await resolvePublic(target.host, resolve);
+      if (isIP(target.host) === 0) await resolvePublic(target.host, resolve).catch(asRefusal(target.host));
     },
     connect(options, callback) {
       const target = targetOf(`${options.protocol}//${hostPart(options.hostname)}:${options.port}`);
@@ -109,6 +109,13 @@ function checkedLookup(resolve: Resolve): LookupFunction {
   };
   return (...args) => void answer(...args);
 }
+
+/** Of a URL given to be stored: a name that cannot be looked up now is none to call later. */
+const asRefusal =
+  (host: string) =>
+  (error: unknown): never => {
+    throw error instanceof Problem ? error : refused(host, "cannot be looked up");
+  };
 
 const hostPart = (hostname: string): string => (isIP(hostname) === 6 ? `[${hostname}]` : hostname);
 

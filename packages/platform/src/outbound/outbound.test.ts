@@ -225,3 +225,8 @@ test("W06 a connection that breaks in the middle is no answer", async () => {
   const outbound = outboundOf({ allow: [host] });
   expect(await refusalOf(outbound.request({ url: `http://${host}/` }))).toBe("outbound_failed");
 });
+
+test("W01 a name that cannot be looked up is refused when it is written down, and not an error of ours", async () => {
+  const outbound = outboundOf({ resolve: () => Promise.reject(new Error("ENOTFOUND")) });
+  expect(await refusalOf(outbound.check("https://nowhere.example/"))).toBe("outbound_refused");
+});

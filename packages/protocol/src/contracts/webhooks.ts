@@ -114,6 +114,8 @@ export const ReplayedDeliveries = z.object({ replayed: z.int(), more: z.boolean(
 export const WebhookPayload = z.object({
   id: idOf("event"),
   type: z.string(),
+  /** What the AgentIdP API calls this type, where that is another name. */
+  alias: z.string().optional(),
   version: z.int(),
   timestamp: Timestamp,
   sequence: z.int(),

@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { type Instant, toNumericDate, toRfc3339 } from "@remit/kernel";
 import type { Recorded } from "@remit/platform/outbox";
 import type { WebhookPayload } from "@remit/protocol/contracts";
+import { aliasOf } from "../webhooks/index.ts";
 
 /** Of a body; Standard Webhooks asks for small ones. What is larger is told without its data. */
 export const bodyBytesMax = 64 * 1024;
@@ -10,9 +11,11 @@ export const bodyBytesMax = 64 * 1024;
 export function bodyOf(event: Recorded, livemode: boolean): string {
   // The reader passes over events of the platform, whose tenant is no organization.
   const organization_id = event.tenant as WebhookPayload["organization_id"];
+  const alias = aliasOf(event.type);
   const payload: WebhookPayload = {
     id: event.id,
     type: event.type,
+    ...(alias === undefined ? {} : { alias }),
     version: event.version,
     timestamp: toRfc3339(event.at),
     sequence: event.order,

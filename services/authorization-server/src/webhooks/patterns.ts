@@ -4,7 +4,12 @@ import { eventTypeNames } from "@remit/protocol";
 const alsoKnownAs: Readonly<Record<string, string>> = {
   "agent.created": "agent.registered",
   "agent.reactivated": "agent.resumed",
+  "agent.updated": "agent.changed",
 };
+
+/** The AgentIdP API's name of a type of ours that has another there. */
+export const aliasOf = (type: string): string | undefined =>
+  Object.entries(alsoKnownAs).find(([, ours]) => ours === type)?.[0];
 
 /** Whether a pattern (`agent.created`, `agent.*`, `*`) takes events of a type. */
 export function takes(pattern: string, type: string): boolean {

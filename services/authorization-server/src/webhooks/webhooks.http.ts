@@ -37,7 +37,7 @@ const Page = z.strictObject({
 });
 const reading = { scope: ["webhooks:read", "webhooks:write"], bearer: true } as const;
 const writing = { scope: "webhooks:write", bearer: true } as const;
-const limit = { count: 120, windowMs: minuteMs, by: "tenant" } as const;
+const limit = { count: 300, windowMs: minuteMs, by: "tenant" } as const;
 
 /** Where a tenant says where it wants to be told of what. */
 export const webhookRoutes = (deps: Deps): Route[] => [
@@ -49,7 +49,8 @@ export const webhookRoutes = (deps: Deps): Route[] => [
   rotateRoute(deps),
 ];
 
-const byOf = (call: { readonly caller: Caller; readonly now: Instant }): By => ({
+/** Who asks, for the log. */
+export const byOf = (call: { readonly caller: Caller; readonly now: Instant }): By => ({
   actor: { type: call.caller.actor.type === "agent" ? "agent" : "client", id: call.caller.client },
   now: call.now,
 });

@@ -17,6 +17,8 @@ export type WebhookReceiver = {
   /** Every answer at a path from now on. */
   always(path: string, reply: Reply | undefined): void;
   at(path: string): Told[];
+  /** Breaks off whatever was not answered. */
+  dropAll(): void;
   close(): Promise<void>;
 };
 
@@ -45,6 +47,7 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
     answer: (path, ...replies) => void next.set(path, [...replies]),
     always: (path, reply) => void (reply === undefined ? usual.delete(path) : usual.set(path, reply)),
     at: (path) => told.filter((heard) => heard.path === path),
+    dropAll: () => server.closeAllConnections(),
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
