@@ -1,6 +1,7 @@
 /** Every kind of id and its prefix. A new kind is one line here. */
 export const idPrefixes = {
   account: "acc",
+  admission: "adm",
   agent: "agt",
   approval: "apv",
   attempt: "att",
@@ -19,6 +20,7 @@ export const idPrefixes = {
   event: "evt",
   family: "fam",
   grant: "grn",
+  identity: "idn",
   instrument: "ins",
   invoice: "inv",
   job: "job",
@@ -30,6 +32,7 @@ export const idPrefixes = {
   plan: "pln",
   posting: "pst",
   presentation: "prs",
+  provider: "idp",
   receipt: "rcp",
   refund: "rfd",
   request: "req",

@@ -41,6 +41,8 @@ export const problems = {
   idempotency_in_flight: refusal(409, "A request with this Idempotency-Key is still running", "Try again after the time in Retry-After."),
   idempotency_key_invalid: refusal(400, "The Idempotency-Key is malformed", "Send 1 to 255 visible ASCII characters."),
   idempotency_key_required: refusal(400, "An Idempotency-Key is missing", "Send a unique Idempotency-Key and keep it for retries."),
+  identity_provider_refused: refusal(403, "The identity provider's answer proves nothing here", "Sign in there again, or in another way."),
+  identity_provider_unavailable: refusal(502, "The identity provider does not answer", "Try again later, or sign in in another way."),
   instruction_invalid: refusal(403, "The instruction is not a valid one of the authorization server", "Only the authorization server moves money."),
   instrument_missing: refusal(402, "The principal has no payment method", "Ask the principal to enrol a card."),
   insufficient_scope: refusal(403, "The token lacks a scope", "Ask for a token with the scope that this call needs."),

@@ -3,15 +3,19 @@ import type { Clock, Id, Instant } from "@remit/kernel";
 import type { Page, Route } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
+import type { Outbound } from "@remit/platform/outbound";
 import type { Database, TenantTx } from "@remit/platform/sql";
-import type { Log } from "@remit/platform/telemetry";
+import type { Log, Metrics } from "@remit/platform/telemetry";
 import { type Accounts, createAccounts, createBreachedPasswords } from "./accounts/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { consentPages } from "./consent/index.ts";
 import type { Notice } from "./deliveries/index.ts";
 import { createFactors, type Factors, factorRoutes } from "./factors/index.ts";
+import { federatedSignIn, federationJobs, federationRoutes } from "./federation.ts";
 import { endLastingGrantsOf } from "./grants/index.ts";
 import { createGuesses, guessJobs } from "./guesses/index.ts";
+import { createIdentities, hasIdentity, type Identities, unlinkAll } from "./identities/index.ts";
+import type { IssuerKeys } from "./keys/index.ts";
 import {
   createInbox,
   createMailedCodes,
@@ -27,7 +31,14 @@ import type { Interactions } from "./oidc/index.ts";
 import { createFormCheck, type FormCheck } from "./pages/index.ts";
 import { recoveryPages } from "./recovery/index.ts";
 import { endSessionsOf, lockSessionsOf } from "./sessions/index.ts";
-import { createConversation, createEnrolment, createKeptCodes, signInPages } from "./sign-in/index.ts";
+import {
+  afterFirst,
+  createConversation,
+  createEnrolment,
+  createKeptCodes,
+  type SignInDeps,
+  signInPages,
+} from "./sign-in/index.ts";
 import { signUpPages } from "./sign-up/index.ts";
 import { createStepUps, type StepUps, stepUpJobs } from "./step-ups/index.ts";
 import { createTickets, type Tickets } from "./tickets/index.ts";
@@ -43,6 +54,7 @@ export type People = {
   readonly forms: FormCheck;
   /** Writes to those who run the tenant of the transaction that a webhook of theirs was turned off. */
   tellAdmins(tx: TenantTx, notice: Notice): Promise<void>;
+  readonly identities: Identities;
 };
 
 type Grounds = {
@@ -51,6 +63,11 @@ type Grounds = {
   readonly log: Log;
   readonly db: Database;
   readonly keyring: Keyring;
+};
+type Doors = Grounds & {
+  readonly keys: IssuerKeys;
+  readonly outbound: Outbound;
+  readonly metrics: Metrics;
 };
 
 export function createPeople(grounds: Grounds, jobs: Jobs): People {
@@ -61,7 +78,8 @@ export function createPeople(grounds: Grounds, jobs: Jobs): People {
   const tickets = createTickets(keyring.derive("tickets"));
   const post = createPost(grounds);
   const mailedCodes = createMailedCodes({ db, tickets, guesses, post });
-  const factors = createFactors({ db, keyring, guesses, tickets, post, accounts, issuer: config.issuer });
+  const shown = { db, keyring, guesses, tickets, post, accounts, linked: hasIdentity };
+  const factors = createFactors({ ...shown, issuer: config.issuer });
   const stepUps = createStepUps({ db, keyring, accounts, factors });
   const forms = createFormCheck({ issuer: config.issuer, key: keyring.derive("csrf") });
   const inbox = path.join(config.dataDir, "mail");
@@ -73,7 +91,9 @@ export function createPeople(grounds: Grounds, jobs: Jobs): People {
     for (const { email } of await accounts.adminsOf(tx))
       await post.send(tx, letters.webhookDisabled({ to: email, ...notice }));
   };
-  return { accounts, factors, stepUps, tickets, post, mailedCodes, forms, tellAdmins };
+  federationJobs(jobs, { db, clock });
+  const identities = createIdentities({ db, keyring, accounts, post, hasPasskey: factors.hasPasskeyWithin });
+  return { accounts, factors, stepUps, tickets, post, mailedCodes, forms, tellAdmins, identities };
 }
 
 /**
@@ -88,25 +108,46 @@ const endAccessWith =
     await mandates.suspendAllWithin(tx, account, why);
     await endSessionsOf(tx, account, why);
     await endLastingGrantsOf(tx, account, why);
+    await unlinkAll(tx, { account, now });
   };
 
-/** What a person's wallet may ask of all this. */
-export const peopleRoutes = ({ db }: Pick<Grounds, "db">, { accounts, factors }: People): Route[] =>
-  factorRoutes({ db, accounts, factors });
+/** What a person's wallet, and a tenant's management, may ask of all this. */
+export const peopleRoutes = (grounds: Doors, people: People): Route[] => [
+  ...factorRoutes({ ...people, db: grounds.db }),
+  ...federationRoutes(grounds),
+];
 
 /** Everything that a person sees on the way through an authorization request. */
 export function peoplePages(
-  { config, db }: Grounds,
+  grounds: Doors,
   people: People,
   { interactions, mandates }: { readonly interactions: Interactions; readonly mandates: Mandates },
 ): Page[] {
+  const { config, db } = grounds;
   const { forms } = people;
-  const conversation = createConversation({ interactions, forms });
+  const conversation = createConversation({
+    interactions,
+    forms,
+    interrupt: (...sign) => federated.offerLink(...sign),
+  });
   const keptCodes = createKeptCodes({ ...people, db, conversation });
   const enrolment = createEnrolment({ ...people, db, conversation, keptCodes });
   const signUp = config.signUp !== "closed";
+  const signIn: SignInDeps = {
+    ...people,
+    interactions,
+    conversation,
+    enrolment,
+    signUp,
+    offers: (asked) => federated.offers(asked),
+  };
+  const federated = federatedSignIn(grounds, people, {
+    conversation,
+    afterFirst: (call, shown) => afterFirst(signIn, call, shown),
+  });
   return [
-    ...signInPages({ ...people, interactions, conversation, enrolment, signUp }),
+    ...signInPages(signIn),
+    ...federated.pages,
     ...enrolment.pages,
     ...keptCodes.pages,
     ...(signUp ? signUpPages({ ...people, db, conversation, keptCodes, enrolment }) : []),

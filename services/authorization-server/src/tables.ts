@@ -5,6 +5,10 @@ import { chargeTables } from "./charges/index.ts";
 import { delegationTables } from "./delegations/index.ts";
 import { deliveryTables } from "./deliveries/index.ts";
 import { deviceTables } from "./device/index.ts";
+import { emailDomainTables } from "./email-domains/index.ts";
+import { federatedSignInTables } from "./federated-sign-in/index.ts";
+import { identityTables } from "./identities/index.ts";
+import { identityProviderTables } from "./identity-providers/index.ts";
 import { laneTables } from "./lanes/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { receiptTables } from "./receipts/index.ts";
@@ -31,6 +35,10 @@ export const tables = {
   oauth_artifacts: "global",
   oauth_grants: "global",
   token_revocations: "global",
+  ...emailDomainTables,
+  ...identityProviderTables,
+  ...identityTables,
+  ...federatedSignInTables,
   ...approvalTables,
   ...deviceTables,
   ...delegationTables,

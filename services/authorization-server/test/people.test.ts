@@ -617,7 +617,7 @@ describe("a recovery takes from others what they may have added or been given", 
     const refresh = { grant_type: "refresh_token", refresh_token: String(token.body["refresh_token"]) };
     expect((await wallet.post("/oauth/token", refresh)).body["error"]).toBe("invalid_grant");
     expect((await letterTo(running, email, 5)).text).toContain(
-      "Other passkeys and the former recovery codes",
+      "Other passkeys, the former recovery codes and what was linked",
     );
     const thief = await Visitor.open();
     await thief.signIn(email, "another four words here");

@@ -45,6 +45,8 @@ export type Accounts = {
   isMember(tx: TenantTx, id: Id<"account">): Promise<boolean>;
   /** The people who run the tenant of the transaction: its owners and admins. */
   adminsOf(tx: TenantTx): Promise<Account[]>;
+  /** Makes a new account a member of the tenant of the transaction, beside its own. */
+  join(tx: TenantTx, id: Id<"account">, now: Instant): Promise<void>;
   /** By which an address is counted and found, and which says nothing of it. */
   digestOf(email: string): string;
   hasPassword(id: Id<"account">): Promise<boolean>;
@@ -104,6 +106,7 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       const read = await Promise.all(found.map((row) => opened(deps, tx, row)));
       return read.filter((account) => account !== undefined);
     },
+    join,
     digestOf: (email) => Buffer.from(digestOf(email)).toString("base64url"),
     hasPassword: async (id) =>
       (await deps.db.global.transaction((tx) => rows.findAccount(tx, id)))?.passwordDigest !== undefined,
@@ -143,6 +146,13 @@ async function createAccount(
   const facts = { tenant: tx.tenant, actor: { type: "account", id }, subject: id } as const;
   await tx.record(newEvent("account.created", facts, wanted.now));
   return { id, home: tx.tenant, ...personal };
+}
+
+async function join(tx: TenantTx, id: Id<"account">, now: Instant): Promise<void> {
+  await rows.insertMembership(tx, { account: id, role: "member", now });
+  const actor = { type: "system", id: "authorization-server" } as const;
+  const payload = { account: id, role: "member" };
+  await tx.record(newEvent("member.added", { tenant: tx.tenant, actor, subject: id, payload }, now));
 }
 
 async function readAccount(

@@ -35,6 +35,20 @@ describe("A16 a level is never higher than what was shown", () => {
       1,
       ["hwk", "pop", "user"],
     ],
+    ["the word of a provider", [{ kind: "federated", second: false }], 1, ["fed"]],
+    ["its word for two factors", [{ kind: "federated", second: true }], 2, ["fed", "mfa"]],
+    [
+      "its word and a code",
+      [{ kind: "federated", second: false }, { kind: "code" }],
+      2,
+      ["fed", "otp", "mfa"],
+    ],
+    [
+      "its word and a password",
+      [{ kind: "federated", second: false }, { kind: "password" }],
+      1,
+      ["pwd", "fed"],
+    ],
     ["nothing", [], 1, []],
   ])("A16 %s", (_what, proofs, aal, amr) => {
     expect(assuranceOf(proofs)).toEqual({ aal, amr });

@@ -6,12 +6,14 @@ import { z } from "zod";
  */
 export type Aal = 1 | 2 | 3;
 
-/** How it was shown, in the words of RFC 8176 §2. */
-export type Amr = "pwd" | "otp" | "hwk" | "swk" | "pop" | "user" | "mfa";
+/** How it was shown, in the words of RFC 8176 §2; `fed` (private) is the word of an upstream identity provider. */
+export type Amr = "pwd" | "fed" | "otp" | "hwk" | "swk" | "pop" | "user" | "mfa";
 
 /** What somebody proved just now. */
 export const Proof = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("password") }),
+  /** What an identity provider said; `second` when it counts as two factors. */
+  z.strictObject({ kind: z.literal("federated"), second: z.boolean() }),
   z.strictObject({ kind: z.literal("code") }),
   z.strictObject({ kind: z.literal("recovery_code") }),
   z.strictObject({ kind: z.literal("passkey"), deviceBound: z.boolean(), userVerified: z.boolean() }),
@@ -35,11 +37,14 @@ export function levelOf(acr: string | undefined): Aal | 0 {
 export function assuranceOf(proofs: readonly Proof[]): Assurance {
   const passkey = proofs.find((proof) => proof.kind === "passkey");
   const knows = proofs.some(({ kind }) => kind === "password");
+  const vouched = proofs.find((proof) => proof.kind === "federated");
   const has = proofs.some(({ kind }) => kind === "code" || kind === "recovery_code");
   const verified = passkey?.userVerified === true;
-  const two = verified || (knows && (has || passkey !== undefined));
+  const first = knows || vouched !== undefined;
+  const two = verified || vouched?.second === true || (first && (has || passkey !== undefined));
   const amr: Amr[] = [
     ...(knows ? (["pwd"] as const) : []),
+    ...(vouched === undefined ? [] : (["fed"] as const)),
     ...(has ? (["otp"] as const) : []),
     ...(passkey === undefined ? [] : ([passkey.deviceBound ? "hwk" : "swk", "pop", "user"] as const)),
     ...(two ? (["mfa"] as const) : []),

@@ -31,6 +31,8 @@ export type Factors = {
   hasSecond(account: Id<"account">): Promise<boolean>;
   /** The same, in the transaction of what depends on it. */
   hasSecondWithin(tx: Sql, account: Id<"account">): Promise<boolean>;
+  /** Whether there is a passkey, in the transaction of what depends on it. */
+  readonly hasPasskeyWithin: (tx: Sql, account: Id<"account">) => Promise<boolean>;
   /** Takes the password of whoever has a passkey; refuses to take the last way to sign in. */
   removePassword(tx: TenantTx, account: Account, now: Instant): Promise<void>;
   /** Leaves only what a recovery added or proved; the new recovery codes, if a second factor is left that may be lost. */
@@ -62,6 +64,7 @@ export function createFactors({ issuer, ...deps }: Deps): Factors {
     hasSecond: async (account) => (await codes.hasApp(account)) || (await passkeys.has(account)),
     hasSecondWithin: async (tx, account) =>
       (await rows.findApp(tx, account)) !== undefined || (await rows.passkeysOf(tx, account)).length > 0,
+    hasPasskeyWithin: async (tx, account) => (await rows.passkeysOf(tx, account)).length > 0,
     removePassword: async (tx, account, now) => {
       await deps.accounts.lock(tx, account.id);
       await deps.accounts.removePassword(tx, account, now);

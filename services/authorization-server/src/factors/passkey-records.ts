@@ -16,6 +16,8 @@ export type PasskeyDeps = {
   readonly tickets: Tickets;
   readonly post: Post;
   readonly party: ceremony.RelyingParty;
+  /** Whether this person may sign in with an identity provider. */
+  readonly linked: (tx: TenantTx, account: Account["id"]) => Promise<boolean>;
 };
 
 export type CheckedPasskey = ceremony.Created & { readonly name: string; readonly ticket: Ticket<unknown> };
@@ -101,7 +103,7 @@ export async function renamePasskey(
 const noSuch = (): Problem => new Problem("not_found", { detail: "There is no such passkey." });
 
 export async function removePasskey(
-  { accounts, post }: PasskeyDeps,
+  { accounts, post, linked }: PasskeyDeps,
   tx: TenantTx,
   { account, key, now }: { account: Account; key: string; now: Instant },
 ): Promise<void> {
@@ -109,7 +111,7 @@ export async function removePasskey(
   // Of two ways removed at once the second sees that the first is gone.
   const { hasPassword } = await accounts.lock(tx, account.id);
   if (!(await rows.deletePasskey(tx, digest, account.id))) throw noSuch();
-  if (!hasPassword) await requirePasskey(tx, account.id);
+  if (!hasPassword && !(await linked(tx, account.id))) await requirePasskey(tx, account.id);
   await tx.record(newEvent("account.passkey_removed", factsOf(account, digest), now));
   await post.send(tx, letters.changed({ to: account.email, what: changes.passkeyRemoved }));
 }

@@ -29,6 +29,8 @@ export const issuerPurposes: readonly KeyPurpose[] = [
   { purpose: "audit", alg: "EdDSA", evidence: true, tokenLifeMsMax: 366 * dayMs },
   { purpose: "receipt", alg: "ES256", evidence: true, tokenLifeMsMax: 366 * dayMs },
   { purpose: "instruction", alg: "ES256", tokenLifeMsMax: 2 * minuteMs },
+  // Our own assertions as a client of upstream identity providers.
+  { purpose: "client", alg: "ES256", tokenLifeMsMax: 2 * minuteMs },
 ];
 
 const eventOf = {

@@ -14,6 +14,9 @@ const ignore = "If you did not ask for this, do nothing: without the code nothin
 const notYou =
   "If this was not you, sign in, look at your sign-in methods and end the sessions you do not know.";
 
+/** Its tenant chose the name: it is seen as a name, and holds no address to click. */
+const quoted = (provider: string): string => `“${provider.replace(/[:/.]+/g, " ").trim()}”`;
+
 /** What we write to people. Never a link to click in a hurry: a code is typed where it was asked for. */
 export const letters = {
   signUpCode: (who: To & { code: string }): Letter =>
@@ -51,6 +54,16 @@ export const letters = {
         : `Your webhook “${who.name}” has answered nothing well for five days, so we send nothing there any more.`,
       "When its receiver is well again, turn the webhook on. What was not delivered can be sent anew from its log.",
     ]),
+  linkedBy: (who: To & { provider: string }): Letter =>
+    written(who, "Your sign-in to Remit was changed", [
+      `${quoted(who.provider)} was linked to your account, because it says that this address is yours. Whoever it says you are can sign in as you from now on.`,
+      notYou,
+    ]),
+  madeBy: (who: To & { provider: string }): Letter =>
+    written(who, "You have an account at Remit", [
+      `An account was made for this address, because ${quoted(who.provider)} says that it is yours. You sign in with it.`,
+      "If this was not you, choose “I cannot sign in” on the sign-in page: whoever has this mailbox takes the account back, and what was linked to it is unlinked.",
+    ]),
   changed: (who: To & { what: string }): Letter =>
     written(who, "Your sign-in to Remit was changed", [who.what, notYou]),
 } as const;
@@ -62,6 +75,8 @@ export const changes = {
   passkeyRemoved: "A passkey was removed from your account.",
   passkeyCopied:
     "A passkey of yours was used in a way that suggests a copy of it: its counter ran backwards. We refused it. Remove it and add a new one.",
+  identityLinked: "A way to sign in elsewhere was linked to your account. It can sign you in from now on.",
+  identityUnlinked: "A way to sign in elsewhere was unlinked from your account.",
   passwordChanged: "Your password was changed.",
   passwordRemoved: "Your password was removed. You sign in with a passkey.",
   appAdded: "An authenticator app was added to your account.",
@@ -69,5 +84,5 @@ export const changes = {
   recoveryCodesMade: "New recovery codes were made. The former ones no longer work.",
   recoveryCodeUsed: "A recovery code was used to sign in.",
   recovered:
-    "Somebody got back into your account with a code from this mailbox. All other sessions were ended, and so was the access that applications had without you. Other passkeys and the former recovery codes were removed, the authenticator app unless it was used just then, and the password unless a new one was set. The mandates of your agents are suspended: look at each before you resume it.",
+    "Somebody got back into your account with a code from this mailbox. All other sessions were ended, and so was the access that applications had without you. Other passkeys, the former recovery codes and what was linked to sign in elsewhere were removed, the authenticator app unless it was used just then, and the password unless a new one was set. The mandates of your agents are suspended: look at each before you resume it.",
 } as const;

@@ -45,6 +45,8 @@ export type SignInAsked = {
   readonly wanted: Wanted;
   /** The address that the application has for whoever comes (`login_hint`, OIDC Core §3.1.2.1). Nobody has verified it. */
   readonly hint: string | undefined;
+  /** The request asks for a sign-in of its own (`prompt=login`, `max_age`), or for one more of somebody known. */
+  readonly fresh: boolean;
 };
 
 export type Consent = {
@@ -153,8 +155,11 @@ async function askedOf(deps: Deps, details: InteractionDetails): Promise<Asked> 
   if (prompt.name === "login" || account === undefined) {
     // Made by our own policy, for every login; a consent whose account is gone has none.
     const wanted = (prompt.details.assurance as Wanted | undefined) ?? { aal: 1 };
+    const { max_age: maxAge, prompt: prompts } = params;
+    const fresh =
+      account !== undefined || maxAge !== undefined || textOf(prompts).split(" ").includes("login");
     const hint = hintOf(params["login_hint"]);
-    return { kind: "sign_in", uid, client, redirectUri, known: account, wanted, hint };
+    return { kind: "sign_in", uid, client, redirectUri, known: account, wanted, fresh, hint };
   }
   return {
     kind: "consent",

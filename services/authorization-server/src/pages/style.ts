@@ -46,6 +46,10 @@ button:hover{background:var(--paper)}
 button.ink,button.ink:hover{background:var(--ink);color:var(--paper)}
 button.seal,button.seal:hover{background:var(--seal);border-color:var(--seal);color:var(--on)}
 button.plain{flex:none;min-height:2.75rem;padding:.5rem .9rem;font-weight:500;border-color:var(--line)}
+a.button{display:block;font-weight:600;line-height:1.2;padding:.85rem 1.3rem;border:1px solid var(--ink);border-radius:2px;text-align:center;text-decoration:none;flex:1 1 9rem;overflow-wrap:anywhere}
+a.button:hover{background:var(--paper)}
+a.button.ink{background:var(--ink);color:var(--paper)}
+.offers{display:grid;gap:.75rem;margin-top:1.25rem}
 button[disabled]{opacity:.55;cursor:progress}
 :focus-visible{outline:3px solid var(--ring);outline-offset:2px}
 .notice{border-left:3px solid var(--soft);padding:.5rem .9rem;margin:1rem 0;background:var(--paper)}

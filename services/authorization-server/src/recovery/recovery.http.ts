@@ -307,7 +307,7 @@ async function done(
   const finished = await deps.conversation.finish(call, asked, recovered);
   if (finished !== false) return finished;
   if (asked.wanted.aal === 2 && !(await factors.hasSecond(account.id)))
-    return deps.enrolment.begin(call, { asked, account, provenAt: now });
+    return deps.enrolment.begin(call, { asked, ...recovered });
   throw new Problem("forbidden", {
     detail: "You are back in. The application asks for more; start again there.",
   });

@@ -34,6 +34,20 @@ export type Shown = {
   readonly retryAfterS?: number;
 };
 
+/** Who showed what, and when. */
+export type Proven = {
+  readonly account: Account;
+  readonly proofs: readonly Proof[];
+  readonly provenAt: Instant;
+};
+
+/** A page before the way on, for somebody who has shown enough; undefined when there is none. */
+export type Interrupt = (
+  call: PageCall,
+  asked: SignInAsked,
+  shown: Proven,
+) => Promise<PageAnswer | undefined>;
+
 /** One browser on its way through one authorization request: what is asked, and the pages that ask it. */
 export type Conversation = {
   /** The conversation of this browser: the cookie must be the one of the address. Refused unless somebody is to sign in. */
@@ -44,19 +58,16 @@ export type Conversation = {
   /** Where a form of this conversation goes, with its hidden field. */
   form(asked: SignInAsked, step: string): { action: string; check: ReturnType<FormCheck["field"]> };
   /** Signs in; false when what was shown is less than what is asked for. */
-  finish(
-    call: PageCall,
-    asked: SignInAsked,
-    shown: { account: Account; proofs: readonly Proof[]; provenAt: Instant },
-  ): Promise<PageAnswer | false>;
+  finish(call: PageCall, asked: SignInAsked, shown: Proven): Promise<PageAnswer | false>;
   leave(call: PageCall): Promise<PageAnswer>;
 };
 
 export function createConversation(deps: {
   readonly interactions: Interactions;
   readonly forms: FormCheck;
+  readonly interrupt: Interrupt;
 }): Conversation {
-  const { interactions, forms } = deps;
+  const { interactions, forms, interrupt } = deps;
   const read = async (call: PageCall, uid: string): Promise<SignInAsked> => {
     const asked = await interactions.read(call.raw);
     if (asked.uid !== uid) throw new Problem("not_found", { detail: "This request is not of this browser." });
@@ -88,6 +99,8 @@ export function createConversation(deps: {
         });
       const assurance = assuranceOf(proofs);
       if (!reaches(assurance, asked.wanted)) return false;
+      const first = await interrupt(call, asked, { account, proofs, provenAt });
+      if (first !== undefined) return first;
       const signedIn = { account, assurance, provenAt };
       return { status: 303, location: await interactions.signedIn(call.raw, asked, signedIn) };
     },

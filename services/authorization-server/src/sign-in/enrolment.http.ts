@@ -4,13 +4,13 @@ import type { Database, TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
-import type { Proof } from "../assurance/index.ts";
+import { Proof } from "../assurance/index.ts";
 import { deviceName, type Factors, passkeyScript } from "../factors/index.ts";
 import { letters, type MailedCodes } from "../mail/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { refusalPage } from "../pages/index.ts";
 import type { Ticket, Tickets } from "../tickets/index.ts";
-import { type Conversation, limit, members, ProvenAt, Uid } from "./conversation.ts";
+import { type Conversation, limit, members, type Proven, ProvenAt, Uid } from "./conversation.ts";
 import type { KeptCodes } from "./kept-codes.http.ts";
 import { addFactorPage, mailedCodePage, refusedCode } from "./step-views.ts";
 
@@ -24,7 +24,7 @@ export type Enrolment = {
 };
 
 /** Who has shown something, and when. */
-type Begun = { readonly asked: SignInAsked; readonly account: Account; readonly provenAt: Instant };
+type Begun = Proven & { readonly asked: SignInAsked };
 type Deps = {
   readonly db: Database;
   readonly accounts: Accounts;
@@ -34,7 +34,7 @@ type Deps = {
   readonly conversation: Conversation;
   readonly keptCodes: KeptCodes;
 };
-const Pending = z.strictObject({ account: z.string(), provenAt: ProvenAt });
+const Pending = z.strictObject({ account: z.string(), proofs: z.array(Proof), provenAt: ProvenAt });
 type Pending = z.output<typeof Pending>;
 type Attempt = Begun & { readonly refused?: string };
 
@@ -44,8 +44,8 @@ const path = "/oauth/interactions/:uid/enrol";
 const { csrf, ticket, passkey, response, code } = members;
 
 export const createEnrolment = (deps: Deps): Enrolment => ({
-  begin: async (call, { asked, account, provenAt }) => {
-    const content: Pending = { account: account.id, provenAt };
+  begin: async (call, { asked, account, proofs, provenAt }) => {
+    const content: Pending = { account: account.id, proofs: [...proofs], provenAt };
     const sent = await deps.mailedCodes.send(
       { ...placeOf(call, asked), ip: call.ip },
       {
@@ -65,7 +65,7 @@ const placeOf = (call: PageCall, { uid }: { uid: string }) => ({ conversation: u
 
 const askCode = (
   { conversation }: Deps,
-  shown: Omit<Attempt, "provenAt"> & { ticket: string; status?: number },
+  shown: Omit<Attempt, "proofs" | "provenAt"> & { ticket: string; status?: number },
 ): PageAnswer =>
   conversation.show(shown.asked, {
     ...(shown.status === undefined ? {} : { status: shown.status }),
@@ -95,7 +95,8 @@ const codePage = (deps: Deps): Page =>
       const account = await existing(deps, checked.content, checked.ticket.madeAt);
       if (checked.outcome === "right") {
         await deps.mailedCodes.use(checked);
-        return askFactor(deps, call, { asked, account, provenAt: checked.content.provenAt });
+        const { proofs, provenAt } = checked.content;
+        return askFactor(deps, call, { asked, account, proofs, provenAt });
       }
       const refused = refusedCode(checked.outcome);
       return askCode(deps, { asked, account, ticket: form.ticket, refused, status: 401 });
@@ -162,7 +163,8 @@ async function pending(
   const opened = deps.tickets.open(place, Pending);
   const { content, madeAt } = opened;
   const account = await existing(deps, content, madeAt);
-  return { asked, account, provenAt: content.provenAt, ticket: opened };
+  const { proofs, provenAt } = content;
+  return { asked, account, proofs, provenAt, ticket: opened };
 }
 
 async function existing({ accounts }: Deps, { account: id }: Pending, begun: Instant): Promise<Account> {
@@ -174,10 +176,10 @@ async function existing({ accounts }: Deps, { account: id }: Pending, begun: Ins
 async function askFactor(
   { conversation, factors, tickets }: Deps,
   call: PageCall,
-  { asked, account, provenAt, refused }: Attempt,
+  { asked, account, proofs, provenAt, refused }: Attempt,
 ): Promise<PageAnswer> {
   const place = placeOf(call, asked);
-  const content: Pending = { account: account.id, provenAt };
+  const content: Pending = { account: account.id, proofs: [...proofs], provenAt };
   return conversation.show(asked, {
     scripts: [passkeyScript],
     html: addFactorPage(asked, {
@@ -201,10 +203,10 @@ type Added = Pended & {
 
 /**
  * The factor and the codes for the day on which it is lost, in one transaction. It takes an account that has no second
- * factor still: whoever got so far with a password alone does not replace one that its owner added meanwhile.
+ * factor still: whoever got so far with one proof alone does not replace one that its owner added meanwhile.
  */
 async function done(deps: Deps, call: PageCall, added: Added): Promise<PageAnswer> {
-  const { asked, account, provenAt, ticket: used, proof, add } = added;
+  const { asked, account, provenAt, ticket: used, add } = added;
   const codes = await deps.db.of(account.home).transaction(async (tx) => {
     await deps.accounts.lock(tx, account.id);
     if (await deps.factors.hasSecondWithin(tx, account.id)) throw addedMeanwhile();
@@ -212,7 +214,7 @@ async function done(deps: Deps, call: PageCall, added: Added): Promise<PageAnswe
     await add(tx);
     return deps.factors.codes.makeRecoveryCodes(tx, account, { notify: false, now: call.now });
   });
-  const proofs: Proof[] = [{ kind: "password" }, proof];
+  const proofs = [...added.proofs, added.proof];
   return deps.keptCodes.show(call, asked, { account, proofs, provenAt, codes });
 }
 

@@ -3,7 +3,7 @@ import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
-import type { Proof } from "../assurance/index.ts";
+import { Proof } from "../assurance/index.ts";
 import { consentAnswer } from "../consent/index.ts";
 import { type Factors, passkeyScript } from "../factors/index.ts";
 import type { Interactions, SignInAsked } from "../oidc/index.ts";
@@ -11,7 +11,7 @@ import { type FormCheck, refusalPage } from "../pages/index.ts";
 import type { Tickets } from "../tickets/index.ts";
 import { type Conversation, limit, members, ProvenAt, Uid } from "./conversation.ts";
 import type { Enrolment } from "./enrolment.http.ts";
-import { secondFactorPage, signInPage } from "./views.ts";
+import { type Offers, secondFactorPage, signInPage } from "./views.ts";
 
 export type SignInDeps = {
   readonly accounts: Accounts;
@@ -23,6 +23,8 @@ export type SignInDeps = {
   readonly enrolment: Enrolment;
   /** Whether strangers may create an account here. */
   readonly signUp: boolean;
+  /** The identity providers that this conversation is offered. */
+  readonly offers: (asked: SignInAsked) => Promise<Offers>;
 };
 
 const { csrf, ticket, passkey, response, code } = members;
@@ -38,7 +40,8 @@ const SecondPasskeyForm = z.strictObject({ csrf, ticket, passkey, response });
 
 const secondFactor = "second-factor";
 const stepMs = 10 * minuteMs;
-const SecondFactor = z.strictObject({ account: z.string(), provenAt: ProvenAt });
+/** `first`: what was shown before it. */
+const SecondFactor = z.strictObject({ account: z.string(), provenAt: ProvenAt, first: Proof });
 type SecondFactor = z.output<typeof SecondFactor>;
 
 /** Sign-in, and step-up, which is the same for somebody known. What counts is a POST from our own page (A17). */
@@ -79,7 +82,12 @@ const passwordPage = (deps: SignInDeps): Page =>
       const { email, password } = form;
       const checked = await deps.accounts.checkPassword({ email, password, ip: call.ip, now: call.now });
       if (checked.kind === "right")
-        return afterPassword(deps, call, { asked, account: checked.account, provenAt: call.now });
+        return afterFirst(deps, call, {
+          asked,
+          account: checked.account,
+          provenAt: call.now,
+          first: { kind: "password" },
+        });
       return signInAnswer(deps, call, {
         asked,
         email,
@@ -133,7 +141,7 @@ const codePage = (deps: SignInDeps): Page =>
         now: call.now,
       });
       if (checked.kind === "right")
-        return complete(deps, call, { ...pending, proofs: [{ kind: "password" }, { kind: checked.as }] });
+        return complete(deps, call, { ...pending, proofs: [pending.first, { kind: checked.as }] });
       return secondAnswer(deps, call, { ...pending, ...saidOf(checked, "The code is not right.") });
     },
   });
@@ -153,7 +161,7 @@ const secondPasskeyPage = (deps: SignInDeps): Page =>
         const place = { conversation: uid, now: call.now };
         const given = { ticket: form.passkey, response: form.response, account: pending.account.id };
         const used = await deps.factors.passkeys.use(place, { ...given, verification: "preferred" });
-        return await complete(deps, call, { ...pending, proofs: [{ kind: "password" }, used.proof] });
+        return await complete(deps, call, { ...pending, proofs: [pending.first, used.proof] });
       } catch (error) {
         return secondAnswer(deps, call, { ...pending, refused: textOfRefusal(error), status: 401 });
       }
@@ -173,29 +181,34 @@ const leavePage = ({ conversation }: SignInDeps): Page =>
     },
   });
 
-type Attempt = { readonly asked: SignInAsked; readonly account: Account; readonly provenAt: Instant };
+export type Attempt = {
+  readonly asked: SignInAsked;
+  readonly account: Account;
+  readonly provenAt: Instant;
+  readonly first: Proof;
+};
 
-/** A password alone is enough for nobody who has more. */
-async function afterPassword(deps: SignInDeps, call: PageCall, attempt: Attempt): Promise<PageAnswer> {
+/** A password, or the word of an identity provider, is alone enough for nobody who has more. */
+export async function afterFirst(deps: SignInDeps, call: PageCall, attempt: Attempt): Promise<PageAnswer> {
   if (await deps.factors.hasSecond(attempt.account.id)) return secondAnswer(deps, call, attempt);
-  return complete(deps, call, { ...attempt, proofs: [{ kind: "password" }] });
+  return complete(deps, call, { ...attempt, proofs: [attempt.first] });
 }
 
 /** Signs in; somebody who cannot show as much as is asked may add what is missing, as far as we can take it. */
 async function complete(
   deps: SignInDeps,
   call: PageCall,
-  { asked, account, provenAt, proofs }: Attempt & { proofs: readonly Proof[] },
+  { asked, account, provenAt, proofs }: Omit<Attempt, "first"> & { proofs: readonly Proof[] },
 ): Promise<PageAnswer> {
   const finished = await deps.conversation.finish(call, asked, { account, proofs, provenAt });
   if (finished !== false) return finished;
   if (asked.wanted.aal === 2 && !(await deps.factors.hasSecond(account.id)))
-    return deps.enrolment.begin(call, { asked, account, provenAt });
+    return deps.enrolment.begin(call, { asked, account, proofs, provenAt });
   const refused = "This is not enough here. Use a security key, or a passkey that cannot leave its device.";
   return signInAnswer(deps, call, { asked, refused, status: 403 });
 }
 
-/** Whose password was right in this conversation, and when. */
+/** Who showed the first of two factors in this conversation, and when. */
 async function pendingAccount(
   { tickets, accounts }: SignInDeps,
   call: PageCall,
@@ -205,7 +218,7 @@ async function pendingAccount(
   const { content, madeAt } = tickets.open({ ...place, text }, SecondFactor);
   const account = await accounts.byId(content.account, madeAt);
   if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
-  return { account, provenAt: content.provenAt };
+  return { account, provenAt: content.provenAt, first: content.first };
 }
 
 type Said = { readonly refused?: string; readonly status?: number; readonly retryAfterS?: number };
@@ -227,7 +240,7 @@ export function textOfRefusal(error: unknown): string {
 }
 
 async function signInAnswer(
-  { accounts, conversation, factors, signUp }: SignInDeps,
+  { accounts, conversation, factors, signUp, offers }: SignInDeps,
   call: PageCall,
   { asked, email = asked.hint ?? "", refused, ...said }: Said & { asked: SignInAsked; email?: string },
 ): Promise<PageAnswer> {
@@ -245,6 +258,7 @@ async function signInAnswer(
     email,
     password: known === undefined || (await accounts.hasPassword(known.id)),
     signUp,
+    offers: await offers(asked),
     ...(refused === undefined ? {} : { refused }),
   });
   return conversation.show(asked, { html, scripts: [passkeyScript], ...said });
@@ -253,10 +267,10 @@ async function signInAnswer(
 async function secondAnswer(
   { conversation, factors, tickets }: SignInDeps,
   call: PageCall,
-  { asked, account, provenAt, refused, ...said }: Attempt & Said,
+  { asked, account, provenAt, first, refused, ...said }: Attempt & Said,
 ): Promise<PageAnswer> {
   const place = { conversation: asked.uid, now: call.now };
-  const content: SecondFactor = { account: account.id, provenAt };
+  const content: SecondFactor = { account: account.id, provenAt, first };
   const has = await factors.passkeys.has(account.id);
   const given = { account: account.id, verification: "preferred" } as const;
   const html = secondFactorPage(asked, {

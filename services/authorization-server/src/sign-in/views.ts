@@ -22,6 +22,16 @@ const why = (asked: SignInAsked): Html =>
     ? html`<p class="soft">to continue to ${nameOf(asked)}</p>`
     : html`<p>${nameOf(asked)} asks you to show once more that it is you${asked.wanted.aal > 1 ? ", by more than a password" : ""}.</p>`;
 
+/** Identity providers on the sign-in page, and the way to one's organization where any has its own. */
+export type Offers = {
+  readonly providers: readonly { readonly text: string; readonly href: string }[];
+  readonly organization: string | undefined;
+};
+
+/** Links: they lead away, and nothing is done before the provider has said who comes. */
+export const offerButtons = (offered: Offers["providers"]): Html =>
+  html`<div class="offers">${offered.map(({ text, href }) => html`<a class="button" href="${href}">${text}</a>\n`)}</div>`;
+
 export type SignInShown = {
   readonly forms: { readonly password: Form; readonly passkey: Form; readonly leave: Form };
   /** Undefined for somebody known who has none. */
@@ -30,6 +40,7 @@ export type SignInShown = {
   /** False for somebody known who has none. */
   readonly password: boolean;
   readonly signUp: boolean;
+  readonly offers: Offers;
   readonly refused?: string;
 };
 
@@ -49,7 +60,9 @@ ${refused === undefined ? undefined : notice("refused", refused)}
 ${passkey && passkeyButton({ kind: "get", options: passkey.options, text: asked.known === undefined ? "Sign in with a passkey" : "Use a passkey", formId: "passkey", conditional: asked.known === undefined })}
 ${keyOnly ? html`<noscript>${notice("info", "A passkey needs JavaScript in your browser.")}</noscript>` : passwordForm(asked, { form: forms.password, email })}
 ${passkey && passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket })}
+${shown.offers.providers.length === 0 ? undefined : html`<p class="or">or</p>${offerButtons(shown.offers.providers)}`}
 <div class="ways">
+${shown.offers.organization && html`<a href="${shown.offers.organization}">Sign in with your organization</a>`}
 ${asked.known === undefined && shown.signUp ? html`<a href="${path}/sign-up">Create an account</a>` : undefined}
 <a href="${path}/recovery">I cannot sign in</a>
 </div>
@@ -101,7 +114,7 @@ export function secondFactorPage(asked: SignInAsked, shown: SecondShown): string
     : "One of the ten you wrote down, if your passkey is lost.";
   const body = html`<div class="sheet">
 <h1>One more step</h1>
-<p class="soft">Your password is right. Show the second thing that only you have.</p>
+<p class="soft">That was the first step. Now show the second thing that only you have.</p>
 ${refused === undefined ? undefined : notice("refused", refused)}
 ${
   passkey === undefined

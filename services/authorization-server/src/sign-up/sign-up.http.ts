@@ -221,13 +221,10 @@ const passwordPage = (deps: Deps): Page =>
         });
       }
       const { account } = await create(deps, call, { person, password, add: async () => undefined });
-      const finished = await deps.conversation.finish(call, asked, {
-        account,
-        proofs: [{ kind: "password" }],
-        provenAt: call.now,
-      });
+      const proven = { account, proofs: [{ kind: "password" } as const], provenAt: call.now };
+      const finished = await deps.conversation.finish(call, asked, proven);
       if (finished !== false) return finished;
-      return deps.enrolment.begin(call, { asked, account, provenAt: call.now });
+      return deps.enrolment.begin(call, { asked, ...proven });
     },
   });
 

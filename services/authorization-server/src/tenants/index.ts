@@ -2,6 +2,7 @@ export { tenantRoutes } from "./tenants.http.ts";
 export {
   allowsBearer,
   createTenant,
+  isTenant,
   newTenantId,
   platformTenant,
   type Tenant,

@@ -15,3 +15,8 @@ export async function findBearer(tx: TenantTx): Promise<boolean> {
 export async function saveBearer(tx: TenantTx, allowed: boolean): Promise<void> {
   await tx.run(sql`update tenants set bearer_tokens = ${allowed} where tenant_id = ${tx.tenant}`);
 }
+
+export async function existsTenant(tx: TenantTx): Promise<boolean> {
+  const row = await tx.one<{ there: boolean }>(sql`select exists (select from tenants) as there`);
+  return row.there;
+}

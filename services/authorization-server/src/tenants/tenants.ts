@@ -31,6 +31,9 @@ export async function createTenant(
   return tenant;
 }
 
+/** Whether there is the tenant whose handle this is. */
+export const isTenant = (tx: TenantTx): Promise<boolean> => rows.existsTenant(tx);
+
 /** Whether agents of this tenant may have tokens that are bound to no key (design section 5). Off by default. */
 export const allowsBearer = (tx: TenantTx): Promise<boolean> => rows.findBearer(tx);
 
