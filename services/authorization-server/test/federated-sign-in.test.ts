@@ -1,144 +1,276 @@
-import { after, type Clock, systemClock } from "@remit/kernel";
+import { createPublicKey, type JsonWebKey, verify } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Browser, formTo, type Page } from "./browser.ts";
-import type { Answer, OAuthClient } from "./client.ts";
-import { Management } from "./management.ts";
-import { operatorSecret } from "./operator.ts";
-import { askAsWallet, letterTo, walletOf } from "./person.ts";
-import { claimsOf } from "./relying-party.ts";
-import { adminSecret, principal, type Running, startServer, walletRedirect } from "./running.ts";
-import { UpstreamProvider } from "./upstream.ts";
+import { formOf, formTo } from "./browser.ts";
+import { type Answer, read } from "./client.ts";
+import { ada, codeOn, eves, Federation, person, tokenOf, type Visitor } from "./federated.ts";
+import { letterTo } from "./person.ts";
+import { claimsOf, headerOf } from "./relying-party.ts";
+import { principal, walletRedirect } from "./running.ts";
+import { type Person, startOidcProvider } from "./upstream.ts";
 
-let running: Running;
-let upstream: UpstreamProvider;
-let wallet: OAuthClient;
-let operator: Management;
-let management: Management;
-
-let aheadMs = 0;
-const clock: Clock = { ...systemClock, now: () => after(systemClock.now(), aheadMs) };
+let at: Federation;
+let real: Awaited<ReturnType<typeof startOidcProvider>>;
 
 beforeAll(async () => {
-  upstream = await new UpstreamProvider().start();
-  running = await startServer({ outboundAllow: [upstream.host], trustedProxies: ["127.0.0.1"] }, { clock });
-  wallet = walletOf(running);
-  management = new Management(running);
-  const again = await running.service.bootstrap({
-    tenant: { name: "Ada's" },
-    principal,
-    admin: { clientSecret: adminSecret },
-    operator: { clientSecret: operatorSecret },
-  });
-  operator = new Management({ ...running, adminId: again.operator?.clientId ?? "" }, operatorSecret);
+  real = await startOidcProvider();
+  at = await Federation.start([new URL(real.issuer).host]);
 });
 afterAll(async () => {
-  await running?.close();
-  await upstream?.close();
+  await at?.close();
+  await real?.close();
 });
-beforeEach(() => {
-  upstream.reset();
-  aheadMs = 0;
-});
+beforeEach(() => at.reset());
 
-let addresses = 0;
-
-/** Somebody in front of the sign-in page of the wallet. */
-class Visitor {
-  readonly browser = new Browser();
-  readonly ip = `203.0.113.${++addresses % 250}`;
-  page!: Page; // set by `open`, which makes every visitor
-  #asked!: Awaited<ReturnType<typeof askAsWallet>>;
-
-  static async open(more: Record<string, string> = {}): Promise<Visitor> {
-    const visitor = new Visitor();
-    await visitor.ask(more);
-    return visitor;
-  }
-
-  async ask(more: Record<string, string> = {}): Promise<void> {
-    this.#asked = await askAsWallet(running, wallet, more);
-    this.page = await this.browser.open(this.#asked.url, walletRedirect);
-  }
-
-  get uid(): string {
-    return /\/oauth\/interactions\/([\w-]+)/.exec(this.page.url)?.[1] ?? "";
-  }
-
-  async go(url: string): Promise<Page> {
-    this.page = await this.browser.open(new URL(url, running.issuer).href, walletRedirect);
-    return this.page;
-  }
-
-  /** Follows the provider's button, and whatever comes of it. */
-  through = (provider: string): Promise<Page> =>
-    this.go(`/oauth/interactions/${this.uid}/identity-providers/${provider}`);
-
-  async send(step: string, filled: Record<string, string>): Promise<Page> {
-    const { action, fields } = formTo(this.page, step);
-    const response = await this.browser.send(
-      action,
-      { ...fields, ...filled },
-      { "x-forwarded-for": this.ip },
-    );
-    const location = response.headers.get("location");
-    this.page =
-      location === null
-        ? { url: action, status: response.status, headers: response.headers, html: await response.text() }
-        : await this.browser.open(new URL(location, action).href, walletRedirect);
-    return this.page;
-  }
-
-  async allow(): Promise<Answer> {
-    if (!this.page.url.startsWith(walletRedirect)) await this.send("/consent", { decision: "approve" });
-    return this.#asked.redeem(this.page.url);
-  }
-}
-
-const create = async (by: Management, more: object = {}): Promise<string> => {
-  const answer = await by.call("POST", "/api/v1/identity-providers", {
-    name: "Acme",
-    issuer: upstream.issuer,
-    client_id: upstream.clientId,
-    client_authentication: { method: "client_secret_basic", client_secret: upstream.clientSecret },
-    ...more,
-  });
-  if (answer.status !== 201) throw new Error(JSON.stringify(answer.body));
-  return String(answer.body["id"]);
-};
-
-const person = (sub: string, more: object = {}) => ({
-  sub,
-  email: `${sub}@people.example`,
-  email_verified: true,
-  name: "Lin",
-  ...more,
-});
-
-const tokenOf = (answer: Answer) => claimsOf(answer.body["access_token"]);
-
-describe("somebody signs in with the operator's provider", () => {
-  let provider: string;
-  beforeAll(async () => {
-    provider = await create(operator, {
-      name: "Anywhere",
-      email_domains: ["*"],
-      jit_policy: "domain",
-      link_policy: "verified_email",
-    });
-  });
-
+describe("somebody signs in with an identity provider", () => {
   test("a new person gets an account, and comes back to it by subject though the address changed", async () => {
-    upstream.person = person("lin");
-    const visitor = await Visitor.open();
-    expect(visitor.page.html).toContain(`identity-providers/${provider}"`);
+    at.upstream.person = person("lin");
+    const visitor = await at.visitor();
+    expect(visitor.page.html).toContain(`identity-providers/${at.anywhere}"`);
     expect(visitor.page.html).toContain("Continue with Anywhere");
-    await visitor.through(provider);
+    await visitor.through(at.anywhere);
     const first = tokenOf(await visitor.allow());
     expect(first).toMatchObject({ acr: "urn:remit:aal1", amr: ["fed"] });
-    expect((await letterTo(running, "lin@people.example")).text).toContain("“Anywhere”");
-    upstream.person = person("lin", { email: "other@people.example", email_verified: false });
-    const again = await Visitor.open();
-    await again.through(provider);
+    expect((await letterTo(at.running, "lin@people.example")).text).toContain("“Anywhere”");
+    const again = await at.signIn(
+      at.anywhere,
+      person("lin", { email: "other@people.example", email_verified: false }),
+    );
     expect(tokenOf(await again.allow())["sub"]).toBe(first["sub"]);
+    const events = await at.rows<{ event: string }>(
+      "select event from audit_rows where subject = $1 and event like 'identity.%'",
+      first["sub"],
+    );
+    expect(events).toEqual([{ event: "identity.linked" }]);
+    const [row] = await at.rows<{ row: string }>("select identities::text as row from identities limit 1");
+    expect(row?.row).not.toContain(Buffer.from("lin@people.example").toString("hex"));
+  });
+
+  test("PKCE, nonce, state and the exact redirect URI go out; the code comes back with the secret as a header", async () => {
+    await at.signIn(at.anywhere, person("lin"));
+    const sent = Object.fromEntries(at.upstream.asked ?? []);
+    expect(sent).toMatchObject({
+      client_id: "remit",
+      response_type: "code",
+      scope: "openid email profile",
+      code_challenge_method: "S256",
+      redirect_uri: `${at.running.issuer}/oauth/identity-providers/${at.anywhere}/callback`,
+    });
+    for (const name of ["state", "nonce", "code_challenge"]) expect(sent[name]).toMatch(/^[\w-]{43}$/);
+    expect(sent).not.toHaveProperty("prompt");
+    const [scheme, basic] = at.upstream.tokenRequest?.authorization?.split(" ") ?? [];
+    const [id, secret] = Buffer.from(basic ?? "", "base64")
+      .toString()
+      .split(":")
+      .map(decodeURIComponent);
+    expect([scheme, id, secret]).toEqual(["Basic", "remit", at.upstream.clientSecret]);
+    expect(at.upstream.tokenRequest?.form.has("client_secret")).toBe(false);
+  });
+
+  test("with a key: an assertion for the issuer alone, for a minute, by a key of our JWKS", async () => {
+    const keyed = await at.create(at.operator, {
+      email_domains: ["*"],
+      jit_policy: "domain",
+      client_authentication: { method: "private_key_jwt" },
+    });
+    const visitor = await at.signIn(keyed, person("keyed"));
+    expect(tokenOf(await visitor.allow())).toMatchObject({ amr: ["fed"] });
+    const assertion = at.upstream.tokenRequest?.form.get("client_assertion") ?? "";
+    const { exp, iat, ...claims } = claimsOf(assertion);
+    expect(claims).toMatchObject({ iss: "remit", sub: "remit", aud: at.upstream.issuer });
+    expect(Number(exp) - Number(iat)).toBe(60);
+    const { body } = await read(await fetch(`${at.running.issuer}/oauth/jwks.json`));
+    const keys = body["keys"] as JsonWebKey[]; // our own
+    const key = keys.find((jwk) => jwk["kid"] === headerOf(assertion)["kid"]) ?? {};
+    const dot = assertion.lastIndexOf(".");
+    const signature = Buffer.from(assertion.slice(dot + 1), "base64url");
+    const signer = { key: createPublicKey({ key, format: "jwk" }), dsaEncoding: "ieee-p1363" } as const;
+    expect(verify("sha256", Buffer.from(assertion.slice(0, dot)), signer, signature)).toBe(true);
+  });
+
+  test("claims may be told at the userinfo endpoint alone, and only of the same subject", async () => {
+    const { sub, ...rest } = person("quiet");
+    at.upstream.atUserinfo = { sub, ...rest };
+    const visitor = await at.signIn(at.anywhere, { sub });
+    expect(tokenOf(await visitor.allow())).toMatchObject({ amr: ["fed"] });
+    at.upstream.atUserinfo = { ...rest, sub: "somebody-else" };
+    const mixed = await at.signIn(at.anywhere, { sub: "quiet-2" });
+    expect(mixed.page).toMatchObject({ status: 403 });
+    expect(mixed.page.html).toContain("proves nothing here");
+  });
+
+  test("a member is linked by a verified address at a domain of the tenant, and told by letter", async () => {
+    const visitor = await at.signIn(at.acme, ada());
+    expect(tokenOf(await visitor.allow())["sub"]).toBe(at.running.account);
+    expect((await letterTo(at.running, principal.email)).text).toContain("“Acme” was linked to your account");
+    await at.forgetAda();
+  });
+
+  test("somebody new at a tenant's domain becomes a member of it, with an organization of their own", async () => {
+    const visitor = await at.signIn(at.acme, person("new", { email: "New.Person@Example.com" }));
+    const { sub, organization_id: home } = tokenOf(await visitor.allow());
+    expect(home).not.toBe(at.running.tenant);
+    const roles = await at.rows(
+      "select tenant_id as tenant, role from memberships where account_id = $1 order by role",
+      sub,
+    );
+    expect(roles).toEqual([
+      { tenant: at.running.tenant, role: "member" },
+      { tenant: home, role: "owner" },
+    ]);
+  });
+
+  test("with oidc-provider, unmodified", async () => {
+    const provider = await at.create(at.operator, {
+      name: "Real",
+      issuer: real.issuer,
+      client_authentication: { method: "client_secret_basic", client_secret: real.secret },
+      email_domains: ["people.example"],
+      jit_policy: "domain",
+    });
+    real.allow(`${at.running.issuer}/oauth/identity-providers/${provider}/callback`);
+    const visitor = await at.visitor();
+    await visitor.through(provider);
+    const login = formOf(visitor.page);
+    visitor.page = await visitor.browser.open(login.action, walletRedirect, {
+      ...login.fields,
+      login: "grace",
+      password: "x",
+    });
+    const consent = formOf(visitor.page);
+    visitor.page = await visitor.browser.open(consent.action, walletRedirect, consent.fields);
+    expect(tokenOf(await visitor.allow())).toMatchObject({ amr: ["fed"] });
+    expect((await letterTo(at.running, "grace@people.example")).text).toContain("“Real”");
+  });
+});
+
+describe("an address that has an account already", () => {
+  const conflict = async (who = ada()): Promise<Visitor> => {
+    await at.change(at.management, at.acme, { link_policy: "none" });
+    const visitor = await at.signIn(at.acme, who);
+    await at.change(at.management, at.acme, { link_policy: "verified_email" });
+    return visitor;
+  };
+
+  test("its person signs in to it, says yes, and signs in with the provider from then on", async () => {
+    const visitor = await conflict();
+    expect([visitor.page.status, codeOn(visitor.page)]).toEqual([409, "email_conflict"]);
+    await visitor.signInAs();
+    expect(visitor.page.html).toContain("Link “Acme”?");
+    expect(await at.adasIdentities()).toEqual([]);
+    const offered = visitor.page;
+    await visitor.send("/identity/link", { decision: "link" });
+    expect(tokenOf(await visitor.allow())).toMatchObject({ sub: at.running.account, amr: ["pwd"] });
+    const next = await at.signIn(at.acme, ada("ada", { email: "renamed@elsewhere.example" }));
+    expect(tokenOf(await next.allow())).toMatchObject({ sub: at.running.account, amr: ["fed"] });
+    visitor.page = offered;
+    expect((await visitor.send("/identity/link", { decision: "link" })).status).toBeGreaterThanOrEqual(400);
+    await at.forgetAda();
+  });
+
+  test("whoever says no goes on without it, and is not asked again", async () => {
+    const visitor = await conflict();
+    await visitor.signInAs();
+    await visitor.send("/identity/link", { decision: "skip" });
+    expect(tokenOf(await visitor.allow())["sub"]).toBe(at.running.account);
+    expect(await at.adasIdentities()).toEqual([]);
+  });
+
+  test("A17 whoever signs in to another account is not asked, and links nothing", async () => {
+    const visitor = await conflict();
+    await visitor.signInAs(eves.email, eves.password);
+    expect(visitor.page.html).toContain("/consent");
+    expect(visitor.page.html).not.toContain("Link “Acme”?");
+    expect(await at.adasIdentities()).toEqual([]);
+  });
+
+  test("A17 the yes of one conversation, or of another site, is none", async () => {
+    const visitor = await conflict();
+    await visitor.signInAs();
+    const { action, fields } = formTo(visitor.page, "/identity/link");
+    const stranger = await at.visitor();
+    const theirs = {
+      ...fields,
+      csrf: formTo(stranger.page, "/sign-in").fields["csrf"] ?? "",
+      decision: "link",
+    };
+    const elsewhere = `${at.running.issuer}/oauth/interactions/${stranger.uid}/identity/link`;
+    expect((await stranger.browser.send(elsewhere, theirs)).status).toBe(400);
+    const headers = { origin: "https://evil.example" };
+    expect((await visitor.browser.send(action, { ...fields, decision: "link" }, headers)).status).toBe(403);
+    expect(await at.adasIdentities()).toEqual([]);
+  });
+
+  test("a subject that is another than the linked one is not taken for the same person", async () => {
+    await (await at.signIn(at.acme, ada("old"))).allow();
+    const visitor = await at.signIn(at.acme, ada("another"));
+    expect([visitor.page.status, codeOn(visitor.page)]).toEqual([409, "email_conflict"]);
+    await visitor.signInAs();
+    expect(visitor.page.html).not.toContain("Link “Acme”?");
+    expect(await at.adasIdentities()).toHaveLength(1);
+    await at.forgetAda();
+  });
+});
+
+describe("somebody new whom the rules keep out", () => {
+  test.each<[string, "anywhere" | "acme", Person, string]>([
+    ["without an address", "anywhere", { sub: "n1" }, "jit_requires_verified_email"],
+    [
+      "whose address is not verified",
+      "anywhere",
+      person("n2", { email_verified: false }),
+      "jit_requires_verified_email",
+    ],
+    [
+      "whose address is verified in words only",
+      "anywhere",
+      person("n3", { email_verified: "true" }),
+      "jit_requires_verified_email",
+    ],
+    ["at a tenant's domain", "anywhere", person("n4", { email: "n4@example.com" }), "jit_domain_not_allowed"],
+    ["below the domain", "acme", person("n5", { email: "n5@sub.example.com" }), "jit_domain_not_allowed"],
+    [
+      "at a domain that ends alike",
+      "acme",
+      person("n6", { email: "n6@anexample.com" }),
+      "jit_domain_not_allowed",
+    ],
+    [
+      "at no domain",
+      "acme",
+      person("n7", { email: "n7@example.com@people.example" }),
+      "jit_requires_verified_email",
+    ],
+  ])("A18 %s gets no account", async (_what, provider, who, because) => {
+    const visitor = await at.signIn(at[provider], who);
+    expect([visitor.page.status, codeOn(visitor.page)]).toEqual([403, because]);
+  });
+
+  test("where accounts are not made for people, nobody gets one", async () => {
+    const closed = await at.create(at.operator, { email_domains: ["*"] });
+    const visitor = await at.signIn(closed, person("closed"));
+    expect([visitor.page.status, codeOn(visitor.page)]).toEqual([403, "not_linked"]);
+  });
+
+  test("the tenant is asked once, says yes or no once, and who was let in gets an account", async () => {
+    const asking = await at.create(at.management, { email_domains: ["example.com"], jit_policy: "approval" });
+    const who = person("asks", { email: "asks@example.com", name: "Asks" });
+    const visitor = await at.signIn(asking, who);
+    expect([visitor.page.status, codeOn(visitor.page)]).toEqual([403, "jit_approval_required"]);
+    await at.signIn(asking, who);
+    await at.signIn(asking, person("asks-too", { email: "too@example.com" }));
+    const waiting = await at.management.call("GET", "/api/v1/admissions?status=waiting");
+    const data = waiting.body["data"] as { id: string; email: string }[]; // as the contract says
+    expect(data.map(({ email }) => email)).toEqual(["too@example.com", "asks@example.com"]);
+    const decide = (id = "", decision = "admit", by = at.management): Promise<Answer> =>
+      by.call("POST", `/api/v1/admissions/${id}`, { decision });
+    expect((await decide(data[1]?.id, "admit", at.evil)).status).toBe(404);
+    const both = await Promise.all([decide(data[1]?.id), decide(data[1]?.id, "refuse")]);
+    expect(both.map(({ status }) => status).sort((a, b) => a - b)).toEqual([200, 404]);
+    await at.rows("update admissions set status = 'admitted' where id = $1", data[1]?.id);
+    await decide(data[0]?.id, "refuse");
+    const admitted = await at.signIn(asking, who);
+    expect(tokenOf(await admitted.allow())).toMatchObject({ amr: ["fed"] });
+    const refused = await at.signIn(asking, person("asks-too", { email: "too@example.com" }));
+    expect(codeOn(refused.page)).toBe("admission_refused");
   });
 });

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { systemClock } from "@remit/kernel";
 import { type PrivateJwk, publicJwkOf } from "@remit/protocol";
 import { generateJwk, signJws } from "@remit/protocol/node";
+import { Provider } from "../src/oidc/seam.ts";
 
 /** What the provider says of whoever comes next. */
 export type Person = Readonly<Record<string, unknown>> & { readonly sub: string };
@@ -88,7 +89,7 @@ export class UpstreamProvider {
         return answer === undefined ? json({ error: "invalid_grant" }, 400) : json(answer);
       }
       case "/userinfo":
-        return json(this.atUserinfo ?? {});
+        return json(this.atUserinfo ?? { sub: this.person.sub });
       default:
         return json({}, 404);
     }
@@ -147,4 +148,51 @@ export class UpstreamProvider {
       id_token: this.idToken?.(token) ?? token,
     };
   }
+}
+
+/** The core itself as somebody else's provider, as its documentation sets it up: in memory, with its own login pages. */
+export async function startOidcProvider(): Promise<{
+  issuer: string;
+  secret: string;
+  allow: (redirectUri: string) => void;
+  close: () => Promise<void>;
+}> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const issuer = `http://localhost:${(server.address() as AddressInfo).port}`; // a TCP server's address
+  const secret = randomBytes(32).toString("base64url");
+  const key = generateJwk("ES256", "real");
+  const start = (redirectUri: string) =>
+    new Provider(issuer, {
+      clients: [
+        {
+          client_id: "remit",
+          client_secret: secret,
+          redirect_uris: [redirectUri],
+          id_token_signed_response_alg: "ES256",
+        },
+      ],
+      jwks: { keys: [{ ...key, use: "sig", alg: "ES256" }] },
+      enabledJWA: { idTokenSigningAlgValues: ["ES256"] },
+      responseTypes: ["code"],
+      cookies: { keys: [secret] },
+      claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"] },
+      findAccount: (_: unknown, id: string) => ({
+        accountId: id,
+        claims: () => ({ sub: id, email: `${id}@people.example`, email_verified: true, name: "Grace" }),
+      }),
+    }).callback();
+  let handle = start("https://nowhere.example/");
+  server.on("request", (request, response) => handle(request, response));
+  return {
+    issuer,
+    secret,
+    allow: (redirectUri) => {
+      handle = start(redirectUri);
+    },
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
 }
