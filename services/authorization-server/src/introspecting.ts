@@ -12,6 +12,7 @@ import {
   createSecrets,
   type KnownClients,
   type PeerSetting,
+  type UsedCredential,
 } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { type Artifacts, createRefreshTokens, grantRoutes, type MandatePort } from "./grants/index.ts";
@@ -39,6 +40,8 @@ type Grounds = {
   readonly live: LiveTokens;
   readonly known: KnownClients;
   readonly quotas: Quotas;
+  /** Told which credential of an agent was used. */
+  readonly used: UsedCredential;
   readonly metrics: Metrics;
   /** False leaves every request to the core. */
   readonly issuance: boolean;

@@ -11,6 +11,7 @@ import {
   createSecrets,
   type KnownClients,
   type PeerSetting,
+  type UsedCredential,
 } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { createIssuance, type Issuance, tokenEndpoint } from "./issuance/index.ts";
@@ -30,6 +31,8 @@ type Grounds = {
   readonly known: KnownClients;
   readonly issuance: boolean;
   readonly quotas: Quotas;
+  /** Told which credential of an agent was used. */
+  readonly used: UsedCredential;
 };
 
 /** The token endpoint: plain requests of clients for themselves are answered in front of the core, all others by it. */

@@ -5,10 +5,13 @@ import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
 import type { Metrics } from "@remit/platform/telemetry";
+import { createSecrets, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
+import { credentialJobs, credentialRoutes, type LastUses } from "./credentials/index.ts";
 import { didOfAgent } from "./discovery/index.ts";
 import { fleetJobs, fleetRoutes } from "./fleet/index.ts";
 import type { Mandates } from "./mandates/index.ts";
+import { tenantRoutes } from "./tenants/index.ts";
 
 type Grounds = {
   readonly config: AuthorizationServerConfig;
@@ -16,13 +19,14 @@ type Grounds = {
   readonly db: Database;
   readonly keyring: Keyring;
   readonly metrics: Metrics;
+  readonly uses: LastUses;
 };
 
 type Mounting = { readonly http: Http; readonly jobs: Jobs; readonly mandates: Mandates };
 
 /** What the operators of agents and organizations do. */
 export function mountManaging(grounds: Grounds, { http, jobs, mandates }: Mounting): void {
-  const { config, clock, db, keyring, metrics } = grounds;
+  const { config, clock, db, keyring, metrics, uses } = grounds;
   const cursors = createCursors(keyring.derive("list-cursors"));
   const registered = metrics.counter(
     "agentidp_agents_registered_total",
@@ -31,4 +35,12 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates }: Mounti
   const didOf = (id: string): string => didOfAgent(config.issuer, id);
   http.add(...fleetRoutes({ db, clock, cursors, didOf, registered: () => registered.inc() }));
   fleetJobs(jobs, { db, clock, mandates });
+  const expiring = metrics.counter(
+    "agentidp_credentials_expiring_soon_total",
+    "Reminders of credentials that end within seven days.",
+  );
+  const secrets = createSecrets(keyring.derive("client-secrets"));
+  http.add(...credentialRoutes({ db, secrets, cursors }));
+  http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));
+  credentialJobs(jobs, { db, clock, uses, reminded: () => expiring.inc() });
 }

@@ -38,9 +38,10 @@ import {
   createSecrets,
   type KnownClients,
   type PeerSetting,
-  setupTokenRoutes,
+  type UsedCredential,
 } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
+import { createLastUses, type LastUses } from "./credentials/index.ts";
 import { tokenExchange } from "./delegations/index.ts";
 import { createGuesses, deviceMount, devicePages } from "./device/index.ts";
 import { discoveryRoutes, securityTxt } from "./discovery/index.ts";
@@ -76,7 +77,6 @@ import { mountSessions } from "./session-places.ts";
 import { createSessions } from "./sessions/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { mountTelling } from "./telling.ts";
-import { tenantRoutes } from "./tenants/index.ts";
 import { createLiveTokens, createMint, type LiveTokens, mintOwnToken, tokenJobs } from "./tokens/index.ts";
 import { issueIdJag, jwtBearer, trustRoutes } from "./trusts/index.ts";
 
@@ -128,6 +128,8 @@ type Grounds = Base & {
   readonly known: KnownClients;
   /** The client of an id: registered, a service of ours, or known by a document of its own. */
   readonly clientOf: ClientSource;
+  readonly uses: LastUses;
+  readonly used: UsedCredential;
 };
 
 type Rooms = {
@@ -207,7 +209,9 @@ async function openRooms(base: Base): Promise<Rooms> {
     isDocumentId(id) ? documents.clientAt(id) : clientById(db, id, peers);
   const live = createLiveTokens(db);
   const known = createKnownClients({ db, clock });
-  const grounds: Grounds = { ...base, keyring, keys, peers, live, known, clientOf };
+  const uses = createLastUses(db);
+  const used = uses.note;
+  const grounds: Grounds = { ...base, keyring, keys, peers, live, known, clientOf, uses, used };
   const http = httpOf(grounds);
   const jobs = createJobs({ db, log, clock, check: watch?.require });
   const people = createPeople(grounds, jobs);
@@ -225,7 +229,6 @@ async function openRooms(base: Base): Promise<Rooms> {
   );
   mountManaging(grounds, { http, jobs, mandates });
   const open = config.openRegistration === true;
-  http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));
   http.add(...trustRoutes({ db, issuer, outbound: base.outbound }));
   http.add(...registrationRoutes({ db, secrets, outbound: base.outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));

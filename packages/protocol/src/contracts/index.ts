@@ -2,6 +2,7 @@ export * from "./agents.ts";
 export * from "./approvals.ts";
 export * from "./audit.ts";
 export * from "./charges.ts";
+export * from "./credentials.ts";
 export * from "./identity-providers.ts";
 export * from "./keys.ts";
 export * from "./ledger.ts";

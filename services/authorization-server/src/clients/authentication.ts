@@ -1,6 +1,7 @@
-import { type Instant, minuteMs, secondMs } from "@remit/kernel";
-import { clientAssertionType, Problem, readClientAssertion } from "@remit/protocol";
+import { type Id, type Instant, minuteMs, secondMs } from "@remit/kernel";
+import { clientAssertionType, Problem, type PublicJwk, readClientAssertion } from "@remit/protocol";
 import { sha256b64url, verifyClientAssertion } from "@remit/protocol/node";
+import { type Client, credentialsAt } from "./clients.ts";
 import type { KnownClient, KnownClients } from "./known-clients.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -32,7 +33,11 @@ type Deps = {
   readonly issuer: string;
   /** What an assertion may name beside the issuer; its sender may think of the endpoint it calls. */
   readonly endpoint: string;
+  /** Told which credential of an agent was used. */
+  readonly used: UsedCredential;
 };
+
+export type UsedCredential = (tenant: Id<"tenant">, credential: Id<"credential">, now: Instant) => void;
 
 export const createClientAuthentication = (deps: Deps): ClientAuthentication => ({
   async authenticate(presented, now) {
@@ -40,22 +45,35 @@ export const createClientAuthentication = (deps: Deps): ClientAuthentication => 
     const ways = [presented.authorization, secret, assertion].filter((way) => way !== undefined);
     if (ways.length !== 1) return undefined;
     return assertion === undefined
-      ? bySecret(deps, presented)
+      ? bySecret(deps, presented, now)
       : byAssertion(deps, { form: presented.form, assertion, now });
   },
 });
 
-async function bySecret({ known, secrets }: Deps, presented: Presented): Promise<Authenticated | undefined> {
+async function bySecret(deps: Deps, presented: Presented, now: Instant): Promise<Authenticated | undefined> {
+  const { known } = deps;
   const pair = pairOf(presented);
   if (pair === undefined) return undefined;
   const found = await known.find(pair.id);
-  const digest = found?.client.secretDigest;
-  if (found?.client.live !== true || digest === undefined) return undefined;
-  if (!secrets.matches(pair.secret, digest)) {
+  if (found?.client.live !== true) return undefined;
+  if (!hasSecret(deps, found.client, { secret: pair.secret, now })) {
     known.doubt(found);
     return undefined;
   }
   return { known: found, method: "client_secret", firstUse: undefined };
+}
+
+function hasSecret(
+  { secrets, used }: Deps,
+  client: Client,
+  { secret, now }: { secret: string; now: Instant },
+): boolean {
+  if (client.secretDigest !== undefined) return secrets.matches(secret, client.secretDigest);
+  const found = credentialsAt(client, now).find(
+    (one) => one.kind === "secret" && secrets.matches(secret, one.digest),
+  );
+  if (found !== undefined) used(client.tenant, found.id, now);
+  return found !== undefined;
 }
 
 // Without characters that RFC 6749 §2.3.1 would have encoded, so that there is one way to read them.
@@ -82,7 +100,7 @@ function pairOf({ authorization, form }: Presented): { id: string; secret: strin
 type Asserted = { readonly form: Presented["form"]; readonly assertion: string; readonly now: Instant };
 
 async function byAssertion(
-  { known, issuer, endpoint }: Deps,
+  { known, issuer, endpoint, used }: Deps,
   { form, assertion, now }: Asserted,
 ): Promise<Authenticated | undefined> {
   if (form["client_assertion_type"] !== clientAssertionType) return undefined;
@@ -93,20 +111,40 @@ async function byAssertion(
   // The core allows less for clocks here than we do elsewhere.
   if (typeof nbf === "number" && nbf > now / secondMs) return undefined;
   const found = await known.find(id);
-  const key = found?.client.assertion;
-  if (found?.client.live !== true || key === undefined || !("jwk" in key)) return undefined;
-  const verified = refusedAsUndefined(() =>
-    verifyClientAssertion({
-      assertion: claimed,
-      clientId: id,
-      audiences: [issuer, endpoint],
-      keys: [key.jwk],
-      now,
-    }),
-  );
+  if (found?.client.live !== true) return undefined;
+  const keys = keysOf(found.client, now);
+  const verifyWith = (jwk: PublicJwk) =>
+    refusedAsUndefined(() =>
+      verifyClientAssertion({
+        assertion: claimed,
+        clientId: id,
+        audiences: [issuer, endpoint],
+        keys: [jwk],
+        now,
+      }),
+    );
+  let verified: ReturnType<typeof verifyWith>;
+  for (const { jwk, credential } of keys) {
+    verified = verifyWith(jwk);
+    if (verified !== undefined && credential !== undefined) used(found.client.tenant, credential, now);
+    if (verified !== undefined) break;
+  }
   if (verified === undefined) known.doubt(found);
   if (verified === undefined || verified.jti.length > jtiLengthMax) return undefined;
   return { known: found, method: "private_key_jwt", firstUse: firstUseOf(id, verified.jti) };
+}
+
+type Key = { readonly jwk: PublicJwk; readonly credential: Id<"credential"> | undefined };
+
+/** What an assertion may be signed with: the key of the client's row first. */
+function keysOf(client: Client, now: Instant): Key[] {
+  const { assertion } = client;
+  const own =
+    assertion !== undefined && "jwk" in assertion ? [{ jwk: assertion.jwk, credential: undefined }] : [];
+  const more = credentialsAt(client, now).flatMap((one) =>
+    one.kind === "key" ? [{ jwk: one.jwk, credential: one.id }] : [],
+  );
+  return [...own, ...more];
 }
 
 const jtiLengthMax = 255;

@@ -1,7 +1,13 @@
-import type { Id, Instant } from "@remit/kernel";
+import { type Id, type Instant, instantOf } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { PublicJwk, Scope } from "@remit/protocol";
-import type { ApplicationDigests, ApplicationRegistration, Client, ClientKind } from "./clients.ts";
+import type {
+  ApplicationDigests,
+  ApplicationRegistration,
+  Client,
+  ClientKind,
+  KeptCredential,
+} from "./clients.ts";
 import type { ClientMetadata } from "./metadata.ts";
 
 type Row = {
@@ -15,8 +21,16 @@ type Row = {
   readonly dpop_thumbprint: string | null;
   readonly secret_digest: Uint8Array | null;
   readonly metadata: ClientMetadata;
+  readonly credentials: readonly CredentialRow[];
+  readonly bearer_tokens: boolean | null;
   readonly disabled_at: Instant | null;
 };
+
+type CredentialRow = {
+  readonly id: Id<"credential">;
+  /** Milliseconds. */
+  readonly until?: number;
+} & ({ readonly digest: string } | { readonly jwk: PublicJwk });
 
 export type NewClient = {
   readonly id: string;
@@ -47,12 +61,37 @@ const clientOf = (row: Row): Client => ({
   dpopThumbprint: row.dpop_thumbprint ?? undefined,
   secretDigest: row.secret_digest ?? undefined,
   metadata: row.metadata,
+  ...(row.kind === "agent"
+    ? { credentials: row.credentials.map(keptOf), bearer: row.bearer_tokens === true }
+    : {}),
 });
 
+function keptOf({ id, until, ...proves }: CredentialRow): KeptCredential {
+  const common = { id, until: until === undefined ? undefined : instantOf(until) };
+  return "digest" in proves
+    ? { ...common, kind: "secret", digest: Buffer.from(proves.digest, "base64url") }
+    : { ...common, kind: "key", jwk: proves.jwk };
+}
+
+const keptRow = (one: KeptCredential): CredentialRow => ({
+  id: one.id,
+  ...(one.until === undefined ? {} : { until: one.until }),
+  ...(one.kind === "secret" ? { digest: Buffer.from(one.digest).toString("base64url") } : { jwk: one.jwk }),
+});
+
+export async function saveCredentials(
+  tx: TenantTx,
+  agent: Id<"agent">,
+  credentials: readonly KeptCredential[],
+): Promise<void> {
+  await tx.run(sql`update clients set credentials = ${JSON.stringify(credentials.map(keptRow))}::jsonb
+    where id = ${agent}`);
+}
+
 export async function findClient(tx: TenantTx, id: string): Promise<Client | undefined> {
-  const row = await tx.maybe<Row>(sql`select id, tenant_id, kind, name, redirect_uris, scopes, assertion_jwk,
-      dpop_thumbprint, secret_digest, metadata, disabled_at
-    from clients where id = ${id}`);
+  const row = await tx.maybe<Row>(sql`select c.id, c.tenant_id, c.kind, c.name, c.redirect_uris, c.scopes,
+      c.assertion_jwk, c.dpop_thumbprint, c.secret_digest, c.metadata, c.credentials, c.disabled_at, t.bearer_tokens
+    from clients c left join tenants t on t.tenant_id = c.tenant_id where c.id = ${id}`);
   return row && clientOf(row);
 }
 
@@ -71,7 +110,7 @@ export async function findManaged(
   held: Uint8Array,
 ): Promise<Client | undefined> {
   const row = await tx.maybe<Row>(sql`select id, tenant_id, kind, name, redirect_uris, scopes, assertion_jwk,
-      dpop_thumbprint, secret_digest, metadata, disabled_at
+      dpop_thumbprint, secret_digest, metadata, credentials, null::boolean as bearer_tokens, disabled_at
     from clients where id = ${id} and registration_digest = ${held} and disabled_at is null`);
   return row && clientOf(row);
 }

@@ -35,8 +35,32 @@ export type Client = {
   readonly dpopThumbprint: string | undefined;
   /** HMAC-SHA-256 of its secret (admin, and an application that has one). */
   readonly secretDigest: Uint8Array | undefined;
+  /** Of an agent: the secrets and keys by which it may prove itself too, some of them until a moment. */
+  readonly credentials?: readonly KeptCredential[];
+  /** Of an agent: whether its tenant lets it have tokens that are bound to no key. */
+  readonly bearer?: boolean;
   readonly metadata: ClientMetadata;
 };
+
+/** What a credential of an agent is checked with: as long as the row of its client holds it, and no longer than `until`. */
+export type KeptCredential = {
+  readonly id: Id<"credential">;
+  readonly until: Instant | undefined;
+} & (
+  | { readonly kind: "secret"; readonly digest: Uint8Array }
+  | { readonly kind: "key"; readonly jwk: PublicJwk }
+);
+
+/** Those that count at a moment. */
+export const credentialsAt = ({ credentials = [] }: Client, now: Instant): readonly KeptCredential[] =>
+  credentials.filter(({ until }) => until === undefined || now < until);
+
+/** Writes which credentials of an agent count from now on. Whoever knows the client from before will find it changed. */
+export const saveCredentialsOf = (
+  tx: TenantTx,
+  agent: Id<"agent">,
+  credentials: readonly KeptCredential[],
+): Promise<void> => rows.saveCredentials(tx, agent, credentials);
 
 /** A service of ours, known by its origin alone: its keys are at its own `/.well-known/jwks.json`. */
 export type PeerSetting = { readonly name: string; readonly origin: string };

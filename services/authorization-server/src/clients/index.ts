@@ -6,6 +6,7 @@ export {
   type Presented,
   refusedAsUndefined,
   replayMemoryMs,
+  type UsedCredential,
 } from "./authentication.ts";
 export {
   type ApplicationDigests,
@@ -16,6 +17,8 @@ export {
   type Client,
   type ClientKind,
   clientById,
+  credentialsAt,
+  type KeptCredential,
   type KeyedRegistration,
   operatorScopes,
   type PeerSetting,
@@ -25,6 +28,7 @@ export {
   registerClient,
   removeApplication,
   replaceApplication,
+  saveCredentialsOf,
   saveWallet,
   scopesOf,
   tenantOfClient,

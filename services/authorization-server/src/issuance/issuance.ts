@@ -2,10 +2,11 @@ import type { Clock, Instant } from "@remit/kernel";
 import { toNumericDate } from "@remit/kernel";
 import { createBatches } from "@remit/platform/batches";
 import type { Database } from "@remit/platform/sql";
-import { type RemitEvent, readDpopProof } from "@remit/protocol";
+import { isScope, mayBeBearer, type RemitEvent, readDpopProof } from "@remit/protocol";
 import { verifyDpopProof } from "@remit/protocol/node";
 import {
   type Authenticated,
+  type Client,
   type ClientAuthentication,
   confirmAll,
   type Entries,
@@ -97,8 +98,9 @@ async function check(
   const planned = rules.decide(client, { scope: form["scope"], resource: form["resource"] });
   if (planned === undefined) return undefined;
   // RFC 9449 §5, §10.1: who signs assertions has a registered key, and its tokens are bound to that one.
-  if (authenticated.method === "client_secret")
-    return request.dpop === undefined ? { authenticated, planned, proof: undefined, jti, now } : undefined;
+  if (authenticated.method === "client_secret" && request.dpop === undefined)
+    return mayBeUnbound(client, planned) ? { authenticated, planned, proof: undefined, jti, now } : undefined;
+  if (client.kind !== "agent" && authenticated.method === "client_secret") return undefined;
   const registered = client.dpopThumbprint;
   if (request.dpop === undefined || registered === undefined) return undefined;
   const asked = { proof: request.dpop, issuer, client: client.id, registered, rules, now };
@@ -106,6 +108,11 @@ async function check(
   if (proof === undefined || proof.firstUse === authenticated.firstUse) return undefined;
   return { authenticated, planned, proof, jti, now };
 }
+
+/** An agent has tokens that are bound to no key if its tenant says so, and for little (design section 5). */
+const mayBeUnbound = ({ kind, bearer }: Client, { scope }: PlannedToken): boolean =>
+  kind !== "agent" ||
+  (bearer === true && scope.split(" ").every((name) => isScope(name) && mayBeBearer(name)));
 
 type AskedProof = {
   readonly proof: string;

@@ -5,7 +5,7 @@ import { claimFirstUse } from "@remit/platform/once";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import type { Accounts } from "../accounts/index.ts";
-import { type Client, replayMemoryMs } from "../clients/index.ts";
+import { type Client, credentialsAt, replayMemoryMs } from "../clients/index.ts";
 import { addressOf, type Guesses } from "../device/index.ts";
 import {
   type Artifacts,
@@ -20,7 +20,7 @@ import {
   type Use,
 } from "../grants/index.ts";
 import { endSessionWithin, lockSessionWithin, type Sessions } from "../sessions/index.ts";
-import { metadataOf, unauthenticated } from "./client-metadata.ts";
+import { bySecret, metadataOf, unauthenticated, withKeys } from "./client-metadata.ts";
 import { jwtBearerGrant } from "./custom-grants.ts";
 import type { Repeats } from "./repeats.ts";
 import { type Adapter, type Ctx, errors, type Payload, Provider, routeOf, tooMany } from "./seam.ts";
@@ -62,11 +62,20 @@ export const adapterFor =
     return storing(deps, model);
   };
 
-async function findClient({ clientOf }: Deps, id: string): Promise<Payload | undefined> {
+async function findClient({ clientOf, clock }: Deps, id: string): Promise<Payload | undefined> {
   const client = await clientOf(id);
   if (client?.live !== true) return undefined;
-  const metadata = metadataOf(client);
-  return client.kind === "agent" && isByAssertionAlone(Provider.ctx) ? unauthenticated(metadata) : metadata;
+  if (client.kind !== "agent") return metadataOf(client);
+  const { ctx } = Provider;
+  if (isByAssertionAlone(ctx)) return unauthenticated(metadataOf(client));
+  const credentials = credentialsAt(client, clock.now());
+  return bringsSecret(ctx) ? bySecret(client, credentials) : withKeys(metadataOf(client), credentials);
+}
+
+/** Whether a request proves its client by a secret (RFC 6749 §2.3.1). */
+function bringsSecret(ctx: Ctx | undefined): boolean {
+  if (ctx === undefined) return false;
+  return ctx.oidc.params?.["client_secret"] !== undefined || /^basic /i.test(ctx.get("authorization"));
 }
 
 /** A request of the jwt-bearer grant that names its client and proves it by the assertion alone (RFC 7523 §2.1). */

@@ -1,6 +1,8 @@
 import { createHmac } from "node:crypto";
 import type { Database } from "@remit/platform/sql";
 import { digestOf, grantOf } from "../grants/index.ts";
+import type { Quotas } from "../quotas/index.ts";
+import { guardOwnToken } from "./guards.ts";
 import {
   type ClientEntity,
   type Ctx,
@@ -12,6 +14,7 @@ import {
 
 type Deps = {
   readonly db: Database;
+  readonly quotas: Quotas;
   readonly livemode: boolean;
   /** For pairwise subjects: merchants that compare notes cannot tell that two tokens are of one principal. */
   readonly subjectKey: Uint8Array;
@@ -19,10 +22,12 @@ type Deps = {
 
 /** What every access token of ours says beside RFC 9068 §2.2: whose it is, what it is bound to, and what can end it. */
 export const extraClaims =
-  ({ db, livemode }: Deps) =>
+  ({ db, livemode, quotas }: Deps) =>
   async (ctx: Ctx, token: TokenEntity): Promise<Payload> => {
     const { client } = ctx.oidc;
     const common = commonClaims(client?.remit_tenant, livemode);
+    if (client !== undefined && token.kind === "ClientCredentials")
+      await guardOwnToken({ quotas }, ctx, { client, token });
     if (token.grantId === undefined) return common;
     const digest = digestOf(token.grantId);
     const grant = await grantOf(db.single, digest);

@@ -1,10 +1,16 @@
 import { invariant } from "@remit/kernel";
-import type { Client } from "../clients/index.ts";
+import type { Client, KeptCredential } from "../clients/index.ts";
 import { jwtBearerGrant, tokenExchangeGrant } from "./custom-grants.ts";
 import type { Payload } from "./seam.ts";
 
 /** What we tell the core of a client beside RFC 7591. */
-export const extraMembers = ["remit_kind", "remit_tenant", "remit_dpop_thumbprint", "remit_profile"];
+export const extraMembers = [
+  "remit_kind",
+  "remit_tenant",
+  "remit_dpop_thumbprint",
+  "remit_profile",
+  "remit_bearer",
+];
 
 /** A client as the core wants it (RFC 7591 §2). */
 export function metadataOf(client: Client): Payload {
@@ -86,6 +92,36 @@ export function unauthenticated(metadata: Payload): Payload {
   return { ...rest, token_endpoint_auth_method: "none" };
 }
 
+/** An agent that proves itself by one of its secrets: it asks for tokens of its own, and for nothing else. */
+export function bySecret(client: Client, credentials: readonly KeptCredential[]): Payload {
+  const digests = credentials.flatMap((one) =>
+    one.kind === "secret" ? [`${keptSecret(one.digest)}.${one.id}`] : [],
+  );
+  const { jwks: _, ...rest } = metadataOf(client);
+  return {
+    ...rest,
+    redirect_uris: [],
+    response_types: [],
+    grant_types: ["client_credentials"],
+    token_endpoint_auth_method: "client_secret_basic",
+    client_secret: digests.join(" ") || nobodysSecret,
+    // What it may have without a proof is looked at when its token is made (claims.ts).
+    dpop_bound_access_tokens: false,
+    remit_bearer: client.bearer === true,
+  };
+}
+
+/** An agent that signs assertions: with the key of its row or with one of its credentials. */
+export function withKeys(metadata: Payload, credentials: readonly KeptCredential[]): Payload {
+  const more = credentials.flatMap((one) => (one.kind === "key" ? [one.jwk] : []));
+  const { jwks } = metadata;
+  if (more.length === 0 || jwks === undefined) return metadata;
+  return { ...metadata, jwks: { keys: [...Object(jwks).keys, ...more] } };
+}
+
+// No secret has this as its digest: HMAC-SHA-256 has more characters.
+const nobodysSecret = "none";
+
 // The core compares it through `compareClientSecret`, which we replace: it never sees the secret's digest as one.
 const keptSecret = (digest: Uint8Array): string => Buffer.from(digest).toString("base64url");
 
@@ -95,6 +131,9 @@ function authenticationOf(client: Client): Payload {
       token_endpoint_auth_method: "client_secret_basic",
       client_secret: keptSecret(client.secretDigest),
     };
+  // An agent that has no key yet: whatever it signs proves nothing.
+  if (client.kind === "agent" && client.assertion === undefined)
+    return { token_endpoint_auth_method: "client_secret_basic", client_secret: nobodysSecret };
   invariant(client.assertion !== undefined, "a client without a secret has a key");
   const { assertion } = client;
   const keys = "jwksUri" in assertion ? { jwks_uri: assertion.jwksUri } : { jwks: { keys: [assertion.jwk] } };

@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Id } from "@remit/kernel";
+import { type Id, parseId } from "@remit/kernel";
 import { readBody } from "@remit/platform/http";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { Problem, toProblemJson } from "@remit/protocol";
-import { createSecrets } from "../clients/index.ts";
+import { createSecrets, type Secrets, type UsedCredential } from "../clients/index.ts";
 import { type Artifacts, digestOf, grantOf } from "../grants/index.ts";
 import { sidFor, sidOf } from "../sessions/index.ts";
 import type { TokenEndpoints } from "../tokens/index.ts";
@@ -20,6 +20,7 @@ import { slowDown, tellInterval } from "./polling.ts";
 import type { Repeats } from "./repeats.ts";
 import { settleScope } from "./scopes.ts";
 import {
+  type ClientEntity,
   type Ctx,
   compareSecretsWith,
   nameCompanions,
@@ -48,6 +49,8 @@ type Deps = CoreDeps & {
   /** Grant types beside the core's own. */
   readonly grants: readonly CustomGrant[];
   readonly tokens: TokenEndpoints;
+  /** Told which credential of an agent was used. */
+  readonly used: UsedCredential;
   readonly artifacts: Pick<Artifacts, "poll">;
   readonly mandates: CoreDeps["mandates"] & {
     jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined>;
@@ -114,7 +117,7 @@ function build(deps: Deps): Provider {
   const secrets = createSecrets(deps.keyring.derive("client-secrets"));
   nameSessionsBy(provider, (uid, client) => sidFor(sidOf(uid), client));
   refuseOtherHints(provider, isIdToken);
-  compareSecretsWith(provider, (given, kept) => secrets.matches(given, Buffer.from(kept, "base64url")));
+  compareSecretsWith(provider, (given, kept, client) => isOneOf(deps, { secrets, given, kept, client }));
   nameCompanions(provider);
   onClient(provider, settleScope);
   provider.use(async (ctx, next) => {
@@ -148,6 +151,25 @@ function build(deps: Deps): Provider {
       log.info({ event, ...said }, "refused");
     });
   return provider;
+}
+
+type Given = {
+  readonly secrets: Secrets;
+  readonly given: string;
+  readonly kept: string;
+  readonly client: ClientEntity;
+};
+
+/** A client's secret; an agent may have several, each with the name of its credential (client-metadata.ts). */
+function isOneOf({ clock, used }: Deps, { secrets, given, kept, client }: Given): boolean {
+  for (const one of kept.split(" ")) {
+    const [digest = "", name] = one.split(".");
+    if (!secrets.matches(given, Buffer.from(digest, "base64url"))) continue;
+    const [credential, tenant] = [parseId("credential", name), parseId("tenant", client.remit_tenant)];
+    if (credential !== undefined && tenant !== undefined) used(tenant, credential, clock.now());
+    return true;
+  }
+  return false;
 }
 
 /** No address of the core's: the same problem as anywhere else, where it would say so in plain text. */

@@ -1,10 +1,17 @@
 import type { IncomingMessage } from "node:http";
 import { type Clock, type Instant, secondMs } from "@remit/kernel";
-import { Problem, parseJws, parseMandateRequest, readJson } from "@remit/protocol";
+import { isScope, mayBeBearer, Problem, parseJws, parseMandateRequest, readJson } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
 import type { Quotas } from "../quotas/index.ts";
 import { guardBackchannel } from "./ciba.ts";
-import { type ClientEntity, type Ctx, errors, type Payload, provePossession } from "./seam.ts";
+import {
+  type ClientEntity,
+  type Ctx,
+  errors,
+  type Payload,
+  provePossession,
+  type TokenEntity,
+} from "./seam.ts";
 
 const assertionLifeS = 300;
 const proofWindowS = 60;
@@ -63,8 +70,29 @@ export const guardAssertion =
     if (optional) await provePossession(ctx, client.clientId);
   };
 
+/**
+ * What a client gets for itself by a secret, which says nothing of keys (design section 5): an agent's token is bound to
+ * its registered key or, where its tenant lets it and for little, to none. Assertions have been held to more before.
+ */
+export async function guardOwnToken(
+  rules: Pick<Rules, "quotas">,
+  ctx: Ctx,
+  { client, token: { jkt, scope = "" } }: { client: ClientEntity; token: TokenEntity },
+): Promise<void> {
+  if (client.clientAuthMethod === "private_key_jwt") return;
+  await takeQuota(rules, ctx, client);
+  if (client.remit_kind !== "agent") return;
+  if (jkt !== undefined && jkt !== client.remit_dpop_thumbprint)
+    throw new errors.InvalidDpopProof("The DPoP proof is not of the agent's registered key.");
+  if (jkt !== undefined) return;
+  if (client.remit_bearer !== true)
+    throw new errors.InvalidDpopProof("A DPoP proof is required: the organization allows no bearer tokens.");
+  if (scope === "" || !scope.split(" ").every((name) => isScope(name) && mayBeBearer(name)))
+    throw new errors.InvalidScope("A bearer token cannot carry this scope.", scope);
+}
+
 /** Counted once the client has proven itself, and before its assertion is used up. */
-async function takeQuota({ quotas }: Rules, ctx: Ctx, client: ClientEntity): Promise<void> {
+async function takeQuota({ quotas }: Pick<Rules, "quotas">, ctx: Ctx, client: ClientEntity): Promise<void> {
   // The services and the wallet of ours ask for everybody whom they serve.
   if (client.remit_kind === "peer" || client.remit_kind === "wallet") return;
   const what = asking.has(ctx.oidc.route)

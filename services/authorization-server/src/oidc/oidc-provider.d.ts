@@ -27,6 +27,7 @@ declare module "oidc-provider" {
     readonly scope?: string;
     readonly clientAuthMethod: string;
     readonly remit_kind?: string;
+    readonly remit_bearer?: boolean;
     readonly remit_tenant?: Id<"tenant">;
     readonly remit_dpop_thumbprint?: string;
     readonly remit_profile?: string;
@@ -281,6 +282,7 @@ declare module "oidc-provider" {
     readonly InvalidDpopProof: ErrorClass;
     readonly InvalidGrant: new (detail: string) => Error;
     readonly InvalidRequest: ErrorClass;
+    readonly InvalidScope: new (description: string, scope: string) => Error;
     readonly InvalidTarget: ErrorClass;
     readonly SessionNotFound: ErrorClass;
     readonly TemporarilyUnavailable: new (

@@ -105,6 +105,8 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
       return [
         ...(isMerchantOrigin(resource) ? ["oid4ac:payment"] : []),
         ...(ours.has(resource) ? (handedOver[grantType ?? ""] ?? []) : []),
+        // For itself: what its operator lets it do, which its client's scopes say.
+        ...(resource === issuer && grantType === "client_credentials" ? management : []),
       ];
     case "merchant":
       if (resource === issuer) return ["charges:write", "directory:read"];

@@ -213,11 +213,11 @@ export const dpopNonces = (secret: Uint8Array): ServerChallenge =>
 /** The core compares secrets in clear text; this makes it ask us. `kept` is what the client's metadata holds. */
 export function compareSecretsWith(
   provider: Provider,
-  matches: (given: string, kept: string) => boolean,
+  matches: (given: string, kept: string, client: ClientEntity) => boolean,
 ): void {
   Object.defineProperty(provider.Client.prototype, "compareClientSecret", {
-    value(this: { clientSecret: string }, given: string): boolean {
-      return matches(given, this.clientSecret);
+    value(this: ClientEntity & { clientSecret: string }, given: string): boolean {
+      return matches(given, this.clientSecret, this);
     },
   });
 }
