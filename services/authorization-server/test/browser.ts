@@ -10,6 +10,12 @@ type Cookie = { readonly value: string; readonly path: string };
 
 export class Browser {
   readonly #cookies = new Map<string, Cookie>();
+  readonly #always: Readonly<Record<string, string>>;
+
+  /** `always`: headers of every request, such as what an ingress adds. */
+  constructor(always: Readonly<Record<string, string>> = {}) {
+    this.#always = always;
+  }
 
   /** The value of a cookie, by its name. */
   cookie(name: string): string | undefined {
@@ -51,7 +57,13 @@ export class Browser {
     const response = await fetch(url, {
       method: form === undefined ? "GET" : "POST",
       redirect: "manual",
-      headers: { accept: "text/html", ...(cookie === "" ? {} : { cookie }), ...origin, ...headers },
+      headers: {
+        accept: "text/html",
+        ...this.#always,
+        ...(cookie === "" ? {} : { cookie }),
+        ...origin,
+        ...headers,
+      },
       ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
     });
     this.#keep(response.headers.getSetCookie());

@@ -138,15 +138,15 @@ export const codeOn = (page: Page): string | undefined => /Code: <code>(\w+)<\/c
 
 /** Somebody in front of the sign-in page of the wallet. */
 export class Visitor {
-  readonly browser = new Browser();
-  readonly ip: string;
+  /** As behind an ingress: each comes from an address of their own. */
+  readonly browser: Browser;
   readonly #at: Federation;
   page!: Page; // set by `ask`
   #asked!: Awaited<ReturnType<typeof askAsWallet>>;
 
   constructor(at: Federation) {
     this.#at = at;
-    this.ip = at.newAddress();
+    this.browser = new Browser({ "x-forwarded-for": at.newAddress() });
   }
 
   async ask(more: Record<string, string> = {}): Promise<void> {
@@ -183,8 +183,7 @@ export class Visitor {
 
   async send(step: string, filled: Record<string, string>): Promise<Page> {
     const { action, fields } = formTo(this.page, step);
-    const headers = { "x-forwarded-for": this.ip };
-    const response = await this.browser.send(action, { ...fields, ...filled }, headers);
+    const response = await this.browser.send(action, { ...fields, ...filled });
     const location = response.headers.get("location");
     this.page =
       location === null
