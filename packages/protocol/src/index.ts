@@ -133,6 +133,13 @@ export {
   type KeySourceOptions,
   keyDocumentBytesMax,
 } from "./key-source/index.ts";
+export {
+  examineLogoutToken,
+  type LogoutToken,
+  type LogoutTokenInput,
+  logoutEvent,
+  logoutTokenLifetimeSMax,
+} from "./logout-token/index.ts";
 export * from "./mandate/index.ts";
 export { Members } from "./members.ts";
 export {

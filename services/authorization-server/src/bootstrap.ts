@@ -21,10 +21,15 @@ export type Bootstrap = {
   readonly admin: { readonly clientSecret: string; readonly scopes?: readonly Scope[] };
   /** The secret of the operator's client, made and kept by the caller as above: it may rotate and revoke keys. */
   readonly operator?: { readonly clientSecret: string };
-  /** The first-party wallet: its assertion key and where it waits. */
+  /**
+   * The first-party wallet: its assertion key, where it waits, where people go who sign out in it, and where it hears that
+   * a session has ended (OIDC RP-Initiated Logout 1.0 §3.1, Back-Channel Logout 1.0 §2.2).
+   */
   readonly wallet?: {
     readonly jwks: { readonly keys: readonly PublicJwk[] };
     readonly redirectUris: readonly string[];
+    readonly postLogoutRedirectUris?: readonly string[];
+    readonly backchannelLogoutUri?: string;
   };
 };
 
@@ -95,6 +100,11 @@ function idFor(tenant: Id<"tenant">): Id<"client"> {
 async function ensureWallet({ db, clock }: Deps, wallet: NonNullable<Bootstrap["wallet"]>): Promise<void> {
   const assertionJwk = parsePublicJwk(wallet.jwks.keys[0]);
   invariant(assertionJwk !== undefined, "the wallet's first key is a public one");
-  const row = { assertionJwk, redirectUris: wallet.redirectUris, now: clock.now() };
+  const { redirectUris, postLogoutRedirectUris: home, backchannelLogoutUri: heard } = wallet;
+  const logout = {
+    ...(home === undefined ? {} : { post_logout_redirect_uris: home }),
+    ...(heard === undefined ? {} : { backchannel_logout_uri: heard }),
+  };
+  const row = { assertionJwk, redirectUris, logout, now: clock.now() };
   await db.of(platformTenant).transaction((tx) => saveWallet(tx, row));
 }

@@ -1,12 +1,11 @@
-import { createPublicKey, type JsonWebKey, verify } from "node:crypto";
 import { systemClock } from "@remit/kernel";
-import { Problem, parsePublicJwk } from "@remit/protocol";
-import { verifyAccessToken } from "@remit/protocol/node";
+import { Problem, type PublicJwk, parsePublicJwk, publicJwkOf } from "@remit/protocol";
+import { verifyAccessToken, verifyLogoutToken } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Browser, formOf, type Page } from "./browser.ts";
 import { type InWallet, openWallet } from "./in-wallet.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
-import { type Running, startServer } from "./running.ts";
+import { adminSecret, principal, type Running, startServer, walletRedirect } from "./running.ts";
 
 const home = "https://wallet.example/bye";
 
@@ -16,10 +15,17 @@ let receiver: Receiver;
 beforeAll(async () => {
   receiver = await startReceiver();
   running = await startServer({ outboundAllow: [receiver.host] });
-  const metadata = { post_logout_redirect_uris: [home], backchannel_logout_uri: receiver.uri };
-  await running.database.asAdmin("update clients set metadata = $1 where id = 'wallet'", [
-    JSON.stringify(metadata),
-  ]);
+  await running.service.bootstrap({
+    tenant: { name: "Ada's" },
+    principal,
+    admin: { clientSecret: adminSecret },
+    wallet: {
+      jwks: { keys: [publicJwkOf(running.wallet.assertion)] },
+      redirectUris: [walletRedirect],
+      postLogoutRedirectUris: [home],
+      backchannelLogoutUri: receiver.uri,
+    },
+  });
 });
 afterAll(async () => {
   await running.close();
@@ -30,16 +36,10 @@ const payloadOf = (jwt: string): Record<string, unknown> =>
   Object(JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8")));
 const headerOf = (jwt: string): Record<string, unknown> =>
   Object(JSON.parse(Buffer.from(jwt.split(".")[0] ?? "", "base64url").toString("utf8")));
-const jwks = async (): Promise<JsonWebKey[]> =>
-  Object(await (await fetch(`${running.issuer}/oauth/jwks.json`)).json()).keys;
-/** Whether a published key of the issuer's made the signature. */
-const verifies = async (jwt: string): Promise<boolean> => {
-  const [header = "", payload = "", signature = ""] = jwt.split(".");
-  const key = (await jwks()).find(({ kid }) => kid === headerOf(jwt)["kid"]);
-  if (key === undefined) return false;
-  const how = { key: createPublicKey({ key, format: "jwk" }), dsaEncoding: "ieee-p1363" } as const;
-  return verify("sha256", Buffer.from(`${header}.${payload}`), how, Buffer.from(signature, "base64url"));
-};
+const issuerKeys = async (): Promise<PublicJwk[]> =>
+  Object(await (await fetch(`${running.issuer}/oauth/jwks.json`)).json()).keys.flatMap(
+    (jwk: unknown) => parsePublicJwk(jwk) ?? [],
+  );
 const statusOf = async (person: InWallet): Promise<number> =>
   (await person.call("GET", "/api/v1/sessions")).status;
 const ask = (person: InWallet, params: Record<string, string>): Promise<Page> =>
@@ -147,9 +147,10 @@ describe("A02 a token of one kind does not pass for another", () => {
     const [logoutToken = ""] = (await receiver.heard(before + 1)).slice(before);
     for (const hint of [logoutToken, here.access, `${here.idToken}x`, "nonsense"])
       expect((await ask(here, { id_token_hint: hint })).status, hint.slice(0, 20)).toBe(400);
-    const keys = (await jwks()).flatMap((jwk) => parsePublicJwk(jwk) ?? []);
-    const check = { issuer: running.issuer, audience: "wallet", keys, now: systemClock.now() };
-    expect(() => verifyAccessToken({ ...check, token: logoutToken })).toThrow(Problem);
+    const check = { issuer: running.issuer, keys: await issuerKeys(), now: systemClock.now() };
+    expect(() => verifyAccessToken({ ...check, audience: "wallet", token: logoutToken })).toThrow(Problem);
+    for (const token of [here.access, here.idToken])
+      expect(() => verifyLogoutToken({ ...check, clientId: "wallet", token })).toThrow(Problem);
     expect(headerOf(logoutToken)["typ"]).toBe("logout+jwt");
     expect(headerOf(here.idToken)["typ"]).toBeUndefined();
     expect(payloadOf(here.idToken)).not.toHaveProperty("events");
@@ -164,7 +165,14 @@ describe("back-channel logout", () => {
     const token =
       receiver.tokens.find((one) => payloadOf(one)["sid"] === payloadOf(there.idToken)["sid"]) ?? "";
     const payload = payloadOf(token);
-    expect(await verifies(token)).toBe(true);
+    const told = verifyLogoutToken({
+      token,
+      issuer: running.issuer,
+      clientId: "wallet",
+      keys: await issuerKeys(),
+      now: systemClock.now(),
+    });
+    expect(told).toMatchObject({ sub: running.account, sid: payloadOf(there.idToken)["sid"] });
     expect(headerOf(token)).toMatchObject({ typ: "logout+jwt", alg: "ES256" });
     expect(payload).toMatchObject({
       iss: running.issuer,

@@ -16,6 +16,7 @@ import {
   examineDpopProof,
 } from "../dpop/index.ts";
 import type { PrivateJwk } from "../jose/index.ts";
+import { examineLogoutToken, type LogoutToken, type LogoutTokenInput } from "../logout-token/index.ts";
 import {
   examineMandate,
   type MandateInput,
@@ -79,6 +80,8 @@ export const makeClientAssertion = (request: ClientAssertionRequest & { readonly
 
 export const verifyClientAssertion = (input: ClientAssertionInput): ClientAssertion =>
   settle(examineClientAssertion(input));
+
+export const verifyLogoutToken = (input: LogoutTokenInput): LogoutToken => settle(examineLogoutToken(input));
 
 /** A signed mandate with all its disclosures. */
 export const issueMandate = (mandate: MandateToIssue, key: PrivateJwk): string =>

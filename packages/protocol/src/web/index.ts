@@ -31,6 +31,7 @@ export {
   verifyCall,
   verifyClientAssertion,
   verifyDpopProof,
+  verifyLogoutToken,
   verifyMandate,
   verifyPresentation,
   verifyStatusList,

@@ -15,6 +15,7 @@ import {
 } from "../dpop/index.ts";
 import { base64url } from "../encoding/index.ts";
 import type { PrivateJwk } from "../jose/index.ts";
+import { examineLogoutToken, type LogoutToken, type LogoutTokenInput } from "../logout-token/index.ts";
 import {
   examineMandate,
   type MandateInput,
@@ -74,6 +75,9 @@ export const makeClientAssertion = async (
 
 export const verifyClientAssertion = async (input: ClientAssertionInput): Promise<ClientAssertion> =>
   settle(examineClientAssertion(input));
+
+export const verifyLogoutToken = async (input: LogoutTokenInput): Promise<LogoutToken> =>
+  settle(examineLogoutToken(input));
 
 /** A signed mandate with all its disclosures. */
 export const issueMandate = async (mandate: MandateToIssue, key: PrivateJwk): Promise<string> =>

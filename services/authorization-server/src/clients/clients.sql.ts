@@ -139,11 +139,12 @@ export async function disableApplication(
 }
 
 export async function upsertClient(tx: TenantTx, client: NewClient): Promise<void> {
-  await tx.run(sql`insert into clients (tenant_id, id, kind, name, redirect_uris, scopes, assertion_jwk, created_at)
+  await tx.run(sql`insert into clients (tenant_id, id, kind, name, redirect_uris, scopes, assertion_jwk, metadata,
+      created_at)
     values (${tx.tenant}, ${client.id}, ${client.kind}, ${client.name}, ${client.redirectUris}, ${client.scopes},
-      ${json(client.assertionJwk)}::jsonb, ${sqlTime(client.createdAt)})
+      ${json(client.assertionJwk)}::jsonb, ${JSON.stringify(client.metadata ?? {})}::jsonb, ${sqlTime(client.createdAt)})
     on conflict (tenant_id, id) do update set redirect_uris = excluded.redirect_uris, scopes = excluded.scopes,
-      assertion_jwk = excluded.assertion_jwk`);
+      assertion_jwk = excluded.assertion_jwk, metadata = excluded.metadata`);
 }
 
 export async function tenantOfClient(tx: Sql, id: Id<"client">): Promise<Id<"tenant"> | undefined> {

@@ -304,11 +304,22 @@ export async function registerAdmin(
 /** The first-party wallet: written, or given its new key and redirect addresses. */
 export async function saveWallet(
   tx: TenantTx,
-  wallet: { assertionJwk: PublicJwk; redirectUris: readonly string[]; now: Instant },
+  wallet: {
+    assertionJwk: PublicJwk;
+    redirectUris: readonly string[];
+    logout: Pick<ClientMetadata, "post_logout_redirect_uris" | "backchannel_logout_uri">;
+    now: Instant;
+  },
 ): Promise<void> {
-  const { assertionJwk, redirectUris, now } = wallet;
+  const { assertionJwk, redirectUris, logout, now } = wallet;
   const row = { id: walletId, kind: "wallet", name: "Remit wallet", createdAt: now } as const;
-  await rows.upsertClient(tx, { ...row, redirectUris, scopes: scopesOf.wallet, assertionJwk });
+  await rows.upsertClient(tx, {
+    ...row,
+    redirectUris,
+    scopes: scopesOf.wallet,
+    assertionJwk,
+    metadata: logout,
+  });
 }
 
 async function recordRegistration(
