@@ -60,6 +60,7 @@ export const problems = {
   invalid_scope: refusal(400, "The scope is not one this client may have", "Ask for fewer scopes."),
   invalid_target: refusal(400, "The resource is unknown or not acceptable", "Name one resource by its exact origin."),
   invalid_token: refusal(401, "The access token is not valid", "Get a new access token."),
+  key_in_use: refusal(400, "The key is registered already", "Make a new key: each client has its own, one for assertions and one for DPoP."),
   livemode_mismatch: refusal(400, "Live and test do not mix", "Use artefacts of one mode only."),
   mandate_asset_not_accepted: refusal(403, "The mandate does not cover this currency", "Ask the principal for a mandate in the offer's currency."),
   mandate_cap_exceeded: refusal(402, "The mandate's budget does not suffice", "Wait for open holds, or ask the principal to raise the cap."),
@@ -235,6 +236,7 @@ const oauthErrors: ReadonlySet<string> = new Set<ProblemCode>([
 /** The OAuth `error` of a problem: the code itself where a standard registers it, else the nearest registered one. */
 export function oauthErrorOf(problem: Problem): string {
   if (oauthErrors.has(problem.code)) return problem.code;
+  if (problem.code === "key_in_use") return "invalid_client_metadata";
   if (problem.status === 401) return "invalid_token";
   if (problem.status === 403) return "access_denied";
   if (problem.status === 503 || problem.status === 429) return "temporarily_unavailable";

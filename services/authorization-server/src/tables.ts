@@ -2,6 +2,7 @@ import { agentTables } from "./agents/index.ts";
 import { approvalTables } from "./approvals/index.ts";
 import { auditTables } from "./audit/index.ts";
 import { chargeTables } from "./charges/index.ts";
+import { clientKeyTables } from "./client-keys/index.ts";
 import { credentialTables } from "./credentials/index.ts";
 import { delegationTables } from "./delegations/index.ts";
 import { deliveryTables } from "./deliveries/index.ts";
@@ -31,6 +32,7 @@ export const tables = {
   memberships: "tenant",
   sign_in_failures: "global",
   ...agentTables,
+  ...clientKeyTables,
   ...credentialTables,
   clients: "tenant",
   setup_tokens: "tenant",

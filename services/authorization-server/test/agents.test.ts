@@ -369,6 +369,24 @@ describe("the two keys of an agent are replaced by its operator alone", () => {
     });
   });
 
+  test("K09 another agent's key is refused in either place; the agent's own may be named again", async () => {
+    const [agent, other] = [await newClient(running, "agent"), await newClient(running, "agent")];
+    for (const key of [other.keys.assertion, other.keys.dpop])
+      for (const body of [{ assertionJwk: publicJwkOf(key) }, { dpopJwk: publicJwkOf(key) }])
+        expect(await put(agent.id, body)).toMatchObject({ status: 400, body: { code: "key_in_use" } });
+    const swapped = {
+      assertionJwk: publicJwkOf(agent.keys.dpop),
+      dpopJwk: publicJwkOf(agent.keys.assertion),
+    };
+    expect((await put(agent.id, swapped)).body["code"]).toBe("key_in_use");
+    const registered = await operator.call("POST", "/api/v1/agents", agentBody(keysFor(agent.keys)));
+    expect(registered).toMatchObject({ status: 400, body: { code: "key_in_use" } });
+    expect((await put(agent.id, keysFor(agent.keys))).status).toBe(200);
+    expect((await get(`/api/v1/agents/${agent.id}`)).body["dpopThumbprint"]).toBe(
+      thumbprint(agent.keys.dpop),
+    );
+  });
+
   test.each([[{}], [{ dpopJwk: { kty: "RSA", n: "AQAB", e: "AQAB" } }], [{ jwks: {} }]])(
     "%j is refused",
     async (body) => expect((await put(await agentIn(running), body)).status).toBe(400),

@@ -1,4 +1,4 @@
-import { publicJwkOf } from "@remit/protocol";
+import { type PrivateJwk, publicJwkOf } from "@remit/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Browser } from "./browser.ts";
 import { callAsAdmin, metadataFor, newClient, OAuthClient, register, setupToken } from "./client.ts";
@@ -242,5 +242,62 @@ describe("V06 text stays text", () => {
       const answer = await callAsAdmin(other, { method: "GET", path: encodeURI(path) });
       expect([400, 404]).toContain(answer.status);
     }
+  });
+});
+
+describe("K09 a key is of one client and for one purpose", () => {
+  let other: Running;
+  beforeAll(async () => {
+    other = await startServer();
+  });
+  afterAll(() => other.close());
+
+  test("K09 another client's key is refused in either place, and the setup token stays good", async () => {
+    const { keys } = await newClient(other, "agent");
+    const [assertion, dpop] = [publicJwkOf(keys.assertion), publicJwkOf(keys.dpop)];
+    for (const kind of ["agent", "merchant"] as const) {
+      const token = await setupToken(other, kind);
+      const mine = metadataFor(newKeys(), kind === "agent" ? {} : { redirect_uris: [] });
+      for (const theirs of [
+        { private_key_jwt_jwk: assertion },
+        { private_key_jwt_jwk: dpop },
+        { dpop_jwk: dpop },
+        { dpop_jwk: assertion },
+      ])
+        expect(await register(other, token, { ...mine, ...theirs })).toMatchObject({
+          status: 400,
+          body: { error: "invalid_client_metadata", code: "key_in_use" },
+        });
+      expect((await register(other, token, mine)).status).toBe(201);
+    }
+  });
+
+  test("K09 of eight that register one key at once, one has it", async () => {
+    const keys = newKeys();
+    const tokens = await Promise.all(Array.from({ length: 8 }, () => setupToken(other, "agent")));
+    const answers = await Promise.all(
+      tokens.map((token) => register(other, token, metadataFor({ ...newKeys(), dpop: keys.dpop }))),
+    );
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(answers.filter(({ body }) => body["code"] === "key_in_use")).toHaveLength(7);
+  });
+
+  test("K09 nor may an application have it; what an application had is free when it ends", async () => {
+    const { keys: taken } = await newClient(other, "agent");
+    const application = async (key: PrivateJwk) =>
+      register(other, await setupToken(other, "application"), {
+        redirect_uris: ["https://shop.example/callback"],
+        token_endpoint_auth_method: "private_key_jwt",
+        jwks: { keys: [publicJwkOf(key)] },
+      });
+    expect((await application(taken.dpop)).body["code"]).toBe("key_in_use");
+    const key = newKeys().assertion;
+    const first = await application(key);
+    expect(first.status).toBe(201);
+    expect((await application(key)).body["code"]).toBe("key_in_use");
+    const authorization = `Bearer ${String(first.body["registration_access_token"])}`;
+    const uri = String(first.body["registration_client_uri"]);
+    expect((await fetch(uri, { method: "DELETE", headers: { authorization } })).status).toBe(204);
+    expect((await application(key)).status).toBe(201);
   });
 });

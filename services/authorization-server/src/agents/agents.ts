@@ -3,6 +3,7 @@ import { type Sql, type TenantTx, violates } from "@remit/platform/sql";
 import { type Actor, newEvent, Problem, type PublicJwk, type Scope } from "@remit/protocol";
 import type { AgentType, DeploymentEnv } from "@remit/protocol/contracts";
 import { thumbprint } from "@remit/protocol/node";
+import { claimKeys } from "../client-keys/index.ts";
 import * as rows from "./agents.sql.ts";
 
 export type AgentStatus = "active" | "suspended" | "decommissioned";
@@ -139,6 +140,7 @@ export async function registerAgent(
     updatedAt: now,
   };
   await rows.insertAgent(tx, agent).catch(refuseAsTold);
+  await claimKeys(tx, { client: agent.id, keys: keysOf(agent), now });
   const payload = { agent: agent.id, dpop_thumbprint: agent.dpopThumbprint ?? null };
   const actor = by ?? ({ type: "client", id: agent.id } as const);
   await tx.record(
@@ -146,6 +148,12 @@ export async function registerAgent(
   );
   return agent;
 }
+
+const keysOf = ({ assertionJwk, dpopJwk }: AgentKeys) =>
+  [
+    { purpose: "assertion", jwk: assertionJwk },
+    { purpose: "dpop", jwk: dpopJwk },
+  ] as const;
 
 /** What the database said of a write, in our words. */
 function refuseAsTold(error: unknown): never {
@@ -189,6 +197,7 @@ export async function changeKeys(
   const dpopThumbprint = dpopJwk === undefined ? undefined : thumbprint(dpopJwk);
   const changed: Agent = { ...agent, assertionJwk, dpopJwk, dpopThumbprint, updatedAt: now };
   await rows.saveKeys(tx, changed);
+  await claimKeys(tx, { client: agent.id, keys: keysOf(keys), now });
   const payload = {
     agent: agent.id,
     from_thumbprint: agent.dpopThumbprint ?? null,

@@ -11,6 +11,7 @@ import {
   tenantOfAgent,
   unsaid,
 } from "../agents/index.ts";
+import { claimKeys, releaseKeys } from "../client-keys/index.ts";
 import { platformTenant } from "../tenants/index.ts";
 import * as rows from "./clients.sql.ts";
 import type { ClientMetadata } from "./metadata.ts";
@@ -186,6 +187,13 @@ export async function registerClient(tx: TenantTx, wanted: KeyedRegistration, no
   const { redirectUris } = wanted;
   const row = { id, kind, name, redirectUris, scopes: scopesOf[kind], metadata, createdAt: now };
   await rows.insertClient(tx, kind === "agent" ? row : { ...row, ...keys });
+  if (kind === "merchant") {
+    const claimed = [
+      { purpose: "assertion", jwk: assertionJwk },
+      { purpose: "dpop", jwk: dpopJwk },
+    ] as const;
+    await claimKeys(tx, { client: id, keys: claimed, now });
+  }
   await recordRegistration(tx, { id, kind, now });
   return {
     ...row,
@@ -223,9 +231,14 @@ export async function registerApplication(
 ): Promise<Client> {
   const id = newId("client");
   await rows.insertClient(tx, { ...wanted, id, createdAt: now });
+  await claimKeys(tx, { client: id, keys: keysOf(wanted), now });
   await recordRegistration(tx, { id, kind: "application", now });
   return applicationOf(tx, id, wanted);
 }
+
+/** Those that it stated; what stands at its `jwks_uri` may be another one tomorrow. */
+const keysOf = ({ metadata }: ApplicationRegistration) =>
+  (metadata.jwks?.keys ?? []).map((jwk) => ({ purpose: "assertion", jwk }) as const);
 
 /** The application's client, if it is managed by this token. */
 export const applicationManagedBy = (
@@ -244,6 +257,7 @@ export async function replaceApplication(
   change: ApplicationRegistration & ApplicationDigests & { readonly held: Uint8Array; readonly now: Instant },
 ): Promise<Client | undefined> {
   if (!(await rows.updateApplication(tx, id, change))) return undefined;
+  await claimKeys(tx, { client: id, keys: keysOf(change), now: change.now });
   const actor = { type: "client", id } as const;
   await tx.record(newEvent("client.changed", { tenant: tx.tenant, actor, subject: id }, change.now));
   return applicationOf(tx, id, change);
@@ -256,6 +270,7 @@ export async function removeApplication(
   { held, now }: { held: Uint8Array; now: Instant },
 ): Promise<boolean> {
   if (!(await rows.disableApplication(tx, id, { held, now }))) return false;
+  await releaseKeys(tx, id);
   const actor = { type: "client", id } as const;
   await tx.record(newEvent("client.removed", { tenant: tx.tenant, actor, subject: id }, now));
   return true;
@@ -320,6 +335,7 @@ export async function saveWallet(
     assertionJwk,
     metadata: logout,
   });
+  await claimKeys(tx, { client: walletId, keys: [{ purpose: "assertion", jwk: assertionJwk }], now });
 }
 
 async function recordRegistration(

@@ -40,7 +40,7 @@ export type FleetDeps = {
 export const AgentPath = z.strictObject({ id: idOf("agent") });
 const reads = { scope: "agents:read", bearer: true } as const;
 const writes = { scope: "agents:write", bearer: true } as const;
-const refusedAgent = ["invalid_request", "invalid_scope"] as const;
+const refusedAgent = ["invalid_request", "invalid_scope", "key_in_use"] as const;
 
 /** What the operator of a company's agents sees and does. Every standing counts at once, for issued tokens too. */
 export const fleetRoutes = (deps: FleetDeps): Route[] => [
@@ -179,7 +179,7 @@ const keysRoute = (deps: FleetDeps): Route =>
     body: ReplaceAgentKeys,
     answers: {
       200: AgentBody,
-      400: "invalid_request",
+      400: ["invalid_request", "key_in_use"],
       401: "insufficient_user_authentication",
       403: "client_not_allowed",
       404: "not_found",

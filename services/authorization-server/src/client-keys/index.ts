@@ -1,0 +1,1 @@
+export { claimKeys, clientKeyTables, releaseKeys } from "./client-keys.ts";
