@@ -40,8 +40,8 @@ export function mountSessions(grounds: Grounds, places: Places): void {
   http.add(...sessionRoutes({ db, sessions }));
   sessionJobs(jobs, { db, clock });
   logoutJobs(jobs, { ...grounds, issuer });
-  const { accounts, factors, post, forms } = people;
+  const { accounts, factors, post, forms, identities } = people;
   const access = createAccountAccess({ issuer, clock, accounts, sessions, provider: core.provider });
   http.add(...accountPages({ db, clientOf, mandates, access, sessions, forms, now: clock.now }));
-  http.add(...signInMethodPages({ db, access, accounts, factors, post, forms, sections: [] }));
+  http.add(...signInMethodPages({ db, access, accounts, factors, post, forms, identities }));
 }

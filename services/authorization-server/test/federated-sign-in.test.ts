@@ -1,6 +1,8 @@
 import { createPublicKey, type JsonWebKey, verify } from "node:crypto";
+import { systemClock } from "@remit/kernel";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { formOf, formTo } from "./browser.ts";
+import { formOf, formTo, type PageForm } from "./browser.ts";
 import { type Answer, read } from "./client.ts";
 import { ada, codeOn, eves, Federation, person, tokenOf, type Visitor } from "./federated.ts";
 import { letterTo } from "./person.ts";
@@ -272,5 +274,81 @@ describe("somebody new whom the rules keep out", () => {
     expect(tokenOf(await admitted.allow())).toMatchObject({ amr: ["fed"] });
     const refused = await at.signIn(asking, person("asks-too", { email: "too@example.com" }));
     expect(codeOn(refused.page)).toBe("admission_refused");
+  });
+});
+
+describe("what somebody has linked", () => {
+  const methods = "/account/sign-in-methods";
+  const unlinkOf = (visitor: Visitor): string[] =>
+    [...visitor.page.html.matchAll(/href="([^"]*\/identities\/idn_[^"]*)"/g)].map(([, href]) => href ?? "");
+
+  test("they see it on their account's page, unlink it there, are told by letter, and it signs nobody in any more", async () => {
+    const visitor = await at.signIn(at.acme, ada());
+    await visitor.allow();
+    await visitor.go(methods);
+    expect(visitor.page.html).toContain("Linked identity providers");
+    const [href = ""] = unlinkOf(visitor);
+    await visitor.go(href);
+    await visitor.send("/unlink", {});
+    expect(visitor.page.html).toContain("It is unlinked");
+    expect(await at.adasIdentities()).toEqual([]);
+    await at.change(at.management, at.acme, { link_policy: "none" });
+    expect(codeOn((await at.signIn(at.acme, ada())).page)).toBe("email_conflict");
+    await at.change(at.management, at.acme, { link_policy: "verified_email" });
+    await eventually(async () =>
+      expect((await letterTo(at.running, principal.email)).text).toContain("unlinked from your account"),
+    );
+  });
+
+  test("A16 not by a sign-in of some minutes ago: they are sent to sign in anew, and back", async () => {
+    const visitor = await at.signIn(at.anywhere, person("late"));
+    await visitor.allow();
+    await visitor.go(methods);
+    const [href = ""] = unlinkOf(visitor);
+    await at.rows("update sessions set authenticated_at = now() - interval '10 minutes'");
+    await visitor.go(href);
+    expect(visitor.page.html).toContain("Show that it is you");
+    at.upstream.person = person("late", { auth_time: Math.floor(systemClock.now() / 1000) });
+    await visitor.through(at.anywhere);
+    expect(visitor.page.html).toContain("This is your only way in");
+  });
+
+  test("T01 another person's is as one that never was", async () => {
+    const owner = await at.signIn(at.anywhere, person("owner"));
+    await owner.allow();
+    await owner.go(methods);
+    const [href = ""] = unlinkOf(owner);
+    const other = await at.signIn(at.anywhere, person("other"));
+    await other.allow();
+    expect((await other.go(href)).status).toBe(404);
+    await other.go(methods);
+    const [mine = ""] = unlinkOf(other);
+    await other.go(mine);
+    expect(other.page.html).toContain("This is your only way in");
+    const csrf = /name="csrf" value="([^"]*)"/.exec((await other.go(`${methods}/password`)).html)?.[1] ?? "";
+    const sent = await other.browser.send(`${at.running.issuer}${href}/unlink`, { csrf });
+    expect(sent.status).toBe(404);
+    expect(await at.rows("select 1 from identities where id = $1", href.split("/").at(-1))).toHaveLength(1);
+  });
+
+  test("the last way in stays: of two unlinked at once one is refused", async () => {
+    const second = await at.create(at.operator, { email_domains: ["*"], link_policy: "verified_email" });
+    const visitor = await at.signIn(at.anywhere, person("double"));
+    await visitor.allow();
+    await (await at.signIn(second, person("double"))).allow();
+    await visitor.go(methods);
+    const hrefs = unlinkOf(visitor);
+    expect(hrefs).toHaveLength(2);
+    const forms: PageForm[] = [];
+    for (const href of hrefs) {
+      await visitor.go(href);
+      forms.push(formTo(visitor.page, "/unlink"));
+    }
+    const both = await Promise.all(
+      forms.map(({ action, fields: { csrf = "" } }) => visitor.browser.send(action, { csrf })),
+    );
+    expect(both.map(({ status }) => status).sort((a, b) => a - b)).toEqual([303, 400]);
+    await visitor.go(methods);
+    expect(unlinkOf(visitor)).toHaveLength(1);
   });
 });

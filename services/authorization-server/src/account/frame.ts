@@ -1,3 +1,4 @@
+import { parseId } from "@remit/kernel";
 import type { PageAnswer } from "@remit/platform/http";
 import { z } from "zod";
 import { type Html, html, layout, notice, pageHeaders, type Script } from "../pages/index.ts";
@@ -23,13 +24,15 @@ const steps = {
 } as const;
 type Step = keyof typeof steps;
 
-/** The page that a sign-in comes back to, by name: of a passkey with its key. */
-export type Destination = Place | Step | `passkey.${string}`;
+/** The page that a sign-in comes back to, by name: of a passkey with its key, of an identity with its id. */
+export type Destination = Place | Step | `passkey.${string}` | `identity.${string}`;
 
 /** A20: a page of ours, whatever stands there; never an address. */
 export function hrefOf(name: string): string {
   const key = /^passkey\.([\w-]{43})$/.exec(name)?.[1];
   if (key !== undefined) return `/account/sign-in-methods/passkeys/${key}`;
+  const identity = parseId("identity", name.replace(/^identity\./, ""));
+  if (identity !== undefined) return `/account/sign-in-methods/identities/${identity}`;
   if (Object.hasOwn(steps, name)) return steps[name as Step]; // just seen to be one
   return places[Object.hasOwn(places, name) ? (name as Place) : "overview"].href; // as above
 }
@@ -46,6 +49,7 @@ export const outcomes = {
   "password-removed": "The password was removed. You sign in with a passkey.",
   "app-added": "The authenticator app was added.",
   "app-removed": "The authenticator app was removed.",
+  "identity-unlinked": "It is unlinked. It signs nobody in here any more.",
 } as const;
 export type Outcome = keyof typeof outcomes;
 

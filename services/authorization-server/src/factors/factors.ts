@@ -15,6 +15,8 @@ export type Methods = {
   readonly passkeys: readonly Passkey[];
   readonly app: boolean;
   readonly recoveryCodesLeft: number;
+  /** Whether an identity provider signs them in. */
+  readonly linked: boolean;
 };
 
 /** The highest assurance that these reach together: what a change of them takes. */
@@ -60,6 +62,7 @@ export function createFactors({ issuer, ...deps }: Deps): Factors {
       passkeys: await passkeys.of(account),
       app: await codes.hasApp(account),
       recoveryCodesLeft: await codes.recoveryCodesLeft(account),
+      linked: await deps.db.global.transaction((tx) => deps.linked(tx, account)),
     }),
     hasSecond: async (account) => (await codes.hasApp(account)) || (await passkeys.has(account)),
     hasSecondWithin: async (tx, account) =>

@@ -1,6 +1,6 @@
 import type { Instant } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
-import type { Database, TenantTx, Tx } from "@remit/platform/sql";
+import type { Database, Sql, TenantTx, Tx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import type { Account, Accounts } from "../accounts/index.ts";
@@ -17,7 +17,7 @@ export type PasskeyDeps = {
   readonly post: Post;
   readonly party: ceremony.RelyingParty;
   /** Whether this person may sign in with an identity provider. */
-  readonly linked: (tx: TenantTx, account: Account["id"]) => Promise<boolean>;
+  readonly linked: (tx: Sql, account: Account["id"]) => Promise<boolean>;
 };
 
 export type CheckedPasskey = ceremony.Created & { readonly name: string; readonly ticket: Ticket<unknown> };

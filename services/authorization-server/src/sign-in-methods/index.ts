@@ -1,1 +1,1 @@
-export { type MethodsSection, signInMethodPages } from "./sign-in-methods.http.ts";
+export { signInMethodPages } from "./sign-in-methods.http.ts";

@@ -7,6 +7,7 @@ import { type Destination, type Door, forSignedIn, senderOf } from "../account/i
 import type { Accounts } from "../accounts/index.ts";
 import { acrOf } from "../assurance/index.ts";
 import type { Factors, Methods } from "../factors/index.ts";
+import type { Identities } from "../identities/index.ts";
 import type { Post } from "../mail/index.ts";
 import type { SignedIn } from "../oidc/index.ts";
 import { csrf, type Form } from "../pages/index.ts";
@@ -17,6 +18,7 @@ export type Deps = Door & {
   readonly accounts: Accounts;
   readonly factors: Factors;
   readonly post: Post;
+  readonly identities: Identities;
 };
 
 /** Somebody who showed a moment ago that it is them, and how they may do that. */

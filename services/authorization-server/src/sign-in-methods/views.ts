@@ -8,6 +8,7 @@ import {
   type Passkey,
   passkeyButton,
 } from "../factors/index.ts";
+import type { Identity } from "../identities/index.ts";
 import {
   actions,
   button,
@@ -28,7 +29,7 @@ const go = (to: string, text: string): Html => html`<p><a class="do" href="${bas
 const back: Html = html`<div class="ways"><a href="${base}">Back to sign-in methods</a></div>`;
 
 /** All ways in, and what may be done about each. */
-export function methodsBody(methods: Methods, more: readonly Html[]): Html {
+export function methodsBody(methods: Methods & { readonly identities: readonly Identity[] }): Html {
   return html`<p class="soft">By these you show that it is you. Before you change one you show it once more, and afterwards we write to you.</p>
 <h2>Passkeys</h2>
 ${passkeysPart(methods)}
@@ -36,7 +37,7 @@ ${passkeysPart(methods)}
 ${
   methods.password
     ? html`<p>You have a password.${methods.passkeys.length > 0 ? " You could do without it: a passkey cannot be guessed or given away." : ""}</p>${go("password", methods.passkeys.length > 0 ? "Change or remove the password" : "Change the password")}`
-    : html`<p>You have no password, and need none while you have a passkey.</p>${go("password", "Set a password")}`
+    : html`<p>You have no password, and need none while you have ${methods.passkeys.length > 0 ? "a passkey" : "another way in"}.</p>${go("password", "Set a password")}`
 }
 <h2>Authenticator app</h2>
 ${
@@ -46,7 +47,7 @@ ${
 }
 <h2>Recovery codes</h2>
 ${codesPart(methods)}
-${more}`;
+${methods.identities.length === 0 ? undefined : identitiesPart(methods.identities)}`;
 }
 
 const kept = ({ deviceBound }: Passkey): string => (deviceBound ? "on one device only" : "synchronised");
@@ -64,6 +65,38 @@ function passkeysPart({ passkeys }: Methods): Html {
   return html`${table({ caption: "Your passkeys", headed: true, columns: ["Name", "Kept", "Added", "Last used", "Action"], rows })}
 ${passkeys.length === 1 ? html`<p class="soft">Add a second one on another device, for the day on which this one is lost.</p>` : undefined}
 ${go("new-passkey", "Add a passkey")}`;
+}
+
+function identitiesPart(identities: readonly Identity[]): Html {
+  const rows = identities.map((one) => [
+    one.providerName,
+    one.email ?? "none named",
+    moment(one.createdAt),
+    one.lastUsedAt === undefined ? "never" : moment(one.lastUsedAt),
+    html`<a href="${base}/identities/${one.id}" aria-label="Unlink ${one.providerName}">Unlink</a>`,
+  ]);
+  return html`<h2>Linked identity providers</h2>
+<p class="soft">Whoever one of these says is you can sign in as you, up to your second way if you have one.</p>
+${table({ caption: "Your identity providers", headed: true, columns: ["Name", "Address there", "Linked", "Last used", "Action"], rows })}`;
+}
+
+/** Unlinking one of them. */
+export function identityBody(
+  identity: Identity,
+  { last, unlink }: { readonly last: boolean; readonly unlink: Form },
+): Html {
+  return html`<dl>
+<dt>Address there</dt><dd>${identity.email ?? "none named"}</dd>
+<dt>Linked</dt><dd>${moment(identity.createdAt)}</dd>
+<dt>Last used</dt><dd>${identity.lastUsedAt === undefined ? "never" : moment(identity.lastUsedAt)}</dd>
+</dl>
+${
+  last
+    ? html`<p>This is your only way in, so it stays. Add a passkey or set a password first.</p>`
+    : html`<p class="soft">Nobody signs in to your account with it from then on. Your account there is not touched.</p>
+${form(unlink, endOthers, actions(button({ text: "Unlink it", look: "seal" })))}`
+}
+${back}`;
 }
 
 function codesPart(methods: Methods): Html {
@@ -108,7 +141,7 @@ ${form(
 )}
 <h2>Remove it</h2>
 ${
-  last && !methods.password
+  last && !methods.password && !methods.linked
     ? html`<p>This is your only way in, so it stays. Add another passkey or a password first.</p>`
     : html`<p class="soft">It opens nothing any more from then on. Delete it on the device where it is kept, too.${last ? withoutSecond(methods) : ""}</p>
 ${form(forms.remove, endOthers, actions(button({ text: "Remove the passkey", look: "seal" })))}`
@@ -116,11 +149,11 @@ ${form(forms.remove, endOthers, actions(button({ text: "Remove the passkey", loo
 ${back}`;
 }
 
-/** What to say of the last passkey, or of the app, of whoever has a password. */
-const withoutSecond = ({ passkeys, app }: Methods): string =>
+/** What to say of the last passkey, or of the app, of whoever has another first way. */
+const withoutSecond = ({ passkeys, app, password }: Methods): string =>
   passkeys.length > 0 && app
     ? ""
-    : " After that your password alone lets you in, and you add another second way before you allow spending.";
+    : ` After that ${password ? "your password" : "the provider you have linked"} alone lets you in, and you add another second way before you allow spending.`;
 
 export function passwordBody(
   { email }: Account,
