@@ -9,7 +9,9 @@ import type { Log, Metrics } from "@remit/platform/telemetry";
 import { type Accounts, createAccounts, createBreachedPasswords } from "./accounts/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { consentPages } from "./consent/index.ts";
+import { createConversation, createKeptCodes } from "./conversation/index.ts";
 import type { Notice } from "./deliveries/index.ts";
+import { createEnrolment } from "./enrolment/index.ts";
 import { createFactors, type Factors, factorRoutes } from "./factors/index.ts";
 import { federatedSignIn, federationJobs, federationRoutes } from "./federation.ts";
 import { endLastingGrantsOf } from "./grants/index.ts";
@@ -31,14 +33,7 @@ import type { Interactions } from "./oidc/index.ts";
 import { createFormCheck, type FormCheck } from "./pages/index.ts";
 import { recoveryPages } from "./recovery/index.ts";
 import { endSessionsOf, lockSessionsOf } from "./sessions/index.ts";
-import {
-  afterFirst,
-  createConversation,
-  createEnrolment,
-  createKeptCodes,
-  type SignInDeps,
-  signInPages,
-} from "./sign-in/index.ts";
+import { afterFirst, type SignInDeps, signInPages } from "./sign-in/index.ts";
 import { signUpPages } from "./sign-up/index.ts";
 import { createStepUps, type StepUps, stepUpJobs } from "./step-ups/index.ts";
 import { createTickets, type Tickets } from "./tickets/index.ts";

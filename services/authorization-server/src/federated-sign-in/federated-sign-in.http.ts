@@ -6,6 +6,7 @@ import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
 import type { Proof } from "../assurance/index.ts";
+import { type Conversation, type Interrupt, limit, members, Uid } from "../conversation/index.ts";
 import type { Identities, Pending } from "../identities/index.ts";
 import {
   callbackOf,
@@ -16,7 +17,7 @@ import {
 } from "../identity-providers/index.ts";
 import { interactionPath, type SignInAsked } from "../oidc/index.ts";
 import { refusalPage } from "../pages/index.ts";
-import { type Conversation, type Interrupt, limit, members, type Offers, Uid } from "../sign-in/index.ts";
+import type { Offers } from "../sign-in/index.ts";
 import type { Tickets } from "../tickets/index.ts";
 import { linkOffer, linkPage } from "./link.http.ts";
 import { offersFor, organizationPages } from "./offers.http.ts";

@@ -4,10 +4,10 @@ import { Problem } from "@remit/protocol";
 import { z } from "zod";
 import type { Account } from "../accounts/index.ts";
 import { Proof } from "../assurance/index.ts";
+import { limit, members, ProvenAt, Uid } from "../conversation/index.ts";
 import { providerById, stillActive } from "../identity-providers/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { refusalPage } from "../pages/index.ts";
-import { limit, members, ProvenAt, Uid } from "../sign-in/index.ts";
 import type { FederatedDeps } from "./federated-sign-in.http.ts";
 import { linkOfferPage } from "./views.ts";
 

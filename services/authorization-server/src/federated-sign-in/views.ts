@@ -1,6 +1,7 @@
 import type { PageAnswer } from "@remit/platform/http";
 import type { ProblemCode } from "@remit/protocol";
 import type { Account } from "../accounts/index.ts";
+import { type Conversation, nameOf } from "../conversation/index.ts";
 import type { Pending } from "../identities/index.ts";
 import type { IdentityProvider } from "../identity-providers/index.ts";
 import { interactionPath, type SignInAsked } from "../oidc/index.ts";
@@ -16,7 +17,7 @@ import {
   notice,
   pageHeaders,
 } from "../pages/index.ts";
-import { type Conversation, nameOf, type Offers, offerButtons } from "../sign-in/index.ts";
+import { type Offers, offerButtons } from "../sign-in/index.ts";
 import { platformTenant } from "../tenants/index.ts";
 
 /** Quoted unless it is the operator's: a tenant chose the name, and it is seen as a name. */

@@ -1,40 +1,37 @@
-import { type Id, type Instant, instantOf, minuteMs } from "@remit/kernel";
+import { type Instant, instantOf, minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
-import type { Database, TenantTx } from "@remit/platform/sql";
-import { newEvent, Problem } from "@remit/protocol";
+import { Problem } from "@remit/protocol";
 import { z } from "zod";
-import type { Account, Accounts, NewPassword } from "../accounts/index.ts";
+import type { Account } from "../accounts/index.ts";
 import { Proof } from "../assurance/index.ts";
-import { type CheckedPasskey, deviceName, type Factors, passkeyScript } from "../factors/index.ts";
-import { changes, letters, type MailedCodes, type Post } from "../mail/index.ts";
-import type { SignInAsked } from "../oidc/index.ts";
-import { refusalPage } from "../pages/index.ts";
 import {
+  accountBegun,
   type Conversation,
-  type Enrolment,
+  checkNewPasskey,
+  choosePassword,
+  createMailedStep,
   type KeptCodes,
   limit,
-  mailedCodePage,
+  type MailedStepPages,
   members,
-  refusedCode,
-  textOfRefusal,
+  placeOf,
+  type Refused,
   Uid,
-} from "../sign-in/index.ts";
-import type { Ticket, Tickets } from "../tickets/index.ts";
+} from "../conversation/index.ts";
+import type { Enrolment } from "../enrolment/index.ts";
+import { passkeyScript } from "../factors/index.ts";
+import { letters, type MailedCodes } from "../mail/index.ts";
+import type { SignInAsked } from "../oidc/index.ts";
+import { refusalPage } from "../pages/index.ts";
+import type { Ticket } from "../tickets/index.ts";
+import { type Recovering, type RecoveryDeps, recover } from "./recovery.ts";
 import { recoveryPage, renewPage, secondField } from "./views.ts";
 
-type Deps = {
-  readonly db: Database;
-  readonly accounts: Accounts;
-  readonly factors: Factors;
-  readonly tickets: Tickets;
+type Deps = RecoveryDeps & {
   readonly mailedCodes: MailedCodes;
-  readonly post: Post;
   readonly conversation: Conversation;
   readonly enrolment: Enrolment;
   readonly keptCodes: KeptCodes;
-  /** Ends every session and lasting grant of a person, and suspends their mandates, in the transaction of the recovery. */
-  readonly endAccess: (tx: TenantTx, of: { account: Id<"account">; now: Instant }) => Promise<void>;
 };
 
 /** Empty for an address that nobody has. */
@@ -44,33 +41,47 @@ type Sent = z.output<typeof Sent>;
 const Renewing = z.strictObject({ account: z.string(), proofs: z.array(Proof), proven: z.number() });
 type Renewing = z.output<typeof Renewing>;
 
-const purposes = { code: "recovery-code", renew: "recovery-renew" } as const;
+const purpose = "recovery-renew";
 const lifeMs = 15 * minuteMs;
 const path = "/oauth/interactions/:uid/recovery";
-const { csrf, ticket, passkey, response, code, email } = members;
+const { csrf, ticket, passkey, response, email } = members;
 
 /** For whoever lost what they sign in with. It takes the mailbox and, of whoever has a second factor, that or a recovery code. */
-export const recoveryPages = (deps: Deps): Page[] => [
+export function recoveryPages(deps: Deps): Page[] {
+  const mailed = mailedStep(deps);
+  return [showPage(deps), addressPage(deps, mailed), mailed.page, passwordPage(deps), passkeyPage(deps)];
+}
+
+const showPage = ({ conversation }: Deps): Page =>
   page({
     method: "GET",
     path,
     params: Uid,
     refused: refusalPage,
     handle: async (call, { params: { uid } }) => {
-      const asked = await deps.conversation.read(call, uid);
-      const form = deps.conversation.form(asked, "recovery");
-      return deps.conversation.show(asked, { html: recoveryPage(asked, { form }) });
+      const asked = await conversation.read(call, uid);
+      const form = conversation.form(asked, "recovery");
+      return conversation.show(asked, { html: recoveryPage(asked, { form }) });
     },
-  }),
-  addressPage(deps),
-  codePage(deps),
-  passwordPage(deps),
-  passkeyPage(deps),
-];
+  });
 
-const placeOf = (call: PageCall, { uid }: { uid: string }) => ({ conversation: uid, now: call.now });
+const mailedStep = (deps: Deps): MailedStepPages =>
+  createMailedStep(deps, {
+    purpose: "recovery-code",
+    step: "recovery/code",
+    why: "Type the code that we have just sent.",
+    content: Sent,
+    second: secondField,
+    right: async (call, { asked, code: { content, ticket: sent }, second, use }) => {
+      const account = await accountBegun(deps.accounts, content.account, sent.madeAt);
+      const proofs = await secondProof(deps, call, { account, second });
+      if ("refused" in proofs) return proofs;
+      await use();
+      return renew(deps, call, { asked, account, proofs, proven: call.now });
+    },
+  });
 
-const addressPage = (deps: Deps): Page =>
+const addressPage = (deps: Deps, mailed: MailedStepPages): Page =>
   page({
     method: "POST",
     path,
@@ -84,61 +95,14 @@ const addressPage = (deps: Deps): Page =>
       // To the address we know, not to what was typed: the two may look alike and lead to different mailboxes.
       const to = account?.email ?? form.email;
       const content: Sent = { account: account?.id ?? "" };
-      const sent = await deps.mailedCodes.send(
-        { ...placeOf(call, asked), ip: call.ip },
-        {
-          purpose: purposes.code,
-          email: form.email,
-          digest: deps.accounts.digestOf(form.email),
-          content,
-          letter: (text) =>
-            account === undefined
-              ? { letter: letters.recoveryUnknown({ to }), opens: false }
-              : { letter: letters.recoveryCode({ to, code: text }), opens: true },
-        },
-      );
-      return askCode(deps, { asked, email: form.email, ticket: sent });
-    },
-  });
-
-const askCode = (
-  { conversation }: Deps,
-  shown: { asked: SignInAsked; email: string; ticket: string; refused?: string; status?: number },
-): PageAnswer =>
-  conversation.show(shown.asked, {
-    ...(shown.status === undefined ? {} : { status: shown.status }),
-    html: mailedCodePage(shown.asked, {
-      title: "Check your mail",
-      why: "Type the code that we have just sent.",
-      email: shown.email,
-      form: conversation.form(shown.asked, "recovery/code"),
-      leave: conversation.form(shown.asked, "leave"),
-      ticket: shown.ticket,
-      more: secondField,
-      refused: shown.refused,
-    }),
-  });
-
-const codePage = (deps: Deps): Page =>
-  page({
-    method: "POST",
-    path: `${path}/code`,
-    params: Uid,
-    form: z.strictObject({ csrf, ticket, code, second: z.string().max(64) }),
-    limit,
-    refused: refusalPage,
-    handle: async (call, { params: { uid }, form }) => {
-      const asked = await deps.conversation.readForm(call, uid, form);
-      const given = { purpose: purposes.code, ticket: form.ticket, code: form.code };
-      const checked = await deps.mailedCodes.check(placeOf(call, asked), given, Sent);
-      const again = (refused: string, status = 401) =>
-        askCode(deps, { asked, email: checked.email, ticket: form.ticket, refused, status });
-      if (checked.outcome !== "right") return again(refusedCode(checked.outcome));
-      const account = await existing(deps, checked.ticket.madeAt, checked.content.account);
-      const second = await secondProof(deps, call, { account, second: form.second });
-      if ("refused" in second) return again(second.refused, second.status);
-      await deps.mailedCodes.use(checked);
-      return renew(deps, call, { asked, account, proofs: second.proofs, proven: call.now });
+      return mailed.send(call, asked, {
+        email: form.email,
+        content,
+        letter: (text) =>
+          account === undefined
+            ? { letter: letters.recoveryUnknown({ to }), opens: false }
+            : { letter: letters.recoveryCode({ to, code: text }), opens: true },
+      });
     },
   });
 
@@ -147,26 +111,20 @@ async function secondProof(
   { factors }: Deps,
   call: PageCall,
   { account, second }: { account: Account; second: string },
-): Promise<{ proofs: Proof[] } | { refused: string; status: number }> {
-  if (!(await factors.hasSecond(account.id))) return { proofs: [] };
+): Promise<Proof[] | Refused> {
+  if (!(await factors.hasSecond(account.id))) return [];
   if (second.trim() === "")
     return {
       refused: "Your account has a second factor. Type a recovery code, or the code of your app.",
       status: 401,
     };
   const checked = await factors.codes.check({ account, code: second, ip: call.ip, now: call.now });
-  if (checked.kind === "right") return { proofs: [{ kind: checked.as }] };
+  if (checked.kind === "right") return [{ kind: checked.as }];
   if (checked.kind === "refused") return { refused: "The recovery code is not right.", status: 401 };
   return {
     refused: `Too many attempts. Try again in ${Math.ceil(checked.retryAfterS / 60)} minutes.`,
     status: 429,
   };
-}
-
-async function existing({ accounts }: Deps, begun: Instant, id: string): Promise<Account> {
-  const account = await accounts.byId(id, begun);
-  if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
-  return account;
 }
 
 type Renewal = {
@@ -179,19 +137,19 @@ type Renewal = {
 async function renew(
   { conversation, factors, tickets }: Deps,
   call: PageCall,
-  { asked, account, proofs, proven, refused, status }: Renewal & { refused?: string; status?: number },
+  { asked, account, proofs, proven, refused, status = 200 }: Renewal & Partial<Refused>,
 ): Promise<PageAnswer> {
   const place = placeOf(call, asked);
   const content: Renewing = { account: account.id, proofs, proven };
   return conversation.show(asked, {
     scripts: [passkeyScript],
-    ...(status === undefined ? {} : { status }),
+    status,
     html: renewPage({
       forms: {
         passkey: conversation.form(asked, "recovery/passkey"),
         password: conversation.form(asked, "recovery/password"),
       },
-      ticket: tickets.seal({ ...place, purpose: purposes.renew, lifeMs }, content),
+      ticket: tickets.seal({ ...place, purpose, lifeMs }, content),
       email: account.email,
       passkey: await factors.passkeys.beginEnrolment(place, account),
       refused,
@@ -207,9 +165,9 @@ async function opened(
   { uid, form }: { uid: string; form: { csrf: string; ticket: string } },
 ): Promise<Opened> {
   const asked = await deps.conversation.readForm(call, uid, form);
-  const place = { ...placeOf(call, asked), purpose: purposes.renew, text: form.ticket };
+  const place = { ...placeOf(call, asked), purpose, text: form.ticket };
   const found = deps.tickets.open(place, Renewing);
-  const account = await existing(deps, found.madeAt, found.content.account);
+  const account = await accountBegun(deps.accounts, found.content.account, found.madeAt);
   const { proofs, proven } = found.content;
   return { asked, account, proofs, proven: instantOf(proven), ticket: found };
 }
@@ -225,12 +183,8 @@ const passwordPage = (deps: Deps): Page =>
     handle: async (call, { params: { uid }, form }) => {
       const found = await opened(deps, call, { uid, form });
       const { account } = found;
-      let password: NewPassword;
-      try {
-        password = await deps.accounts.preparePassword(form.password, account.id);
-      } catch (error) {
-        return renew(deps, call, { ...found, refused: textOfRefusal(error), status: 400 });
-      }
+      const password = await choosePassword(deps.accounts, form.password, account.id);
+      if ("refused" in password) return renew(deps, call, { ...found, ...password });
       return done(deps, call, {
         ...found,
         proof: { kind: "password" },
@@ -250,63 +204,29 @@ const passkeyPage = (deps: Deps): Page =>
     handle: async (call, { params: { uid }, form }) => {
       const found = await opened(deps, call, { uid, form });
       const { account } = found;
-      const name = deviceName(call.header("user-agent"));
-      const given = { ticket: form.passkey, response: form.response, name, account: account.id };
-      const checked = await deps.factors.passkeys.checkEnrolment(placeOf(call, found.asked), given);
+      const given = { asked: found.asked, form, account: account.id };
+      const { passkey: checked, proof } = await checkNewPasskey(deps.factors, call, given);
       const to = { account, notify: false, now: call.now };
       return done(deps, call, {
         ...found,
         passkey: checked,
-        proof: { kind: "passkey", deviceBound: checked.deviceBound, userVerified: true },
+        proof,
         save: (tx) => deps.factors.passkeys.add(tx, checked, to),
       });
     },
   });
 
-type Saving = {
-  readonly proof: Proof;
-  readonly passkey?: CheckedPasskey;
-  readonly save: (tx: TenantTx) => Promise<void>;
-};
+type Saving = Pick<Recovering, "proof" | "passkey" | "save">;
 
-/**
- * What is new, the end of all that somebody else may have in hand, the letter and the event: in one transaction. Then the
- * person is signed in.
- */
-async function done(
-  { db, accounts, factors, tickets, post, endAccess, ...deps }: Deps,
-  call: PageCall,
-  { asked, account, ticket: used, save, passkey, ...shown }: Opened & Saving,
-): Promise<PageAnswer> {
-  const { now } = call;
-  const { proof } = shown;
-  const proofs = [proof, ...shown.proofs];
-  const appProven = proofs.some(({ kind }) => kind === "code") ? shown.proven : undefined;
-  const codes = await db.of(account.home).transaction(async (tx) => {
-    await tickets.claim(tx, used);
-    await accounts.lock(tx, account.id);
-    // Begun by the mailbox alone, when there was no second factor: whoever added one since is asked for it.
-    if (shown.proofs.length === 0 && (await factors.hasSecondWithin(tx, account.id)))
-      throw new Problem("invalid_request", {
-        detail: "Your account has a second factor by now. Begin again and use it.",
-      });
-    await save(tx);
-    await accounts.refuseSignInsBefore(tx, account.id, { now, begun: used.madeAt });
-    await endAccess(tx, { account: account.id, now });
-    const made = await factors.startOver(tx, account, { passkey, appProven, now });
-    const actor = { type: "account", id: account.id } as const;
-    const payload = { by: proof.kind };
-    const facts = { tenant: account.home, actor, subject: account.id, payload };
-    await tx.record(newEvent("account.recovered", facts, now));
-    await post.send(tx, letters.changed({ to: account.email, what: changes.recovered }));
-    return made;
-  });
-  // The recovery itself is the proof: what was begun before it starts no session, not even its own.
-  const recovered = { account, proofs, provenAt: now };
+/** Then the person is signed in: the recovery itself is the proof, and what was begun before it starts no session. */
+async function done(deps: Deps, call: PageCall, given: Opened & Saving): Promise<PageAnswer> {
+  const { asked, account, proof } = given;
+  const codes = await recover(deps, { ...given, now: call.now });
+  const recovered = { account, proofs: [proof, ...given.proofs], provenAt: call.now };
   if (codes.length > 0) return deps.keptCodes.show(call, asked, { ...recovered, codes });
   const finished = await deps.conversation.finish(call, asked, recovered);
   if (finished !== false) return finished;
-  if (asked.wanted.aal === 2 && !(await factors.hasSecond(account.id)))
+  if (asked.wanted.aal === 2 && !(await deps.factors.hasSecond(account.id)))
     return deps.enrolment.begin(call, { asked, ...recovered });
   throw new Problem("forbidden", {
     detail: "You are back in. The application asks for more; start again there.",

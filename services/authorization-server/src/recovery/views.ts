@@ -1,7 +1,7 @@
-import { passwordLengthMin } from "../accounts/index.ts";
-import { type Ceremony, passkeyButton, passkeyForm, passkeyScript } from "../factors/index.ts";
+import { newWayIn, type WaysIn } from "../conversation/index.ts";
+import { passkeyScript } from "../factors/index.ts";
 import { interactionPath, type SignInAsked } from "../oidc/index.ts";
-import { actions, button, type Form, field, form, hidden, html, layout, notice } from "../pages/index.ts";
+import { actions, button, type Form, field, form, html, layout, notice } from "../pages/index.ts";
 
 /** Whose account? */
 export function recoveryPage(asked: SignInAsked, shown: { form: Form }): string {
@@ -37,38 +37,16 @@ export const secondField = field({
 });
 
 /** What takes the place of what was lost. */
-export function renewPage(shown: {
-  forms: { passkey: Form; password: Form };
-  ticket: string;
-  email: string;
-  passkey: Ceremony;
-  refused?: string | undefined;
-}): string {
+export function renewPage(shown: WaysIn & { readonly refused?: string | undefined }): string {
   const title = "Choose a new way in";
-  const { forms, ticket, passkey } = shown;
   const body = html`<div class="sheet">
 <h1>${title}</h1>
 <p>When you are done, all other sessions of your account end, and so does the access that applications had without you. Your other passkeys and your recovery codes are removed, your authenticator app unless you have just used it, and with a new passkey your password too: set another afterwards, if you want one. What your agents may spend is suspended until you resume it.</p>
 ${shown.refused === undefined ? undefined : notice("refused", shown.refused)}
-${passkeyButton({ kind: "create", options: passkey.options, text: "Create a passkey", formId: "passkey" })}
-<noscript><p class="soft">A passkey needs JavaScript in your browser.</p></noscript>
-${passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket, more: hidden("ticket", ticket) })}
-<p class="or">or</p>
-${form(
-  forms.password,
-  hidden("ticket", ticket),
-  html`<input type="hidden" name="username" value="${shown.email}" autocomplete="username">`,
-  field({
-    name: "password",
-    label: "A new password",
-    hint: `At least ${passwordLengthMin} characters, and none of your last five.`,
-    type: "password",
-    autocomplete: "new-password",
-    lengthMin: passwordLengthMin,
-    lengthMax: 256,
-  }),
-  actions(button({ text: "Set the password" })),
-)}
+${newWayIn({
+  ...shown,
+  password: { label: "A new password", hint: ", and none of your last five.", text: "Set the password" },
+})}
 </div>`;
   return layout({ title, body, scripts: [passkeyScript] });
 }

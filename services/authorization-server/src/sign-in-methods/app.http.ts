@@ -2,8 +2,8 @@ import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
 import { accountPage, backTo } from "../account/index.ts";
+import { members } from "../conversation/index.ts";
 import { csrf, refusalPage } from "../pages/index.ts";
-import { members } from "../sign-in/index.ts";
 import { changeMethods } from "./changing.ts";
 import { type Changer, closing, type Deps, formAt, limit, openStep, takeStep, textOf } from "./steps.http.ts";
 import { newAppBody, removeAppBody } from "./views.ts";

@@ -2,9 +2,9 @@ import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
 import { accountPage, backTo, type Destination } from "../account/index.ts";
+import { members } from "../conversation/index.ts";
 import { deviceName, passkeyScript } from "../factors/index.ts";
 import { csrf, refusalPage } from "../pages/index.ts";
-import { members } from "../sign-in/index.ts";
 import { changeMethods } from "./changing.ts";
 import { type Changer, closing, type Deps, formAt, limit, openStep, takeStep, textOf } from "./steps.http.ts";
 import { newPasskeyBody, passkeyBody } from "./views.ts";

@@ -1,9 +1,9 @@
 import { type Page, type PageAnswer, page } from "@remit/platform/http";
 import { z } from "zod";
 import { accountPage, backTo } from "../account/index.ts";
+import { members } from "../conversation/index.ts";
 import { changes, letters } from "../mail/index.ts";
 import { refusalPage } from "../pages/index.ts";
-import { members } from "../sign-in/index.ts";
 import { changeMethods } from "./changing.ts";
 import { type Changer, closing, type Deps, formAt, limit, openStep, takeStep, textOf } from "./steps.http.ts";
 import { passwordBody } from "./views.ts";

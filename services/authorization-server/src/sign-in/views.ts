@@ -1,3 +1,4 @@
+import { back, nameOf } from "../conversation/index.ts";
 import { type Ceremony, passkeyButton, passkeyForm, passkeyScript } from "../factors/index.ts";
 import { interactionPath, type SignInAsked } from "../oidc/index.ts";
 import {
@@ -12,10 +13,6 @@ import {
   layout,
   notice,
 } from "../pages/index.ts";
-
-/** Who asks, quoted unless it is a part of Remit, so that a name like "Stripe asks you to confirm" is seen as a name. */
-export const nameOf = ({ client: { name, kind } }: SignInAsked): string =>
-  kind === "wallet" ? name : `“${name}”`;
 
 const why = (asked: SignInAsked): Html =>
   asked.known === undefined
@@ -67,7 +64,7 @@ ${asked.known === undefined && shown.signUp ? html`<a href="${path}/sign-up">Cre
 <a href="${path}/recovery">I cannot sign in</a>
 </div>
 </div>
-${form(forms.leave, html`<div class="actions"><button type="submit" class="plain">Back to ${nameOf(asked)}</button></div>`)}`;
+${back(asked, forms.leave)}`;
   return layout({ title, body, scripts: [passkeyScript] });
 }
 
@@ -130,6 +127,6 @@ ${form(
 )}
 ${passkey === undefined ? undefined : passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket, more: hidden("ticket", ticket) })}
 </div>
-${form(forms.leave, html`<div class="actions"><button type="submit" class="plain">Back to ${nameOf(asked)}</button></div>`)}`;
+${back(asked, forms.leave)}`;
   return layout({ title: "One more step", body, scripts: [passkeyScript] });
 }

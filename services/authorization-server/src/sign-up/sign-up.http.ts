@@ -1,26 +1,28 @@
-import { minuteMs, newId, parseId } from "@remit/kernel";
+import { minuteMs, newId } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
-import type { Database, TenantTx } from "@remit/platform/sql";
-import { Problem } from "@remit/protocol";
+import type { Database } from "@remit/platform/sql";
 import { z } from "zod";
-import type { Account, Accounts, NewPassword } from "../accounts/index.ts";
-import { deviceName, type Factors, passkeyScript } from "../factors/index.ts";
+import type { Accounts } from "../accounts/index.ts";
+import {
+  type Conversation,
+  checkNewPasskey,
+  choosePassword,
+  createMailedStep,
+  type KeptCodes,
+  limit,
+  type MailedStepPages,
+  members,
+  placeOf,
+  type Refused,
+  Uid,
+} from "../conversation/index.ts";
+import type { Enrolment } from "../enrolment/index.ts";
+import { type Factors, passkeyScript } from "../factors/index.ts";
 import { letters, type MailedCodes } from "../mail/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { refusalPage } from "../pages/index.ts";
-import {
-  type Conversation,
-  type Enrolment,
-  type KeptCodes,
-  limit,
-  mailedCodePage,
-  members,
-  refusedCode,
-  textOfRefusal,
-  Uid,
-} from "../sign-in/index.ts";
-import { createTenant, newTenantId } from "../tenants/index.ts";
 import type { Ticket, Tickets } from "../tickets/index.ts";
+import { createPerson, idOf, Person } from "./sign-up.ts";
 import { chooseFactorPage, signUpPage } from "./views.ts";
 
 type Deps = {
@@ -34,17 +36,18 @@ type Deps = {
   readonly enrolment: Enrolment;
 };
 
-/** Who signs up: the address is proven once this stands in a ticket of the second purpose. */
-const Person = z.strictObject({ id: z.string(), name: z.string(), email: z.string() });
-type Person = z.output<typeof Person>;
-
-const purposes = { code: "sign-up-code", choose: "sign-up-choose" } as const;
+const purpose = "sign-up-choose";
 const lifeMs = 20 * minuteMs;
 const path = "/oauth/interactions/:uid/sign-up";
-const { csrf, ticket, passkey, response, code, email, name } = members;
+const { csrf, ticket, passkey, response, email, name } = members;
 
 /** A new account and its personal tenant. Whether an address has one already is told to its mailbox alone (A18). */
-export const signUpPages = (deps: Deps): Page[] => [
+export function signUpPages(deps: Deps): Page[] {
+  const mailed = mailedStep(deps);
+  return [showPage(deps), personPage(deps, mailed), mailed.page, passkeyPage(deps), passwordPage(deps)];
+}
+
+const showPage = (deps: Deps): Page =>
   page({
     method: "GET",
     path,
@@ -54,12 +57,7 @@ export const signUpPages = (deps: Deps): Page[] => [
       const asked = await deps.conversation.read(call, uid);
       return askPerson(deps, asked, { name: "", email: asked.hint ?? "" });
     },
-  }),
-  personPage(deps),
-  codePage(deps),
-  passkeyPage(deps),
-  passwordPage(deps),
-];
+  });
 
 const askPerson = (
   { conversation }: Deps,
@@ -70,9 +68,19 @@ const askPerson = (
     html: signUpPage(asked, { ...shown, form: conversation.form(asked, "sign-up") }),
   });
 
-const placeOf = (call: PageCall, { uid }: { uid: string }) => ({ conversation: uid, now: call.now });
+const mailedStep = (deps: Deps): MailedStepPages =>
+  createMailedStep(deps, {
+    purpose: "sign-up-code",
+    step: "sign-up/code",
+    why: "Type the code that we have just sent, so that we know the address is yours.",
+    content: Person,
+    right: async (call, { asked, code: { content }, use }) => {
+      await use();
+      return choose(deps, call, { asked, person: content });
+    },
+  });
 
-const personPage = (deps: Deps): Page =>
+const personPage = (deps: Deps, mailed: MailedStepPages): Page =>
   page({
     method: "POST",
     path,
@@ -84,87 +92,37 @@ const personPage = (deps: Deps): Page =>
       const asked = await deps.conversation.readForm(call, uid, form);
       const known = (await deps.accounts.byEmail(form.email)) !== undefined;
       const to = form.email;
-      const content: Person = { id: newId("account"), name: form.name, email: form.email };
-      const sent = await deps.mailedCodes.send(
-        { ...placeOf(call, asked), ip: call.ip },
-        {
-          purpose: purposes.code,
-          email: to,
-          digest: deps.accounts.digestOf(to),
-          content,
-          letter: (text) =>
-            known
-              ? { letter: letters.signUpKnown({ to }), opens: false }
-              : { letter: letters.signUpCode({ to, code: text }), opens: true },
-        },
-      );
-      return askCode(deps, { asked, email: to, ticket: sent });
+      const content: Person = { id: newId("account"), name: form.name, email: to };
+      return mailed.send(call, asked, {
+        email: to,
+        content,
+        letter: (text) =>
+          known
+            ? { letter: letters.signUpKnown({ to }), opens: false }
+            : { letter: letters.signUpCode({ to, code: text }), opens: true },
+      });
     },
   });
 
-const askCode = (
-  { conversation }: Deps,
-  shown: { asked: SignInAsked; email: string; ticket: string; refused?: string; status?: number },
-): PageAnswer =>
-  conversation.show(shown.asked, {
-    ...(shown.status === undefined ? {} : { status: shown.status }),
-    html: mailedCodePage(shown.asked, {
-      title: "Check your mail",
-      why: "Type the code that we have just sent, so that we know the address is yours.",
-      email: shown.email,
-      form: conversation.form(shown.asked, "sign-up/code"),
-      leave: conversation.form(shown.asked, "leave"),
-      ticket: shown.ticket,
-      refused: shown.refused,
-    }),
-  });
-
-const codePage = (deps: Deps): Page =>
-  page({
-    method: "POST",
-    path: `${path}/code`,
-    params: Uid,
-    form: z.strictObject({ csrf, ticket, code }),
-    limit,
-    refused: refusalPage,
-    handle: async (call, { params: { uid }, form }) => {
-      const asked = await deps.conversation.readForm(call, uid, form);
-      const place = placeOf(call, asked);
-      const given = { purpose: purposes.code, ticket: form.ticket, code: form.code };
-      const checked = await deps.mailedCodes.check(place, given, Person);
-      if (checked.outcome === "right") {
-        await deps.mailedCodes.use(checked);
-        return choose(deps, call, { asked, person: checked.content });
-      }
-      const refused = refusedCode(checked.outcome);
-      return askCode(deps, { asked, email: checked.email, ticket: form.ticket, refused, status: 401 });
-    },
-  });
+type Choosing = { readonly asked: SignInAsked; readonly person: Person } & Partial<Refused>;
 
 async function choose(
   { conversation, factors, tickets }: Deps,
   call: PageCall,
-  {
-    asked,
-    person,
-    refused,
-    status,
-  }: { asked: SignInAsked; person: Person; refused?: string; status?: number },
+  { asked, person, refused, status = 200 }: Choosing,
 ): Promise<PageAnswer> {
   const place = placeOf(call, asked);
-  const id = parseId("account", person.id);
-  if (id === undefined) throw new Problem("invalid_request");
   return conversation.show(asked, {
     scripts: [passkeyScript],
-    ...(status === undefined ? {} : { status }),
+    status,
     html: chooseFactorPage({
       forms: {
         passkey: conversation.form(asked, "sign-up/passkey"),
         password: conversation.form(asked, "sign-up/password"),
       },
-      ticket: tickets.seal({ ...place, purpose: purposes.choose, lifeMs }, person),
+      ticket: tickets.seal({ ...place, purpose, lifeMs }, person),
       email: person.email,
-      passkey: await factors.passkeys.beginEnrolment(place, { ...person, id }),
+      passkey: await factors.passkeys.beginEnrolment(place, { ...person, id: idOf(person) }),
       refused,
     }),
   });
@@ -182,18 +140,17 @@ const passkeyPage = (deps: Deps): Page =>
       const asked = await deps.conversation.readForm(call, uid, form);
       const person = openPerson(deps, call, { uid, text: form.ticket });
       const { passkeys, codes } = deps.factors;
-      const given = { ticket: form.passkey, response: form.response, account: idOf(person) };
-      const called = deviceName(call.header("user-agent"));
-      const checked = await passkeys.checkEnrolment(placeOf(call, asked), { ...given, name: called });
-      const { account, more } = await create(deps, call, {
+      const { now } = call;
+      const given = { asked, form, account: idOf(person.content) };
+      const { passkey: checked, proof } = await checkNewPasskey(deps.factors, call, given);
+      const { account, more } = await createPerson(deps, now, {
         person,
         add: async (tx, made) => {
-          await passkeys.add(tx, checked, { account: made, notify: false, now: call.now });
-          return codes.makeRecoveryCodes(tx, made, { notify: false, now: call.now });
+          await passkeys.add(tx, checked, { account: made, notify: false, now });
+          return codes.makeRecoveryCodes(tx, made, { notify: false, now });
         },
       });
-      const proof = { kind: "passkey", deviceBound: checked.deviceBound, userVerified: true } as const;
-      const shown = { account, proofs: [proof], provenAt: call.now };
+      const shown = { account, proofs: [proof], provenAt: now };
       return deps.keptCodes.show(call, asked, { ...shown, codes: more });
     },
   });
@@ -209,18 +166,10 @@ const passwordPage = (deps: Deps): Page =>
     handle: async (call, { params: { uid }, form }) => {
       const asked = await deps.conversation.readForm(call, uid, form);
       const person = openPerson(deps, call, { uid, text: form.ticket });
-      let password: NewPassword;
-      try {
-        password = await deps.accounts.preparePassword(form.password);
-      } catch (error) {
-        return choose(deps, call, {
-          asked,
-          person: person.content,
-          refused: textOfRefusal(error),
-          status: 400,
-        });
-      }
-      const { account } = await create(deps, call, { person, password, add: async () => undefined });
+      const password = await choosePassword(deps.accounts, form.password);
+      if ("refused" in password) return choose(deps, call, { asked, person: person.content, ...password });
+      const none = async (): Promise<void> => undefined;
+      const { account } = await createPerson(deps, call.now, { person, password, add: none });
       const proven = { account, proofs: [{ kind: "password" } as const], provenAt: call.now };
       const finished = await deps.conversation.finish(call, asked, proven);
       if (finished !== false) return finished;
@@ -232,32 +181,4 @@ const openPerson = (
   { tickets }: Deps,
   call: PageCall,
   { uid, text }: { uid: string; text: string },
-): Ticket<Person> =>
-  tickets.open({ purpose: purposes.choose, conversation: uid, now: call.now, text }, Person);
-
-function idOf({ content }: Ticket<Person>): Account["id"] {
-  const id = parseId("account", content.id);
-  if (id === undefined) throw new Problem("invalid_request");
-  return id;
-}
-
-/** Tenant, account and way in, in one transaction: nobody is left with half of it. */
-async function create<T>(
-  { db, accounts, tickets }: Deps,
-  call: PageCall,
-  given: {
-    person: Ticket<Person>;
-    password?: NewPassword;
-    add: (tx: TenantTx, account: Account) => Promise<T>;
-  },
-): Promise<{ account: Account; more: T }> {
-  const { person, password, add } = given;
-  const { now } = call;
-  return db.of(newTenantId()).transaction(async (tx) => {
-    await tickets.claim(tx, person);
-    await createTenant(tx, { name: person.content.name, kind: "personal", now });
-    const wanted = { ...person.content, id: idOf(person), ...(password === undefined ? {} : { password }) };
-    const account = await accounts.create(tx, wanted, now);
-    return { account, more: await add(tx, account) };
-  });
-}
+): Ticket<Person> => tickets.open({ purpose, conversation: uid, now: call.now, text }, Person);

@@ -1,23 +1,20 @@
-import { type Instant, minuteMs } from "@remit/kernel";
+import { minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
-import type { Account, Accounts } from "../accounts/index.ts";
+import type { Accounts } from "../accounts/index.ts";
 import { Proof } from "../assurance/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { keepingScript, refusalPage } from "../pages/index.ts";
 import type { Tickets } from "../tickets/index.ts";
-import { type Conversation, members, ProvenAt, Uid } from "./conversation.ts";
-import { codesPage } from "./step-views.ts";
+import { type Conversation, members, type Proven, ProvenAt, Uid } from "./conversation.ts";
+import { accountBegun } from "./steps.ts";
+import { codesPage } from "./views.ts";
 
 /** Shows recovery codes on the way into the application: the last page of a sign-up, of a recovery, of a new factor. */
 export type KeptCodes = {
-  show(
-    call: PageCall,
-    asked: SignInAsked,
-    given: { account: Account; proofs: readonly Proof[]; provenAt: Instant; codes: readonly string[] },
-  ): PageAnswer;
+  show(call: PageCall, asked: SignInAsked, given: Proven & { readonly codes: readonly string[] }): PageAnswer;
   readonly pages: readonly Page[];
 };
 
@@ -54,8 +51,7 @@ export function createKeptCodes({ db, accounts, tickets, conversation }: Deps): 
           const place = { purpose, conversation: uid, now: call.now, text: form.ticket };
           const ticket = tickets.open(place, Content);
           const { proofs, provenAt, ...content } = ticket.content;
-          const account = await accounts.byId(content.account, ticket.madeAt);
-          if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
+          const account = await accountBegun(accounts, content.account, ticket.madeAt);
           await db.global.transaction((tx) => tickets.claim(tx, ticket));
           const finished = await conversation.finish(call, asked, { account, proofs, provenAt });
           if (finished === false)

@@ -1,18 +1,29 @@
-import { type Instant, minuteMs } from "@remit/kernel";
+import { minuteMs } from "@remit/kernel";
 import { type Page, type PageAnswer, type PageCall, page } from "@remit/platform/http";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
-import type { Account, Accounts } from "../accounts/index.ts";
+import type { Accounts } from "../accounts/index.ts";
 import { Proof } from "../assurance/index.ts";
-import { deviceName, type Factors, passkeyScript } from "../factors/index.ts";
+import {
+  accountBegun,
+  type Conversation,
+  checkNewPasskey,
+  createMailedStep,
+  type KeptCodes,
+  limit,
+  members,
+  type Proven,
+  ProvenAt,
+  placeOf,
+  Uid,
+} from "../conversation/index.ts";
+import { type Factors, passkeyScript } from "../factors/index.ts";
 import { letters, type MailedCodes } from "../mail/index.ts";
 import type { SignInAsked } from "../oidc/index.ts";
 import { refusalPage } from "../pages/index.ts";
 import type { Ticket, Tickets } from "../tickets/index.ts";
-import { type Conversation, limit, members, type Proven, ProvenAt, Uid } from "./conversation.ts";
-import type { KeptCodes } from "./kept-codes.http.ts";
-import { addFactorPage, mailedCodePage, refusedCode } from "./step-views.ts";
+import { addFactorPage } from "./views.ts";
 
 /**
  * A second factor, added in the middle of a sign-in by somebody who has none and is asked for one. Whoever only has the
@@ -38,70 +49,37 @@ const Pending = z.strictObject({ account: z.string(), proofs: z.array(Proof), pr
 type Pending = z.output<typeof Pending>;
 type Attempt = Begun & { readonly refused?: string };
 
-const purposes = { code: "enrol-code", add: "enrol-add" } as const;
+const purpose = "enrol-add";
 const lifeMs = 15 * minuteMs;
 const path = "/oauth/interactions/:uid/enrol";
 const { csrf, ticket, passkey, response, code } = members;
 
-export const createEnrolment = (deps: Deps): Enrolment => ({
-  begin: async (call, { asked, account, proofs, provenAt }) => {
-    const content: Pending = { account: account.id, proofs: [...proofs], provenAt };
-    const sent = await deps.mailedCodes.send(
-      { ...placeOf(call, asked), ip: call.ip },
-      {
-        purpose: purposes.code,
-        email: account.email,
-        digest: deps.accounts.digestOf(account.email),
-        content,
-        letter: (text) => ({ letter: letters.confirmCode({ to: account.email, code: text }), opens: true }),
-      },
-    );
-    return askCode(deps, { asked, account, ticket: sent });
-  },
-  pages: [codePage(deps), passkeyPage(deps), appPage(deps)],
-});
-
-const placeOf = (call: PageCall, { uid }: { uid: string }) => ({ conversation: uid, now: call.now });
-
-const askCode = (
-  { conversation }: Deps,
-  shown: Omit<Attempt, "proofs" | "provenAt"> & { ticket: string; status?: number },
-): PageAnswer =>
-  conversation.show(shown.asked, {
-    ...(shown.status === undefined ? {} : { status: shown.status }),
-    html: mailedCodePage(shown.asked, {
-      title: "Check your mail",
-      why: "What you are about to do needs a second way to show that it is you. First show that this mailbox is yours.",
-      email: shown.account.email,
-      form: conversation.form(shown.asked, "enrol/code"),
-      leave: conversation.form(shown.asked, "leave"),
-      ticket: shown.ticket,
-      refused: shown.refused,
-    }),
-  });
-
-const codePage = (deps: Deps): Page =>
-  page({
-    method: "POST",
-    path: `${path}/code`,
-    params: Uid,
-    form: z.strictObject({ csrf, ticket, code }),
-    limit,
-    refused: refusalPage,
-    handle: async (call, { params: { uid }, form }) => {
-      const asked = await deps.conversation.readForm(call, uid, form);
-      const given = { purpose: purposes.code, ticket: form.ticket, code: form.code };
-      const checked = await deps.mailedCodes.check(placeOf(call, asked), given, Pending);
-      const account = await existing(deps, checked.content, checked.ticket.madeAt);
-      if (checked.outcome === "right") {
-        await deps.mailedCodes.use(checked);
-        const { proofs, provenAt } = checked.content;
-        return askFactor(deps, call, { asked, account, proofs, provenAt });
-      }
-      const refused = refusedCode(checked.outcome);
-      return askCode(deps, { asked, account, ticket: form.ticket, refused, status: 401 });
+export function createEnrolment(deps: Deps): Enrolment {
+  const mailed = createMailedStep(deps, {
+    purpose: "enrol-code",
+    step: "enrol/code",
+    why: "What you are about to do needs a second way to show that it is you. First show that this mailbox is yours.",
+    content: Pending,
+    right: async (call, { asked, code: { content, ticket: sent }, use }) => {
+      const account = await accountBegun(deps.accounts, content.account, sent.madeAt);
+      await use();
+      const { proofs, provenAt } = content;
+      return askFactor(deps, call, { asked, account, proofs, provenAt });
     },
   });
+  return {
+    begin: (call, { asked, account, proofs, provenAt }) => {
+      const content: Pending = { account: account.id, proofs: [...proofs], provenAt };
+      const to = account.email;
+      return mailed.send(call, asked, {
+        email: to,
+        content,
+        letter: (text) => ({ letter: letters.confirmCode({ to, code: text }), opens: true }),
+      });
+    },
+    pages: [mailed.page, passkeyPage(deps), appPage(deps)],
+  };
+}
 
 const passkeyPage = (deps: Deps): Page =>
   page({
@@ -114,10 +92,8 @@ const passkeyPage = (deps: Deps): Page =>
     handle: async (call, { params: { uid }, form }) => {
       const begun = await pending(deps, call, { uid, form });
       const { asked, account } = begun;
-      const name = deviceName(call.header("user-agent"));
-      const given = { ticket: form.passkey, response: form.response, name, account: account.id };
-      const checked = await deps.factors.passkeys.checkEnrolment(placeOf(call, asked), given);
-      const proof = { kind: "passkey", deviceBound: checked.deviceBound, userVerified: true } as const;
+      const given = { asked, form, account: account.id };
+      const { passkey: checked, proof } = await checkNewPasskey(deps.factors, call, given);
       return done(deps, call, {
         ...begun,
         proof,
@@ -159,18 +135,12 @@ async function pending(
   { uid, form }: { uid: string; form: { csrf: string; ticket: string } },
 ): Promise<Pended> {
   const asked = await deps.conversation.readForm(call, uid, form);
-  const place = { ...placeOf(call, asked), purpose: purposes.add, text: form.ticket };
+  const place = { ...placeOf(call, asked), purpose, text: form.ticket };
   const opened = deps.tickets.open(place, Pending);
   const { content, madeAt } = opened;
-  const account = await existing(deps, content, madeAt);
+  const account = await accountBegun(deps.accounts, content.account, madeAt);
   const { proofs, provenAt } = content;
   return { asked, account, proofs, provenAt, ticket: opened };
-}
-
-async function existing({ accounts }: Deps, { account: id }: Pending, begun: Instant): Promise<Account> {
-  const account = await accounts.byId(id, begun);
-  if (account === undefined) throw new Problem("invalid_request", { detail: "Begin again." });
-  return account;
 }
 
 async function askFactor(
@@ -188,7 +158,7 @@ async function askFactor(
         app: conversation.form(asked, "enrol/app"),
         leave: conversation.form(asked, "leave"),
       },
-      ticket: tickets.seal({ ...place, purpose: purposes.add, lifeMs }, content),
+      ticket: tickets.seal({ ...place, purpose, lifeMs }, content),
       passkey: await factors.passkeys.beginEnrolment(place, account),
       app: factors.codes.offerApp(place, account),
       refused,

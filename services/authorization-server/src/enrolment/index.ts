@@ -1,0 +1,1 @@
+export { createEnrolment, type Enrolment } from "./enrolment.http.ts";
