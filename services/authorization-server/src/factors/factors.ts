@@ -20,9 +20,9 @@ export type Methods = {
 };
 
 /** The highest assurance that these reach together: what a change of them takes. */
-export function reachable({ password, passkeys, app }: Methods): Aal {
+export function reachable({ password, passkeys, app, linked }: Methods): Aal {
   if (passkeys.some(({ deviceBound }) => deviceBound)) return 3;
-  return passkeys.length > 0 || (password && app) ? 2 : 1;
+  return passkeys.length > 0 || (app && (password || linked)) ? 2 : 1;
 }
 
 export type Factors = {
