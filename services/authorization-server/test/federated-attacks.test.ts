@@ -41,17 +41,18 @@ describe("A07 an answer that is not the provider's, or not for us, signs nobody 
     before = await at.rows("select 1 from identities where provider_id = $1", at.anywhere);
   });
 
-  test.each<[string, (query: URLSearchParams) => void]>([
+  const answers: [string, (query: URLSearchParams) => void][] = [
     ["of another issuer (mix-up)", (query) => query.set("iss", "https://other.example")],
     ["without iss, where the provider says that it names itself", (query) => query.delete("iss")],
     ["with a code of its own making", (query) => query.set("code", "made-up")],
     ["without a code", (query) => query.delete("code")],
-  ])("A07 an answer %s", async (_what, wrong) => {
+  ];
+  test.each(answers)("A07 an answer %s", async (_what, wrong) => {
     at.upstream.answer = wrong;
     await refused();
   });
 
-  test.each<[string, Record<string, unknown>]>([
+  const claims: [string, Record<string, unknown>][] = [
     ["of another issuer", { iss: "https://other.example" }],
     ["for another client", { aud: "somebody-else" }],
     ["for several clients and authorized for another", { aud: ["remit", "other"], azp: "other" }],
@@ -60,8 +61,9 @@ describe("A07 an answer that is not the provider's, or not for us, signs nobody 
     ["that has expired", { iat: nowS() - 600, exp: nowS() - 300 }],
     ["that never expires", { exp: undefined }],
     ["of nobody", { sub: undefined }],
-  ])("A07 an ID token %s", async (_what, claims) => {
-    at.upstream.claims = claims;
+  ];
+  test.each(claims)("A07 an ID token %s", async (_what, wrong) => {
+    at.upstream.claims = wrong;
     await refused();
   });
 
@@ -70,7 +72,7 @@ describe("A07 an answer that is not the provider's, or not for us, signs nobody 
     await refused();
   });
 
-  test.each<[string, (token: string) => string]>([
+  const tokens: [string, (token: string) => string][] = [
     ["that is not signed", (token) => `${header({ alg: "none" })}.${token.split(".")[1]}.`],
     [
       "signed with a secret",
@@ -81,7 +83,8 @@ describe("A07 an answer that is not the provider's, or not for us, signs nobody 
       (token) => token.replace(/\.[^.]+\./, (part) => `${part.slice(0, -2)}A.`),
     ],
     ["that is none", () => "not-a-token"],
-  ])("A01 an ID token %s", async (_what, change) => {
+  ];
+  test.each(tokens)("A01 an ID token %s", async (_what, change) => {
     at.upstream.idToken = change;
     await refused();
   });
@@ -192,6 +195,34 @@ describe("T01 a stranger's provider gets nobody else's account", () => {
   });
 });
 
+describe("A18 an address that nobody has verified", () => {
+  const unverified = { email: "typed@people.example", email_verified: false };
+
+  test("A18 is not linked at an open provider, where anybody may have typed it, though its owner signs in", async () => {
+    await (await at.signIn(at.anywhere, person("typed", { email: unverified.email }))).allow();
+    await at.rows("delete from identities where provider_id = $1", at.anywhere);
+    const mallory = await at.signIn(at.anywhere, person("mallory", unverified));
+    expect(codeOn(mallory.page)).toBe("jit_requires_verified_email");
+    expect(mallory.page.html).not.toContain("Sign in to your account");
+    const nobodys = await at.signIn(
+      at.anywhere,
+      person("mallory", { ...unverified, email: "free@people.example" }),
+    );
+    expect(textOf(nobodys.page)).toBe(textOf(mallory.page));
+  });
+
+  test("may be linked at a tenant's own directory, by its owner's yes alone", async () => {
+    const visitor = await at.signIn(at.acme, ada("entra", { email_verified: undefined }));
+    expect(codeOn(visitor.page)).toBe("jit_requires_verified_email");
+    await visitor.signInAs();
+    await visitor.send("/identity/link", { decision: "link" });
+    expect(tokenOf(await visitor.allow())["sub"]).toBe(at.running.account);
+    const next = await at.signIn(at.acme, ada("entra", { email_verified: undefined }));
+    expect(tokenOf(await next.allow())).toMatchObject({ sub: at.running.account, amr: ["fed"] });
+    await at.forgetAda();
+  });
+});
+
 describe("who comes first", () => {
   test("C08 of five browsers with one new subject at once, one makes the account and all are that person", async () => {
     at.upstream.person = person("crowd");
@@ -288,6 +319,7 @@ describe("A16 the word of a provider is one factor", () => {
     await visitor.ask({ prompt: "login" });
     expect(visitor.page.html).toContain(`identity-providers/${at.anywhere}"`);
     expect(visitor.page.html).not.toContain("Sign in with your organization");
+    expect(visitor.page.html).not.toContain("A passkey needs JavaScript");
     const conversation = visitor.page;
     at.upstream.person = person("somebody-new", { auth_time: nowS() });
     await visitor.through(at.anywhere);

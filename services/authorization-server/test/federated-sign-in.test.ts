@@ -214,7 +214,7 @@ describe("an address that has an account already", () => {
 });
 
 describe("somebody new whom the rules keep out", () => {
-  test.each<[string, "anywhere" | "acme", Person, string]>([
+  const kept: [string, "anywhere" | "acme", Person, string][] = [
     ["without an address", "anywhere", { sub: "n1" }, "jit_requires_verified_email"],
     [
       "whose address is not verified",
@@ -242,7 +242,8 @@ describe("somebody new whom the rules keep out", () => {
       person("n7", { email: "n7@example.com@people.example" }),
       "jit_requires_verified_email",
     ],
-  ])("A18 %s gets no account", async (_what, provider, who, because) => {
+  ];
+  test.each(kept)("A18 %s gets no account", async (_what, provider, who, because) => {
     const visitor = await at.signIn(at[provider], who);
     expect([visitor.page.status, codeOn(visitor.page)]).toEqual([403, because]);
   });

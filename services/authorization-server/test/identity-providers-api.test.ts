@@ -135,7 +135,7 @@ describe("a tenant says who its people's identity provider is", () => {
     expect(await create({ issuer })).toMatchObject({ status: 400, body: { code: "outbound_refused" } });
   });
 
-  test.each<[string, object]>([
+  const documents: [string, object][] = [
     ["names another issuer", { issuer: "https://other.example" }],
     ["names itself with a slash more", { issuer: "SLASH" }],
     ["has no token endpoint", { token_endpoint: undefined }],
@@ -143,7 +143,8 @@ describe("a tenant says who its people's identity provider is", () => {
     ["redeems codes in our network", { token_endpoint: "http://127.0.0.1:9/token" }],
     ["tells of people in our network", { userinfo_endpoint: "https://10.0.0.1/userinfo" }],
     ["signs with no algorithm of ours", { id_token_signing_alg_values_supported: ["HS256", "none"] }],
-  ])("A07 a provider whose discovery %s is refused", async (_what, metadata) => {
+  ];
+  test.each(documents)("A07 a provider whose discovery %s is refused", async (_what, metadata) => {
     const slash = "issuer" in metadata && metadata.issuer === "SLASH";
     upstream.metadata = slash ? { issuer: `${upstream.origin}/` } : { ...metadata };
     expect((await create()).status).toBe(400);

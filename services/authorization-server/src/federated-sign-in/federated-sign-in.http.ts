@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
 import type { Proof } from "../assurance/index.ts";
 import { type Conversation, type Interrupt, limit, members, Uid } from "../conversation/index.ts";
-import type { Identities, Pending } from "../identities/index.ts";
+import type { Identities } from "../identities/index.ts";
 import {
   callbackOf,
   callbackPath,
@@ -198,9 +198,8 @@ const arrivalPage = (deps: FederatedDeps): Page =>
       const arrival = await deps.identities.arrive(came, { known: asked.known !== undefined, now });
       if (arrival.kind === "pending") {
         deps.counted(arrival.because);
-        const mayLink = linkable.includes(arrival.because) && came.said.email !== undefined;
-        if (mayLink) await deps.visits.waitToLink(visit, now);
-        return pendingPage(deps.conversation, { asked, provider, because: arrival.because, mayLink });
+        if (arrival.mayLink) await deps.visits.waitToLink(visit, now);
+        return pendingPage(deps.conversation, { ...arrival, asked, provider });
       }
       const { account } = arrival;
       const second = await deps.identities.vouchesForSecond(came, account);
@@ -209,14 +208,6 @@ const arrivalPage = (deps: FederatedDeps): Page =>
       return deps.afterFirst(call, { asked, account, provenAt: now, first });
     },
   });
-
-/** Where signing in to one's account helps. It is the same whether or not there is one with the address (A18). */
-const linkable: readonly Pending[] = [
-  "email_conflict",
-  "jit_requires_verified_email",
-  "jit_domain_not_allowed",
-  "not_linked",
-];
 
 /** The table of this room, by the kind of protection it has. */
 export const federatedSignInTables = { provider_visits: "global" } as const;

@@ -59,7 +59,7 @@ const told: Readonly<Record<Pending, Told>> = {
   email_conflict: {
     title: "This address has an account",
     text: (name) =>
-      `An account with the address that ${name} named is here already. Sign in to it as you usually do; then you are asked whether to link the two.`,
+      `An account with the address that ${name} named is here already. Sign in to it as you usually do; then you may be asked whether to link the two.`,
   },
   email_taken: {
     title: "This address has an account",
@@ -68,17 +68,16 @@ const told: Readonly<Record<Pending, Told>> = {
   jit_requires_verified_email: {
     title: "Your address is not verified",
     text: (name) =>
-      `${name} does not say that your address is yours. If you have an account here with that address, sign in to it as you usually do; then you are asked whether to link the two.`,
+      `${name} knows you, but does not say that the address it has for you is yours. No account here is linked to that.`,
   },
   jit_domain_not_allowed: {
     title: "This sign-in is not linked to an account",
     text: (name) =>
-      `${name} may not make accounts for your address here. If you have one, sign in to it as you usually do; you may then be asked whether to link the two.`,
+      `${name} knows you, but may not vouch for your address here. No account is linked to that.`,
   },
   not_linked: {
     title: "This sign-in is not linked to an account",
-    text: (name) =>
-      `${name} knows you, and no account here is linked to that. If you have one, sign in to it as you usually do; you may then be asked whether to link the two.`,
+    text: (name) => `${name} knows you, but no account here is linked to that.`,
   },
   jit_approval_required: {
     title: "Your organization has to let you in",
@@ -106,6 +105,7 @@ export function pendingPage(
   const body = html`<div class="sheet">
 <h1>${title}</h1>
 <p>${text(titleOf(provider))}</p>
+${mayLink && because !== "email_conflict" ? html`<p>If you have an account with that address, sign in to it as you usually do; you may then be asked whether to link the two.</p>` : undefined}
 <p class="soft">Code: <code>${because}</code></p>
 ${mayLink ? html`<div class="actions"><a class="button ink" href="${at}">Sign in to your account</a></div>` : otherWays(asked.uid)}
 </div>

@@ -2,29 +2,43 @@ import { type Id, type Instant, newId } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import type { Account } from "../accounts/index.ts";
-import { domainOf, tenantOfDomain } from "../email-domains/index.ts";
-import { speaksFor, stillActive } from "../identity-providers/index.ts";
+import { stillActive } from "../identity-providers/index.ts";
 import { letters } from "../mail/index.ts";
 import { createTenant, newTenantId, platformTenant } from "../tenants/index.ts";
 import { type Applicant, askAdmission, closeAdmission, statusOf } from "./admissions.ts";
 import { type Decision, decide, type Facts, type Pending } from "./decide.ts";
 import * as rows from "./identities.sql.ts";
-import { type Came, type Context, isOf, writeIdentity } from "./linking.ts";
+import { type Came, type Context, isOf, isTheirs, speaksForAddress, writeIdentity } from "./linking.ts";
 
 /** Who came, or why they are not signed in yet. */
 export type Arrival =
   | { readonly kind: "signed_in"; readonly account: Account }
-  | { readonly kind: "pending"; readonly because: Pending };
+  | {
+      readonly kind: "pending";
+      readonly because: Pending;
+      /** Whether it helps to sign in to the account with this address, if there is one. */
+      readonly mayLink: boolean;
+    };
 
 type At = { readonly known: boolean; readonly now: Instant };
 
-const pending = (because: Pending): Arrival => ({ kind: "pending", because });
+/** The same whether or not an account has the address (A18). */
+const linkable: readonly Pending[] = [
+  "email_conflict",
+  "jit_requires_verified_email",
+  "jit_domain_not_allowed",
+  "not_linked",
+];
 
 /** Decides by what stands now. Whoever loses a race for the subject looks once more and finds who won. */
 export async function arrive(context: Context, came: Came, at: At): Promise<Arrival> {
   for (let attempt = 0; attempt < 3; attempt++) {
-    const arrival = await act(context, came, { decision: decide(await factsOf(context, came, at)), at });
-    if (arrival !== undefined) return arrival;
+    const decision = decide(await factsOf(context, came, at));
+    const acted = await act(context, came, { decision, at });
+    if (acted === undefined) continue;
+    if (typeof acted !== "string") return { kind: "signed_in", account: acted };
+    const mayLink = !at.known && linkable.includes(acted) && (await isTheirs(context, came));
+    return { kind: "pending", because: acted, mayLink };
   }
   throw new Problem("unavailable", { private: { because: "an identity changes too often" } });
 }
@@ -36,16 +50,13 @@ async function factsOf(context: Context, came: Came, { known }: At): Promise<Fac
   const row = await db.global.transaction((tx) => rows.findIdentity(tx, subject));
   const account = row && (await accounts.byId(row.account));
   const usable = account !== undefined && (await isOf(context, provider, account.id));
-  const domain = said.emailVerified && said.email !== undefined ? domainOf(said.email) : undefined;
-  const owner =
-    domain === undefined ? undefined : await db.global.transaction((tx) => tenantOfDomain(tx, domain));
-  const speaks = domain !== undefined && speaksFor(provider, domain, owner);
+  const speaks = await speaksForAddress(context, came);
   return {
     linked: row && { account: row.account, usable },
     known,
     emailVerified: said.emailVerified,
     speaks,
-    holder: speaks ? await holderOf(context, came) : undefined,
+    holder: speaks && said.emailVerified ? await holderOf(context, came) : undefined,
     linkPolicy: provider.linkPolicy,
     jitPolicy: provider.jitPolicy,
     admission: await db.of(provider.tenant).transaction((tx) => statusOf(tx, subject)),
@@ -68,17 +79,17 @@ async function act(
   context: Context,
   came: Came,
   { decision, at: { now } }: { decision: Decision; at: At },
-): Promise<Arrival | undefined> {
+): Promise<Account | Pending | undefined> {
   switch (decision.kind) {
     case "pending":
-      return pending(decision.because);
+      return decision.because;
     case "sign_in":
       return signIn(context, came, { id: decision.account, now });
     case "link":
       return linkByAddress(context, came, { id: decision.account, now });
     case "create":
       return create(context, came, now).catch((error: unknown) => {
-        if (error instanceof Problem && error.code === "email_taken") return pending("email_taken");
+        if (error instanceof Problem && error.code === "email_taken") return "email_taken";
         throw error;
       });
     case "ask_admission": {
@@ -86,7 +97,7 @@ async function act(
       await context.db
         .of(came.provider.tenant)
         .transaction((tx) => askAdmission(context, tx, { applicant, now }));
-      return pending("jit_approval_required");
+      return "jit_approval_required";
     }
   }
 }
@@ -95,7 +106,7 @@ async function signIn(
   { db, accounts, digestOf }: Context,
   came: Came,
   { id, now }: { id: Id<"account">; now: Instant },
-): Promise<Arrival | undefined> {
+): Promise<Account | undefined> {
   const account = await accounts.byId(id);
   const subject = { provider: came.provider.id, subjectDigest: digestOf(came) };
   const row = await db.global.transaction(async (tx) => {
@@ -103,14 +114,14 @@ async function signIn(
     if (found !== undefined) await rows.touchIdentity(tx, found.id, now);
     return found;
   });
-  return account === undefined || row?.account !== id ? undefined : { kind: "signed_in", account };
+  return row?.account === id ? account : undefined;
 }
 
 async function linkByAddress(
   context: Context,
   came: Came,
   { id, now }: { id: Id<"account">; now: Instant },
-): Promise<Arrival | undefined> {
+): Promise<Account | undefined> {
   const account = await context.accounts.byId(id);
   if (account === undefined) return undefined;
   const written = await context.db.of(account.home).transaction(async (tx) => {
@@ -119,14 +130,14 @@ async function linkByAddress(
     await context.post.send(tx, letters.linkedBy({ to: account.email, provider: came.provider.name }));
     return true;
   });
-  return written ? { kind: "signed_in", account } : undefined;
+  return written ? account : undefined;
 }
 
 /**
  * The account of somebody new, with a personal organization of their own, and where the provider is a tenant's their
  * membership there: one transaction over both. Without a password; the provider is their way in.
  */
-async function create(context: Context, came: Came, now: Instant): Promise<Arrival | undefined> {
+async function create(context: Context, came: Came, now: Instant): Promise<Account | undefined> {
   const { db, accounts, post } = context;
   const { provider } = came;
   const { email, name } = applicantOf(context, came);
@@ -143,7 +154,7 @@ async function create(context: Context, came: Came, now: Instant): Promise<Arriv
     if (!(await stillActive(tx, provider.id))) throw new Problem("not_found");
     await closeAdmission(tx, { provider: provider.id, subjectDigest: context.digestOf(came) });
   };
-  const account = await db.crossing(home, provider.tenant).transaction(async (tx) => {
+  return db.crossing(home, provider.tenant).transaction(async (tx) => {
     const made = await write(await tx.as(home));
     if (made === undefined) return undefined;
     const theirs = await tx.as(provider.tenant);
@@ -151,7 +162,6 @@ async function create(context: Context, came: Came, now: Instant): Promise<Arriv
     if (provider.tenant !== platformTenant) await accounts.join(theirs, made.id, now);
     return made;
   });
-  return account && { kind: "signed_in", account };
 }
 
 function applicantOf({ digestOf }: Context, came: Came): Applicant {

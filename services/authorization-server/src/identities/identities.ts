@@ -18,6 +18,7 @@ import {
   hasIdentity,
   type IdentityDeps,
   isOf,
+  isTheirs,
   type Known,
   scopeOf,
   writeIdentity,
@@ -88,14 +89,14 @@ export async function forgetProvider(tx: TenantTx, provider: Id<"provider">): Pr
 }
 
 /**
- * The account must have the very address, belong to the provider's tenant, and have no other subject there. A provider
+ * The account must have the very address, as `isTheirs` says, belong to the provider's tenant, and have no other subject there. A provider
  * that a stranger set up never gets near an account, whatever its owner is talked into.
  */
 async function mayLink(context: Context, came: Came, account: Account): Promise<boolean> {
   const { provider, said } = came;
   const { accounts, db } = context;
   const same = said.email !== undefined && accounts.digestOf(said.email) === accounts.digestOf(account.email);
-  if (!same || !(await isOf(context, provider, account.id))) return false;
+  if (!same || !(await isTheirs(context, came)) || !(await isOf(context, provider, account.id))) return false;
   const others = await db.global.transaction((tx) => rows.identitiesOfAccount(tx, account.id));
   return others.every((other) => other.provider !== provider.id);
 }

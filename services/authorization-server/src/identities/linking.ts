@@ -3,7 +3,8 @@ import type { Keyring } from "@remit/platform/keys";
 import type { Database, Sql, TenantTx } from "@remit/platform/sql";
 import { newEvent } from "@remit/protocol";
 import type { Account, Accounts } from "../accounts/index.ts";
-import type { IdentityProvider, Said } from "../identity-providers/index.ts";
+import { domainOf, tenantOfDomain } from "../email-domains/index.ts";
+import { type IdentityProvider, type Said, speaksFor } from "../identity-providers/index.ts";
 import type { Post } from "../mail/index.ts";
 import { platformTenant } from "../tenants/index.ts";
 import * as rows from "./identities.sql.ts";
@@ -29,6 +30,26 @@ export const isOf = async (
   account: Id<"account">,
 ): Promise<boolean> =>
   tenant === platformTenant || db.of(tenant).transaction((tx) => accounts.isMember(tx, account));
+
+/** Whether the provider may vouch for addresses like the one that it named. */
+export async function speaksForAddress(
+  { db }: Pick<Context, "db">,
+  { provider, said }: Came,
+): Promise<boolean> {
+  const domain = said.email === undefined ? undefined : domainOf(said.email);
+  if (domain === undefined) return false;
+  return speaksFor(provider, domain, await db.global.transaction((tx) => tenantOfDomain(tx, domain)));
+}
+
+/**
+ * Whether the address may be taken for that of whoever came, as far as a person's yes goes: verified, or of a tenant's own
+ * directory, in which its people do not choose it. Else anybody could type somebody's address at a provider, leave that
+ * browser signed in there, and have its owner say yes to them.
+ */
+export const isTheirs = async (context: Pick<Context, "db">, came: Came): Promise<boolean> =>
+  came.said.email !== undefined &&
+  (came.said.emailVerified ||
+    (came.provider.tenant !== platformTenant && (await speaksForAddress(context, came))));
 
 /** The row and its event; false when somebody else was faster. */
 export async function writeIdentity(

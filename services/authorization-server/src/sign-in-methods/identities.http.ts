@@ -63,7 +63,7 @@ async function oneIdentity(
     throw new Problem("not_found", { detail: "This is not linked to your account." });
   const last = identities.length === 1 && !methods.password && methods.passkeys.length === 0;
   return accountPage("sign-in-methods", {
-    title: identity.providerName,
+    title: `Unlink “${identity.providerName}”`,
     body: identityBody(identity, { last, unlink: formAt(deps, changer, `identities/${id}/unlink`) }),
     ...(refused === undefined ? {} : { refused, status: 400 }),
   });

@@ -76,7 +76,7 @@ function identitiesPart(identities: readonly Identity[]): Html {
     html`<a href="${base}/identities/${one.id}" aria-label="Unlink ${one.providerName}">Unlink</a>`,
   ]);
   return html`<h2>Linked identity providers</h2>
-<p class="soft">Whoever one of these says is you can sign in as you, up to your second way if you have one.</p>
+<p class="soft">Whoever one of these says is you gets as far into your account as with your password.</p>
 ${table({ caption: "Your identity providers", headed: true, columns: ["Name", "Address there", "Linked", "Last used", "Action"], rows })}`;
 }
 

@@ -55,9 +55,10 @@ ${why(asked)}
 ${needsKey ? notice("info", "This needs a security key, or a passkey that cannot leave its device.") : undefined}
 ${refused === undefined ? undefined : notice("refused", refused)}
 ${passkey && passkeyButton({ kind: "get", options: passkey.options, text: asked.known === undefined ? "Sign in with a passkey" : "Use a passkey", formId: "passkey", conditional: asked.known === undefined })}
-${keyOnly ? html`<noscript>${notice("info", "A passkey needs JavaScript in your browser.")}</noscript>` : passwordForm(asked, { form: forms.password, email })}
+${keyOnly ? passkey && html`<noscript>${notice("info", "A passkey needs JavaScript in your browser.")}</noscript>` : passwordForm(asked, { form: forms.password, email })}
 ${passkey && passkeyForm(forms.passkey, { id: "passkey", ticket: passkey.ticket })}
-${shown.offers.providers.length === 0 ? undefined : html`<p class="or">or</p>${offerButtons(shown.offers.providers)}`}
+${shown.offers.providers.length > 0 && (passkey !== undefined || !keyOnly) ? html`<p class="or">or</p>` : undefined}
+${shown.offers.providers.length === 0 ? undefined : offerButtons(shown.offers.providers)}
 <div class="ways">
 ${shown.offers.organization && html`<a href="${shown.offers.organization}">Sign in with your organization</a>`}
 ${asked.known === undefined && shown.signUp ? html`<a href="${path}/sign-up">Create an account</a>` : undefined}
