@@ -22,6 +22,7 @@ export const idPrefixes = {
   grant: "grn",
   identity: "idn",
   instrument: "ins",
+  invitation: "ivt",
   invoice: "inv",
   job: "job",
   key: "key",

@@ -9,8 +9,10 @@ import { createSecrets, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { credentialJobs, credentialRoutes, type LastUses } from "./credentials/index.ts";
 import { didOfAgent } from "./discovery/index.ts";
-import { fleetJobs, fleetRoutes } from "./fleet/index.ts";
+import { agentInfoRoute, fleetJobs, fleetRoutes } from "./fleet/index.ts";
 import type { Mandates } from "./mandates/index.ts";
+import { memberRoutes, organizationJobs, organizationRoutes } from "./organizations/index.ts";
+import type { People } from "./people.ts";
 import { tenantRoutes } from "./tenants/index.ts";
 
 type Grounds = {
@@ -22,10 +24,15 @@ type Grounds = {
   readonly uses: LastUses;
 };
 
-type Mounting = { readonly http: Http; readonly jobs: Jobs; readonly mandates: Mandates };
+type Mounting = {
+  readonly http: Http;
+  readonly jobs: Jobs;
+  readonly mandates: Mandates;
+  readonly people: Pick<People, "accounts" | "post">;
+};
 
 /** What the operators of agents and organizations do. */
-export function mountManaging(grounds: Grounds, { http, jobs, mandates }: Mounting): void {
+export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }: Mounting): void {
   const { config, clock, db, keyring, metrics, uses } = grounds;
   const cursors = createCursors(keyring.derive("list-cursors"));
   const registered = metrics.counter(
@@ -34,6 +41,7 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates }: Mounti
   );
   const didOf = (id: string): string => didOfAgent(config.issuer, id);
   http.add(...fleetRoutes({ db, clock, cursors, didOf, registered: () => registered.inc() }));
+  http.add(agentInfoRoute(db));
   fleetJobs(jobs, { db, clock, mandates });
   const expiring = metrics.counter(
     "agentidp_credentials_expiring_soon_total",
@@ -41,6 +49,11 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates }: Mounti
   );
   const secrets = createSecrets(keyring.derive("client-secrets"));
   http.add(...credentialRoutes({ db, secrets, cursors }));
+  http.add(
+    ...organizationRoutes({ db, secrets, cursors }),
+    ...memberRoutes({ db, keyring, secrets, accounts: people.accounts, post: people.post }),
+  );
+  organizationJobs(jobs, { db, clock });
   http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));
   credentialJobs(jobs, { db, clock, uses, reminded: () => expiring.inc() });
 }

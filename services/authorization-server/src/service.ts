@@ -227,7 +227,7 @@ async function openRooms(base: Base): Promise<Rooms> {
     ...keyRoutes({ keys, issuer }),
     ...discoveryRoutes({ issuer, db, keys, clock }),
   );
-  mountManaging(grounds, { http, jobs, mandates });
+  mountManaging(grounds, { http, jobs, mandates, people });
   const open = config.openRegistration === true;
   http.add(...trustRoutes({ db, issuer, outbound: base.outbound }));
   http.add(...registrationRoutes({ db, secrets, outbound: base.outbound, open, issuer }));

@@ -13,6 +13,7 @@ import { identityTables } from "./identities/index.ts";
 import { identityProviderTables } from "./identity-providers/index.ts";
 import { laneTables } from "./lanes/index.ts";
 import { mandateTables } from "./mandates/index.ts";
+import { organizationTables } from "./organizations/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { sessionTables } from "./sessions/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
@@ -21,7 +22,7 @@ import { webhookTables } from "./webhooks/index.ts";
 
 /** Each table and how it is protected, for the test that compares this with the database (T03). */
 export const tables = {
-  tenants: "tenant",
+  ...organizationTables,
   accounts: "global",
   former_passwords: "global",
   passkeys: "global",
@@ -29,7 +30,6 @@ export const tables = {
   recovery_codes: "global",
   step_ups: "global",
   step_up_answers: "global",
-  memberships: "tenant",
   sign_in_failures: "global",
   ...agentTables,
   ...clientKeyTables,

@@ -1,12 +1,13 @@
 import { after, dayMs, hourMs, toRfc3339 } from "@remit/kernel";
-import { publicJwkOf } from "@remit/protocol";
-import { thumbprint } from "@remit/protocol/node";
+import { parseJwks, parseJws, publicJwkOf } from "@remit/protocol";
+import { holds, thumbprint } from "@remit/protocol/node";
 import { eventually, testClock } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callApi } from "./api.ts";
 import { type Answer, callAsAdmin, type Form, newClient, OAuthClient, read } from "./client.ts";
-import { agentIn, anotherTenant } from "./fleet.ts";
+import { agentBody, agentIn, anotherTenant } from "./fleet.ts";
 import { Management } from "./management.ts";
+import { claimsOf } from "./relying-party.ts";
 import { adminSecret, newKeys, type Running, startServer } from "./running.ts";
 
 let running: Running;
@@ -90,7 +91,6 @@ describe("an agent of the AgentIdP API: a secret, and a bearer token where the o
       for (const post of [true, false]) {
         const answer = await tokenBy(agent, { secret, at, post });
         expect(answer.body).toMatchObject({ token_type: "Bearer", expires_in: 900, scope: "agents:read" });
-        expect(Number(answer.headers.get("x-ratelimit-limit") ?? "0")).toBeGreaterThanOrEqual(0);
         expect((await callWith(answer.body["access_token"])).status).toBe(200);
       }
   });
@@ -103,6 +103,58 @@ describe("an agent of the AgentIdP API: a secret, and a bearer token where the o
     expect((await tokenBy(agent, { secret, at })).body).toMatchObject({ token_type: "Bearer" });
     expect((await tokenBy(agent, { secret: `${secret}x`, at })).body["error"]).toBe("invalid_client");
     expect((await tokenBy(agent, { secret: "none", at })).body["error"]).toBe("invalid_client");
+  });
+
+  test("with openid there is an ID token that says what the agent is, and /agent-info says the same", async () => {
+    const agent = await reader();
+    const { secret } = await secretFor(agent);
+    const { body } = await tokenBy(agent, { secret, form: { scope: "agents:read openid" } });
+    const jwks = parseJwks((await read(await fetch(`${running.issuer}/oauth/jwks.json`))).body) ?? [];
+    const parsed = parseJws(String(body["id_token"]), {
+      typ: ["JWT"],
+      algs: ["ES256"],
+      refuse: "invalid_token",
+    });
+    const { signingInput: data, signature } = parsed;
+    const key = jwks.find(({ kid }) => kid === parsed.header.kid);
+    expect(key && holds({ alg: "ES256", key, data, signature, refuse: "invalid_token" })).toBe(true);
+    const payload = claimsOf(body["id_token"]);
+    expect(payload).toMatchObject({ iss: running.issuer, aud: agent });
+    const said = {
+      sub: agent,
+      agent_id: agent,
+      agent_type: "screener",
+      organization_id: running.tenant,
+      capabilities: ["resume:read", "email:send"],
+      deployment_env: "production",
+      owner: "talent-team",
+    };
+    expect(payload).toMatchObject(said);
+    expect((await callWith(body["access_token"], "GET", "/agent-info")).body).toEqual(said);
+    expect(body["scope"]).toBe("agents:read");
+    const without = await tokenBy(agent, { secret });
+    expect(without.body["id_token"]).toBeUndefined();
+    const admin = await callAsAdmin(running, { method: "GET", path: "/agent-info" });
+    expect(admin.body["code"]).toBe("client_not_allowed");
+  });
+
+  test("introspection and revocation under the API's own names, by a bearer token", async () => {
+    const made = await operator.call("POST", "/api/v1/agents", agentBody({ scopes: ["tokens:read"] }));
+    const agent = String(made.body["agentId"]);
+    const { secret } = await secretFor(agent);
+    const form = { scope: "tokens:read" };
+    const [mine, other] = [await tokenBy(agent, { secret, form }), await tokenBy(agent, { secret, form })];
+    const send = (name: string, token: unknown): Promise<Response> =>
+      fetch(`${running.issuer}/api/v1/token/${name}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${String(mine.body["access_token"])}` },
+        body: new URLSearchParams({ token: String(token) }),
+      });
+    const token = other.body["access_token"];
+    const seen = await read(await send("introspect", token));
+    expect(seen.body).toMatchObject({ active: true, organization_id: running.tenant, client_id: agent });
+    expect((await send("revoke", token)).status).toBe(200);
+    expect((await read(await send("introspect", token))).body).toEqual({ active: false });
   });
 
   test.each([
@@ -261,6 +313,13 @@ describe("credentials are shown once and end when they are told to", () => {
   ])("%j is refused for an agent without keys", async (body) =>
     expect((await make(await agentIn(running), body)).body["code"]).toBe("invalid_request"),
   );
+
+  test("K09 a key that another agent has, or that this one has for its proofs, is refused", async () => {
+    const [one, two] = [await newClient(running, "agent"), await newClient(running, "agent")];
+    for (const key of [two.keys.assertion, two.keys.dpop])
+      expect((await make(one.id, { publicJwk: publicJwkOf(key) })).body["code"]).toBe("key_in_use");
+    expect((await make(one.id, { publicJwk: publicJwkOf(one.keys.dpop) })).status).toBe(400);
+  });
 
   test("there are at most 20 live ones", async () => {
     const agent = await reader();

@@ -9,6 +9,7 @@ export * from "./ledger.ts";
 export * from "./mandates.ts";
 export * from "./merchants.ts";
 export * from "./oauth.ts";
+export * from "./organizations.ts";
 export * from "./payments.ts";
 export * from "./problem.ts";
 export * from "./sessions.ts";

@@ -1,3 +1,4 @@
+export { claimsOfAgent } from "./agent-claims.ts";
 export { type AgentFilter, type AgentWindow, agentsOf, countAgents } from "./agent-list.ts";
 export {
   type Agent,

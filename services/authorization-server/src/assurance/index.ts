@@ -9,3 +9,4 @@ export {
   levelOf,
   Proof,
 } from "./assurance.ts";
+export { requireFreshProof } from "./fresh-proof.ts";

@@ -23,6 +23,7 @@ type Row = {
   readonly metadata: ClientMetadata;
   readonly credentials: readonly CredentialRow[];
   readonly bearer_tokens: boolean | null;
+  readonly tenant_status: string | null;
   readonly disabled_at: Instant | null;
 };
 
@@ -54,7 +55,7 @@ const clientOf = (row: Row): Client => ({
   tenant: row.tenant_id,
   kind: row.kind,
   name: row.name,
-  live: row.disabled_at === null,
+  live: row.disabled_at === null && (row.tenant_status ?? "active") === "active",
   redirectUris: row.redirect_uris,
   scopes: row.scopes,
   assertion: row.assertion_jwk === null ? undefined : { jwk: row.assertion_jwk },
@@ -90,8 +91,10 @@ export async function saveCredentials(
 
 export async function findClient(tx: TenantTx, id: string): Promise<Client | undefined> {
   const row = await tx.maybe<Row>(sql`select c.id, c.tenant_id, c.kind, c.name, c.redirect_uris, c.scopes,
-      c.assertion_jwk, c.dpop_thumbprint, c.secret_digest, c.metadata, c.credentials, c.disabled_at, t.bearer_tokens
-    from clients c left join tenants t on t.tenant_id = c.tenant_id where c.id = ${id}`);
+      c.assertion_jwk, c.dpop_thumbprint, c.secret_digest, c.metadata, c.credentials, c.disabled_at, t.bearer_tokens,
+      o.status as tenant_status
+    from clients c left join tenants t on t.tenant_id = c.tenant_id
+      left join tenant_standings o on o.tenant_id = c.tenant_id where c.id = ${id}`);
   return row && clientOf(row);
 }
 
@@ -110,7 +113,8 @@ export async function findManaged(
   held: Uint8Array,
 ): Promise<Client | undefined> {
   const row = await tx.maybe<Row>(sql`select id, tenant_id, kind, name, redirect_uris, scopes, assertion_jwk,
-      dpop_thumbprint, secret_digest, metadata, credentials, null::boolean as bearer_tokens, disabled_at
+      dpop_thumbprint, secret_digest, metadata, credentials, null::boolean as bearer_tokens,
+      null::text as tenant_status, disabled_at
     from clients where id = ${id} and registration_digest = ${held} and disabled_at is null`);
   return row && clientOf(row);
 }

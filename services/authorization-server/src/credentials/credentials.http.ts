@@ -42,7 +42,7 @@ const Page = z.strictObject({
 const needs = { scope: ["agents:write", "oid4ac:payment"], bearer: true } as const;
 const limit = { count: 600, windowMs: minuteMs, by: "tenant" } as const;
 const refused = {
-  400: "invalid_request",
+  400: ["invalid_request", "key_in_use"],
   403: ["bound_token_required", "client_not_allowed"],
   404: "not_found",
 } as const;

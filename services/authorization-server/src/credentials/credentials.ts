@@ -4,6 +4,7 @@ import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, type EventType, newEvent, Problem, type PublicJwk } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
 import { type Agent, agentById, agentToChange, unknownAgent } from "../agents/index.ts";
+import { claimKeys } from "../client-keys/index.ts";
 import { type KeptCredential, saveCredentialsOf } from "../clients/index.ts";
 import { revokeTokensIssued } from "../tokens/index.ts";
 import * as rows from "./credentials.sql.ts";
@@ -78,6 +79,7 @@ export async function addCredential(
     lastUsedAt: undefined,
   };
   await rows.insertCredential(tx, credential);
+  await claimKeys(tx, { client: agentId, keys: keysOf(credential), now });
   await settle(tx, { agent: agentId, credential, type: "credential.created", by });
   return credential;
 }
@@ -113,6 +115,7 @@ export async function rotateCredential(
     expiresAt: expiresAt === undefined ? before.expiresAt : future(expiresAt ?? undefined, now),
   };
   await rows.saveCredential(tx, credential);
+  await claimKeys(tx, { client: agentId, keys: keysOf(credential), now });
   await settle(tx, { agent: agentId, credential, type: "credential.rotated", by });
   return credential;
 }
@@ -195,6 +198,10 @@ async function settle(
   if (credential.expiresAt !== undefined && credential.revokedAt === undefined)
     await enqueueReminder(tx, credential.id, credential.expiresAt);
 }
+
+/** What a credential signs assertions with; a key is of one client and one purpose (K09). */
+const keysOf = ({ proves }: Credential) =>
+  proves.kind === "key" ? [{ purpose: "assertion", jwk: proves.jwk } as const] : [];
 
 const keptOf = ({ id, proves, former, expiresAt }: Credential): KeptCredential[] => [
   { id, ...proves, until: expiresAt },

@@ -24,9 +24,9 @@ import {
   countAgents,
   unknownAgent,
 } from "../agents/index.ts";
+import { requireFreshProof } from "../assurance/index.ts";
 import { change, managingOf, newAgentOf, register, replaceKeys, stand } from "./fleet.ts";
 import { importAgents, importBytesMax } from "./import.ts";
-import { requireFreshProof } from "./step-up.ts";
 
 export type FleetDeps = {
   readonly db: Database;

@@ -1,2 +1,3 @@
+export { agentInfoRoute } from "./agent-info.http.ts";
 export { type FleetDeps, fleetRoutes } from "./fleet.http.ts";
 export { fleetJobs } from "./fleet.jobs.ts";

@@ -47,6 +47,12 @@ export const letters = {
       "Type it on the page that asked for it, within 15 minutes. It lets you add a second way to show that it is you.",
       ignore,
     ]),
+  invitation: (who: To & { organization: string; code: string }): Letter =>
+    written(who, "You are invited to an organization at Remit", [
+      `${quoted(who.organization)} asks you to join it. Sign in to Remit with this address, creating an account if you have none, and accept the invitation with this code:`,
+      who.code,
+      "It is good for seven days. If you do not know who asks, do nothing.",
+    ]),
   webhookDisabled: (who: To & { name: string; because: "gone" | "failing" }): Letter =>
     written(who, "A webhook of yours was turned off", [
       who.because === "gone"

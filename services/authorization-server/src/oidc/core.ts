@@ -9,6 +9,7 @@ import { type Artifacts, digestOf, grantOf } from "../grants/index.ts";
 import { sidFor, sidOf } from "../sessions/index.ts";
 import type { TokenEndpoints } from "../tokens/index.ts";
 import { answerAboutToken } from "./about-tokens.ts";
+import { addAgentIdToken } from "./agent-id-token.ts";
 import { grantTypesWithoutBrowser } from "./client-metadata.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
 import { type CustomGrant, registerGrants } from "./custom-grants.ts";
@@ -129,6 +130,7 @@ function build(deps: Deps): Provider {
     if (route === "token") {
       await slowDown(deps.artifacts, ctx);
       await addMandate(deps, ctx);
+      await addAgentIdToken(deps, ctx);
       await recordIssued(deps, ctx);
       await deps.repeats.keep(ctx);
       deps.repeats.answer(ctx);

@@ -1,9 +1,15 @@
 import { sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { Tenant } from "./tenants.ts";
 
-export async function insertTenant(tx: TenantTx, tenant: Tenant): Promise<void> {
+export async function insertTenant(
+  tx: TenantTx,
+  tenant: Tenant & { readonly slug: string | undefined; readonly madeBy: string | undefined },
+): Promise<void> {
+  const createdAt = sqlTime(tenant.createdAt);
+  await tx.run(sql`insert into tenant_standings (tenant_id, slug, made_by, created_at, changed_at)
+    values (${tenant.id}, ${tenant.slug ?? null}, ${tenant.madeBy ?? null}, ${createdAt}, ${createdAt})`);
   await tx.run(sql`insert into tenants (tenant_id, name, kind, created_at)
-    values (${tenant.id}, ${tenant.name}, ${tenant.kind}, ${sqlTime(tenant.createdAt)})`);
+    values (${tenant.id}, ${tenant.name}, ${tenant.kind}, ${createdAt})`);
 }
 
 /** Whether bearer tokens may be issued; the row is kept as read until the transaction ends. */

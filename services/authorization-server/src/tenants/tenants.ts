@@ -18,14 +18,21 @@ export { platformTenant } from "@remit/platform/http";
 
 export const newTenantId = (): Id<"tenant"> => newId("tenant");
 
+/** Who makes a tenant of somebody else, and what it is called among all. Throws on the constraint `tenant_standings_slug`. */
+export type Made = {
+  readonly slug?: string;
+  readonly by?: Id<"tenant">;
+  readonly actor?: Actor;
+};
+
 /** Writes the tenant whose handle this is. Its id was minted before the handle could exist. */
 export async function createTenant(
   tx: TenantTx,
-  { name, kind, now }: { name: string; kind: TenantKind; now: Instant },
+  { name, kind, now, made = {} }: { name: string; kind: TenantKind; now: Instant; made?: Made },
 ): Promise<Tenant> {
   const tenant: Tenant = { id: tx.tenant, name, kind, createdAt: now };
-  await rows.insertTenant(tx, tenant);
-  const actor = { type: "system", id: "authorization-server" } as const;
+  await rows.insertTenant(tx, { ...tenant, slug: made.slug, madeBy: made.by });
+  const actor = made.actor ?? ({ type: "system", id: "authorization-server" } as const);
   const facts = { tenant: tenant.id, actor, subject: tenant.id, payload: { kind } };
   await tx.record(newEvent("tenant.created", facts, now));
   return tenant;

@@ -7,9 +7,10 @@ import * as rows from "./tokens.sql.ts";
 
 /**
  * What may be revoked: one token, all of a grant (a code's or a refresh token's family), all of a session, of a client,
- * of a trust, or of a link in a chain of delegations (whoever revokes a link revokes those below it too).
+ * of a trust, of a whole tenant, or of a link in a chain of delegations (whoever revokes a link revokes those below it too).
  */
-export type TokenKey = `${"jti" | "grant" | "session" | "client" | "delegation" | "trust"}:${string}`;
+export type TokenKey =
+  `${"jti" | "grant" | "session" | "client" | "delegation" | "trust" | "tenant"}:${string}`;
 
 /**
  * Refuses the tokens of the key from the moment the transaction commits; `until` is when the last of them expires. Waits
@@ -26,8 +27,8 @@ export const revokeTokensIssued = (
   { until, issuedUntil }: { readonly until: Instant; readonly issuedUntil: Instant },
 ): Promise<void> => rows.insertRevocation(tx, { key, until, issuedUntil });
 
-/** Lets the tokens of a trust count again that was suspended and is resumed; they expire as they would have. */
-export const resumeTokens = (tx: Sql, key: `trust:${string}`): Promise<void> =>
+/** Lets the tokens of a trust or a tenant count again that was suspended and is resumed; they expire as they would have. */
+export const resumeTokens = (tx: Sql, key: `${"trust" | "tenant"}:${string}`): Promise<void> =>
   rows.deleteRevocation(tx, key);
 
 /**
@@ -119,7 +120,11 @@ function holderOf({ client_id }: AccessTokenClaims): Id<"agent">[] {
 }
 
 function keysOf(claims: AccessTokenClaims): TokenKey[] {
-  const keys: TokenKey[] = [`jti:${claims.jti}`, `client:${claims.client_id}`];
+  const keys: TokenKey[] = [
+    `jti:${claims.jti}`,
+    `client:${claims.client_id}`,
+    `tenant:${claims.organization_id}`,
+  ];
   for (const agent of actorsBefore(claims)) keys.push(`client:${agent}`);
   if (claims.trust !== undefined) keys.push(`trust:${claims.trust}`);
   if (claims.delegation !== undefined) keys.push(`delegation:${claims.delegation}`);

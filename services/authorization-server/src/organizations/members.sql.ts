@@ -1,0 +1,97 @@
+import type { Id, Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { MemberRole } from "@remit/protocol/contracts";
+
+export type Member = { readonly account: Id<"account">; readonly role: MemberRole; readonly since: Instant };
+
+export type Invitation = {
+  readonly id: Id<"invitation">;
+  readonly digest: string;
+  readonly emailDigest: string;
+  readonly sealedEmail: Uint8Array;
+  readonly role: MemberRole;
+  readonly expiresAt: Instant;
+};
+
+export async function listMembers(tx: TenantTx, limit: number): Promise<Member[]> {
+  return tx.many<Member>(sql`select account_id as account, role, created_at as since from memberships
+    order by created_at, account_id limit ${limit}`);
+}
+
+export async function findRole(tx: TenantTx, account: Id<"account">): Promise<MemberRole | undefined> {
+  const row = await tx.maybe<{ role: MemberRole }>(
+    sql`select role from memberships where account_id = ${account}`,
+  );
+  return row?.role;
+}
+
+/** Changes of who belongs to an organization come one after the other, so that each sees the owners of before. */
+export async function lockMembers(tx: TenantTx): Promise<void> {
+  await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`members ${tx.tenant}`}, 0))`);
+}
+
+export async function hasOtherOwner(tx: TenantTx, account: Id<"account">): Promise<boolean> {
+  const row = await tx.one<{ other: boolean }>(sql`select exists (select from memberships
+    where role = 'owner' and account_id <> ${account}) as other`);
+  return row.other;
+}
+
+export async function saveRole(tx: TenantTx, account: Id<"account">, role: MemberRole): Promise<void> {
+  await tx.run(sql`update memberships set role = ${role} where account_id = ${account}`);
+}
+
+export async function deleteMember(tx: TenantTx, account: Id<"account">): Promise<void> {
+  await tx.run(sql`delete from memberships where account_id = ${account}`);
+}
+
+/** False when the person belongs to it already. */
+export async function insertMember(tx: TenantTx, { account, role, since }: Member): Promise<boolean> {
+  const { count } = await tx.run(sql`insert into memberships (tenant_id, account_id, role, created_at)
+    values (${tx.tenant}, ${account}, ${role}, ${sqlTime(since)}) on conflict do nothing`);
+  return count === 1;
+}
+
+export async function insertInvitation(
+  tx: TenantTx,
+  invitation: Invitation & { readonly by: string; readonly now: Instant },
+): Promise<void> {
+  await tx.run(sql`insert into invitations (tenant_id, id, digest, email_digest, sealed_email, role, created_by,
+      created_at, expires_at)
+    values (${tx.tenant}, ${invitation.id}, ${invitation.digest}, ${invitation.emailDigest},
+      ${invitation.sealedEmail}, ${invitation.role}, ${invitation.by}, ${sqlTime(invitation.now)},
+      ${sqlTime(invitation.expiresAt)})`);
+}
+
+/** A new invitation to an address takes the place of the one before. */
+export async function deleteInvitations(tx: TenantTx, emailDigest: string): Promise<void> {
+  await tx.run(sql`delete from invitations where email_digest = ${emailDigest} and accepted_at is null`);
+}
+
+export async function countInvitations(tx: TenantTx, now: Instant): Promise<number> {
+  const { count } = await tx.one<{ count: bigint }>(sql`select count(*) as count from invitations
+    where accepted_at is null and expires_at > ${sqlTime(now)}`);
+  return Number(count);
+}
+
+export async function listInvitations(tx: TenantTx, now: Instant): Promise<Invitation[]> {
+  return tx.many<Invitation>(sql`select id, digest, email_digest as "emailDigest", sealed_email as "sealedEmail", role,
+      expires_at as "expiresAt"
+    from invitations where accepted_at is null and expires_at > ${sqlTime(now)} order by id`);
+}
+
+/** Uses an invitation up, if it is for this address: one conditional UPDATE, so that it is used once. */
+export async function useInvitation(
+  tx: TenantTx,
+  { digest, emailDigest, now }: { digest: string; emailDigest: string; now: Instant },
+): Promise<{ readonly id: Id<"invitation">; readonly role: MemberRole } | undefined> {
+  return tx.maybe(sql`update invitations set accepted_at = ${sqlTime(now)}
+    where digest = ${digest} and email_digest = ${emailDigest} and accepted_at is null and expires_at > ${sqlTime(now)}
+    returning id, role`);
+}
+
+export async function tenantOfInvitation(tx: Sql, digest: string): Promise<Id<"tenant"> | undefined> {
+  const row = await tx.one<{ tenant: Id<"tenant"> | null }>(
+    sql`select tenant_of_invitation(${digest}) as tenant`,
+  );
+  return row.tenant ?? undefined;
+}

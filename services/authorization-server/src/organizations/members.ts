@@ -1,0 +1,172 @@
+import { after, dayMs, type Id, type Instant, newId } from "@remit/kernel";
+import type { Keyring } from "@remit/platform/keys";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
+import type { MemberRole } from "@remit/protocol/contracts";
+import type { Account, Accounts } from "../accounts/index.ts";
+import type { Secrets } from "../clients/index.ts";
+import { letters, type Post } from "../mail/index.ts";
+import * as rows from "./members.sql.ts";
+import type { Organization } from "./organizations.ts";
+
+export type MemberDeps = {
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly secrets: Secrets;
+  readonly accounts: Pick<Accounts, "byId" | "digestOf">;
+  readonly post: Post;
+};
+
+export type By = { readonly actor: Actor; readonly now: Instant };
+
+const membersMax = 1_000;
+const invitationsMax = 100;
+const invitationMs = 7 * dayMs;
+
+const sealScope = (tenant: string): string => `invitations:${tenant}`;
+const sealAad = (id: string): string => `invitations.${id}`;
+
+export type Invited = {
+  readonly id: Id<"invitation">;
+  readonly email: string | undefined;
+  readonly role: MemberRole;
+  readonly expiresAt: Instant;
+};
+
+/** Asks somebody to join, by a letter with a code. Whether the address has an account nobody learns. */
+export function inviteMember(
+  { db, keyring, secrets, accounts, post }: MemberDeps,
+  { id: tenant, name }: Organization,
+  { email, role, actor, now }: By & { readonly email: string; readonly role: MemberRole },
+): Promise<Invited> {
+  const code = secrets.issue();
+  const id = newId("invitation");
+  const expiresAt = after(now, invitationMs);
+  const emailDigest = accounts.digestOf(email);
+  return db.of(tenant).transaction(async (tx) => {
+    await rows.lockMembers(tx);
+    await rows.deleteInvitations(tx, emailDigest);
+    if ((await rows.countInvitations(tx, now)) >= invitationsMax)
+      throw new Problem("invalid_request", { detail: `At most ${invitationsMax} invitations wait at once.` });
+    const plaintext = Buffer.from(email, "utf8");
+    const sealedEmail = await keyring.seal(tx, sealScope(tenant), { plaintext, aad: sealAad(id) });
+    const digest = digestOf(secrets, code);
+    await rows.insertInvitation(tx, {
+      id,
+      digest,
+      emailDigest,
+      sealedEmail,
+      role,
+      expiresAt,
+      by: actor.id,
+      now,
+    });
+    await post.send(tx, letters.invitation({ to: email, organization: name, code }));
+    await record(tx, "member.invited", { subject: id, payload: { role }, actor, now });
+    return { id, email, role, expiresAt };
+  });
+}
+
+/** Joins the organization that a code is of, if it was sent to the address of this account. It is used once. */
+export async function acceptInvitation(
+  { db, secrets, accounts }: MemberDeps,
+  account: Account,
+  { code, now }: { readonly code: string; readonly now: Instant },
+): Promise<{ readonly tenant: Id<"tenant">; readonly role: MemberRole }> {
+  const digest = digestOf(secrets, code);
+  const tenant = await rows.tenantOfInvitation(db.single, digest);
+  if (tenant === undefined || account.email === undefined) throw new Problem("invitation_invalid");
+  const emailDigest = accounts.digestOf(account.email);
+  const role = await db.of(tenant).transaction(async (tx) => {
+    await rows.lockMembers(tx);
+    const used = await rows.useInvitation(tx, { digest, emailDigest, now });
+    if (used === undefined) throw new Problem("invitation_invalid");
+    const joined = await rows.insertMember(tx, { account: account.id, role: used.role, since: now });
+    if (!joined) return (await rows.findRole(tx, account.id)) ?? used.role;
+    const actor = { type: "account", id: account.id } as const;
+    await record(tx, "member.joined", { subject: account.id, payload: { role: used.role }, actor, now });
+    return used.role;
+  });
+  return { tenant, role };
+}
+
+const digestOf = (secrets: Secrets, code: string): string =>
+  Buffer.from(secrets.digest(code)).toString("base64url");
+
+/** Gives a member another role. The last owner stays one (`last_owner`), whoever else is changed at the same time. */
+export function changeMember(
+  db: Database,
+  { tenant, account }: Named,
+  { role, actor, now }: By & { readonly role: MemberRole },
+): Promise<rows.Member> {
+  return changing(db, { tenant, account }, async (tx, before) => {
+    if (before === "owner" && role !== "owner") await keepAnOwner(tx, account);
+    await rows.saveRole(tx, account, role);
+    await record(tx, "member.changed", { subject: account, payload: { from: before, role }, actor, now });
+    const changed = (await rows.listMembers(tx, membersMax)).find((one) => one.account === account);
+    if (changed === undefined) throw unknown();
+    return changed;
+  });
+}
+
+/** Takes a member out. */
+export function removeMember(db: Database, { tenant, account }: Named, { actor, now }: By): Promise<void> {
+  return changing(db, { tenant, account }, async (tx, before) => {
+    if (before === "owner") await keepAnOwner(tx, account);
+    await rows.deleteMember(tx, account);
+    await record(tx, "member.removed", { subject: account, payload: { role: before }, actor, now });
+  });
+}
+
+type Named = { readonly tenant: Id<"tenant">; readonly account: Id<"account"> };
+
+function changing<R>(
+  db: Database,
+  { tenant, account }: Named,
+  work: (tx: TenantTx, before: MemberRole) => Promise<R>,
+): Promise<R> {
+  return db.of(tenant).transaction(async (tx) => {
+    await rows.lockMembers(tx);
+    const before = await rows.findRole(tx, account);
+    if (before === undefined) throw unknown();
+    return work(tx, before);
+  });
+}
+
+const unknown = (): Problem => new Problem("not_found", { detail: "There is no such member." });
+
+async function keepAnOwner(tx: TenantTx, account: Id<"account">): Promise<void> {
+  if (!(await rows.hasOtherOwner(tx, account))) throw new Problem("last_owner");
+}
+
+/** Everybody who belongs to an organization, and whom it has asked. */
+export async function membersOf(
+  { db, keyring, accounts }: MemberDeps,
+  tenant: Id<"tenant">,
+  now: Instant,
+): Promise<{
+  readonly members: readonly (rows.Member & { readonly person: Account | undefined })[];
+  readonly invited: readonly Invited[];
+}> {
+  const found = await db.of(tenant).transaction(async (tx) => {
+    const invited: Invited[] = [];
+    for (const { id, role, expiresAt, sealedEmail: sealed } of await rows.listInvitations(tx, now)) {
+      const opened = await keyring.open(tx, sealScope(tenant), { sealed, aad: sealAad(id) });
+      const email = opened && Buffer.from(opened).toString("utf8");
+      invited.push({ id, role, expiresAt, email });
+    }
+    return { members: await rows.listMembers(tx, membersMax), invited };
+  });
+  const members: (rows.Member & { person: Account | undefined })[] = [];
+  for (const member of found.members)
+    members.push({ ...member, person: await accounts.byId(member.account) });
+  return { members, invited: found.invited };
+}
+
+async function record(
+  tx: TenantTx,
+  type: EventType,
+  { now, ...facts }: By & { readonly subject: string; readonly payload: Readonly<Record<string, string>> },
+): Promise<void> {
+  await tx.record(newEvent(type, { tenant: tx.tenant, ...facts }, now));
+}
