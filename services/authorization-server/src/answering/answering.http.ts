@@ -15,7 +15,7 @@ import { approvalPage, approvalsPath, listPage, type Named, secondFactorPath, si
 type Deps = {
   /** Whether the money is real. */
   readonly livemode: boolean;
-  readonly access: Pick<AccountAccess, "signInAt">;
+  readonly access: Pick<AccountAccess, "current" | "signInAt">;
   readonly accounts: Pick<Accounts, "byId">;
   readonly approvals: Approvals;
   readonly factors: Pick<Factors, "hasSecond">;
@@ -36,6 +36,7 @@ const ApproveForm = z.strictObject({ csrf, ...stepUpFields, step_up: stepUpField
 const DenyForm = z.strictObject({ csrf, reason: z.string().max(500).optional() });
 const limit = { count: 60, windowMs: minuteMs, by: "ip" } as const;
 const shownMax = 50;
+const freshMs = 5 * minuteMs;
 
 /** Where a person answers agents, by the session that the interaction pages began. A GET only shows. */
 export const answeringPages = (deps: Deps): Page[] => [
@@ -86,6 +87,8 @@ const approveOf = (deps: Deps): Page =>
       forPerson(deps, call, async (person) => {
         deps.forms.check(call, { conversation: person.session, csrf: form.csrf });
         const approval = await theirs(deps, person, id);
+        if (await isTooLate(deps, call, person))
+          return { status: 303, location: await deps.access.signInAt({ page: "approvals", anew: true }) };
         try {
           const by = {
             ...answererOf(call, person),
@@ -188,6 +191,16 @@ async function show(
   const named = await namedOf(deps, approval);
   const check = deps.forms.field(session);
   return { status: 200, ...approvalPage({ ...named, account, check, stepUp, lacks, refused }) };
+}
+
+/**
+ * Who has no second factor to confirm with showed a moment ago who they are: the session alone allows nobody to spend.
+ * Nothing is answered then, and the question still waits.
+ */
+async function isTooLate({ access, factors }: Deps, call: PageCall, { account }: Person): Promise<boolean> {
+  if (await factors.hasSecond(account.id)) return false;
+  const me = await access.current(call.raw);
+  return me === undefined || call.now - me.authenticatedAt > freshMs;
 }
 
 /**

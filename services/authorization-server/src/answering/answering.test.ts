@@ -47,8 +47,13 @@ const approval: Approval = {
 const evidence = { stepUp: newId("challenge"), method: "code", aal: 2, challenge: "c" } as const;
 
 /** The pages of a person with a second factor; what the rooms behind them do is written down. */
-function pagesOf(of: { second: boolean; livemode?: boolean; check?: () => Promise<never> }) {
-  const { second, livemode = false, check } = of;
+function pagesOf(of: {
+  second: boolean;
+  livemode?: boolean;
+  check?: () => Promise<never>;
+  signedInAgoMs?: number;
+}) {
+  const { second, livemode = false, check, signedInAgoMs = 0 } = of;
   const approved: { by: Answerer; kept: unknown }[] = [];
   const asked: unknown[] = [];
   const checked: unknown[] = [];
@@ -56,6 +61,10 @@ function pagesOf(of: { second: boolean; livemode?: boolean; check?: () => Promis
   const deps = {
     livemode,
     forms,
+    access: {
+      current: async () => ({ authenticatedAt: instantOf(now - signedInAgoMs) }),
+      signInAt: async (wanted: object) => `/oauth/authorize?${JSON.stringify(wanted)}`,
+    },
     accounts: { byId: async () => account },
     opened: async () => ({ uid: session, accountId: account.id }),
     nameOf: async () => "<b>Agent</b>",
@@ -124,12 +133,22 @@ describe("a yes", () => {
     expect(approved).toEqual([]);
   });
 
-  test("of somebody without one is a press of the button", async () => {
+  test("of somebody without one is a press of the button, soon after their sign-in", async () => {
     const { send, approved, asked } = pagesOf({ second: false });
     await send("GET", "/:id");
     expect((await send("POST", "/approve", { csrf })).status).toBe(303);
     expect(asked).toEqual([]);
     expect(approved).toMatchObject([{ kept: undefined }]);
+  });
+
+  test("A16 of somebody without one is none more than five minutes after their sign-in: they are asked once more", async () => {
+    const { send, approved } = pagesOf({ second: false, signedInAgoMs: 300_001 });
+    const answer = await send("POST", "/approve", { csrf });
+    expect("location" in answer && answer.location).toContain('{"page":"approvals","anew":true}');
+    expect(approved).toEqual([]);
+    const inTime = pagesOf({ second: false, signedInAgoMs: 300_000 });
+    await inTime.send("POST", "/approve", { csrf });
+    expect(inTime.approved).toHaveLength(1);
   });
 
   test("A16 of somebody without one is none where the money is real, and a no still is one", async () => {
