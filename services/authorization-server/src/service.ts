@@ -301,6 +301,7 @@ function mountSigningIn(
     factors,
     mandates,
     adapter,
+    sessions,
     repeats,
     grants: grantsOf(grounds),
     artifacts,
@@ -308,7 +309,13 @@ function mountSigningIn(
     devicePages: devicePages({ issuer }),
     errorPage,
   });
-  const interactions = createInteractions({ ...grounds, accounts, mandates, provider: core.provider });
+  const interactions = createInteractions({
+    ...grounds,
+    accounts,
+    mandates,
+    artifacts,
+    provider: core.provider,
+  });
   http.add(...peoplePages(grounds, people, { interactions, mandates }), ...peopleRoutes(grounds, people));
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],

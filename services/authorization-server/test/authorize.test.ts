@@ -1,3 +1,4 @@
+import { failpointOf, setFailpoint } from "@remit/platform/failpoint";
 import { sql } from "@remit/platform/sql";
 import { sha256b64url } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
@@ -228,6 +229,23 @@ describe("A17 consent is given by the person in front of our own page, or not at
     const second = await browser.send(action, { ...fields, decision: "approve" });
     expect([first.status, second.status]).toEqual([303, 303]);
     expect(second.headers.get("location")).toBe(first.headers.get("location"));
+    expect(await count()).toBe(before + 1);
+  });
+
+  test("D02 a process that dies right after a yes leaves a mandate that its agent can fetch, and no second one", async () => {
+    const asking = newAsking();
+    const pushed = await agent.post("/oauth/par", pushedForm(asking));
+    const browser = new Browser();
+    const page = await openConsent(browser, authorizeUrl(running, agent.id, pushed.body["request_uri"]));
+    const { action, fields } = formOf(page);
+    const count = async () => (await running.database.asAdmin("select 1 from mandates")).length;
+    const before = await count();
+    setFailpoint(failpointOf("consent.given:error", "test"));
+    expect((await browser.send(action, { ...fields, decision: "approve" })).status).toBe(500);
+    expect(await count()).toBe(before + 1);
+    const code = (await approve(browser, page)).searchParams.get("code") ?? "";
+    const tokens = await exchange(agent, { asking, code, answer: new URL(running.issuer) });
+    expect(tokens.body["mandate_jwt"]).toBeTruthy();
     expect(await count()).toBe(before + 1);
   });
 

@@ -128,6 +128,19 @@ describe("FAPI 2.0: a well-behaved client", () => {
     expect(errorOf(await send("/oauth/token", refresh, { proof: false }))).toBe("invalid_grant");
   });
 
+  test("A16 a refresh token ends with the session it was given in, though no use takes it up", async () => {
+    const answer = (await through(new Browser(), addressOf(await push()))).searchParams;
+    const { body } = await exchange(answer.get("code") ?? "");
+    const refresh = { grant_type: "refresh_token", refresh_token: String(body["refresh_token"]) };
+    expect((await client.post("/oauth/token", refresh)).status).toBe(200);
+    await running.database.asAdmin(
+      `update sessions set last_seen_at = last_seen_at - interval '30 minutes' where sid =
+         (select session_sid from oauth_grants where client_id = $1 order by created_at desc limit 1)`,
+      [client.id],
+    );
+    expect(errorOf(await client.post("/oauth/token", refresh))).toBe("invalid_grant");
+  });
+
   test("without state none comes back, and without nonce none stands in the ID token", async () => {
     const answer = await answerTo();
     expect(answer.has("state")).toBe(false);

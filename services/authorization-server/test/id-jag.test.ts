@@ -4,10 +4,12 @@ import { generateJwk } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { platformTenant } from "../src/tenants/index.ts";
 import { createTrust } from "../src/trusts/trusts.ts";
+import { Browser } from "./browser.ts";
 import { type Answer, type Form, newClient, OAuthClient, read } from "./client.ts";
 import { exchange, obtainCode, shop } from "./consent.ts";
 import { Management } from "./management.ts";
 import { nowS, Partner, randomJti } from "./partner.ts";
+import { newRelyingParty, headerOf as partyHeaderOf, through } from "./relying-party.ts";
 import { type Running, startServer } from "./running.ts";
 
 const bearerGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -174,6 +176,27 @@ describe("issuing an identity assertion for another authorization server", () =>
     expect(Number(claims["exp"]) - Number(claims["iat"])).toBe(300);
     const jwks = (await read(await fetch(`${running.issuer}/oauth/jwks.json`))).body["keys"];
     expect(JSON.stringify(jwks)).toContain(String(headerOf(answer)["kid"]));
+  });
+
+  test("an application whose ID tokens are signed with EdDSA asks with one of those", async () => {
+    const party = await newRelyingParty(running, {
+      id_token_signed_response_alg: "EdDSA",
+      grant_types: ["authorization_code", exchangeGrant],
+    });
+    const trusted = await management.call("POST", "/api/v1/trusts", {
+      name: "Chat",
+      client_id: party.id,
+      scopes: ["chat.read"],
+      rules: { kind: "id_jag_issue", audience: chat, client_id: "wiki-at-chat" },
+    });
+    expect(trusted.status).toBe(201);
+    const code = (await through(new Browser(), party.authorizeUrl())).searchParams.get("code") ?? "";
+    const subject = String((await party.exchange(code)).body["id_token"]);
+    expect(partyHeaderOf(subject)["alg"]).toBe("EdDSA");
+    const asking = { grant_type: exchangeGrant, requested_token_type: idJag, audience: chat };
+    const answer = await party.token({ ...asking, subject_token: subject, subject_token_type: idToken });
+    expect(answer.body).toMatchObject({ issued_token_type: idJag, token_type: "N_A" });
+    expect(claimsOf(answer)).toMatchObject({ aud: chat, sub: running.account });
   });
 
   test("the metadata say so", async () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Browser, formOf, type Page } from "./browser.ts";
 import { type InWallet, openWallet } from "./in-wallet.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
+import { newRelyingParty, through } from "./relying-party.ts";
 import { adminSecret, principal, type Running, startServer, walletRedirect } from "./running.ts";
 
 const home = "https://wallet.example/bye";
@@ -184,6 +185,25 @@ describe("back-channel logout", () => {
     expect(Number(payload["exp"]) - Number(payload["iat"])).toBe(120);
     expect(payload).not.toHaveProperty("nonce");
     expect(payloadOf(there.idToken)["sid"]).not.toBe(payloadOf(there.access)["sid"]);
+  });
+
+  test("is signed as the client's ID tokens are, with EdDSA for who asked for that", async () => {
+    const party = await newRelyingParty(running, {
+      id_token_signed_response_alg: "EdDSA",
+      backchannel_logout_uri: receiver.uri,
+    });
+    const person = await openWallet(running);
+    const code = (await through(person.browser, party.authorizeUrl())).searchParams.get("code") ?? "";
+    const idToken = String((await party.exchange(code)).body["id_token"]);
+    expect(headerOf(idToken)["alg"]).toBe("EdDSA");
+    await person.call("POST", "/api/v1/sessions/revoke", { which: "all" });
+    await settled();
+    const token = receiver.tokens.find((one) => payloadOf(one)["aud"] === party.id) ?? "";
+    expect(headerOf(token)).toMatchObject({ alg: "EdDSA", kid: headerOf(idToken)["kid"] });
+    const check = { token, issuer: running.issuer, clientId: party.id, keys: await issuerKeys() };
+    expect(verifyLogoutToken({ ...check, now: systemClock.now() })).toMatchObject({
+      sid: payloadOf(idToken)["sid"],
+    });
   });
 
   test("W06 a client that fails is told again, one that refuses is not", async () => {

@@ -11,7 +11,7 @@ import {
   openConsent,
   pushedForm,
 } from "./consent.ts";
-import { type Running, startServer } from "./running.ts";
+import { adminSecret, type Running, startServer } from "./running.ts";
 
 let running: Running;
 
@@ -82,6 +82,12 @@ describe("A11 what was taken back is refused at once, from the database", () => 
       [`client:${agent.id}`],
     );
     expect(await statusWith(agent, await ownToken(agent))).toBe(200);
+    // The families' tokens are refused by their grants, whenever they were issued.
+    await running.database.asAdmin(
+      "update token_revocations set issued_until = issued_until - interval '1 h' where key = $1",
+      [`client:${agent.id}`],
+    );
+    expect(await Promise.all(held.map((token) => statusWith(agent, token)))).toEqual([401, 200]);
     for (const id of ["wallet", "directory", "cli_01h00000000000000000000000", "x"]) {
       const wrong = await callAsAdmin(running, {
         method: "POST",
@@ -89,6 +95,29 @@ describe("A11 what was taken back is refused at once, from the database", () => 
       });
       expect(wrong).toMatchObject({ status: 404, body: { code: "not_found" } });
     }
+  });
+
+  test("A11 whoever may only read about tokens ends none of its organization's; whoever manages agents does", async () => {
+    const agent = await newClient(running, "agent");
+    const family = await exchange(agent, await obtainCode(running, agent, { resource: running.issuer }));
+    const tokens = [await ownToken(agent), String(family.body["refresh_token"])];
+    const revokeWith = async (scope: string) => {
+      const basic = Buffer.from(`${running.adminId}:${adminSecret}`).toString("base64");
+      const form = new URLSearchParams({ grant_type: "client_credentials", scope });
+      const headers = { authorization: `Basic ${basic}` };
+      const { body } = await read(
+        await fetch(`${running.issuer}/oauth/token`, { method: "POST", headers, body: form }),
+      );
+      for (const token of tokens) {
+        const authorization = `Bearer ${String(body["access_token"])}`;
+        const sent = { method: "POST", headers: { authorization }, body: new URLSearchParams({ token }) };
+        expect((await fetch(`${running.issuer}/api/v1/token/revoke`, sent)).status).toBe(200);
+      }
+      const last = String(family.body["access_token"]);
+      return [await statusWith(agent, tokens[0] ?? ""), await statusWith(agent, last)];
+    };
+    expect(await revokeWith("tokens:read")).toEqual([200, 200]);
+    expect(await revokeWith("agents:write")).toEqual([401, 401]);
   });
 
   test("A11 another client's revocation changes nothing, and says nothing", async () => {

@@ -1,9 +1,10 @@
 import { after, hourMs, type Id, type Instant } from "@remit/kernel";
 import type { Database } from "@remit/platform/sql";
 import { type Actor, newEvent } from "@remit/protocol";
-import { revokeTokensIssued } from "../tokens/index.ts";
+import { revokeTokens, revokeTokensIssued } from "../tokens/index.ts";
 import { deleteArtifactsOf } from "./artifacts.sql.ts";
 import * as rows from "./grants.sql.ts";
+import { familyMs } from "./grants.ts";
 
 /** Longer than any access token lives. */
 const revokedMs = hourMs;
@@ -33,5 +34,8 @@ export const endTokensOfClient = (
     // Locks on token keys come last, as at the commit point of a charge.
     const issued = { until: after(now, revokedMs), issuedUntil: now };
     await revokeTokensIssued(tx, `client:${client}`, issued);
+    // In the order in which a commit point takes them. A token that is being issued now is refused by its grant.
+    for (const digest of ended.map((grant) => grant.digest).toSorted())
+      await revokeTokens(tx, `grant:${digest}`, after(now, familyMs));
     return ended.length;
   });

@@ -217,7 +217,11 @@ async function consume(deps: Deps, model: string, id: string): Promise<void> {
 }
 
 /** What ends with a session is of no use after it; using it keeps the session from falling idle. */
-async function checkSession({ db, sessions }: Deps, model: string, id: string): Promise<void> {
+export async function checkSession(
+  { db, sessions }: Pick<Deps, "db" | "sessions">,
+  model: string,
+  id: string,
+): Promise<void> {
   if (!isSingleUse(model)) return;
   const sid = await db.global.transaction((tx) => sessionOfArtifact(tx, model, id));
   if (sid !== undefined && (await sessions.used(sid)) === undefined)

@@ -9,7 +9,8 @@ import { operatorScopes, type PeerSetting, scopesOf } from "../clients/index.ts"
 import type { Factors } from "../factors/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import type { Quotas } from "../quotas/index.ts";
-import { absoluteMs, idleMs } from "../sessions/index.ts";
+import { absoluteMs, idleMs, type Sessions } from "../sessions/index.ts";
+import { checkSession } from "./adapter.ts";
 import type { AskableDeps } from "./askable.ts";
 import { cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
 import { extraClaims, pairwiseIdentifier, pairwiseSubject } from "./claims.ts";
@@ -45,6 +46,7 @@ export type CoreDeps = {
   readonly peers: readonly PeerSetting[];
   readonly quotas: Quotas;
   readonly adapter: (model: string) => Adapter;
+  readonly sessions: Sessions;
   readonly devicePages: DevicePages;
   readonly approvals: Pick<Approvals, "ask">;
   readonly mandates: AskableDeps["mandates"];
@@ -111,8 +113,7 @@ export function configurationOf(deps: CoreDeps): object {
       clock,
       quotas: deps.quotas,
     }),
-    // FAPI 2.0 §5.3.2.1: a token that is bound and of a client with keys need not change, and a lost answer costs nothing.
-    rotateRefreshToken: ({ oidc }: Ctx) => oidc.client?.remit_profile !== "fapi2",
+    rotateRefreshToken: rotates(deps),
     issueRefreshToken: async (_: Ctx, client: { grantTypeAllowed(type: string): boolean }) =>
       client.grantTypeAllowed("refresh_token"),
     expiresWithSession: async () => false,
@@ -214,6 +215,16 @@ const validateDetails =
         "A mandate is given by its principal, not asked for here.",
       );
     checkMandateRequest(detail, clock.now());
+  };
+
+/** FAPI 2.0 §5.3.2.1: a token that is bound and of a client with keys need not change, and a lost answer costs nothing. */
+const rotates =
+  (deps: CoreDeps) =>
+  async ({ oidc }: Ctx): Promise<boolean> => {
+    if (oidc.client?.remit_profile !== "fapi2") return true;
+    // What is not used up is held against its session here.
+    await checkSession(deps, "RefreshToken", oidc.entities.RefreshToken?.jti ?? "");
+    return false;
   };
 
 const hasSecond =

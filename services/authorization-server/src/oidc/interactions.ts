@@ -10,6 +10,7 @@ import {
   secondMs,
   toNumericDate,
 } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
 import type { RawPair } from "@remit/platform/http";
 import { claimFirstUse } from "@remit/platform/once";
 import type { Database, TenantTx } from "@remit/platform/sql";
@@ -26,10 +27,10 @@ import type { Account, Accounts } from "../accounts/index.ts";
 import { agentById, type KeyedAgent, keyed, tenantOfAgent } from "../agents/index.ts";
 import type { Assurance } from "../assurance/index.ts";
 import type { Client } from "../clients/index.ts";
-import { digestOf, openGrant } from "../grants/index.ts";
+import { type Artifacts, digestOf, openGrant } from "../grants/index.ts";
 import { requireSession, type Session, sidOf } from "../sessions/index.ts";
 import type { ClientSource } from "./adapter.ts";
-import type { InteractionDetails, Provider } from "./seam.ts";
+import { type InteractionDetails, type Provider, payloadOf, resultPayload } from "./seam.ts";
 import { acrFor, mandateGivenS, satisfies, type Wanted } from "./sign-in-policy.ts";
 
 /** What the person in front of the browser is asked. `uid` names this one conversation; its cookie binds the browser. */
@@ -101,6 +102,7 @@ type Deps = {
   readonly accounts: Accounts;
   readonly clientOf: ClientSource;
   readonly mandates: IssuePort;
+  readonly artifacts: Pick<Artifacts, "saveWithin">;
   readonly provider: () => Provider;
 };
 
@@ -204,13 +206,24 @@ async function deny(deps: Deps, raw: RawPair, { account, client }: Consent): Pro
     await claimAnswer(tx, details, now);
     const facts = { tenant: account.home, actor: actorOf(account), subject: client.id };
     await tx.record(newEvent("consent.denied", facts, now));
+    const result = { error: "access_denied", error_description: "The principal did not consent." };
+    await saveAnswer(deps, tx, { details, result });
   });
-  const result = { error: "access_denied", error_description: "The principal did not consent." };
-  return provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: false });
+  return details.returnTo;
+}
+
+/** The answer as the core would store it, in the transaction of what was given: a crash leaves both or neither. */
+async function saveAnswer(
+  { artifacts }: Deps,
+  tx: TenantTx,
+  { details, result }: { details: InteractionDetails; result: NonNullable<InteractionDetails["result"]> },
+): Promise<void> {
+  const answered = await resultPayload(details, result);
+  await artifacts.saveWithin(tx, { model: "Interaction", id: details.jti, ...answered }, "oauth");
 }
 
 /**
- * The principal's yes: mandate, grant and event in one transaction, at most once however often the form is sent. A
+ * The principal's yes: mandate, grant, event and answer in one transaction, at most once however often the form is sent. A
  * pushed request gives at most one mandate, also when it was opened in two windows.
  */
 async function allow(
@@ -245,15 +258,15 @@ async function allow(
     const payload = { client: client.id, mandate: mandate ?? null, scopes, mode };
     const facts = { tenant: account.home, actor: actorOf(account), subject: client.id, payload };
     await tx.record(newEvent("consent.granted", facts, now));
-    return { mandate };
+    await saveGrant(deps, tx, { details, consent, grantId, mandate });
+    await saveAnswer(deps, tx, { details, result: { consent: { grantId } } });
+    return "given";
   });
   // Nothing was answered: the core asks once more who it is, and then the same again.
   if (given === "too late")
     return deps.provider().interactionResult(raw.req, raw.res, {}, { mergeWithLastSubmission: false });
-  const { mandate } = given;
-  await saveGrant(deps.provider(), { details, consent, grantId, mandate });
-  const result = { consent: { grantId } };
-  return deps.provider().interactionResult(raw.req, raw.res, result, { mergeWithLastSubmission: true });
+  await failpoint("consent.given");
+  return details.returnTo;
 }
 
 /** One answer to one request, whichever it is and from however many windows and people it comes (C11). */
@@ -333,11 +346,14 @@ type Granting = {
   readonly mandate: Id<"mandate"> | undefined;
 };
 
+/** The core's Grant of what was allowed, as it would save it itself. */
 async function saveGrant(
-  provider: Provider,
+  { artifacts, provider }: Deps,
+  tx: TenantTx,
   { details, consent, grantId, mandate }: Granting,
 ): Promise<void> {
-  const grant = new provider.Grant({ accountId: consent.account.id, clientId: consent.client.id });
+  const { Grant } = provider();
+  const grant = new Grant({ accountId: consent.account.id, clientId: consent.client.id });
   grant.jti = grantId;
   const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = details.prompt.details;
   if (missingOIDCScope !== undefined) grant.addOIDCScope(missingOIDCScope.join(" "));
@@ -346,5 +362,6 @@ async function saveGrant(
     grant.addResourceScope(resource, scopes.join(" "));
   // RFC 9396 §7: what was granted, not what was asked. A merchant reads the token: it learns which mandate, not its limits.
   if (mandate !== undefined) grant.addRar({ type: "oid4ac_mandate", mandate_id: mandate });
-  await grant.save();
+  const saved = { model: "Grant", id: grantId, grant: grantId, ...(await payloadOf(grant)) };
+  await artifacts.saveWithin(tx, saved, `oauth:${consent.client.tenant}`);
 }

@@ -150,7 +150,9 @@ declare module "oidc-provider" {
     readonly params: { readonly [name: string]: unknown };
     readonly session?: { readonly accountId?: string; readonly uid?: string };
     readonly returnTo: string;
-    readonly result?: InteractionResult;
+    result?: InteractionResult;
+    readonly lastSubmission?: InteractionResult;
+    getValueAndPayload(): Promise<{ payload: Payload }>;
   };
 
   /** A CIBA request as it waits (OpenID CIBA §7.3); `jti` is its auth_req_id. */

@@ -11,6 +11,7 @@ import {
   type Ctx,
   errors,
   type GrantEntity,
+  type InteractionDetails,
   type Payload,
   Provider,
   type SessionEntity,
@@ -187,12 +188,24 @@ export async function provePossession(ctx: Ctx, clientId: string): Promise<void>
 }
 
 /** What `save` of the core would store, for who stores it in a transaction of his own. */
-export async function payloadOf(entity: GrantEntity): Promise<{ payload: Payload; expiresAt: Instant }> {
+export async function payloadOf(
+  entity: Pick<GrantEntity, "getValueAndPayload">,
+): Promise<{ payload: Payload; expiresAt: Instant }> {
   const { payload } = await entity.getValueAndPayload();
   const { exp } = payload;
   invariant(typeof exp === "number", "what the core stores has an end");
   return { payload, expiresAt: fromNumericDate(exp) };
 }
+
+/** What `interactionResult` of the core stores; the same for who stores it in a transaction of his own. */
+export function resultPayload(
+  details: InteractionDetails,
+  result: NonNullable<InteractionDetails["result"]>,
+): Promise<{ payload: Payload; expiresAt: Instant }> {
+  details.result = result.error === undefined ? { ...details.lastSubmission, ...result } : result;
+  return payloadOf(details);
+}
+
 /** The cookie's value that this request's session had before it got another (at each sign-in, step-up and consent). */
 export const rotatedFrom = (ctx: Ctx | undefined): string | undefined =>
   ctx === undefined ? undefined : privateOf(ctx).session?.oldId;

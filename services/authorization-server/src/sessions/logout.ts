@@ -21,7 +21,10 @@ export type LogoutTarget = {
 export function logoutTarget(client: Client | undefined, account: Id<"account">): LogoutTarget | undefined {
   const uri = client?.metadata.backchannel_logout_uri;
   if (client?.live !== true || uri === undefined) return undefined;
-  return { uri, subject: client.metadata.subject_type === "pairwise" ? undefined : account, purpose: "id" };
+  const { subject_type, id_token_signed_response_alg } = client.metadata;
+  // §2.4 and §2.6: signed as its ID tokens are.
+  const purpose = id_token_signed_response_alg === "EdDSA" ? "id-eddsa" : "id";
+  return { uri, subject: subject_type === "pairwise" ? undefined : account, purpose };
 }
 
 export type LogoutPorts = {

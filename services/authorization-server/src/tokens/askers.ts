@@ -5,6 +5,8 @@ export type Asker = {
   readonly client: string;
   /** The tenant whose tokens it may see all of, as its operator (scope `tokens:read`). */
   readonly operates: Id<"tenant"> | undefined;
+  /** The tenant any of whose tokens it may end (scope `agents:write`): to read about a token is not to end it. */
+  readonly mayEnd: Id<"tenant"> | undefined;
   /** A service of ours: what it asks about has passed its own checks, so it is no scanner. */
   readonly isPeer: boolean;
   /** Whether it is the resource server at this origin. */
@@ -36,6 +38,7 @@ export const askerOf = ({ peers, merchants }: Deps, client: AskingClient): Asker
     client: id,
     isPeer,
     operates: !isPeer && scopes.includes("tokens:read") ? tenant : undefined,
+    mayEnd: !isPeer && scopes.includes("agents:write") ? tenant : undefined,
     serves: async (origin) => {
       if (isPeer) return peers.some((peer) => peer.name === id && peer.origin === origin);
       return kind === "merchant" && (await merchants.ofClient(id))?.origin === origin;
@@ -48,3 +51,9 @@ export const isBusinessOf = (
   { client, operates }: Asker,
   token: { readonly client: string; readonly tenant: Id<"tenant"> },
 ): boolean => token.client === client || (operates !== undefined && operates === token.tenant);
+
+/** Whether the asker may end a token: its own, or one of a tenant in which it could as well suspend the agent. */
+export const mayEndToken = (
+  { client, mayEnd }: Asker,
+  token: { readonly client: string; readonly tenant: Id<"tenant"> },
+): boolean => token.client === client || (mayEnd !== undefined && mayEnd === token.tenant);

@@ -91,7 +91,7 @@ export async function isTokenLiveAtCommit(
   claims: AccessTokenClaims,
   agent: AgentStanding | undefined,
 ): Promise<boolean> {
-  const keys = keysOf(claims);
+  const keys = keysOf(claims).toSorted();
   await rows.keepKeys(tx, keys);
   if (await rows.isAnyRevoked(tx, keys, fromNumericDate(claims.iat))) return false;
   for (const actor of actorsBefore(claims))
