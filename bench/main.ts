@@ -6,6 +6,7 @@ import { benchLedger } from "./ledger.ts";
 import { benchPresentations } from "./presentations.ts";
 import { benchPurchases } from "./purchases.ts";
 import { benchTokens } from "./tokens.ts";
+import { benchWebhooks } from "./webhooks.ts";
 
 const here = import.meta.dirname;
 const json = process.argv.includes("--json");
@@ -29,6 +30,8 @@ say("purchases");
 const purchases = await benchPurchases(seconds);
 say("tokens");
 const tokens = await benchTokens(seconds);
+say("webhooks");
+const webhooks = await benchWebhooks(seconds);
 
 const report = {
   machine: { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.version },
@@ -36,6 +39,7 @@ const report = {
   ledger,
   purchases,
   tokens,
+  webhooks,
 };
 process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${table(report)}\n`);
 process.exit(0);

@@ -14,14 +14,14 @@ type Sent = {
 
 /** A tenant's management client with a key of its own: what `admin:orgs` needs, unless other scopes are asked for. */
 export class Management {
-  readonly #running: Running;
+  readonly #running: Pick<Running, "issuer" | "adminId">;
   readonly #secret: string;
   readonly #scope: string;
   readonly #key = generateJwk("ES256");
   readonly #nonces = new Map<string, string>();
   #token: string | undefined;
 
-  constructor(running: Running, secret = adminSecret, scope = "admin:orgs") {
+  constructor(running: Pick<Running, "issuer" | "adminId">, secret = adminSecret, scope = "admin:orgs") {
     this.#scope = scope;
     this.#running = running;
     this.#secret = secret;

@@ -4,6 +4,8 @@ import { type Asked, oneAfterTheOther } from "./one-after-the-other.ts";
 
 /** Work that goes on as long as there is any, in each process: what to share it is the work's own concern. */
 export type Follower = {
+  /** How often it looks when nothing tells it to; as often as for jobs, unless given. */
+  readonly pollMs?: number;
   /** Does what there is to do now. Called again when it was asked meanwhile. */
   look(): Promise<void>;
   /** Lengthens the leases of what it holds, three times in `leaseMs`. */
@@ -47,8 +49,8 @@ export function createFollowers({ db, log, leaseMs, pollMs }: FollowersOptions):
       followed.push({ channel, follower, asked });
     },
     start() {
-      ends = followed.flatMap(({ channel, asked }) => {
-        const timer = setInterval(asked.ask, pollMs).unref();
+      ends = followed.flatMap(({ channel, follower, asked }) => {
+        const timer = setInterval(asked.ask, follower.pollMs ?? pollMs).unref();
         asked.ask();
         return [db.listen(channel, asked.ask), () => clearInterval(timer)];
       });

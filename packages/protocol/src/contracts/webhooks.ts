@@ -126,3 +126,16 @@ export const WebhookPayload = z.object({
   data: z.record(z.string(), z.json()),
 });
 export type WebhookPayload = z.infer<typeof WebhookPayload>;
+
+/** GET /api/v1/webhooks/events: every kind of event, with the JSON Schema of its `data`, and of what is around it. */
+export const EventCatalogue = z.object({
+  envelope: z.record(z.string(), z.json()),
+  data: z.array(
+    z.object({
+      type: z.string(),
+      alias: z.string().nullable(),
+      version: z.int(),
+      schema: z.record(z.string(), z.json()),
+    }),
+  ),
+});

@@ -14,6 +14,7 @@ import {
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { byOf } from "../webhooks/index.ts";
+import { catalogueRoute } from "./catalogue.http.ts";
 import type { Attempt, Delivery } from "./deliveries.ts";
 import { deliveriesOf, deliveryById, type Logged, replayOne, replayRange, sendTest } from "./log.ts";
 import { headersOf } from "./message.ts";
@@ -38,6 +39,7 @@ const limit = { count: 300, windowMs: minuteMs, by: "tenant" } as const;
 
 /** What was sent to a webhook, how it was answered, and how to send it again. */
 export const deliveryRoutes = (deps: Deps): Route[] => [
+  catalogueRoute(),
   listRoute(deps),
   readRoute(deps),
   replayOneRoute(deps),

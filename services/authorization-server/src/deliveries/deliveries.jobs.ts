@@ -12,7 +12,7 @@ export type DeliveryJobsDeps = CourierDeps & FanOutDeps & NoticeDeps;
 /** From an event in the outbox to an answer from a receiver, and what is kept of it. */
 export const deliveryJobs = (jobs: Jobs, deps: DeliveryJobsDeps): Jobs =>
   jobs
-    .follow(outboxChannel, () => fanOut(deps))
+    .follow(outboxChannel, (asking) => fanOut(deps, asking))
     .follow(lanesChannel, (asking) => createCourier(deps, asking))
     .on(noticeQueue, { handle: ({ payload }) => sendNotice(deps, payload) })
     .every("webhooks.sweep", hourMs, (signal) => sweep(deps.db, signal));

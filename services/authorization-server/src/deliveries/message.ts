@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { type Instant, toNumericDate, toRfc3339 } from "@remit/kernel";
 import type { Recorded } from "@remit/platform/outbox";
-import type { WebhookPayload } from "@remit/protocol/contracts";
+import { dataOf, type WebhookPayload } from "@remit/protocol/contracts";
 import { aliasOf } from "../webhooks/index.ts";
 
 /** Of a body; Standard Webhooks asks for small ones. What is larger is told without its data. */
@@ -24,7 +24,7 @@ export function bodyOf(event: Recorded, livemode: boolean): string {
     subject: event.subject,
     actor: { ...event.actor },
     // Values of an event are JSON, which may be read and not written; zod knows no such JSON.
-    data: event.payload as WebhookPayload["data"],
+    data: dataOf(event.type, event.payload) as WebhookPayload["data"],
   };
   const body = JSON.stringify(payload);
   return Buffer.byteLength(body) <= bodyBytesMax

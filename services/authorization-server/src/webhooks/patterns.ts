@@ -5,6 +5,7 @@ const alsoKnownAs: Readonly<Record<string, string>> = {
   "agent.created": "agent.registered",
   "agent.reactivated": "agent.resumed",
   "agent.updated": "agent.changed",
+  "credential.generated": "credential.created",
 };
 
 /** The AgentIdP API's name of a type of ours that has another there. */

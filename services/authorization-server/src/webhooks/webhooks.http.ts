@@ -59,7 +59,8 @@ const createRoute = ({ db, secrets, outbound }: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/webhooks",
-    summary: "Be told of the organization's events at an address; the answer holds the secret, once",
+    summary:
+      "Be told of the organization's events, at least once and in no promised order; shows the secret once",
     needs: writing,
     limit,
     body: CreateWebhook,

@@ -1,9 +1,11 @@
 import pathOf from "node:path";
 import { newId } from "@remit/kernel";
+import { eventTypeNames } from "@remit/protocol";
+import { dataOf } from "@remit/protocol/contracts";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lettersIn } from "../../src/mail/index.ts";
-import type { Answer } from "../client.ts";
+import { type Answer, newClient } from "../client.ts";
 import { Management } from "../management.ts";
 import { adminSecret, type Running, startServer } from "../running.ts";
 import { startWebhookReceiver, verified, type WebhookReceiver } from "./receiver.ts";
@@ -102,6 +104,43 @@ describe("a webhook", () => {
   });
 });
 
+test("the catalogue names every kind of event with the schema of its data, and nothing beyond a schema is told", async () => {
+  const { status, body } = await webhooks.call("GET", `${path}/events`);
+  expect(status).toBe(200);
+  const kinds = body["data"] as { type: string; alias: string | null; schema: Record<string, unknown> }[]; // its contract
+  expect(kinds.map(({ type }) => type)).toEqual([...eventTypeNames]);
+  expect(kinds.find(({ type }) => type === "agent.registered")?.alias).toBe("agent.created");
+  expect(Object.keys(Object(body["envelope"])["properties"])).toEqual(
+    expect.arrayContaining(["id", "sequence", "data"]),
+  );
+  const payload = { agent: "agt_1", from: "active", to: "suspended", email: "ada@example.com" };
+  expect(dataOf("agent.suspended", payload)).toEqual({ agent: "agt_1", from: "active", to: "suspended" });
+});
+
+test("the AgentIdP API's names of events are taken, and told beside ours", async () => {
+  const seeds = [
+    "agent.created",
+    "agent.updated",
+    "agent.suspended",
+    "agent.reactivated",
+    "agent.decommissioned",
+  ];
+  const more = [
+    "credential.generated",
+    "credential.rotated",
+    "credential.revoked",
+    "token.issued",
+    "token.revoked",
+  ];
+  const mine = await make({ events: [...seeds, ...more] });
+  await newClient(running, "agent");
+  await eventually(() =>
+    expect(receiver.at(mine.at).map(({ body }) => JSON.parse(body))).toEqual(
+      expect.arrayContaining([expect.objectContaining({ type: "agent.registered", alias: "agent.created" })]),
+    ),
+  );
+});
+
 describe("what is refused", () => {
   test.each<[string, object]>([
     ["W01 a loopback address", { url: "https://127.0.0.1/" }],
@@ -165,7 +204,7 @@ describe("what is refused", () => {
       admin: { clientSecret: secret },
     });
     const evil = new Management(
-      { ...running, tenant: eve.tenant, adminId: eve.admin.clientId },
+      { issuer: running.issuer, adminId: eve.admin.clientId },
       secret,
       "webhooks:read webhooks:write",
     );

@@ -1,0 +1,144 @@
+import { z } from "zod";
+import type { EventPayload, EventType } from "../events.ts";
+
+// What the events of a type tell, for those who receive them as webhooks: ids, digests, amounts and codes.
+
+const id = z.string();
+const text = z.string();
+const count = z.int();
+const texts = z.array(z.string());
+const one = <T extends z.ZodType>(schema: T) => schema.nullable();
+const told = <S extends z.ZodRawShape>(shape: S): z.ZodObject<S> => z.object(shape);
+
+const nothing = told({});
+const passkey = told({ passkey: id });
+const standing = told({ agent: id, from: text, to: text });
+const mandateChange = told({ agent: id, from: text, because: text });
+const charge = { mandate: id, generation: count };
+const payment = told({
+  charge: id,
+  generation: count.optional(),
+  rail: text.optional(),
+  amount_minor: count.optional(),
+  captured_minor: count.optional(),
+  refunded_minor: count.optional(),
+  currency: text.optional(),
+  reference: one(text).optional(),
+  decline_code: one(text).optional(),
+  refund: id.optional(),
+});
+const merchant = told({ origin: text, client_id: id, kids: texts });
+const trust = told({ kind: text, client: id, status: text, scope: text, bearer: z.boolean() });
+const webhook = told({ events: texts, active: z.boolean() });
+
+const schemas: Partial<Record<EventType, z.ZodObject>> = {
+  "account.app_added": nothing,
+  "account.app_removed": nothing,
+  "account.created": nothing,
+  "account.passkey_added": passkey,
+  "account.passkey_removed": passkey,
+  "account.passkey_renamed": passkey,
+  "account.password_changed": nothing,
+  "account.password_removed": nothing,
+  "account.recovered": told({ by: text }),
+  "account.recovery_code_used": nothing,
+  "account.recovery_codes_made": nothing,
+  "agent.changed": told({ agent: id, members: texts }),
+  "agent.decommissioned": standing,
+  "agent.registered": told({ agent: id, dpop_thumbprint: one(text) }),
+  "agent.resumed": standing,
+  "agent.suspended": standing,
+  "approval.answered": told({ agent: id, state: text, mandate: one(id), step_up: z.boolean() }),
+  "approval.asked": told({ agent: id, principal: id, kind: text, group: one(text), times: count }),
+  "charge.authorized": told({ ...charge, payment: id }),
+  "charge.captured": told({
+    ...charge,
+    amount_minor: count,
+    currency: text,
+    receipt: id,
+    receipt_leaf: text,
+    payment: id,
+  }),
+  "charge.capturing": told({ ...charge, amount_minor: count, response_digest: one(text) }),
+  "charge.committed": told(charge),
+  "charge.declined": told({ ...charge, because: text }),
+  "charge.held": told({
+    ...charge,
+    agent: id,
+    merchant: id,
+    amount_minor: count,
+    currency: text,
+    rail: text,
+    offer_digest: text,
+    mandate_hash: text,
+    presentation_hash: text,
+  }),
+  "charge.refund_refused": told({ ...charge, refund: id, amount_minor: count, because: text }),
+  "charge.refunded": told({ ...charge, refund: id, amount_minor: count, refunded_minor: count }),
+  "charge.refunding": told({ ...charge, refund: id, amount_minor: count }),
+  "charge.released": told({ ...charge, because: text, amount_minor: count }),
+  "charge.releasing": told({ ...charge, because: text }),
+  "client.changed": nothing,
+  "client.registered": told({ kind: text }),
+  "client.removed": nothing,
+  "delegation.granted": told({
+    delegatee: id,
+    parent: one(id),
+    depth: count,
+    scope: text,
+    audience: one(text),
+    offer: one(text),
+  }),
+  "delegation.revoked": told({ because: text, delegatee: id }),
+  "instrument.enrolled": told({ brand: text }),
+  "ledger.posted": told({ charge: id, refund: id.optional() }),
+  "mandate.issued": told({
+    agent: id,
+    currency: text,
+    amount_minor: count,
+    uses: text,
+    expires_at: z.json(),
+  }),
+  "mandate.resumed": mandateChange,
+  "mandate.revoked": mandateChange,
+  "mandate.suspended": mandateChange,
+  "merchant.registered": merchant,
+  "merchant.updated": merchant,
+  "merchant.verified": merchant,
+  "payment.authorized": payment,
+  "payment.authorizing": payment,
+  "payment.captured": payment,
+  "payment.capturing": payment,
+  "payment.declined": payment,
+  "payment.refunded": payment,
+  "payment.refunding": payment,
+  "payment.released": payment,
+  "payment.releasing": payment,
+  "security.passkey_copied": passkey,
+  "session.started": told({ sid: id, acr: one(text) }),
+  "session.stepped_up": told({ sid: id, acr: one(text) }),
+  "setup_token.issued": told({ kind: text }),
+  "setup_token.used": told({ client: id }),
+  "tenant.created": told({ kind: text }),
+  "trust.changed": trust,
+  "trust.created": trust,
+  "trust.removed": trust,
+  "webhook.changed": webhook,
+  "webhook.created": webhook,
+  "webhook.dead_lettered": told({ count }),
+  "webhook.disabled": told({ because: text }),
+  "webhook.removed": webhook,
+  "webhook.replayed": told({ count }),
+  "webhook.secret_rotated": told({ overlap_hours: count }),
+  "webhook.tested": nothing,
+};
+
+/** The schema of an event's data. A type that has none of its own tells whatever was recorded. */
+export const dataSchemaOf = (type: EventType): z.ZodType => schemas[type] ?? z.record(z.string(), z.json());
+
+/** What of an event's payload its schema names: nothing else leaves. */
+export function dataOf(type: EventType, payload: EventPayload): EventPayload {
+  const schema = schemas[type];
+  if (schema === undefined) return payload;
+  return Object.fromEntries(Object.entries(payload).filter(([name]) => Object.hasOwn(schema.shape, name)));
+}
