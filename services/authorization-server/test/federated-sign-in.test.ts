@@ -1,11 +1,9 @@
 import { createPublicKey, type JsonWebKey, verify } from "node:crypto";
 import { systemClock } from "@remit/kernel";
-import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { formOf, formTo, type PageForm } from "./browser.ts";
 import { type Answer, read } from "./client.ts";
 import { ada, codeOn, eves, Federation, person, tokenOf, type Visitor } from "./federated.ts";
-import { letterTo } from "./person.ts";
 import { claimsOf, headerOf } from "./relying-party.ts";
 import { principal, walletRedirect } from "./running.ts";
 import { type Person, startOidcProvider } from "./upstream.ts";
@@ -32,7 +30,7 @@ describe("somebody signs in with an identity provider", () => {
     await visitor.through(at.anywhere);
     const first = tokenOf(await visitor.allow());
     expect(first).toMatchObject({ acr: "urn:remit:aal1", amr: ["fed"] });
-    expect((await letterTo(at.running, "lin@people.example")).text).toContain("“Anywhere”");
+    await at.letter("lin@people.example", "An account was made for this address, because “Anywhere”");
     const again = await at.signIn(
       at.anywhere,
       person("lin", { email: "other@people.example", email_verified: false }),
@@ -103,7 +101,7 @@ describe("somebody signs in with an identity provider", () => {
   test("a member is linked by a verified address at a domain of the tenant, and told by letter", async () => {
     const visitor = await at.signIn(at.acme, ada());
     expect(tokenOf(await visitor.allow())["sub"]).toBe(at.running.account);
-    expect((await letterTo(at.running, principal.email)).text).toContain("“Acme” was linked to your account");
+    await at.letter(principal.email, "“Acme” was linked to your account");
     await at.forgetAda();
   });
 
@@ -141,7 +139,7 @@ describe("somebody signs in with an identity provider", () => {
     const consent = formOf(visitor.page);
     visitor.page = await visitor.browser.open(consent.action, walletRedirect, consent.fields);
     expect(tokenOf(await visitor.allow())).toMatchObject({ amr: ["fed"] });
-    expect((await letterTo(at.running, "grace@people.example")).text).toContain("“Real”");
+    await at.letter("grace@people.example", "“Real”");
   });
 });
 
@@ -296,9 +294,7 @@ describe("what somebody has linked", () => {
     await at.change(at.management, at.acme, { link_policy: "none" });
     expect(codeOn((await at.signIn(at.acme, ada())).page)).toBe("email_conflict");
     await at.change(at.management, at.acme, { link_policy: "verified_email" });
-    await eventually(async () =>
-      expect((await letterTo(at.running, principal.email)).text).toContain("unlinked from your account"),
-    );
+    await at.letter(principal.email, "unlinked from your account");
   });
 
   test("A16 not by a sign-in of some minutes ago: they are sent to sign in anew, and back", async () => {

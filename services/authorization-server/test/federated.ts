@@ -1,4 +1,7 @@
+import path from "node:path";
 import { after, type Clock, systemClock } from "@remit/kernel";
+import { eventually } from "@remit/testkit";
+import { lettersIn } from "../src/mail/index.ts";
 import { Browser, formTo, type Page } from "./browser.ts";
 import type { Answer, OAuthClient } from "./client.ts";
 import { Management } from "./management.ts";
@@ -92,6 +95,20 @@ export class Federation {
   forgetAda = (): Promise<object[]> =>
     this.rows("delete from identities where account_id = $1", this.running.account);
 
+  /** The letter to somebody that says this, once it has come; others may come before and after it. */
+  letter = (to: string, saying: string | RegExp): Promise<string> =>
+    eventually(async () => {
+      const letters = await lettersIn(path.join(this.running.dataDir, "mail"), to);
+      const found = letters.find(({ text }) => text.match(saying) !== null);
+      if (found === undefined) throw new Error(`no letter to ${to} says ${String(saying)}`);
+      return found.text;
+    });
+
+  codeTo = async (to: string): Promise<string> => {
+    const code = /\b[0-9A-Z]{5}-[0-9A-Z]{5}\b/;
+    return code.exec(await this.letter(to, code))?.[0] ?? "";
+  };
+
   newAddress = (): string => `203.0.113.${++this.#addresses % 250}`;
 
   async visitor(more: Record<string, string> = {}): Promise<Visitor> {
@@ -141,8 +158,9 @@ export class Visitor {
   /** As behind an ingress: each comes from an address of their own. */
   readonly browser: Browser;
   readonly #at: Federation;
-  page!: Page; // set by `ask`
+  #page!: Page; // set by `ask`
   #asked!: Awaited<ReturnType<typeof askAsWallet>>;
+  #uid = "";
 
   constructor(at: Federation) {
     this.#at = at;
@@ -154,8 +172,18 @@ export class Visitor {
     this.page = await this.browser.open(this.#asked.url, walletRedirect);
   }
 
+  get page(): Page {
+    return this.#page;
+  }
+
+  set page(page: Page) {
+    this.#page = page;
+    this.#uid = /\/oauth\/interactions\/([\w-]+)/.exec(page.url)?.[1] ?? this.#uid;
+  }
+
+  /** The conversation that they were in last. */
   get uid(): string {
-    return /\/oauth\/interactions\/([\w-]+)/.exec(this.page.url)?.[1] ?? "";
+    return this.#uid;
   }
 
   async go(url: string): Promise<Page> {

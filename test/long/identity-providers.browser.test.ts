@@ -1,8 +1,8 @@
 import { expectAccessible, openBrowser, type Page, type TestBrowser } from "@remit/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ada, Federation } from "./federated.ts";
-import { look } from "./look.ts";
-import { principal } from "./running.ts";
+import { ada, Federation } from "../../services/authorization-server/test/federated.ts";
+import { look } from "../../services/authorization-server/test/look.ts";
+import { principal } from "../../services/authorization-server/test/running.ts";
 
 let at: Federation;
 let browser: TestBrowser;
