@@ -1,9 +1,13 @@
+import path from "node:path";
 import { systemClock } from "@remit/kernel";
+import { sql } from "@remit/platform/sql";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { codeAt, stepAt } from "../src/factors/totp.ts";
+import { lettersIn } from "../src/mail/index.ts";
 import { decodeBase32, SoftwarePasskey } from "./authenticator.ts";
 import { Browser, formOf, formTo, type Page } from "./browser.ts";
-import { codeMailedTo, letterTo } from "./person.ts";
+import { codeMailedTo } from "./person.ts";
 import { type Running, startServer } from "./running.ts";
 
 let running: Running;
@@ -74,6 +78,13 @@ class Person {
       [this.account, minutesAgo * 60, `urn:remit:aal${aal}`],
     );
 
+  /** By a letter, whenever it comes. */
+  isTold = (words: string): Promise<void> =>
+    eventually(async () => {
+      const letters = await lettersIn(path.join(running.dataDir, "mail"), this.email);
+      expect(letters.map(({ text }) => text).join()).toContain(words);
+    });
+
   events = async (): Promise<string[]> => {
     const rows = await running.database.asAdmin<{ event: string }>(
       "select event from audit_rows where subject = $1 and event like 'account.%' order by event_id",
@@ -142,7 +153,7 @@ describe("A16 whoever changes how they sign in shows that it is them", () => {
     await person.send("/rename", { name: "Mine <3" });
     expect(person.page.html).toContain("Mine &lt;3");
     expect(await person.events()).toEqual([...before, "passkey_renamed"]);
-    expect((await letterTo(running, person.email, 3)).text).toContain("another name");
+    await person.isTold("another name");
   });
 
   test("A16 a page is opened only with time enough left to send its form", async () => {
@@ -185,6 +196,36 @@ describe("A16 whoever changes how they sign in shows that it is them", () => {
       expect((await person.signIn()).html).toContain("Check your mail");
     }
     expect(await person.events()).toEqual(["created"]);
+  });
+
+  test("A16 a password alone changes nothing once a second factor is there, however long its form was under way", async () => {
+    const person = await newPerson();
+    await person.go(`${root}/password`);
+    const { action, fields } = formTo(person.page, "/password");
+    const [holding, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const owner = running.database.open().global.transaction(async (tx) => {
+      await tx.run(sql`select from accounts where id = ${person.account} for update`);
+      held.resolve();
+      await holding.promise;
+      await tx.run(sql`insert into passkeys
+          (credential_digest, account_id, sealed, sign_count, device_bound, created_at)
+        values ('\\x0a', ${person.account}, '\\x0b', 0, false, now())`);
+    });
+    await held.promise;
+    const thief = person.post(action, { ...fields, password: another });
+    await eventually(async () => {
+      const waiting = await running.database.asAdmin(
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%from accounts%for update%'",
+      );
+      expect(waiting).toHaveLength(1);
+    });
+    holding.resolve();
+    await owner;
+    const answer = await thief;
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toContain("second way by now");
+    expect(await person.events()).toEqual(["created"]);
+    await running.database.asAdmin("delete from passkeys where account_id = $1", [person.account]);
   });
 
   test("going back from the step-up leads to the page, and changes nothing", async () => {
@@ -247,7 +288,7 @@ describe("the last way in stays", () => {
     expect(person.page.html).toContain("The authenticator app was removed");
     expect((await person.go(`${root}/app`)).status).toBe(404);
     expect(await person.events()).toEqual([...before, "app_added", "app_removed"]);
-    expect((await letterTo(running, person.email, 5)).text).toContain("authenticator app was removed");
+    await person.isTold("authenticator app was removed");
   });
 
   test("new recovery codes are shown once, and the former no longer work", async () => {
@@ -282,7 +323,7 @@ describe("A11 what no longer opens the account lets nobody stay", () => {
     expect(await isSignedIn(person)).toBe(true);
     expect((await there.signIn(password)).status).toBe(401);
     expect((await there.signIn(another)).url).toBe(running.issuer + root);
-    expect((await letterTo(running, person.email)).text).toContain("password was changed");
+    await person.isTold("password was changed");
     expect(await person.events()).toEqual(["created", "password_changed"]);
     const ended = await running.database.asAdmin(
       "select ended_because from sessions where account_id = $1 and ended_at is not null",
@@ -327,7 +368,7 @@ describe("A11 what no longer opens the account lets nobody stay", () => {
     await person.send("/remove");
     expect(await isSignedIn(there)).toBe(false);
     expect((await stepUp(there, passkey)).status).toBe(401);
-    expect((await letterTo(running, person.email, 3)).text).toContain("passkey was removed");
+    await person.isTold("passkey was removed");
   });
 
   test("a password that is removed opens nothing, and is not chosen again when one is set anew", async () => {
@@ -367,9 +408,7 @@ describe("a recovery by passkey", () => {
       "recovery_codes_made",
       "recovered",
     ]);
-    expect((await letterTo(running, person.email, 2)).text).toContain(
-      "the password unless a new one was set",
-    );
+    await person.isTold("the password unless a new one was set");
   });
 });
 

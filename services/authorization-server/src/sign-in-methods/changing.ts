@@ -1,8 +1,9 @@
 import { type Instant, minuteMs } from "@remit/kernel";
 import type { Database, TenantTx } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
 import type { Accounts } from "../accounts/index.ts";
 import { type Aal, levelOf } from "../assurance/index.ts";
-import { type Methods, reachable } from "../factors/index.ts";
+import { type Factors, type Methods, reachable } from "../factors/index.ts";
 import type { SignedIn } from "../oidc/index.ts";
 import { endSessionsOf, requireSession } from "../sessions/index.ts";
 
@@ -34,16 +35,27 @@ export type Change = {
   readonly closes?: { readonly because: "password_changed" | "revoked_by_person"; readonly others: boolean };
 };
 
+type Changing = {
+  readonly db: Database;
+  readonly accounts: Pick<Accounts, "lock" | "refuseSignInsBefore">;
+  readonly factors: Pick<Factors, "hasSecondWithin">;
+};
+
 /** A change of how somebody signs in, from a live session of theirs: one at a time, with its events and letters. */
 export const changeMethods = <T>(
-  { db, accounts }: { readonly db: Database; readonly accounts: Accounts },
+  { db, accounts, factors }: Changing,
   { me, now, closes }: Change,
   work: (tx: TenantTx) => Promise<T>,
 ): Promise<T> =>
   db.of(me.account.home).transaction(async (tx) => {
     const { account, sid } = me;
     await accounts.lock(tx, account.id);
-    await requireSession(tx, sid, now);
+    const { acr } = await requireSession(tx, sid, now);
+    // Whoever added a second factor meanwhile is not overtaken by one alone.
+    if (levelOf(acr) < 2 && (await factors.hasSecondWithin(tx, account.id)))
+      throw new Problem("invalid_request", {
+        detail: "Your account has a second way by now. Open the page again and use it.",
+      });
     const result = await work(tx);
     if (closes === undefined) return result;
     // A sign-in that waits for its second step was let so far by what is gone.
