@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
+import { benchAgents } from "./agents.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchPresentations } from "./presentations.ts";
 import { benchPurchases } from "./purchases.ts";
@@ -32,6 +33,8 @@ say("tokens");
 const tokens = await benchTokens(seconds);
 say("webhooks");
 const webhooks = await benchWebhooks(seconds);
+say("agents");
+const agents = await benchAgents(seconds);
 
 const report = {
   machine: { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.version },
@@ -40,6 +43,7 @@ const report = {
   purchases,
   tokens,
   webhooks,
+  agents,
 };
 process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${table(report)}\n`);
 process.exit(0);

@@ -30,6 +30,16 @@ export type Issuer = {
   readonly databaseCpuUs: () => number;
 };
 
+/** Ours, with the way to its database. */
+export type OurIssuer = Issuer & {
+  readonly tenant: string;
+  readonly schema: string;
+  readonly relayRole: string;
+  readonly databaseUrl: string;
+  /** Of a role that no policy holds. */
+  readonly adminUrl: string;
+};
+
 export async function startPeer(servers: Pinned[]): Promise<Issuer> {
   const server = startPinned(path.join(import.meta.dirname, "token-peer.ts"));
   servers.push(server);
@@ -48,7 +58,7 @@ export async function startPeer(servers: Pinned[]): Promise<Issuer> {
 export async function startOurs(
   servers: Pinned[],
   { directory, adminUrl }: { readonly directory: string; readonly adminUrl: string },
-): Promise<Issuer> {
+): Promise<OurIssuer> {
   const database = await provision({
     adminUrl,
     service: "authorization-server",
@@ -82,11 +92,24 @@ export async function startOurs(
     principal: { email: "bench@example.com", name: "Bench", password: randomBytes(12).toString("hex") },
     admin: { clientSecret: adminSecret },
   };
-  const { admin } = await server.ask<{ admin: { clientId: string } }>("start", { config, bootstrap });
+  const { admin, tenant } = await server.ask<{ admin: { clientId: string }; tenant: string }>("start", {
+    config,
+    bootstrap,
+  });
   const secret = { id: admin.clientId, secret: adminSecret, form: { scope: "agents:read agents:write" } };
   const token = new URL(`${issuer}/oauth/token`);
   const databaseCpuUs = (): number => postgresCpuUs(path.join(directory, "postgres"));
-  const started = { server, issuer, token, agents: [], scope: "oid4ac:payment", secret, databaseCpuUs };
+  const place = { tenant, schema, relayRole: roles.relay, databaseUrl, adminUrl: migrationDatabaseUrl };
+  const started = {
+    server,
+    issuer,
+    token,
+    agents: [],
+    scope: "oid4ac:payment",
+    secret,
+    databaseCpuUs,
+    ...place,
+  };
   const registered = await Promise.all(Array.from({ length: agents }, () => register(started)));
   return { ...started, agents: registered };
 }

@@ -264,7 +264,9 @@ function placed(endpoint: Endpoint, text: string): Trial[] {
   if (endpoint.path.includes("_0000"))
     trials.push({ what: `path ${what}`, sending: { path: endpoint.path.replace(/[a-z]+_0+/, encoded) } });
   if (endpoint.query.length > 0 && endpoint.body === "none") {
-    const query = endpoint.query.map((name) => `${name}=${encoded}`).join("&");
+    // As much as fits into a head, however many members there are: a head that is too large is another trial.
+    const each = encoded.slice(0, Math.floor(12_000 / endpoint.query.length));
+    const query = endpoint.query.map((name) => `${name}=${each}`).join("&");
     trials.push({ what: `query ${what}`, sending: { path: `${endpoint.path}?${query}` }, mayDo: true });
   }
   if (endpoint.body === "json")
