@@ -31,24 +31,36 @@ export async function send(
   requests: readonly Prepared[],
   { inFlight, accept }: { readonly inFlight: number; readonly accept: (answer: string) => boolean },
 ): Promise<Load> {
-  const latencies: number[] = [];
   let next = 0;
+  const one = { next: () => requests[next++], accept };
+  return sendChains(
+    url,
+    Array.from({ length: inFlight }, () => one),
+  );
+}
+
+/** Requests of which each may depend on the answer before it. */
+export type Chain = { next(): Prepared | undefined; accept(answer: string): boolean };
+
+/** Sends the requests of each chain over a connection of its own, one after another, until it has no more. */
+export async function sendChains(url: URL, chains: readonly Chain[]): Promise<Load> {
+  const latencies: number[] = [];
   const started = performance.now();
-  const one = async (): Promise<void> => {
+  const sendOne = async (chain: Chain): Promise<void> => {
     const connection = await open(url);
-    for (let request = requests[next++]; request !== undefined; request = requests[next++]) {
+    for (let request = chain.next(); request !== undefined; request = chain.next()) {
       const sent = performance.now();
       const answer = await connection.exchange(request);
       latencies.push(performance.now() - sent);
-      if (!accept(answer)) throw new Error(`an answer is wrong: ${answer.slice(0, 600)}`);
+      if (!chain.accept(answer)) throw new Error(`an answer is wrong: ${answer.slice(0, 600)}`);
     }
     connection.end();
   };
-  await Promise.all(Array.from({ length: inFlight }, one));
+  await Promise.all(chains.map(sendOne));
   const seconds = (performance.now() - started) / 1000;
   latencies.sort((a, b) => a - b);
   const at = (part: number): number => round(latencies[Math.floor(latencies.length * part)] ?? 0, 3);
-  return { rate: round(requests.length / seconds, 1), p50_ms: at(0.5), p95_ms: at(0.95) };
+  return { rate: round(latencies.length / seconds, 1), p50_ms: at(0.5), p95_ms: at(0.95) };
 }
 
 type Connection = { exchange(request: Prepared): Promise<string>; end(): void };

@@ -4,6 +4,7 @@ import { invariant } from "@remit/kernel";
 import { provision, rolePasswords } from "@remit/platform/sql";
 import { type PrivateJwk, publicJwkOf } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
+import { principal } from "../services/authorization-server/test/running.ts";
 import { freeBase } from "../test/ports.ts";
 import { type Pinned, postgresCpuUs, startPinned } from "./pinned.ts";
 
@@ -89,7 +90,7 @@ export async function startOurs(
   };
   const bootstrap = {
     tenant: { name: "Bench" },
-    principal: { email: "bench@example.com", name: "Bench", password: randomBytes(12).toString("hex") },
+    principal,
     admin: { clientSecret: adminSecret },
   };
   const { admin, tenant } = await server.ask<{ admin: { clientId: string }; tenant: string }>("start", {

@@ -10,10 +10,11 @@ import { type Load, type Prepared, prepare, send } from "./http-load.ts";
 import { round } from "./measure.ts";
 import { type Pinned, pinOthers } from "./pinned.ts";
 import { type Agent, type Issuer, shop, startOurs, startPeer } from "./token-issuers.ts";
+import { measureIntrospection, measureRefresh } from "./token-uses.ts";
 
 const inFlight = 32;
 
-type Figures = Load & { readonly cpu_us: number; readonly database_cpu_us?: number };
+export type Figures = Load & { readonly cpu_us: number; readonly database_cpu_us?: number };
 
 /**
  * Tokens, each server in a process of its own on one core, the database (fsync on) and the load on the other. Every
@@ -38,6 +39,8 @@ export async function benchTokens(seconds: number) {
       private_key_jwt_dpop: await measureTokens(ours, keyed(ours), seconds),
       secret: await measureTokens(ours, bySecret(ours), seconds),
     };
+    const introspection = await measureIntrospection(ours, { seconds, make: keyed(ours) });
+    const refresh = await measureRefresh(ours, seconds);
     const memory = await measureMemory(ours);
     return {
       floor_two_verifications_one_signature: floor,
@@ -50,6 +53,8 @@ export async function benchTokens(seconds: number) {
         peer.private_key_jwt_dpop.cpu_us / remit.private_key_jwt_dpop.cpu_us,
       ),
       cpu_ratio_secret: round(peer.secret.cpu_us / remit.secret.cpu_us),
+      introspection,
+      refresh,
       memory,
     };
   } finally {
@@ -59,7 +64,7 @@ export async function benchTokens(seconds: number) {
   }
 }
 
-type Maker = (nonce: string) => Prepared;
+export type Maker = (nonce: string) => Prepared;
 
 /** private_key_jwt with a DPoP proof, the agents in turn. */
 function keyed({ issuer, token, agents: known, scope }: Issuer): Maker {
@@ -71,31 +76,32 @@ function keyed({ issuer, token, agents: known, scope }: Issuer): Maker {
   };
 }
 
-function keyedRequest(of: { agent: Agent; issuer: string; token: URL; scope: string; nonce?: string }) {
-  const { agent, issuer, token, scope, nonce } = of;
+function keyedRequest({
+  scope,
+  ...of
+}: {
+  agent: Agent;
+  issuer: string;
+  token: URL;
+  scope: string;
+  nonce?: string;
+}) {
+  const form = { grant_type: "client_credentials", scope, resource: shop };
+  return authenticated(of, form);
+}
+
+/** A form with a fresh assertion and, beside it, a fresh proof. */
+export function authenticated(
+  { agent, issuer, token, nonce }: { agent: Agent; issuer: string; token: URL; nonce?: string | undefined },
+  form: Readonly<Record<string, string>>,
+) {
   const now = systemClock.now();
-  const assertion = makeClientAssertion({
-    key: agent.assertion,
-    clientId: agent.id,
-    audience: issuer,
-    now,
-    lifetimeS: 300,
-  });
-  const proof = makeDpopProof({
-    key: agent.dpop,
-    method: "POST",
-    url: token.href,
-    now,
-    ...(nonce === undefined ? {} : { nonce }),
-  });
+  const { id: clientId, assertion: key } = agent;
+  const assertion = makeClientAssertion({ key, clientId, audience: issuer, now, lifetimeS: 300 });
+  const proven = { key: agent.dpop, method: "POST", url: token.href, now };
+  const proof = makeDpopProof({ ...proven, ...(nonce === undefined ? {} : { nonce }) });
   return {
-    form: {
-      grant_type: "client_credentials",
-      client_assertion_type: clientAssertionType,
-      client_assertion: assertion,
-      scope,
-      resource: shop,
-    },
+    form: { ...form, client_assertion_type: clientAssertionType, client_assertion: assertion },
     headers: { DPoP: proof },
   };
 }
@@ -109,7 +115,7 @@ const bySecret =
   };
 
 /** The nonce that the server hands out to whoever comes without one. */
-async function nonceOf({ token, issuer, agents: [agent], scope }: Issuer): Promise<string> {
+export async function nonceOf({ token, issuer, agents: [agent], scope }: Issuer): Promise<string> {
   invariant(agent !== undefined, "there is an agent");
   const { form, headers } = keyedRequest({ agent, issuer, token, scope });
   const answer = await fetch(token, { method: "POST", body: new URLSearchParams(form), headers });
@@ -123,7 +129,7 @@ const isToken = (answer: string): boolean =>
 
 const warmUpRequests = 10_000;
 
-/** As many requests as fit into the time, by what a short run before says of the rate. */
+/** As many requests as fit into the time, by what a run before says of the rate. */
 async function measureTokens(of: Issuer, make: Maker, seconds: number): Promise<Figures> {
   const how = { inFlight, accept: isToken };
   const batch = async (count: number): Promise<Prepared[]> => {
@@ -132,13 +138,22 @@ async function measureTokens(of: Issuer, make: Maker, seconds: number): Promise<
   };
   const { rate } = await send(of.token, await batch(warmUpRequests), how);
   const requests = await batch(rate * seconds);
-  const before = { server: of.server.cpuUs(), database: of.databaseCpuUs() };
-  const load = await send(of.token, requests, how);
-  const each = (us: number): number => round(us / requests.length, 1);
-  const database = of.databaseCpuUs() - before.database;
+  return withCpu(of, requests.length, () => send(of.token, requests, how));
+}
+
+/** What so many requests took of processors, beside how fast they were. */
+export async function withCpu(
+  { server, databaseCpuUs }: Issuer,
+  count: number,
+  work: () => Promise<Load>,
+): Promise<Figures> {
+  const before = { server: server.cpuUs(), database: databaseCpuUs() };
+  const load = await work();
+  const each = (us: number): number => round(us / count, 1);
+  const database = databaseCpuUs() - before.database;
   return {
     ...load,
-    cpu_us: each(of.server.cpuUs() - before.server),
+    cpu_us: each(server.cpuUs() - before.server),
     ...(database > 0 ? { database_cpu_us: each(database) } : {}),
   };
 }

@@ -37,7 +37,11 @@ export const pushedForm = (
   ...more,
 });
 
-export const authorizeUrl = (running: Running, clientId: string, requestUri: unknown): string =>
+export const authorizeUrl = (
+  running: Pick<Running, "issuer">,
+  clientId: string,
+  requestUri: unknown,
+): string =>
   `${running.issuer}/oauth/authorize?${new URLSearchParams({ client_id: clientId, request_uri: String(requestUri) })}`;
 
 /** Opens the request and signs in; the page after it is the consent page. */
@@ -65,7 +69,7 @@ export type Consented = { readonly asking: Asking; readonly code: string; readon
 
 /** The whole way to a code, through the pages that everybody goes through. */
 export async function obtainCode(
-  running: Running,
+  running: Pick<Running, "issuer">,
   client: OAuthClient,
   more: Record<string, string> = {},
 ): Promise<Consented> {

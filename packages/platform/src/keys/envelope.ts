@@ -1,5 +1,8 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from "node:crypto";
 import { invariant } from "@remit/kernel";
+
+/** A KeyObject where the key is used again and again: node:crypto recognises it sooner than bytes. */
+type EnvelopeKey = KeyObject | Uint8Array;
 
 const format = 1;
 const ivBytes = 12;
@@ -10,7 +13,7 @@ const tagBytes = 16;
  * that one ciphertext cannot stand in another's place.
  */
 export function encrypt(
-  key: Uint8Array,
+  key: EnvelopeKey,
   { plaintext, aad }: { plaintext: Uint8Array; aad: string },
 ): Uint8Array {
   const iv = randomBytes(ivBytes);
@@ -20,7 +23,7 @@ export function encrypt(
 }
 
 /** The plaintext. Another key, another aad or a changed byte is an InvariantViolation: we wrote what we read. */
-export function decrypt(key: Uint8Array, { sealed, aad }: { sealed: Uint8Array; aad: string }): Uint8Array {
+export function decrypt(key: EnvelopeKey, { sealed, aad }: { sealed: Uint8Array; aad: string }): Uint8Array {
   invariant(sealed.length >= 1 + ivBytes + tagBytes && sealed[0] === format, "a ciphertext has our format");
   const iv = sealed.subarray(1, 1 + ivBytes);
   const body = sealed.subarray(1 + ivBytes, sealed.length - tagBytes);

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { type Clock, invariant, minuteMs } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { Tx } from "../sql/index.ts";
@@ -21,27 +21,32 @@ export type Keyring = {
     scope: string,
     message: { readonly sealed: Uint8Array; readonly aad: string },
   ): Promise<Uint8Array | undefined>;
+  /** As `open`, with a key that this process used within the last minute, so without asking; undefined with another. */
+  openRemembered(
+    scope: string,
+    message: { readonly sealed: Uint8Array; readonly aad: string },
+  ): Uint8Array | undefined;
   /** Destroys the scope's key for ever. Other processes forget it within 60 s. */
   shred(tx: Tx, scope: string): Promise<void>;
   /** A secret of 32 bytes for one purpose, the same in every process of the installation (HKDF of the root secret). */
   derive(purpose: string): Uint8Array;
 };
 
-type Remembered = { readonly key: Uint8Array; readonly untilNs: bigint };
+type Remembered = { readonly key: KeyObject; readonly untilNs: bigint };
 
 const rememberMs = minuteMs;
 const rememberedMax = 10_000;
 
 export function createKeyring({ kek, clock }: { readonly kek: Kek; readonly clock: Clock }): Keyring {
   const keys = createMemory(clock);
-  const known = async (tx: Tx, scope: string): Promise<Uint8Array | null | undefined> => {
+  const known = async (tx: Tx, scope: string): Promise<KeyObject | null | undefined> => {
     const remembered = keys.get(scope);
     if (remembered !== undefined) return remembered;
     const row = await readDataKey(tx, scope);
     if (row === undefined) return undefined;
     const { wrapped, kek: by } = row;
     if (wrapped === null) return null;
-    const key = await kek.unwrap({ wrapped, kek: by, aad: dataKeyAad(scope) });
+    const key = createSecretKey(await kek.unwrap({ wrapped, kek: by, aad: dataKeyAad(scope) }));
     // A key that this very transaction made is gone again if it rolls back: nobody may remember it before the commit.
     tx.afterCommit(() => keys.set(scope, key));
     return key;
@@ -60,6 +65,10 @@ export function createKeyring({ kek, clock }: { readonly kek: Kek; readonly cloc
       const key = await known(tx, scope);
       invariant(key !== undefined, "what is opened was sealed under a scope that has a key");
       return key === null ? undefined : decrypt(key, { sealed, aad: `${scope}\n${aad}` });
+    },
+    openRemembered(scope, { sealed, aad }) {
+      const key = keys.get(scope);
+      return key === undefined ? undefined : decrypt(key, { sealed, aad: `${scope}\n${aad}` });
     },
     async shred(tx, scope) {
       await shredDataKey(tx, scope, clock.now());
@@ -81,8 +90,8 @@ async function addDataKey(tx: Tx, kek: Kek, scope: string): Promise<void> {
 }
 
 type Memory = {
-  get(scope: string): Uint8Array | undefined;
-  set(scope: string, key: Uint8Array): void;
+  get(scope: string): KeyObject | undefined;
+  set(scope: string, key: KeyObject): void;
   delete(scope: string): void;
 };
 

@@ -70,10 +70,14 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
     if (row === undefined) return undefined;
     const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
     const plaintext = await keyring.open(tx, row.scope, message);
-    if (plaintext === undefined) return undefined;
-    // We wrote it: JSON of an object, authenticated by the seal.
-    const payload = JSON.parse(Buffer.from(plaintext).toString("utf8")) as Found["payload"];
-    return { payload, consumedAt: row.consumedAt };
+    return plaintext === undefined ? undefined : foundIn(row, plaintext);
+  };
+  /** Outside a transaction: one statement, as long as the scope's key is in memory. */
+  const openAlone = async (row: rows.ArtifactRow | undefined): Promise<Found | undefined> => {
+    if (row === undefined) return undefined;
+    const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
+    const plaintext = keyring.openRemembered(row.scope, message);
+    return plaintext === undefined ? db.global.transaction((tx) => open(tx, row)) : foundIn(row, plaintext);
   };
   const findWithin = async (tx: Tx, model: string, id: string): Promise<Found | undefined> =>
     open(tx, await rows.findArtifact(tx, model, sha256b64url(id)));
@@ -92,11 +96,9 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
     saveWithin,
     findWithin,
     save: (artifact, scope) => db.global.transaction((tx) => saveWithin(tx, artifact, scope)),
-    find: (model, id) => db.global.transaction((tx) => findWithin(tx, model, id)),
-    findByUid: (model, uid) =>
-      db.global.transaction(async (tx) =>
-        open(tx, await rows.findArtifactByUid(tx, model, sha256b64url(uid))),
-      ),
+    find: async (model, id) => openAlone(await rows.findArtifact(db.single, model, sha256b64url(id))),
+    findByUid: async (model, uid) =>
+      openAlone(await rows.findArtifactByUid(db.single, model, sha256b64url(uid))),
     consume: async (model, id, keepUntil) => {
       const at = await rows.consumeArtifact(db.single, { model, idDigest: sha256b64url(id), keepUntil });
       return at === undefined ? undefined : { model, id, at };
@@ -124,6 +126,12 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
     destroy: (model, id) => db.global.transaction((tx) => rows.deleteArtifact(tx, model, sha256b64url(id))),
     deleteExpired: (now, limit) => db.global.transaction((tx) => rows.deleteExpired(tx, now, limit)),
   };
+}
+
+/** We wrote it: JSON of an object, authenticated by the seal. */
+function foundIn({ consumedAt }: rows.ArtifactRow, plaintext: Uint8Array): Found {
+  const payload = JSON.parse(Buffer.from(plaintext).toString("utf8")) as Found["payload"];
+  return { payload, consumedAt };
 }
 
 /** The uid of what takes the place of a used artefact of the same model. */

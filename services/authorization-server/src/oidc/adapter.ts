@@ -177,10 +177,18 @@ async function save(
       : endsAt(clock.now(), given.expiresInS ?? 0);
   // Known for longer than it counts: who polls too late hears that it expired, and not that it never was.
   const expiresAt = isPolled(model) ? after(ends, 10 * minuteMs) : ends;
-  const client = typeof clientId === "string" ? await clientOf(clientId) : undefined;
+  const tenant = typeof clientId === "string" ? await tenantOf(clientOf, clientId) : undefined;
   const grant = model === "Grant" ? id : typeof grantId === "string" ? grantId : undefined;
   const artifact = { model, id, payload, expiresAt, grant, uid };
-  await artifacts.save(artifact, client === undefined ? "oauth" : `oauth:${client.tenant}`);
+  await artifacts.save(artifact, tenant === undefined ? "oauth" : `oauth:${tenant}`);
+}
+
+/** Mostly of the client whose request this is, and then known. */
+async function tenantOf(clientOf: ClientSource, id: string): Promise<string | undefined> {
+  const asking = Provider.ctx?.oidc.client;
+  return asking?.clientId === id && asking.remit_tenant !== undefined
+    ? asking.remit_tenant
+    : (await clientOf(id))?.tenant;
 }
 
 /** What it is found by beside its id, or goes with. */
@@ -223,7 +231,7 @@ export async function checkSession(
   id: string,
 ): Promise<void> {
   if (!isSingleUse(model)) return;
-  const sid = await db.global.transaction((tx) => sessionOfArtifact(tx, model, id));
+  const sid = await sessionOfArtifact(db.single, model, id);
   if (sid !== undefined && (await sessions.used(sid)) === undefined)
     throw new errors.InvalidGrant("the session has ended");
 }
