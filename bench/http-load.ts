@@ -40,7 +40,10 @@ export async function send(
 }
 
 /** Requests of which each may depend on the answer before it. */
-export type Chain = { next(): Prepared | undefined; accept(answer: string): boolean };
+export type Chain = {
+  readonly next: () => Prepared | undefined;
+  readonly accept: (answer: string) => boolean;
+};
 
 /** Sends the requests of each chain over a connection of its own, one after another, until it has no more. */
 export async function sendChains(url: URL, chains: readonly Chain[]): Promise<Load> {
