@@ -66,19 +66,7 @@ const pollIntervalSMax = 60;
 type Deps = { readonly db: Database; readonly keyring: Keyring; readonly clock: Clock };
 
 export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
-  const open = async (tx: Tx, row: rows.ArtifactRow | undefined): Promise<Found | undefined> => {
-    if (row === undefined) return undefined;
-    const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
-    const plaintext = await keyring.open(tx, row.scope, message);
-    return plaintext === undefined ? undefined : foundIn(row, plaintext);
-  };
-  /** Outside a transaction: one statement, as long as the scope's key is in memory. */
-  const openAlone = async (row: rows.ArtifactRow | undefined): Promise<Found | undefined> => {
-    if (row === undefined) return undefined;
-    const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
-    const plaintext = keyring.openRemembered(row.scope, message);
-    return plaintext === undefined ? db.global.transaction((tx) => open(tx, row)) : foundIn(row, plaintext);
-  };
+  const { open, openAlone } = createReaders({ db, keyring });
   const findWithin = async (tx: Tx, model: string, id: string): Promise<Found | undefined> =>
     open(tx, await rows.findArtifact(tx, model, sha256b64url(id)));
   const saveWithin = async (tx: Tx, artifact: Artifact, scope: string): Promise<void> => {
@@ -126,6 +114,24 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
     destroy: (model, id) => db.global.transaction((tx) => rows.deleteArtifact(tx, model, sha256b64url(id))),
     deleteExpired: (now, limit) => db.global.transaction((tx) => rows.deleteExpired(tx, now, limit)),
   };
+}
+
+/** What turns a row into what it keeps. */
+function createReaders({ db, keyring }: Pick<Deps, "db" | "keyring">) {
+  const open = async (tx: Tx, row: rows.ArtifactRow | undefined): Promise<Found | undefined> => {
+    if (row === undefined) return undefined;
+    const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
+    const plaintext = await keyring.open(tx, row.scope, message);
+    return plaintext === undefined ? undefined : foundIn(row, plaintext);
+  };
+  /** Outside a transaction: one statement, as long as the scope's key is in memory. */
+  const openAlone = async (row: rows.ArtifactRow | undefined): Promise<Found | undefined> => {
+    if (row === undefined) return undefined;
+    const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
+    const plaintext = keyring.openRemembered(row.scope, message);
+    return plaintext === undefined ? db.global.transaction((tx) => open(tx, row)) : foundIn(row, plaintext);
+  };
+  return { open, openAlone };
 }
 
 /** We wrote it: JSON of an object, authenticated by the seal. */
