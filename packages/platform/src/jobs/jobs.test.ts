@@ -418,6 +418,54 @@ describe("scheduled work", () => {
   });
 });
 
+describe("a follower", () => {
+  test("looks when its channel is told, when it asks itself and after a look that failed, one look at a time", async () => {
+    let looks = 0;
+    let atOnce = 0;
+    let asks = 0;
+    const jobs = worker({ pollMs: hourMs }).follow("news", ({ ask }) => ({
+      look: async () => {
+        atOnce += 1;
+        expect(atOnce).toBe(1);
+        looks += 1;
+        if (asks < 2) {
+          asks += 1;
+          ask();
+        }
+        atOnce -= 1;
+        if (looks === 2) throw new RangeError("this look failed");
+      },
+    }));
+    await jobs.start();
+    await eventually(() => expect(looks).toBeGreaterThanOrEqual(3));
+    expect(lines).toContain("what a channel told of could not be handled");
+    const before = looks;
+    await eventually(async () => {
+      await db.global.transaction(async (tx) => tx.notify("news"));
+      expect(looks).toBeGreaterThan(before);
+    });
+  });
+
+  test("keeps the leases of what it holds until that has ended, also while it is stopped", async () => {
+    let renewed = 0;
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    let holds = true;
+    const jobs = worker({ leaseMs: 60 }).follow("news", () => ({
+      look: async () => undefined,
+      holdsAny: () => holds,
+      renew: async () => void (renewed += 1),
+      drained: () => ended,
+    }));
+    await jobs.start();
+    const stopping = jobs.stop();
+    const before = renewed;
+    await eventually(() => expect(renewed).toBeGreaterThan(before + 1));
+    holds = false;
+    end();
+    await stopping;
+  });
+});
+
 test("D01 a worker outlives a database that is away", async () => {
   const done: unknown[] = [];
   await worker().on("q", collect(done)).start();

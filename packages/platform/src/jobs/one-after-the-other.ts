@@ -21,7 +21,8 @@ export function oneAfterTheOther(work: () => Promise<void>, failed: (error: unkn
   return {
     ask: () => {
       if (state.closed) return;
-      if (state.running === undefined) state.running = run();
+      // Not before it is known to run: the work may ask for itself at once.
+      if (state.running === undefined) state.running = Promise.resolve().then(run);
       else state.more = true;
     },
     done: async () => await state.running,

@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { outcomeOf, retryAfterOf } from "../../src/deliveries/deliveries.ts";
 import { replayOne, replayRange } from "../../src/deliveries/log.ts";
+import { sweep } from "../../src/deliveries/sweep.ts";
 import { rotateSecret } from "../../src/webhooks/webhooks.ts";
 import { verified } from "./receiver.ts";
 import { createWorld, type Ours, type World } from "./world.ts";
@@ -422,6 +423,29 @@ describe("nothing is lost", () => {
     expect(await replay("all", world.clock.now())).toEqual({ replayed: 0, more: false });
     expect(await replay("all")).toEqual({ replayed: 2, more: false });
   });
+});
+
+test("what is older than 30 days is swept with its attempts and what was sent; what is younger stays", async () => {
+  const ours = await world.webhook();
+  const [old, young] = [await tell(ours), await tell(ours)];
+  const earlier = "now() - interval '31 days'";
+  await world.database.asAdmin(`update webhook_events set created_at = ${earlier} where id <> $1`, [young]);
+  await world.database.asAdmin(`update webhook_deliveries set created_at = ${earlier} where event_id <> $1`, [
+    young,
+  ]);
+  await world.database.asAdmin(
+    `update webhook_attempts set at = ${earlier} where delivery_id in (select id from webhook_deliveries where event_id <> $1)`,
+    [young],
+  );
+  await sweep(world.db, new AbortController().signal);
+  expect((await world.deliveries(ours.id)).map((row) => row.event_id)).toEqual([young]);
+  expect(
+    await world.database.asAdmin("select id from webhook_events where id in ($1, $2)", [old, young]),
+  ).toEqual([{ id: young }]);
+  const attempts = await world.database.asAdmin(
+    "select status from webhook_attempts join webhook_deliveries d on d.id = delivery_id",
+  );
+  expect(attempts).toEqual([{ status: "delivered" }]);
 });
 
 describe("W12 the signature", () => {
