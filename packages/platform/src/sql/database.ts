@@ -57,7 +57,10 @@ export type Database = {
   /** Each statement a transaction of its own that sees what a global one sees: one round trip, and the same retries. */
   readonly single: Sql;
   readonly relay: Scope<RelayTx>;
-  /** For the room of charges alone: payer, payee and operator in one transaction. Named twice is the same as once. */
+  /**
+   * For two rooms alone: charges (payer, payee and operator in one transaction) and identities (a new person's own tenant
+   * and that of the provider which vouches for them). Named twice is the same as once.
+   */
   crossing(...tenants: readonly Id<"tenant">[]): Scope<CrossingTx>;
   /** Calls `heard` when a transaction notified `channel`, here or in another process. Returns the way to stop. */
   listen(channel: string, heard: () => void): () => void;

@@ -170,10 +170,8 @@ function trouble(
   if (!(error instanceof Problem)) throw error;
   const { code, status, private: why } = error;
   counted(code);
-  call.log.warn(
-    { code, provider: provider.id, private: why, err: error.cause },
-    "a federated sign-in failed",
-  );
+  // Without its cause: what openid-client throws holds the answer, and with it codes and claims of a person.
+  call.log.warn({ code, provider: provider.id, private: why }, "a federated sign-in failed");
   return troublePage({ uid, provider, code, status });
 }
 

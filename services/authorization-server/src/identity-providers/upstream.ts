@@ -282,5 +282,6 @@ const isOutage = (error: unknown): boolean =>
 const whyOf = (error: unknown): string => {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : undefined;
   if (inner instanceof Problem) return inner.detail ?? "it does not answer";
-  return error instanceof Error ? error.message : "it does not answer";
+  if (!(error instanceof Error)) return "it does not answer";
+  return inner === undefined ? error.message : `${error.message} (${inner.message})`;
 };
