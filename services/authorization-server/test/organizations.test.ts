@@ -234,6 +234,7 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
   test("until then it can be brought back; after it names nobody, and its log still stands", async () => {
     const made = await organization();
     await agentIn(made, { name: "Named after somebody", owner: "a person" });
+    await agentIn(made, { name: "erased", owner: "another person" });
     const own = managerOf(made);
     expect((await own.call("DELETE", made.path)).body).toMatchObject({ status: "deleted" });
     expect((await own.call("GET", made.path)).status).toBe(401);
@@ -253,6 +254,7 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
       expect(rows.map(({ event }) => event)).toContain("tenant.erased");
     });
     expect(await running.database.asAdmin(named, [made.tenant])).toEqual([
+      { name: "erased", email: null, owner: null },
       { name: "erased", email: null, owner: null },
     ]);
     const kept = await running.database.asAdmin<{ event: string }>(events, [made.tenant]);

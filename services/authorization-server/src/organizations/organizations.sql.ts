@@ -82,7 +82,8 @@ export async function saveFacts(tx: TenantTx, facts: OrganizationFacts): Promise
 /** The part of an erasure that is done in windows: agents lose what names them. Returns how many were left to do. */
 export async function eraseAgents(tx: TenantTx, now: Instant, window: number): Promise<number> {
   const { count } = await tx.run(sql`with named as (
-      select id from agents where tenant_id = ${tx.tenant} and name <> ${erased} order by id limit ${window}),
+      select id from agents where tenant_id = ${tx.tenant}
+        and (name <> ${erased} or email is not null or owner is not null) order by id limit ${window}),
     ended as (update agent_standings set status = 'decommissioned', changed_at = ${sqlTime(now)}
       where agent_id in (select id from named) and tenant_id = ${tx.tenant})
     update agents set name = ${erased}, name_key = ${erased}, email = null, owner = null, is_public = false,
