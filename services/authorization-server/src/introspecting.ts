@@ -100,6 +100,7 @@ export function mountTokenEndpoints(
   );
   const given = {
     authenticate,
+    quotas: grounds.quotas,
     plain,
     counted: (by: "front" | "core"): void => counter.inc({ by }),
     clientOf: clientsOf(grounds),

@@ -279,7 +279,7 @@ function mountSigningIn(
   grounds: Grounds,
   { http, jobs, people, mandates }: Mounting & { readonly people: People; readonly mandates: Mandates },
 ): void {
-  const { config, clock, db, keyring, clientOf } = grounds;
+  const { config, clock, db, keyring } = grounds;
   const { issuer, livemode } = config;
   const { accounts, factors } = people;
   const artifacts = createArtifacts(grounds);
@@ -288,7 +288,7 @@ function mountSigningIn(
   const userCodeKey = keyring.derive("user-codes");
   const sessions = createSessions(grounds);
   const held = { db, clock, accounts, artifacts, mandates };
-  const adapter = adapterFor({ ...held, clientOf, repeats, sessions, guesses, userCodeKey });
+  const adapter = adapterFor({ ...grounds, ...held, repeats, sessions, guesses, userCodeKey });
   const answering = { ...held, provider: () => core.provider() };
   const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
   const tokens = tokenEndpointsOf(grounds, { artifacts, mandates });

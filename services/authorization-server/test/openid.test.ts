@@ -4,7 +4,8 @@ import { generateJwk, holds } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { callApi } from "./api.ts";
 import { Browser, formOf } from "./browser.ts";
-import { type Answer, OAuthClient, read } from "./client.ts";
+import { type Answer, callAsAdmin, OAuthClient, read } from "./client.ts";
+import { openWallet } from "./in-wallet.ts";
 import { callback, claimsOf, newRelyingParty, type RelyingParty, through } from "./relying-party.ts";
 import { principal, type Running, startServer } from "./running.ts";
 
@@ -388,5 +389,29 @@ describe("a person's token for our own API", () => {
     const token = String(body["access_token"]);
     expect((await callApi(running, { token, key: dpop, path: "/api/v1/mandates" })).status).toBe(200);
     expect((await callApi(running, { token, key: dpop, scheme: "Bearer" })).status).toBe(401);
+  });
+});
+
+describe("revocation", () => {
+  test("A11 a token for userinfo ends by itself, with its session, and with all that its client holds", async () => {
+    const admin = (path: string) => callAsAdmin(running, { method: "POST", path });
+    const ways: ((token: string, other: RelyingParty) => Promise<unknown>)[] = [
+      (token, other) => other.post("/oauth/revoke", { token }),
+      (_, other) => admin(`/api/v1/clients/${other.id}/revoke-tokens`),
+      async () => (await openWallet(running)).call("POST", "/api/v1/sessions/revoke", { which: "others" }),
+    ];
+    for (const end of ways) {
+      const other = await newRelyingParty(running);
+      const url = await through(new Browser(), other.authorizeUrl());
+      const token = String((await other.exchange(codeIn(url))).body["access_token"]);
+      const status = async (): Promise<number> => {
+        const headers = { authorization: `Bearer ${token}` };
+        return (await fetch(`${running.issuer}/oauth/userinfo`, { headers })).status;
+      };
+      await party.post("/oauth/revoke", { token });
+      expect(await status()).toBe(200);
+      await end(token, other);
+      expect(await status()).toBe(401);
+    }
   });
 });

@@ -4,8 +4,10 @@ import { createLog } from "@remit/platform/telemetry";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createQuotas } from "../src/quotas/index.ts";
 import { platformTenant } from "../src/tenants/index.ts";
+import { callApi } from "./api.ts";
 import { type Answer, newClient, OAuthClient } from "./client.ts";
 import { newAsking, pushedForm } from "./consent.ts";
+import { callback, newRelyingParty } from "./relying-party.ts";
 import { type Running, startServer, walletRedirect } from "./running.ts";
 
 let running: Running;
@@ -87,6 +89,36 @@ describe("a client has a quota of its own", () => {
     };
     expect(await each(platformTenant)).toBe(12);
     expect(await each(newId("tenant"))).toBe(10);
+  });
+
+  test("also with a secret, and with its own token, and a public one by the address it comes from", async () => {
+    // Of its own, since the administrator's quota is used up by registering.
+    const other = await startServer({ quotas: { tokens: 8, requests: 2, introspections: 2 } });
+    const party = await newRelyingParty(other);
+    let last = await party.post("/oauth/introspect", { token: "x" });
+    expect(last.status).toBe(200);
+    for (let i = 0; i < 2; i++) last = await party.post("/oauth/introspect", { token: "x" });
+    expectRefused(last);
+    const pushed = { response_type: "code", redirect_uri: callback, scope: "openid" };
+    for (let i = 0; i < 3; i++) last = await party.post("/oauth/par", pushed);
+    expectRefused(last);
+    const open = await newRelyingParty(other, { token_endpoint_auth_method: "none" });
+    const redeem = (): Promise<Response> =>
+      fetch(`${other.issuer}/oauth/token`, {
+        method: "POST",
+        body: new URLSearchParams({ grant_type: "refresh_token", refresh_token: "x", client_id: open.id }),
+      });
+    expect((await redeem()).status).toBe(400);
+    for (let i = 0; i < 7; i++) await redeem();
+    expect((await redeem()).status).toBe(429);
+    const agent = await newClient(other, "agent");
+    const wanted = { resource: other.issuer, scope: "oid4ac:payment" };
+    const token = String((await agent.credentials(wanted)).body["access_token"]);
+    const call = { token, key: agent.keys.dpop, method: "POST", path: "/oauth/introspect" } as const;
+    const statuses = [];
+    for (let i = 0; i < 3; i++) statuses.push((await callApi(other, { ...call, form: { token } })).status);
+    expect(statuses).toEqual([200, 200, 429]);
+    await other.close();
   });
 
   test("nobody else uses it up by naming the client", async () => {

@@ -31,10 +31,18 @@ export class RelyingParty {
     return `${this.issuer}/oauth/authorize?${new URLSearchParams(query)}`;
   }
 
-  async token(form: Record<string, string>, headers: Record<string, string> = {}): Promise<Answer> {
+  token(form: Record<string, string>, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.post("/oauth/token", form, headers);
+  }
+
+  async post(
+    path: string,
+    form: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
     const basic = Buffer.from(`${this.id}:${this.secret}`).toString("base64");
     return read(
-      await fetch(`${this.issuer}/oauth/token`, {
+      await fetch(`${this.issuer}${path}`, {
         method: "POST",
         headers: { authorization: `Basic ${basic}`, ...headers },
         body: new URLSearchParams(form),

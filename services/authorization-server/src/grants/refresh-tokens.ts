@@ -24,7 +24,8 @@ export const createRefreshTokens = (deps: Deps): RefreshTokens => ({
   findLive: (token) => findLive(deps, token),
   endFamilyOf: async (token, { actor, mayEnd }) => {
     const found = await find(deps, token);
-    if (found === undefined || !mayEnd(found.owner)) return;
+    if (found === undefined) return endOpaque(deps, token, mayEnd);
+    if (!mayEnd(found.owner)) return;
     await endFamily(deps, { digest: found.grant.digest, actor, now: deps.clock.now() });
   },
 });
@@ -36,8 +37,18 @@ type KnownToken = {
   readonly owner: TokenOwner;
 };
 
-async function find({ db, artifacts, clientOf }: Deps, text: string): Promise<KnownToken | undefined> {
-  const token = await artifacts.find("RefreshToken", text);
+/** A token for userinfo is one word too, and ends alone (RFC 7009 §2.1). */
+async function endOpaque(deps: Deps, text: string, mayEnd: (owner: TokenOwner) => boolean): Promise<void> {
+  const found = await find(deps, text, "AccessToken");
+  if (found !== undefined && mayEnd(found.owner)) await deps.artifacts.destroy("AccessToken", text);
+}
+
+async function find(
+  { db, artifacts, clientOf }: Deps,
+  text: string,
+  model = "RefreshToken",
+): Promise<KnownToken | undefined> {
+  const token = await artifacts.find(model, text);
   const { grantId } = token?.payload ?? {};
   if (token === undefined || typeof grantId !== "string") return undefined;
   const grant = await db.global.transaction((tx) => grantOf(tx, digestOf(grantId)));

@@ -19,9 +19,11 @@ import {
   successorUid,
   type Use,
 } from "../grants/index.ts";
+import type { Quotas } from "../quotas/index.ts";
 import { endSessionWithin, lockSessionWithin, type Sessions } from "../sessions/index.ts";
 import { bySecret, metadataOf, unauthenticated, withKeys } from "./client-metadata.ts";
 import { jwtBearerGrant } from "./custom-grants.ts";
+import { takeQuota } from "./guards.ts";
 import type { Repeats } from "./repeats.ts";
 import { type Adapter, type Ctx, errors, type Payload, Provider, routeOf, tooMany } from "./seam.ts";
 import { sessionAdapter } from "./session-adapter.ts";
@@ -38,6 +40,7 @@ type Deps = {
   readonly userCodeKey: Uint8Array;
   readonly accounts: Pick<Accounts, "byId">;
   readonly sessions: Sessions;
+  readonly quotas: Quotas;
 };
 
 /** The client of an id, whoever's it is and however it is known; undefined when there is none. */
@@ -62,7 +65,28 @@ export const adapterFor =
     return storing(deps, model);
   };
 
-async function findClient({ clientOf, clock }: Deps, id: string): Promise<Payload | undefined> {
+const formRoutes: ReadonlySet<string | undefined> = new Set([
+  "token",
+  "pushed_authorization_request",
+  "device_authorization",
+  "introspection",
+  "revocation",
+]);
+
+async function findClient(deps: Deps, id: string): Promise<Payload | undefined> {
+  const metadata = await metadataAt(deps, id);
+  const { ctx } = Provider;
+  // Whoever proves nothing is counted here; the others once they have.
+  if (
+    metadata?.["token_endpoint_auth_method"] === "none" &&
+    ctx !== undefined &&
+    formRoutes.has(routeOf(ctx))
+  )
+    await takeQuota(deps, ctx, { clientId: id, remit_kind: "application", clientAuthMethod: "none" });
+  return metadata;
+}
+
+async function metadataAt({ clientOf, clock }: Deps, id: string): Promise<Payload | undefined> {
   const client = await clientOf(id);
   if (client?.live !== true) return undefined;
   if (client.kind !== "agent") return metadataOf(client);

@@ -1,7 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Database } from "@remit/platform/sql";
 import { digestOf, grantOf } from "../grants/index.ts";
-import type { Quotas } from "../quotas/index.ts";
 import { guardOwnToken } from "./guards.ts";
 import {
   type ClientEntity,
@@ -14,7 +13,6 @@ import {
 
 type Deps = {
   readonly db: Database;
-  readonly quotas: Quotas;
   readonly livemode: boolean;
   /** For pairwise subjects: merchants that compare notes cannot tell that two tokens are of one principal. */
   readonly subjectKey: Uint8Array;
@@ -22,12 +20,11 @@ type Deps = {
 
 /** What every access token of ours says beside RFC 9068 §2.2: whose it is, what it is bound to, and what can end it. */
 export const extraClaims =
-  ({ db, livemode, quotas }: Deps) =>
+  ({ db, livemode }: Deps) =>
   async (ctx: Ctx, token: TokenEntity): Promise<Payload> => {
     const { client } = ctx.oidc;
     const common = commonClaims(client?.remit_tenant, livemode);
-    if (client !== undefined && token.kind === "ClientCredentials")
-      await guardOwnToken({ quotas }, ctx, { client, token });
+    if (client !== undefined && token.kind === "ClientCredentials") guardOwnToken({ client, token });
     if (token.grantId === undefined) return common;
     const digest = digestOf(token.grantId);
     const grant = await grantOf(db.single, digest);

@@ -14,7 +14,7 @@ import { grantTypesWithoutBrowser } from "./client-metadata.ts";
 import { type CoreDeps, configurationOf } from "./configuration.ts";
 import { type CustomGrant, registerGrants } from "./custom-grants.ts";
 import { keepUserCode } from "./device.ts";
-import { guardForm, isStaleProof } from "./guards.ts";
+import { guardForm, isStaleProof, takeQuota } from "./guards.ts";
 import { recordIssued } from "./issued.ts";
 import { askByGet, isIdToken, isLogoutForm } from "./logout.ts";
 import { slowDown, tellInterval } from "./polling.ts";
@@ -118,7 +118,11 @@ function build(deps: Deps): Provider {
   const secrets = createSecrets(deps.keyring.derive("client-secrets"));
   nameSessionsBy(provider, (uid, client) => sidFor(sidOf(uid), client));
   refuseOtherHints(provider, isIdToken);
-  compareSecretsWith(provider, (given, kept, client) => isOneOf(deps, { secrets, given, kept, client }));
+  compareSecretsWith(provider, async (given, kept, client) => {
+    const proven = isOneOf(deps, { secrets, given, kept, client });
+    if (proven && Provider.ctx !== undefined) await takeQuota(deps, Provider.ctx, client);
+    return proven;
+  });
   nameCompanions(provider);
   onClient(provider, settleScope);
   provider.use(async (ctx, next) => {

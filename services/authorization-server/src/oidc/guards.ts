@@ -74,13 +74,14 @@ export const guardAssertion =
  * What a client gets for itself by a secret, which says nothing of keys (design section 5): an agent's token is bound to
  * its registered key or, where its tenant lets it and for little, to none. Assertions have been held to more before.
  */
-export async function guardOwnToken(
-  rules: Pick<Rules, "quotas">,
-  ctx: Ctx,
-  { client, token: { jkt, scope = "" } }: { client: ClientEntity; token: TokenEntity },
-): Promise<void> {
+export function guardOwnToken({
+  client,
+  token: { jkt, scope = "" },
+}: {
+  client: ClientEntity;
+  token: TokenEntity;
+}): void {
   if (client.clientAuthMethod === "private_key_jwt") return;
-  await takeQuota(rules, ctx, client);
   if (client.remit_kind !== "agent") return;
   if (jkt !== undefined && jkt !== client.remit_dpop_thumbprint)
     throw new errors.InvalidDpopProof("The DPoP proof is not of the agent's registered key.");
@@ -91,8 +92,15 @@ export async function guardOwnToken(
     throw new errors.InvalidScope("A bearer token cannot carry this scope.", scope);
 }
 
-/** Counted once the client has proven itself, and before its assertion is used up. */
-async function takeQuota({ quotas }: Pick<Rules, "quotas">, ctx: Ctx, client: ClientEntity): Promise<void> {
+/**
+ * Counted once the client has proven itself, and before its assertion is used up. One that proves nothing (`none`) is
+ * counted by the address it comes from, so that nobody uses up its quota by its name.
+ */
+export async function takeQuota(
+  { quotas }: Pick<Rules, "quotas">,
+  ctx: Ctx,
+  client: Pick<ClientEntity, "clientId" | "remit_kind" | "remit_tenant" | "clientAuthMethod">,
+): Promise<void> {
   // The services and the wallet of ours ask for everybody whom they serve.
   if (client.remit_kind === "peer" || client.remit_kind === "wallet") return;
   const what = asking.has(ctx.oidc.route)
@@ -100,7 +108,12 @@ async function takeQuota({ quotas }: Pick<Rules, "quotas">, ctx: Ctx, client: Cl
     : ctx.oidc.route === "token"
       ? "tokens"
       : "introspections";
-  const left = await quotas.take(what, { id: client.clientId, tenant: client.remit_tenant });
+  const left = await quotas.take(
+    what,
+    client.clientAuthMethod === "none"
+      ? { id: `${client.clientId} ${ctx.ip}`, tenant: undefined }
+      : { id: client.clientId, tenant: client.remit_tenant },
+  );
   for (const [name, value] of Object.entries(left)) ctx.set(name, value);
 }
 

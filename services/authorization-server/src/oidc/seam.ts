@@ -226,10 +226,10 @@ export const dpopNonces = (secret: Uint8Array): ServerChallenge =>
 /** The core compares secrets in clear text; this makes it ask us. `kept` is what the client's metadata holds. */
 export function compareSecretsWith(
   provider: Provider,
-  matches: (given: string, kept: string, client: ClientEntity) => boolean,
+  matches: (given: string, kept: string, client: ClientEntity) => Promise<boolean>,
 ): void {
   Object.defineProperty(provider.Client.prototype, "compareClientSecret", {
-    value(this: ClientEntity & { clientSecret: string }, given: string): boolean {
+    value(this: ClientEntity & { clientSecret: string }, given: string): Promise<boolean> {
       return matches(given, this.clientSecret, this);
     },
   });

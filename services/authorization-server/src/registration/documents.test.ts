@@ -21,9 +21,10 @@ const world = (body: unknown, answer: Partial<OutboundAnswer> = {}) => {
   const clock: Clock = { now: () => instantOf(now), monotonicNs: () => 0n };
   const outbound = {
     check: () => Promise.resolve(),
-    request: () => {
+    request: ({ url }: { url: string }) => {
       fetched += 1;
-      const text = typeof body === "string" ? body : JSON.stringify(body);
+      const said = typeof body === "function" ? body(url) : body;
+      const text = typeof said === "string" ? said : JSON.stringify(said);
       return Promise.resolve({ status: 200, headers: {}, body: Buffer.from(text), ...answer });
     },
   } as unknown as Outbound; // What documents use of it.
@@ -34,6 +35,45 @@ const world = (body: unknown, answer: Partial<OutboundAnswer> = {}) => {
     later: (seconds: number): Instant => instantOf((now += seconds * 1000)),
   };
 };
+
+describe("A09 nobody fills the memory of documents", () => {
+  // Whatever is under /good is a client; everything else is none.
+  const web = () =>
+    world((url: string) => (url.includes("/good") ? { ...document, client_id: url } : "nothing"), {
+      headers: { "cache-control": "max-age=3600" },
+    });
+
+  test("A09 one site keeps fifty, on however many hosts, and pushes out nobody else's", async () => {
+    const { clientAt, fetched } = web();
+    await clientAt("https://app.example/good");
+    for (let n = 0; n < 600; n++) await clientAt(`https://h${n}.evil.example.com/good/${n}`);
+    const before = fetched();
+    await clientAt("https://app.example/good");
+    for (let n = 550; n < 600; n++) await clientAt(`https://h${n}.evil.example.com/good/${n}`);
+    expect(fetched()).toBe(before);
+    await clientAt("https://h549.evil.example.com/good/549");
+    expect(fetched()).toBe(before + 1);
+  });
+
+  test("A09 made-up addresses of a site push out no client of it", async () => {
+    const { clientAt, fetched } = web();
+    await clientAt("https://app.example/good");
+    for (let n = 0; n < 200; n++) await clientAt(`https://app.example/made-up/${n}`);
+    const before = fetched();
+    expect(await clientAt("https://app.example/good")).toBeDefined();
+    expect(fetched()).toBe(before);
+  });
+
+  test("A09 of many sites the fullest gives way", async () => {
+    const { clientAt, fetched } = web();
+    await clientAt("https://app.example/good");
+    for (let site = 0; site < 12; site++)
+      for (let n = 0; n < 49; n++) await clientAt(`https://evil${site}.com/good/${n}`);
+    const before = fetched();
+    await clientAt("https://app.example/good");
+    expect(fetched()).toBe(before);
+  });
+});
 
 describe("a client that is known by its document", () => {
   test("is an application of nobody's tenant, public, with the name that it gives itself", async () => {

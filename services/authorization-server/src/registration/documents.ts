@@ -18,14 +18,22 @@ export type ClientDocuments = {
 const documentBytesMax = 5_120;
 const timeoutMs = 2_500;
 const keptMax = 500;
+/** Of one site: nobody pushes out the others by naming addresses of his own, or of somebody else. */
+const keptPerSiteMax = 50;
 const keptSMin = 30;
 const keptSMax = 3_600;
 
-type Kept = { readonly client: Promise<Client | undefined>; until: Instant };
+type Kept = {
+  readonly site: string;
+  readonly client: Promise<Client | undefined>;
+  until: Instant;
+  /** Whether a client was found there. */
+  good: boolean;
+};
 
 /**
  * Reads such documents through the outbound guard, keeps each for as long as it says (30 s to an hour; a refusal 30 s,
- * so that nobody makes us ask somebody else's server again and again) and never more than 500.
+ * so that nobody makes us ask somebody else's server again and again) and never more than 500, 50 of one site.
  */
 export function createClientDocuments({
   outbound,
@@ -42,20 +50,44 @@ export function createClientDocuments({
       const known = kept.get(id);
       if (known !== undefined && known.until > now) return known.client;
       const entry: Kept = {
+        site: siteOf(id),
+        good: false,
         until: after(now, keptSMin * secondMs),
         client: fetched(outbound, id).then((read) => {
           if (read === undefined) return undefined;
           entry.until = after(now, read.keepS * secondMs);
+          entry.good = true;
           return read.client;
         }),
       };
       kept.delete(id);
       kept.set(id, entry);
-      const [oldest] = kept.keys();
-      if (kept.size > keptMax && oldest !== undefined) kept.delete(oldest);
+      makeRoom(kept, entry);
       return entry.client;
     },
   };
+}
+
+/** What one registrant has, as far as a name tells: hosts below the last two labels, three where those are short (`co.uk`). */
+function siteOf(id: string): string {
+  const { hostname } = new URL(id);
+  if (isLoopback(id) || /^[\d.]+$|^\[/.test(hostname)) return hostname;
+  const labels = hostname.split(".");
+  const short = labels.length > 2 && (labels.at(-1) ?? "").length === 2 && (labels.at(-2) ?? "").length <= 3;
+  return labels.slice(short ? -3 : -2).join(".");
+}
+
+/** Lets go of one of the new entry's own site when that has too many, else of the site that has most: refusals go first. */
+function makeRoom(kept: Map<string, Kept>, added: Kept): void {
+  const counts = new Map<string, number>();
+  for (const { site } of kept.values()) counts.set(site, (counts.get(site) ?? 0) + 1);
+  const full = (counts.get(added.site) ?? 0) > keptPerSiteMax;
+  if (!full && kept.size <= keptMax) return;
+  const most = Math.max(...counts.values());
+  const fits = (site: string): boolean => (full ? site === added.site : counts.get(site) === most);
+  const candidates = [...kept].filter(([, one]) => one !== added && fits(one.site));
+  const [id] = candidates.find(([, one]) => !one.good) ?? candidates[0] ?? [];
+  if (id !== undefined) kept.delete(id);
 }
 
 /**

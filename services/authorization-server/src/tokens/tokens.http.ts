@@ -1,5 +1,6 @@
 import { type Authenticate, type Mount, type PageCall, type RawPair, readForm } from "@remit/platform/http";
 import { Problem, type Scope, scopes, toOAuthError } from "@remit/protocol";
+import type { Quotas } from "../quotas/index.ts";
 import type { AskingClient } from "./askers.ts";
 import type { TokenEndpoints } from "./endpoints.ts";
 import type { TokenAnswer } from "./introspection-answer.ts";
@@ -8,6 +9,7 @@ import type { PlainIntrospection } from "./plain-introspection.ts";
 type Deps = {
   readonly endpoints: TokenEndpoints;
   readonly authenticate: Authenticate;
+  readonly quotas: Pick<Quotas, "take">;
   /** Our origin: what a proof names. */
   readonly origin: string;
   /** The client of a token that has proven itself; undefined when it is gone. */
@@ -87,7 +89,7 @@ const serve =
   };
 
 async function askerOf(
-  { authenticate, clientOf, endpoints, origin }: Deps,
+  { authenticate, clientOf, endpoints, origin, quotas }: Deps,
   call: PageCall,
 ): Promise<{ asker: Asked["asker"]; headers: Readonly<Record<string, string>> | undefined }> {
   const [path = ""] = (call.raw.req.url ?? "").split("?", 1);
@@ -101,7 +103,9 @@ async function askerOf(
   const { caller, headers } = await authenticate(credentials, needs);
   const client = await clientOf(caller.client);
   if (client === undefined) throw new Problem("invalid_token", { detail: "The token's client is gone." });
-  return { asker: endpoints.asker({ ...client, scopes: [...caller.scopes] }), headers };
+  const asker = endpoints.asker({ ...client, scopes: [...caller.scopes] });
+  const left = asker.isPeer ? {} : await quotas.take("introspections", client);
+  return { asker, headers: { ...headers, ...left } };
 }
 
 function send(
