@@ -1,6 +1,6 @@
 import { toRfc3339 } from "@remit/kernel";
-import { Problem, type RemitEvent } from "@remit/protocol";
-import { readOutbox } from "../outbox/index.ts";
+import { Problem } from "@remit/protocol";
+import { type Recorded, readOutbox } from "../outbox/index.ts";
 import type { Database } from "../sql/index.ts";
 import type { Peer } from "./peers.ts";
 
@@ -36,4 +36,8 @@ export function forwardEvents(deps: {
   };
 }
 
-const bodyOf = ({ at, ...event }: RemitEvent): object => ({ ...event, at: toRfc3339(at) });
+/** The event alone: where it stands in our outbox is nothing to others. */
+function bodyOf(recorded: Recorded): object {
+  const { at, order: _, ...event } = recorded;
+  return { ...event, at: toRfc3339(at) };
+}
