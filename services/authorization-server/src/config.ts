@@ -3,7 +3,7 @@ import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig 
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
 import type { SmtpSettings } from "./mail/index.ts";
-import { type QuotaSettings, usualQuotas } from "./quotas/index.ts";
+import { type QuotaName, type QuotaSettings, usualQuotas } from "./quotas/index.ts";
 
 /** The services of ours that are clients, by name, with their origins: `{billing: "https://billing.example"}`. */
 export type Peers = Readonly<Record<string, string>>;
@@ -64,6 +64,8 @@ export function readSettings(env: NodeJS.ProcessEnv): {
   readonly config: AuthorizationServerConfig;
   readonly logLevel: LogLevel;
   readonly failpoint: string | undefined;
+  /** A file that says what the installation begins with. */
+  readonly bootstrapFile: string | undefined;
 } {
   const settings = parseConfig(
     {
@@ -71,6 +73,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       REMIT_PEERS: peersText,
       REMIT_BILLING_ORIGIN: origin,
       REMIT_DIRECTORY_ORIGIN: origin,
+      REMIT_BOOTSTRAP_FILE: z.string().optional(),
       REMIT_SIGNERS: z.enum(["local", "vault"]).default("local"),
       REMIT_QUOTA_TOKENS: perMinute(usualQuotas.tokens),
       REMIT_QUOTA_REQUESTS: perMinute(usualQuotas.requests),
@@ -100,16 +103,23 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       ? {}
       : { smtp: { url: new Secret(settings.REMIT_SMTP_URL), from: settings.REMIT_MAIL_FROM } }),
     ...(settings.REMIT_GITHUB_ISSUER === undefined ? {} : { githubIssuer: settings.REMIT_GITHUB_ISSUER }),
-    quotas: {
-      ...(settings.REMIT_QUOTA_TOKENS === undefined ? {} : { tokens: settings.REMIT_QUOTA_TOKENS }),
-      ...(settings.REMIT_QUOTA_REQUESTS === undefined ? {} : { requests: settings.REMIT_QUOTA_REQUESTS }),
-      ...(settings.REMIT_QUOTA_INTROSPECTIONS === undefined
-        ? {}
-        : { introspections: settings.REMIT_QUOTA_INTROSPECTIONS }),
-    },
+    quotas: quotasOf({
+      tokens: settings.REMIT_QUOTA_TOKENS,
+      requests: settings.REMIT_QUOTA_REQUESTS,
+      introspections: settings.REMIT_QUOTA_INTROSPECTIONS,
+    }),
     ...(settings.REMIT_CHARGE_LEASE_MS === undefined
       ? {}
       : { chargeLeaseMs: settings.REMIT_CHARGE_LEASE_MS }),
   });
-  return { config, logLevel: settings.REMIT_LOG_LEVEL, failpoint: settings.REMIT_FAILPOINT };
+  return {
+    config,
+    logLevel: settings.REMIT_LOG_LEVEL,
+    failpoint: settings.REMIT_FAILPOINT,
+    bootstrapFile: settings.REMIT_BOOTSTRAP_FILE,
+  };
 }
+
+/** Without those that are off. */
+const quotasOf = (quotas: { readonly [Name in QuotaName]: number | undefined }): QuotaSettings =>
+  Object.fromEntries(Object.entries(quotas).filter(([, most]) => most !== undefined));
