@@ -276,6 +276,33 @@ describe("somebody new whom the rules keep out", () => {
   });
 });
 
+describe("a provider of an organization that is suspended", () => {
+  test("signs nobody in, makes nobody and links nobody, until the organization is back", async () => {
+    await at.assign("evil.example", at.evilTenant);
+    await at.change(at.evil, at.evilProvider, { email_domains: ["evil.example"] });
+    const [member, nobody] = ["member-then", "nobody-yet"].map((sub) =>
+      person(sub, { email: `${sub}@evil.example` }),
+    ) as [Person, Person]; // of two names
+    const eve = person("eve", { email: eves.email });
+    await (await at.signIn(at.evilProvider, member)).allow();
+    const half = await at.visitor();
+    at.upstream.person = eve;
+    const halfway = await half.answerOf(at.evilProvider);
+    const stand = (status: string): Promise<Answer> =>
+      at.operator.call("PATCH", `/api/v1/organizations/${at.evilTenant}`, { status });
+    expect((await stand("suspended")).status).toBe(200);
+    const [before] = await at.rows("select count(*) from identities");
+    expect((await half.go(halfway)).html).toContain("not offered any more");
+    for (const who of [member, nobody, eve])
+      expect((await at.signIn(at.evilProvider, who)).page.html).toContain("not offered any more");
+    expect(await at.rows("select count(*) from identities")).toEqual([before]);
+    expect((await stand("active")).status).toBe(200);
+    expect(tokenOf(await (await at.signIn(at.evilProvider, eve)).allow())["organization_id"]).toBe(
+      at.evilTenant,
+    );
+  });
+});
+
 describe("what somebody has linked", () => {
   const methods = "/account/sign-in-methods";
   const unlinkOf = (visitor: Visitor): string[] =>

@@ -124,10 +124,13 @@ async function linkByAddress(
 ): Promise<Account | undefined> {
   const account = await context.accounts.byId(id);
   if (account === undefined) return undefined;
-  const written = await context.db.of(account.home).transaction(async (tx) => {
+  const { provider } = came;
+  const written = await context.db.crossing(provider.tenant, account.home).transaction(async (both) => {
+    if (!(await stillActive(await both.as(provider.tenant), provider.id))) throw new Problem("not_found");
+    const tx = await both.as(account.home);
     await context.accounts.lock(tx, account.id);
     if (!(await writeIdentity(context, tx, { came, account, now }))) return false;
-    await context.post.send(tx, letters.linkedBy({ to: account.email, provider: came.provider.name }));
+    await context.post.send(tx, letters.linkedBy({ to: account.email, provider: provider.name }));
     return true;
   });
   return written ? account : undefined;

@@ -53,14 +53,28 @@ export async function insertProvider(tx: TenantTx, it: IdentityProvider, max: nu
 export async function findProvider(
   tx: TenantTx,
   id: Id<"provider">,
-  lock: "none" | "share" | "update" = "none",
+  lock: "none" | "update" = "none",
 ): Promise<IdentityProvider | undefined> {
   const row = await tx.maybe<Row>(
     lock === "none"
       ? sql`select * from identity_providers where id = ${id}`
-      : lock === "share"
-        ? sql`select * from identity_providers where id = ${id} for share`
-        : sql`select * from identity_providers where id = ${id} for no key update`,
+      : sql`select * from identity_providers where id = ${id} for no key update`,
+  );
+  return row && providerOf(row);
+}
+
+/** One that signs people in: neither it nor its organization is suspended, nor the organization deleted. */
+export async function findActive(
+  tx: TenantTx,
+  id: Id<"provider">,
+  lock: "none" | "share" = "none",
+): Promise<IdentityProvider | undefined> {
+  const row = await tx.maybe<Row>(
+    lock === "none"
+      ? sql`select p.* from identity_providers p join tenant_standings o on o.tenant_id = p.tenant_id
+          where p.id = ${id} and p.status = 'active' and o.status = 'active'`
+      : sql`select p.* from identity_providers p join tenant_standings o on o.tenant_id = p.tenant_id
+          where p.id = ${id} and p.status = 'active' and o.status = 'active' for share`,
   );
   return row && providerOf(row);
 }
@@ -76,8 +90,9 @@ export async function listProviders(
 }
 
 export async function listActive(tx: TenantTx, limit: number): Promise<IdentityProvider[]> {
-  const found = await tx.many<Row>(sql`select * from identity_providers where status = 'active'
-    order by name, id limit ${limit}`);
+  const found = await tx.many<Row>(sql`select p.* from identity_providers p
+      join tenant_standings o on o.tenant_id = p.tenant_id
+    where p.status = 'active' and o.status = 'active' order by p.name, p.id limit ${limit}`);
   return found.map(providerOf);
 }
 

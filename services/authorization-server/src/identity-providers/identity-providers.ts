@@ -127,20 +127,19 @@ export async function ownProvider(tx: TenantTx, id: Id<"provider">): Promise<Ide
 
 export const providersOf = rows.listProviders;
 
-/** Whoever's it is, and active; undefined otherwise. */
+/** Whoever's it is, when it and its organization are active; undefined otherwise. */
 export async function providerById(db: Database, id: Id<"provider">): Promise<IdentityProvider | undefined> {
   const tenant = await rows.tenantOfProvider(db.single, id);
-  const found = tenant && (await db.of(tenant).transaction((tx) => rows.findProvider(tx, id)));
-  return found?.status === "active" ? found : undefined;
+  return tenant && db.of(tenant).transaction((tx) => rows.findActive(tx, id));
 }
 
 /** What this tenant offers people to sign in with. */
 export const activeProviders = (db: Database, tenant: Id<"tenant">): Promise<IdentityProvider[]> =>
   db.of(tenant).transaction((tx) => rows.listActive(tx, offeredMax));
 
-/** Keeps it as it is until the transaction ends; false when it is not active any more. */
+/** Keeps it and its organization as they are until the transaction ends; false when one is not active any more. */
 export const stillActive = async (tx: TenantTx, id: Id<"provider">): Promise<boolean> =>
-  (await rows.findProvider(tx, id, "share"))?.status === "active";
+  (await rows.findActive(tx, id, "share")) !== undefined;
 
 /** The client secret, for a request to the provider and for nothing else. */
 export async function secretOf(
