@@ -172,7 +172,8 @@ async function startWorker(
     billing: origin,
     directory: origin,
     peers: {},
-    outboundAllow: [receiver.host],
+    outboundAllow: [],
+    tenantOutboundAllow: [receiver.host],
   };
   const bootstrap = {
     tenant: { name: "Bench" },

@@ -39,6 +39,19 @@ describe("settings", () => {
     expect(() => readSettings({ ...env, REMIT_PEERS: peers })).toThrow(StartRefused);
   });
 
+  test("W01 what the installation may reach, tenants may not name, unless that is said by itself", () => {
+    const ours = { ...env, REMIT_OUTBOUND_ALLOW: "vault.internal:8200" };
+    expect(readSettings(ours).config).toMatchObject({
+      outboundAllow: ["vault.internal:8200"],
+      tenantOutboundAllow: [],
+    });
+    const theirs = { ...env, REMIT_TENANT_OUTBOUND_ALLOW: "localhost:1, localhost:2" };
+    expect(readSettings(theirs).config).toMatchObject({
+      outboundAllow: [],
+      tenantOutboundAllow: ["localhost:1", "localhost:2"],
+    });
+  });
+
   test("a misspelt setting stops the start", () => {
     expect(() => readSettings({ ...env, REMIT_PEER: "" })).toThrow(/REMIT_PEER/);
   });

@@ -1,5 +1,12 @@
 import { Secret } from "@remit/kernel";
-import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig } from "@remit/platform/host";
+import {
+  type CommonConfig,
+  commonConfigOf,
+  commonSettings,
+  freeze,
+  listed,
+  parseConfig,
+} from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
 import type { SmtpSettings } from "./mail/index.ts";
@@ -10,6 +17,8 @@ export type Peers = Readonly<Record<string, string>>;
 
 export type AuthorizationServerConfig = CommonConfig & {
   readonly peers: Peers;
+  /** Private `host:port` pairs that addresses given by tenants may lead to: webhooks, pings, keys, issuers. None unless given. */
+  readonly tenantOutboundAllow?: readonly string[];
   /** Origins of the services a charge needs. */
   readonly billing: string;
   readonly directory: string;
@@ -59,6 +68,27 @@ const perMinute = (usual: number) =>
 
 const origin = z.url({ protocol: /^https?$/ });
 
+const ownSettings = {
+  ...commonSettings,
+  REMIT_PEERS: peersText,
+  /** As REMIT_OUTBOUND_ALLOW, for addresses that tenants give: nothing inside, unless said. */
+  REMIT_TENANT_OUTBOUND_ALLOW: listed,
+  REMIT_BILLING_ORIGIN: origin,
+  REMIT_DIRECTORY_ORIGIN: origin,
+  REMIT_BOOTSTRAP_FILE: z.string().optional(),
+  REMIT_SIGNERS: z.enum(["local", "vault"]).default("local"),
+  REMIT_QUOTA_TOKENS: perMinute(usualQuotas.tokens),
+  REMIT_QUOTA_REQUESTS: perMinute(usualQuotas.requests),
+  REMIT_QUOTA_INTROSPECTIONS: perMinute(usualQuotas.introspections),
+  REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
+  REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
+  REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
+  REMIT_BREACHED_PASSWORDS: z.string().optional(),
+  REMIT_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
+  REMIT_MAIL_FROM: z.string().max(320).default("Remit <remit@localhost>"),
+  REMIT_GITHUB_ISSUER: z.url({ protocol: /^https$/ }).optional(),
+};
+
 /** The settings of this service, from the environment, and what only its `main` needs. */
 export function readSettings(env: NodeJS.ProcessEnv): {
   readonly config: AuthorizationServerConfig;
@@ -67,30 +97,11 @@ export function readSettings(env: NodeJS.ProcessEnv): {
   /** A file that says what the installation begins with. */
   readonly bootstrapFile: string | undefined;
 } {
-  const settings = parseConfig(
-    {
-      ...commonSettings,
-      REMIT_PEERS: peersText,
-      REMIT_BILLING_ORIGIN: origin,
-      REMIT_DIRECTORY_ORIGIN: origin,
-      REMIT_BOOTSTRAP_FILE: z.string().optional(),
-      REMIT_SIGNERS: z.enum(["local", "vault"]).default("local"),
-      REMIT_QUOTA_TOKENS: perMinute(usualQuotas.tokens),
-      REMIT_QUOTA_REQUESTS: perMinute(usualQuotas.requests),
-      REMIT_QUOTA_INTROSPECTIONS: perMinute(usualQuotas.introspections),
-      REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
-      REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
-      REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
-      REMIT_BREACHED_PASSWORDS: z.string().optional(),
-      REMIT_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
-      REMIT_MAIL_FROM: z.string().max(320).default("Remit <remit@localhost>"),
-      REMIT_GITHUB_ISSUER: z.url({ protocol: /^https$/ }).optional(),
-    },
-    env,
-  );
+  const settings = parseConfig(ownSettings, env);
   const config = freeze({
     ...commonConfigOf(settings),
     signers: settings.REMIT_SIGNERS,
+    tenantOutboundAllow: settings.REMIT_TENANT_OUTBOUND_ALLOW,
     peers: settings.REMIT_PEERS,
     billing: new URL(settings.REMIT_BILLING_ORIGIN).origin,
     directory: new URL(settings.REMIT_DIRECTORY_ORIGIN).origin,

@@ -6,9 +6,7 @@ import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
-import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
-import { createPeer, loadPeerKeys } from "@remit/platform/peers";
 import {
   assertSafeRole,
   type Database,
@@ -30,7 +28,7 @@ import {
   createFileAnchor,
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
-import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
+import { mountCharges, mountMandates } from "./charging.ts";
 import {
   accountPagesAt,
   clientById,
@@ -57,7 +55,7 @@ import {
   recordKekChange,
 } from "./keys/index.ts";
 import { mountManaging } from "./managing.ts";
-import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
+import type { Mandates } from "./mandates/index.ts";
 import {
   adapterFor,
   type ClientSource,
@@ -68,16 +66,15 @@ import {
   createInteractions,
   createRepeats,
 } from "./oidc/index.ts";
+import { createOutbounds, type Outbounds, outboundOfClients, outboundOfTrusts } from "./outbounds.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
 import { createQuotas, type Quotas } from "./quotas/index.ts";
-import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { createClientDocuments, isDocumentId, registrationRoutes } from "./registration/index.ts";
 import { mountSessions } from "./session-places.ts";
 import { createSessions } from "./sessions/index.ts";
-import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { mountTelling } from "./telling.ts";
-import { createLiveTokens, createMint, type LiveTokens, mintOwnToken, tokenJobs } from "./tokens/index.ts";
+import { createLiveTokens, createMint, type LiveTokens, tokenJobs } from "./tokens/index.ts";
 import { issueIdJag, jwtBearer, trustRoutes } from "./trusts/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
@@ -106,12 +103,11 @@ export const migrations: readonly MigrationSource[] = [
 ];
 
 /** What every room is built from. */
-type Base = {
+type Base = Outbounds & {
   readonly config: AuthorizationServerConfig;
   readonly clock: Clock;
   readonly log: Log;
   readonly db: Database;
-  readonly outbound: Outbound;
   readonly recorder: AuditRecorder;
   readonly issuance: boolean;
   readonly metrics: Metrics;
@@ -157,14 +153,14 @@ export function createAuthorizationServer({
     },
     log,
   });
-  const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
+  const outbounds = createOutbounds({ config, log, clock });
   const { issuance = true, checkClock = clock === systemClock } = options;
   const watch = checkClock ? createClockWatch({ db, clock, log }) : undefined;
   const metrics = createMetrics("authorization-server");
   const prefix = "remit:quotas";
   const counters = createCounters({ redisUrl: config.redisUrl, prefix, clock, log });
   const quotas = createQuotas({ counters, clock, settings: config.quotas });
-  const base: Base = { config, clock, log, db, outbound, recorder, issuance, metrics, quotas, watch };
+  const base: Base = { ...outbounds, config, clock, log, db, recorder, issuance, metrics, quotas, watch };
   let rooms: Promise<Rooms> | undefined;
   const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
   return {
@@ -183,7 +179,8 @@ export function createAuthorizationServer({
       opened?.keys.close();
       opened?.keyring.close();
       await counters.close();
-      await outbound.close();
+      await outbounds.outbound.close();
+      await outbounds.tenantOutbound.close();
       await db.close();
     },
   };
@@ -204,7 +201,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   const { keyring, keys } = await openKeys(base);
   const named = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
   const peers = [accountPagesAt(config.issuer), ...named];
-  const documents = createClientDocuments(base);
+  const documents = createClientDocuments({ clock, outbound: base.tenantOutbound });
   const clientOf: ClientSource = (id) =>
     isDocumentId(id) ? documents.clientAt(id) : clientById(db, id, peers);
   const live = createLiveTokens(db);
@@ -217,7 +214,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   const people = createPeople(grounds, jobs);
   const { accounts } = people;
   const secrets = createSecrets(keyring.derive("client-secrets"));
-  const mandates = mountMandates(grounds, { http, jobs });
+  const mandates = mountMandates(grounds, { http });
   await mountCharges(grounds, { http, jobs, mandates });
   mountSigningIn(grounds, { http, jobs, people, mandates });
   const { issuer } = config;
@@ -229,11 +226,12 @@ async function openRooms(base: Base): Promise<Rooms> {
   );
   mountManaging(grounds, { http, jobs, mandates, people });
   const open = config.openRegistration === true;
-  http.add(...trustRoutes({ db, issuer, outbound: base.outbound }));
-  http.add(...registrationRoutes({ db, secrets, outbound: base.outbound, open, issuer }));
+  const outbound = base.tenantOutbound;
+  http.add(...trustRoutes({ db, issuer, outbound }));
+  http.add(...registrationRoutes({ db, secrets, outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
-  mountTelling({ ...grounds, http, jobs, people });
+  mountTelling({ ...grounds, outbound, http, jobs, people });
   keepHouse(jobs, { db, clock });
   keyJobs(jobs, { keys, watch });
   tokenJobs(jobs, { db, clock });
@@ -282,6 +280,7 @@ function mountSigningIn(
   const { config, clock, db, keyring } = grounds;
   const { issuer, livemode } = config;
   const { accounts, factors } = people;
+  const outward = { ...grounds, outbound: grounds.tenantOutbound };
   const artifacts = createArtifacts(grounds);
   const repeats = createRepeats({ artifacts, clock });
   const guesses = createGuesses({ db, clock, key: keyring.derive("user-code-guesses") });
@@ -294,6 +293,7 @@ function mountSigningIn(
   const tokens = tokenEndpointsOf(grounds, { artifacts, mandates });
   const core: Core = createCore({
     ...grounds,
+    outbound: outboundOfClients(grounds),
     tokens,
     issuer,
     livemode,
@@ -316,7 +316,7 @@ function mountSigningIn(
     artifacts,
     provider: core.provider,
   });
-  http.add(...peoplePages(grounds, people, { interactions, mandates }), ...peopleRoutes(grounds, people));
+  http.add(...peoplePages(outward, people, { interactions, mandates }), ...peopleRoutes(outward, people));
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],
@@ -324,68 +324,23 @@ function mountSigningIn(
   });
   http.mount(deviceMount({ issuer, handle: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }) }));
   mountIssuance(grounds, { http, core });
-  mountSessions(grounds, { http, jobs, sessions, people, mandates, core });
+  mountSessions(outward, { http, jobs, sessions, people, mandates, core });
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
-  mountAsking({ ...grounds, http, jobs, people, sessions, artifacts, approvals, core });
+  mountAsking({ ...outward, http, jobs, people, sessions, artifacts, approvals, core });
 }
 
 /** The grant types of ours beside the core's. */
-function grantsOf({ config, clock, db, keys, outbound }: Grounds): CustomGrant[] {
+function grantsOf(grounds: Grounds): CustomGrant[] {
+  const { config, clock, db, keys } = grounds;
   const { issuer, livemode } = config;
   const mint = createMint({ keys, issuer, livemode, clock });
   const { githubIssuer = "https://token.actions.githubusercontent.com" } = config;
   const github = { issuer: githubIssuer, jwksUri: `${githubIssuer}/.well-known/jwks` };
   return [
     tokenExchange({ db, keys, mint, issuer, issueIdJag: issueIdJag({ db, keys, issuer }) }),
-    jwtBearer({ db, mint, issuer, outbound, github }),
+    jwtBearer({ db, mint, issuer, outbound: outboundOfTrusts(grounds, github), github }),
   ];
-}
-
-/** Mandates and what may be charged under them. */
-function mountMandates(grounds: Grounds, { http }: Mounting): Mandates {
-  const { config, clock, db, keys } = grounds;
-  const { issuer, livemode } = config;
-  const statusLists = createStatusLists({ db, issuer, keys, clock });
-  const mandates = createMandates({ ...grounds, issuer, livemode, statusLists });
-  http.add(...statusListRoutes(statusLists), ...mandateRoutes({ db, mandates }));
-  return mandates;
-}
-
-/** Decides charges, and has billing carry them out as a peer of ours that mints its own tokens. */
-async function mountCharges(
-  grounds: Grounds,
-  { http, jobs, mandates }: Mounting & { readonly mandates: Mandates },
-): Promise<void> {
-  const { config, clock, db, keys, outbound, log } = grounds;
-  const { issuer, livemode } = config;
-  const own = await loadPeerKeys(config.dataDir);
-  const peer = createPeer({
-    issuer,
-    clientId: "authorization-server",
-    assertionKey: own.assertion,
-    dpopKey: own.dpop,
-    outbound,
-    clock,
-    mint: mintOwnToken({ keys, issuer, livemode, clock }),
-  });
-  const receipts = createReceipts({ db, issuer, keys, clock });
-  const leaseMs = config.chargeLeaseMs;
-  const charges = createCharges({
-    leaseMs,
-    db,
-    issuer,
-    livemode,
-    clock,
-    log,
-    keys,
-    mandates,
-    receipts,
-    billing: createBilling({ peer, origin: config.billing, issuer, keys, clock, log }),
-    merchants: createMerchants({ outbound, directory: config.directory, clock }),
-  });
-  http.add(...chargeRoutes({ db, clock, charges, leaseMs }), ...receiptRoutes(receipts));
-  chargeJobs(jobs, charges);
 }
 
 /** The log of everything that happened here, and of what peers report. */

@@ -30,12 +30,15 @@ export class Federation {
   aheadMs = 0;
   #addresses = 0;
 
-  static async start(outboundAllow: readonly string[] = []): Promise<Federation> {
+  static async start(tenantOutboundAllow: readonly string[] = []): Promise<Federation> {
     const made = new Federation();
     const clock: Clock = { ...systemClock, now: () => after(systemClock.now(), made.aheadMs) };
     await made.upstream.start();
-    const allow = [made.upstream.host, ...outboundAllow];
-    made.running = await startServer({ outboundAllow: allow, trustedProxies: ["127.0.0.1"] }, { clock });
+    const allow = [made.upstream.host, ...tenantOutboundAllow];
+    made.running = await startServer(
+      { tenantOutboundAllow: allow, trustedProxies: ["127.0.0.1"] },
+      { clock },
+    );
     made.wallet = walletOf(made.running);
     made.management = new Management(made.running);
     await made.#configure();

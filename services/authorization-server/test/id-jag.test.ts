@@ -25,7 +25,7 @@ let agent: OAuthClient;
 beforeAll(async () => {
   idp = new Partner();
   await idp.listen();
-  running = await startServer({ outboundAllow: [idp.host] });
+  running = await startServer({ tenantOutboundAllow: [idp.host] });
   management = new Management(running);
   agent = await newClient(running, "agent");
   await trust({ kind: "id_jag", issuer: "https://idp.example", keys: { jwks_uri: idp.jwksUri } });

@@ -17,7 +17,7 @@ let operator: Management;
 
 beforeAll(async () => {
   upstream = await new UpstreamProvider().start();
-  running = await startServer({ outboundAllow: [upstream.host] });
+  running = await startServer({ tenantOutboundAllow: [upstream.host] });
   management = new Management(running);
   const secret = "eve-admin-secret-of-many-random-bits-0123456789";
   const eve = await running.service.bootstrap({

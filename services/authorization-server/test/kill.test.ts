@@ -60,7 +60,12 @@ type Call = (method: string, path: string, body?: object) => Promise<Record<stri
 
 /** A process that is not killed, for as long as it is talked to. */
 async function withServer(work: (call: Call) => Promise<void>): Promise<void> {
-  const server = await startWith(database, { ...places(), port, dataDir, outboundAllow: [receiver.host] });
+  const server = await startWith(database, {
+    ...places(),
+    port,
+    dataDir,
+    tenantOutboundAllow: [receiver.host],
+  });
   const { admin, ...made } = await server.service.bootstrap({
     tenant: { name: "Ada's" },
     principal,
@@ -94,7 +99,7 @@ async function startWorker(): Promise<TestProcess> {
       REMIT_ROLE_RELAY: database.roles.relay,
       REMIT_ROLE_LOOKUP: database.roles.lookup,
       REMIT_DATA_DIR: dataDir,
-      REMIT_OUTBOUND_ALLOW: receiver.host,
+      REMIT_TENANT_OUTBOUND_ALLOW: receiver.host,
       REMIT_BILLING_ORIGIN: "http://localhost:1",
       REMIT_DIRECTORY_ORIGIN: "http://localhost:1",
     },

@@ -15,7 +15,7 @@ let receiver: Receiver;
 
 beforeAll(async () => {
   receiver = await startReceiver();
-  running = await startServer({ outboundAllow: [receiver.host] });
+  running = await startServer({ tenantOutboundAllow: [receiver.host] });
   await running.service.bootstrap({
     tenant: { name: "Ada's" },
     principal,

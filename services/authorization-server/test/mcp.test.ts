@@ -33,7 +33,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => web.listen(port, "127.0.0.1", resolve));
   // As in development: open, and allowed to call this machine.
-  running = await startServer({ openRegistration: true, outboundAllow: [`localhost:${port}`] });
+  running = await startServer({ openRegistration: true, tenantOutboundAllow: [`localhost:${port}`] });
   ({ issuer } = running);
 });
 afterAll(async () => {

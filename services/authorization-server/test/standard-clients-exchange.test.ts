@@ -20,7 +20,7 @@ let ben: OAuthClient;
 beforeAll(async () => {
   partner = new Partner();
   await partner.listen();
-  running = await startServer({ outboundAllow: [partner.host] });
+  running = await startServer({ tenantOutboundAllow: [partner.host] });
   [ann, ben] = [await newClient(running, "agent"), await newClient(running, "agent")];
   const rules = {
     kind: "federation",

@@ -21,7 +21,8 @@ beforeAll(async () => {
   [github, partner, other] = [new Partner(), new Partner(), new Partner()];
   await Promise.all([github.listen(), partner.listen(), other.listen()]);
   running = await startServer({
-    outboundAllow: [github.host, partner.host, other.host],
+    outboundAllow: [github.host],
+    tenantOutboundAllow: [partner.host, other.host],
     githubIssuer: github.origin,
   });
   management = new Management(running);

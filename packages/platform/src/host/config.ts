@@ -47,7 +47,8 @@ const perMinute = (usual: number) =>
     .union([z.literal("off"), z.coerce.number().int().min(1)])
     .default(usual)
     .transform((most) => (most === "off" ? undefined : { count: most, windowMs: minuteMs }));
-const listed = z
+/** A list of settings, separated by commas. */
+export const listed = z
   .string()
   .default("")
   .transform((text) =>

@@ -65,6 +65,7 @@ export const saveCredentialsOf = (
 
 /** A service of ours, known by its origin alone: its keys are at its own `/.well-known/jwks.json`. */
 export type PeerSetting = { readonly name: string; readonly origin: string };
+export const peerKeysAt = ({ origin }: PeerSetting): string => `${origin}/.well-known/jwks.json`;
 
 export const scopesOf = {
   agent: ["oid4ac:payment"],
@@ -133,15 +134,15 @@ async function agentClient(db: Database, id: Id<"agent">): Promise<Client | unde
   });
 }
 
-const peerClient = ({ name, origin }: PeerSetting): Client => ({
-  id: name,
+const peerClient = (peer: PeerSetting): Client => ({
+  id: peer.name,
   tenant: platformTenant,
   kind: "peer",
-  name,
+  name: peer.name,
   live: true,
   redirectUris: [],
   scopes: scopesOf.peer,
-  assertion: { jwksUri: `${origin}/.well-known/jwks.json` },
+  assertion: { jwksUri: peerKeysAt(peer) },
   dpopThumbprint: undefined,
   secretDigest: undefined,
   metadata: {},

@@ -22,6 +22,7 @@ export {
   type KeyedRegistration,
   operatorScopes,
   type PeerSetting,
+  peerKeysAt,
   registerAdmin,
   registerAgentFor,
   registerApplication,

@@ -42,7 +42,7 @@ export type CoreDeps = {
   readonly keys: IssuerKeys;
   readonly accounts: Accounts;
   readonly factors: Pick<Factors, "hasSecond">;
-  readonly outbound: Outbound;
+  readonly outbound: Pick<Outbound, "fetch">;
   readonly peers: readonly PeerSetting[];
   readonly quotas: Quotas;
   readonly adapter: (model: string) => Adapter;

@@ -13,22 +13,28 @@ import { startWebhookReceiver, verified, type WebhookReceiver } from "./receiver
 const path = "/api/v1/webhooks";
 
 let receiver: WebhookReceiver;
+/** A service that the installation may reach, and tenants may not. */
+let inside: WebhookReceiver;
 let running: Running;
 let management: Management;
 let webhooks: Management;
 let ours: Made;
 
 beforeAll(async () => {
-  receiver = await startWebhookReceiver();
+  [receiver, inside] = [await startWebhookReceiver(), await startWebhookReceiver()];
   // Nobody answers there: webhooks want nothing of Redis.
-  running = await startServer({ outboundAllow: [receiver.host], redisUrl: "redis://127.0.0.1:1" });
+  running = await startServer({
+    outboundAllow: [inside.host],
+    tenantOutboundAllow: [receiver.host],
+    redisUrl: "redis://127.0.0.1:1",
+  });
   management = new Management(running);
   webhooks = new Management(running, adminSecret, "webhooks:read webhooks:write");
   ours = await make({ events: ["agent.*"] });
 });
 afterAll(async () => {
   await running.close();
-  await receiver.close();
+  await Promise.all([receiver.close(), inside.close()]);
 });
 
 type Made = { readonly id: string; readonly secret: string; readonly at: string };
@@ -166,6 +172,21 @@ describe("what is refused", () => {
     expect((await create(wrong)).body).toMatchObject({ status: 400, code: "outbound_refused" });
     const moved = await webhooks.call("PATCH", `${path}/${ours.id}`, wrong);
     expect(moved.body).toMatchObject({ status: 400, code: "outbound_refused" });
+  });
+
+  test("W01 what the installation alone may reach, when a webhook is made, when it is moved, and when it is told", async () => {
+    const wrong = { url: `${inside.origin}/v1/secret` };
+    expect((await create(wrong)).body).toMatchObject({ status: 400, code: "outbound_refused" });
+    const moved = await webhooks.call("PATCH", `${path}/${ours.id}`, wrong);
+    expect(moved.body).toMatchObject({ status: 400, code: "outbound_refused" });
+    const { id } = await make({ events: ["tenant.*"] });
+    await running.database.asAdmin("update webhooks set url = $2 where id = $1", [id, wrong.url]);
+    await happen();
+    await eventually(async () => {
+      const { body } = await webhooks.call("GET", `${path}/${id}/deliveries`);
+      expect(body["data"]).toMatchObject([{ error: "address_refused", attempts: 1 }]);
+    });
+    expect(inside.at("/v1/secret")).toHaveLength(0);
   });
 
   test.each<[string, object]>([

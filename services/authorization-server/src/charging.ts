@@ -1,0 +1,74 @@
+import type { Clock } from "@remit/kernel";
+import type { Http } from "@remit/platform/http";
+import type { Jobs } from "@remit/platform/jobs";
+import type { Keyring } from "@remit/platform/keys";
+import type { Outbound } from "@remit/platform/outbound";
+import { createPeer, loadPeerKeys } from "@remit/platform/peers";
+import type { Database } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
+import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
+import type { AuthorizationServerConfig } from "./config.ts";
+import type { IssuerKeys } from "./keys/index.ts";
+import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
+import { createReceipts, receiptRoutes } from "./receipts/index.ts";
+import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
+import { mintOwnToken } from "./tokens/index.ts";
+
+type Grounds = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly keys: IssuerKeys;
+  /** To the services of ours that a charge needs. */
+  readonly outbound: Outbound;
+};
+
+type Mounting = { readonly http: Http; readonly jobs: Jobs };
+
+/** Mandates and what may be charged under them. */
+export function mountMandates(grounds: Grounds, { http }: Pick<Mounting, "http">): Mandates {
+  const { config, clock, db, keys } = grounds;
+  const { issuer, livemode } = config;
+  const statusLists = createStatusLists({ db, issuer, keys, clock });
+  const mandates = createMandates({ ...grounds, issuer, livemode, statusLists });
+  http.add(...statusListRoutes(statusLists), ...mandateRoutes({ db, mandates }));
+  return mandates;
+}
+
+/** Decides charges, and has billing carry them out as a peer of ours that mints its own tokens. */
+export async function mountCharges(
+  grounds: Grounds,
+  { http, jobs, mandates }: Mounting & { readonly mandates: Mandates },
+): Promise<void> {
+  const { config, clock, db, keys, outbound, log } = grounds;
+  const { issuer, livemode } = config;
+  const own = await loadPeerKeys(config.dataDir);
+  const peer = createPeer({
+    issuer,
+    clientId: "authorization-server",
+    assertionKey: own.assertion,
+    dpopKey: own.dpop,
+    outbound,
+    clock,
+    mint: mintOwnToken({ keys, issuer, livemode, clock }),
+  });
+  const receipts = createReceipts({ db, issuer, keys, clock });
+  const leaseMs = config.chargeLeaseMs;
+  const charges = createCharges({
+    leaseMs,
+    db,
+    issuer,
+    livemode,
+    clock,
+    log,
+    keys,
+    mandates,
+    receipts,
+    billing: createBilling({ peer, origin: config.billing, issuer, keys, clock, log }),
+    merchants: createMerchants({ outbound, directory: config.directory, clock }),
+  });
+  http.add(...chargeRoutes({ db, clock, charges, leaseMs }), ...receiptRoutes(receipts));
+  chargeJobs(jobs, charges);
+}
