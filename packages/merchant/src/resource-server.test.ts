@@ -41,7 +41,8 @@ const issuerOf = () => {
     active: true as unknown,
     asked: [] as URLSearchParams[],
   };
-  const clock: Clock = { now: () => state.now, monotonicNs: () => 0n };
+  const monotonicNs = (): bigint => BigInt(state.now - started) * 1_000_000n;
+  const clock: Clock = { now: () => state.now, monotonicNs };
   const fetch: NonNullable<ResourceServerOptions["fetch"]> = async (target, init) => {
     if (target === `${issuer}/oauth/introspect`) {
       state.asked.push(new URLSearchParams(typeof init.body === "string" ? init.body : ""));

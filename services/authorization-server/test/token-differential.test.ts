@@ -80,12 +80,16 @@ function essence({ status, headers, text }: Received): object {
 function bodyOf(text: string): unknown {
   if (!text.startsWith("{")) return text;
   // A problem names a page of the server that answered.
-  const { access_token: token, request_id: _, type: __, ...body } = JSON.parse(text);
+  const { access_token: token, id_token: idToken, request_id: _, type: __, ...body } = JSON.parse(text);
   if (token === undefined) return body;
+  return { ...body, token: contentOf(token), ...(idToken === undefined ? {} : { id: contentOf(idToken) }) };
+}
+
+function contentOf(token: unknown): object {
   const part = (index: number): Record<string, unknown> =>
     JSON.parse(Buffer.from(String(token).split(".")[index] ?? "", "base64url").toString("utf8"));
-  const { jti: ___, iat, exp, ...claims } = part(1);
-  return { ...body, header: part(0), claims, lifeS: Number(exp) - Number(iat) };
+  const { jti: _, at_hash: hash, iat, exp, ...claims } = part(1);
+  return { header: part(0), claims, lifeS: Number(exp) - Number(iat), hashed: typeof hash };
 }
 
 /** Sends a recipe's request once or twice (a replay) to one of the servers. */
