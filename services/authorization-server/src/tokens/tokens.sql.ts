@@ -7,7 +7,11 @@ export async function keepKeys(tx: Sql, keys: readonly string[]): Promise<void> 
     from unnest(${keys}::text[]) as key`);
 }
 
-/** `issuedUntil` spares what is issued later; two revocations of a key together spare no more than either. */
+/**
+ * `issuedUntil` spares what is issued later; two revocations of a key together spare no more than either. The moment is at
+ * least the database's, once the lock is held, and rounded up to the next second: a process whose clock is behind, or a
+ * token that is being issued while this commits, is not spared.
+ */
 export async function insertRevocation(
   tx: Sql,
   { key, until, issuedUntil }: { key: string; until: Instant; issuedUntil?: Instant | undefined },
@@ -15,7 +19,8 @@ export async function insertRevocation(
   const issued = issuedUntil === undefined ? null : sqlTime(issuedUntil);
   await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`token ${key}`}, 0))`);
   await tx.run(sql`insert into token_revocations (key, until, issued_until)
-    values (${key}, ${sqlTime(until)}, ${issued})
+    values (${key}, ${sqlTime(until)}, case when ${issued}::timestamptz is not null then to_timestamp(ceil(extract(
+      epoch from greatest(${issued}::timestamptz, clock_timestamp())))) end)
     on conflict (key) do update set until = greatest(token_revocations.until, excluded.until),
       issued_until = case when token_revocations.issued_until is null or excluded.issued_until is null then null
         else greatest(token_revocations.issued_until, excluded.issued_until) end`);
