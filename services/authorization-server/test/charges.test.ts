@@ -1,5 +1,5 @@
 import { instantOf, newId, secondMs } from "@remit/kernel";
-import type { TenantTx } from "@remit/platform/sql";
+import { sql, type TenantTx } from "@remit/platform/sql";
 import { Problem, payloadOf, publicJwkOf } from "@remit/protocol";
 import { generateJwk, verifyReceipt } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
@@ -360,6 +360,22 @@ describe("revocation beats the money", () => {
     await change("suspendWithin");
     expect(await refusalOf(charge({ mandate }))).toBe("mandate_suspended");
     await change("resumeWithin");
+    expect((await charge({ mandate })).state).toBe("authorized");
+  });
+
+  test("C12 a suspended organization pays nothing: neither what is asked for nor what is held", async () => {
+    const mandate = await giveMandate(world);
+    const held = await charge({ mandate });
+    const become = (status: string) =>
+      world.db.global.transaction((tx) =>
+        tx.run(sql`insert into tenant_standings (tenant_id, status, created_at, changed_at)
+          values (${world.payer}, ${status}, now(), now())
+          on conflict (tenant_id) do update set status = excluded.status`),
+      );
+    await become("suspended");
+    expect(await refusalOf(charge({ mandate }))).toBe("mandate_suspended");
+    expect(await refusalOf(world.charges.capture(own(world, held.id), order))).toBe("mandate_suspended");
+    await become("active");
     expect((await charge({ mandate })).state).toBe("authorized");
   });
 

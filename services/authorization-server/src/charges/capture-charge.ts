@@ -3,6 +3,7 @@ import { failpoint } from "@remit/platform/failpoint";
 import { type Actor, Problem } from "@remit/protocol";
 import { standingOfAgent } from "../agents/index.ts";
 import { findMandate } from "../mandates/index.ts";
+import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLiveAtCommit } from "../tokens/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
@@ -77,11 +78,13 @@ async function lockForCommit(
 ): Promise<{ locked: Charge; facts: CommitFacts }> {
   const tx = await crossing.payer();
   const mandate = await findMandate(tx, charge.mandate, "share");
+  const payerActive = await isTenantActive(tx, charge.payer);
   const agent = await standingOfAgent(tx, charge.agent, "share");
   const locked = await rows.findCharge(tx, charge.id, "update");
   const tokenLive = await isTokenLiveAtCommit(tx, charge.token, agent);
   const facts: CommitFacts = {
-    mandate: mandate?.state ?? "revoked",
+    // Under a suspended organization every mandate is.
+    mandate: mandate?.state === "active" && !payerActive ? "suspended" : (mandate?.state ?? "revoked"),
     agentActive: agent?.status === "active",
     tokenLive,
     now: deps.clock.now(),

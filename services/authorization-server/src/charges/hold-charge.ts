@@ -12,6 +12,7 @@ import {
   takeHold,
   velocityOf,
 } from "../mandates/index.ts";
+import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLive } from "../tokens/index.ts";
 import * as rows from "./charges.sql.ts";
 import { type Charge, chargesQueue } from "./charges.ts";
@@ -143,6 +144,8 @@ async function assertLive(
   if (mandate.state === "revoked") throw new Problem("mandate_revoked");
   if (mandate.state === "suspended") throw new Problem("mandate_suspended");
   if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
+  if (!(await isTenantActive(tx, charge.payer)))
+    throw new Problem("mandate_suspended", { detail: "The principal's organization is suspended." });
   // Says of the agent, too, that it is active and has the key that token and mandate are bound to.
   if (await isTokenLive(tx, charge.token, "share")) return;
   const agent = await standingOfAgent(tx, charge.agent);

@@ -3,6 +3,7 @@ export {
   allowsBearer,
   createTenant,
   isTenant,
+  isTenantActive,
   newTenantId,
   platformTenant,
   type Tenant,

@@ -1,4 +1,5 @@
-import { sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { Id } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { Tenant } from "./tenants.ts";
 
 export async function insertTenant(
@@ -20,6 +21,14 @@ export async function findBearer(tx: TenantTx): Promise<boolean> {
 
 export async function saveBearer(tx: TenantTx, allowed: boolean): Promise<void> {
   await tx.run(sql`update tenants set bearer_tokens = ${allowed} where tenant_id = ${tx.tenant}`);
+}
+
+/** The row is kept as read until the transaction ends. Tenants that nobody governs have none. */
+export async function findStatus(tx: Sql, tenant: Id<"tenant">): Promise<string | undefined> {
+  const row = await tx.maybe<{ status: string }>(
+    sql`select status from tenant_standings where tenant_id = ${tenant} for share`,
+  );
+  return row?.status;
 }
 
 export async function existsTenant(tx: TenantTx): Promise<boolean> {

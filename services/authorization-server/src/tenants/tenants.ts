@@ -1,5 +1,5 @@
 import { type Id, type Instant, newId } from "@remit/kernel";
-import type { TenantTx } from "@remit/platform/sql";
+import type { Sql, TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent } from "@remit/protocol";
 import * as rows from "./tenants.sql.ts";
 
@@ -54,3 +54,7 @@ export async function allowBearer(
   const facts = { tenant: tx.tenant, actor, subject: tx.tenant, payload: { bearer_tokens: allowed } };
   await tx.record(newEvent("tenant.changed", facts, now));
 }
+
+/** Whether a tenant may act, readable in any transaction and so until it ends: neither suspended nor deleted. */
+export const isTenantActive = async (tx: Sql, tenant: Id<"tenant">): Promise<boolean> =>
+  ((await rows.findStatus(tx, tenant)) ?? "active") === "active";
