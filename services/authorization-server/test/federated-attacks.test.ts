@@ -312,13 +312,55 @@ describe("A16 the word of a provider is one factor", () => {
 
   test("A16 a request for a new sign-in asks the provider for one, and looks whether there was", async () => {
     const fresh = { prompt: "login" };
-    const unproven = await at.signIn(at.anywhere, person("fresh"), fresh);
+    const unproven = await at.signIn(at.anywhere, person("fresh", { auth_time: undefined }), fresh);
     expect(Object.fromEntries(at.upstream.asked ?? [])).toMatchObject({ prompt: "login", max_age: "0" });
     expect(unproven.page.status).toBe(403);
     const old = await at.signIn(at.anywhere, person("fresh", { auth_time: nowS() - 3600 }), fresh);
     expect(old.page.status).toBe(403);
     const now = await at.signIn(at.anywhere, person("fresh", { auth_time: nowS() }), fresh);
     expect(tokenOf(await now.allow())).toMatchObject({ amr: ["fed"] });
+  });
+
+  test("A16 a sign-in is as old as the provider says, and one of which it does not say is never a recent one", async () => {
+    const hourAgo = nowS() - 3600;
+    const visitor = await at.signIn(at.anywhere, person("aged", { auth_time: hourAgo }));
+    expect(at.upstream.asked?.get("max_age")).toBe("43200");
+    expect(tokenOf(await visitor.allow())["auth_time"]).toBe(hourAgo);
+    const change = async (): Promise<Page> => {
+      await visitor.go("/account/sign-in-methods");
+      return visitor.go(/href="([^"]*\/identities\/idn_[^"]*)"/.exec(visitor.page.html)?.[1] ?? "");
+    };
+    expect((await change()).html).toContain("Show that it is you");
+    at.upstream.person = person("aged");
+    await visitor.through(at.anywhere);
+    expect(at.upstream.asked?.get("prompt")).toBe("login");
+    expect(visitor.page.html).toContain("This is your only way in");
+    const silent = await at.signIn(at.anywhere, person("aged", { auth_time: undefined }));
+    expect(nowS() - Number(tokenOf(await silent.allow())["auth_time"])).toBeGreaterThanOrEqual(43_200);
+  });
+
+  test("A16 an answer that was kept and opened minutes later is no newer for it", async () => {
+    at.upstream.person = person("kept");
+    const visitor = await at.visitor();
+    const back = await visitor.browser.send(await visitor.answerOf(at.anywhere));
+    at.aheadMs = 9 * minuteMs;
+    await visitor.go(back.headers.get("location") ?? "");
+    expect(visitor.page.html).toContain("/consent");
+    const [session] = await at.rows<{ earlier: boolean }>(
+      "select authenticated_at <= now() as earlier from sessions order by created_at desc limit 1",
+    );
+    expect(session).toEqual({ earlier: true });
+  });
+
+  test("A16 what the provider asked before its person got back in here is asked anew, and then counts", async () => {
+    const { sub } = tokenOf(await (await at.signIn(at.anywhere, person("returns"))).allow());
+    await at.rows("update accounts set sign_ins_from = now() - interval '5 minutes' where id = $1", sub);
+    const stale = await at.signIn(at.anywhere, person("returns", { auth_time: nowS() - 600 }));
+    expect([stale.page.status, stale.page.html.includes("Sign in anew")]).toEqual([403, true]);
+    at.upstream.person = person("returns");
+    await stale.go(`${stale.startOf(at.anywhere)}?again=1`);
+    expect(at.upstream.asked?.get("prompt")).toBe("login");
+    expect(tokenOf(await stale.allow())).toMatchObject({ amr: ["fed"] });
   });
 
   test("A16 somebody signed in is shown what they linked, and shows it once more with that alone", async () => {

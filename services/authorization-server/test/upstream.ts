@@ -137,6 +137,8 @@ export class UpstreamProvider {
       iat: now,
       exp: now + 60,
       nonce: asked.query.get("nonce"),
+      // OIDC Core §3.1.2.1: whoever asks with max_age is told.
+      auth_time: asked.query.has("max_age") ? now : undefined,
       ...asked.person,
       ...this.claims,
     };

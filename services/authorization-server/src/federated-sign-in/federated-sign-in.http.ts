@@ -21,7 +21,7 @@ import type { Offers } from "../sign-in/index.ts";
 import type { Tickets } from "../tickets/index.ts";
 import { linkOffer, linkPage } from "./link.http.ts";
 import { offersFor, organizationPages } from "./offers.http.ts";
-import { pendingPage, troublePage } from "./views.ts";
+import { pendingPage, stalePage, troublePage } from "./views.ts";
 import { type Begun, cookieOf, type Returned, type Visits } from "./visits.ts";
 
 /** Somebody who has shown one thing so far: what an identity provider said of them. */
@@ -69,7 +69,7 @@ const startPage = (deps: FederatedDeps): Page =>
     method: "GET",
     path: `${path}/identity-providers/:id`,
     params: ProviderPath,
-    query: z.strictObject({ login_hint: members.email.optional() }),
+    query: z.strictObject({ login_hint: members.email.optional(), again: z.literal("1").optional() }),
     limit,
     refused: refusalPage,
     handle: async (call, { params: { uid, id }, query }) => {
@@ -81,7 +81,7 @@ const startPage = (deps: FederatedDeps): Page =>
         now: call.now,
         asked: {
           redirectUri: callbackOf(deps.issuer, id),
-          fresh: asked.fresh,
+          fresh: asked.fresh || query.again !== undefined,
           second: asked.wanted.aal > 1,
           loginHint: query.login_hint,
         },
@@ -200,10 +200,13 @@ const arrivalPage = (deps: FederatedDeps): Page =>
         return pendingPage(deps.conversation, { ...arrival, asked, provider });
       }
       const { account } = arrival;
+      const { provenAt } = waiting;
+      // What the provider asked before its person got back in here counts no more, also when it is used only now.
+      if ((await deps.accounts.byId(account.id, provenAt)) === undefined) return stalePage({ uid, provider });
       const second = await deps.identities.vouchesForSecond(came, account);
       deps.counted("signed_in");
       const first = { kind: "federated", second } as const;
-      return deps.afterFirst(call, { asked, account, provenAt: now, first });
+      return deps.afterFirst(call, { asked, account, provenAt, first });
     },
   });
 

@@ -53,6 +53,20 @@ ${otherWays(uid)}
   return { status, headers: pageHeaders(), html: layout({ title, body }) };
 }
 
+/** They signed in at the provider before they changed how they get in here: it asks them anew. */
+export function stalePage({ uid, provider }: { uid: string; provider: IdentityProvider }): PageAnswer {
+  const name = titleOf(provider);
+  const title = `Sign in at ${name} anew`;
+  const again = `${interactionPath(uid)}/identity-providers/${provider.id}?again=1`;
+  const body = html`<div class="sheet">
+<h1>${title}</h1>
+${notice("refused", `You signed in at ${name} before you last changed how you get into your account here.`)}
+<div class="actions"><a class="button" href="${again}">Sign in anew</a></div>
+${otherWays(uid)}
+</div>`;
+  return { status: 403, headers: pageHeaders(), html: layout({ title, body }) };
+}
+
 type Told = { readonly title: string; readonly text: (name: string) => string };
 
 const told: Readonly<Record<Pending, Told>> = {

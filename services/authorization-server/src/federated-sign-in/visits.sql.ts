@@ -10,7 +10,22 @@ export type NewVisit = {
   readonly expiresAt: Instant;
 };
 
-export type Said = { readonly provider: Id<"provider">; readonly sealedSaid: string };
+export type Said = {
+  readonly provider: Id<"provider">;
+  readonly sealedSaid: string;
+  /** When the answer came. */
+  readonly usedAt: Instant;
+};
+type SaidRow = {
+  readonly provider_id: Id<"provider">;
+  readonly sealed_said: string;
+  readonly used_at: Instant;
+};
+const saidOf = ({ provider_id: provider, sealed_said: sealedSaid, used_at: usedAt }: SaidRow): Said => ({
+  provider,
+  sealedSaid,
+  usedAt,
+});
 export type PendingVisit = Said & { readonly stateDigest: Uint8Array };
 
 export async function insertVisit(tx: Sql, visit: NewVisit): Promise<void> {
@@ -47,11 +62,11 @@ export async function findSaid(
   tx: Sql,
   given: Pick<NewVisit, "stateDigest" | "conversationDigest"> & { now: Instant },
 ): Promise<Said | undefined> {
-  const row = await tx.maybe<{ provider_id: Id<"provider">; sealed_said: string }>(sql`
-    select provider_id, sealed_said from provider_visits
+  const row = await tx.maybe<SaidRow>(sql`
+    select provider_id, sealed_said, used_at from provider_visits
     where state_digest = ${given.stateDigest} and conversation_digest = ${given.conversationDigest}
       and sealed_said is not null and expires_at > ${sqlTime(given.now)}`);
-  return row && { provider: row.provider_id, sealedSaid: row.sealed_said };
+  return row && saidOf(row);
 }
 
 /** From now on whoever signs in in this conversation is asked whether to link it. */
@@ -65,16 +80,12 @@ export async function findToLink(
   tx: Sql,
   { conversationDigest, now }: Pick<NewVisit, "conversationDigest"> & { now: Instant },
 ): Promise<PendingVisit | undefined> {
-  const row = await tx.maybe<{
-    state_digest: Uint8Array;
-    provider_id: Id<"provider">;
-    sealed_said: string;
-  }>(sql`
-    select state_digest, provider_id, sealed_said from provider_visits
+  const row = await tx.maybe<SaidRow & { state_digest: Uint8Array }>(sql`
+    select state_digest, provider_id, sealed_said, used_at from provider_visits
     where conversation_digest = ${conversationDigest} and link_asked_at is not null and settled_at is null
       and sealed_said is not null and expires_at > ${sqlTime(now)}
     order by link_asked_at desc, state_digest limit 1`);
-  return row && { stateDigest: row.state_digest, provider: row.provider_id, sealedSaid: row.sealed_said };
+  return row && { stateDigest: row.state_digest, ...saidOf(row) };
 }
 
 /** False when it was answered before. */

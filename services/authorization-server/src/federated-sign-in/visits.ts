@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { after, type Id, type Instant, minuteMs } from "@remit/kernel";
+import { after, type Id, type Instant, instantOf, minuteMs } from "@remit/kernel";
 import type { Database, Sql } from "@remit/platform/sql";
 import { sha256 } from "@remit/protocol/node";
 import { z } from "zod";
-import type { Question, Said } from "../identity-providers/index.ts";
+import { type Question, type Said, sessionMaxMs } from "../identity-providers/index.ts";
 import type { Tickets } from "../tickets/index.ts";
 import * as rows from "./visits.sql.ts";
 
@@ -21,6 +21,11 @@ export type Waiting = {
   readonly visit: string;
   readonly provider: Id<"provider">;
   readonly said: Said;
+  /**
+   * When the person showed the provider who they are; never later than its answer, however long the page stays open. Where
+   * it does not say when, as long ago as it was allowed to be: good for a sign-in, and never for what wants a recent one.
+   */
+  readonly provenAt: Instant;
 };
 
 export type Visits = {
@@ -69,7 +74,11 @@ const SaidOf = z.strictObject({
   emailVerified: z.boolean(),
   name: z.string().optional(),
   second: z.boolean(),
+  authTime: z.number().transform(instantOf).optional(),
 });
+
+const provenAt = (usedAt: Instant, authTime: Instant | undefined): Instant =>
+  authTime === undefined ? after(usedAt, -sessionMaxMs) : instantOf(Math.min(usedAt, authTime));
 
 const random = (): string => randomBytes(32).toString("base64url");
 const bytesOf = (visit: string): Uint8Array => new Uint8Array(Buffer.from(visit, "base64url"));
@@ -84,11 +93,12 @@ export function createVisits({ db, tickets }: { db: Database; tickets: Tickets }
   const opened = (row: rows.Said, given: Naming): Waiting => {
     const place = { purpose: purposes.said, conversation: given.uid, now: given.now };
     const { content } = tickets.open({ ...place, text: row.sealedSaid }, SaidOf);
-    const { subject, email, emailVerified, name, second } = content;
+    const { subject, email, emailVerified, name, second, authTime } = content;
     return {
       visit: given.visit,
       provider: row.provider,
-      said: { subject, email, emailVerified, name, second },
+      said: { subject, email, emailVerified, name, second, authTime },
+      provenAt: provenAt(row.usedAt, authTime),
     };
   };
   return {

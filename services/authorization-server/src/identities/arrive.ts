@@ -47,16 +47,18 @@ async function factsOf(context: Context, came: Came, { known }: At): Promise<Fac
   const { db, accounts, digestOf } = context;
   const { provider, said } = came;
   const subject = { provider: provider.id, subjectDigest: digestOf(came) };
+  const speaks = await speaksForAddress(context, came);
+  const holder = speaks && said.emailVerified ? await holderOf(context, came) : undefined;
+  // After whose the address is: whoever has just got an account by this very subject is not taken for somebody else.
   const row = await db.global.transaction((tx) => rows.findIdentity(tx, subject));
   const account = row && (await accounts.byId(row.account));
   const usable = account !== undefined && (await isOf(context, provider, account.id));
-  const speaks = await speaksForAddress(context, came);
   return {
     linked: row && { account: row.account, usable },
     known,
     emailVerified: said.emailVerified,
     speaks,
-    holder: speaks && said.emailVerified ? await holderOf(context, came) : undefined,
+    holder,
     linkPolicy: provider.linkPolicy,
     jitPolicy: provider.jitPolicy,
     admission: await db.of(provider.tenant).transaction((tx) => statusOf(tx, subject)),

@@ -8,4 +8,4 @@ export {
   speaksFor,
   stillActive,
 } from "./identity-providers.ts";
-export { createUpstream, type Question, type Said, type Upstream } from "./upstream.ts";
+export { createUpstream, type Question, type Said, sessionMaxMs, type Upstream } from "./upstream.ts";

@@ -1,5 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { type Clock, minuteMs, toNumericDate } from "@remit/kernel";
+import {
+  type Clock,
+  fromNumericDate,
+  hourMs,
+  type Instant,
+  minuteMs,
+  secondMs,
+  toNumericDate,
+} from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
@@ -31,6 +39,8 @@ export type Said = {
   readonly name: string | undefined;
   /** Whether its `acr` is one that counts as two factors. */
   readonly second: boolean;
+  /** When the person showed it who they are: minutes or hours ago, where it had a session. Not every provider says. */
+  readonly authTime: Instant | undefined;
 };
 
 /**
@@ -60,6 +70,8 @@ const timeoutMs = 5_000;
 const documentBytesMax = 256 * 1024;
 /** How old a sign-in may be that was asked for anew: the time it takes to come back. */
 const freshS = 120;
+/** How old any other may be. It is always asked for, because a provider that is must say how old it is (§2, auth_time). */
+export const sessionMaxMs = 12 * hourMs;
 
 export function createUpstream(deps: Deps): Upstream {
   const known = createMemory(deps);
@@ -80,7 +92,7 @@ export function createUpstream(deps: Deps): Upstream {
         nonce,
         code_challenge: await openid.calculatePKCECodeChallenge(verifier),
         code_challenge_method: "S256",
-        ...(fresh ? { prompt: "login", max_age: "0" } : {}),
+        ...(fresh ? { prompt: "login", max_age: "0" } : { max_age: String(sessionMaxMs / secondMs) }),
         ...(second && provider.aal2AcrValues.length > 0
           ? { acr_values: provider.aal2AcrValues.join(" ") }
           : {}),
@@ -110,11 +122,12 @@ async function redeem(
   const claims = tokens.claims();
   if (claims === undefined) throw new openid.ClientError("no ID token");
   const person = await personOf(config, { claims, accessToken: tokens.access_token, provider });
-  const { acr } = claims;
+  const { acr, auth_time: authTime } = claims;
   return {
     ...person,
     subject: claims.sub,
     second: typeof acr === "string" && provider.aal2AcrValues.includes(acr),
+    authTime: authTime ? fromNumericDate(authTime) : undefined,
   };
 }
 

@@ -46,7 +46,7 @@ export type SignInAsked = {
   readonly wanted: Wanted;
   /** The address that the application has for whoever comes (`login_hint`, OIDC Core §3.1.2.1). Nobody has verified it. */
   readonly hint: string | undefined;
-  /** The request asks for a sign-in of its own (`prompt=login`, `max_age`), or for one more of somebody known. */
+  /** A sign-in of its own is wanted: by `prompt=login` or `max_age`, for a mandate, or as one more of somebody known. */
   readonly fresh: boolean;
 };
 
@@ -159,7 +159,10 @@ async function askedOf(deps: Deps, details: InteractionDetails): Promise<Asked> 
     const wanted = (prompt.details.assurance as Wanted | undefined) ?? { aal: 1 };
     const { max_age: maxAge, prompt: prompts } = params;
     const fresh =
-      account !== undefined || maxAge !== undefined || textOf(prompts).split(" ").includes("login");
+      account !== undefined ||
+      client.kind === "agent" ||
+      maxAge !== undefined ||
+      textOf(prompts).split(" ").includes("login");
     const hint = hintOf(params["login_hint"]);
     return { kind: "sign_in", uid, client, redirectUri, known: account, wanted, fresh, hint };
   }
