@@ -4,8 +4,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 // Passed on to the workers as --conditions: "import" among them would give ES modules to those who require().
 const conditions = ["@remit/src", "node"];
 
-/** Real processes that are killed at each step: minutes, so `.ci/suites/fleet` runs them with `vitest.long.config.ts`. */
-export const long = ["test/long/**/*.test.ts", "services/*/test/kill.test.ts"];
+/** Real processes that are killed, and whatever takes long beside: `.ci/suites/fleet` runs them with `vitest.long.config.ts`. */
+export const long = ["test/long/**/*.test.ts", "services/*/test/kill.test.ts", "**/*.long.test.ts"];
 
 export default defineConfig({
   resolve: { conditions },

@@ -116,7 +116,7 @@ async function answeredInFront(): Promise<number> {
   return Number(/token_requests_total\{by="issuance"[^}]*\} (\d+)/.exec(text)?.[1] ?? 0);
 }
 
-const runs = Number(process.env["TOKEN_DIFFERENTIAL_RUNS"] ?? 250);
+const runs = Number(process.env["TOKEN_DIFFERENTIAL_RUNS"] ?? 100);
 
 test(`A03 A08 V04 V05 ${runs} requests of every kind are answered as the core answers them`, async () => {
   let played = 0;
