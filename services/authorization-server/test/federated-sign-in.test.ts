@@ -308,7 +308,7 @@ describe("what somebody has linked", () => {
   const unlinkOf = (visitor: Visitor): string[] =>
     [...visitor.page.html.matchAll(/href="([^"]*\/identities\/idn_[^"]*)"/g)].map(([, href]) => href ?? "");
 
-  test("they see it on their account's page, unlink it there, are told by letter, and it signs nobody in any more", async () => {
+  test("they see it on their account's page, unlink it there, are told by letter, and it signs nobody in until their own yes", async () => {
     const visitor = await at.signIn(at.acme, ada());
     await visitor.allow();
     await visitor.go(methods);
@@ -318,10 +318,15 @@ describe("what somebody has linked", () => {
     await visitor.send("/unlink", {});
     expect(visitor.page.html).toContain("It is unlinked");
     expect(await at.adasIdentities()).toEqual([]);
-    await at.change(at.management, at.acme, { link_policy: "none" });
-    expect(codeOn((await at.signIn(at.acme, ada())).page)).toBe("email_conflict");
-    await at.change(at.management, at.acme, { link_policy: "verified_email" });
     await at.letter(principal.email, "unlinked from your account");
+    for (const subject of ["ada", "another"])
+      expect(codeOn((await at.signIn(at.acme, ada(subject))).page)).toBe("email_conflict");
+    const again = await at.signIn(at.acme, ada());
+    await again.signInAs();
+    await again.send("/identity/link", { decision: "link" });
+    await again.allow();
+    expect(tokenOf(await (await at.signIn(at.acme, ada())).allow())).toMatchObject({ amr: ["fed"] });
+    await at.forgetAda();
   });
 
   test("A16 not by a sign-in of some minutes ago: they are sent to sign in anew, and back", async () => {

@@ -68,11 +68,15 @@ async function factsOf(context: Context, came: Came, { known }: At): Promise<Fac
 async function holderOf(context: Context, { provider, said }: Came): Promise<Facts["holder"]> {
   const holder = await context.accounts.byEmail(said.email ?? "");
   if (holder === undefined) return undefined;
-  const theirs = await context.db.global.transaction((tx) => rows.identitiesOfAccount(tx, holder.id));
+  const elsewhere = await context.db.global.transaction(async (tx) => {
+    const theirs = await rows.identitiesOfAccount(tx, holder.id);
+    const there = theirs.some((other) => other.provider === provider.id);
+    return there || (await rows.wasUnlinked(tx, { provider: provider.id, account: holder.id }));
+  });
   return {
     account: holder.id,
     member: await isOf(context, provider, holder.id),
-    elsewhere: theirs.some((other) => other.provider === provider.id),
+    elsewhere,
   };
 }
 
@@ -131,6 +135,7 @@ async function linkByAddress(
     if (!(await stillActive(await both.as(provider.tenant), provider.id))) throw new Problem("not_found");
     const tx = await both.as(account.home);
     await context.accounts.lock(tx, account.id);
+    if (await rows.wasUnlinked(tx, { provider: provider.id, account: account.id })) return false;
     if (!(await writeIdentity(context, tx, { came, account, now }))) return false;
     await context.post.send(tx, letters.linkedBy({ to: account.email, provider: provider.name }));
     return true;

@@ -15,7 +15,10 @@ export type Facts = {
         readonly account: Id<"account">;
         /** Of the provider's tenant; true for the operator's providers, which are everybody's. */
         readonly member: boolean;
-        /** It has another subject at this provider: the address went to somebody else, or the provider renamed people. */
+        /**
+         * It has another subject at this provider: the address went to somebody else, or the provider renamed people. Or it
+         * had one, and its person took it away.
+         */
         readonly elsewhere: boolean;
       }
     | undefined;

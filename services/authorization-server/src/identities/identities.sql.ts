@@ -61,21 +61,37 @@ export async function touchIdentity(tx: Sql, id: Id<"identity">, now: Instant): 
   await tx.run(sql`update identities set last_used_at = ${sqlTime(now)} where id = ${id}`);
 }
 
-export async function deleteIdentity(
+/** Takes away one of the account, or all; that it was taken away is kept (`wasUnlinked`). */
+export async function unlinkIdentities(
   tx: Sql,
-  { id, account }: { id: Id<"identity">; account: Id<"account"> },
-): Promise<IdentityRow | undefined> {
-  const row = await tx.maybe<Row>(
-    sql`delete from identities where id = ${id} and account_id = ${account} returning *`,
-  );
-  return row && identityOf(row);
+  { id, account, now }: { id?: Id<"identity">; account: Id<"account">; now: Instant },
+): Promise<IdentityRow[]> {
+  const found = await tx.many<Row>(sql`with gone as (
+      delete from identities where account_id = ${account} and (${id ?? null}::text is null or id = ${id ?? null})
+      returning *),
+    kept as (
+      insert into unlinked_identities (provider_id, account_id, unlinked_at)
+      select provider_id, account_id, ${sqlTime(now)}::timestamptz from gone on conflict do nothing)
+    select * from gone`);
+  return found.map(identityOf);
 }
 
-export async function deleteIdentitiesOf(tx: Sql, account: Id<"account">): Promise<IdentityRow[]> {
-  const found = await tx.many<Row>(sql`delete from identities where account_id = ${account} returning *`);
-  return found.map(identityOf);
+type At = Pick<IdentityRow, "provider" | "account">;
+
+/** Whether the account had a subject at the provider and its person took it away. */
+export async function wasUnlinked(tx: Sql, { provider, account }: At): Promise<boolean> {
+  const row = await tx.one<{ unlinked: boolean }>(sql`select exists (select from unlinked_identities
+    where provider_id = ${provider} and account_id = ${account}) as unlinked`);
+  return row.unlinked;
+}
+
+export async function forgetUnlinked(tx: Sql, { provider, account }: At): Promise<void> {
+  await tx.run(
+    sql`delete from unlinked_identities where provider_id = ${provider} and account_id = ${account}`,
+  );
 }
 
 export async function deleteIdentitiesAt(tx: Sql, provider: Id<"provider">): Promise<void> {
   await tx.run(sql`delete from identities where provider_id = ${provider}`);
+  await tx.run(sql`delete from unlinked_identities where provider_id = ${provider}`);
 }

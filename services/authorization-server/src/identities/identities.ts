@@ -73,12 +73,12 @@ export function createIdentities(deps: IdentityDeps): Identities {
   };
 }
 
-/** For a recovery: who else had linked one signs in with it no more. No letter: that of the recovery says it. */
+/** For a recovery: who else had linked one signs in with it no more, nor links it again by the address alone. No letter: that of the recovery says it. */
 export async function unlinkAll(
   tx: TenantTx,
   { account, now }: { account: Id<"account">; now: Instant },
 ): Promise<void> {
-  for (const row of await rows.deleteIdentitiesOf(tx, account))
+  for (const row of await rows.unlinkIdentities(tx, { account, now }))
     await tx.record(newEvent("identity.unlinked", factsOf({ id: account, home: tx.tenant }, row), now));
 }
 
@@ -124,6 +124,7 @@ async function link(
     throw new Problem("invalid_request", {
       detail: "This sign-in was linked elsewhere meanwhile. Begin again.",
     });
+  await rows.forgetUnlinked(tx, { provider: came.provider.id, account: account.id });
   await context.post.send(tx, letters.changed({ to: account.email, what: changes.identityLinked }));
 }
 
@@ -134,7 +135,7 @@ async function unlink(
 ): Promise<void> {
   // Of two ways removed at once the second sees that the first is gone.
   const { hasPassword } = await accounts.lock(tx, account.id);
-  const row = await rows.deleteIdentity(tx, { id, account: account.id });
+  const [row] = await rows.unlinkIdentities(tx, { id, account: account.id, now });
   if (row === undefined) throw new Problem("not_found", { detail: "This is not linked to your account." });
   if (!hasPassword && !(await hasPasskey(tx, account.id)) && !(await hasIdentity(tx, account.id)))
     throw new Problem("invalid_request", {
@@ -161,4 +162,8 @@ async function open({ keyring }: Context, tx: Tx, row: rows.IdentityRow): Promis
 }
 
 /** The tables of this room, by the kind of protection each has. */
-export const identityTables = { identities: "global", admissions: "tenant" } as const;
+export const identityTables = {
+  identities: "global",
+  unlinked_identities: "global",
+  admissions: "tenant",
+} as const;
