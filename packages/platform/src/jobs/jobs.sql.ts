@@ -114,13 +114,18 @@ export async function retryJob(
     where id = ${failure.id} and lease = ${failure.lease}`);
 }
 
+/** Ends a job that failed for good, unless it was enqueued again meanwhile: that is another one, and begins anew. */
 export async function buryJob(tx: RelayTx, failure: Failure): Promise<void> {
-  await tx.run(sql`
-    with dead as (delete from jobs where id = ${failure.id} and lease = ${failure.lease}
+  const { count } = await tx.run(sql`
+    with dead as (delete from jobs where id = ${failure.id} and lease = ${failure.lease} and not again
       returning id, queue, key, payload, attempts, enqueued_at)
     insert into dead_jobs (id, queue, key, payload, attempts, last_error, enqueued_at, died_at)
     select id, queue, key, payload, attempts, ${failure.error}, enqueued_at,
       coalesce(${momentOf(failure.now)}::timestamptz, clock_timestamp()) from dead`);
+  if (count === 1) return;
+  await tx.run(sql`
+    update jobs set again = false, attempts = 0, leased_until = null, last_error = ${failure.error}
+    where id = ${failure.id} and lease = ${failure.lease}`);
 }
 
 /** The queues in which something is due, so that an idle worker asks one question. */

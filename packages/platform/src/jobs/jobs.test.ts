@@ -251,6 +251,26 @@ describe("a job that fails", () => {
     expect(lines.at(-1)).toBe("a job failed for the last time");
   });
 
+  test("for the last time, and was enqueued again meanwhile, runs once more for that, from the beginning", async () => {
+    const done: unknown[] = [];
+    const handle = async ({ payload, attempt }: Job): Promise<void> => {
+      done.push([payload, attempt]);
+      if (payload !== "old") return;
+      await put("new", { key: "k" });
+      throw new RangeError("bad");
+    };
+    await put("old", { key: "k" });
+    await worker().on("q", { handle, attemptsMax: 1 }).start();
+    await eventually(() =>
+      expect(done).toEqual([
+        ["old", 1],
+        ["new", 1],
+      ]),
+    );
+    await eventually(async () => expect(await waiting()).toEqual([]));
+    expect(await made.asAdmin("select payload from dead_jobs")).toEqual([]);
+  });
+
   test("does not keep others waiting", async () => {
     const done: unknown[] = [];
     const handle = async ({ payload }: Job): Promise<void> => {
