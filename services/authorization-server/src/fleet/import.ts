@@ -35,29 +35,53 @@ export async function importAgents(
   return { created: count("created"), existing: count("existing"), refused: count("refused"), rows: results };
 }
 
-/** A JSON array, or one JSON value on each line. A line that is no JSON is a row that will be refused. */
-function rowsOf(text: string): readonly unknown[] {
-  const rows = text.trimStart().startsWith("[") ? arrayOf(text) : linesOf(text);
+type Read = (text: string) => { readonly value: unknown } | undefined;
+
+const readOne: Read = (text) => {
+  const read = readJson(Buffer.from(text), importBytesMax);
+  return "value" in read ? read : undefined;
+};
+
+/**
+ * A JSON array, or one JSON value on each line. A line that is no JSON is a row that will be refused. What has more rows
+ * than may be, or more in it than so many rows could have, is refused before any of it is parsed (V01).
+ */
+export function rowsOf(text: string, read: Read = readOne): readonly unknown[] {
+  if (partsOf(text) > rowsMax * partsMax) throw tooMany();
+  const rows = text.trimStart().startsWith("[") ? arrayOf(text, read) : linesOf(text, read);
   if (rows.length === 0) throw new Problem("invalid_request", { detail: "There is no row." });
-  if (rows.length > rowsMax) throw new Problem("invalid_request", { detail: `At most ${rowsMax} rows.` });
+  if (rows.length > rowsMax) throw tooMany();
   return rows;
 }
 
-function arrayOf(text: string): readonly unknown[] {
-  const read = readJson(Buffer.from(text), importBytesMax);
-  if (!("value" in read) || !Array.isArray(read.value))
-    throw new Problem("invalid_request", { detail: "The body is no JSON array." });
-  return read.value;
+/** Members, items and empty lines that a row has on an average: far more than any has. */
+const partsMax = 200;
+const emptyMax = 10;
+const tooMany = (): Problem => new Problem("invalid_request", { detail: `At most ${rowsMax} rows.` });
+
+/** At least as many as there are values in a JSON text; what stands in strings is counted too. */
+function partsOf(text: string): number {
+  let parts = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === comma || code === brace || code === bracket) parts += 1;
+  }
+  return parts;
+}
+const [comma, brace, bracket] = [0x2c, 0x7b, 0x5b];
+
+function arrayOf(text: string, read: Read): readonly unknown[] {
+  const array = read(text)?.value;
+  if (!Array.isArray(array)) throw new Problem("invalid_request", { detail: "The body is no JSON array." });
+  return array;
 }
 
-const linesOf = (text: string): readonly unknown[] =>
-  text
-    .split("\n")
-    .filter((line) => line.trim() !== "")
-    .map((line) => {
-      const read = readJson(Buffer.from(line), importBytesMax);
-      return "value" in read ? read.value : undefined;
-    });
+function linesOf(text: string, read: Read): readonly unknown[] {
+  const lines = text.split("\n", rowsMax * emptyMax + 1);
+  const filled = lines.filter((line) => line.trim() !== "");
+  if (lines.length > rowsMax * emptyMax || filled.length > rowsMax) throw tooMany();
+  return filled.map((line) => read(line)?.value);
+}
 
 type Outcome = Omit<Row, "row">;
 
