@@ -414,10 +414,14 @@ test("when a credential was used is written now and then, and by no request", as
     const end = after(clock.now(), 8 * dayMs);
     const made = await management.call("POST", path(agent), { expiresAt: toRfc3339(end) });
     const [id, secret] = [String(made.body["credentialId"]), String(made.body["clientSecret"])];
-    const reminders = (): Promise<unknown[]> =>
+    const moved = await management.call("POST", path(agent), { expiresAt: toRfc3339(end) });
+    const movedId = String(moved.body["credentialId"]);
+    const later = { expiresAt: toRfc3339(after(clock.now(), 12 * dayMs)) };
+    expect((await management.call("POST", `${path(agent)}/${movedId}/rotate`, later)).status).toBe(200);
+    const reminders = (of = id): Promise<unknown[]> =>
       other.database.asAdmin(
         "select 1 from audit_rows where subject = $1 and event = 'credential.expiring'",
-        [id],
+        [of],
       );
     expect(await reminders()).toEqual([]);
     const basic = Buffer.from(`${agent}:${secret}`).toString("base64");
@@ -440,7 +444,18 @@ test("when a credential was used is written now and then, and by no request", as
       );
       expect(row?.used).toBe(true);
     });
+    // Both jobs were due; that of the credential whose end was moved comes again.
+    await eventually(async () =>
+      expect(
+        await other.database.asAdmin(
+          "select 1 from jobs where queue = 'credential_reminders' and run_at <= $1",
+          [new Date(clock.now())],
+        ),
+      ).toEqual([]),
+    );
+    expect(await reminders(movedId)).toEqual([]);
     clock.advance(7 * dayMs);
+    await eventually(async () => expect(await reminders(movedId)).toHaveLength(1));
     expect((await ask()).body["error"]).toBe("invalid_client");
   } finally {
     await other.close();

@@ -20,8 +20,11 @@ export const credentialJobs = (jobs: Jobs, { db, clock, uses, reminded }: Deps):
         const { tenant: tenantText, credential: text } = Object(payload);
         const tenant = parseId("tenant", tenantText);
         const id = parseId("credential", text);
-        if (tenant === undefined || id === undefined) return;
-        if (await db.of(tenant).transaction((tx) => remindOf(tx, id, clock.now()))) reminded();
+        if (tenant === undefined || id === undefined) return undefined;
+        const outcome = await db.of(tenant).transaction((tx) => remindOf(tx, id, clock.now()));
+        if (outcome !== "said") return outcome;
+        reminded();
+        return undefined;
       },
     })
     .everywhere("credential uses", flushMs, () => uses.flush());

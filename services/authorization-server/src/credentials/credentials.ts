@@ -221,16 +221,25 @@ const enqueueReminder = (tx: TenantTx, id: Id<"credential">, end: Instant): Prom
     runAt: after(end, -reminderMs),
   });
 
-/** Says that a credential ends within a week: once for each end that it is given. True when it said so. */
-export async function remindOf(tx: TenantTx, id: Id<"credential">, now: Instant): Promise<boolean> {
+/**
+ * Says that a credential ends within a week: once for each end that it is given. "said" when it said so; while it is too
+ * early, because the end was moved, the time to come again.
+ */
+export async function remindOf(
+  tx: TenantTx,
+  id: Id<"credential">,
+  now: Instant,
+): Promise<"said" | { readonly runAt: Instant } | undefined> {
   const credential = await rows.findCredential(tx, id);
   const { expiresAt } = credential ?? {};
-  if (credential === undefined || expiresAt === undefined || after(now, reminderMs) < expiresAt) return false;
-  if (!(await rows.remind(tx, id, expiresAt))) return false;
+  if (credential === undefined || expiresAt === undefined || credential.revokedAt !== undefined)
+    return undefined;
+  if (after(now, reminderMs) < expiresAt) return { runAt: after(expiresAt, -reminderMs) };
+  if (!(await rows.remind(tx, id, expiresAt))) return undefined;
   const actor = { type: "system", id: "authorization-server" } as const;
   const payload = { agent: credential.agent, kind: credential.proves.kind, expires_at: expiresAt };
   await tx.record(newEvent("credential.expiring", { tenant: tx.tenant, actor, subject: id, payload }, now));
-  return true;
+  return "said";
 }
 
 /** The tables of this room, by the kind of protection each has. */
