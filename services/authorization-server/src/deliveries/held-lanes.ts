@@ -16,7 +16,9 @@ export type Room = { readonly held: Held; readonly room: number };
 
 const windowMax = 32;
 const rememberedMax = 10_000;
+/** How long a lane that got no slot is left to others: longer while receivers hang. */
 const crowdedMs = 2_000;
+const fullMs = 500;
 
 type Learnt = Pick<Held, "window" | "proven">;
 const stranger: Learnt = { window: 1, proven: false };
@@ -24,13 +26,16 @@ const stranger: Learnt = { window: 1, proven: false };
 /**
  * Who may send how much. A receiver begins with one attempt at once; each good answer allows one more, each bad or slow one
  * halves what is allowed. Whoever has not proven itself shares half of the slots with its like, so that receivers that hang,
- * however many, leave the other half to those that answer (W07).
+ * however many, leave the other half to those that answer (W07). No tenant has more than a quarter of them (T12), and lanes
+ * take turns, a slot each: whoever had one stands behind all others.
  */
 export class HeldLanes {
   readonly #slotsMax: number;
   readonly #lanes = new Map<Id<"webhook">, Held>();
   /** Those with attempts under way, also when they are not ours any more. */
   readonly #busy = new Set<Held>();
+  /** Those that wanted a slot, when slots were last given away, and got none. */
+  readonly #without = new Set<Held>();
   readonly #learnt = new Map<Id<"webhook">, Learnt>();
 
   constructor(slotsMax: number) {
@@ -67,18 +72,44 @@ export class HeldLanes {
 
   /** How many attempts of which lanes may begin now. */
   rooms(now: Instant): Room[] {
-    let free = this.#slotsMax - this.underWay();
-    let freeUnproven = this.#slotsMax / 2 - this.#unproven();
-    const rooms: Room[] = [];
-    for (const held of this.#lanes.values()) {
-      if (!held.more || isHeld(held, now)) continue;
-      const room = Math.min(held.window - held.underWay, free, held.proven ? free : freeUnproven);
-      if (room <= 0) continue;
-      free -= room;
-      if (!held.proven) freeUnproven -= room;
-      rooms.push({ held, room });
+    const slots = this.#free();
+    const given = new Map<Held, number>();
+    this.#without.clear();
+    let asking = this.all().filter((held) => held.more && !isHeld(held, now) && held.underWay < held.window);
+    while (asking.length > 0)
+      asking = asking.filter((held) => {
+        const before = given.get(held) ?? 0;
+        if (held.underWay + before >= held.window) return false;
+        if (!slots.take(held)) {
+          if (before === 0) this.#without.add(held);
+          return false;
+        }
+        given.set(held, before + 1);
+        return true;
+      });
+    for (const held of given.keys()) {
+      this.#lanes.delete(held.webhook);
+      this.#lanes.set(held.webhook, held);
     }
-    return rooms;
+    return [...given].map(([held, room]) => ({ held, room }));
+  }
+
+  /** The slots that are free: in all, for those who are not proven, and for each tenant. */
+  #free(): { take(held: Held): boolean } {
+    let all = this.#slotsMax - this.underWay();
+    let unproven = this.#slotsMax / 2 - this.#unproven();
+    const had = new Map<Id<"tenant">, number>();
+    for (const { tenant, underWay } of this.#busy) had.set(tenant, (had.get(tenant) ?? 0) + underWay);
+    return {
+      take: ({ tenant, proven }) => {
+        const ofTenant = had.get(tenant) ?? 0;
+        if (all <= 0 || (!proven && unproven <= 0) || ofTenant >= this.#slotsMax / 4) return false;
+        all -= 1;
+        if (!proven) unproven -= 1;
+        had.set(tenant, ofTenant + 1);
+        return true;
+      },
+    };
   }
 
   began({ held, room }: Room, count: number): void {
@@ -110,10 +141,11 @@ export class HeldLanes {
   takeIdle(now: Instant): Held[] {
     const crowded = this.#unproven() >= this.#slotsMax / 2;
     const idle = this.all().filter(
-      (held) => held.underWay === 0 && (!held.more || isHeld(held, now) || (crowded && !held.proven)),
+      (held) => held.underWay === 0 && (!held.more || isHeld(held, now) || this.#without.has(held)),
     );
     for (const held of idle) {
-      if (held.more && !isHeld(held, now)) held.heldUntil = after(now, crowdedMs);
+      if (held.more && !isHeld(held, now))
+        held.heldUntil = after(now, crowded && !held.proven ? crowdedMs : fullMs);
       this.#lanes.delete(held.webhook);
     }
     return idle;
