@@ -10,11 +10,12 @@ export type Listener = {
   readonly since: Instant;
 };
 
-/** Who of these tenants listens to what: all that a reader of the outbox sees of webhooks. */
+/** Who of these tenants listens to what: all that a reader of the outbox sees of webhooks. Suspended ones do not. */
 export const listenersOf = (tx: RelayTx, tenants: readonly string[]): Promise<Listener[]> =>
   tx.many<Listener>(sql`
-    select tenant_id as tenant, id as webhook, events, created_at as since from webhooks
-    where active and tenant_id = any(${tenants})`);
+    select w.tenant_id as tenant, w.id as webhook, w.events, w.created_at as since
+    from webhooks w join tenant_standings o on o.tenant_id = w.tenant_id and o.status = 'active'
+    where w.active and w.tenant_id = any(${tenants})`);
 
 export type NewDeliveries = {
   readonly tenant: Id<"tenant">;

@@ -1,2 +1,11 @@
 export { releaseLanes, renewLanes, takeLanes, takeNews, withoutSync } from "./lanes.sql.ts";
-export { closeLane, type Lane, type Leased, lanesChannel, laneTables, openLane, wakeLane } from "./lanes.ts";
+export {
+  closeLane,
+  type Lane,
+  type Leased,
+  lanesChannel,
+  laneTables,
+  openLane,
+  wakeLane,
+  wakeLanes,
+} from "./lanes.ts";

@@ -15,6 +15,11 @@ export async function setDue(tx: TenantTx, webhook: Id<"webhook">, at: Instant):
     where webhook_id = ${webhook} and tenant_id = ${tx.tenant}`);
 }
 
+export async function setAllDue(tx: TenantTx, at: Instant): Promise<void> {
+  await tx.run(sql`update webhook_lanes set due_at = least(due_at, ${sqlTime(at)})
+    where webhook_id in (select id from webhooks where tenant_id = ${tx.tenant}) and tenant_id = ${tx.tenant}`);
+}
+
 export type Taking = { readonly now: Instant; readonly limit: number; readonly leaseMs: number };
 
 /** Lanes that are due and that nobody has, or whose holder has died. Leases run by the database's clock. */

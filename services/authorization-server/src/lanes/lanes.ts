@@ -19,5 +19,11 @@ export async function wakeLane(tx: TenantTx, webhook: Id<"webhook">, now: Instan
   tx.notify(lanesChannel);
 }
 
+/** The same for all lanes of a tenant. */
+export async function wakeLanes(tx: TenantTx, now: Instant): Promise<void> {
+  await rows.setAllDue(tx, now);
+  tx.notify(lanesChannel);
+}
+
 /** The table of this room. */
 export const laneTables = { webhook_lanes: "global" } as const;

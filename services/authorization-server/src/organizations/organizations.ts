@@ -5,6 +5,7 @@ import { type Database, type TenantTx, violates } from "@remit/platform/sql";
 import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
 import type { ChangeOrganization, CreateOrganization } from "@remit/protocol/contracts";
 import { registerAdmin, type Secrets, scopesOf } from "../clients/index.ts";
+import { wakeLanes } from "../lanes/index.ts";
 import { createTenant, newTenantId, platformTenant, type TenantKind } from "../tenants/index.ts";
 import { resumeTokens, revokeTokens } from "../tokens/index.ts";
 import * as rows from "./organizations.sql.ts";
@@ -197,8 +198,10 @@ async function stand(tx: TenantTx, { before, after: now, managing }: Change): Pr
   const facts = { tenant: tx.tenant, actor: actorOf(managing), subject: tx.tenant, payload: { members } };
   await tx.record(newEvent(type, facts, managing.now));
   if (before.status === now.status) return;
-  if (now.status === "active") await resumeTokens(tx, `tenant:${tx.tenant}`);
-  else await revokeTokens(tx, `tenant:${tx.tenant}`, never);
+  if (now.status === "active") {
+    await wakeLanes(tx, managing.now);
+    await resumeTokens(tx, `tenant:${tx.tenant}`);
+  } else await revokeTokens(tx, `tenant:${tx.tenant}`, never);
 }
 
 async function standingIn(tx: TenantTx): Promise<OrganizationStanding> {

@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { gzipSync } from "node:zlib";
 import { dayMs, hourMs, type Id, minuteMs, newId, secondMs, systemClock } from "@remit/kernel";
+import { type Caller, platformTenant } from "@remit/platform/http";
 import type { Follower } from "@remit/platform/jobs";
 import { type EventType, newEvent } from "@remit/protocol";
 import { eventually } from "@remit/testkit";
@@ -10,6 +11,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { outcomeOf, retryAfterOf } from "../../src/deliveries/deliveries.ts";
 import { replayOne, replayRange } from "../../src/deliveries/log.ts";
 import { sweep } from "../../src/deliveries/sweep.ts";
+import { changeOrganization } from "../../src/organizations/organizations.ts";
 import { rotateSecret } from "../../src/webhooks/webhooks.ts";
 import { verified } from "./receiver.ts";
 import { createWorld, type Ours, type World } from "./world.ts";
@@ -423,6 +425,34 @@ describe("nothing is lost", () => {
     expect(await replay("all", world.clock.now())).toEqual({ replayed: 0, more: false });
     expect(await replay("all")).toEqual({ replayed: 2, more: false });
   });
+});
+
+test("T06 a suspended organization is told nothing, neither what waited nor what happens; what waited, once it acts again", async () => {
+  const ours = await world.webhook();
+  const waited = await world.happen();
+  await world.fanOut();
+  const operator = newId("client");
+  const caller = {
+    tenant: platformTenant,
+    client: operator,
+    subject: operator,
+    scopes: new Set<string>(),
+    actor: { type: "client", id: operator },
+    claims: {} as Caller["claims"], // nobody looks at them here
+  } as const satisfies Caller;
+  const change = (status: "active" | "suspended") =>
+    changeOrganization(world.db, world.tenant, { asked: { status }, caller, now: world.clock.now() });
+  await change("suspended");
+  await world.happen();
+  await world.fanOut();
+  await world.send();
+  await world.send();
+  expect(world.receiver.at(ours.path)).toHaveLength(0);
+  await change("active");
+  await world.send();
+  expect(await world.deliveries(ours.id)).toMatchObject([
+    { event_id: waited.id, status: "delivered", attempts: 1 },
+  ]);
 });
 
 test("what is older than 30 days is swept with its attempts and what was sent; what is younger stays", async () => {

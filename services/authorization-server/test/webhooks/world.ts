@@ -63,6 +63,14 @@ export async function createWorld(
   const keyring = createKeyring({ kek: kekOf(randomBytes(32)), clock });
   const secrets = createWebhookSecrets(keyring);
   const tenant = newId("tenant");
+  await database.asAdmin(
+    "insert into tenants (tenant_id, name, kind, created_at) values ($1, 'Ours', 'company', now())",
+    [tenant],
+  );
+  await database.asAdmin(
+    "insert into tenant_standings (tenant_id, created_at, changed_at) values ($1, now(), now())",
+    [tenant],
+  );
   const deps = { db, clock, log, outbound, secrets, livemode: false, timeoutMs: more.timeoutMs };
   const worker: World["worker"] = (other) =>
     createCourier({ ...deps, ...other }, { ask: () => undefined, leaseMs: 60_000 });
