@@ -18,7 +18,7 @@ const windowMax = 32;
 const rememberedMax = 10_000;
 /** How long a lane that got no slot is left to others: longer while receivers hang. */
 const crowdedMs = 2_000;
-const fullMs = 500;
+const fullMs = 100;
 
 type Learnt = Pick<Held, "window" | "proven">;
 const stranger: Learnt = { window: 1, proven: false };
