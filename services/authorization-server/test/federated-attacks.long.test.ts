@@ -1,9 +1,11 @@
 import { minuteMs, systemClock } from "@remit/kernel";
+import { sql } from "@remit/platform/sql";
 import { generateJwk } from "@remit/protocol/node";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { codeAt, stepAt } from "../src/factors/totp.ts";
 import { decodeBase32 } from "./authenticator.ts";
-import { Browser, type Page } from "./browser.ts";
+import { Browser, formTo, type Page } from "./browser.ts";
 import { ada, codeOn, Federation, person, tokenOf, type Visitor } from "./federated.ts";
 import { principal, walletRedirect } from "./running.ts";
 
@@ -285,6 +287,57 @@ describe("who comes first", () => {
     expect(tokenOf(await owner.allow())["sub"]).toBe(sub);
     const again = await at.signIn(at.anywhere, person("false", { email: "true@people.example" }));
     expect(codeOn(again.page)).toBe("email_conflict");
+  });
+});
+
+describe("A11 a recovery overtakes the last form of a sign-in that began before it", () => {
+  /** Sends a form while the account's person gets back in: it has looked before, and takes its turn after. */
+  async function overtaken(account: string, form: () => Promise<Response>): Promise<Response> {
+    const [holding, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const db = at.running.database.open();
+    const owner = db.global.transaction(async (tx) => {
+      await tx.run(sql`select from accounts where id = ${account} for update`);
+      held.resolve();
+      await holding.promise;
+      await tx.run(sql`update accounts set sign_ins_from = clock_timestamp() where id = ${account}`);
+    });
+    await held.promise;
+    const sent = form();
+    await eventually(async () => {
+      const waiting = await at.rows(
+        "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+      );
+      expect(waiting).toHaveLength(1);
+    }).finally(() => holding.resolve());
+    await owner;
+    await db.close();
+    return sent;
+  }
+
+  test("A11 the yes to a link links nothing", async () => {
+    const visitor = await at.signIn(at.acme, ada("late", { email_verified: undefined }));
+    await visitor.signInAs();
+    const { action, fields } = formTo(visitor.page, "/identity/link");
+    const yes = () => visitor.browser.send(action, { ...fields, decision: "link" });
+    const answer = await overtaken(at.running.account, yes);
+    await at.rows("update accounts set sign_ins_from = null where id = $1", at.running.account);
+    expect([answer.status, await at.adasIdentities()]).toEqual([400, []]);
+  });
+
+  test("A11 a second factor is not added", async () => {
+    const more = { acr_values: "urn:remit:aal2" };
+    const visitor = await at.signIn(at.anywhere, person("enrols"), more);
+    await visitor.send("/enrol/code", { code: await at.codeTo("enrols@people.example") });
+    const key = /Key: <code>([^<]+)<\/code>/.exec(visitor.page.html)?.[1]?.replaceAll(" ", "") ?? "";
+    const code = codeAt(decodeBase32(key), stepAt(systemClock.now()));
+    const [last] = await at.rows<{ account: string }>(
+      "select account_id as account from identities order by created_at desc limit 1",
+    );
+    const { action, fields } = formTo(visitor.page, "/enrol/app");
+    const answer = await overtaken(last?.account ?? "", () =>
+      visitor.browser.send(action, { ...fields, code }),
+    );
+    expect([answer.status, (await answer.text()).includes("Begin again")]).toEqual([400, true]);
   });
 });
 

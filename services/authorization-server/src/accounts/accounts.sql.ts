@@ -81,11 +81,14 @@ export async function findAccountByEmail(tx: Sql, digest: Uint8Array): Promise<A
 }
 
 /** Holds the account until the transaction ends, and tells whether it has a password. */
-export async function lockAccount(tx: Sql, id: Id<"account">): Promise<{ hasPassword: boolean }> {
-  const row = await tx.maybe<{ has: boolean }>(
-    sql`select password_digest is not null as has from accounts where id = ${id} for update`,
+export async function lockAccount(
+  tx: Sql,
+  id: Id<"account">,
+): Promise<{ hasPassword: boolean; signInsFrom: Instant | undefined }> {
+  const row = await tx.maybe<{ has: boolean; sign_ins_from: Instant | null }>(
+    sql`select password_digest is not null as has, sign_ins_from from accounts where id = ${id} for update`,
   );
-  return { hasPassword: row?.has === true };
+  return { hasPassword: row?.has === true, signInsFrom: row?.sign_ins_from ?? undefined };
 }
 
 /** False when somebody got back in after `begun`: of two recoveries at once, one is begun anew. */

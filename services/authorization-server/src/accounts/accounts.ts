@@ -50,8 +50,11 @@ export type Accounts = {
   /** By which an address is counted and found, and which says nothing of it. */
   digestOf(email: string): string;
   hasPassword(id: Id<"account">): Promise<boolean>;
-  /** Keeps others from changing how this person signs in until the transaction ends. */
-  lock(tx: Sql, id: Id<"account">): Promise<{ readonly hasPassword: boolean }>;
+  /**
+   * Keeps others from changing how this person signs in until the transaction ends. Throws (`invalid_request`) when they got
+   * back in after `begun`: a sign-in from before changes nothing any more.
+   */
+  lock(tx: Sql, id: Id<"account">, begun?: Instant): Promise<{ readonly hasPassword: boolean }>;
   /**
    * From now on no sign-in of this person counts that began before: neither its tickets nor a session that would start.
    * Throws (`invalid_request`) when that has overtaken the recovery which began at `begun`.
@@ -88,8 +91,7 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     byId: (id, begun) =>
       readAccount(deps, async (tx) => {
         const row = await rows.findAccount(tx, parseId("account", id) ?? "");
-        const overtaken = begun !== undefined && row?.signInsFrom !== undefined && begun < row.signInsFrom;
-        return overtaken ? undefined : row;
+        return isOvertaken(begun, row?.signInsFrom) ? undefined : row;
       }),
     byEmail: (email) => readAccount(deps, (tx) => rows.findAccountByEmail(tx, digestOf(email))),
     identify: (text) =>
@@ -110,16 +112,23 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     digestOf: (email) => Buffer.from(digestOf(email)).toString("base64url"),
     hasPassword: async (id) =>
       (await deps.db.global.transaction((tx) => rows.findAccount(tx, id)))?.passwordDigest !== undefined,
-    lock: rows.lockAccount,
+    lock: async (tx, id, begun) => {
+      const { hasPassword, signInsFrom } = await rows.lockAccount(tx, id);
+      if (isOvertaken(begun, signInsFrom)) throw overtaken();
+      return { hasPassword };
+    },
     refuseSignInsBefore: async (tx, id, times) => {
-      if (!(await rows.refuseSignInsBefore(tx, id, times)))
-        throw new Problem("invalid_request", { detail: "Begin again." });
+      if (!(await rows.refuseSignInsBefore(tx, id, times))) throw overtaken();
     },
     preparePassword: (password, account) => preparePassword(deps, password, account),
     savePassword,
     removePassword,
   };
 }
+
+const isOvertaken = (begun: Instant | undefined, signInsFrom: Instant | undefined): boolean =>
+  begun !== undefined && signInsFrom !== undefined && begun < signInsFrom;
+const overtaken = (): Problem => new Problem("invalid_request", { detail: "Begin again." });
 
 const normalise = (email: string): string => email.normalize("NFKC").trim().toLowerCase();
 const scopeOf = (id: string): string => `account:${id}`;

@@ -178,7 +178,7 @@ type Added = Pended & {
 async function done(deps: Deps, call: PageCall, added: Added): Promise<PageAnswer> {
   const { asked, account, provenAt, ticket: used, add } = added;
   const codes = await deps.db.of(account.home).transaction(async (tx) => {
-    await deps.accounts.lock(tx, account.id);
+    await deps.accounts.lock(tx, account.id, used.madeAt);
     if (await deps.factors.hasSecondWithin(tx, account.id)) throw addedMeanwhile();
     await deps.tickets.claim(tx, used);
     await add(tx);

@@ -68,7 +68,8 @@ export const linkPage = (deps: Deps): Page =>
       const { proofs, provenAt, visit } = ticket.content;
       const account = await deps.accounts.byId(ticket.content.account, ticket.madeAt);
       if (account === undefined) throw begin();
-      await answer(deps, { uid, visit, account, link: form.decision === "link", now });
+      const { madeAt } = ticket;
+      await answer(deps, { uid, visit, account, link: form.decision === "link", madeAt, now });
       const finished = await deps.conversation.finish(call, asked, { account, proofs, provenAt });
       if (finished === false) throw begin();
       return finished;
@@ -80,10 +81,10 @@ const begin = (): Problem => new Problem("invalid_request", { detail: "Begin aga
 /** The yes, with the link it is for, or the no: once, in one transaction. */
 async function answer(
   deps: Deps,
-  given: { uid: string; visit: string; account: Account; link: boolean; now: Instant },
+  given: { uid: string; visit: string; account: Account; link: boolean; madeAt: Instant; now: Instant },
 ): Promise<void> {
-  const { db, visits, identities, counted } = deps;
-  const { account, link, ...naming } = given;
+  const { db, accounts, visits, identities, counted } = deps;
+  const { account, link, madeAt, ...naming } = given;
   const waiting = await visits.find(naming);
   const provider = waiting && (await providerById(db, waiting.provider));
   if (waiting === undefined || provider === undefined) throw begin();
@@ -92,6 +93,7 @@ async function answer(
   await db.crossing(provider.tenant, account.home).transaction(async (tx) => {
     if (link && !(await stillActive(await tx.as(provider.tenant), provider.id))) throw begin();
     const home = await tx.as(account.home);
+    await accounts.lock(home, account.id, madeAt);
     if (!(await visits.settle(home, naming))) throw begin();
     if (link) await identities.link(home, came, { account, now: given.now });
   });
