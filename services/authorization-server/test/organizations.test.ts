@@ -230,7 +230,43 @@ describe("people belong to an organization by invitation", () => {
   });
 });
 
+/** A webhook with its lane, an identity provider with somebody's identity, a domain, and somebody who waits. */
+async function leaveThings(tenant: string): Promise<void> {
+  const [provider, webhook] = [newId("provider"), newId("webhook")];
+  for (const statement of [
+    `insert into webhooks (tenant_id, id, name, url, events, active, secret, created_at, updated_at)
+      values ($1, '${webhook}', 'Ours', 'https://hooks.example/', '{*}', true, 'secret', now(), now())`,
+    `insert into webhook_lanes (tenant_id, webhook_id) values ($1, '${webhook}')`,
+    `insert into identity_providers (tenant_id, id, name, issuer, client_id, auth_method, sealed_secret, scopes,
+        email_domains, link_policy, jit_policy, aal2_acr_values, status, created_at, changed_at)
+      values ($1, '${provider}', 'Ours', 'https://idp.example', 'us', 'client_secret_basic', 'secret', '{openid}', '{}',
+        'none', 'off', '{}', 'active', now(), now())`,
+    `insert into identities (id, provider_id, subject_digest, account_id, sealed, created_at)
+      values ($1, '${provider}', 'subject', 'acc_somebody', 'sealed', now())`,
+    "insert into email_domains (tenant_id, digest, sealed, assigned_at) values ($1, $1::text::bytea, 'sealed', now())",
+    `insert into admissions (tenant_id, id, provider_id, subject_digest, sealed, status, asked_at)
+      values ($1, 'adm_somebody', '${provider}', 'subject', 'sealed', 'waiting', now())`,
+  ])
+    await running.database.asAdmin(statement, [tenant]);
+}
+async function left(tenant: string): Promise<number> {
+  const tables = ["webhooks", "webhook_lanes", "identity_providers", "email_domains", "admissions"];
+  const counts = tables.map((table) => `(select count(*) from ${table} where tenant_id = $1)`);
+  const sum = `select (${counts.join(" + ")} + (select count(*) from identities where id = $1))::int as sum`;
+  const [row] = await running.database.asAdmin<{ sum: number }>(sum, [tenant]);
+  return row?.sum ?? -1;
+}
+
 describe("a deleted organization acts no more at once, and is erased after 30 days", () => {
+  test("once its time is over nobody brings it back, however long its erasure takes", async () => {
+    const made = await organization();
+    await manager.call("DELETE", made.path);
+    const over = "update tenant_standings set erase_at = $2 where tenant_id = $1";
+    await running.database.asAdmin(over, [made.tenant, new Date(clock.now())]);
+    const answer = await manager.call("PATCH", made.path, { status: "active" });
+    expect(answer.body).toMatchObject({ status: 403, detail: "The organization is being erased." });
+  });
+
   test("until then it can be brought back; after it names nobody, and its log still stands", async () => {
     const made = await organization();
     await agentIn(made, { name: "Named after somebody", owner: "a person" });
@@ -244,6 +280,8 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
       eraseAt: null,
     });
     expect((await manager.call("DELETE", made.path)).body).toMatchObject({ status: "deleted" });
+    await leaveThings(made.tenant);
+    expect(await left(made.tenant)).toBe(6);
     clock.advance(30 * dayMs + 1);
     const [named, events] = [
       "select name, email, owner from agents where tenant_id = $1",
@@ -253,6 +291,7 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
       const rows = await running.database.asAdmin<{ event: string }>(events, [made.tenant]);
       expect(rows.map(({ event }) => event)).toContain("tenant.erased");
     });
+    expect(await left(made.tenant)).toBe(0);
     expect(await running.database.asAdmin(named, [made.tenant])).toEqual([
       { name: "erased", email: null, owner: null },
       { name: "erased", email: null, owner: null },

@@ -96,6 +96,13 @@ export async function eraseAgents(tx: TenantTx, now: Instant, window: number): P
 export async function eraseRest(tx: TenantTx, now: Instant): Promise<void> {
   await tx.run(sql`delete from invitations where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from memberships where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from webhooks where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from webhook_lanes where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from identities where provider_id in (
+    select id from identity_providers where tenant_id = ${tx.tenant})`);
+  await tx.run(sql`delete from identity_providers where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from email_domains where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from admissions where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from trusts where tenant_id = ${tx.tenant}`);
   await tx.run(sql`update credentials set name = null, revoked_at = coalesce(revoked_at, ${sqlTime(now)}),
       former_digest = null, former_jwk = null, former_until = null where tenant_id = ${tx.tenant}`);

@@ -130,6 +130,9 @@ export function changeOrganization(
     if (governs && !mayGovern(before, managing.caller.tenant)) throw notItself();
     if (before.status === "deleted" && status !== "active")
       throw new Problem("forbidden", { detail: "The organization is deleted." });
+    // Its erasure may have begun, and goes on in steps.
+    if (before.eraseAt !== undefined && before.eraseAt <= managing.now)
+      throw new Problem("forbidden", { detail: "The organization is being erased." });
     const changed: Organization = {
       ...before,
       name: name ?? before.name,
