@@ -303,6 +303,24 @@ describe("a provider of an organization that is suspended", () => {
   });
 });
 
+test("A11 a sign-in of the very second in which its person got back in starts no session", async () => {
+  const { sub } = tokenOf(await (await at.signIn(at.anywhere, person("same-second"))).allow());
+  const second = Math.floor(systemClock.now() / 1000) - 10;
+  at.upstream.person = person("same-second", { auth_time: second });
+  const visitor = await at.visitor();
+  const follow = async (url: string): Promise<string> => {
+    const { headers } = await visitor.browser.send(new URL(url, at.running.issuer).href);
+    return headers.get("location") ?? "";
+  };
+  const resume = await follow(await follow(await visitor.answerOf(at.anywhere)));
+  const later = "update accounts set sign_ins_from = to_timestamp($2) + interval '500 ms' where id = $1";
+  await at.rows(later, sub, second);
+  const sessions = (): Promise<object[]> => at.rows("select id from sessions where account_id = $1", sub);
+  const before = await sessions();
+  await visitor.go(resume);
+  expect([before.length, await sessions()]).toEqual([1, before]);
+});
+
 describe("what somebody has linked", () => {
   const methods = "/account/sign-in-methods";
   const unlinkOf = (visitor: Visitor): string[] =>

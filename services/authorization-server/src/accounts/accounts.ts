@@ -64,6 +64,8 @@ export type Accounts = {
     id: Id<"account">,
     times: { readonly now: Instant; readonly begun: Instant },
   ): Promise<void>;
+  /** Since when sign-ins of this person count; undefined for whoever never had to get back in. */
+  signInsFrom(id: Id<"account">): Promise<Instant | undefined>;
   /** Hashes, and refuses (`invalid_request`) what is short, in a list of stolen ones, or one of this account's last. */
   preparePassword(password: string, account?: Id<"account">): Promise<NewPassword>;
   savePassword(
@@ -120,6 +122,8 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     refuseSignInsBefore: async (tx, id, times) => {
       if (!(await rows.refuseSignInsBefore(tx, id, times))) throw overtaken();
     },
+    signInsFrom: async (id) =>
+      (await deps.db.global.transaction((tx) => rows.findAccount(tx, id)))?.signInsFrom,
     preparePassword: (password, account) => preparePassword(deps, password, account),
     savePassword,
     removePassword,

@@ -121,7 +121,7 @@ export function createInteractions(deps: Deps): Interactions {
 }
 
 async function signedIn(
-  { provider }: Deps,
+  { provider, accounts }: Deps,
   raw: RawPair,
   { asked, account, assurance, provenAt }: SignedIn & { asked: SignInAsked },
 ): Promise<string> {
@@ -129,9 +129,15 @@ async function signedIn(
   invariant(satisfies(acr, asked.wanted), "nobody is signed in with less than was asked for");
   // OIDC Core §2, auth_time: when the proof was given, however long the pages after it took. It is said here, because the
   // consent that follows hands the same sign-in in again: it is no newer for it.
-  const ts = toNumericDate(provenAt);
+  const ts = secondOf(provenAt, await accounts.signInsFrom(account.id));
   const login = { accountId: account.id, acr, amr: assurance.amr, ts };
   return provider().interactionResult(raw.req, raw.res, { login }, { mergeWithLastSubmission: false });
+}
+
+/** Of a sign-in in the second of a recovery, and not before it, the next: the register refuses those of that second. */
+function secondOf(provenAt: Instant, from: Instant | undefined): number {
+  const second = toNumericDate(provenAt);
+  return from !== undefined && provenAt >= from && second === toNumericDate(from) ? second + 1 : second;
 }
 
 const actorOf = (account: Account) => ({ type: "account", id: account.id }) as const;

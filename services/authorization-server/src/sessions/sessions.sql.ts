@@ -51,8 +51,8 @@ export async function lockSignIns(tx: TenantTx, account: Id<"account">): Promise
 }
 
 /**
- * False when a session of that name is there, or its person got back in after this sign-in began (the core knows that in
- * whole seconds). To be asked under the lock of sign-ins, which a recovery holds too.
+ * False when a session of that name is there, or its person got back in after this sign-in began, or in the same second: the
+ * core knows no less, and whoever came after that is a second later by then (`secondOf`). To be asked under the lock of sign-ins, which a recovery holds too.
  */
 export async function insertSession(tx: TenantTx, row: SessionRow): Promise<boolean> {
   const { count } =
@@ -62,7 +62,7 @@ export async function insertSession(tx: TenantTx, row: SessionRow): Promise<bool
       ${row.sealed}::bytea, ${sqlTime(row.createdAt)}::timestamptz, ${sqlTime(row.authenticatedAt)}::timestamptz,
       ${sqlTime(row.lastSeenAt)}::timestamptz, ${sqlTime(row.absoluteExpiresAt)}::timestamptz
     where not exists (select from accounts where id = ${row.account}
-      and date_trunc('second', sign_ins_from) > ${sqlTime(row.authenticatedAt)}::timestamptz)
+      and sign_ins_from >= ${sqlTime(row.authenticatedAt)}::timestamptz)
     on conflict (sid) do nothing`);
   return count === 1;
 }
