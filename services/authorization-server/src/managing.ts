@@ -10,6 +10,7 @@ import type { AuthorizationServerConfig } from "./config.ts";
 import { credentialJobs, credentialRoutes, type LastUses } from "./credentials/index.ts";
 import { didOfAgent } from "./discovery/index.ts";
 import { agentInfoRoute, fleetJobs, fleetRoutes } from "./fleet/index.ts";
+import { createGuesses } from "./guesses/index.ts";
 import type { Mandates } from "./mandates/index.ts";
 import { memberRoutes, organizationJobs, organizationRoutes } from "./organizations/index.ts";
 import type { People } from "./people.ts";
@@ -51,7 +52,7 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
   http.add(...credentialRoutes({ db, secrets, cursors }));
   http.add(
     ...organizationRoutes({ db, secrets, cursors }),
-    ...memberRoutes({ db, keyring, secrets, accounts: people.accounts, post: people.post }),
+    ...memberRoutes({ db, keyring, secrets, guesses: createGuesses(grounds), ...people }),
   );
   organizationJobs(jobs, { db, clock });
   http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));

@@ -2,6 +2,7 @@ import { dayMs, newId, parseId } from "@remit/kernel";
 import { sql } from "@remit/platform/sql";
 import { eventually, testClock } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sweepInvitations } from "../src/organizations/members.sql.ts";
 import { callApi } from "./api.ts";
 import { type Answer, callAsAdmin, newClient, type OAuthClient } from "./client.ts";
 import { agentIn, createAgent } from "./fleet.ts";
@@ -193,6 +194,32 @@ describe("people belong to an organization by invitation", () => {
       { accountId: running.account, email: principal.email, role: "owner" },
     ]);
     expect(body["invitations"]).toMatchObject([{ email: "somebody@example.com" }]);
+  });
+
+  test("an address gets three letters a day, however many organizations ask it and at once, and what is over is swept", async () => {
+    const [one, other] = [await organization(), await organization()];
+    const email = "filled@example.com";
+    const asked = await Promise.all(
+      Array.from({ length: 8 }, (_, index) =>
+        invite(index % 2 === 0 ? one : other, { email, role: "member" }),
+      ),
+    );
+    expect(asked.filter(({ status }) => status === 202)).toHaveLength(3);
+    const refused = asked.filter(({ status }) => status === 429);
+    expect(refused).toHaveLength(5);
+    expect(refused[0]?.body).toMatchObject({ code: "rate_limited" });
+    expect((await invite(one, { email: "another@example.com", role: "member" })).status).toBe(202);
+    const [, kept] = await running.database.asAdmin<{ id: string }>(
+      "select id from invitations where tenant_id = any($1) order by id",
+      [[one.tenant, other.tenant]],
+    );
+    await running.database.asAdmin(
+      "update invitations set expires_at = now() - interval '1 s' where id <> $1",
+      [kept?.id],
+    );
+    const db = running.database.open();
+    expect(await db.relay.transaction((tx) => sweepInvitations(tx, 100))).toBeGreaterThan(0);
+    expect(await running.database.asAdmin("select id from invitations")).toEqual([kept]);
   });
 
   test("of two owners who take each other out at once, one stays, and the last one for good", async () => {

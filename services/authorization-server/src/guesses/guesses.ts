@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { hourMs, type Instant, secondMs } from "@remit/kernel";
+import { dayMs, hourMs, type Instant, secondMs } from "@remit/kernel";
 import { countedAddress } from "@remit/platform/http";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, Sql } from "@remit/platform/sql";
@@ -8,7 +8,7 @@ import * as rows from "./guesses.sql.ts";
 
 /** Something short that can be guessed, of whom, and from where the guess comes. */
 export type Guess = {
-  readonly kind: "password" | "code" | "mailed_code" | "mail";
+  readonly kind: "password" | "code" | "mailed_code" | "mail" | "invitation";
   /** An account's id, or the digest of an address: never the address itself. */
   readonly of: string;
   /** Counted as whom it belongs to: of IPv6 a /64. Without it, guesses from everywhere count together. */
@@ -30,6 +30,8 @@ export type Guesses = {
 // is tried 20 times an hour: to get there takes the password already, and six digits must not fall to many addresses.
 const perAddress = { max: 5, windowMs: 900 * secondMs };
 const fromEverywhere = { max: 20, windowMs: hourMs };
+// Whichever organizations ask: nobody's mailbox is filled by inviting them.
+const invitations = { max: 3, windowMs: dayMs };
 
 export function createGuesses({ db, keyring }: { db: Database; keyring: Keyring }): Guesses {
   const secret = keyring.derive("sign-in-failures");
@@ -39,7 +41,8 @@ export function createGuesses({ db, keyring }: { db: Database; keyring: Keyring 
       .digest("base64url");
   return {
     async count(guess, now) {
-      const { max, windowMs } = guess.ip === undefined ? fromEverywhere : perAddress;
+      const usual = guess.ip === undefined ? fromEverywhere : perAddress;
+      const { max, windowMs } = guess.kind === "invitation" ? invitations : usual;
       const window = { key: keyOf(guess), now, endsMs: windowMs };
       const attempt = await db.global.transaction((tx) => rows.countAttempt(tx, window));
       if (attempt.count <= max) return { kind: "open" };

@@ -1,5 +1,5 @@
 import type { Id, Instant } from "@remit/kernel";
-import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import { type RelayTx, type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { MemberRole } from "@remit/protocol/contracts";
 
 export type Member = { readonly account: Id<"account">; readonly role: MemberRole; readonly since: Instant };
@@ -94,4 +94,11 @@ export async function tenantOfInvitation(tx: Sql, digest: string): Promise<Id<"t
     sql`select tenant_of_invitation(${digest}) as tenant`,
   );
   return row.tenant ?? undefined;
+}
+
+/** Forgets invitations that were accepted or have ended; returns how many. */
+export async function sweepInvitations(tx: RelayTx, limit: number): Promise<number> {
+  const { count } = await tx.run(sql`delete from invitations where (tenant_id, id) in (
+    select tenant_id, id from invitations where accepted_at is not null or expires_at < now() limit ${limit})`);
+  return count;
 }

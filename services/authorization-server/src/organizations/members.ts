@@ -5,6 +5,7 @@ import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
 import type { MemberRole } from "@remit/protocol/contracts";
 import type { Account, Accounts } from "../accounts/index.ts";
 import type { Secrets } from "../clients/index.ts";
+import type { Guesses } from "../guesses/index.ts";
 import { letters, type Post } from "../mail/index.ts";
 import * as rows from "./members.sql.ts";
 import type { Organization } from "./organizations.ts";
@@ -15,6 +16,7 @@ export type MemberDeps = {
   readonly secrets: Secrets;
   readonly accounts: Pick<Accounts, "byId" | "digestOf">;
   readonly post: Post;
+  readonly guesses: Pick<Guesses, "count">;
 };
 
 export type By = { readonly actor: Actor; readonly now: Instant };
@@ -33,9 +35,12 @@ export type Invited = {
   readonly expiresAt: Instant;
 };
 
-/** Asks somebody to join, by a letter with a code. Whether the address has an account nobody learns. */
-export function inviteMember(
-  { db, keyring, secrets, accounts, post }: MemberDeps,
+/**
+ * Asks somebody to join, by a letter with a code. Whether the address has an account nobody learns. An address gets three
+ * such letters a day, of all organizations together.
+ */
+export async function inviteMember(
+  { db, keyring, secrets, accounts, post, guesses }: MemberDeps,
   { id: tenant, name }: Organization,
   { email, role, actor, now }: By & { readonly email: string; readonly role: MemberRole },
 ): Promise<Invited> {
@@ -43,6 +48,12 @@ export function inviteMember(
   const id = newId("invitation");
   const expiresAt = after(now, invitationMs);
   const emailDigest = accounts.digestOf(email);
+  const counted = await guesses.count({ kind: "invitation", of: emailDigest }, now);
+  if (counted.kind === "locked")
+    throw new Problem("rate_limited", {
+      detail: "This address was sent invitations enough for today.",
+      headers: { "Retry-After": String(counted.retryAfterS) },
+    });
   return db.of(tenant).transaction(async (tx) => {
     await rows.lockMembers(tx);
     await rows.deleteInvitations(tx, emailDigest);
