@@ -398,4 +398,23 @@ describe("what somebody has linked", () => {
     await visitor.go(methods);
     expect(unlinkOf(visitor)).toHaveLength(1);
   });
+
+  test("the last way in stays: what is linked at a suspended organization is none", async () => {
+    const second = await at.create(at.operator, { email_domains: ["*"], link_policy: "verified_email" });
+    const visitor = await at.signIn(at.anywhere, person("left"));
+    await visitor.allow();
+    await visitor.go(methods);
+    const [href = ""] = unlinkOf(visitor);
+    await (await at.signIn(second, person("left"))).allow();
+    await visitor.go(href);
+    const { action, fields } = formTo(visitor.page, "/unlink");
+    const move = "update identity_providers set tenant_id = $1 where id = $2";
+    await at.rows(move, at.evilTenant, second);
+    const path = `/api/v1/organizations/${at.evilTenant}`;
+    expect((await at.operator.call("PATCH", path, { status: "suspended" })).status).toBe(200);
+    const { csrf = "" } = fields;
+    expect((await visitor.browser.send(action, { csrf })).status).toBe(400);
+    expect((await at.operator.call("PATCH", path, { status: "active" })).status).toBe(200);
+    expect((await visitor.browser.send(action, { csrf })).status).toBe(303);
+  });
 });

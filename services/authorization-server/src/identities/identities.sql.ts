@@ -57,6 +57,14 @@ export async function identitiesOfAccount(tx: Sql, account: Id<"account">): Prom
   return found.map(identityOf);
 }
 
+/** Whether the account has one at a provider whose organization is active. */
+export async function hasUsable(tx: Sql, account: Id<"account">): Promise<boolean> {
+  const row = await tx.one<{ usable: boolean }>(sql`select exists (select from identities i
+      join tenant_standings o on o.tenant_id = tenant_of_identity_provider(i.provider_id)
+    where i.account_id = ${account} and o.status = 'active') as usable`);
+  return row.usable;
+}
+
 export async function touchIdentity(tx: Sql, id: Id<"identity">, now: Instant): Promise<void> {
   await tx.run(sql`update identities set last_used_at = ${sqlTime(now)} where id = ${id}`);
 }

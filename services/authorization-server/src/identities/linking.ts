@@ -68,9 +68,11 @@ export async function writeIdentity(
   return true;
 }
 
-/** Whether somebody may sign in at a provider: then their passkey is not the last way. */
-export const hasIdentity = async (tx: Sql, account: Id<"account">): Promise<boolean> =>
-  (await rows.identitiesOfAccount(tx, account)).length > 0;
+/**
+ * Whether somebody may sign in at a provider: then their passkey is not the last way. What is linked at a suspended or
+ * deleted organization is no way in.
+ */
+export const hasIdentity = rows.hasUsable;
 
 export type Known = { readonly subject: string; readonly email: string | null; readonly provider: string };
 export const scopeOf = (account: string): string => `account:${account}`;
