@@ -110,6 +110,7 @@ test("a person adds passkeys, signs in with the second, removes the first and th
   await page.getByLabel("Code from the letter").fill(await codeMailedTo(running, grace.email));
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByRole("button", { name: "Create a passkey" }).click();
+  await page.locator("ul.codes li").first().waitFor();
   expect(await page.locator("ul.codes li").count()).toBe(10);
   await page.getByRole("button", { name: "I have kept them" }).click();
   await page.getByText("10 codes are left.").waitFor();
