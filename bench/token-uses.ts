@@ -59,9 +59,9 @@ export async function measureRefresh(of: Issuer, seconds: number): Promise<Figur
   const started: Family[] = [];
   for (let index = 0; index < families; index++) started.push(await openFamily(of, index));
   const nonce = await nonceOf(of);
-  const warm = started.map((family) => chainOf(of, family, { nonce, ends: Date.now() + 4_000 }));
+  const warm = started.map((family) => chainOf(of, family, { nonce, ends: performance.now() + 4_000 }));
   await sendChains(of.token, warm);
-  const ends = Date.now() + seconds * 1_000;
+  const ends = performance.now() + seconds * 1_000;
   const chains = started.map((family) => chainOf(of, family, { nonce, ends }));
   let count = 0;
   const counted = chains.map(({ next, accept }) => ({
@@ -88,7 +88,7 @@ async function openFamily(of: Issuer, index: number): Promise<Family> {
 function chainOf(of: Issuer, family: Family, { nonce, ends }: { nonce: string; ends: number }): Chain {
   return {
     next() {
-      if (Date.now() >= ends) return undefined;
+      if (performance.now() >= ends) return undefined;
       const form = { grant_type: "refresh_token", refresh_token: family.token };
       return prepare(of.token, authenticated({ ...of, agent: family.agent, nonce }, form));
     },

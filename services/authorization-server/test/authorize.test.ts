@@ -245,7 +245,7 @@ describe("A17 consent is given by the person in front of our own page, or not at
     expect(await count()).toBe(before + 1);
     const code = (await approve(browser, page)).searchParams.get("code") ?? "";
     const tokens = await exchange(agent, { asking, code, answer: new URL(running.issuer) });
-    expect(tokens.body["mandate_jwt"]).toBeTruthy();
+    expect(tokens.body["mandate_jwt"]).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+~/);
     expect(await count()).toBe(before + 1);
   });
 

@@ -1,5 +1,6 @@
 import { type Id, parseId } from "@remit/kernel";
 import type { Database, TenantTx } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
 import { webhookById } from "../webhooks/index.ts";
 
 export const noticeQueue = "webhooks.notice";
@@ -25,4 +26,9 @@ export async function sendNotice({ db, tellAdmins }: NoticeDeps, payload: unknow
   });
 }
 
-const webhookIn = (tx: TenantTx, id: Id<"webhook">) => webhookById(tx, id).catch(() => undefined);
+/** Undefined for one that is gone; whatever else fails is tried again with the job. */
+const webhookIn = (tx: TenantTx, id: Id<"webhook">) =>
+  webhookById(tx, id).catch((error: unknown) => {
+    if (error instanceof Problem && error.code === "not_found") return undefined;
+    throw error;
+  });
