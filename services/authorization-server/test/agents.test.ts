@@ -123,7 +123,10 @@ describe("an agent is what its operator registered", () => {
     const tenant = eve.tenant as ReturnType<typeof newId<"tenant">>; // what the bootstrap made
     const before = await get("/api/v1/agents?page=1", eve);
     const already = Number(before.body["total"]);
-    await db.of(tenant).transaction((tx) => tx.run(sql`update tenants set max_agents = ${already + most}`));
+    const limit = (max: number | null): Promise<unknown> =>
+      db.single.run(sql`update tenant_standings set max_agents = ${max},
+        max_agents_by = ${max === null ? null : tenant} where tenant_id = ${tenant}`);
+    await limit(already + most);
     const answers = await Promise.all(Array.from({ length: most + 50 }, () => createAgent(eve)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(most);
     expect(answers.filter(({ body }) => body["code"] === "agent_limit_reached")).toHaveLength(50);
@@ -133,7 +136,7 @@ describe("an agent is what its operator registered", () => {
     await callAsAdmin(eve, { method: "DELETE", path: `/api/v1/agents/${String(gone)}` });
     const next = await Promise.all([createAgent(eve), createAgent(eve)]);
     expect(next.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 403]);
-    await db.of(tenant).transaction((tx) => tx.run(sql`update tenants set max_agents = null`));
+    await limit(null);
   });
 });
 

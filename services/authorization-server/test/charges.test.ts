@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { changeStanding, standingOfAgent } from "../src/agents/index.ts";
 import { findCharge } from "../src/charges/charges.sql.ts";
 import { checkBudget } from "../src/mandates/index.ts";
+import { descend } from "../src/organizations/organizations.sql.ts";
 import { isTokenLiveAtCommit, revokeTokens, type TokenKey } from "../src/tokens/index.ts";
 import {
   asMerchant,
@@ -363,21 +364,32 @@ describe("revocation beats the money", () => {
     expect((await charge({ mandate })).state).toBe("authorized");
   });
 
-  test("C12 a suspended organization pays nothing: neither what is asked for nor what is held", async () => {
-    const mandate = await giveMandate(world);
-    const held = await charge({ mandate });
-    const become = (status: string) =>
-      world.db.global.transaction((tx) =>
-        tx.run(sql`insert into tenant_standings (tenant_id, status, created_at, changed_at)
-          values (${world.payer}, ${status}, now(), now())
-          on conflict (tenant_id) do update set status = excluded.status`),
-      );
-    await become("suspended");
-    expect(await refusalOf(charge({ mandate }))).toBe("mandate_suspended");
-    expect(await refusalOf(world.charges.capture(own(world, held.id), order))).toBe("mandate_suspended");
-    await become("active");
-    expect((await charge({ mandate })).state).toBe("authorized");
-  });
+  test.each(["itself", "what made it"])(
+    "C12 an organization pays nothing while %s is suspended: neither what is asked for nor what is held",
+    async (which) => {
+      const mandate = await giveMandate(world);
+      const held = await charge({ mandate });
+      const maker = newId("tenant");
+      const suspended = which === "itself" ? world.payer : maker;
+      const become = (status: "active" | "suspended") =>
+        world.db.global.transaction(async (tx) => {
+          for (const [id, above] of [
+            [maker, null],
+            [world.payer, maker],
+          ] as const)
+            await tx.run(sql`insert into tenant_standings (tenant_id, made_by, created_at, changed_at)
+              values (${id}, ${above}, now(), now()) on conflict (tenant_id) do update set made_by = ${above}`);
+          await tx.run(sql`update tenant_standings set decided = ${status},
+              decided_by = ${status === "active" ? null : maker} where tenant_id = ${suspended}`);
+          await descend(tx, suspended, world.clock.now());
+        });
+      await become("suspended");
+      expect(await refusalOf(charge({ mandate }))).toBe("mandate_suspended");
+      expect(await refusalOf(world.charges.capture(own(world, held.id), order))).toBe("mandate_suspended");
+      await become("active");
+      expect((await charge({ mandate })).state).toBe("authorized");
+    },
+  );
 
   test("the natural end of token and mandate does not cancel what is held", async () => {
     const mandate = await giveMandate(world);

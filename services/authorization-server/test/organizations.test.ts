@@ -36,8 +36,8 @@ const slug = (): string => `acme-${++count}`;
 type Made = Running & { readonly adminSecret: string; readonly path: string };
 
 /** An organization, with a management client that works. */
-async function organization(more: object = {}): Promise<Made> {
-  const answer = await manager.call("POST", "/api/v1/organizations", { name: "Acme", slug: slug(), ...more });
+async function organization(more: object = {}, maker = manager): Promise<Made> {
+  const answer = await maker.call("POST", "/api/v1/organizations", { name: "Acme", slug: slug(), ...more });
   if (answer.status !== 201) throw new Error(`not made: ${JSON.stringify(answer.body)}`);
   const { clientId, clientSecret } = answer.body["admin"] as { clientId: string; clientSecret: string };
   const id = String(answer.body["organizationId"]);
@@ -164,6 +164,134 @@ describe("A11 a suspended organization acts no more, from the next call on", () 
       expect(
         (await callApi(running, { token: String(body["access_token"]), key: agent.keys.dpop })).status,
       ).toBe(401);
+  });
+});
+
+describe("whoever makes organizations goes round nothing that was decided above", () => {
+  const status = async (made: Made, who = operator): Promise<unknown> =>
+    (await who.call("GET", made.path)).body;
+  const change = (who: Management, made: Made, body: object): Promise<Answer> =>
+    who.call("PATCH", made.path, body);
+  const refused = { status: 403, code: "forbidden" };
+
+  test("what the operator decided on a child, its maker does not lift: neither a suspension nor a limit", async () => {
+    const made = await organization();
+    await change(operator, made, { status: "suspended", maxAgents: 2 });
+    const decided = { status: "suspended", decidedBy: "operator", maxAgents: 2, maxAgentsBy: "operator" };
+    expect(await status(made, manager)).toMatchObject(decided);
+    expect((await change(manager, made, { status: "active" })).body).toMatchObject(refused);
+    for (const maxAgents of [null, 1_000, 1])
+      expect((await change(manager, made, { maxAgents })).body).toMatchObject(refused);
+    // Its own word beside the operator's, or a deletion that is taken back, takes nothing from the operator's.
+    expect((await change(manager, made, { status: "suspended" })).body).toMatchObject(decided);
+    expect((await change(manager, made, { status: "active" })).body).toMatchObject(refused);
+    expect((await manager.call("DELETE", made.path)).body).toMatchObject({ decidedBy: "operator" });
+    expect((await change(manager, made, { status: "active" })).body).toMatchObject(refused);
+    expect((await change(operator, made, { status: "active", maxAgents: null })).body).toMatchObject({
+      status: "active",
+      decidedBy: null,
+      maxAgentsBy: null,
+    });
+  });
+
+  test("what its maker decided, its maker lifts, until the operator decides the same", async () => {
+    const made = await organization({ maxAgents: 3 });
+    const own = { status: "suspended", decidedBy: "maker", maxAgents: 3, maxAgentsBy: "maker" };
+    expect((await change(manager, made, { status: "suspended" })).body).toMatchObject(own);
+    expect((await change(manager, made, { status: "active", maxAgents: 4 })).status).toBe(200);
+    await change(manager, made, { status: "suspended" });
+    expect((await change(operator, made, { status: "suspended" })).body).toMatchObject({
+      decidedBy: "operator",
+    });
+    expect((await change(manager, made, { status: "active" })).body).toMatchObject(refused);
+    await manager.call("DELETE", (await organization()).path);
+  });
+
+  test("A11 a suspension holds all below it, tokens included, and ends with it but for what was decided there", async () => {
+    const top = await organization();
+    const middle = await organization({}, managerOf(top));
+    const leaf = await organization({}, managerOf(middle));
+    const beside = await organization({}, managerOf(top));
+    const agent = await newClient(leaf, "agent");
+    const asked = { resource: running.issuer, scope: "oid4ac:payment" };
+    const token = String((await agent.credentials(asked)).body["access_token"]);
+    const call = async (): Promise<number> =>
+      (await callApi(running, { token, key: agent.keys.dpop })).status;
+    expect(await call()).toBe(200);
+    const ofBeside = managerOf(beside);
+    expect((await ofBeside.call("GET", beside.path)).status).toBe(200);
+    await change(operator, beside, { status: "suspended" });
+    await change(operator, top, { status: "suspended" });
+    expect(await call()).toBe(401);
+    expect((await agent.credentials(asked)).body["error"]).toBe("invalid_client");
+    expect(await status(leaf)).toMatchObject({ status: "suspended", decidedBy: "above" });
+    // Neither can be let act while what is above it does not.
+    expect((await change(operator, leaf, { status: "active" })).body).toMatchObject(refused);
+    expect((await change(operator, middle, { status: "suspended" })).status).toBe(200);
+    await change(operator, top, { status: "active" });
+    expect(await call()).toBe(401);
+    expect(await status(middle)).toMatchObject({ status: "suspended", decidedBy: "operator" });
+    await change(operator, middle, { status: "active" });
+    expect(await call()).toBe(200);
+    expect((await agent.credentials(asked)).status).toBe(200);
+    expect(await status(beside)).toMatchObject({ status: "suspended", decidedBy: "operator" });
+    await expect(managerOf(beside).call("GET", beside.path)).rejects.toThrow("invalid_client");
+    const told = await running.database.asAdmin<{ event: string }>(
+      "select event from audit_rows where tenant_id = $1 and event like 'tenant.%' order by event_id",
+      [leaf.tenant],
+    );
+    expect(told.map(({ event }) => event)).toEqual(["tenant.created", "tenant.suspended", "tenant.resumed"]);
+  });
+
+  test("A11 whichever organizations are made while a suspension overtakes them, all are held", async () => {
+    const top = await organization();
+    const middle = await organization({}, managerOf(top));
+    const own = managerOf(middle);
+    await own.call("GET", middle.path);
+    const making = Array.from({ length: 6 }, () =>
+      own.call("POST", "/api/v1/organizations", { name: "Acme", slug: slug() }),
+    );
+    await change(operator, top, { status: "suspended" });
+    for (const { status: code, body } of await Promise.all(making))
+      if (code === 201) {
+        const made = { path: `/api/v1/organizations/${String(body["organizationId"])}` };
+        expect((await operator.call("GET", made.path)).body).toMatchObject({ status: "suspended" });
+      } else expect([401, 403]).toContain(code);
+  });
+
+  test("C13 agents of children count against the maker's limit, whoever of them registers at once", async () => {
+    const top = await organization();
+    const children = [await organization({}, managerOf(top)), await organization({}, managerOf(top))];
+    await change(operator, top, { maxAgents: 3 });
+    const everywhere = [top, ...children, ...children, top, ...children];
+    const answers = await Promise.all(everywhere.map((one) => createAgent(one)));
+    expect(answers.filter(({ status: code }) => code === 201)).toHaveLength(3);
+    expect(answers.filter(({ body }) => body["code"] === "agent_limit_reached")).toHaveLength(5);
+    expect((await createAgent(await organization({}, managerOf(top)))).body["code"]).toBe(
+      "agent_limit_reached",
+    );
+    const free = await organization();
+    expect((await createAgent(free)).status).toBe(201);
+  });
+
+  test("what a deleted maker leaves is held; once it is erased the operator alone may let it act", async () => {
+    const top = await organization();
+    const child = await organization({}, managerOf(top));
+    await operator.call("DELETE", top.path);
+    expect(await status(child)).toMatchObject({ status: "suspended", decidedBy: "above" });
+    expect((await change(operator, child, { status: "active" })).body).toMatchObject(refused);
+    await running.database.asAdmin("update tenant_standings set erased_at = now() where tenant_id = $1", [
+      top.tenant,
+    ]);
+    expect((await change(operator, child, { status: "active" })).body).toMatchObject({ status: "active" });
+    expect((await managerOf(child).call("GET", child.path)).status).toBe(200);
+  });
+
+  test("at most eight organizations stand one above the other", async () => {
+    let last = await organization();
+    for (let generation = 3; generation <= 8; generation++) last = await organization({}, managerOf(last));
+    const more = await managerOf(last).call("POST", "/api/v1/organizations", { name: "Acme", slug: slug() });
+    expect(more.body["code"]).toBe("invalid_request");
   });
 });
 

@@ -58,8 +58,9 @@ export type Database = {
   readonly single: Sql;
   readonly relay: Scope<RelayTx>;
   /**
-   * For two rooms alone: charges (payer, payee and operator in one transaction) and identities (a new person's own tenant
-   * and that of the provider which vouches for them). Named twice is the same as once.
+   * For three rooms alone: charges (payer, payee and operator in one transaction), identities (a new person's own tenant
+   * and that of the provider which vouches for them) and organizations (one and those below it). Named twice is the same
+   * as once.
    */
   crossing(...tenants: readonly Id<"tenant">[]): Scope<CrossingTx>;
   /** Calls `heard` when a transaction notified `channel`, here or in another process. Returns the way to stop. */

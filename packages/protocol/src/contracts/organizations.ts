@@ -52,7 +52,10 @@ const MaxAgents = z.int().min(0).max(1_000_000_000).nullable();
 export const CreateOrganization = z.strictObject({ name: Name, slug: Slug, maxAgents: MaxAgents.optional() });
 export type CreateOrganization = z.infer<typeof CreateOrganization>;
 
-/** PATCH /api/v1/organizations/{id}. Limits and standing are for whoever made it, and for the operator. */
+/**
+ * PATCH /api/v1/organizations/{id}. Limits and standing are for whoever made it, and for the operator, whose decisions only
+ * the operator lifts. A suspension holds all below it.
+ */
 export const ChangeOrganization = z
   .strictObject({ name: Name, slug: Slug, maxAgents: MaxAgents, status: z.enum(["active", "suspended"]) })
   .partial()
@@ -65,8 +68,11 @@ export const OrganizationBody = z.object({
   slug: z.string().nullable(),
   kind: z.enum(["personal", "company", "platform"]),
   status: z.enum(["active", "suspended", "deleted"]),
-  /** null: any number. */
+  /** Whose decision it is that it does not act: `above` while an organization above it does not. */
+  decidedBy: z.enum(["operator", "maker", "organization", "above"]).nullable(),
+  /** How many it and the organizations below it may have together. null: any number. */
   maxAgents: z.int().nullable(),
+  maxAgentsBy: z.enum(["operator", "maker", "organization"]).nullable(),
   createdAt: Timestamp,
   updatedAt: Timestamp,
   /** When a deleted organization is erased; until then whoever made it may bring it back. */

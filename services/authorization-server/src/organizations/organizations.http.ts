@@ -14,6 +14,7 @@ import {
 import { z } from "zod";
 import { requireFreshProof } from "../assurance/index.ts";
 import type { Secrets } from "../clients/index.ts";
+import { platformTenant } from "../tenants/index.ts";
 import {
   changeOrganization,
   createOrganization,
@@ -146,8 +147,22 @@ const bodyOf = (one: Organization): z.input<typeof OrganizationBody> => ({
   slug: one.slug ?? null,
   kind: one.kind,
   status: one.status,
+  decidedBy: decidedByOf(one),
   maxAgents: one.maxAgents ?? null,
+  maxAgentsBy: one.maxAgentsBy === undefined ? null : roleOf(one, one.maxAgentsBy),
   createdAt: toRfc3339(one.createdAt),
   updatedAt: toRfc3339(one.changedAt),
   eraseAt: one.eraseAt === undefined ? null : toRfc3339(one.eraseAt),
 });
+
+type Role = "operator" | "maker" | "organization";
+
+const roleOf = ({ id }: Organization, tenant: string): Role => {
+  if (tenant === platformTenant) return "operator";
+  return tenant === id ? "organization" : "maker";
+};
+
+function decidedByOf(one: Organization): Role | "above" | null {
+  if (one.decidedBy !== undefined) return roleOf(one, one.decidedBy);
+  return one.heldBy === undefined ? null : "above";
+}

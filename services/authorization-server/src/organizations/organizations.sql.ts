@@ -1,13 +1,17 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
-import type { TenantKind } from "../tenants/index.ts";
 import type { OrganizationFacts, OrganizationStanding, OrganizationStatus } from "./organizations.ts";
 
 type StandingRow = {
   readonly tenant_id: Id<"tenant">;
   readonly slug: string | null;
+  readonly decided: OrganizationStatus;
+  readonly decided_by: Id<"tenant"> | null;
+  readonly held_by: Id<"tenant"> | null;
   readonly status: OrganizationStatus;
   readonly made_by: Id<"tenant"> | null;
+  readonly max_agents: number | null;
+  readonly max_agents_by: Id<"tenant"> | null;
   readonly created_at: Instant;
   readonly changed_at: Instant;
   readonly erase_at: Instant | null;
@@ -17,8 +21,13 @@ type StandingRow = {
 const standingOf = (row: StandingRow): OrganizationStanding => ({
   id: row.tenant_id,
   slug: row.slug ?? undefined,
+  decided: row.decided,
+  decidedBy: row.decided_by ?? undefined,
+  heldBy: row.held_by ?? undefined,
   status: row.status,
   madeBy: row.made_by ?? undefined,
+  maxAgents: row.max_agents ?? undefined,
+  maxAgentsBy: row.max_agents_by ?? undefined,
   createdAt: row.created_at,
   changedAt: row.changed_at,
   eraseAt: row.erase_at ?? undefined,
@@ -57,26 +66,68 @@ export async function listStandings(
   return found.map(standingOf);
 }
 
-/** Throws on the constraint `tenant_standings_slug`. */
+/** Who stands above and below whom, and what descends, changes in one transaction at a time. */
+export async function lockTree(tx: Sql): Promise<void> {
+  await tx.run(sql`select pg_advisory_xact_lock(hashtextextended('organizations', 0))`);
+}
+
+/** Everything that comes from an organization, without it. */
+export async function findBelow(tx: Sql, id: Id<"tenant">): Promise<Id<"tenant">[]> {
+  const found = await tx.many<{ id: Id<"tenant"> }>(
+    sql`select below as id from organizations_below(${id}) as below where below <> ${id}`,
+  );
+  return found.map((one) => one.id);
+}
+
+/** An organization and those above it, highest first. */
+export async function findAbove(tx: Sql, id: Id<"tenant">): Promise<Id<"tenant">[]> {
+  const found = await tx.many<{ id: Id<"tenant"> }>(
+    sql`select above.id from organizations_above(${id}) with ordinality as above(id, place) order by place`,
+  );
+  return found.map((one) => one.id);
+}
+
+/** Writes what was decided; what follows from it is written by `descend`. Throws on `tenant_standings_slug`. */
 export async function saveStanding(tx: Sql, one: OrganizationStanding): Promise<void> {
   const time = (at: Instant | undefined): string | null => (at === undefined ? null : sqlTime(at));
-  await tx.run(sql`update tenant_standings set slug = ${one.slug ?? null}, status = ${one.status},
+  await tx.run(sql`update tenant_standings set slug = ${one.slug ?? null}, decided = ${one.decided},
+      decided_by = ${one.decidedBy ?? null}, held_by = ${one.heldBy ?? null}, made_by = ${one.madeBy ?? null},
+      max_agents = ${one.maxAgents ?? null}, max_agents_by = ${one.maxAgentsBy ?? null},
       changed_at = ${sqlTime(one.changedAt)}, erase_at = ${time(one.eraseAt)}, erased_at = ${time(one.erasedAt)}
     where tenant_id = ${one.id}`);
 }
 
-export async function findFacts(tx: TenantTx): Promise<OrganizationFacts | undefined> {
-  const row = await tx.maybe<{ name: string; kind: TenantKind; max_agents: number | null }>(
-    sql`select name, kind, max_agents from tenants`,
-  );
-  return row && { name: row.name, kind: row.kind, maxAgents: row.max_agents ?? undefined };
+export type Descended = {
+  readonly id: Id<"tenant">;
+  readonly before: OrganizationStatus;
+  readonly after: OrganizationStatus;
+};
+
+/** Holds what is below an organization that does not act, and no longer what is below one that does. */
+export async function descend(tx: Sql, id: Id<"tenant">, now: Instant): Promise<Descended[]> {
+  return tx.many<Descended>(sql`with recursive below(id, decided, held) as (
+      select c.tenant_id, c.decided, case when o.decided <> 'active' then o.tenant_id else o.held_by end
+      from tenant_standings o join tenant_standings c on c.made_by = o.tenant_id where o.tenant_id = ${id}
+      union all
+      select c.tenant_id, c.decided, case when b.decided <> 'active' then b.id else b.held end
+      from below b join tenant_standings c on c.made_by = b.id)
+    update tenant_standings s set held_by = b.held, changed_at = ${sqlTime(now)}
+    from below b join tenant_standings f on f.tenant_id = b.id
+    where s.tenant_id = b.id and s.held_by is distinct from b.held
+    returning s.tenant_id as id, f.status as before, s.status as after`);
 }
 
 /** Waits for registrations that saw no maximum, so that all that come after this are counted (`admit_agent`). */
-export async function saveFacts(tx: TenantTx, facts: OrganizationFacts): Promise<void> {
+export async function lockAgentsOf(tx: TenantTx): Promise<void> {
   await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`agents ${tx.tenant}`}, 0))`);
-  await tx.run(sql`update tenants set name = ${facts.name}, max_agents = ${facts.maxAgents ?? null}
-    where tenant_id = ${tx.tenant}`);
+}
+
+export async function findFacts(tx: TenantTx): Promise<OrganizationFacts | undefined> {
+  return tx.maybe<OrganizationFacts>(sql`select name, kind from tenants`);
+}
+
+export async function saveName(tx: TenantTx, name: string): Promise<void> {
+  await tx.run(sql`update tenants set name = ${name} where tenant_id = ${tx.tenant}`);
 }
 
 /** The part of an erasure that is done in windows: agents lose what names them. Returns how many were left to do. */

@@ -1,13 +1,14 @@
 import { after, dayMs, fromNumericDate, type Id, type Instant, newId } from "@remit/kernel";
 import type { Caller } from "@remit/platform/http";
 import { enqueue } from "@remit/platform/jobs";
-import { type Database, type TenantTx, violates } from "@remit/platform/sql";
+import { type CrossingTx, type Database, type Sql, type Tx, violates } from "@remit/platform/sql";
 import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
 import type { ChangeOrganization, CreateOrganization } from "@remit/protocol/contracts";
 import { registerAdmin, type Secrets, scopesOf } from "../clients/index.ts";
 import { wakeLanes } from "../lanes/index.ts";
 import { createTenant, newTenantId, platformTenant, type TenantKind } from "../tenants/index.ts";
 import { resumeTokens, revokeTokens } from "../tokens/index.ts";
+import { decideChange, decideDeletion, forbidden, mayGovern } from "./governing.ts";
 import * as rows from "./organizations.sql.ts";
 
 export type OrganizationStatus = "active" | "suspended" | "deleted";
@@ -17,21 +18,25 @@ export type OrganizationStanding = {
   readonly id: Id<"tenant">;
   /** Its name among all; undefined while it has none. */
   readonly slug: string | undefined;
+  /** What was decided of this organization, and by which tenant when it does not act. */
+  readonly decided: OrganizationStatus;
+  readonly decidedBy: Id<"tenant"> | undefined;
+  /** The nearest above it that does not act. */
+  readonly heldBy: Id<"tenant"> | undefined;
+  /** What counts: suspended also while it is held. */
   readonly status: OrganizationStatus;
   /** The tenant that made it. */
   readonly madeBy: Id<"tenant"> | undefined;
+  /** How many agents it and those below it may have together, and who said so. Undefined: any number. */
+  readonly maxAgents: number | undefined;
+  readonly maxAgentsBy: Id<"tenant"> | undefined;
   readonly createdAt: Instant;
   readonly changedAt: Instant;
   readonly eraseAt: Instant | undefined;
   readonly erasedAt: Instant | undefined;
 };
 
-export type OrganizationFacts = {
-  readonly name: string;
-  readonly kind: TenantKind;
-  /** Undefined: any number. */
-  readonly maxAgents: number | undefined;
-};
+export type OrganizationFacts = { readonly name: string; readonly kind: TenantKind };
 
 export type Organization = OrganizationStanding & OrganizationFacts;
 
@@ -40,6 +45,9 @@ export type Managing = { readonly caller: Caller; readonly now: Instant };
 
 /** How long a deleted organization may be brought back. */
 const graceMs = 30 * dayMs;
+/** How many organizations may stand one above the other, and below one that the operator made or that made itself. */
+const generationsMax = 8;
+const belowMax = 1_000;
 export const erasureQueue = "organization_erasures";
 
 // A tenant's id is never used again: what it was given stays refused until it is active again.
@@ -63,14 +71,32 @@ export async function createOrganization(
   const clientSecret = secrets.issue();
   const admin = { id: newId("client"), name: "Management", scopes: scopesOf.admin, now };
   const organization = await db.of(newTenantId()).transaction(async (tx) => {
+    await rows.lockTree(tx);
+    await requireRoomBelow(tx, caller.tenant);
     const made = { slug, by: caller.tenant, actor: actorOf(managing) };
     await createTenant(tx, { name, kind: "company", now, made }).catch(refuseTaken);
-    const facts: OrganizationFacts = { name, kind: "company", maxAgents: maxAgents ?? undefined };
-    if (facts.maxAgents !== undefined) await rows.saveFacts(tx, facts);
+    const standing = await rows.findStanding(tx, tx.tenant);
+    if (standing === undefined) throw unknown();
+    const limited = { ...standing, maxAgents: maxAgents ?? undefined, maxAgentsBy: caller.tenant };
+    if (limited.maxAgents !== undefined) await rows.saveStanding(tx, limited);
     await registerAdmin(tx, { ...admin, secretDigest: secrets.digest(clientSecret) });
-    return { ...facts, ...(await standingIn(tx)) };
+    return { ...(limited.maxAgents === undefined ? standing : limited), name, kind: "company" as const };
   });
   return { organization, admin: { clientId: admin.id, clientSecret } };
+}
+
+/** What descends from one organization is counted and held together, so there is an end to it. */
+async function requireRoomBelow(tx: Tx, maker: Id<"tenant">): Promise<void> {
+  const standing = await rows.findStanding(tx, maker);
+  if (standing !== undefined && standing.status !== "active")
+    throw forbidden("Your organization does not act.");
+  const [top, ...between] = (await rows.findAbove(tx, maker)).filter((id) => id !== platformTenant);
+  if (top === undefined) return;
+  const full = between.length + 2 > generationsMax || (await rows.findBelow(tx, top)).length >= belowMax;
+  if (full)
+    throw new Problem("invalid_request", {
+      detail: `At most ${generationsMax} organizations stand above each other, and ${belowMax} below one.`,
+    });
 }
 
 /** What the database said of a slug. The answer is the same whosever it is (T07). */
@@ -93,10 +119,6 @@ export async function organizationFor(
 const isSeenBy = (standing: OrganizationStanding, tenant: Id<"tenant">): boolean =>
   tenant === standing.id || mayGovern(standing, tenant);
 
-/** Who may suspend, limit and bring back: the operator, and whoever made it; never the organization itself. */
-const mayGovern = ({ id, madeBy }: OrganizationStanding, tenant: Id<"tenant">): boolean =>
-  id !== platformTenant && id !== tenant && (tenant === platformTenant || madeBy === tenant);
-
 const unknown = (): Problem => new Problem("not_found", { detail: "There is no such organization." });
 
 async function withFacts(db: Database, standing: OrganizationStanding): Promise<Organization> {
@@ -118,72 +140,66 @@ export async function organizationsFor(
   return found;
 }
 
-/** Renames, limits, suspends, or lets act again; at once, for tokens already issued too. */
+/** Renames, limits, suspends, or lets act again; at once, for tokens already issued too, and for all below it. */
 export function changeOrganization(
   db: Database,
   id: Id<"tenant">,
   { asked, ...managing }: Managing & { readonly asked: ChangeOrganization },
 ): Promise<Organization> {
-  const { name, slug, maxAgents, status } = asked;
   return changing(db, { id, managing }, async (tx, before) => {
-    const governs = status !== undefined || maxAgents !== undefined;
-    if (governs && !mayGovern(before, managing.caller.tenant)) throw notItself();
-    if (before.status === "deleted" && status !== "active")
-      throw new Problem("forbidden", { detail: "The organization is deleted." });
-    // Its erasure may have begun, and goes on in steps.
-    if (before.eraseAt !== undefined && before.eraseAt <= managing.now)
-      throw new Problem("forbidden", { detail: "The organization is being erased." });
-    const changed: Organization = {
-      ...before,
-      name: name ?? before.name,
-      slug: slug ?? before.slug,
-      maxAgents: maxAgents === undefined ? before.maxAgents : (maxAgents ?? undefined),
-      status: status ?? before.status,
-      eraseAt: undefined,
-      changedAt: managing.now,
-    };
-    await rows.saveFacts(tx, changed);
-    await stand(tx, { before, after: changed, managing });
-    return changed;
+    const holder = before.heldBy && (await rows.findStanding(tx, before.heldBy));
+    const orphan = holder !== undefined && holder.erasedAt !== undefined;
+    return decideChange(before, asked, { tenant: managing.caller.tenant, now: managing.now, orphan });
   });
 }
 
-/** Ends an organization: at once for all its clients and tokens, for good after 30 days. */
+/** Ends an organization: at once for all its clients and tokens and for all below it, for good after 30 days. */
 export function deleteOrganization(
   db: Database,
   id: Id<"tenant">,
   managing: Managing,
 ): Promise<Organization> {
   return changing(db, { id, managing }, async (tx, before) => {
-    if (before.id === platformTenant || before.kind === "personal")
-      throw new Problem("forbidden", { detail: "This organization cannot be deleted." });
-    if (before.status === "deleted") return before;
     const eraseAt = after(managing.now, graceMs);
-    const gone: Organization = { ...before, status: "deleted", eraseAt, changedAt: managing.now };
-    await stand(tx, { before, after: gone, managing });
-    await enqueue(tx, { queue: erasureQueue, key: id, payload: { tenant: id }, runAt: eraseAt });
+    const gone = decideDeletion(before, { tenant: managing.caller.tenant, now: managing.now }, eraseAt);
+    if (before.decided !== "deleted")
+      await enqueue(tx, { queue: erasureQueue, key: id, payload: { tenant: id }, runAt: eraseAt });
     return gone;
   });
 }
 
-/** One transaction in the organization's own tenant, its standing locked against every other change. */
+type Changing = { readonly id: Id<"tenant">; readonly managing: Managing };
+
+/**
+ * One transaction over an organization and all below it, no other change of who stands above whom beside it. One that was
+ * made since those below were listed makes it begin again.
+ */
 async function changing(
   db: Database,
-  { id, managing: { caller } }: { readonly id: Id<"tenant">; readonly managing: Managing },
-  work: (tx: TenantTx, before: Organization) => Promise<Organization>,
+  { id, managing }: Changing,
+  decide: (tx: Tx, before: Organization) => Promise<Organization>,
 ): Promise<Organization> {
-  return db.of(id).transaction(async (tx) => {
-    const standing = await rows.findStanding(tx, id, "update");
-    const facts = await rows.findFacts(tx);
-    if (standing === undefined || facts === undefined || !isSeenBy(standing, caller.tenant)) throw unknown();
-    if (standing.erasedAt !== undefined)
-      throw new Problem("forbidden", { detail: "The organization has been erased." });
-    return work(tx, { ...standing, ...facts });
+  const belowIn = async (tx: Sql): Promise<Id<"tenant">[]> =>
+    // Nothing descends from the installation's own.
+    id === platformTenant ? [] : rows.findBelow(tx, id);
+  const below = await belowIn(db.single);
+  const changed = await db.crossing(id, ...below).transaction(async (tx) => {
+    await rows.lockTree(tx);
+    const there = await belowIn(tx);
+    if (!there.every((one) => below.includes(one))) return undefined;
+    const own = await tx.as(id);
+    const standing = await rows.findStanding(own, id, "update");
+    const facts = await rows.findFacts(own);
+    if (standing === undefined || facts === undefined || !isSeenBy(standing, managing.caller.tenant))
+      throw unknown();
+    if (standing.erasedAt !== undefined) throw forbidden("The organization has been erased.");
+    const before = { ...standing, ...facts };
+    const now = await decide(own, before);
+    if (now !== before) await stand(tx, { before, after: now, managing });
+    return now;
   });
+  return changed ?? changing(db, { id, managing }, decide);
 }
-
-const notItself = (): Problem =>
-  new Problem("forbidden", { detail: "Limits and standing are for whoever made the organization." });
 
 type Change = { readonly before: Organization; readonly after: Organization; readonly managing: Managing };
 
@@ -193,24 +209,45 @@ const eventOf = {
   deleted: "tenant.deleted",
 } as const satisfies Record<OrganizationStatus, EventType>;
 
-/** Writes the standing with its event. Locks on token keys come last, as at the commit point of a charge. */
-async function stand(tx: TenantTx, { before, after: now, managing }: Change): Promise<void> {
-  await rows.saveStanding(tx, now).catch(refuseTaken);
-  const type = before.status === now.status ? "tenant.changed" : eventOf[now.status];
-  const members = (["name", "slug", "maxAgents"] as const).filter((one) => before[one] !== now[one]);
-  const facts = { tenant: tx.tenant, actor: actorOf(managing), subject: tx.tenant, payload: { members } };
-  await tx.record(newEvent(type, facts, managing.now));
-  if (before.status === now.status) return;
-  if (now.status === "active") {
-    await wakeLanes(tx, managing.now);
-    await resumeTokens(tx, `tenant:${tx.tenant}`);
-  } else await revokeTokens(tx, `tenant:${tx.tenant}`, never);
+const told = ["name", "slug", "maxAgents", "decided", "decidedBy", "madeBy"] as const;
+
+/** Writes the standing, and what descends from it, each with its event in the log of whom it is about. */
+async function stand(tx: CrossingTx, { before, after: now, managing }: Change): Promise<void> {
+  const own = await tx.as(now.id);
+  if (before.name !== now.name) await rows.saveName(own, now.name);
+  if (before.maxAgents !== now.maxAgents) await rows.lockAgentsOf(own);
+  await rows.saveStanding(own, now).catch(refuseTaken);
+  const members = told.filter((one) => before[one] !== now[one]);
+  const itself = { id: now.id, before: before.status, after: now.status };
+  await turn(tx, itself, { managing, payload: { members } });
+  const turned = [itself];
+  if (before.decided !== now.decided || before.heldBy !== now.heldBy)
+    for (const one of await rows.descend(tx, now.id, managing.now))
+      if (one.before !== one.after) {
+        await turn(tx, one, { managing, payload: { because: "above" } });
+        turned.push(one);
+      }
+  // Locks on token keys come last, as at the commit point of a charge.
+  for (const one of turned.toSorted((a, b) => (a.id < b.id ? -1 : 1))) await standTokens(tx, one);
 }
 
-async function standingIn(tx: TenantTx): Promise<OrganizationStanding> {
-  const standing = await rows.findStanding(tx, tx.tenant);
-  if (standing === undefined) throw unknown();
-  return standing;
+type Telling = {
+  readonly managing: Managing;
+  readonly payload: Readonly<Record<string, string | readonly string[]>>;
+};
+
+async function turn(tx: CrossingTx, one: rows.Descended, { managing, payload }: Telling): Promise<void> {
+  const tenant = await tx.as(one.id);
+  const type = one.before === one.after ? "tenant.changed" : eventOf[one.after];
+  const facts = { tenant: one.id, actor: actorOf(managing), subject: one.id, payload };
+  await tenant.record(newEvent(type, facts, managing.now));
+  if (one.before !== one.after && one.after === "active") await wakeLanes(tenant, managing.now);
+}
+
+async function standTokens(tx: Tx, { id, before, after: now }: rows.Descended): Promise<void> {
+  if (before === now) return;
+  if (now === "active") await resumeTokens(tx, `tenant:${id}`);
+  else await revokeTokens(tx, `tenant:${id}`, never);
 }
 
 const erasedAtOnce = 500;
