@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import type { AuditWish } from "./audit.ts";
 import type { RevokeWish, RotateWish } from "./keys.ts";
 import { failWith } from "./output.ts";
 import type { VerifyOptions } from "./receipts/index.ts";
@@ -42,9 +43,11 @@ export function createProgram(): Command {
     .action(act(async (options) => (await import("./ledger.ts")).checkLedger(options)));
   const audit = program.command("audit").description("the audit log");
   at(audit.command("verify"))
-    .description("recompute the whole log here, and hold it against its signed checkpoints")
+    .description("recompute the log here, and hold it against its signed checkpoints")
+    .option("--from <time>", "only what was recorded from this day or RFC 3339 time on")
+    .option("--to <time>", "only what was recorded up to it")
     .option("--json", "print one object and nothing else")
-    .action(act(async (options) => (await import("./audit.ts")).verifyAudit(options)));
+    .action(act<AuditWish>(async (options) => (await import("./audit.ts")).verifyAudit(options)));
   addKeys(program);
   at(program.command("doctor"))
     .description("look for what would stop or endanger an instance")

@@ -183,3 +183,11 @@ export function newEvent(type: EventType, facts: EventFacts, at: Instant): Remit
 }
 
 export const isEventType = (type: string): type is EventType => Object.hasOwn(eventTypes, type);
+
+/** Types that the AgentIdP API calls by other names, by its name. */
+export const eventAliases: Readonly<Record<string, EventType>> = {
+  "agent.created": "agent.registered",
+  "agent.reactivated": "agent.resumed",
+  "agent.updated": "agent.changed",
+  "credential.generated": "credential.created",
+};

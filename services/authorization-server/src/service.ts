@@ -26,6 +26,7 @@ import {
   auditRoutes,
   createAuditRecorder,
   createFileAnchor,
+  createVerifications,
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { mountCharges, mountMandates } from "./charging.ts";
@@ -344,9 +345,14 @@ function grantsOf(grounds: Grounds): CustomGrant[] {
 }
 
 /** The log of everything that happened here, and of what peers report. */
-function mountAudit({ config, clock, db, keys, log }: Grounds, { http, jobs }: Mounting): void {
+function mountAudit({ config, clock, db, keys, log, metrics }: Grounds, { http, jobs }: Mounting): void {
   const anchor = createFileAnchor(path.join(config.dataDir, "anchor"));
   const deps: AuditDeps = { db, keys, anchor, clock, log, issuer: config.issuer };
-  http.add(...auditRoutes(deps, (event) => db.of(event.tenant).transaction((tx) => tx.record(event))));
-  auditJobs(jobs, deps);
+  const verify = createVerifications(deps);
+  http.add(
+    ...auditRoutes({ ...deps, verify }, (event) => db.of(event.tenant).transaction((tx) => tx.record(event))),
+  );
+  const name = "agentidp_audit_chain_integrity";
+  const integrity = metrics.gauge(name, "1 while no audit log was found broken when it was verified last.");
+  auditJobs(jobs, deps, (whole) => integrity.set(whole ? 1 : 0));
 }

@@ -7,4 +7,4 @@ export {
   chainEntry,
   genesisHash,
 } from "./entry.ts";
-export { type AuditBreak, type ChainVerifier, createChainVerifier } from "./verify.ts";
+export { type AuditBreak, type ChainStart, type ChainVerifier, createChainVerifier } from "./verify.ts";

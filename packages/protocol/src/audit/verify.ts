@@ -6,26 +6,33 @@ import { type AuditEntry, chainEntry, genesisHash } from "./entry.ts";
 export type AuditBreak = { readonly seq: number; readonly reason: string };
 
 export type ChainVerifier = {
-  /** Takes the next entry in the order of the log; the first break found ends the matter. */
-  accept(entry: AuditEntry): AuditBreak | undefined;
+  /** Takes the next entry in the order of the log, with its leaf where that is kept; the first break found ends the matter. */
+  accept(entry: AuditEntry, leaf?: Uint8Array): AuditBreak | undefined;
   /** Compares a checkpoint (its signature already verified) with what was accepted so far. */
   holds(checkpoint: AuditCheckpoint): AuditBreak | undefined;
   readonly headSeq: number;
   readonly headHash: string;
 };
 
+export type ChainStart = {
+  /** The places of the checkpoints that `holds` will be asked about, other than the head. */
+  readonly remember?: ReadonlySet<number>;
+  /** Where to begin, when not before the first entry: the head of a checkpoint whose signature was verified. */
+  readonly after?: { readonly seq: number; readonly entryHash: string };
+};
+
 /**
- * Walks one tenant's log from its first entry, recomputing every hash. It keeps the hashes of the places that it was
- * told to remember (those of the checkpoints) and nothing else, so that memory stays flat however long the log is.
+ * Walks one tenant's log from its first entry, or from a checkpoint on, recomputing every hash. It keeps the hashes of the
+ * places that it was told to remember and nothing else, so that memory stays flat however long the log is.
  */
 export function createChainVerifier(
   sha256: Sha256,
   tenant: string,
-  remember: ReadonlySet<number>,
+  { remember = new Set(), after = { seq: 0, entryHash: genesisHash } }: ChainStart = {},
 ): ChainVerifier {
   const remembered = new Map<number, string>();
-  let headSeq = 0;
-  let headHash = genesisHash;
+  let headSeq = after.seq;
+  let headHash = after.entryHash;
   const wrong = (seq: number, reason: string): AuditBreak => ({ seq, reason });
   return {
     get headSeq() {
@@ -34,7 +41,7 @@ export function createChainVerifier(
     get headHash() {
       return headHash;
     },
-    accept(entry) {
+    accept(entry, leaf) {
       const expected = headSeq + 1;
       if (entry.seq !== expected)
         return wrong(expected, entry.seq > expected ? "an entry is missing" : "an entry stands twice");
@@ -43,13 +50,10 @@ export function createChainVerifier(
         return wrong(expected, "the entry does not follow from the one before");
       const { entry_hash: claimed, ...rest } = entry;
       const { seq, prev_hash, sig_chain_head_seq, sig_chain_head_jti, ...body } = rest;
-      const { entry: recomputed } = chainEntry(sha256, body, {
-        seq,
-        prev_hash,
-        sig_chain_head_seq,
-        sig_chain_head_jti,
-      });
-      if (recomputed.entry_hash !== claimed) return wrong(expected, "the entry was changed");
+      const recomputed = chainEntry(sha256, body, { seq, prev_hash, sig_chain_head_seq, sig_chain_head_jti });
+      if (recomputed.entry.entry_hash !== claimed) return wrong(expected, "the entry was changed");
+      if (leaf !== undefined && !sameBytes(leaf, recomputed.leaf))
+        return wrong(expected, "the entry's leaf was changed");
       headSeq = expected;
       headHash = claimed;
       if (remember.has(expected)) remembered.set(expected, claimed);
@@ -70,3 +74,6 @@ export function createChainVerifier(
     },
   };
 }
+
+const sameBytes = (one: Uint8Array, other: Uint8Array): boolean =>
+  one.length === other.length && one.every((byte, at) => byte === other[at]);

@@ -1,3 +1,4 @@
+import { fromRfc3339 } from "@remit/kernel";
 import { z } from "zod";
 import { eventTypeNames } from "../events.ts";
 import { Digest, idOf, Timestamp } from "./values.ts";
@@ -19,19 +20,87 @@ export const AuditEntry = z.looseObject({
   event: z.string(),
   retention_class: z.enum(["soc2-7y", "eidas-10y"]),
 });
-export const AuditPage = z.object({ data: z.array(AuditEntry), next_cursor: z.string().nullable() });
+export const AuditPage = z.object({
+  data: z.array(AuditEntry),
+  next_cursor: z.string().nullable(),
+  /** With `page` only: how many entries the filter finds, counted up to 10,000. */
+  page: z.int().optional(),
+  limit: z.int().optional(),
+  total: z.int().optional(),
+});
 export type AuditPage = z.infer<typeof AuditPage>;
 
-/** GET /api/v1/audit/verify. */
+/** A time, or a day in UTC, as the AgentIdP API has them. */
+const DateOrTime = z
+  .string()
+  .max(40)
+  .refine(
+    (text) => fromRfc3339(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text) !== undefined,
+    "is neither an RFC 3339 time nor a day",
+  );
+
+/** From the beginning of a day or a time on, up to and with the end of one. */
+export const AuditRange = z.strictObject({ fromDate: DateOrTime.optional(), toDate: DateOrTime.optional() });
+
+/** GET /api/v1/audit. By `cursor`, oldest first; or by `page`, newest first, as the AgentIdP API's clients do. */
+export const AuditQuery = AuditRange.extend({
+  cursor: z
+    .string()
+    .regex(/^[1-9]\d{0,15}$/)
+    .optional(),
+  page: z.coerce.number().int().min(1).max(10_000).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  /** Only entries about this object. */
+  subject: z.string().max(255).optional(),
+  /** Only entries that name this agent: it did it, it happened to it, or it is in what is said. */
+  agentId: idOf("agent").optional(),
+  /** A type of event, all of a noun (`agent.*`), or an action of the AgentIdP API. */
+  action: z
+    .string()
+    .regex(/^[a-z_]+\.(?:[a-z_]+|\*)$/)
+    .max(64)
+    .optional(),
+  outcome: z.enum(["success", "failure"]).optional(),
+});
+
+/** GET /api/v1/audit/{eventId}: in the AgentIdP API's words, and the entry as everybody may verify it. */
+export const AuditEventBody = z.object({
+  eventId: idOf("event"),
+  timestamp: Timestamp,
+  action: z.string(),
+  outcome: z.enum(["success", "failure"]),
+  agentId: z.string().nullable(),
+  organizationId: z.string(),
+  entry: AuditEntry,
+  /** RFC 6962 leaf of the entry. */
+  leaf: Digest,
+  /** The first signed checkpoint over it, a compact JWS; null for a few seconds. */
+  checkpoint: z.string().nullable(),
+});
+
+/** GET /api/v1/audit/verify. Without dates the whole log. */
 export const AuditVerification = z.object({
   verified: z.boolean(),
-  checked_count: z.int().min(0),
-  head_seq: z.int().min(0),
+  checkedCount: z.int().min(0),
+  brokenAtEventId: z.string().nullable(),
+  fromDate: z.string().optional(),
+  toDate: z.string().optional(),
+  headSeq: z.int().min(0),
+  /** The newest signed checkpoint that was held against the log, a compact JWS. */
   checkpoint: z.string().nullable(),
-  broken_at_seq: z.int().min(0).optional(),
+  brokenAtSeq: z.int().min(0).optional(),
   reason: z.string().optional(),
 });
 export type AuditVerification = z.infer<typeof AuditVerification>;
+
+/** GET /api/v1/audit/range: the places between two signed checkpoints that hold all of a time; null is the log's own end. */
+export const AuditRangePlaces = z.object({
+  after_seq: z.int().min(0),
+  to_seq: z.int().min(0),
+  starts_at: z.string().nullable(),
+  ends_at: z.string().nullable(),
+});
+export type AuditRangePlaces = z.infer<typeof AuditRangePlaces>;
 
 /** POST /api/v1/events: events of a peer, at most 500 at once; an id seen before is passed over. */
 export const EventBatch = z.strictObject({

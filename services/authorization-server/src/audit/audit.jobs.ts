@@ -1,15 +1,40 @@
-import { secondMs } from "@remit/kernel";
+import { hourMs, minuteMs, secondMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, type LogName, sequence, signCheckpoint } from "./audit.ts";
+import { verifyLog } from "./verify.ts";
 
 const sequenceEveryMs = secondMs / 2;
 const signEveryMs = 5 * secondMs;
 
 /** Rows wait less than a second for their place, and a place less than ten seconds for a signature over it. */
-export function auditJobs(jobs: Jobs, deps: AuditDeps): void {
+export function auditJobs(jobs: Jobs, deps: AuditDeps, integrity: (whole: boolean) => void): void {
   jobs.every("audit.sequence", sequenceEveryMs, async () => each(deps, await waiting(deps), sequence));
   jobs.every("audit.sign", signEveryMs, async () => each(deps, await unsigned(deps), signCheckpoint));
+  jobs.every("audit.verify", hourMs, () => verifyAll(deps));
+  jobs.everywhere("audit.integrity", minuteMs, async () =>
+    integrity((await rows.brokenLogs(deps.db.single)) === 0),
+  );
+}
+
+/** Every log, whole, once an hour: what it finds stands until the next turn finds otherwise. */
+export async function verifyAll(deps: AuditDeps): Promise<void> {
+  for (let after = ""; ; ) {
+    const page = await deps.db.relay.transaction(async (tx) => names(await rows.logsToVerify(tx, after)));
+    await each(deps, page, verifyAndKeep);
+    const last = page.at(-1);
+    if (last === undefined) return;
+    after = last;
+  }
+}
+
+async function verifyAndKeep(deps: AuditDeps, tenant: LogName): Promise<void> {
+  const { verified, headSeq, brokenAt } = await verifyLog(deps, tenant);
+  if (!verified) deps.log.error({ tenant, brokenAt }, "an audit log is broken");
+  const brokenSeq = brokenAt?.seq ?? null;
+  const reason = brokenAt?.reason ?? null;
+  const row = { tenant, at: deps.clock.now(), headSeq, brokenSeq, reason };
+  await rows.saveVerification(deps.db.single, row);
 }
 
 /** One log that fails keeps no other waiting; it is tried again at the next turn. */

@@ -11,6 +11,12 @@ export type ChainRow = BodyRow & {
   readonly leaf: Uint8Array;
   readonly digest: Uint8Array;
 };
+/** With the columns by which entries are found: they too must be what the body says. */
+export type CheckedRow = ChainRow & {
+  readonly at: Instant;
+  readonly event: string;
+  readonly subject: string;
+};
 export type Head = {
   readonly seq: bigint;
   readonly entry_hash: string;
@@ -121,27 +127,94 @@ export const insertCheckpoint = (tx: Sql, row: NewCheckpoint): Promise<{ count: 
     update audit_heads set checkpoint_seq = ${row.headSeq}, checkpoint_jti = ${row.jti}
     from signed where audit_heads.tenant_id = signed.tenant_id`);
 
-export type ChainPage = {
-  readonly after: number;
-  readonly limit: number;
-  readonly subject?: string | undefined;
-};
-
-export const readChain = (tx: Sql, tenant: string, page: ChainPage): Promise<ChainRow[]> =>
+/** The places after one, in their order. */
+export const readChain = (
+  tx: Sql,
+  tenant: string,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<CheckedRow[]> =>
   tx.many(sql`
     select chain.seq, chain.event_id, chain.prev_hash, chain.entry_hash, chain.sig_chain_head_seq,
-      chain.sig_chain_head_jti, chain.leaf, audit_rows.body, audit_rows.digest
+      chain.sig_chain_head_jti, chain.leaf, audit_rows.body, audit_rows.digest, audit_rows.at, audit_rows.event,
+      audit_rows.subject
     from audit_chain chain join audit_rows using (tenant_id, event_id)
-    where chain.tenant_id = ${tenant} and chain.seq > ${page.after}
-      and (${page.subject ?? null}::text is null or audit_rows.subject = ${page.subject ?? null}) order by chain.seq limit ${page.limit}`);
+    where chain.tenant_id = ${tenant} and chain.seq > ${after} order by chain.seq limit ${limit}`);
 
-export const readCheckpoints = (tx: Sql, tenant: string): Promise<{ head_seq: bigint; jws: string }[]> =>
-  tx.many(sql`select head_seq, jws from audit_checkpoints where tenant_id = ${tenant} order by head_seq`);
+/** Signed checkpoints over the places after one, in their order. */
+export const readCheckpoints = (
+  tx: Sql,
+  tenant: string,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<{ head_seq: bigint; jws: string }[]> =>
+  tx.many(sql`
+    select head_seq, jws from audit_checkpoints
+    where tenant_id = ${tenant} and head_seq > ${after} order by head_seq limit ${limit}`);
+
+export const newestCheckpoint = (tx: Sql, tenant: string): Promise<{ jws: string } | undefined> =>
+  tx.maybe(sql`
+    select jws from audit_checkpoints where tenant_id = ${tenant} order by head_seq desc limit 1`);
+
+/** The last checkpoint signed before a time. */
+export const checkpointBefore = (
+  tx: Sql,
+  tenant: string,
+  at: Instant,
+): Promise<{ jws: string } | undefined> =>
+  tx.maybe(sql`
+    select jws from audit_checkpoints where tenant_id = ${tenant} and signed_at < ${sqlTime(at)}
+    order by signed_at desc, head_seq desc limit 1`);
+
+/** The first checkpoint signed at a time or after it. */
+export const checkpointAfter = (tx: Sql, tenant: string, at: Instant): Promise<{ jws: string } | undefined> =>
+  tx.maybe(sql`
+    select jws from audit_checkpoints where tenant_id = ${tenant} and signed_at >= ${sqlTime(at)}
+    order by signed_at, head_seq limit 1`);
+
+/** Where the chain ends, as its sequencer knows. */
+export async function headSeq(tx: Sql, tenant: string): Promise<number> {
+  const head = await tx.maybe<{ seq: bigint }>(sql`select seq from audit_heads where tenant_id = ${tenant}`);
+  return Number(head?.seq ?? 0);
+}
+
+export const eventAt = (tx: Sql, tenant: string, seq: number): Promise<{ event_id: string } | undefined> =>
+  tx.maybe(sql`select event_id from audit_chain where tenant_id = ${tenant} and seq = ${seq}`);
+
+export const logsToVerify = (tx: Sql, after: string): Promise<{ tenant_id: string }[]> =>
+  tx.many(sql`select tenant_id from audit_heads where tenant_id > ${after} order by tenant_id limit 500`);
+
+export const saveVerification = (
+  tx: Sql,
+  row: { tenant: string; at: Instant; headSeq: number; brokenSeq: number | null; reason: string | null },
+): Promise<{ count: number }> =>
+  tx.run(sql`
+    insert into audit_verifications as v (tenant_id, at, head_seq, broken_seq, reason)
+    values (${row.tenant}, ${sqlTime(row.at)}, ${row.headSeq}, ${row.brokenSeq}, ${row.reason})
+    on conflict (tenant_id) do update set at = excluded.at, head_seq = excluded.head_seq,
+      broken_seq = excluded.broken_seq, reason = excluded.reason`);
+
+/** How many logs were found broken when they were verified last. */
+export async function brokenLogs(tx: Sql): Promise<number> {
+  const { count } = await tx.one<{ count: bigint }>(
+    sql`select count(*) as count from audit_verifications where broken_seq is not null`,
+  );
+  return Number(count);
+}
+
+export const lastVerification = (
+  tx: Sql,
+  tenant: string,
+): Promise<{ at: Instant; head_seq: bigint; broken_seq: bigint | null; reason: string | null } | undefined> =>
+  tx.maybe(sql`select at, head_seq, broken_seq, reason from audit_verifications where tenant_id = ${tenant}`);
 
 /** Rows that stand neither in the chain nor in the queue: put there by somebody else than the log. */
-export const strayRows = (tx: Sql, tenant: string): Promise<{ event_id: string }[]> =>
+export const strayRows = (
+  tx: Sql,
+  tenant: string,
+  { from, before }: { readonly from: Instant; readonly before: Instant },
+): Promise<{ event_id: string }[]> =>
   tx.many(sql`
     select event_id from audit_rows rows where tenant_id = ${tenant}
+      and at >= ${sqlTime(from)} and at < ${sqlTime(before)}
       and not exists (select from audit_chain c where c.tenant_id = rows.tenant_id and c.event_id = rows.event_id)
       and not exists (select from audit_queue q where q.tenant_id = rows.tenant_id and q.event_id = rows.event_id)
     limit 10`);

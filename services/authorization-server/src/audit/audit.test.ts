@@ -1,17 +1,19 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Id, newId } from "@remit/kernel";
+import { after, type Id, type Instant, newId } from "@remit/kernel";
 import { createSigningKeys, kekOf } from "@remit/platform/keys";
 import { type Database, sql } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
-import { auditBodyOf, canonicalise, newEvent, type RemitEvent } from "@remit/protocol";
+import { auditBodyOf, canonicalise, chainEntry, newEvent, type RemitEvent } from "@remit/protocol";
+import { sha256 } from "@remit/protocol/node";
 import { type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createFileAnchor } from "./anchor.ts";
+import { verifyAll } from "./audit.jobs.ts";
 import { type AuditDeps, readEntries, sequence, signCheckpoint } from "./audit.ts";
 import { createAuditRecorder } from "./recorder.ts";
-import { verifyLog } from "./verify.ts";
+import { type AuditRange, verifyLog } from "./verify.ts";
 
 const clock = testClock();
 const log = createLog({ service: "test", level: "silent" });
@@ -81,6 +83,10 @@ const eventOf = (of: Id<"tenant"> = tenant, subject: string = newId("charge")): 
 
 const recordOne = (event: RemitEvent = eventOf(), pool: Database = db): Promise<void> =>
   pool.of(tenant).transaction((tx) => tx.record(event));
+
+const fail = (): never => {
+  throw new Error("there is such an entry");
+};
 
 /** Ten entries in the chain, a checkpoint over the first eight. */
 async function tenEntries(): Promise<void> {
@@ -217,6 +223,55 @@ describe("whoever owns the database is found out", () => {
     await broken(3);
   });
 
+  test.each([
+    ["event", "'charge.refused'"],
+    ["subject", "'chg_another'"],
+    ["at", "at - interval '1 year'"],
+  ])(
+    "L01 an entry filed under another %s than its body's, so that no search finds it, is found",
+    async (column, to) => {
+      await tamper(`update audit_rows set ${column} = ${to} where ${rowAt}`, [tenant, 4]);
+      await broken(4);
+    },
+  );
+
+  test("L01 an UPDATE of a leaf is found at its place", async () => {
+    await tamper("update audit_chain set leaf = sha256(leaf) where tenant_id = $1 and seq = $2", [tenant, 4]);
+    await broken(4);
+  });
+
+  test("L03 a tail cut with its rows, its checkpoints and the head set back is found by the checkpoint kept outside", async () => {
+    await tamper("delete from audit_checkpoints where tenant_id = $1", [tenant]);
+    await tamper(
+      `create temporary table gone as select event_id from audit_chain where tenant_id = $1 and seq > 5;
+       delete from audit_chain where tenant_id = $1 and seq > 5;
+       delete from audit_rows where tenant_id = $1 and event_id in (select event_id from gone); drop table gone;
+       update audit_heads set checkpoint_seq = 0, (seq, entry_hash) =
+         (select seq, entry_hash from audit_chain where tenant_id = $1 and seq = 5) where tenant_id = $1`,
+      [tenant],
+    );
+    await broken(6);
+  });
+
+  test("L05 an entry chained on behind the end of the log is found", async () => {
+    await tamper(
+      `insert into audit_rows select tenant_id, 'evt_forged', at, event, subject, replace(body, event_id, 'evt_forged'),
+         sha256(convert_to(replace(body, event_id, 'evt_forged'), 'UTF8')) from audit_rows where ${rowAt}`,
+      [tenant, 10],
+    );
+    const [last] = await readEntries(db, tenant, { after: 9, limit: 1 });
+    const { seq, entry_hash, sig_chain_head_seq, sig_chain_head_jti, prev_hash: _, ...body } = last ?? fail();
+    const link = { seq: seq + 1, prev_hash: entry_hash, sig_chain_head_seq, sig_chain_head_jti };
+    // The id of a forged row is no id of ours.
+    const forged = chainEntry(sha256, { ...body, id: "evt_forged" as typeof body.id }, link);
+    await tamper(
+      `insert into audit_chain values ($1, 11, 'evt_forged', '${entry_hash}', '${forged.entry.entry_hash}',
+         ${sig_chain_head_seq}, '${sig_chain_head_jti}', '\\x${Buffer.from(forged.leaf).toString("hex")}')`,
+      [tenant],
+    );
+    await broken(11);
+  });
+
   test("L03 a tail cut below the last signed checkpoint is found", async () => {
     await tamper("delete from audit_chain where tenant_id = $1 and seq > 7", [tenant]);
     await broken(8);
@@ -264,6 +319,82 @@ describe("whoever owns the database is found out", () => {
     await tamper("update audit_checkpoints set jws = jws || 'A' where tenant_id = $1", [tenant]);
     expect((await verifyLog(deps, tenant)).verified).toBe(false);
   });
+});
+
+describe("a range of time", () => {
+  const hour = 3_600_000;
+  const spanOf = (from: number, before: number): AuditRange => ({
+    from: after(begun, from),
+    before: after(begun, before),
+  });
+  let begun: Instant;
+
+  /** Three entries an hour, signed, for four hours. */
+  beforeEach(async () => {
+    begun = clock.now();
+    for (let i = 0; i < 4; i++) {
+      for (let j = 0; j < 3; j++) await recordOne();
+      await sequence(deps, tenant);
+      await signCheckpoint(deps, tenant);
+      clock.advance(hour);
+    }
+  });
+
+  test("is verified between the signed checkpoints around it, and nothing else is read", async () => {
+    const verdict = await verifyLog(deps, tenant, spanOf(0.9 * hour, 1.5 * hour));
+    expect(verdict).toMatchObject({ verified: true, headSeq: 9, checkedCount: 6 });
+    expect(await verifyLog(deps, tenant)).toMatchObject({ verified: true, checkedCount: 12 });
+  });
+
+  test("L01 a change within it is found, one before it is left to the whole", async () => {
+    const change = (seq: number): Promise<unknown> =>
+      tamper(
+        "update audit_rows set body = replace(body, '1000', '9000') where event_id = (select event_id from audit_chain where tenant_id = $1 and seq = $2) and tenant_id = $1",
+        [tenant, seq],
+      );
+    await change(2);
+    const second = spanOf(0.9 * hour, 1.5 * hour);
+    expect((await verifyLog(deps, tenant, second)).verified).toBe(true);
+    expect((await verifyLog(deps, tenant)).brokenAt?.seq).toBe(2);
+    await change(5);
+    const { verified, brokenAt, checkedCount } = await verifyLog(deps, tenant, second);
+    expect({ verified, seq: brokenAt?.seq, checkedCount }).toEqual({
+      verified: false,
+      seq: 5,
+      checkedCount: 1,
+    });
+    const [, , , , entry] = await readEntries(db, tenant, { after: 0, limit: 5 });
+    expect(brokenAt?.eventId).toBe(entry?.id);
+  });
+
+  test("L03 a checkpoint whose time was moved, so that a range misses what it holds, is found", async () => {
+    await tamper(
+      "update audit_checkpoints set signed_at = signed_at - interval '1 day' where tenant_id = $1",
+      [tenant],
+    );
+    expect((await verifyLog(deps, tenant, spanOf(0.9 * hour, 1.5 * hour))).verified).toBe(false);
+  });
+
+  test("L03 without the checkpoints around it the range is only wider", async () => {
+    await tamper("delete from audit_checkpoints where tenant_id = $1 and head_seq in (3, 9)", [tenant]);
+    expect(await verifyLog(deps, tenant, spanOf(0.9 * hour, 1.5 * hour))).toMatchObject({
+      verified: true,
+      checkedCount: 12,
+    });
+  });
+});
+
+test("the hourly verification says of each log whether it holds, and again when it does", async () => {
+  await tenEntries();
+  const found = async (): Promise<unknown> => {
+    await verifyAll(deps);
+    return db.single.maybe(
+      sql`select head_seq::int, broken_seq::int from audit_verifications where tenant_id = ${tenant}`,
+    );
+  };
+  expect(await found()).toEqual({ head_seq: 10, broken_seq: null });
+  await tamper("update audit_chain set leaf = sha256(leaf) where tenant_id = $1 and seq = 4", [tenant]);
+  expect(await found()).toEqual({ head_seq: 3, broken_seq: 4 });
 });
 
 test("L09 what one member ends with is not what the next begins with", () => {

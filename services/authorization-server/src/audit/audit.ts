@@ -98,10 +98,18 @@ export async function signCheckpoint(deps: AuditDeps, tenant: LogName): Promise<
 }
 
 /** The log from after a place on, at most `limit` entries, as everybody may verify them. */
-export const readEntries = (db: Database, tenant: LogName, page: rows.ChainPage): Promise<AuditEntry[]> =>
+export const readEntries = (
+  db: Database,
+  tenant: LogName,
+  page: { readonly after: number; readonly limit: number },
+): Promise<AuditEntry[]> =>
   db
     .of(tenant)
     .transaction(async (tx) => (await rows.readChain(tx, tenant, page)).map((row) => entryOf(row)));
+
+/** Where a log ends. */
+export const headOf = ({ db }: Pick<AuditDeps, "db">, tenant: LogName): Promise<number> =>
+  db.of(tenant).transaction((tx) => rows.headSeq(tx, tenant));
 
 export const entryOf = (row: rows.ChainRow): AuditEntry => ({
   ...parseBody(row.body),

@@ -3,6 +3,7 @@ export { auditRoutes } from "./audit.http.ts";
 export { auditJobs } from "./audit.jobs.ts";
 export { type AuditDeps, recentOf } from "./audit.ts";
 export { type AuditRecorder, createAuditRecorder } from "./recorder.ts";
+export { createVerifications, type VerifyLog } from "./verify.ts";
 
 /** The tables of this room and their kind (the catalogue test compares). */
 export const auditTables = {
@@ -11,4 +12,5 @@ export const auditTables = {
   audit_chain: "tenant",
   audit_heads: "global",
   audit_checkpoints: "tenant",
+  audit_verifications: "global",
 } as const;

@@ -1,7 +1,8 @@
-import type { Sql } from "@remit/platform/sql";
+import { after, type Instant, instantOf, minuteMs, toRfc3339 } from "@remit/kernel";
 import {
   type AuditBreak,
   type AuditCheckpoint,
+  type ChainVerifier,
   createChainVerifier,
   examineCheckpoint,
   Problem,
@@ -10,93 +11,218 @@ import { settle, sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, entryOf, type LogName } from "./audit.ts";
 
+/** What of a log is verified: all of it, or what was recorded in a time. `before` is exclusive. */
+export type AuditRange = { readonly from?: Instant; readonly before?: Instant };
+
+export type Break = AuditBreak & { readonly eventId?: string };
+
 export type AuditVerdict = {
   readonly verified: boolean;
   readonly checkedCount: number;
   readonly headSeq: number;
-  /** The newest signed checkpoint, a compact JWS. */
+  /** The newest signed checkpoint that the log was held against, a compact JWS. */
   readonly checkpoint: string | undefined;
-  readonly brokenAt?: AuditBreak;
+  readonly brokenAt?: Break;
 };
 
+/** Between two signed checkpoints: where the walk begins, and up to where it must come. */
+export type Span = {
+  readonly start: Signed | undefined;
+  /** Undefined: the end of the log. */
+  readonly end: Signed | undefined;
+};
+export type Signed = { readonly jws: string; readonly says: AuditCheckpoint };
+
 const pageMax = 1000;
+// An entry gets its place a moment after its time: it was signed later than it, and hardly a minute later than that.
+const slackMs = minuteMs;
+const always = { from: instantOf(0), before: instantOf(Date.UTC(9999, 0)) };
+
+export type VerifyLog = (tenant: LogName, range?: AuditRange) => Promise<AuditVerdict>;
+
+/** One walk over a log at a time: whoever asks for the same again meanwhile gets the answer that is being found. */
+export function createVerifications(deps: AuditDeps): VerifyLog {
+  const running = new Map<LogName, { readonly of: string; readonly verdict: Promise<AuditVerdict> }>();
+  return (tenant, range = {}) => {
+    const of = `${range.from} ${range.before}`;
+    const before = running.get(tenant);
+    if (before?.of === of) return before.verdict;
+    const settled = before?.verdict.catch(() => undefined) ?? Promise.resolve(undefined);
+    const mine = { of, verdict: settled.then(() => verifyLog(deps, tenant, range)) };
+    running.set(tenant, mine);
+    const forget = (): void => void (running.get(tenant) === mine && running.delete(tenant));
+    mine.verdict.then(forget, forget);
+    return mine.verdict;
+  };
+}
+
+class Broken extends Error {
+  readonly at: AuditBreak;
+  constructor(seq: number, reason: string) {
+    super(reason);
+    this.at = { seq, reason };
+  }
+}
 
 /**
- * Recomputes one log from its first entry and holds it against every signed checkpoint, the one kept outside the
- * database included: so a change, a gap, a swap, a forged row and a cut tail are all found, also when made by the
- * owner of the database.
+ * Recomputes a log, entry by entry, and holds it against every signed checkpoint, the one kept outside the database
+ * included: so a change, a gap, a swap, a forged row and a cut tail are all found, also when made by the owner of the
+ * database. A range is widened to the signed checkpoints around it; their signed times, not the rows', say which those are.
+ * Memory stays flat: one page of entries and its checkpoints at a time.
  */
-export async function verifyLog(deps: AuditDeps, tenant: LogName): Promise<AuditVerdict> {
-  const anchored = await deps.anchor.last(tenant);
-  return deps.db.of(tenant).transaction(async (tx) => {
-    const stored = await rows.readCheckpoints(tx, tenant);
-    const signed = [...stored.map(({ jws }) => jws), ...(anchored === undefined ? [] : [anchored])];
-    const checkpoints = signed.map((jws) => readCheckpoint(deps, jws));
-    const forged = checkpoints.findIndex((checkpoint) => checkpoint === undefined);
-    const known = checkpoints.filter((checkpoint) => checkpoint !== undefined);
-    const walked = await walk(tx, tenant, known);
-    const broken =
-      walked.broken ??
-      (forged === -1 ? undefined : { seq: 0, reason: "a checkpoint's signature is not ours" });
-    return {
-      verified: broken === undefined,
-      checkedCount: walked.checkedCount,
-      headSeq: walked.headSeq,
-      checkpoint: stored.at(-1)?.jws,
-      ...(broken === undefined ? {} : { brokenAt: broken }),
-    };
-  });
+export async function verifyLog(
+  deps: AuditDeps,
+  tenant: LogName,
+  range: AuditRange = {},
+): Promise<AuditVerdict> {
+  const progress = { checkedCount: 0, headSeq: 0, checkpoint: undefined as string | undefined };
+  try {
+    const span = await spanOf(deps, tenant, range);
+    await walk({ deps, tenant, span, range, progress });
+    return { verified: true, ...progress };
+  } catch (error) {
+    if (!(error instanceof Broken)) throw error;
+    const named = await deps.db.of(tenant).transaction((tx) => rows.eventAt(tx, tenant, error.at.seq));
+    const brokenAt = { ...error.at, ...(named === undefined ? {} : { eventId: named.event_id }) };
+    return { verified: false, ...progress, brokenAt };
+  }
+}
+
+/** The signed checkpoints around a range. Where one is not ours, or says another time than its row, the log is broken. */
+async function spanOf(deps: AuditDeps, tenant: LogName, { from, before }: AuditRange): Promise<Span> {
+  const found = await deps.db.of(tenant).transaction(async (tx) => ({
+    start: from === undefined ? undefined : await rows.checkpointBefore(tx, tenant, after(from, -slackMs)),
+    end: before === undefined ? undefined : await rows.checkpointAfter(tx, tenant, after(before, slackMs)),
+  }));
+  const start = found.start === undefined ? undefined : signedBy(deps, found.start.jws);
+  const end = found.end === undefined ? undefined : signedBy(deps, found.end.jws);
+  if (start !== undefined && from !== undefined && start.says.signed_at > toRfc3339(after(from, -slackMs)))
+    throw new Broken(start.says.head_seq, "a checkpoint was signed at another time than its row says");
+  if (end !== undefined && before !== undefined && end.says.signed_at < toRfc3339(after(before, slackMs)))
+    throw new Broken(end.says.head_seq, "a checkpoint was signed at another time than its row says");
+  return { start, end };
+}
+
+/** The same for whoever verifies a range without us. */
+export async function placesOf(deps: AuditDeps, tenant: LogName, range: AuditRange): Promise<Span> {
+  try {
+    return await spanOf(deps, tenant, range);
+  } catch (error) {
+    if (error instanceof Broken) throw new Problem("audit_log_broken", { detail: error.message });
+    throw error;
+  }
 }
 
 type Walk = {
-  readonly checkedCount: number;
-  readonly headSeq: number;
-  readonly broken: AuditBreak | undefined;
+  readonly deps: AuditDeps;
+  readonly tenant: LogName;
+  readonly span: Span;
+  readonly range: AuditRange;
+  readonly progress: { checkedCount: number; headSeq: number; checkpoint: string | undefined };
 };
 
-async function walk(tx: Sql, tenant: LogName, checkpoints: readonly AuditCheckpoint[]): Promise<Walk> {
-  const verifier = createChainVerifier(sha256, tenant, new Set(checkpoints.map(({ head_seq }) => head_seq)));
-  const done = (broken: AuditBreak | undefined): Walk => ({
-    checkedCount: verifier.headSeq,
-    headSeq: verifier.headSeq,
-    broken,
+async function walk(given: Walk): Promise<void> {
+  const { deps, tenant, span, range, progress } = given;
+  const start = span.start?.says;
+  const begin = start === undefined ? undefined : { seq: start.head_seq, entryHash: start.head_entry_hash };
+  const anchored = await anchoredCheckpoint(deps, tenant);
+  const remember = new Set(anchored === undefined ? [] : [anchored.says.head_seq]);
+  const verifier = createChainVerifier(sha256, tenant, {
+    remember,
+    ...(begin === undefined ? {} : { after: begin }),
   });
-  for (;;) {
-    const page = await rows.readChain(tx, tenant, { after: verifier.headSeq, limit: pageMax });
-    for (const row of page) {
-      const broken = wrongBytes(row) ?? verifier.accept(entryOf(row));
-      if (broken !== undefined) return done(broken);
-    }
-    if (page.length < pageMax) break;
+  const first = verifier.headSeq;
+  progress.headSeq = first;
+  const to = span.end?.says.head_seq ?? Number.MAX_SAFE_INTEGER;
+  while (verifier.headSeq < to) {
+    if (!(await walkPage(given, verifier, to))) break;
   }
-  for (const checkpoint of checkpoints) {
-    const broken = verifier.holds(checkpoint);
-    if (broken !== undefined) return done(broken);
-  }
-  const [stray] = await rows.strayRows(tx, tenant);
-  return done(
-    stray === undefined
-      ? undefined
-      : { seq: verifier.headSeq + 1, reason: `${stray.event_id} was never taken into the chain` },
-  );
+  if (span.end !== undefined) holds(verifier, span.end.says);
+  else await walkEnd(given, verifier);
+  if (anchored !== undefined && anchored.says.head_seq > first && anchored.says.head_seq <= to)
+    holds(verifier, anchored.says);
+  const within = { ...always, ...range };
+  const [stray] = await deps.db.of(tenant).transaction((tx) => rows.strayRows(tx, tenant, within));
+  if (stray !== undefined)
+    throw new Broken(verifier.headSeq + 1, `${stray.event_id} was never taken into the chain`);
 }
 
-/** The body is hashed as it is stored: bytes that parse to the same value are still a change. */
-const wrongBytes = (row: rows.ChainRow): AuditBreak | undefined =>
-  Buffer.compare(sha256(row.body), row.digest) === 0
-    ? undefined
-    : { seq: Number(row.seq), reason: "the entry was changed" };
+/** One page of entries with the checkpoints over them; false when there are no more. */
+async function walkPage(
+  { deps, tenant, progress }: Walk,
+  verifier: ChainVerifier,
+  to: number,
+): Promise<boolean> {
+  const before = verifier.headSeq;
+  const limit = Math.min(pageMax, to - before);
+  const { page, signed } = await deps.db.of(tenant).transaction(async (tx) => ({
+    page: await rows.readChain(tx, tenant, { after: before, limit }),
+    // There is at most one checkpoint for a place.
+    signed: await rows.readCheckpoints(tx, tenant, { after: before, limit }),
+  }));
+  const over = new Map(signed.map(({ head_seq, jws }) => [Number(head_seq), jws]));
+  for (const row of page) {
+    const broken = wrongRow(row) ?? verifier.accept(entryOf(row), row.leaf);
+    if (broken !== undefined) throw new Broken(broken.seq, broken.reason);
+    const jws = over.get(verifier.headSeq);
+    if (jws !== undefined) holds(verifier, signedBy(deps, jws, verifier.headSeq).says);
+    progress.checkpoint = jws ?? progress.checkpoint;
+    progress.headSeq = verifier.headSeq;
+    progress.checkedCount += 1;
+  }
+  return page.length === limit;
+}
 
-function readCheckpoint({ keys }: AuditDeps, jws: string): AuditCheckpoint | undefined {
+/** At the end of the log: nothing signed lies beyond, and it is where its sequencer left it. */
+async function walkEnd(given: Walk, verifier: ChainVerifier): Promise<void> {
+  const { deps, tenant } = given;
+  for (;;) {
+    const at = verifier.headSeq;
+    const { beyond, head } = await deps.db.of(tenant).transaction(async (tx) => ({
+      beyond: await rows.newestCheckpoint(tx, tenant),
+      head: await rows.headSeq(tx, tenant),
+    }));
+    if (head < at) throw new Broken(head + 1, "the entry was put behind the end of the log");
+    if (head > at) {
+      // Recorded while we walked, or gone.
+      await walkPage(given, verifier, head);
+      if (verifier.headSeq === at) throw new Broken(at + 1, "an entry is missing at the end");
+      continue;
+    }
+    if (beyond !== undefined) {
+      const { says } = signedBy(deps, beyond.jws);
+      if (says.head_seq >= at) holds(verifier, says);
+    }
+    return;
+  }
+}
+
+function holds(verifier: ChainVerifier, checkpoint: AuditCheckpoint): void {
+  const broken = verifier.holds(checkpoint);
+  if (broken !== undefined) throw new Broken(broken.seq, broken.reason);
+}
+
+/** The body is hashed as it is stored: bytes that parse to the same value are still a change. So are the columns beside it. */
+function wrongRow(row: rows.CheckedRow): AuditBreak | undefined {
+  const wrong = (reason: string): AuditBreak => ({ seq: Number(row.seq), reason });
+  if (Buffer.compare(sha256(row.body), row.digest) !== 0) return wrong("the entry was changed");
+  const { id, ts, event, subject } = entryOf(row);
+  if (id !== row.event_id || ts !== toRfc3339(row.at) || event !== row.event || subject !== row.subject)
+    return wrong("the entry is filed as something else than it says");
+  return undefined;
+}
+
+async function anchoredCheckpoint(deps: AuditDeps, tenant: LogName): Promise<Signed | undefined> {
+  const jws = await deps.anchor.last(tenant);
+  return jws === undefined ? undefined : signedBy(deps, jws);
+}
+
+function signedBy({ keys }: AuditDeps, jws: string, seq = 0): Signed {
   try {
-    return settle(
-      examineCheckpoint(
-        jws,
-        keys.publicKeys("audit").map(({ jwk }) => jwk),
-      ),
-    );
+    const known = keys.publicKeys("audit").map(({ jwk }) => jwk);
+    return { jws, says: settle(examineCheckpoint(jws, known)) };
   } catch (error) {
-    if (error instanceof Problem) return undefined;
+    if (error instanceof Problem) throw new Broken(seq, "a checkpoint's signature is not ours");
     throw error;
   }
 }
