@@ -29,6 +29,7 @@ import {
   createVerifications,
 } from "./audit/index.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
+import { createChaining } from "./chaining.ts";
 import { mountCharges, mountMandates } from "./charging.ts";
 import {
   accountPagesAt,
@@ -41,7 +42,6 @@ import {
 } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { createLastUses, type LastUses } from "./credentials/index.ts";
-import { tokenExchange } from "./delegations/index.ts";
 import { createGuesses, deviceMount, devicePages } from "./device/index.ts";
 import { discoveryRoutes, securityTxt } from "./discovery/index.ts";
 import { createArtifacts, grantJobs } from "./grants/index.ts";
@@ -61,13 +61,12 @@ import {
   adapterFor,
   type ClientSource,
   type Core,
-  type CustomGrant,
   cibaAnswers,
   createCore,
   createInteractions,
   createRepeats,
 } from "./oidc/index.ts";
-import { createOutbounds, type Outbounds, outboundOfClients, outboundOfTrusts } from "./outbounds.ts";
+import { createOutbounds, type Outbounds, outboundOfClients } from "./outbounds.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
 import { createQuotas, type Quotas } from "./quotas/index.ts";
@@ -75,8 +74,7 @@ import { createClientDocuments, isDocumentId, registrationRoutes } from "./regis
 import { mountSessions } from "./session-places.ts";
 import { createSessions } from "./sessions/index.ts";
 import { mountTelling } from "./telling.ts";
-import { createLiveTokens, createMint, type LiveTokens, tokenJobs } from "./tokens/index.ts";
-import { issueIdJag, jwtBearer, trustRoutes } from "./trusts/index.ts";
+import { createLiveTokens, type LiveTokens, tokenJobs } from "./tokens/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
 export type Service = {
@@ -228,7 +226,6 @@ async function openRooms(base: Base): Promise<Rooms> {
   mountManaging(grounds, { http, jobs, mandates, people });
   const open = config.openRegistration === true;
   const outbound = base.tenantOutbound;
-  http.add(...trustRoutes({ db, issuer, outbound }));
   http.add(...registrationRoutes({ db, secrets, outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
@@ -292,6 +289,8 @@ function mountSigningIn(
   const answering = { ...held, provider: () => core.provider() };
   const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
   const tokens = tokenEndpointsOf(grounds, { artifacts, mandates });
+  const chaining = createChaining(grounds);
+  http.add(...chaining.routes);
   const core: Core = createCore({
     ...grounds,
     outbound: outboundOfClients(grounds),
@@ -304,7 +303,7 @@ function mountSigningIn(
     adapter,
     sessions,
     repeats,
-    grants: grantsOf(grounds),
+    grants: chaining.grants,
     artifacts,
     approvals,
     devicePages: devicePages({ issuer }),
@@ -329,19 +328,6 @@ function mountSigningIn(
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
   mountAsking({ ...outward, http, jobs, people, sessions, artifacts, approvals, core });
-}
-
-/** The grant types of ours beside the core's. */
-function grantsOf(grounds: Grounds): CustomGrant[] {
-  const { config, clock, db, keys } = grounds;
-  const { issuer, livemode } = config;
-  const mint = createMint({ keys, issuer, livemode, clock });
-  const { githubIssuer = "https://token.actions.githubusercontent.com" } = config;
-  const github = { issuer: githubIssuer, jwksUri: `${githubIssuer}/.well-known/jwks` };
-  return [
-    tokenExchange({ db, keys, mint, issuer, issueIdJag: issueIdJag({ db, keys, issuer }) }),
-    jwtBearer({ db, mint, issuer, outbound: outboundOfTrusts(grounds, github), github }),
-  ];
 }
 
 /** The log of everything that happened here, and of what peers report. */

@@ -8,7 +8,7 @@ import type { Running } from "./running.ts";
 export type ApiCall = {
   readonly token: string;
   readonly key: PrivateJwk;
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "POST" | "DELETE";
   readonly path?: string;
   readonly body?: object;
   readonly idempotencyKey?: string;

@@ -3,6 +3,7 @@ export * from "./approvals.ts";
 export * from "./audit.ts";
 export * from "./charges.ts";
 export * from "./credentials.ts";
+export * from "./delegations.ts";
 export * from "./event-payloads.ts";
 export * from "./identity-providers.ts";
 export * from "./keys.ts";

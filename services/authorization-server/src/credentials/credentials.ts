@@ -38,8 +38,8 @@ export type By = { readonly actor: Actor; readonly bound: boolean; readonly now:
 
 const liveMax = 20;
 
-/** Longer than any token lives that was got by a credential. */
-const revokedMs = dayMs / 24;
+/** Longer than anything lasts that was got by a credential: a token, or a day's delegation. */
+const revokedMs = 2 * dayMs;
 
 export const isLive = ({ revokedAt, expiresAt }: Credential, now: Instant): boolean =>
   revokedAt === undefined && (expiresAt === undefined || now < expiresAt);

@@ -1,5 +1,6 @@
 import type { Id, Instant } from "@remit/kernel";
 import { sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { AccessTokenClaims, JsonObject } from "@remit/protocol";
 import type { Delegation } from "./delegations.ts";
 
 type Row = {
@@ -16,6 +17,7 @@ type Row = {
   readonly created_at: Instant;
   readonly expires_at: Instant;
   readonly revoked_at: Instant | null;
+  readonly offer: (Omit<AccessTokenClaims, "scope"> & { readonly scope: string }) | null;
 };
 
 const delegationOf = (row: Row): Delegation => ({
@@ -32,17 +34,29 @@ const delegationOf = (row: Row): Delegation => ({
   createdAt: row.created_at,
   expiresAt: row.expires_at,
   revokedAt: row.revoked_at ?? undefined,
+  offer: row.offer === null ? undefined : { ...row.offer, scope: row.offer.scope.split(" ") },
 });
+
+/** What offers a link that was handed over by a call: the digest of its token, and the claims that it stands for. */
+export type HandedOffer = { readonly digest: string; readonly offer: JsonObject };
 
 export async function insertDelegation(
   tx: TenantTx,
-  link: Delegation & { readonly offerJti: string },
+  link: Omit<Delegation, "offer"> & { readonly offerJti: string; readonly handed: HandedOffer | undefined },
 ): Promise<void> {
+  const { handed } = link;
   await tx.run(sql`insert into delegations (tenant_id, id, chain_id, parent_id, depth, delegator, delegatee, offer_jti,
-      subject, audience, scopes, created_at, expires_at)
+      subject, audience, scopes, created_at, expires_at, token_digest, offer)
     values (${tx.tenant}, ${link.id}, ${link.chain}, ${link.parent ?? null}, ${link.depth}, ${link.delegator},
       ${link.delegatee}, ${link.offerJti}, ${link.subject}, ${link.audience}, ${[...link.scopes]},
-      ${sqlTime(link.createdAt)}, ${sqlTime(link.expiresAt)})`);
+      ${sqlTime(link.createdAt)}, ${sqlTime(link.expiresAt)}, ${handed?.digest ?? null},
+      ${handed === undefined ? null : JSON.stringify(handed.offer)}::jsonb)`);
+}
+
+/** The link that a handed token offers. */
+export async function findHanded(tx: TenantTx, digest: string): Promise<Delegation | undefined> {
+  const row = await tx.maybe<Row>(sql`select * from delegations where token_digest = ${digest}`);
+  return row && delegationOf(row);
 }
 
 export async function findDelegation(tx: TenantTx, id: Id<"delegation">): Promise<Delegation | undefined> {

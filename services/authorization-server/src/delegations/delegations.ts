@@ -23,7 +23,12 @@ export type Delegation = {
   readonly createdAt: Instant;
   readonly expiresAt: Instant;
   readonly revokedAt: Instant | undefined;
+  /** What the token that offers it says, where that is kept here and not signed: of one handed over by a call. */
+  readonly offer: AccessTokenClaims | undefined;
 };
+
+/** A link as it is decided. */
+export type NewLink = Omit<Delegation, "offer">;
 
 export const depthMax = 8;
 
@@ -36,6 +41,8 @@ export type Wish = {
   readonly scopes?: readonly string[] | undefined;
   /** As long as the token, unless told. */
   readonly ttlS?: number | undefined;
+  /** May outlive the token of an agent that acts by its own right: what offers the link is then no token. */
+  readonly lasting?: boolean | undefined;
 };
 
 /**
@@ -44,9 +51,9 @@ export type Wish = {
  */
 export function decideLink(
   own: AccessTokenClaims,
-  { to, ttlS, ...wish }: Wish,
+  { to, ...wish }: Wish,
   { parent, now }: { parent: Delegation | undefined; now: Instant },
-): Omit<Delegation, "tenant"> {
+): Omit<NewLink, "tenant"> {
   const delegator = parseId("agent", own.client_id);
   if (delegator === undefined) throw refused("Only an agent delegates.");
   if (own.may_act !== undefined) throw refused("The token offers a delegation already; use the agent's own.");
@@ -58,14 +65,24 @@ export function decideLink(
   const scopes = wish.scopes ?? own.scope;
   checkScopes(scopes, own.scope);
   const id = newId("delegation");
-  const wished = ttlS === undefined ? Number.POSITIVE_INFINITY : after(now, ttlS * secondMs);
-  const expiresAt = after(
-    now,
-    Math.min(fromNumericDate(own.exp), wished, parent?.expiresAt ?? Number.POSITIVE_INFINITY) - now,
-  );
+  const expiresAt = endOf(own, wish, { parent, now });
+  if (expiresAt - now < secondMs) throw refused("What this is handed on from has no second left.");
   const facts = { subject: own.sub, audience: own.aud, scopes, createdAt: now, expiresAt };
   const place = { chain: parent?.chain ?? id, parent: parent?.id, depth, revokedAt: undefined };
   return { id, delegator, delegatee: to, ...place, ...facts };
+}
+
+function endOf(
+  own: AccessTokenClaims,
+  { ttlS = Infinity, lasting }: Pick<Wish, "ttlS" | "lasting">,
+  { parent, now }: { parent: Delegation | undefined; now: Instant },
+): Instant {
+  // Whoever acts by a person's grant or by somebody else's word hands on no more time than that gave it: how long the
+  // end of either is remembered goes by the tokens that it gave.
+  const byOwnRight = own.grant_id === undefined && own.sid === undefined && own.trust === undefined;
+  const token = lasting === true && byOwnRight ? Infinity : fromNumericDate(own.exp) - now;
+  const above = parent === undefined ? Infinity : parent.expiresAt - now;
+  return after(now, Math.min(token, above, ttlS * secondMs));
 }
 
 /** RFC 6749 §3.3: what is not there cannot be handed on. */
@@ -86,31 +103,44 @@ const depthOf = (act: ActClaim | undefined): number => (act === undefined ? 0 : 
 // RFC 8693 §2.2.2: whatever is wrong with a subject or actor token is an invalid_request.
 const refused = (detail: string): Problem => new Problem("invalid_request", { detail });
 
-type Deps = { readonly db: Database; readonly mint: Mint };
+type Deps = { readonly db: Database; readonly mint: Mint; readonly granted: () => void };
 
-export type Offered = { readonly delegation: Delegation; readonly token: string };
+export type Offered = { readonly delegation: NewLink; readonly token: string };
 
 /**
  * Hands a part of a token that has verified and is live to another agent of the same tenant: writes the link and mints
  * the token that offers it (`may_act`), bound to the delegator's key, so that nobody but the delegatee gains from it,
  * and that one only by exchanging it.
  */
-export async function delegate({ db, mint }: Deps, given: Wish & Given): Promise<Offered> {
-  const { own, now } = given;
-  const { delegation, draft } = await db.of(own.organization_id).transaction(async (tx) => {
-    const parent = own.delegation === undefined ? undefined : await lockedParent(tx, own.delegation);
-    const link = { ...decideLink(own, given, { parent, now }), tenant: tx.tenant };
-    const agent = await agentById(tx, given.to);
-    if (agent?.status !== "active") throw refused("There is no such active agent in this organization.");
-    const offered = offerOf(mint, given, link);
-    await rows.insertDelegation(tx, { ...link, offerJti: offered.jti });
-    await recordGranted(tx, link, offered.jti);
-    return { delegation: link, draft: offered };
-  });
+export async function delegate({ db, mint, granted }: Deps, given: Wish & Given): Promise<Offered> {
+  const { delegation, draft } = await db
+    .of(given.own.organization_id)
+    .transaction((tx) => writeLink(tx, mint, given));
+  granted();
   return { delegation, token: await mint.sign(draft) };
 }
 
-const offerOf = (mint: Mint, { own, now, to, thumbprint }: Wish & Given, link: Delegation): TokenDraft =>
+export type Written = { readonly delegation: NewLink; readonly draft: TokenDraft };
+
+/** Decides the link under its locked parent and writes it; `tokenDigest` where the offer is not to be a signed token. */
+export async function writeLink(
+  tx: TenantTx,
+  mint: Mint,
+  given: Wish & Given & { readonly tokenDigest?: string },
+): Promise<Written> {
+  const { own, now, tokenDigest } = given;
+  const parent = own.delegation === undefined ? undefined : await lockedParent(tx, own.delegation);
+  const link = { ...decideLink(own, given, { parent, now }), tenant: tx.tenant };
+  const agent = await agentById(tx, given.to);
+  if (agent?.status !== "active") throw refused("There is no such active agent in this organization.");
+  const draft = offerOf(mint, given, link);
+  const handed = tokenDigest === undefined ? undefined : { digest: tokenDigest, offer: draft.claims };
+  await rows.insertDelegation(tx, { ...link, offerJti: draft.jti, handed });
+  await recordGranted(tx, link, draft.jti);
+  return { delegation: link, draft };
+}
+
+const offerOf = (mint: Mint, { own, now, to, thumbprint }: Wish & Given, link: NewLink): TokenDraft =>
   mint.draft({
     client: own.client_id,
     subject: own.sub,
@@ -122,7 +152,7 @@ const offerOf = (mint: Mint, { own, now, to, thumbprint }: Wish & Given, link: D
     inherited: { ...inheritedOf(own), ...(own.act && { act: own.act }), may_act: { sub: to } },
   });
 
-async function recordGranted(tx: TenantTx, link: Delegation, offer: string): Promise<void> {
+async function recordGranted(tx: TenantTx, link: NewLink, offer: string): Promise<void> {
   const { delegatee, parent = null, depth, scopes, audience, delegator } = link;
   const payload = { delegatee, parent, depth, scope: scopes.join(" "), audience, offer };
   const actor = { type: "agent", id: delegator } as const;
@@ -131,9 +161,9 @@ async function recordGranted(tx: TenantTx, link: Delegation, offer: string): Pro
 }
 
 type Given = {
-  /** Claims of the delegator's own token, verified and live, and the key it has just proven to hold. */
+  /** Claims of the delegator's own token, verified and live, and the key it has just proven to hold, if any. */
   readonly own: AccessTokenClaims;
-  readonly thumbprint: string;
+  readonly thumbprint: string | undefined;
   readonly now: Instant;
 };
 

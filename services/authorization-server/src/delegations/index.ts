@@ -1,3 +1,4 @@
+export { type DelegationDeps, delegationRoutes } from "./delegations.http.ts";
 export {
   type Delegation,
   type DelegationState,

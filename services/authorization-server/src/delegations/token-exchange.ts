@@ -1,6 +1,7 @@
 import { type Id, type Instant, invariant, parseId, secondMs, toNumericDate } from "@remit/kernel";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type AccessTokenClaims, newEvent, Problem, parseScope } from "@remit/protocol";
+import type { Secrets } from "../clients/index.ts";
 import { grantOf, hasGranted } from "../grants/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import {
@@ -10,7 +11,7 @@ import {
   type Target,
   tokenExchangeGrant,
 } from "../oidc/index.ts";
-import { isTokenLive, type Mint, readOwnToken, type TokenFacts } from "../tokens/index.ts";
+import { isTokenLive, type LiveTokens, type Mint, readOwnToken, type TokenFacts } from "../tokens/index.ts";
 import {
   checkScopes,
   type Delegation,
@@ -19,12 +20,15 @@ import {
   inheritedOf,
   offeredBy,
 } from "./delegations.ts";
+import { examineHanded } from "./handing.ts";
 
 /** RFC 8693 §3, and the identity assertion grant's own. */
 export const tokenTypes = {
   accessToken: "urn:ietf:params:oauth:token-type:access_token",
   idToken: "urn:ietf:params:oauth:token-type:id_token",
   idJag: "urn:ietf:params:oauth:token-type:id-jag",
+  /** RFC 8693 §3 lets us name our own: what `POST /oauth2/token/delegate` answers with. */
+  delegation: "urn:remit:token-type:delegation",
 } as const;
 
 type Deps = {
@@ -32,6 +36,9 @@ type Deps = {
   readonly keys: IssuerKeys;
   readonly mint: Mint;
   readonly issuer: string;
+  readonly live: LiveTokens;
+  readonly secrets: Pick<Secrets, "issue" | "digest">;
+  readonly granted: () => void;
   /** Identity assertions for other authorization servers (`trusts`). */
   readonly issueIdJag: (call: GrantCall, idToken: string) => Promise<GrantAnswer>;
 };
@@ -61,17 +68,38 @@ export const tokenExchange = (deps: Deps): CustomGrant => ({
       return deps.issueIdJag(call, token);
     }
     if (requested !== tokenTypes.accessToken) throw refused("Only an access token is issued here.");
+    if (given === tokenTypes.delegation) return exchangeHanded(deps, call, token);
     if (given !== tokenTypes.accessToken)
-      throw refused("subject_token_type must be that of an access token.");
+      throw refused("subject_token_type must be that of an access token or of a delegation.");
     return exchange(deps, call, token);
   },
 });
 
-async function exchange(deps: Deps, call: GrantCall, token: string): Promise<GrantAnswer> {
-  const { client, thumbprint } = call;
+/** The key that the caller, an agent, has proven to hold. */
+function keyOf({ client, thumbprint }: GrantCall): string {
   if (client.kind !== "agent")
     throw new Problem("unauthorized_client", { detail: "Only an agent acts for somebody else." });
   if (thumbprint === undefined) throw refused("A DPoP proof is needed.");
+  return thumbprint;
+}
+
+/** What was handed to the caller by a call, for a token of its own, as often as it wants while the delegation lasts. */
+async function exchangeHanded(deps: Deps, call: GrantCall, token: string): Promise<GrantAnswer> {
+  const { client, now } = call;
+  const thumbprint = keyOf(call);
+  if (call.param("requested_actor") !== undefined)
+    throw refused("requested_actor goes with an access token; a delegation is handed on by its own call.");
+  const found = await examineHanded(deps, { tenant: client.tenant, token, now });
+  const offer = found.link?.offer;
+  if (found.fault !== undefined || offer === undefined)
+    throw refused("The token is not a delegation that stands.");
+  await checkActorToken(deps, call);
+  return issue(deps, call, { subject: offer, thumbprint, held: found.scopes });
+}
+
+async function exchange(deps: Deps, call: GrantCall, token: string): Promise<GrantAnswer> {
+  const { client } = call;
+  const thumbprint = keyOf(call);
   const subject = await liveToken(deps, token, call.now);
   await checkActorToken(deps, call);
   const wanted = call.param("requested_actor");
@@ -105,7 +133,12 @@ async function checkActorToken(deps: Deps, call: GrantCall): Promise<void> {
     throw refused("actor_token is not the caller's own.");
 }
 
-type Subject = { readonly subject: AccessTokenClaims; readonly thumbprint: string };
+type Subject = {
+  readonly subject: AccessTokenClaims;
+  readonly thumbprint: string;
+  /** What of the link may still be used; all of it unless told. */
+  readonly held?: readonly string[];
+};
 
 /** The delegator's half: a token that nobody but the named agent can exchange. */
 async function offer(
@@ -136,13 +169,14 @@ async function offer(
 }
 
 /** The delegatee's half: a token of its own, never for more and never for longer. */
-async function issue(deps: Deps, call: GrantCall, { subject, thumbprint }: Subject): Promise<GrantAnswer> {
+async function issue(deps: Deps, call: GrantCall, given: Subject): Promise<GrantAnswer> {
   const { client, now } = call;
+  const { subject, thumbprint } = given;
   const target = await targetFor(call, subject);
   checkAudience(deps, subject, target);
   const { draft, facts } = await deps.db.of(subject.organization_id).transaction(async (tx) => {
     const link = await linkFor(tx, call, subject);
-    const held = link.scopes.filter((scope) => target.scopes.includes(scope));
+    const held = (given.held ?? link.scopes).filter((scope) => target.scopes.includes(scope));
     const scopes = scopesOf(call) ?? held;
     checkScopes(scopes, held);
     const decided: TokenFacts = {

@@ -1,4 +1,4 @@
-import { after, hourMs, type Id, type Instant } from "@remit/kernel";
+import { after, dayMs, type Id, type Instant } from "@remit/kernel";
 import type { Database } from "@remit/platform/sql";
 import { type Actor, newEvent } from "@remit/protocol";
 import { revokeTokens, revokeTokensIssued } from "../tokens/index.ts";
@@ -6,8 +6,8 @@ import { deleteArtifactsOf } from "./artifacts.sql.ts";
 import * as rows from "./grants.sql.ts";
 import { familyMs } from "./grants.ts";
 
-/** Longer than any access token lives. */
-const revokedMs = hourMs;
+/** Longer than any access token lives, and than a delegation for a day. */
+const revokedMs = 2 * dayMs;
 
 /** Every mandate that somebody gave this client, with the tenant of who gave it. */
 export const mandatesGivenTo = (
