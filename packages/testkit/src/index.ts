@@ -24,3 +24,4 @@ export {
   type TestSandbox,
   testSandbox,
 } from "./sandbox.ts";
+export { type TlsFront, tlsFront } from "./tls-front.ts";

@@ -8,7 +8,7 @@ import type { Metrics } from "@remit/platform/telemetry";
 import { createSecrets, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { credentialJobs, credentialRoutes, type LastUses } from "./credentials/index.ts";
-import { didOfAgent } from "./discovery/index.ts";
+import { didOfAgent } from "./dids/index.ts";
 import { agentInfoRoute, fleetJobs, fleetRoutes } from "./fleet/index.ts";
 import { createGuesses } from "./guesses/index.ts";
 import type { Mandates } from "./mandates/index.ts";

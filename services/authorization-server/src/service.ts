@@ -43,7 +43,7 @@ import {
 import type { AuthorizationServerConfig } from "./config.ts";
 import { createLastUses, type LastUses } from "./credentials/index.ts";
 import { createGuesses, deviceMount, devicePages } from "./device/index.ts";
-import { discoveryRoutes, securityTxt } from "./discovery/index.ts";
+import { securityTxt } from "./discovery/index.ts";
 import { createArtifacts, grantJobs } from "./grants/index.ts";
 import { authenticateOf, mountTokenEndpoints, tokenEndpointsOf } from "./introspecting.ts";
 import { mountIssuance } from "./issuing.ts";
@@ -69,6 +69,7 @@ import {
 import { createOutbounds, type Outbounds, outboundOfClients } from "./outbounds.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
+import { mountPublishing } from "./publishing.ts";
 import { createQuotas, type Quotas } from "./quotas/index.ts";
 import { createClientDocuments, isDocumentId, registrationRoutes } from "./registration/index.ts";
 import { mountSessions } from "./session-places.ts";
@@ -218,14 +219,11 @@ async function openRooms(base: Base): Promise<Rooms> {
   mountSigningIn(grounds, { http, jobs, people, mandates });
   const { issuer } = config;
   keyring.mount({ http, jobs });
-  http.add(
-    ...operatorRoutes(keys),
-    ...keyRoutes({ keys, issuer }),
-    ...discoveryRoutes({ issuer, db, keys, clock }),
-  );
+  http.add(...operatorRoutes(keys), ...keyRoutes({ keys, issuer }));
   mountManaging(grounds, { http, jobs, mandates, people });
   const open = config.openRegistration === true;
   const outbound = base.tenantOutbound;
+  mountPublishing({ ...grounds, outbound, http });
   http.add(...registrationRoutes({ db, secrets, outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });

@@ -1,2 +1,1 @@
-export { didOfAgent } from "./did.ts";
-export { discoveryRoutes, securityTxt } from "./discovery.http.ts";
+export { credentialTypeRoutes, securityTxt } from "./discovery.http.ts";

@@ -28,6 +28,10 @@ export const issuerPurposes: readonly KeyPurpose[] = [
   { purpose: "mandate", alg: "ES256", evidence: true, tokenLifeMsMax: 366 * dayMs },
   { purpose: "audit", alg: "EdDSA", evidence: true, tokenLifeMsMax: 366 * dayMs },
   { purpose: "receipt", alg: "ES256", evidence: true, tokenLifeMsMax: 366 * dayMs },
+  // Agent cards: what others keep of one is renewed long before its key is forgotten.
+  { purpose: "card", alg: "ES256", tokenLifeMsMax: 30 * dayMs },
+  // Our own HTTP messages (Web Bot Auth); its drafts warn of keys that sign anything else.
+  { purpose: "http-signature", alg: "EdDSA", tokenLifeMsMax: dayMs },
   { purpose: "instruction", alg: "ES256", tokenLifeMsMax: 2 * minuteMs },
   // Our own assertions as a client of upstream identity providers.
   { purpose: "client", alg: "ES256", tokenLifeMsMax: 2 * minuteMs },

@@ -5,7 +5,9 @@ export {
   isTenant,
   isTenantActive,
   newTenantId,
+  type Publisher,
   platformTenant,
+  publisherOf,
   type Tenant,
   type TenantKind,
 } from "./tenants.ts";

@@ -1,6 +1,6 @@
 import type { Id } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
-import type { Tenant } from "./tenants.ts";
+import type { Publisher, Tenant } from "./tenants.ts";
 
 export async function insertTenant(
   tx: TenantTx,
@@ -34,4 +34,13 @@ export async function findStatus(tx: Sql, tenant: Id<"tenant">): Promise<string 
 export async function existsTenant(tx: TenantTx): Promise<boolean> {
   const row = await tx.one<{ there: boolean }>(sql`select exists (select from tenants) as there`);
   return row.there;
+}
+
+export async function findPublisher(tx: TenantTx): Promise<Publisher> {
+  const row = await tx.maybe<{ name: string; kind: string; status: Publisher["status"] }>(
+    sql`select t.name, t.kind, coalesce(s.status, 'active') as status
+      from tenants t left join tenant_standings s on s.tenant_id = t.tenant_id`,
+  );
+  if (row === undefined) return { name: undefined, status: "deleted" };
+  return { name: row.kind === "company" ? row.name : undefined, status: row.status };
 }

@@ -58,3 +58,12 @@ export async function allowBearer(
 /** Whether a tenant may act, readable in any transaction and so until it ends: neither suspended nor deleted. */
 export const isTenantActive = async (tx: Sql, tenant: Id<"tenant">): Promise<boolean> =>
   ((await rows.findStatus(tx, tenant)) ?? "active") === "active";
+
+/** An organization as strangers may hear of it: a company by its name; a person's organization has the person's, which is theirs. */
+export type Publisher = {
+  readonly name: string | undefined;
+  readonly status: "active" | "suspended" | "deleted";
+};
+
+/** What may be told of the tenant whose handle this is. */
+export const publisherOf = (tx: TenantTx): Promise<Publisher> => rows.findPublisher(tx);

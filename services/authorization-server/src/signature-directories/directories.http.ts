@@ -1,0 +1,55 @@
+import { type Call, nothing, type Route, route } from "@remit/platform/http";
+import type { Database } from "@remit/platform/sql";
+import { idOf } from "@remit/protocol/contracts";
+import { z } from "zod";
+import { publishedAgent } from "../dids/index.ts";
+import { publish } from "../documents/index.ts";
+import type { IssuerKeys } from "../keys/index.ts";
+import {
+  type DirectoryKey,
+  directoryKeysOf,
+  directoryMediaType,
+  directoryPath,
+  signedDirectory,
+} from "./directory.ts";
+
+type Deps = { readonly issuer: string; readonly db: Database; readonly keys: IssuerKeys };
+
+const AgentPath = z.strictObject({ id: idOf("agent") });
+const answers = { 200: z.string(), 304: nothing } as const;
+
+/** Where those who are called find the keys that HTTP messages of ours and of our agents are signed with (Web Bot Auth). */
+export const signatureDirectoryRoutes = (deps: Deps): Route[] => [
+  route({
+    method: "GET",
+    path: directoryPath,
+    summary: "The keys that the issuer's own HTTP messages are signed with (Web Bot Auth)",
+    needs: "public",
+    answers,
+    handle: (call) => {
+      const current = deps.keys.publicKeys("http-signature").filter(({ state }) => state !== "removed");
+      return answer(deps, call, directoryKeysOf(current.map(({ jwk }) => jwk)));
+    },
+  }),
+  agentRoute(deps, "/agents/:id/http-message-signatures-directory"),
+  agentRoute(deps, `/agents/:id${directoryPath}`),
+];
+
+const agentRoute = (deps: Deps, path: string): Route =>
+  route({
+    method: "GET",
+    path,
+    summary: "The Ed25519 keys of an agent (Web Bot Auth); none while it is suspended, gone with it",
+    needs: "public",
+    params: AgentPath,
+    answers: { ...answers, 404: "not_found", 410: "document_gone" },
+    handle: async (call, { params }) => {
+      const { agent, active } = await publishedAgent(deps.db, params.id);
+      return answer(deps, call, active ? directoryKeysOf([agent.assertionJwk, agent.dpopJwk]) : []);
+    },
+  });
+
+async function answer({ keys }: Deps, call: Call, listed: readonly DirectoryKey[]) {
+  const { body, headers } = await signedDirectory(listed, { keys, now: call.now, targetUri: call.url });
+  return publish(call, { type: directoryMediaType, says: body, body, headers });
+}

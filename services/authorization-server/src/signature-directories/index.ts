@@ -1,0 +1,1 @@
+export { signatureDirectoryRoutes } from "./directories.http.ts";
