@@ -98,6 +98,7 @@ export const eventTypes = {
   "payment.refunding": soc2(),
   "payment.released": soc2(),
   "payment.releasing": soc2(),
+  "plan.changed": soc2(),
   "receipt.issued": eidas(),
   "response.delivered": soc2(),
   "response.kept": soc2(),

@@ -194,6 +194,15 @@ export {
 } from "./offer/index.ts";
 export { type PaymentCredential, readPaymentCredential } from "./payment-credential/index.ts";
 export {
+  type PlanLimits,
+  type PlanSnapshot,
+  type PlanTier,
+  planPayload,
+  planSchedule,
+  planTiers,
+  readPlanPayload,
+} from "./plans.ts";
+export {
   examinePresentation,
   type PresentationInput,
   type PresentationRequest,

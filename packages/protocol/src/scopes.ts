@@ -18,6 +18,7 @@ export const scopeRules = {
   offline_access: rule("stay connected while you are away", false),
   openid: rule("know who you are", false),
   "payments:execute": rule("execute payments that were decided", false),
+  "plans:write": rule("choose the plan of an organization", false),
   profile: rule("see your name", false),
   "tokens:read": rule("inspect tokens", true),
   "wallet:read": rule("see mandates, charges and payment methods", false),

@@ -28,6 +28,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly chargeLeaseMs?: number;
   /** How long the receiver of a webhook may take; 15 s unless given. */
   readonly webhookTimeoutMs?: number;
+  /** Whether plans refuse what goes beyond them; not unless said. */
+  readonly tierEnforcement?: boolean;
   /** Whose tokens GitHub Actions brings; another only for a GitHub Enterprise Server. */
   readonly githubIssuer?: string;
   /** Where new signing keys are made: in this process by default. Those made elsewhere before sign until they retire. */
@@ -82,6 +84,7 @@ const ownSettings = {
   REMIT_QUOTA_INTROSPECTIONS: perMinute(usualQuotas.introspections),
   REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
   REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
+  REMIT_TIER_ENFORCEMENT: z.stringbool().default(true),
   REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
   REMIT_BREACHED_PASSWORDS: z.string().optional(),
   REMIT_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
@@ -107,6 +110,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     directory: new URL(settings.REMIT_DIRECTORY_ORIGIN).origin,
     openRegistration: settings.REMIT_OPEN_REGISTRATION,
     signUp: settings.REMIT_SIGN_UP,
+    tierEnforcement: settings.REMIT_TIER_ENFORCEMENT,
     ...(settings.REMIT_BREACHED_PASSWORDS === undefined
       ? {}
       : { breachedPasswords: settings.REMIT_BREACHED_PASSWORDS }),

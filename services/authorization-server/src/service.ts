@@ -69,6 +69,7 @@ import {
 import { createOutbounds, type Outbounds, outboundOfClients } from "./outbounds.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
+import { createPlanning, type Planning, takeReported } from "./planning.ts";
 import { mountPublishing } from "./publishing.ts";
 import { createQuotas, type Quotas } from "./quotas/index.ts";
 import { createClientDocuments, isDocumentId, registrationRoutes } from "./registration/index.ts";
@@ -112,6 +113,7 @@ type Base = Outbounds & {
   readonly issuance: boolean;
   readonly metrics: Metrics;
   readonly quotas: Quotas;
+  readonly planning: Planning;
   readonly watch: ClockWatch | undefined;
 };
 
@@ -159,8 +161,10 @@ export function createAuthorizationServer({
   const metrics = createMetrics("authorization-server");
   const prefix = "remit:quotas";
   const counters = createCounters({ redisUrl: config.redisUrl, prefix, clock, log });
-  const quotas = createQuotas({ counters, clock, settings: config.quotas });
-  const base: Base = { ...outbounds, config, clock, log, db, recorder, issuance, metrics, quotas, watch };
+  const planning = createPlanning({ config, db, clock, log });
+  const quotas = planning.quotas(createQuotas({ counters, clock, settings: config.quotas }));
+  const given = { config, clock, log, db, recorder, issuance, metrics, quotas, planning, watch };
+  const base: Base = { ...outbounds, ...given };
   let rooms: Promise<Rooms> | undefined;
   const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
   return {
@@ -178,6 +182,7 @@ export function createAuthorizationServer({
       await opened?.jobs.stop();
       opened?.keys.close();
       opened?.keyring.close();
+      if (opened !== undefined) await planning.close();
       await counters.close();
       await outbounds.outbound.close();
       await outbounds.tenantOutbound.close();
@@ -198,6 +203,7 @@ const migrateOwn = (config: AuthorizationServerConfig): Promise<void> =>
 async function openRooms(base: Base): Promise<Rooms> {
   const { config, clock, db, log, watch } = base;
   await assertSafeRole(db);
+  await base.planning.begin();
   const { keyring, keys } = await openKeys(base);
   const named = Object.entries(config.peers).map(([name, origin]) => ({ name, origin }));
   const peers = [accountPagesAt(config.issuer), ...named];
@@ -228,6 +234,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
   mountTelling({ ...grounds, outbound, http, jobs, people });
+  base.planning.mount(jobs);
   keepHouse(jobs, { db, clock });
   keyJobs(jobs, { keys, watch });
   tokenJobs(jobs, { db, clock });
@@ -257,11 +264,11 @@ async function openKeys(base: Base): Promise<{ readonly keyring: OpenKeyring; re
 }
 
 function httpOf(grounds: Grounds): Http {
-  const { config, clock, log, db, metrics, watch } = grounds;
+  const { config, clock, log, db, metrics, watch, planning } = grounds;
   return createHttp({
     ...edgeOptions("authorization-server", { config, clock, log }),
     metrics,
-    authenticate: authenticateOf(grounds),
+    authenticate: planning.calls(authenticateOf(grounds)),
     ready: { database: () => db.ping(), ...(watch === undefined ? {} : { clock: () => watch.check() }) },
   });
 }
@@ -333,9 +340,7 @@ function mountAudit({ config, clock, db, keys, log, metrics }: Grounds, { http, 
   const anchor = createFileAnchor(path.join(config.dataDir, "anchor"));
   const deps: AuditDeps = { db, keys, anchor, clock, log, issuer: config.issuer };
   const verify = createVerifications(deps);
-  http.add(
-    ...auditRoutes({ ...deps, verify }, (event) => db.of(event.tenant).transaction((tx) => tx.record(event))),
-  );
+  http.add(...auditRoutes({ ...deps, verify }, takeReported(db)));
   const name = "agentidp_audit_chain_integrity";
   const integrity = metrics.gauge(name, "1 while no audit log was found broken when it was verified last.");
   auditJobs(jobs, deps, (whole) => integrity.set(whole ? 1 : 0));

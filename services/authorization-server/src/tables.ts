@@ -14,6 +14,7 @@ import { identityProviderTables } from "./identity-providers/index.ts";
 import { laneTables } from "./lanes/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { organizationTables } from "./organizations/index.ts";
+import { planTables } from "./plans/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { sessionTables } from "./sessions/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
@@ -56,4 +57,5 @@ export const tables = {
   ...webhookTables,
   ...deliveryTables,
   ...laneTables,
+  ...planTables,
 } as const;

@@ -161,7 +161,8 @@ function refuseAsTold(error: unknown): never {
     throw new Problem("agent_exists", {
       detail: "Another agent of the organization has this e-mail address.",
     });
-  if (violates(error, "agents_max")) throw new Problem("agent_limit_reached");
+  if (violates(error, "agents_max"))
+    throw new Problem("agent_limit_reached", { extra: { legacy_code: "FREE_TIER_LIMIT_EXCEEDED" } });
   throw error;
 }
 

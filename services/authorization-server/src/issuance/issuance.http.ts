@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Mount, PageCall } from "@remit/platform/http";
 import type { Metrics } from "@remit/platform/telemetry";
-import { Problem } from "@remit/protocol";
+import { Problem, toOAuthError } from "@remit/protocol";
 import { hasPlainHead, peekBody } from "../clients/index.ts";
 import type { Issuance, TokenAnswer } from "./issuance.ts";
 import { readTokenRequest } from "./token-request.ts";
@@ -56,10 +56,15 @@ async function handle({ issuance, core, answered }: Counted, call: PageCall): Pr
     if (error.status === 429) call.log.info({ code: error.code }, "refused");
     else call.log.error({ err: error, private: error.private }, "no token can be issued");
     for (const [name, value] of Object.entries(error.headers ?? {})) res.setHeader(name, value);
-    const body = { error: "temporarily_unavailable", error_description: "Try again later." };
-    send(res, { status: error.status, body, nonce: undefined });
+    send(res, { status: error.status, body: laterBody(error), nonce: undefined });
   }
 }
+
+/** Why not now: a plan's end has its own code and remedy, for all else it is enough to come again. */
+const laterBody = (problem: Problem): Readonly<Record<string, string>> =>
+  problem.code === "plan_limit_reached"
+    ? toOAuthError(problem)
+    : { error: "temporarily_unavailable", error_description: "Try again later." };
 
 // RFC 6749 §5.1: no-store. Pages may read the answer, as the core lets them: what counts is in the proof.
 const usual = [

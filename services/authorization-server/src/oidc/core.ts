@@ -3,7 +3,7 @@ import { type Id, parseId } from "@remit/kernel";
 import { readBody } from "@remit/platform/http";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
-import { Problem, toProblemJson } from "@remit/protocol";
+import { Problem, toOAuthError, toProblemJson } from "@remit/protocol";
 import { createSecrets, type Secrets, type UsedCredential } from "../clients/index.ts";
 import { type Artifacts, digestOf, grantOf } from "../grants/index.ts";
 import { sidFor, sidOf } from "../sessions/index.ts";
@@ -202,7 +202,10 @@ function answerStale(ctx: Ctx): void {
 function answerLater(ctx: Ctx, problem: Problem): void {
   ctx.status = problem.status;
   for (const [name, value] of Object.entries(problem.headers ?? { "retry-after": "1" })) ctx.set(name, value);
-  ctx.body = { error: "temporarily_unavailable", error_description: "Try again later." };
+  ctx.body =
+    problem.code === "plan_limit_reached"
+      ? toOAuthError(problem)
+      : { error: "temporarily_unavailable", error_description: "Try again later." };
 }
 
 const givesMandate: ReadonlySet<string> = new Set(["authorization_code", ...grantTypesWithoutBrowser]);

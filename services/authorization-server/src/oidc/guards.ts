@@ -112,10 +112,20 @@ export async function takeQuota(
     what,
     client.clientAuthMethod === "none"
       ? { id: `${client.clientId} ${ctx.ip}`, tenant: undefined }
-      : { id: client.clientId, tenant: client.remit_tenant },
+      : { id: client.clientId, tenant: client.remit_tenant, consented: consented.has(grantTypeOf(ctx)) },
   );
   for (const [name, value] of Object.entries(left)) ctx.set(name, value);
 }
+
+const grantTypeOf = (ctx: Ctx): string => String(ctx.oidc.body?.["grant_type"]);
+
+/** Grants that a principal's word is behind. */
+const consented: ReadonlySet<string> = new Set([
+  "authorization_code",
+  "refresh_token",
+  "urn:ietf:params:oauth:grant-type:device_code",
+  "urn:openid:params:grant-type:ciba",
+]);
 
 /** Where a principal is asked for something. */
 const asking = new Set([

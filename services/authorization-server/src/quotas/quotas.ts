@@ -11,13 +11,17 @@ export type QuotaSettings = Readonly<Partial<Record<QuotaName, number>>>;
 
 export const usualQuotas: Required<QuotaSettings> = { tokens: 600, requests: 60, introspections: 6_000 };
 
+export type QuotaClient = {
+  readonly id: string;
+  readonly tenant: Id<"tenant"> | undefined;
+  /** True for what a principal agreed to, which no plan counts. */
+  readonly consented?: boolean;
+};
+
 /** Counts what an authenticated client asks for: nobody can use up another's quota by its name. */
 export type Quotas = {
   /** The headers that say what is left. Refuses with `rate_limited`. */
-  take(
-    what: QuotaName,
-    client: { readonly id: string; readonly tenant: Id<"tenant"> | undefined },
-  ): Promise<Readonly<Record<string, string>>>;
+  take(what: QuotaName, client: QuotaClient): Promise<Readonly<Record<string, string>>>;
 };
 
 // A tenant's clients together may ask for ten times as much as one of them.
