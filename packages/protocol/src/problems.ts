@@ -142,6 +142,7 @@ export const problems = {
   return_url_refused: refusal(400, "The address to return to is not one of ours", "Name an address of an allowed origin, or none."),
   route_not_offered: refusal(404, "Nothing is sold at this address", "Buy at an address the merchant offers."),
   setup_token_invalid: refusal(401, "The setup token is unknown, used or expired", "Ask the principal for a new setup token."),
+  sign_in_not_recent: refusal(403, "The identity provider does not say that you signed in there just now", "Sign in another way: by a passkey, or a password of your own here."),
   spend_limit_exceeded: refusal(402, "The agent's own spend limit would be exceeded", "Raise the limit in the agent's configuration."),
   status_list_invalid: refusal(502, "The status list is not a valid one of the issuer", "Fetch the list again from the address in the credential."),
   status_list_stale: refusal(502, "The status list has expired or is older than one already seen", "Fetch the list again."),

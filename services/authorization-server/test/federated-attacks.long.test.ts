@@ -366,6 +366,10 @@ describe("A16 the word of a provider is one factor", () => {
     const unproven = await at.signIn(at.anywhere, person("fresh", { auth_time: undefined }), fresh);
     expect(Object.fromEntries(at.upstream.asked ?? [])).toMatchObject({ prompt: "login", max_age: "0" });
     expect(unproven.page.status).toBe(403);
+    // Who never says when is no way to allow anything; the page leads to one.
+    expect(unproven.page.html).toContain("does not say that you signed in there just now");
+    await unproven.go(/href="([^"]*)">Sign in another way/.exec(unproven.page.html)?.[1] ?? "");
+    expect(unproven.page.html).toContain("I cannot sign in");
     const old = await at.signIn(at.anywhere, person("fresh", { auth_time: nowS() - 3600 }), fresh);
     expect(old.page.status).toBe(403);
     const now = await at.signIn(at.anywhere, person("fresh", { auth_time: nowS() }), fresh);

@@ -1,8 +1,10 @@
 import { createPublicKey, type JsonWebKey, verify } from "node:crypto";
-import { systemClock } from "@remit/kernel";
+import { after, instantOf, newId, parseId, systemClock } from "@remit/kernel";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { formOf, formTo, type PageForm } from "./browser.ts";
-import { type Answer, read } from "./client.ts";
+import { refuseSignInsBefore } from "../src/accounts/accounts.sql.ts";
+import { formOf, formTo, type Page, type PageForm } from "./browser.ts";
+import { type Answer, newClient, read } from "./client.ts";
+import { authorizeUrl, newAsking, pushedForm } from "./consent.ts";
 import { ada, codeOn, eves, Federation, person, tokenOf, type Visitor } from "./federated.ts";
 import { claimsOf, headerOf } from "./relying-party.ts";
 import { principal, walletRedirect } from "./running.ts";
@@ -321,6 +323,56 @@ test("A11 a sign-in of the very second in which its person got back in starts no
   expect([before.length, await sessions()]).toEqual([1, before]);
 });
 
+test("A11 of two recoveries in one second the second is begun anew, and a change in it refuses what the first lets in", async () => {
+  const { sub } = tokenOf(await (await at.signIn(at.anywhere, person("twice"))).allow());
+  const account = parseId("account", sub) ?? newId("account");
+  const second = instantOf(Math.floor(systemClock.now() / 1000) * 1000);
+  const db = at.running.database.open();
+  const refuse = (afterMs: number, begunMs?: number): Promise<boolean> => {
+    const begun = begunMs === undefined ? {} : { begun: after(second, begunMs) };
+    const times = { now: after(second, afterMs), ...begun };
+    return refuseSignInsBefore(db.single, account, times);
+  };
+  const from = async (): Promise<number> => {
+    const [row] = await at.rows<{ at: Date }>(
+      "select sign_ins_from as at from accounts where id = $1",
+      account,
+    );
+    return (row?.at.getTime() ?? 0) - second;
+  };
+  expect(await refuse(200, 0)).toBe(true);
+  // Who came back in at 200 is known to the core as of the next second (`secondOf`).
+  expect(await refuse(700, 300)).toBe(false);
+  expect(await from()).toBe(200);
+  expect(await refuse(700)).toBe(true);
+  expect(await from()).toBe(1_000);
+  expect(await refuse(1_500, 900)).toBe(false);
+  expect(await refuse(2_100, 1_000)).toBe(true);
+  expect(await from()).toBe(2_100);
+});
+
+test("A16 a person whose provider does not say when they signed in allows no agent anything by it, and is told the way", async () => {
+  const agent = await newClient(at.running, "agent");
+  const pushed = await agent.post("/oauth/par", pushedForm(newAsking()));
+  const visitor = await at.visitor();
+  const ask = async (more: object): Promise<Page> => {
+    await visitor.go(authorizeUrl(at.running, agent.id, pushed.body["request_uri"]));
+    at.upstream.person = person("silent", more);
+    return visitor.through(at.anywhere);
+  };
+  const silent = await ask({ auth_time: undefined });
+  expect(Object.fromEntries(at.upstream.asked ?? [])).toMatchObject({ prompt: "login", max_age: "0" });
+  expect([silent.status, silent.html.includes("does not say that you signed in there just now")]).toEqual([
+    403,
+    true,
+  ]);
+  await visitor.go(/href="([^"]*)">Sign in another way/.exec(silent.html)?.[1] ?? "");
+  expect(visitor.page.html).toContain("I cannot sign in");
+  expect((await visitor.through(at.anywhere)).status).toBe(403);
+  at.upstream.person = person("silent");
+  expect((await visitor.through(at.anywhere)).html).toContain("/consent");
+});
+
 describe("what somebody has linked", () => {
   const methods = "/account/sign-in-methods";
   const unlinkOf = (visitor: Visitor): string[] =>
@@ -399,7 +451,7 @@ describe("what somebody has linked", () => {
     expect(unlinkOf(visitor)).toHaveLength(1);
   });
 
-  test("the last way in stays: what is linked at a suspended organization is none", async () => {
+  test("the last way in stays: what is linked at one that is suspended, or that its person left, is none", async () => {
     const second = await at.create(at.operator, { email_domains: ["*"], link_policy: "verified_email" });
     const visitor = await at.signIn(at.anywhere, person("left"));
     await visitor.allow();
@@ -410,11 +462,26 @@ describe("what somebody has linked", () => {
     const { action, fields } = formTo(visitor.page, "/unlink");
     const move = "update identity_providers set tenant_id = $1 where id = $2";
     await at.rows(move, at.evilTenant, second);
-    const path = `/api/v1/organizations/${at.evilTenant}`;
-    expect((await at.operator.call("PATCH", path, { status: "suspended" })).status).toBe(200);
     const { csrf = "" } = fields;
-    expect((await visitor.browser.send(action, { csrf })).status).toBe(400);
-    expect((await at.operator.call("PATCH", path, { status: "active" })).status).toBe(200);
-    expect((await visitor.browser.send(action, { csrf })).status).toBe(303);
+    const unlink = async (): Promise<number> => (await visitor.browser.send(action, { csrf })).status;
+    expect(await unlink()).toBe(400);
+    await at.rows(
+      `insert into memberships (tenant_id, account_id, role, created_at)
+        select $1, account_id, 'member', now() from identities where provider_id = $2`,
+      at.evilTenant,
+      second,
+    );
+    const path = `/api/v1/organizations/${at.evilTenant}`;
+    for (const [change, who, of] of [
+      [{ status: "suspended" }, at.operator, path],
+      [{ status: "active" }, at.operator, path],
+      [{ status: "suspended" }, at.evil, `/api/v1/identity-providers/${second}`],
+    ] as const) {
+      expect((await who.call("PATCH", of, change)).status).toBe(200);
+      if (change.status === "suspended") expect(await unlink()).toBe(400);
+    }
+    expect((await visitor.go(href)).html).toContain("This is your only way in");
+    expect((await at.change(at.evil, second, { status: "active" })).status).toBe(200);
+    expect(await unlink()).toBe(303);
   });
 });

@@ -91,14 +91,23 @@ export async function lockAccount(
   return { hasPassword: row?.has === true, signInsFrom: row?.sign_ins_from ?? undefined };
 }
 
-/** False when somebody got back in after `begun`: of two recoveries at once, one is begun anew. */
+/**
+ * False when somebody got back in after `begun`, or in this very second: of two recoveries at once, one is begun anew. The
+ * core knows sign-ins in whole seconds, and one in the second of a recovery counts as of the next (`secondOf`); so a change
+ * in that second refuses those up to the next too.
+ */
 export async function refuseSignInsBefore(
   tx: Sql,
   id: Id<"account">,
-  { now, begun }: { now: Instant; begun: Instant },
+  { now, begun }: { now: Instant; begun?: Instant },
 ): Promise<boolean> {
-  const { count } = await tx.run(sql`update accounts set sign_ins_from = ${sqlTime(now)}
-    where id = ${id} and (sign_ins_from is null or sign_ins_from <= ${sqlTime(begun)})`);
+  const { count } =
+    await tx.run(sql`update accounts set sign_ins_from = greatest(${sqlTime(now)}::timestamptz,
+      case when sign_ins_from is not null then
+        date_trunc('second', least(sign_ins_from, ${sqlTime(now)}::timestamptz)) + interval '1 second' end)
+    where id = ${id} and (sign_ins_from is null or ${begun === undefined}
+      or (sign_ins_from <= ${sqlTime(begun ?? now)}::timestamptz
+        and date_trunc('second', sign_ins_from) < date_trunc('second', ${sqlTime(now)}::timestamptz)))`);
   return count === 1;
 }
 

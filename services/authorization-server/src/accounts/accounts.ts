@@ -57,12 +57,12 @@ export type Accounts = {
   lock(tx: Sql, id: Id<"account">, begun?: Instant): Promise<{ readonly hasPassword: boolean }>;
   /**
    * From now on no sign-in of this person counts that began before: neither its tickets nor a session that would start.
-   * Throws (`invalid_request`) when that has overtaken the recovery which began at `begun`.
+   * Throws (`invalid_request`) when that has overtaken the recovery which began at `begun`, or a recovery was of this second.
    */
   refuseSignInsBefore(
     tx: TenantTx,
     id: Id<"account">,
-    times: { readonly now: Instant; readonly begun: Instant },
+    times: { readonly now: Instant; readonly begun?: Instant },
   ): Promise<void>;
   /** Since when sign-ins of this person count; undefined for whoever never had to get back in. */
   signInsFrom(id: Id<"account">): Promise<Instant | undefined>;

@@ -27,6 +27,15 @@ export const titleOf = ({ name, tenant }: Pick<IdentityProvider, "name" | "tenan
 const otherWays = (uid: string): Html =>
   html`<div class="ways"><a href="${interactionPath(uid)}">Sign in another way</a></div>`;
 
+const troubleTexts: Readonly<Partial<Record<ProblemCode, (name: string) => string>>> = {
+  access_denied: (name) => `You did not sign in at ${name}, or said no there.`,
+  identity_provider_unavailable: (name) => `${name} does not answer. It may be back in a moment.`,
+  sign_in_not_recent: (name) =>
+    `${name} knows you, but does not say that you signed in there just now, which this takes: letting an agent spend, for one. Sign in another way. If you have none yet, choose “I cannot sign in” there: by your mailbox you get one.`,
+};
+const refusedText = (name: string): string =>
+  `What ${name} answered proves nothing here, so we did not take it. Whoever runs it can find out why.`;
+
 /** Something went wrong at the provider. */
 export function troublePage(given: {
   uid: string;
@@ -37,16 +46,10 @@ export function troublePage(given: {
   const { uid, provider, code, status } = given;
   const name = titleOf(provider);
   const title = code === "access_denied" ? "You are not signed in" : `${name} could not sign you in`;
-  const text =
-    code === "access_denied"
-      ? `You did not sign in at ${name}, or said no there.`
-      : code === "identity_provider_unavailable"
-        ? `${name} does not answer. It may be back in a moment.`
-        : `What ${name} answered proves nothing here, so we did not take it. Whoever runs it can find out why.`;
   const again = `${interactionPath(uid)}/identity-providers/${provider.id}`;
   const body = html`<div class="sheet">
 <h1>${title}</h1>
-${notice("refused", text)}
+${notice("refused", (troubleTexts[code] ?? refusedText)(name))}
 <div class="actions"><a class="button" href="${again}">Try again</a></div>
 ${otherWays(uid)}
 </div>`;

@@ -57,11 +57,15 @@ export async function identitiesOfAccount(tx: Sql, account: Id<"account">): Prom
   return found.map(identityOf);
 }
 
-/** Whether the account has one at a provider whose organization is active. */
-export async function hasUsable(tx: Sql, account: Id<"account">): Promise<boolean> {
-  const row = await tx.one<{ usable: boolean }>(sql`select exists (select from identities i
-      join tenant_standings o on o.tenant_id = tenant_of_identity_provider(i.provider_id)
-    where i.account_id = ${account} and o.status = 'active') as usable`);
+/** Whether the account has one, apart from one, at an active provider whose people it is of. */
+export async function hasUsable(
+  tx: Sql,
+  account: Id<"account">,
+  apartFrom?: Id<"identity">,
+): Promise<boolean> {
+  const row = await tx.one<{ usable: boolean }>(
+    sql`select has_usable_identity(${account}, ${apartFrom ?? null}) as usable`,
+  );
   return row.usable;
 }
 

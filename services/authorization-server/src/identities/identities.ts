@@ -45,6 +45,8 @@ export type Identities = {
   /** Whether the provider's word for a second factor counts for this account. */
   vouchesForSecond(came: Came, account: Account): Promise<boolean>;
   of(account: Id<"account">): Promise<Identity[]>;
+  /** Whether another of theirs lets them in. */
+  hasBeside(account: Id<"account">, id: Id<"identity">): Promise<boolean>;
   /** Takes one away; refuses to take the last way to sign in. */
   unlink(tx: TenantTx, account: Account, given: { id: Id<"identity">; now: Instant }): Promise<void>;
 };
@@ -69,6 +71,7 @@ export function createIdentities(deps: IdentityDeps): Identities {
         const found = await rows.identitiesOfAccount(tx, account);
         return Promise.all(found.map((row) => open(context, tx, row)));
       }),
+    hasBeside: (account, id) => rows.hasUsable(deps.db.single, account, id),
     unlink: (tx, account, given) => unlink(context, tx, { account, ...given }),
   };
 }

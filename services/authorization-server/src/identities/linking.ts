@@ -69,8 +69,8 @@ export async function writeIdentity(
 }
 
 /**
- * Whether somebody may sign in at a provider: then their passkey is not the last way. What is linked at a suspended or
- * deleted organization is no way in.
+ * Whether somebody may sign in at a provider: then their passkey is not the last way. What is linked at a suspended provider
+ * or organization, or at one that they left, is no way in.
  */
 export const hasIdentity = rows.hasUsable;
 

@@ -45,7 +45,7 @@ export type Said = {
 
 /**
  * The conversation with one upstream provider (OpenID Connect Core 1.0 §3.1), through the one door to other hosts.
- * Problems: `identity_provider_unavailable`, `identity_provider_refused`, `access_denied`.
+ * Problems: `identity_provider_unavailable`, `identity_provider_refused`, `access_denied`, `sign_in_not_recent`.
  */
 export type Upstream = {
   /** Reads what it says of itself; throws `invalid_request` with what is wrong. Before it is stored. */
@@ -102,7 +102,9 @@ export function createUpstream(deps: Deps): Upstream {
     },
     redeem: async (provider, question, answered) => {
       const config = await known(provider).catch(unavailable);
-      return redeem(config, { provider, question, answered }).catch(refuse);
+      const said = await redeem(config, { provider, question, answered }).catch(refuse);
+      if (question.fresh) requireFresh(said, deps.clock.now());
+      return said;
     },
   };
 }
@@ -116,8 +118,6 @@ async function redeem(
     expectedState: question.state,
     expectedNonce: question.nonce,
     pkceCodeVerifier: question.verifier,
-    // OIDC Core §3.1.3.7 step 13: whoever asks for a new sign-in looks whether there was one.
-    ...(question.fresh ? { maxAge: freshS } : {}),
   });
   const claims = tokens.claims();
   if (claims === undefined) throw new openid.ClientError("no ID token");
@@ -129,6 +129,16 @@ async function redeem(
     second: typeof acr === "string" && provider.aal2AcrValues.includes(acr),
     authTime: authTime ? fromNumericDate(authTime) : undefined,
   };
+}
+
+/**
+ * OIDC Core §3.1.3.7 step 13: whoever asks for a new sign-in looks whether there was one. A provider that was asked with
+ * `max_age` and says nothing (§2, auth_time) has not said that there was.
+ */
+function requireFresh({ authTime }: Said, now: Instant): void {
+  if (authTime !== undefined && now - authTime <= freshS * secondMs) return;
+  const because = authTime === undefined ? "no auth_time" : "auth_time is not recent";
+  throw new Problem("sign_in_not_recent", { private: { because } });
 }
 
 const Email = z.email().max(254);

@@ -59,7 +59,7 @@ export const changeMethods = <T>(
     const result = await work(tx);
     if (closes === undefined) return result;
     // A sign-in that waits for its second step was let so far by what is gone.
-    await accounts.refuseSignInsBefore(tx, account.id, { now, begun: now });
+    await accounts.refuseSignInsBefore(tx, account.id, { now });
     const actor = { type: "account", id: account.id } as const;
     const why = { because: closes.because, actor, now, except: sid } as const;
     if (closes.others) await endSessionsOf(tx, account.id, why);

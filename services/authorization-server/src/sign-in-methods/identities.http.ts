@@ -61,7 +61,8 @@ async function oneIdentity(
   const identity = identities.find((one) => one.id === id);
   if (identity === undefined)
     throw new Problem("not_found", { detail: "This is not linked to your account." });
-  const last = identities.length === 1 && !methods.password && methods.passkeys.length === 0;
+  const others = methods.password || methods.passkeys.length > 0;
+  const last = !others && !(await deps.identities.hasBeside(me.account.id, id));
   return accountPage("sign-in-methods", {
     title: `Unlink “${identity.providerName}”`,
     body: identityBody(identity, { last, unlink: formAt(deps, changer, `identities/${id}/unlink`) }),
