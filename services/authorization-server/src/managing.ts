@@ -54,7 +54,7 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
     ...organizationRoutes({ db, secrets, cursors }),
     ...memberRoutes({ db, keyring, secrets, guesses: createGuesses(grounds), ...people }),
   );
-  organizationJobs(jobs, { db, clock });
+  organizationJobs(jobs, { db, keyring, clock });
   http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));
   credentialJobs(jobs, { db, clock, uses, reminded: () => expiring.inc() });
 }

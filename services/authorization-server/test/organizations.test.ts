@@ -1,7 +1,12 @@
-import { dayMs, newId, parseId } from "@remit/kernel";
+import path from "node:path";
+import { dayMs, newId, parseId, systemClock } from "@remit/kernel";
+import { createKeyring, kekFiles, openKeyring } from "@remit/platform/keys";
 import { sql } from "@remit/platform/sql";
+import { createLog } from "@remit/platform/telemetry";
 import { eventually, testClock } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createFileAnchor, createVerifications } from "../src/audit/index.ts";
+import { createIssuerKeys } from "../src/keys/index.ts";
 import { sweepInvitations } from "../src/organizations/members.sql.ts";
 import { callApi } from "./api.ts";
 import { type Answer, callAsAdmin, newClient, type OAuthClient } from "./client.ts";
@@ -386,7 +391,7 @@ describe("people belong to an organization by invitation", () => {
 });
 
 /** A webhook with its lane, an identity provider with somebody's identity, a domain, and somebody who waits. */
-async function leaveThings(tenant: string): Promise<void> {
+async function leaveThings(tenant: string): Promise<string> {
   const [provider, webhook] = [newId("provider"), newId("webhook")];
   for (const statement of [
     `insert into webhooks (tenant_id, id, name, url, events, active, secret, created_at, updated_at)
@@ -403,6 +408,7 @@ async function leaveThings(tenant: string): Promise<void> {
       values ($1, 'adm_somebody', '${provider}', 'subject', 'sealed', 'waiting', now())`,
   ])
     await running.database.asAdmin(statement, [tenant]);
+  return provider;
 }
 async function left(tenant: string): Promise<number> {
   const tables = ["webhooks", "webhook_lanes", "identity_providers", "email_domains", "admissions"];
@@ -422,8 +428,39 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
     expect(answer.body).toMatchObject({ status: 403, detail: "The organization is being erased." });
   });
 
-  test("until then it can be brought back; after it names nobody, and its log still stands", async () => {
+  test("L12 until then it can be brought back; after it names nobody, no ciphertext of it opens, and its log still verifies", async () => {
     const made = await organization();
+    const tenant = parseId("tenant", made.tenant) ?? newId("tenant");
+    const db = running.database.open({ record: async () => undefined });
+    const log = createLog({ service: "test", level: "silent" });
+    const keyring = await openKeyring({ db, source: kekFiles(running.dataDir), clock: systemClock, log });
+    await managerOf(made).call("POST", `${made.path}/members`, { email: "kept@example.com" });
+    const [invitation] = await running.database.asAdmin<{ id: string; sealed_email: Uint8Array }>(
+      "select id, sealed_email from invitations where tenant_id = $1",
+      [tenant],
+    );
+    /** As a backup has it, with the data keys that there are. */
+    const readable = async (): Promise<string | undefined> => {
+      const message = {
+        sealed: invitation?.sealed_email ?? Buffer.of(),
+        aad: `invitations.${invitation?.id}`,
+      };
+      const opened = createKeyring({ kek: keyring.kek, clock: systemClock });
+      const text = await db.global.transaction((tx) => opened.open(tx, `invitations:${tenant}`, message));
+      return text && Buffer.from(text).toString();
+    };
+    const ofTenant = "scope like '%:' || $1 or scope = 'identity-provider:' || $2";
+    let provider = "none";
+    const keys = (): Promise<{ scope: string }[]> =>
+      running.database.asAdmin(`select scope from data_keys where wrapped is not null and (${ofTenant})`, [
+        tenant,
+        provider,
+      ]);
+    await db.of(tenant).transaction(async (tx) => {
+      for (const kind of ["admissions", "approvals", "oauth", "webhooks", "mandates"])
+        await keyring.seal(tx, `${kind}:${tenant}`, { plaintext: Buffer.from("x"), aad: "a" });
+    });
+    expect(await readable()).toBe("kept@example.com");
     await agentIn(made, { name: "Named after somebody", owner: "a person" });
     await agentIn(made, { name: "erased", owner: "another person" });
     const own = managerOf(made);
@@ -435,7 +472,13 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
       eraseAt: null,
     });
     expect((await manager.call("DELETE", made.path)).body).toMatchObject({ status: "deleted" });
-    await leaveThings(made.tenant);
+    provider = await leaveThings(made.tenant);
+    await db
+      .of(tenant)
+      .transaction((tx) =>
+        keyring.seal(tx, `identity-provider:${provider}`, { plaintext: Buffer.from("x"), aad: "a" }),
+      );
+    expect(await keys()).toHaveLength(7);
     expect(await left(made.tenant)).toBe(6);
     clock.advance(30 * dayMs + 1);
     const [named, events] = [
@@ -456,5 +499,18 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
     expect(
       await running.database.asAdmin("select slug from tenant_standings where tenant_id = $1", [made.tenant]),
     ).toEqual([{ slug: null }]);
+    expect(await readable()).toBeUndefined();
+    // A mandate is evidence for ten years.
+    expect(await keys()).toEqual([{ scope: `mandates:${tenant}` }]);
+    const issuerKeys = createIssuerKeys({ db, kek: keyring.kek, clock: systemClock, log });
+    await issuerKeys.load();
+    const anchor = createFileAnchor(path.join(running.dataDir, "anchor"));
+    const auditing = { db, keys: issuerKeys, anchor, clock, issuer: running.issuer, log };
+    const verified = await createVerifications(auditing)(tenant);
+    expect(verified).toMatchObject({ verified: true, checkedCount: verified.headSeq });
+    clock.advance(3_653 * dayMs + 1);
+    await eventually(async () => expect(await keys()).toEqual([]));
+    expect((await createVerifications(auditing)(tenant)).verified).toBe(true);
+    keyring.close();
   });
 });

@@ -143,6 +143,13 @@ export async function eraseAgents(tx: TenantTx, now: Instant, window: number): P
   return count;
 }
 
+export async function listProviders(tx: TenantTx): Promise<string[]> {
+  const found = await tx.many<{ id: string }>(
+    sql`select id from identity_providers where tenant_id = ${tx.tenant}`,
+  );
+  return found.map(({ id }) => id);
+}
+
 /** What of an organization names somebody or lets somebody in. Mandates, charges and the log stay, each for its class. */
 export async function eraseRest(tx: TenantTx, now: Instant): Promise<void> {
   await tx.run(sql`delete from invitations where tenant_id = ${tx.tenant}`);

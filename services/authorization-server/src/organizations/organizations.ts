@@ -8,6 +8,7 @@ import { registerAdmin, type Secrets, scopesOf } from "../clients/index.ts";
 import { wakeLanes } from "../lanes/index.ts";
 import { createTenant, newTenantId, platformTenant, type TenantKind } from "../tenants/index.ts";
 import { resumeTokens, revokeTokens } from "../tokens/index.ts";
+import { type Erasing, erasureQueue } from "./erasure.ts";
 import { decideChange, decideDeletion, forbidden, mayGovern } from "./governing.ts";
 import * as rows from "./organizations.sql.ts";
 
@@ -48,7 +49,6 @@ const graceMs = 30 * dayMs;
 /** How many organizations may stand one above the other, and below one that the operator made or that made itself. */
 const generationsMax = 8;
 const belowMax = 1_000;
-export const erasureQueue = "organization_erasures";
 
 // A tenant's id is never used again: what it was given stays refused until it is active again.
 const never = fromNumericDate(253_402_300_799);
@@ -162,8 +162,9 @@ export function deleteOrganization(
   return changing(db, { id, managing }, async (tx, before) => {
     const eraseAt = after(managing.now, graceMs);
     const gone = decideDeletion(before, { tenant: managing.caller.tenant, now: managing.now }, eraseAt);
+    const payload: Erasing = { tenant: id };
     if (before.decided !== "deleted")
-      await enqueue(tx, { queue: erasureQueue, key: id, payload: { tenant: id }, runAt: eraseAt });
+      await enqueue(tx, { queue: erasureQueue, key: id, payload, runAt: eraseAt });
     return gone;
   });
 }
@@ -248,30 +249,6 @@ async function standTokens(tx: Tx, { id, before, after: now }: rows.Descended): 
   if (before === now) return;
   if (now === "active") await resumeTokens(tx, `tenant:${id}`);
   else await revokeTokens(tx, `tenant:${id}`, never);
-}
-
-const erasedAtOnce = 500;
-
-/**
- * Erases a deleted organization whose time is over: what names somebody or lets somebody in. Undefined when it was brought
- * back, else the time to come again, while there is something left.
- */
-export function eraseOrganization(
-  db: Database,
-  id: Id<"tenant">,
-  now: Instant,
-): Promise<{ readonly runAt: Instant } | undefined> {
-  return db.of(id).transaction(async (tx) => {
-    const standing = await rows.findStanding(tx, id, "update");
-    if (standing?.status !== "deleted" || standing.erasedAt !== undefined) return undefined;
-    if (standing.eraseAt !== undefined && now < standing.eraseAt) return { runAt: standing.eraseAt };
-    if ((await rows.eraseAgents(tx, now, erasedAtOnce)) > 0) return { runAt: now };
-    await rows.eraseRest(tx, now);
-    await rows.saveStanding(tx, { ...standing, slug: undefined, erasedAt: now, changedAt: now });
-    const actor = { type: "system", id: "authorization-server" } as const;
-    await tx.record(newEvent("tenant.erased", { tenant: id, actor, subject: id }, now));
-    return undefined;
-  });
 }
 
 /** The tables of this room and of the tenants' room, by the kind of protection each has. */
