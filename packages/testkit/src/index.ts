@@ -1,5 +1,14 @@
 export { vaultCredentials } from "@remit/sandbox";
 export {
+  type ApiAnswer,
+  type ApiClient,
+  type ApiInput,
+  type ApiRequest,
+  type ApiSend,
+  apiClient,
+} from "./api-client.ts";
+export { type ApiDocument, type ApiOperation, readApiDocument } from "./api-document.ts";
+export {
   addAuthenticator,
   type BrowserContext,
   expectAccessible,

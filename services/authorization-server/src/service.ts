@@ -65,6 +65,7 @@ import {
   createCore,
   createInteractions,
   createRepeats,
+  oauthAddresses,
 } from "./oidc/index.ts";
 import { createOutbounds, type Outbounds, outboundOfClients } from "./outbounds.ts";
 import { errorPage } from "./pages/index.ts";
@@ -325,6 +326,7 @@ function mountSigningIn(
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],
+    describes: oauthAddresses,
     handle: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }),
   });
   http.mount(deviceMount({ issuer, handle: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }) }));

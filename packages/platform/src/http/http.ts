@@ -25,7 +25,7 @@ export type Http = {
   add(...routes: readonly (Route | Page)[]): void;
   mount(mount: Mount): void;
   /** The OpenAPI 3.1 document of the routes added so far. */
-  openApi(): Record<string, unknown>;
+  openApi(): Readonly<Record<string, unknown>>;
   /** Binds, and returns where (`http://127.0.0.1:43211`). A busy port is a StartRefused with its remedy. */
   listen(): Promise<string>;
   /** Turns unready, finishes what is in flight (at most 25 s), closes. */
@@ -54,7 +54,7 @@ export function createHttp(options: HttpOptions): Http {
   const openApi = () =>
     openApiOf(
       { service: options.service, version: options.version ?? "0", origin: options.origin },
-      declared,
+      { declared, described: mounts.flatMap(({ describes = [] }) => describes) },
     );
   declared.push(openApiRoute(openApi), ...problemPages());
   declared.push(...protectedResourceRoutes(options, () => declared));
@@ -96,15 +96,22 @@ export function createHttp(options: HttpOptions): Http {
   };
 }
 
-const openApiRoute = (openApi: () => Record<string, unknown>): Route =>
-  route({
+/** The document does not change once the server listens: it is made when it is first asked for. */
+function openApiRoute(openApi: () => Readonly<Record<string, unknown>>): Route {
+  let made: Readonly<Record<string, unknown>> | undefined;
+  return route({
     method: "GET",
     path: "/openapi.json",
     summary: "This document.",
     needs: "public",
     answers: { 200: z.record(z.string(), z.unknown()) },
-    handle: () => ({ status: 200, body: openApi(), headers: { "Cache-Control": "public, max-age=300" } }),
+    handle: () => ({
+      status: 200,
+      body: (made ??= openApi()),
+      headers: { "Cache-Control": "public, max-age=300" },
+    }),
   });
+}
 
 function openFastify(edge: Edge): FastifyInstance {
   const { headMs, requestMs, idleMs, connectionsMax } = { ...patient, ...edge.options.patience };

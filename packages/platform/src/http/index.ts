@@ -13,6 +13,7 @@ export {
   type Call,
   type Caller,
   type CallOf,
+  type Described,
   type Limit,
   type Method,
   type Mount,

@@ -61,6 +61,8 @@ export type Status =
   | 201
   | 202
   | 204
+  | 302
+  | 303
   | 304
   | 400
   | 401
@@ -124,6 +126,8 @@ export type RouteSpec<N extends Needs, P, Q, B, A extends Answers, K> = {
   /** A zod object (unknown members are refused), or `"raw"`: the bytes, of any content type. */
   readonly body?: B;
   readonly answers: A;
+  /** The media types of what it answers when all is well, where that is not `application/json`. */
+  readonly types?: readonly [string, ...string[]];
   readonly idempotency?: K;
   readonly limit?: Limit;
   readonly bodyBytesMax?: number;
@@ -149,6 +153,7 @@ export type Route = {
   readonly query: Schema;
   readonly body: Schema | "raw";
   readonly answers: Answers;
+  readonly types: readonly string[];
   readonly idempotency: "required" | undefined;
   readonly limit: Limit | undefined;
   readonly bodyBytesMax: number | undefined;
@@ -174,6 +179,7 @@ export function route<
     query: spec.query,
     body: spec.body,
     answers: spec.answers,
+    types: spec.types ?? ["application/json"],
     idempotency: spec.idempotency,
     limit: spec.limit,
     bodyBytesMax: spec.bodyBytesMax,
@@ -256,8 +262,29 @@ export type RawHandler = (call: PageCall) => Promise<void> | void;
  * all below; without either it gets everything that no route claims.
  */
 export type Mount = {
+  /** What it serves, for the API document. */
+  readonly describes?: readonly Described[];
   readonly paths?: readonly string[];
   readonly prefixes?: readonly string[];
   readonly limit?: Limit;
   readonly handle: RawHandler;
+};
+
+/** An address that a foreign handler serves, as the API document shows it; tests hold it against what is served. */
+export type Described = {
+  readonly method: Method;
+  readonly path: string;
+  readonly summary: string;
+  /** How a caller proves itself: any one of these; none: it need not. */
+  readonly security: readonly ("dpop" | "bearer" | "client")[];
+  readonly query?: z.ZodType;
+  readonly form?: z.ZodType;
+  readonly answers: Readonly<Partial<Record<Status, DescribedAnswer>>>;
+};
+
+export type DescribedAnswer = {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  /** `application/json` unless said. */
+  readonly type?: string;
 };

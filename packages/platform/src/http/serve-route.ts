@@ -5,6 +5,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { readBody, readJson } from "./body.ts";
 import { calledBy, callOf, countAgainst, countedByAddress, countedByCaller, type Edge } from "./edge.ts";
+import { isOpen } from "./openapi.ts";
+import { refusalsOf } from "./openapi-answers.ts";
 import { parse } from "./refusals.ts";
 import type { Answer, Call, Route } from "./route.ts";
 
@@ -15,6 +17,7 @@ export function serveRoute(edge: Edge, route: Route): Handler {
   const query = strictly(route.query);
   const body = route.body === "raw" ? "raw" : strictly(route.body);
   const name = `${route.method} ${route.path}`;
+  const declared = refusalsOf(route);
   return async (request, reply) => {
     reply.headers(edge.headers.api);
     const opened = callOf(request);
@@ -42,7 +45,14 @@ export function serveRoute(edge: Edge, route: Route): Handler {
     };
     const answer = await traced(edge, name, () =>
       route.handle(call, { params, query: asked, body: sent.value }),
-    );
+    ).catch((error: unknown) => {
+      if (error instanceof Problem && declared.get(error.status)?.has(error.code) !== true)
+        call.log.warn(
+          { route: name, code: error.code, status: error.status },
+          "refuses by a code it does not declare",
+        );
+      throw error;
+    });
     if (edge.options.checkAnswers !== false) checkAnswer(route, answer);
     return sendAnswer(reply, answer);
   };
@@ -52,10 +62,8 @@ const traced = (edge: Edge, name: string, work: () => Promise<Answer>): Promise<
   edge.options.tracer === undefined ? work() : edge.options.tracer.span(name, {}, work);
 
 /** Unknown members of what callers send are refused: a misspelt limit must not pass as no limit. */
-function strictly(schema: z.ZodType | undefined): z.ZodType | undefined {
-  const open = schema instanceof z.ZodObject && schema.def.catchall === undefined;
-  return open ? schema.strict() : schema;
-}
+const strictly = (schema: z.ZodType | undefined): z.ZodType | undefined =>
+  isOpen(schema) ? schema.strict() : schema;
 
 async function identify(
   edge: Edge,

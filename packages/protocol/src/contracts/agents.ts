@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Cursor, idOf, Timestamp, text } from "./values.ts";
+import { Cursor, exampleKeys, idOf, Timestamp, text } from "./values.ts";
 
 // The AgentIdP API: its clients write members in camel case, and so do these contracts.
 
@@ -28,7 +28,8 @@ const AgentEmail = z
     /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$/,
     "is an e-mail address",
   )
-  .toLowerCase();
+  .toLowerCase()
+  .meta({ examples: ["screener@agents.example"] });
 
 /** Semantic Versioning 2.0.0 §2, §9, §10. */
 const Version = z
@@ -37,13 +38,15 @@ const Version = z
   .regex(
     /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/,
     "is a semantic version",
-  );
+  )
+  .meta({ examples: ["1.4.0"] });
 
 /** `resource:action`. */
 export const Capability = z
   .string()
   .max(128)
-  .regex(/^[a-z0-9][a-z0-9_.-]*:(?:[a-z0-9][a-z0-9_.-]*|\*)$/, "is resource:action");
+  .regex(/^[a-z0-9][a-z0-9_.-]*:(?:[a-z0-9][a-z0-9_.-]*|\*)$/, "is resource:action")
+  .meta({ examples: ["resume:read"] });
 
 const capabilitiesMax = 50;
 const Capabilities = z
@@ -54,7 +57,10 @@ const Capabilities = z
 
 const Jwk = z.looseObject({ kty: z.string() });
 /** What the agent may do by tokens of its own; beyond paying, at most what whoever gives it may do. */
-const Scopes = z.array(text(64)).max(10);
+const Scopes = z
+  .array(text(64))
+  .max(10)
+  .meta({ examples: [["oid4ac:payment"]] });
 
 const about = {
   name: text(120),
@@ -74,8 +80,8 @@ export const CreateAgent = z.strictObject({
   name: about.name.optional(),
   isPublic: about.isPublic.default(false),
   scopes: about.scopes.default(["oid4ac:payment"]),
-  assertionJwk: Jwk.optional(),
-  dpopJwk: Jwk.optional(),
+  assertionJwk: Jwk.meta({ examples: [exampleKeys.assertion] }).optional(),
+  dpopJwk: Jwk.meta({ examples: [exampleKeys.dpop] }).optional(),
 });
 export type CreateAgent = z.infer<typeof CreateAgent>;
 
@@ -83,13 +89,15 @@ export type CreateAgent = z.infer<typeof CreateAgent>;
 export const ChangeAgent = z
   .strictObject({ ...about, status: z.enum(agentStatuses) })
   .partial()
-  .refine((change) => Object.keys(change).length > 0, "names nothing to change");
+  .refine((change) => Object.keys(change).length > 0, "names nothing to change")
+  .meta({ examples: [{ owner: "talent-team" }] });
 export type ChangeAgent = z.infer<typeof ChangeAgent>;
 
 /** PUT /api/v1/agents/{id}/keys. */
 export const ReplaceAgentKeys = z
   .strictObject({ assertionJwk: Jwk.optional(), dpopJwk: Jwk.optional() })
-  .refine((keys) => Object.keys(keys).length > 0, "names no key");
+  .refine((keys) => Object.keys(keys).length > 0, "names no key")
+  .meta({ examples: [{ dpopJwk: exampleKeys.dpop }] });
 
 export const AgentBody = z.object({
   agentId: idOf("agent"),

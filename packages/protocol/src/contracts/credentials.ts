@@ -1,26 +1,30 @@
 import { z } from "zod";
-import { idOf, Timestamp, text } from "./values.ts";
+import { exampleKeys, idOf, Timestamp, text } from "./values.ts";
 
 // The AgentIdP API: in camel case, as its clients write.
 
-const Jwk = z.looseObject({ kty: z.string() });
+const Jwk = z.looseObject({ kty: z.string() }).meta({ examples: [exampleKeys.assertion] });
 
 /** POST /api/v1/agents/{id}/credentials: a secret that we make, or the public half of a key that the agent made. */
-export const CreateCredential = z.strictObject({
-  name: text(120).optional(),
-  expiresAt: Timestamp.nullable().optional(),
-  publicJwk: Jwk.optional(),
-});
+export const CreateCredential = z
+  .strictObject({
+    name: text(120).optional(),
+    expiresAt: Timestamp.nullable().optional(),
+    publicJwk: Jwk.optional(),
+  })
+  .meta({ examples: [{ name: "ci" }] });
 export type CreateCredential = z.infer<typeof CreateCredential>;
 
 const weekS = 7 * 24 * 60 * 60;
 
 /** POST …/{credId}/rotate. What was there before counts for `overlapSeconds` more; not at all by default. */
-export const RotateCredential = z.strictObject({
-  overlapSeconds: z.int().min(0).max(weekS).default(0),
-  expiresAt: Timestamp.nullable().optional(),
-  publicJwk: Jwk.optional(),
-});
+export const RotateCredential = z
+  .strictObject({
+    overlapSeconds: z.int().min(0).max(weekS).default(0),
+    expiresAt: Timestamp.nullable().optional(),
+    publicJwk: Jwk.optional(),
+  })
+  .meta({ examples: [{ overlapSeconds: 3600 }] });
 export type RotateCredential = z.infer<typeof RotateCredential>;
 
 export const CredentialBody = z.object({

@@ -14,7 +14,8 @@ const printable = (lengthMax: number): z.ZodString =>
 export const EmailDomain = z
   .string()
   .max(253)
-  .regex(/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/, "is no domain of mail");
+  .regex(/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/, "is no domain of mail")
+  .meta({ examples: ["ada.example"] });
 
 /** `*` is every domain that belongs to no tenant, and is for the operator's providers alone. */
 const Domains = z.array(z.union([EmailDomain, z.literal("*")])).max(50);
@@ -33,7 +34,8 @@ export const JitPolicy = z.enum(["off", "domain", "approval"]);
 const Scopes = z
   .array(printable(128))
   .max(20)
-  .refine((scopes) => scopes.includes("openid"), "holds openid");
+  .refine((scopes) => scopes.includes("openid"), "holds openid")
+  .meta({ examples: [["openid", "email"]] });
 const AcrValues = z.array(printable(512)).max(10);
 
 /** POST /api/v1/identity-providers. */

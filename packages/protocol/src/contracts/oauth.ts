@@ -39,7 +39,10 @@ export const ServerJwks = z.object({ keys: z.array(PublicJwkBody).min(1) });
 
 /** 201 of POST /oauth/par (RFC 9126 §2.2). */
 export const PushedRequest = z.strictObject({
-  request_uri: z.string().regex(/^urn:ietf:params:oauth:request_uri:/),
+  request_uri: z
+    .string()
+    .regex(/^urn:ietf:params:oauth:request_uri:/)
+    .meta({ examples: ["urn:ietf:params:oauth:request_uri:6esc_11ACC5bwc014ltc14eY22c"] }),
   expires_in: z.literal(60),
 });
 export type PushedRequest = z.infer<typeof PushedRequest>;
@@ -76,6 +79,23 @@ export const TokenFacts = z.union([
   }),
 ]);
 export type TokenFacts = z.infer<typeof TokenFacts>;
+
+/** 200 of POST /oauth/bc-authorize (OpenID Connect CIBA §7.3). */
+export const BackchannelAnswer = z.looseObject({
+  auth_req_id: z.string(),
+  expires_in: z.int().min(1),
+  interval: z.int().optional(),
+});
+
+/** 200 of POST /oauth/device (RFC 8628 §3.2). */
+export const DeviceAnswer = z.looseObject({
+  device_code: z.string(),
+  user_code: z.string(),
+  verification_uri: Url,
+  verification_uri_complete: Url.optional(),
+  expires_in: z.int().min(1),
+  interval: z.int().optional(),
+});
 
 /** A refusal of an OAuth endpoint (RFC 6749 §5.2). */
 export const OAuthErrorBody = z.looseObject({

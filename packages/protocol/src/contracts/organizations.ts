@@ -59,7 +59,8 @@ export type CreateOrganization = z.infer<typeof CreateOrganization>;
 export const ChangeOrganization = z
   .strictObject({ name: Name, slug: Slug, maxAgents: MaxAgents, status: z.enum(["active", "suspended"]) })
   .partial()
-  .refine((change) => Object.keys(change).length > 0, "names nothing to change");
+  .refine((change) => Object.keys(change).length > 0, "names nothing to change")
+  .meta({ examples: [{ name: "Talent" }] });
 export type ChangeOrganization = z.infer<typeof ChangeOrganization>;
 
 export const OrganizationBody = z.object({

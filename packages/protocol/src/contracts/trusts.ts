@@ -12,7 +12,10 @@ const exact = (lengthMax: number): z.ZodString =>
     .max(lengthMax)
     .regex(/^[\x21-\x29\x2b-\x7e]+(?: [\x21-\x29\x2b-\x7e]+)*$/, "is printable ASCII, and no wildcard");
 
-const GithubId = z.string().regex(/^[1-9][0-9]{0,19}$/, "is a number as text");
+const GithubId = z
+  .string()
+  .regex(/^[1-9][0-9]{0,19}$/, "is a number as text")
+  .meta({ examples: ["1296269"] });
 
 const Keys = z.union([
   z.strictObject({ jwks_uri: HttpsUrl }),
@@ -98,7 +101,11 @@ export const CreateTrust = z.strictObject({
   name: text(120),
   /** The agent that the workload is; with `id_jag_issue` the client that may ask. */
   client_id: z.union([idOf("agent"), idOf("client")]),
-  scopes: z.array(exact(128)).min(1).max(20),
+  scopes: z
+    .array(exact(128))
+    .min(1)
+    .max(20)
+    .meta({ examples: [["agents:read"]] }),
   bearer: z.boolean().default(false),
   expires_at: Timestamp.nullable().default(null),
   rules: TrustRulesBody,

@@ -18,7 +18,7 @@ export const Currency = z
   .string()
   .regex(/^[A-Z]{3}$/)
   .refine((code) => assetOf(code)?.kind === "fiat", "no currency of ISO 4217")
-  .meta({ description: "ISO 4217 currency code, upper case" });
+  .meta({ description: "ISO 4217 currency code, upper case", examples: ["EUR"] });
 
 /** An id of one kind. */
 export const idOf = <K extends IdKind>(kind: K): z.ZodType<Id<K>, string> =>
@@ -37,7 +37,10 @@ export const Origin = z
   .string()
   .max(300)
   .refine(isOrigin, "no http(s) origin")
-  .meta({ description: "An origin: scheme, host and port, nothing else" });
+  .meta({
+    description: "An origin: scheme, host and port, nothing else",
+    examples: ["https://shop.example"],
+  });
 
 export const HttpsUrl = z.string().max(2048).refine(isHttpUrl, "no http(s) URL").meta({ format: "uri" });
 
@@ -49,6 +52,17 @@ export const Digest = z
 
 export const Rail = z.enum(rails);
 export const Cursor = z.string().min(1).max(512);
+
+/** Public keys as they stand in the API document: nobody's. */
+export const exampleKeys = {
+  assertion: { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" },
+  dpop: {
+    kty: "EC",
+    crv: "P-256",
+    x: "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    y: "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+  },
+} as const;
 
 /** Text for people: printable, with a limit, no control characters. */
 export const text = (lengthMax: number): z.ZodString =>

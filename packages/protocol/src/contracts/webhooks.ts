@@ -7,7 +7,8 @@ import { HttpsUrl, idOf, Timestamp, text } from "./values.ts";
 const Pattern = z
   .string()
   .max(64)
-  .regex(/^(?:\*|[a-z_]+\.(?:\*|[a-z_]+))$/, "is an event, noun.* or *");
+  .regex(/^(?:\*|[a-z_]+\.(?:\*|[a-z_]+))$/, "is an event, noun.* or *")
+  .meta({ examples: ["agent.*"] });
 const Patterns = z.array(Pattern).min(1).max(50);
 
 /** POST /api/v1/webhooks. */
@@ -27,7 +28,8 @@ export const ChangeWebhook = z
     events: Patterns.optional(),
     active: z.boolean().optional(),
   })
-  .refine((change) => Object.keys(change).length > 0, "names nothing to change");
+  .refine((change) => Object.keys(change).length > 0, "names nothing to change")
+  .meta({ examples: [{ events: ["agent.*", "credential.*"] }] });
 export type ChangeWebhook = z.infer<typeof ChangeWebhook>;
 
 export const WebhookBody = z.object({
@@ -105,7 +107,8 @@ export const ReplayDeliveries = z
   .refine(
     ({ since, until }) => until === undefined || Date.parse(since) < Date.parse(until),
     "until is before since",
-  );
+  )
+  .meta({ examples: [{ since: "2026-05-04T00:00:00Z" }] });
 
 /** How many were sent anew; `more` when there are others in the range, for which to call again. */
 export const ReplayedDeliveries = z.object({ replayed: z.int(), more: z.boolean() });

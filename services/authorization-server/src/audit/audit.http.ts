@@ -149,7 +149,7 @@ const eventsRoute = (take: TakeEvent): Route =>
     needs: { scope: "events:write" },
     body: EventBatch,
     bodyBytesMax: 1024 * 1024,
-    answers: { 204: nothing },
+    answers: { 204: nothing, 403: "client_not_allowed" },
     handle: async ({ caller }, { body }) => {
       const events = body.events.map(({ at, ...event }) =>
         reportedBy(caller.client, { ...event, at: instant(at) }),

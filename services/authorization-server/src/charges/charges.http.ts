@@ -16,6 +16,7 @@ import {
 import { z } from "zod";
 import type { ChargeSide, Charges, OwnCharge, ShownCharge } from "./charges.operations.ts";
 import { type Charge, chargeLeaseMs, isUnderWay } from "./charges.ts";
+import { refusalsOfCharging, refusalsOfSettling } from "./refusals.ts";
 
 const Path = z.strictObject({ id: idOf("charge") });
 const Page = z.strictObject({
@@ -91,9 +92,8 @@ const createRoute = (deps: Deps): Route =>
     idempotency: "required",
     answers: {
       201: ChargeBody,
-      402: "mandate_cap_exceeded",
-      403: "mandate_revoked",
-      409: "presentation_used",
+      ...refusalsOfCharging,
+      502: ["outbound_failed"],
     },
     handle: async (call, { body }) => {
       const { tenant, client } = call.caller;
@@ -185,7 +185,7 @@ function verbRoute<B extends z.ZodType>(
     params: Path,
     body: schema,
     idempotency: "required",
-    answers: { 200: ChargeBody, 403: "mandate_revoked", 404: "not_found", 409: "charge_state_conflict" },
+    answers: { 200: ChargeBody, ...refusalsOfSettling },
     handle: async (call, { params, body }) => {
       const { tenant, client } = call.caller;
       const own = { tenant, client, id: params.id };

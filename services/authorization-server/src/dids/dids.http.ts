@@ -6,7 +6,7 @@ import { agentById, unknownAgent } from "../agents/index.ts";
 import { publish } from "../documents/index.ts";
 import { didOfAgent } from "./did.ts";
 import { didDocumentOfAgent, didDocumentOfServer } from "./dids.ts";
-import { didTypeFor } from "./media-types.ts";
+import { didTypeFor, didTypes } from "./media-types.ts";
 import { publishedAgent } from "./published-agent.ts";
 import { type ResolveDeps, resolveDid } from "./resolve.ts";
 
@@ -38,6 +38,7 @@ const serverRoute = ({ issuer, keys }: ResolveDeps): Route =>
     summary: "The issuer's DID document (did:web)",
     needs: "public",
     answers: { 200: Did, 304: nothing },
+    types: didTypes,
     handle: (call) => {
       const type = didTypeFor(call.header("accept"));
       return publish(call, { type, body: { ...didDocumentOfServer(issuer, keys) } });
@@ -53,6 +54,7 @@ const agentRoute = ({ issuer, db }: ResolveDeps, path: string): Route =>
     needs: "public",
     params: AgentPath,
     answers: { 200: Did, 304: nothing, 404: "not_found", 410: "document_gone" },
+    types: didTypes,
     handle: async (call, { params }) => {
       const found = await publishedAgent(db, params.id);
       const type = didTypeFor(call.header("accept"));

@@ -4,6 +4,9 @@ const forms = [
   { type: "application/json", names: ["application/json"] },
 ] as const;
 
+/** Every form, as its media type. */
+export const didTypes = ["application/did+json", "application/did+ld+json", "application/json"] as const;
+
 export const didJson = "application/did+json";
 
 /**

@@ -12,6 +12,7 @@ export {
   type Target,
   tokenExchangeGrant,
 } from "./custom-grants.ts";
+export { oauthAddresses } from "./described.ts";
 export type { DevicePages } from "./device.ts";
 export {
   type Asked,

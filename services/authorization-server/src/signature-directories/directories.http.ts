@@ -26,6 +26,7 @@ export const signatureDirectoryRoutes = (deps: Deps): Route[] => [
     summary: "The keys that the issuer's own HTTP messages are signed with (Web Bot Auth)",
     needs: "public",
     answers,
+    types: [directoryMediaType],
     handle: (call) => {
       const current = deps.keys.publicKeys("http-signature").filter(({ state }) => state !== "removed");
       return answer(deps, call, directoryKeysOf(current.map(({ jwk }) => jwk)));
@@ -43,6 +44,7 @@ const agentRoute = (deps: Deps, path: string): Route =>
     needs: "public",
     params: AgentPath,
     answers: { ...answers, 404: "not_found", 410: "document_gone" },
+    types: [directoryMediaType],
     handle: async (call, { params }) => {
       const { agent, active } = await publishedAgent(deps.db, params.id);
       return answer(deps, call, active ? directoryKeysOf([agent.assertionJwk, agent.dpopJwk]) : []);

@@ -17,6 +17,7 @@ export const statusListRoutes = (lists: StatusLists): Route[] => [
     params: ListPath,
     query: ListQuery,
     answers: { 200: z.string(), 304: nothing, 404: "not_found", 406: "not_acceptable" },
+    types: [statusListMediaType, statusList2021MediaType],
     limit: { count: 600, windowMs: minuteMs, by: "ip" },
     handle: async (call, { params, query }) => {
       const form = formOf(call.header("accept"), query.purpose);
