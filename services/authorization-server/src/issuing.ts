@@ -14,9 +14,10 @@ import {
   type UsedCredential,
 } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
-import { createIssuance, type Issuance, tokenEndpoint } from "./issuance/index.ts";
+import { createRotations } from "./grants/index.ts";
+import { createIssuance, createRefreshing, tokenEndpoint } from "./issuance/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
-import { type Core, createTokenRules } from "./oidc/index.ts";
+import { type Core, createRefreshRules, createTokenRules } from "./oidc/index.ts";
 import type { Quotas } from "./quotas/index.ts";
 
 type Grounds = {
@@ -35,7 +36,7 @@ type Grounds = {
   readonly used: UsedCredential;
 };
 
-/** The token endpoint: plain requests of clients for themselves are answered in front of the core, all others by it. */
+/** The token endpoint: plain requests of clients for themselves, and plain refreshes, are answered in front of the core. */
 export function mountIssuance(grounds: Grounds, { http, core }: { http: Http; core: Core }): void {
   const issuance = grounds.issuance ? issuanceOf(grounds) : undefined;
   http.mount(
@@ -47,7 +48,9 @@ export function mountIssuance(grounds: Grounds, { http, core }: { http: Http; co
   );
 }
 
-function issuanceOf(grounds: Grounds): Issuance {
+type Issuing = Parameters<typeof tokenEndpoint>[0]["issuance"];
+
+function issuanceOf(grounds: Grounds): Issuing {
   const { config, keyring, recorder } = grounds;
   const { issuer, livemode } = config;
   const secrets = createSecrets(keyring.derive("client-secrets"));
@@ -58,5 +61,11 @@ function issuanceOf(grounds: Grounds): Issuance {
     audit: recorder.rowsOf(events),
     events: outboxRowsOf(events),
   });
-  return createIssuance({ ...grounds, issuer, rules, authentication, entriesOf });
+  const refreshRules = createRefreshRules({ ...grounds, issuer, livemode });
+  const rotations = createRotations(grounds);
+  const common = { ...grounds, issuer, rules, authentication };
+  return {
+    client_credentials: createIssuance({ ...common, entriesOf }),
+    refresh_token: createRefreshing({ ...common, refreshRules, rotations }),
+  };
 }

@@ -101,14 +101,18 @@ const postTo = async (
   address: string,
   form: Form,
   dpop = agent.proof(agent.url("/oauth/token")),
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> =>
   read(
     await fetch(`${address}/oauth/token`, {
       method: "POST",
       body: new URLSearchParams(form),
-      headers: { dpop },
+      headers: { dpop, ...headers },
     }),
   );
+
+/** What comes from a page is no plain request: the core answers it, and nobody in front of it. */
+const fromPage = { origin: "https://page.example" };
 
 /** The same at once, half of it at each process. */
 const atOnce = <T>(use: (n: number) => Promise<T>): Promise<T[]> =>
@@ -225,6 +229,31 @@ describe("C08 one refresh token", () => {
     expect(await eventsOf("security.refresh_replay")).toBe(0);
   });
 
+  test("C08 used at once in front of the core and by it has one successor", async () => {
+    const { token } = await granted();
+    const answers = await atOnce((n) =>
+      postTo(addresses[n % 2] ?? "", refreshOf(token), undefined, n % 4 < 2 ? fromPage : {}),
+    );
+    expect(new Set(successes(answers).map(({ body }) => body["refresh_token"])).size).toBe(1);
+    expect(errorsOf(answers).filter((error) => error !== "temporarily_unavailable")).toEqual([]);
+    expect(await usableWith(token)).toBe(1);
+    expect(await eventsOf("security.refresh_replay")).toBe(0);
+  });
+
+  test("D02 of a process killed when it had used the token and kept the answer, everybody else gets that answer", async () => {
+    const { token, mandate } = await granted();
+    const port = await freePort();
+    const third = await start(running.issuer, port, "refresh.rotated:kill9");
+    await expect(postTo(`http://localhost:${port}`, refreshOf(token))).rejects.toThrow("fetch failed");
+    expect(await third.exited).toMatchObject({ signal: "SIGKILL" });
+    const answers = [await refresh(0, token), await refresh(1, token)];
+    expect(successes(answers)).toHaveLength(2);
+    expect(new Set(answers.map(({ body }) => body["refresh_token"])).size).toBe(1);
+    expect(await usableWith(token)).toBe(1);
+    expect((await refresh(1, answers[0]?.body["refresh_token"])).status).toBe(200);
+    expect(await stateOf(mandate)).toBe("active");
+  });
+
   test("C08 A10 used again after the grace, fifty times at once, ends the family once", async () => {
     const { token, mandate } = await granted();
     const first = await refresh(0, token);
@@ -243,7 +272,8 @@ describe("C08 one refresh token", () => {
     const { token, mandate } = await granted();
     const port = await freePort();
     const third = await start(running.issuer, port, "refresh.unanswered:kill9");
-    await expect(postTo(`http://localhost:${port}`, refreshOf(token))).rejects.toThrow("fetch failed");
+    const dying = postTo(`http://localhost:${port}`, refreshOf(token), undefined, fromPage);
+    await expect(dying).rejects.toThrow("fetch failed");
     expect(await third.exited).toMatchObject({ signal: "SIGKILL" });
     expect((await refresh(0, token)).status).toBe(503);
     await age(token, 11);

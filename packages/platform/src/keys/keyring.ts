@@ -26,6 +26,11 @@ export type Keyring = {
     scope: string,
     message: { readonly sealed: Uint8Array; readonly aad: string },
   ): Uint8Array | undefined;
+  /** As `seal`, with a key that this process used within the last minute, so without asking; undefined without one. */
+  sealRemembered(
+    scope: string,
+    message: { readonly plaintext: Uint8Array; readonly aad: string },
+  ): Uint8Array | undefined;
   /** Destroys the scope's key for ever. Other processes forget it within 60 s. */
   shred(tx: Tx, scope: string): Promise<void>;
   /** A secret of 32 bytes for one purpose, the same in every process of the installation (HKDF of the root secret). */
@@ -69,6 +74,10 @@ export function createKeyring({ kek, clock }: { readonly kek: Kek; readonly cloc
     openRemembered(scope, { sealed, aad }) {
       const key = keys.get(scope);
       return key === undefined ? undefined : decrypt(key, { sealed, aad: `${scope}\n${aad}` });
+    },
+    sealRemembered(scope, { plaintext, aad }) {
+      const key = keys.get(scope);
+      return key === undefined ? undefined : encrypt(key, { plaintext, aad: `${scope}\n${aad}` });
     },
     async shred(tx, scope) {
       await shredDataKey(tx, scope, clock.now());

@@ -3,6 +3,7 @@ import type { Keyring } from "@remit/platform/keys";
 import type { Database, Tx } from "@remit/platform/sql";
 import { sha256b64url } from "@remit/protocol/node";
 import * as rows from "./artifacts.sql.ts";
+import { createSealing } from "./sealing.ts";
 
 /** One thing the OAuth core remembers: a code, a refresh token, a pushed request, a session, a grant … */
 export type Artifact = {
@@ -66,17 +67,20 @@ const pollIntervalSMax = 60;
 type Deps = { readonly db: Database; readonly keyring: Keyring; readonly clock: Clock };
 
 export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
-  const { open, openAlone } = createReaders({ db, keyring });
-  const findWithin = async (tx: Tx, model: string, id: string): Promise<Found | undefined> =>
-    open(tx, await rows.findArtifact(tx, model, sha256b64url(id)));
+  const sealing = createSealing({ db, keyring });
+  const findWithin = async (tx: Tx, model: string, id: string): Promise<Found | undefined> => {
+    const row = await rows.findArtifact(tx, model, sha256b64url(id));
+    return row && foundIn(row, await sealing.open(tx, row, row.sealed));
+  };
+  const alone = async (row: rows.ArtifactRow | undefined): Promise<Found | undefined> =>
+    row && foundIn(row, await sealing.openAlone(row, row.sealed));
   const saveWithin = async (tx: Tx, artifact: Artifact, scope: string): Promise<void> => {
     const idDigest = sha256b64url(artifact.id);
-    const plaintext = Buffer.from(JSON.stringify(artifact.payload), "utf8");
-    const sealed = await keyring.seal(tx, scope, { plaintext, aad: aadOf(artifact.model, idDigest) });
     const { model, expiresAt } = artifact;
-    const row = { model, idDigest, scope, sealed, expiresAt };
+    const place = { model, idDigest, scope };
+    const sealed = await sealing.seal(tx, place, artifact.payload);
     const digests = digestsOf(artifact);
-    await rows.upsertArtifact(tx, { ...row, ...digests });
+    await rows.upsertArtifact(tx, { ...place, sealed, expiresAt, ...digests });
     if (artifact.alone === true && digests.uidDigest !== undefined)
       await rows.deleteArtifactsOfUid(tx, { model, uidDigest: digests.uidDigest, keptIdDigest: idDigest });
   };
@@ -84,9 +88,8 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
     saveWithin,
     findWithin,
     save: (artifact, scope) => db.global.transaction((tx) => saveWithin(tx, artifact, scope)),
-    find: async (model, id) => openAlone(await rows.findArtifact(db.single, model, sha256b64url(id))),
-    findByUid: async (model, uid) =>
-      openAlone(await rows.findArtifactByUid(db.single, model, sha256b64url(uid))),
+    find: async (model, id) => alone(await rows.findArtifact(db.single, model, sha256b64url(id))),
+    findByUid: async (model, uid) => alone(await rows.findArtifactByUid(db.single, model, sha256b64url(uid))),
     consume: async (model, id, keepUntil) => {
       const at = await rows.consumeArtifact(db.single, { model, idDigest: sha256b64url(id), keepUntil });
       return at === undefined ? undefined : { model, id, at };
@@ -116,34 +119,13 @@ export function createArtifacts({ db, keyring, clock }: Deps): Artifacts {
   };
 }
 
-/** What turns a row into what it keeps. */
-function createReaders({ db, keyring }: Pick<Deps, "db" | "keyring">) {
-  const open = async (tx: Tx, row: rows.ArtifactRow | undefined): Promise<Found | undefined> => {
-    if (row === undefined) return undefined;
-    const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
-    const plaintext = await keyring.open(tx, row.scope, message);
-    return plaintext === undefined ? undefined : foundIn(row, plaintext);
-  };
-  /** Outside a transaction: one statement, as long as the scope's key is in memory. */
-  const openAlone = async (row: rows.ArtifactRow | undefined): Promise<Found | undefined> => {
-    if (row === undefined) return undefined;
-    const message = { sealed: row.sealed, aad: aadOf(row.model, row.idDigest) };
-    const plaintext = keyring.openRemembered(row.scope, message);
-    return plaintext === undefined ? db.global.transaction((tx) => open(tx, row)) : foundIn(row, plaintext);
-  };
-  return { open, openAlone };
-}
-
-/** We wrote it: JSON of an object, authenticated by the seal. */
-function foundIn({ consumedAt }: rows.ArtifactRow, plaintext: Uint8Array): Found {
-  const payload = JSON.parse(Buffer.from(plaintext).toString("utf8")) as Found["payload"];
-  return { payload, consumedAt };
-}
+const foundIn = (
+  { consumedAt }: rows.ArtifactRow,
+  payload: Found["payload"] | undefined,
+): Found | undefined => (payload === undefined ? undefined : { payload, consumedAt });
 
 /** The uid of what takes the place of a used artefact of the same model. */
 export const successorUid = (id: string): string => `successor of ${id}`;
-
-const aadOf = (model: string, idDigest: string): string => `oauth_artifacts:${model}:${idDigest}`;
 
 const digestsOf = ({
   grant,

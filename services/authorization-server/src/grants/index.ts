@@ -15,6 +15,7 @@ export {
 } from "./grants.ts";
 export { endGrantsOf } from "./mandates-grants.ts";
 export { createRefreshTokens } from "./refresh-tokens.ts";
+export { createRotations, graceMs, type RotatableToken, type Rotations } from "./rotations.ts";
 export {
   endGrantsOfSession,
   endGrantWithin,

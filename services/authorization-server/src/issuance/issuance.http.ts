@@ -4,7 +4,7 @@ import type { Metrics } from "@remit/platform/telemetry";
 import { Problem, toOAuthError } from "@remit/protocol";
 import { hasPlainHead, peekBody } from "../clients/index.ts";
 import type { Issuance, TokenAnswer } from "./issuance.ts";
-import { readTokenRequest } from "./token-request.ts";
+import { readTokenRequest, type TokenRequest } from "./token-request.ts";
 
 const path = "/oauth/token";
 
@@ -12,8 +12,8 @@ const path = "/oauth/token";
 const aliases = ["/api/v1/token", "/oauth2/token"];
 
 type Deps = {
-  /** Undefined leaves everything to the core. */
-  readonly issuance: Issuance | undefined;
+  /** Who answers plain requests, by grant type; undefined leaves everything to the core. */
+  readonly issuance: Readonly<Record<TokenRequest["grantType"], Issuance>> | undefined;
   /** Answers whatever is not plain; gets the request as it came. */
   readonly core: (call: PageCall) => void | Promise<void>;
   readonly metrics: Metrics;
@@ -45,7 +45,7 @@ async function handle({ issuance, core, answered }: Counted, call: PageCall): Pr
   const request = readTokenRequest(req, body);
   if (request === undefined) return core(call);
   try {
-    const answer = await issuance.answer(request);
+    const answer = await issuance[request.grantType].answer(request);
     if (answer === undefined) return core(call);
     answered();
     if (answer.status !== 200)

@@ -2,26 +2,24 @@ import type { Clock, Instant } from "@remit/kernel";
 import { toNumericDate } from "@remit/kernel";
 import { createBatches } from "@remit/platform/batches";
 import type { Database } from "@remit/platform/sql";
-import { isScope, mayBeBearer, type RemitEvent, readDpopProof } from "@remit/protocol";
-import { verifyDpopProof } from "@remit/protocol/node";
+import { isScope, mayBeBearer, type RemitEvent } from "@remit/protocol";
 import {
   type Authenticated,
   type Client,
   type ClientAuthentication,
   confirmAll,
   type Entries,
-  firstUseOf,
   type KnownClients,
   type PlainRequest,
-  refusedAsUndefined,
 } from "../clients/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import type { PlannedToken, TokenRules } from "../oidc/index.ts";
 import type { Quotas } from "../quotas/index.ts";
 import { issuedEvents } from "./issued-events.ts";
-import { createSigner } from "./signer.ts";
+import { checkProof, nextNonce, type Proof } from "./proof.ts";
+import { createSigner, type Signer } from "./signer.ts";
 
-/** Gives clients their own tokens in front of the core: the same answers, for a fraction of the work. */
+/** Gives tokens in front of the core: the same answers, for a fraction of the work. */
 export type Issuance = {
   /** The answer to a plain request; undefined for everything else, of which nothing has been claimed. */
   answer(request: PlainRequest): Promise<TokenAnswer | undefined>;
@@ -29,7 +27,7 @@ export type Issuance = {
 
 export type TokenAnswer = {
   readonly status: 200 | 400 | 401;
-  readonly body: Readonly<Record<string, string | number>>;
+  readonly body: Readonly<Record<string, unknown>>;
   /** The nonce to use next, when it is another than the one that was used. */
   readonly nonce: string | undefined;
   /** Headers that say what is left of the client's quota. */
@@ -58,8 +56,7 @@ export type InOrder = {
   readonly now: Instant;
 };
 
-type Proof = { readonly thumbprint: string; readonly firstUse: string; readonly nonce: string };
-
+/** Clients' tokens for themselves (RFC 6749 §4.4). */
 export function createIssuance(deps: IssuanceDeps): Issuance {
   const signer = createSigner(deps);
   const confirmations = createBatches({
@@ -114,35 +111,6 @@ const mayBeUnbound = ({ kind, bearer }: Client, { scope }: PlannedToken): boolea
   kind !== "agent" ||
   (bearer === true && scope.split(" ").every((name) => isScope(name) && mayBeBearer(name)));
 
-type AskedProof = {
-  readonly proof: string;
-  readonly issuer: string;
-  readonly client: string;
-  readonly registered: string;
-  readonly rules: TokenRules;
-  readonly now: Instant;
-};
-
-function checkProof({ proof, issuer, client, registered, rules, now }: AskedProof): Proof | undefined {
-  const verified = refusedAsUndefined(() => {
-    const claimed = readDpopProof(proof);
-    // Times of its own, which no proof needs, are for the core to judge (RFC 7519 §4.1.4, §4.1.5).
-    const { exp, nbf } = claimed.payload;
-    if (exp !== undefined || nbf !== undefined) return undefined;
-    return verifyDpopProof({
-      proof: claimed,
-      method: "POST",
-      url: `${issuer}/oauth/token`,
-      now,
-      nonce: rules.isNonce,
-      requiredThumbprint: registered,
-    });
-  });
-  if (verified?.nonce === undefined) return undefined;
-  const { thumbprint, jti, nonce } = verified;
-  return { thumbprint, nonce, firstUse: firstUseOf(client, jti) };
-}
-
 /** One statement for all: who still is as known, which first uses are first, and what was issued because of it. */
 function commit({ db, clock, entriesOf }: IssuanceDeps, requests: readonly InOrder[]) {
   const now = clock.now();
@@ -166,11 +134,7 @@ function commit({ db, clock, entriesOf }: IssuanceDeps, requests: readonly InOrd
   });
 }
 
-async function issued(
-  signer: ReturnType<typeof createSigner>,
-  request: InOrder,
-  deps: IssuanceDeps,
-): Promise<TokenAnswer> {
+async function issued(signer: Signer, request: InOrder, deps: IssuanceDeps): Promise<TokenAnswer> {
   const { authenticated, planned, proof, jti, now } = request;
   const { client } = authenticated.known;
   const { audience, scope, lifeS, kid } = planned;
@@ -189,7 +153,7 @@ async function issued(
   });
   const type = proof === undefined ? "Bearer" : "DPoP";
   const body = { access_token: token, expires_in: lifeS, scope, token_type: type };
-  return { status: 200, body, nonce: nextNonce(deps, proof) };
+  return { status: 200, body, nonce: nextNonce(deps.rules, proof) };
 }
 
 /** As the core refuses an assertion (RFC 7523 §3: `invalid_client`) or a proof (`invalid_grant`) that was used before. */
@@ -203,10 +167,5 @@ function replayed(
     return { status: 401, body, nonce: undefined };
   }
   const body = { error: "invalid_grant", error_description: "grant request is invalid" };
-  return { status: 400, body, nonce: nextNonce(deps, proof) };
-}
-
-function nextNonce({ rules }: IssuanceDeps, proof: Proof | undefined): string | undefined {
-  const next = rules.nextNonce();
-  return proof === undefined || proof.nonce === next ? undefined : next;
+  return { status: 400, body, nonce: nextNonce(deps.rules, proof) };
 }

@@ -7,7 +7,13 @@ const poolBytes = 256 * jtiBytes;
 const headersMax = 16;
 
 /** Signs access tokens (RFC 9068 §2.1) and names them, with what is the same for many of them made once. */
-export function createSigner({ keys }: { readonly keys: IssuerKeys }) {
+export type Signer = {
+  /** 128 random bits, fetched for many at once. */
+  newJti(): string;
+  sign(kid: string, claims: JsonObject): Promise<string>;
+};
+
+export function createSigner({ keys }: { readonly keys: IssuerKeys }): Signer {
   const headers = new Map<string, string>();
   const pool = Buffer.alloc(poolBytes);
   let used = poolBytes;
@@ -20,8 +26,7 @@ export function createSigner({ keys }: { readonly keys: IssuerKeys }) {
     return header;
   };
   return {
-    /** 128 random bits, fetched for many at once. */
-    newJti(): string {
+    newJti() {
       if (used === poolBytes) {
         randomFillSync(pool);
         used = 0;
@@ -29,7 +34,7 @@ export function createSigner({ keys }: { readonly keys: IssuerKeys }) {
       used += jtiBytes;
       return pool.toString("base64url", used - jtiBytes, used);
     },
-    async sign(kid: string, claims: JsonObject): Promise<string> {
+    async sign(kid, claims) {
       const input = `${headerOf(kid)}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}`;
       const signature = await keys.signBytes(kid, Buffer.from(input, "latin1"));
       return `${input}.${Buffer.from(signature).toString("base64url")}`;

@@ -1,6 +1,7 @@
-import { createHmac } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
+import type { Keyring } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
-import { digestOf, grantOf } from "../grants/index.ts";
+import { digestOf, type Grant, grantOf } from "../grants/index.ts";
 import { guardOwnToken } from "./guards.ts";
 import {
   type ClientEntity,
@@ -18,6 +19,10 @@ type Deps = {
   readonly subjectKey: Uint8Array;
 };
 
+/** What pairwise subjects are made with. */
+export const subjectKeyOf = (keyring: Pick<Keyring, "derive">): Uint8Array =>
+  keyring.derive("pairwise-subjects");
+
 /** What every access token of ours says beside RFC 9068 §2.2: whose it is, what it is bound to, and what can end it. */
 export const extraClaims =
   ({ db, livemode }: Deps) =>
@@ -30,19 +35,49 @@ export const extraClaims =
     const grant = await grantOf(db.single, digest);
     // It may have ended since the core looked.
     if (grant?.revoked === true) throw new errors.InvalidGrant("the grant has ended");
-    // A person's own token speaks for the person's tenant; an agent's token for the agent's.
-    const organization = client?.remit_kind === "agent" ? client.remit_tenant : grant?.tenant;
+    const signIn = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
+    const mandate = grant?.mandate;
+    if (client?.remit_kind === "agent")
+      return {
+        ...common,
+        ...agentGrantClaims({ agent: client.clientId, tenant: client.remit_tenant, digest, mandate, signIn }),
+        ...sessionOf(grant),
+      };
     return {
       ...common,
-      organization_id: organization,
-      grant_id: digest,
-      ...signInOf(ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken),
-      // Only what ends with the session carries it: an agent acts on when its principal has signed out.
-      ...(grant?.session?.outlives === false ? { sid: grant.session.sid } : {}),
-      ...(grant?.mandate === undefined ? {} : { mandate_id: grant.mandate }),
-      ...(client?.remit_kind === "agent" ? { act: { sub: client.clientId } } : {}),
+      // A person's own token speaks for the person's tenant.
+      organization_id: grant?.tenant,
+      ...grantClaims({ digest, mandate, signIn }),
+      ...sessionOf(grant),
     };
   };
+
+/** Only what ends with the session carries it: an agent acts on when its principal has signed out. */
+const sessionOf = (grant: Grant | undefined): Payload =>
+  grant?.session?.outlives === false ? { sid: grant.session.sid } : {};
+
+type GrantFacts = {
+  readonly digest: string;
+  readonly mandate: string | undefined;
+  readonly signIn: SignInOf | undefined;
+};
+
+const grantClaims = ({ digest, mandate, signIn }: GrantFacts): Payload => ({
+  grant_id: digest,
+  ...signInOf(signIn),
+  ...(mandate === undefined ? {} : { mandate_id: mandate }),
+});
+
+/** What an agent's token says of the grant that it comes from: it speaks for the agent's tenant, and the agent acts. */
+export const agentGrantClaims = ({
+  agent,
+  tenant,
+  ...facts
+}: GrantFacts & { readonly agent: string; readonly tenant: string | undefined }): Payload => ({
+  organization_id: tenant,
+  ...grantClaims(facts),
+  act: { sub: agent },
+});
 
 /** RFC 9068 §2.2.1: how and when the person signed in; what a resource that wants more judges by (RFC 9470 §5). */
 const signInOf = ({ acr, amr, authTime }: SignInOf = {}): Payload => ({
@@ -70,6 +105,9 @@ export const pairwiseSubject =
   ({ subjectKey }: Deps) =>
   async (ctx: Ctx, token: TokenEntity, jwt: { payload: { sub?: string; aud?: unknown } }): Promise<void> => {
     if (token.accountId === undefined || ctx.oidc.client?.remit_kind !== "agent") return;
-    const mac = createHmac("sha256", subjectKey).update(`${token.accountId} ${String(jwt.payload.aud)}`);
-    jwt.payload.sub = `prn_${mac.digest("base64url").slice(0, 26)}`;
+    jwt.payload.sub = subjectAt(subjectKey, token.accountId, String(jwt.payload.aud));
   };
+
+/** The name of a principal at one merchant. */
+export const subjectAt = (subjectKey: Uint8Array | KeyObject, account: string, audience: string): string =>
+  `prn_${createHmac("sha256", subjectKey).update(`${account} ${audience}`).digest("base64url").slice(0, 26)}`;

@@ -13,11 +13,12 @@ import { absoluteMs, idleMs, type Sessions } from "../sessions/index.ts";
 import { checkSession } from "./adapter.ts";
 import type { AskableDeps } from "./askable.ts";
 import { cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
-import { extraClaims, pairwiseIdentifier, pairwiseSubject } from "./claims.ts";
+import { extraClaims, pairwiseIdentifier, pairwiseSubject, subjectKeyOf } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
 import { type DevicePages, deviceFeature } from "./device.ts";
 import { checkMandateRequest, guardAssertion } from "./guards.ts";
 import { endSessionPath, rpInitiatedLogout } from "./logout.ts";
+import { refreshLifeS } from "./refresh-rules.ts";
 import { createResources } from "./resources.ts";
 import {
   type Adapter,
@@ -57,7 +58,6 @@ export type CoreDeps = {
 };
 
 const seconds = (ms: number): number => ms / secondMs;
-const refreshIdleMs = dayMs;
 const familyMs = 30 * dayMs;
 
 export const dpopNonceSecret = (keyring: Keyring): Uint8Array => keyring.derive("dpop-nonce-oauth");
@@ -82,7 +82,7 @@ const oauthPaths = {
 /** How the core behaves: design section 5 in its words. Everything that is off by default in it stays off. */
 export function configurationOf(deps: CoreDeps): object {
   const { issuer, clock, keyring } = deps;
-  const claims = { ...deps, subjectKey: keyring.derive("pairwise-subjects") };
+  const claims = { ...deps, subjectKey: subjectKeyOf(keyring) };
   const held = heldKeys(deps.keys);
   return {
     adapter: deps.adapter,
@@ -266,12 +266,10 @@ function lifetimes(clock: Clock): object {
     // Long enough to sign up: to wait for a letter, and to make a passkey.
     Interaction: seconds(30 * minuteMs),
     Grant: seconds(familyMs),
-    // 24 h after each use, and never beyond 30 days after the first.
-    RefreshToken: (_: Ctx, token: TokenEntity, client: ClientEntity) => {
-      if (client.remit_profile === "fapi2") return seconds(familyMs);
-      const ageS = token.iiat === undefined ? 0 : Math.floor(clock.now() / secondMs) - token.iiat;
-      return Math.max(1, Math.min(seconds(refreshIdleMs), seconds(familyMs) - ageS));
-    },
+    RefreshToken: (_: Ctx, token: TokenEntity, client: ClientEntity) =>
+      client.remit_profile === "fapi2"
+        ? seconds(familyMs)
+        : refreshLifeS(token.iiat, Math.floor(clock.now() / secondMs)),
     // The cookie's. What a signed-in person's session may last, and how long it may be idle, is the register's to say.
     Session: (_: Ctx, { accountId }: SessionEntity) => seconds(accountId === undefined ? idleMs : absoluteMs),
   };

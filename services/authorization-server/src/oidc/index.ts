@@ -23,6 +23,7 @@ export {
   type SignInAsked,
 } from "./interactions.ts";
 export { pingJobs } from "./ping.jobs.ts";
+export { createRefreshRules, type PlannedRefresh, type RefreshRules } from "./refresh-rules.ts";
 export { createRepeats, type Repeats } from "./repeats.ts";
 export { openedBy } from "./seam.ts";
 export { reaches, type Wanted } from "./sign-in-policy.ts";

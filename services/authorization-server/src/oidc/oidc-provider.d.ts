@@ -52,9 +52,9 @@ declare module "oidc-provider" {
 
   /** What a token comes from, with how and when the person signed in. */
   export type SourceEntity = {
-    readonly acr?: string;
-    readonly amr?: readonly string[];
-    readonly authTime?: number;
+    readonly acr?: string | undefined;
+    readonly amr?: readonly string[] | undefined;
+    readonly authTime?: number | undefined;
   };
 
   export type SessionEntity = {
@@ -81,9 +81,9 @@ declare module "oidc-provider" {
 
   /** What an authorization code and a refresh token remember of the sign-in. */
   export type SignInOf = {
-    readonly acr?: string;
-    readonly amr?: readonly string[];
-    readonly authTime?: number;
+    readonly acr?: string | undefined;
+    readonly amr?: readonly string[] | undefined;
+    readonly authTime?: number | undefined;
   };
 
   export type OidcContext = {
