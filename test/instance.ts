@@ -1,16 +1,15 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { rm } from "node:fs/promises";
 import { type Agent, createAgent } from "@remit/agent";
 import { createPerson, type DevFile, type Embedded, logsAt, startEmbedded } from "@remit/embedded";
 import type { JsonObject } from "@remit/protocol";
+import { scratchFolder } from "@remit/testkit";
 import { freeBase } from "./ports.ts";
 
 /** A whole Remit of its own: own data, own database, own ports. */
 export type Instance = Embedded & { readonly dataDir: string };
 
 export async function startInstance(): Promise<Instance> {
-  const dataDir = await mkdtemp(path.join(tmpdir(), "remit-instance-"));
+  const dataDir = scratchFolder("remit-instance-");
   const embedded = await startEmbedded({
     dataDir,
     portBase: await freeBase(),

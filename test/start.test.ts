@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { readDevFile } from "@remit/embedded";
-import { eventually } from "@remit/testkit";
+import { eventually, scratchFolder } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freeBase } from "./ports.ts";
 
@@ -15,7 +14,7 @@ let base = 0;
 const groups = new Set<number>();
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(path.join(tmpdir(), "remit-start-"));
+  dataDir = scratchFolder("remit-start-");
   base = await freeBase();
 });
 

@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { minuteMs, systemClock } from "@remit/kernel";
 import { startPostgres } from "@remit/platform/embedded-postgres";
 import { createLog } from "@remit/platform/telemetry";
 import type { TestProject } from "vitest/node";
+import { scratchFolder, scratchPlaces } from "./scratch.ts";
 
 const prefix = "remit-cluster-";
 const leftoverMsMin = 10 * minuteMs;
@@ -22,12 +22,18 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     project.provide("clusterUrl", given);
     return async () => undefined;
   }
-  await removeLeftovers();
-  const root = mkdtempSync(path.join(tmpdir(), prefix));
+  for (const place of scratchPlaces) await removeLeftovers(place);
+  const root = scratchFolder(prefix);
   const postgres = await startPostgres({
     dataDir: path.join(root, "postgres"),
     log: createLog({ service: "testkit", level: "warn" }),
-    settings: { fsync: "off", full_page_writes: "off", max_connections: "400", autovacuum_naptime: "5min" },
+    settings: {
+      fsync: "off",
+      full_page_writes: "off",
+      max_connections: "400",
+      autovacuum_naptime: "5min",
+      max_wal_size: "256MB",
+    },
   });
   project.provide("clusterUrl", postgres.url);
   return async () => {
@@ -37,9 +43,9 @@ export default async function setUp(project: TestProject): Promise<() => Promise
 }
 
 /** A run that was killed leaves its server behind, a process group of its own: the next run ends it. */
-async function removeLeftovers(): Promise<void> {
-  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
-    const root = path.join(tmpdir(), name);
+async function removeLeftovers(place: string): Promise<void> {
+  for (const name of entriesOf(place).filter((entry) => entry.startsWith(prefix))) {
+    const root = path.join(place, name);
     if (!isLeftover(root)) continue;
     const server = numberIn(path.join(root, "postgres", "data", "postmaster.pid"));
     if (server !== undefined && isServerOf(root, server)) await end(server);
@@ -48,6 +54,14 @@ async function removeLeftovers(): Promise<void> {
     } catch {
       // Another run is removing it as well.
     }
+  }
+}
+
+function entriesOf(place: string): string[] {
+  try {
+    return readdirSync(place);
+  } catch {
+    return [];
   }
 }
 

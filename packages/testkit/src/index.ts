@@ -33,4 +33,5 @@ export {
   type TestSandbox,
   testSandbox,
 } from "./sandbox.ts";
+export { scratchFolder } from "./scratch.ts";
 export { type TlsFront, tlsFront } from "./tls-front.ts";

@@ -1,7 +1,6 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { eventually, startProcess, type TestProcess } from "@remit/testkit";
+import { eventually, scratchFolder, startProcess, type TestProcess } from "@remit/testkit";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { openDatabase, sql } from "../sql/index.ts";
@@ -13,7 +12,7 @@ let root: string;
 let running: EmbeddedPostgres[] = [];
 
 beforeAll(() => {
-  root = mkdtempSync(path.join(tmpdir(), "remit-embedded-"));
+  root = scratchFolder("remit-embedded-");
   chmodSync(root, 0o711);
 });
 afterEach(async () => {
