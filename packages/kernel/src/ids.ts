@@ -29,6 +29,7 @@ export const idPrefixes = {
   mandate: "mnd",
   merchant: "mrc",
   offer: "off",
+  partner: "ptn",
   payment: "pay",
   plan: "pln",
   posting: "pst",

@@ -125,6 +125,7 @@ export const problems = {
   organization_slug_taken: refusal(409, "Another organization has this slug", "Choose another slug."),
   outbound_failed: refusal(502, "Another server did not answer as it should", "Try again later."),
   outbound_refused: refusal(400, "The address is not one that may be called", "Use a public https address."),
+  partner_exists: refusal(409, "A partner with this issuer exists", "Change that partner, or remove it first."),
   passkey_refused: refusal(401, "The passkey was not accepted", "Try again, or sign in another way."),
   path_ambiguous: refusal(400, "The address has more than one reading", "Ask for the path in its plain spelling."),
   payload_too_large: refusal(413, "The body is too large", "Send less."),

@@ -7,10 +7,11 @@ import { createSecrets, type PeerSetting } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { delegationRoutes, tokenExchange } from "./delegations/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
-import type { CustomGrant } from "./oidc/index.ts";
+import type { ClientSource, CustomGrant } from "./oidc/index.ts";
 import { type Outbounds, outboundOfTrusts } from "./outbounds.ts";
+import { partnerRoutes } from "./partners/index.ts";
 import { createMint, type LiveTokens } from "./tokens/index.ts";
-import { issueIdJag, jwtBearer, trustRoutes } from "./trusts/index.ts";
+import { issueIdJag, jwtBearer, policyRoutes, trustRoutes, workflowTokenRoute } from "./trusts/index.ts";
 
 type Grounds = Outbounds & {
   readonly config: AuthorizationServerConfig;
@@ -21,6 +22,7 @@ type Grounds = Outbounds & {
   readonly peers: readonly PeerSetting[];
   readonly metrics: Metrics;
   readonly live: LiveTokens;
+  readonly clientOf: ClientSource;
 };
 
 /** How agents act by the word of others: of each other (delegations), and of whom their tenant trusts. */
@@ -31,7 +33,9 @@ export function createChaining(grounds: Grounds): Chaining {
   const { issuer, livemode } = config;
   const mint = createMint({ keys, issuer, livemode, clock });
   const { githubIssuer = "https://token.actions.githubusercontent.com" } = config;
-  const github = { issuer: githubIssuer, jwksUri: `${githubIssuer}/.well-known/jwks` };
+  const { githubApi = "https://api.github.com" } = config;
+  const github = { issuer: githubIssuer, jwksUri: `${githubIssuer}/.well-known/jwks`, api: githubApi };
+  const trusting = { db, mint, issuer, outbound: outboundOfTrusts(grounds, github), github };
   const count = (name: string, help: string): (() => void) => {
     const counter = metrics.counter(name, help);
     return () => counter.inc();
@@ -46,7 +50,7 @@ export function createChaining(grounds: Grounds): Chaining {
   return {
     grants: [
       tokenExchange({ ...handing, keys, issuer, issueIdJag: issueIdJag({ db, keys, issuer }) }),
-      jwtBearer({ db, mint, issuer, outbound: outboundOfTrusts(grounds, github), github }),
+      jwtBearer(trusting),
     ],
     routes: [
       ...delegationRoutes({
@@ -55,6 +59,9 @@ export function createChaining(grounds: Grounds): Chaining {
         revoked: count("delegations_revoked_total", "Delegations that were ended."),
       }),
       ...trustRoutes({ db, issuer, outbound: tenantOutbound }),
+      ...policyRoutes({ db, github, githubOutbound: grounds.outbound }),
+      workflowTokenRoute({ ...trusting, clientOf: grounds.clientOf }),
+      ...partnerRoutes({ ...trusting, tenantOutbound }),
     ],
   };
 }

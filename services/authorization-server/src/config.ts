@@ -32,6 +32,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly tierEnforcement?: boolean;
   /** Whose tokens GitHub Actions brings; another only for a GitHub Enterprise Server. */
   readonly githubIssuer?: string;
+  /** Where GitHub tells the ids of a repository. */
+  readonly githubApi?: string;
   /** Where new signing keys are made: in this process by default. Those made elsewhere before sign until they retire. */
   readonly signers?: "local" | "vault";
   /** Lets applications (MCP clients) register themselves without a setup token. Off unless said. */
@@ -90,6 +92,7 @@ const ownSettings = {
   REMIT_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
   REMIT_MAIL_FROM: z.string().max(320).default("Remit <remit@localhost>"),
   REMIT_GITHUB_ISSUER: z.url({ protocol: /^https$/ }).optional(),
+  REMIT_GITHUB_API: z.url({ protocol: /^https$/ }).optional(),
 };
 
 /** The settings of this service, from the environment, and what only its `main` needs. */
@@ -118,6 +121,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       ? {}
       : { smtp: { url: new Secret(settings.REMIT_SMTP_URL), from: settings.REMIT_MAIL_FROM } }),
     ...(settings.REMIT_GITHUB_ISSUER === undefined ? {} : { githubIssuer: settings.REMIT_GITHUB_ISSUER }),
+    ...(settings.REMIT_GITHUB_API === undefined ? {} : { githubApi: settings.REMIT_GITHUB_API }),
     quotas: quotasOf({
       tokens: settings.REMIT_QUOTA_TOKENS,
       requests: settings.REMIT_QUOTA_REQUESTS,

@@ -28,6 +28,7 @@ import {
   type TokenEndpoints,
   tokenMounts,
 } from "./tokens/index.ts";
+import { confineRegistering } from "./trusts/index.ts";
 
 type Grounds = {
   readonly config: AuthorizationServerConfig;
@@ -55,8 +56,8 @@ export const authenticateOf = ({
   keys,
   keyring,
   live,
-}: Pick<Grounds, "config" | "clock" | "db" | "keys" | "keyring" | "live">): Authenticate =>
-  resourceServer({
+}: Pick<Grounds, "config" | "clock" | "db" | "keys" | "keyring" | "live">): Authenticate => {
+  const authenticate = resourceServer({
     issuer: config.issuer,
     audience: config.origin,
     keys: async () => keys.jwks(["access", "access-eddsa"]).keys,
@@ -65,6 +66,8 @@ export const authenticateOf = ({
     isRevoked: async (claims) => !(await live.isLive(claims)),
     clock,
   });
+  return confineRegistering(authenticate, config.origin);
+};
 
 /** What is said of tokens, and how they are given back, whoever authenticates the one who asks. */
 export function tokenEndpointsOf(

@@ -15,6 +15,7 @@ import type { Mandates } from "./mandates/index.ts";
 import { memberRoutes, organizationJobs, organizationRoutes } from "./organizations/index.ts";
 import type { People } from "./people.ts";
 import { tenantRoutes } from "./tenants/index.ts";
+import { trustRegistered } from "./trusts/index.ts";
 
 type Grounds = {
   readonly config: AuthorizationServerConfig;
@@ -41,7 +42,8 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
     "Agents registered by their operators.",
   );
   const didOf = (id: string): string => didOfAgent(config.issuer, id);
-  http.add(...fleetRoutes({ db, clock, cursors, didOf, registered: () => registered.inc() }));
+  const registration = { registered: () => registered.inc(), registeredBy: trustRegistered };
+  http.add(...fleetRoutes({ db, clock, cursors, didOf, ...registration }));
   http.add(agentInfoRoute(db));
   fleetJobs(jobs, { db, clock, mandates });
   const expiring = metrics.counter(

@@ -14,6 +14,7 @@ import { identityProviderTables } from "./identity-providers/index.ts";
 import { laneTables } from "./lanes/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { organizationTables } from "./organizations/index.ts";
+import { partnerTables } from "./partners/index.ts";
 import { planTables } from "./plans/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { sessionTables } from "./sessions/index.ts";
@@ -48,6 +49,7 @@ export const tables = {
   ...deviceTables,
   ...delegationTables,
   ...trustTables,
+  ...partnerTables,
   ...sessionTables,
   ...statusListTables,
   ...mandateTables,

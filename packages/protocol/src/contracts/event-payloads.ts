@@ -28,6 +28,7 @@ const payment = told({
   refund: id.optional(),
 });
 const merchant = told({ origin: text, client_id: id, kids: texts });
+const partner = told({ issuer: text, status: text });
 const trust = told({ kind: text, client: id, status: text, scope: text, bearer: z.boolean() });
 const webhook = told({ events: texts, active: z.boolean() });
 
@@ -105,6 +106,9 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "merchant.registered": merchant,
   "merchant.updated": merchant,
   "merchant.verified": merchant,
+  "partner.changed": partner,
+  "partner.created": partner,
+  "partner.removed": partner,
   "payment.authorized": payment,
   "payment.authorizing": payment,
   "payment.captured": payment,

@@ -5,6 +5,7 @@ export * from "./charges.ts";
 export * from "./credentials.ts";
 export * from "./delegations.ts";
 export * from "./event-payloads.ts";
+export * from "./federation.ts";
 export * from "./identity-providers.ts";
 export * from "./keys.ts";
 export * from "./ledger.ts";

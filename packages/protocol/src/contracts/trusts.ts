@@ -30,6 +30,8 @@ const Claims = z.array(ClaimRule).max(10).default([]);
 
 const Github = z.strictObject({
   kind: z.literal("github"),
+  /** What it was called when it was trusted: for people. The ids are what counts. */
+  repository: exact(255).optional(),
   repository_id: GithubId,
   repository_owner_id: GithubId,
   ref: z

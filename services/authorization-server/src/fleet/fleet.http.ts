@@ -1,7 +1,7 @@
-import { type Clock, type Id, minuteMs, parseId, toRfc3339 } from "@remit/kernel";
+import { type Clock, type Id, type Instant, minuteMs, parseId, toRfc3339 } from "@remit/kernel";
 import type { Cursors } from "@remit/platform/cursors";
 import { nothing, type Route, route } from "@remit/platform/http";
-import type { Database } from "@remit/platform/sql";
+import type { Database, TenantTx } from "@remit/platform/sql";
 import { type JsonObject, Problem } from "@remit/protocol";
 import {
   AgentBody,
@@ -35,6 +35,11 @@ export type FleetDeps = {
   readonly didOf: (id: Id<"agent">) => string;
   /** Called when an agent is registered, for the metric. */
   readonly registered: () => void;
+  /** In the transaction of a registration, by whom it was. */
+  readonly registeredBy: (
+    tx: TenantTx,
+    registration: { readonly agent: Id<"agent">; readonly by: string; readonly now: Instant },
+  ) => Promise<void>;
 };
 
 export const AgentPath = z.strictObject({ id: idOf("agent") });
@@ -71,9 +76,12 @@ const createRoute = (deps: FleetDeps): Route =>
     },
     handle: async (call, { body }) => {
       const wanted = newAgentOf(body, call.caller);
-      const agent = await deps.db
-        .of(call.caller.tenant)
-        .transaction((tx) => register(tx, wanted, managingOf(call)));
+      const { tenant, client: by } = call.caller;
+      const agent = await deps.db.of(tenant).transaction(async (tx) => {
+        const registered = await register(tx, wanted, managingOf(call));
+        await deps.registeredBy(tx, { agent: registered.id, by, now: call.now });
+        return registered;
+      });
       deps.registered();
       const headers = { location: `/api/v1/agents/${agent.id}` };
       return { status: 201, headers, body: bodyOf(deps, agent) };

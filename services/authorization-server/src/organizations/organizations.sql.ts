@@ -162,6 +162,7 @@ export async function eraseRest(tx: TenantTx, now: Instant): Promise<void> {
   await tx.run(sql`delete from email_domains where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from admissions where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from trusts where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from partners where tenant_id = ${tx.tenant}`);
   await tx.run(sql`update credentials set name = null, revoked_at = coalesce(revoked_at, ${sqlTime(now)}),
       former_digest = null, former_jwk = null, former_until = null where tenant_id = ${tx.tenant}`);
   await tx.run(sql`update clients set name = ${erased}, credentials = '[]', registration_digest = null,

@@ -11,7 +11,7 @@ import {
   parseJws,
 } from "@remit/protocol";
 import { holds, thumbprint } from "@remit/protocol/node";
-import { concerns, type Form, formOf, type InboundRules, whyNot } from "./rules.ts";
+import { type AssertionRules, concerns, type Form, formOf, whyNot } from "./rules.ts";
 
 /** An assertion that holds under the rules of one trust. */
 export type Proven = {
@@ -36,7 +36,7 @@ export type Refused = { readonly because: string };
  */
 export async function examineAssertion(
   deps: AssertionDeps,
-  { assertion, rules, now }: { assertion: string; rules: InboundRules; now: Instant },
+  { assertion, rules, now }: { assertion: string; rules: AssertionRules; now: Instant },
 ): Promise<Proven | Refused> {
   const form = formOf(rules);
   const jws = parsed(assertion, form);
@@ -97,12 +97,12 @@ function whyNotNow({ iat, nbf, exp }: JsonObject, { lifeSMax }: Form, now: Insta
 
 const isSeconds = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
-function keysOf({ github, outbound }: AssertionDeps, rules: InboundRules): KeySource {
+function keysOf({ github, outbound }: AssertionDeps, rules: AssertionRules): KeySource {
   if (rules.kind === "github") return outbound.jwksOf(github.jwksUri);
   const { keys } = rules;
   return "jwks" in keys ? async () => keys.jwks.keys : outbound.jwksOf(keys.jwks_uri);
 }
 
 /** Of a SPIFFE bundle, the keys for JWTs: its X.509 roots are in the same list (SPIFFE trust domain and bundle §4.2.2). */
-const usable = ({ kind }: InboundRules, keys: readonly PublicJwk[]): readonly PublicJwk[] =>
+const usable = ({ kind }: AssertionRules, keys: readonly PublicJwk[]): readonly PublicJwk[] =>
   kind === "spiffe" ? keys.filter(({ use }) => use === "jwt-svid") : keys;

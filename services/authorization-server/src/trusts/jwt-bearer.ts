@@ -15,10 +15,11 @@ import { type AssertionDeps, examineAssertion, type Proven } from "./assertion.t
 import type { InboundRules } from "./rules.ts";
 import { stillStands, type Trust, trustedLifeS, trustsIn } from "./trusts.ts";
 
-type Deps = AssertionDeps & { readonly db: Database; readonly mint: Mint };
+export type BearerDeps = AssertionDeps & { readonly db: Database; readonly mint: Mint };
+type Deps = BearerDeps;
 
 type Inbound = Trust & { readonly rules: InboundRules };
-type Admitted = { readonly trust: Inbound; readonly proven: Proven };
+export type Admitted = { readonly trust: Inbound; readonly proven: Proven };
 
 /**
  * The JWT authorization grant (RFC 7523 §2.1): somebody whom the agent's tenant trusts says that this workload is that
@@ -41,15 +42,22 @@ export const jwtBearer = (deps: Deps): CustomGrant => ({
 async function admit(deps: Deps, call: GrantCall, assertion: string): Promise<Admitted> {
   const { client, now } = call;
   const all = await deps.db.of(client.tenant).transaction((tx) => trustsIn(tx, client.id, now));
-  const inbound = all.filter(isInbound);
-  if (inbound.length === 0) throw unauthorized("This agent's organization trusts nobody to vouch for it.");
+  if (!all.some(isInbound)) throw unauthorized("This agent's organization trusts nobody to vouch for it.");
+  const admitted = await admitBy(deps, all, { assertion, now });
+  checkClient(call, admitted.trust, admitted.proven);
+  return admitted;
+}
+
+/** The first of these whose rules admit the assertion. */
+export async function admitBy(
+  deps: AssertionDeps,
+  trusts: readonly Trust[],
+  { assertion, now }: { readonly assertion: string; readonly now: Instant },
+): Promise<Admitted> {
   const reasons: Record<string, string> = {};
-  for (const trust of inbound) {
+  for (const trust of trusts.filter(isInbound)) {
     const found = await examineAssertion(deps, { assertion, rules: trust.rules, now });
-    if ("claims" in found) {
-      checkClient(call, trust, found);
-      return { trust, proven: found };
-    }
+    if ("claims" in found) return { trust, proven: found };
     reasons[trust.id] = found.because;
   }
   // To the sender all of it is one refusal; what exactly was wrong helps the operator, and whoever probes.

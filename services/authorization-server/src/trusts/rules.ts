@@ -11,6 +11,8 @@ export type ClaimRule = { readonly path: readonly string[]; readonly equals: str
 /** A workflow of GitHub Actions: the repository by its ids (names may change hands), then ref, environment or both. */
 export type GithubRules = {
   readonly kind: "github";
+  /** What it was called when it was trusted: for people to read, and never compared. */
+  readonly repository?: string | undefined;
   readonly repository_id: string;
   readonly repository_owner_id: string;
   readonly ref?: string | undefined;
@@ -64,8 +66,13 @@ export type WorkloadRules = {
   readonly single_use: boolean;
 };
 
+/** Whoever a partner says that somebody is (`partners`): identity alone, so it may be looked at again. */
+export type PartnerRules = { readonly kind: "partner"; readonly issuer: string; readonly keys: KeyPlace };
+
 /** Whose word is taken (all but `id_jag_issue`, which is about ours). */
 export type InboundRules = GithubRules | FederationRules | IdJagRules | SpiffeRules | WorkloadRules;
+/** By what an assertion can be examined. */
+export type AssertionRules = InboundRules | PartnerRules;
 export type TrustRules = InboundRules | IdJagIssueRules;
 export type TrustKind = TrustRules["kind"];
 
@@ -83,11 +90,19 @@ const hourS = 3_600;
 export const idJagTyp = "oauth-id-jag+jwt";
 
 /** RS256 for GitHub and partners alone. SVIDs and platform tokens are used again and again while they live. */
-export function formOf(rules: InboundRules): Form {
+export function formOf(rules: AssertionRules): Form {
   switch (rules.kind) {
     case "github":
     case "federation":
       return { typ: ["JWT", undefined], algs: [...ours, "RS256"], lifeSMax: hourS, singleUse: true };
+    case "partner":
+      // A partner's access token for us is as good a word of its as any (RFC 9068 §2.1).
+      return {
+        typ: ["JWT", "at+jwt", undefined],
+        algs: [...ours, "RS256"],
+        lifeSMax: hourS,
+        singleUse: false,
+      };
     case "id_jag":
       return { typ: [idJagTyp], algs: ours, lifeSMax: hourS, singleUse: true };
     case "spiffe":
@@ -103,7 +118,7 @@ export function formOf(rules: InboundRules): Form {
 }
 
 /** Whether the rules are about the one that an assertion claims to be from. Nothing about it is proven. */
-export function concerns(rules: InboundRules, claimed: JsonObject, githubIssuer: string): boolean {
+export function concerns(rules: AssertionRules, claimed: JsonObject, githubIssuer: string): boolean {
   if (rules.kind === "github") return claimed["iss"] === githubIssuer;
   if (rules.kind !== "spiffe") return claimed["iss"] === rules.issuer;
   const { sub } = claimed;
@@ -111,7 +126,7 @@ export function concerns(rules: InboundRules, claimed: JsonObject, githubIssuer:
 }
 
 /** Why the rules do not admit what an assertion says of its workload; undefined when they do. */
-export function whyNot(rules: InboundRules, claims: JsonObject): string | undefined {
+export function whyNot(rules: AssertionRules, claims: JsonObject): string | undefined {
   switch (rules.kind) {
     case "github":
       return whyNotGithub(rules, claims);
@@ -122,6 +137,8 @@ export function whyNot(rules: InboundRules, claims: JsonObject): string | undefi
       return whyNotSubject(rules.subject, claims) ?? whyNotClaims(rules.claims, claims);
     case "id_jag":
       return whyNotSubject(rules.subject, claims);
+    case "partner":
+      return whyNotSubject(undefined, claims);
   }
 }
 

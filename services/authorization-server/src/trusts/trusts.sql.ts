@@ -6,7 +6,8 @@ import type { Trust, TrustStatus } from "./trusts.ts";
 type Row = {
   readonly id: Id<"trust">;
   readonly tenant_id: Id<"tenant">;
-  readonly client_id: string;
+  /** Null where the trust is a client of its own. */
+  readonly client_id: string | null;
   readonly name: string;
   readonly status: TrustStatus;
   readonly scopes: readonly string[];
@@ -19,7 +20,7 @@ type Row = {
 const trustOf = (row: Row): Trust => ({
   id: row.id,
   tenant: row.tenant_id,
-  client: row.client_id,
+  client: row.client_id ?? row.id,
   name: row.name,
   status: row.status,
   scopes: row.scopes,
@@ -29,17 +30,20 @@ const trustOf = (row: Row): Trust => ({
   expiresAt: row.expires_at ?? undefined,
 });
 
+const clientOf = ({ id, client }: Trust): string | null => (client === id ? null : client);
+
 /** Writes the trust unless its client has `max` already; false then. Those of one client wait for each other. */
 export async function insertTrust(tx: TenantTx, trust: Trust, max: number): Promise<boolean> {
-  await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`trusts ${trust.client}`}, 0))`);
+  const client = clientOf(trust);
+  await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`trusts ${client ?? tx.tenant}`}, 0))`);
   const { count } =
     await tx.run(sql`insert into trusts (tenant_id, id, client_id, kind, name, status, scopes, bearer,
       rules, created_at, changed_at, expires_at)
-    select ${tx.tenant}, ${trust.id}, ${trust.client}, ${trust.rules.kind}, ${trust.name}, ${trust.status},
+    select ${tx.tenant}, ${trust.id}, ${client}::text, ${trust.rules.kind}, ${trust.name}, ${trust.status},
       ${[...trust.scopes]}::text[], ${trust.bearer}, ${JSON.stringify(trust.rules)}::jsonb,
       ${sqlTime(trust.createdAt)}::timestamptz, ${sqlTime(trust.createdAt)}::timestamptz,
       ${trust.expiresAt === undefined ? null : sqlTime(trust.expiresAt)}::timestamptz
-    where (select count(*) from trusts where client_id = ${trust.client}) < ${max}`);
+    where (select count(*) from trusts where client_id is not distinct from ${client}) < ${max}`);
   return count === 1;
 }
 
@@ -62,6 +66,14 @@ export async function findTrust(
 export async function listActive(tx: TenantTx, client: string, now: Instant): Promise<Trust[]> {
   const found = await tx.many<Row>(sql`select * from trusts
     where client_id = ${client} and status = 'active' and (expires_at is null or expires_at > ${sqlTime(now)})
+    order by id`);
+  return found.map(trustOf);
+}
+
+/** The active ones that are clients of their own; a tenant never has many. */
+export async function listRegistering(tx: TenantTx, now: Instant): Promise<Trust[]> {
+  const found = await tx.many<Row>(sql`select * from trusts
+    where client_id is null and status = 'active' and (expires_at is null or expires_at > ${sqlTime(now)})
     order by id`);
   return found.map(trustOf);
 }

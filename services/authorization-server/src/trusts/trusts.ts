@@ -11,7 +11,10 @@ export type TrustStatus = "active" | "suspended";
 export type Trust = {
   readonly id: Id<"trust">;
   readonly tenant: Id<"tenant">;
-  /** The agent that the workload is; of an `id_jag_issue`, the client that may ask. */
+  /**
+   * The agent that the workload is; of an `id_jag_issue`, the client that may ask. A workflow that is no agent yet, and
+   * may register one, is a client of its own: this is the trust's id then.
+   */
   readonly client: string;
   readonly name: string;
   readonly status: TrustStatus;
@@ -31,14 +34,19 @@ const perClientMax = 50;
 
 export type By = { readonly actor: Actor; readonly now: Instant };
 
-export type NewTrust = Omit<Trust, "id" | "tenant" | "status" | "createdAt">;
+/** Without a client it is its own. */
+export type NewTrust = Omit<Trust, "id" | "tenant" | "status" | "createdAt" | "client"> & {
+  readonly client: string | undefined;
+};
 
 /** Writes a trust, checked (`parse.ts`). Throws `invalid_request` when there is no such client, or one too many. */
 export async function createTrust(tx: TenantTx, wanted: NewTrust, { actor, now }: By): Promise<Trust> {
   checkScopes(wanted);
+  const id = newId("trust");
   const trust: Trust = {
     ...wanted,
-    id: newId("trust"),
+    id,
+    client: wanted.client ?? id,
     tenant: tx.tenant,
     status: "active",
     createdAt: now,
@@ -124,13 +132,17 @@ export const trustsOf = (
 export const trustsIn = (tx: TenantTx, client: string, now: Instant): Promise<Trust[]> =>
   rows.listActive(tx, client, now);
 
+/** The active trusts in workflows that are no agent yet. */
+export const registeringTrusts = (tx: TenantTx, now: Instant): Promise<Trust[]> =>
+  rows.listRegistering(tx, now);
+
 /** Whether a trust still stands; it stays as read until the transaction ends. */
 export async function stillStands(tx: TenantTx, { id }: Trust, now: Instant): Promise<boolean> {
   const trust = await rows.findTrust(tx, id, "share");
   return trust !== undefined && isStanding(trust, now);
 }
 
-const isStanding = ({ status, expiresAt }: Trust, now: Instant): boolean =>
+export const isStanding = ({ status, expiresAt }: Trust, now: Instant): boolean =>
   status === "active" && (expiresAt === undefined || now < expiresAt);
 
 const refused = (detail: string): Problem => new Problem("invalid_request", { detail });

@@ -1,0 +1,2 @@
+export { partnerRoutes } from "./partners.http.ts";
+export { partnerTables } from "./partners.ts";
