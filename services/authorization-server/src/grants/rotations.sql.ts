@@ -13,15 +13,19 @@ export type RotatableRow = {
   readonly mandate: Id<"mandate"> | null;
 };
 
-/** Those that nobody used, of grants that stand by themselves: neither revoked nor bound to a session. */
+/**
+ * Those that nobody used, of grants that stand by themselves: neither revoked nor bound to a session. Tokens first, by their
+ * digests: from a grant, all that its family ever had would be looked through.
+ */
 export const findRotatable = (db: Sql, idDigests: readonly string[]): Promise<RotatableRow[]> =>
-  db.many(sql`select t.id_digest as "idDigest", t.scope, t.sealed, g.grant_digest as "grantDigest",
+  db.many(sql`with t as materialized (
+      select id_digest, scope, sealed, grant_digest from oauth_artifacts
+      where model = 'RefreshToken' and id_digest = any(${idDigests}) and consumed_at is null)
+    select t.id_digest as "idDigest", t.scope, t.sealed, g.grant_digest as "grantDigest",
       a.scope as "grantScope", a.sealed as "grantSealed", g.account_id as account, g.mandate_id as mandate
-    from oauth_artifacts t
-      join oauth_grants g on g.grant_digest = t.grant_digest
+    from t join oauth_grants g on g.grant_digest = t.grant_digest
       join oauth_artifacts a on a.model = 'Grant' and a.id_digest = t.grant_digest
-    where t.model = 'RefreshToken' and t.id_digest = any(${idDigests}) and t.consumed_at is null
-      and g.revoked_at is null and (g.session_sid is null or g.outlives_session) and account_lives(g.account_id)`);
+    where g.revoked_at is null and (g.session_sid is null or g.outlives_session) and account_lives(g.account_id)`);
 
 export type RotationRow = {
   /** Digest of the token that is used up. */

@@ -34,7 +34,9 @@ export function createRefreshing(deps: RefreshingDeps): Issuance {
         const inOrder = await check(deps, request);
         if (inOrder === undefined) return undefined;
         const { known } = inOrder.authenticated;
-        const limits = attempt === 1 ? await deps.quotas.take("tokens", known.client) : {};
+        const { id, tenant } = known.client;
+        const counted = { id, tenant, consented: true };
+        const limits = attempt === 1 ? await deps.quotas.take("tokens", counted) : {};
         const made = await make(signer, inOrder);
         const rotated = await deps.rotations.rotate({ ...made, known });
         if (rotated === "rotated")
