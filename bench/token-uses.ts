@@ -2,8 +2,9 @@ import { invariant } from "@remit/kernel";
 import { OAuthClient } from "../services/authorization-server/test/client.ts";
 import { exchange, obtainCode } from "../services/authorization-server/test/consent.ts";
 import { type Chain, type Prepared, prepare, send, sendChains } from "./http-load.ts";
+import { round } from "./measure.ts";
 import type { Issuer } from "./token-issuers.ts";
-import { authenticated, type Figures, type Maker, nonceOf, withCpu } from "./tokens.ts";
+import { authenticated, type Figures, type Maker, nonceOf, warmUpRequests, withCpu } from "./tokens.ts";
 
 const inFlight = 64;
 const tokensMade = 1_000;
@@ -58,19 +59,17 @@ const families = 24;
 export async function measureRefresh(of: Issuer, seconds: number): Promise<Figures> {
   const started: Family[] = [];
   for (let index = 0; index < families; index++) started.push(await openFamily(of, index));
-  const nonce = await nonceOf(of);
-  const warm = started.map((family) => chainOf(of, family, { nonce, ends: performance.now() + 4_000 }));
-  await sendChains(of.token, warm);
-  const ends = performance.now() + seconds * 1_000;
-  const chains = started.map((family) => chainOf(of, family, { nonce, ends }));
-  let count = 0;
-  const counted = chains.map(({ next, accept }) => ({
-    next,
-    accept: (answer: string) => ++count > 0 && accept(answer),
-  }));
+  let left = warmUpRequests;
+  await sendChains(of.token, await chainsOf(of, started, () => left-- > 0));
   const before = of.server.cpuUs();
-  const load = await sendChains(of.token, counted);
-  return { ...load, cpu_us: Math.round((of.server.cpuUs() - before) / count) };
+  const databaseBefore = of.databaseCpuUs();
+  const ends = performance.now() + seconds * 1_000;
+  let count = 0;
+  const chains = await chainsOf(of, started, () => performance.now() < ends && ++count > 0);
+  const load = await sendChains(of.token, chains);
+  const each = (us: number): number => round(us / count, 1);
+  const cpu = { server: of.server.cpuUs() - before, database: of.databaseCpuUs() - databaseBefore };
+  return { ...load, cpu_us: each(cpu.server), database_cpu_us: each(cpu.database) };
 }
 
 type Family = { readonly agent: Issuer["agents"][number]; token: string };
@@ -85,10 +84,12 @@ async function openFamily(of: Issuer, index: number): Promise<Family> {
   return { agent, token: body["refresh_token"] };
 }
 
-function chainOf(of: Issuer, family: Family, { nonce, ends }: { nonce: string; ends: number }): Chain {
-  return {
+/** A chain for each family, as long as there is to be one more. */
+async function chainsOf(of: Issuer, started: readonly Family[], more: () => boolean): Promise<Chain[]> {
+  const nonce = await nonceOf(of);
+  return started.map((family) => ({
     next() {
-      if (performance.now() >= ends) return undefined;
+      if (!more()) return undefined;
       const form = { grant_type: "refresh_token", refresh_token: family.token };
       return prepare(of.token, authenticated({ ...of, agent: family.agent, nonce }, form));
     },
@@ -97,5 +98,5 @@ function chainOf(of: Issuer, family: Family, { nonce, ends }: { nonce: string; e
       if (token !== undefined) family.token = token;
       return token !== undefined && answer.startsWith("HTTP/1.1 200");
     },
-  };
+  }));
 }

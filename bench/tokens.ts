@@ -127,7 +127,8 @@ export async function nonceOf({ token, issuer, agents: [agent], scope }: Issuer)
 const isToken = (answer: string): boolean =>
   answer.startsWith("HTTP/1.1 200") && answer.includes('"access_token":"');
 
-const warmUpRequests = 10_000;
+/** Of each kind, before anything is measured: the peer gets as many. */
+export const warmUpRequests = 10_000;
 
 /** As many requests as fit into the time, by what a run before says of the rate. */
 async function measureTokens(of: Issuer, make: Maker, seconds: number): Promise<Figures> {
