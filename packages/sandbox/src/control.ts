@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Failures, failureActions } from "./failures.ts";
+import type { Kms } from "./kms/index.ts";
 import { type Account, StripeRefusal } from "./stripe/index.ts";
 import { type Upstream, upstreamAnswers } from "./upstream.ts";
 import type { Vault } from "./vault/index.ts";
@@ -16,6 +17,7 @@ export type ControlDeps = {
   readonly failures: Failures;
   readonly upstream: Upstream;
   readonly vault: Vault;
+  readonly kms: Kms;
 };
 
 const times = z.int().min(1).max(1_000_000).optional();
@@ -45,6 +47,7 @@ const VaultBody = z.strictObject({
   expire_tokens: z.boolean().optional(),
   always_der: z.boolean().optional(),
 });
+const KmsBody = z.strictObject({ away: z.boolean().optional(), expire_tokens: z.boolean().optional() });
 const Endpoint = z.strictObject({ url: z.url(), secret: z.string().startsWith("whsec_").optional() });
 
 /** The switches and windows of the sandbox: for tests and for people who try things out. */
@@ -85,6 +88,13 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
       return parsed(VaultBody, request.body, (to) => {
         deps.vault.set(to);
         return ok({ calls: deps.vault.calls() });
+      });
+    case "GET /sandbox/kms":
+      return ok({ calls: deps.kms.calls() });
+    case "POST /sandbox/kms":
+      return parsed(KmsBody, request.body, (to) => {
+        deps.kms.set(to);
+        return ok({ calls: deps.kms.calls() });
       });
     case "POST /sandbox/webhooks":
       return parsed(Endpoint, request.body, async (endpoint) => ok(await deps.account.addEndpoint(endpoint)));

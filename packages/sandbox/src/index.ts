@@ -1,2 +1,3 @@
+export { kmsCredentials } from "./kms/index.ts";
 export { createSandbox, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 export { vaultCredentials } from "./vault/index.ts";

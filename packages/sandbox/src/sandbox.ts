@@ -3,6 +3,7 @@ import path from "node:path";
 import { type Clock, systemClock, toNumericDate } from "@remit/kernel";
 import { createFailures } from "./failures.ts";
 import { openJournal, readJournal } from "./journal.ts";
+import { createKms } from "./kms/index.ts";
 import { sandboxServer, sendWebhook } from "./server.http.ts";
 import { type Account, createAccount, createDeliveries, type Event, wants } from "./stripe/index.ts";
 import { createUpstream } from "./upstream.ts";
@@ -52,6 +53,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const failures = createFailures();
   const upstream = createUpstream();
   const vault = createVault();
+  const kms = createKms(clock);
   const note = (line: OtherLine): Promise<void> => journal.append(line);
   const deliveries = createDeliveries({
     send: sendWebhook,
@@ -72,14 +74,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     ...(options.secretKey === undefined ? {} : { secretKey: options.secretKey }),
   });
   const undelivered = restore(account, (calls) => upstream.restore(calls), lines);
-  const server = sandboxServer({
-    account,
-    failures,
-    upstream,
-    vault,
-    wait,
-    sold: (calls) => note({ kind: "sold", calls }),
-  });
+  const sold: Parameters<typeof sandboxServer>[0]["sold"] = (calls) => note({ kind: "sold", calls });
+  const server = sandboxServer({ account, failures, upstream, vault, kms, wait, sold });
 
   return {
     get origin() {

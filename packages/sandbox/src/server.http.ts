@@ -35,6 +35,11 @@ async function answer(deps: ServerDeps, request: IncomingMessage, response: Serv
   const method = request.method ?? "GET";
   if (url.pathname.startsWith("/v1/")) return stripe(deps, { request, response, url, body, method });
   if (url.pathname.startsWith("/vault/v1/")) return vault(deps, { request, response, url, body, method });
+  if (url.pathname === "/kms/") return kms(deps, { request, response, url, body, method });
+  if (url.pathname === "/kms/credentials") {
+    const given = deps.kms.credentials(request.headers.authorization);
+    return json(response, given.status, given.body);
+  }
   if (url.pathname === "/demo/report") return sell(deps, response);
   if (/^\/(livez|readyz|health)$/.test(url.pathname)) return json(response, 200, { status: "ok" });
   if (!url.pathname.startsWith("/sandbox/")) return json(response, 404, { error: "nothing here" });
@@ -73,6 +78,13 @@ function vault(deps: ServerDeps, { request, response, url, body, method }: Excha
   const path = url.pathname.slice("/vault/v1/".length);
   const answer = deps.vault.handle({ method, path, token: Array.isArray(token) ? token[0] : token, body });
   json(response, answer.status, answer.body);
+}
+
+function kms(deps: ServerDeps, { request, response, url, body }: Exchange): void {
+  const answer = deps.kms.handle({ path: url.pathname, headers: request.headers, body });
+  // As KMS does where an operation has nothing to say.
+  if (answer.body === undefined) response.writeHead(answer.status).end();
+  else json(response, answer.status, answer.body);
 }
 
 async function sell(deps: ServerDeps, response: ServerResponse): Promise<void> {

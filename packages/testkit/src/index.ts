@@ -1,4 +1,4 @@
-export { vaultCredentials } from "@remit/sandbox";
+export { kmsCredentials, vaultCredentials } from "@remit/sandbox";
 export {
   type ApiAnswer,
   type ApiClient,

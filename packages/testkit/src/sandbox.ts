@@ -57,6 +57,9 @@ export type TestSandbox = {
   /** Lets its Vault be sealed, forget its tokens, or sign as older servers do. */
   vault(to: { sealed?: boolean; expire_tokens?: boolean; always_der?: boolean }): Promise<void>;
   vaultCalls(): Promise<Readonly<Record<string, number>>>;
+  /** Lets its KMS be away, or forget the credentials that it gave to containers. */
+  kms(to: { away?: boolean; expire_tokens?: boolean }): Promise<void>;
+  kmsCalls(): Promise<Readonly<Record<string, number>>>;
   close(): Promise<void>;
 };
 
@@ -108,6 +111,8 @@ export function switchesOf(
     authenticate: async (id) => void (await call("POST", `/sandbox/setup_intents/${id}/authenticate`, {})),
     addWebhook: async (endpoint) => void (await call("POST", "/sandbox/webhooks", endpoint)),
     vault: async (to) => void (await call("POST", "/sandbox/vault", to)),
+    kms: async (to) => void (await call("POST", "/sandbox/kms", to)),
+    kmsCalls: async () => ((await call("GET", "/sandbox/kms")) as { calls: Record<string, number> }).calls,
     vaultCalls: async () =>
       ((await call("GET", "/sandbox/vault")) as { calls: Record<string, number> }).calls,
   };

@@ -52,6 +52,34 @@ describe("settings", () => {
     });
   });
 
+  test.each([
+    [{ REMIT_SIGNERS: "kms" }, "REMIT_KMS_REGION"],
+    [{ REMIT_SIGNERS: "vault" }, "REMIT_VAULT_ADDR"],
+    [{ REMIT_KEK: "kms" }, "REMIT_KMS_REGION"],
+    [{ REMIT_KMS_REGION: "eu-central-1" }, "REMIT_KMS_ACCESS_KEY_ID"],
+    [{ REMIT_KMS_REGION: "eu-central-1", REMIT_KMS_ACCESS_KEY_ID: "AKIA" }, "REMIT_KMS_SECRET_ACCESS_KEY"],
+  ])("keys are kept nowhere that is not said how to reach: %j", (more, missing) => {
+    try {
+      readSettings({ ...env, ...more });
+      expect.unreachable("it started");
+    } catch (error) {
+      expect(error).toBeInstanceOf(StartRefused);
+      expect(`${String(error)} ${Object(error).remedy}`).toContain(missing);
+    }
+  });
+
+  test("KMS is at its region's address, and its secret prints as none", () => {
+    const { kms } = readSettings({
+      ...env,
+      REMIT_SIGNERS: "kms",
+      REMIT_KMS_REGION: "eu-central-1",
+      REMIT_KMS_ACCESS_KEY_ID: "AKIA",
+      REMIT_KMS_SECRET_ACCESS_KEY: "very secret",
+    }).config;
+    expect(kms).toMatchObject({ endpoint: "https://kms.eu-central-1.amazonaws.com/", kek: false });
+    expect(JSON.stringify(kms)).not.toContain("very secret");
+  });
+
   test("a misspelt setting stops the start", () => {
     expect(() => readSettings({ ...env, REMIT_PEER: "" })).toThrow(/REMIT_PEER/);
   });

@@ -6,6 +6,7 @@ import {
   freeze,
   listed,
   parseConfig,
+  StartRefused,
 } from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
@@ -35,7 +36,7 @@ export type AuthorizationServerConfig = CommonConfig & {
   /** Where GitHub tells the ids of a repository. */
   readonly githubApi?: string;
   /** Where new signing keys are made: in this process by default. Those made elsewhere before sign until they retire. */
-  readonly signers?: "local" | "vault";
+  readonly signers?: "local" | "vault" | "kms";
   /** Lets applications (MCP clients) register themselves without a setup token. Off unless said. */
   readonly openRegistration?: boolean;
   /** Whether strangers may create an account; they may unless said. */
@@ -80,7 +81,7 @@ const ownSettings = {
   REMIT_BILLING_ORIGIN: origin,
   REMIT_DIRECTORY_ORIGIN: origin,
   REMIT_BOOTSTRAP_FILE: z.string().optional(),
-  REMIT_SIGNERS: z.enum(["local", "vault"]).default("local"),
+  REMIT_SIGNERS: z.enum(["local", "vault", "kms"]).default("local"),
   REMIT_QUOTA_TOKENS: perMinute(usualQuotas.tokens),
   REMIT_QUOTA_REQUESTS: perMinute(usualQuotas.requests),
   REMIT_QUOTA_INTROSPECTIONS: perMinute(usualQuotas.introspections),
@@ -104,9 +105,16 @@ export function readSettings(env: NodeJS.ProcessEnv): {
   readonly bootstrapFile: string | undefined;
 } {
   const settings = parseConfig(ownSettings, env);
+  const common = commonConfigOf(settings);
+  const { REMIT_SIGNERS: signers } = settings;
+  if (signers !== "local" && common[signers] === undefined)
+    throw new StartRefused(
+      `REMIT_SIGNERS is ${signers}, and how it is reached is not set`,
+      signers === "vault" ? "Set REMIT_VAULT_ADDR." : "Set REMIT_KMS_REGION.",
+    );
   const config = freeze({
-    ...commonConfigOf(settings),
-    signers: settings.REMIT_SIGNERS,
+    ...common,
+    signers,
     tenantOutboundAllow: settings.REMIT_TENANT_OUTBOUND_ALLOW,
     peers: settings.REMIT_PEERS,
     billing: new URL(settings.REMIT_BILLING_ORIGIN).origin,

@@ -5,6 +5,7 @@ import { createCounters } from "@remit/platform/counters";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
+import { kekSourceOf, signersOf, withKeepers } from "@remit/platform/key-places";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
 import { recordToOutbox } from "@remit/platform/outbox";
 import {
@@ -16,7 +17,6 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
-import { kekSourceOf, vaultSignersOf, withVault } from "@remit/platform/vault";
 import { createApprovals } from "./approvals/index.ts";
 import { mountAsking } from "./asking.ts";
 import {
@@ -254,13 +254,13 @@ async function openKeys(base: Base): Promise<{ readonly keyring: OpenKeyring; re
   const recordChange = recordKekChange(clock);
   const places = { config, service: "authorization-server", outbound: base.outbound, clock };
   const source = kekSourceOf(places);
-  const keyring = await withVault(() => openKeyring({ db, source, clock, log, recordChange }));
-  const vault = vaultSignersOf(places);
-  const engine = config.signers === "vault" ? vault : undefined;
+  const keyring = await withKeepers(() => openKeyring({ db, source, clock, log, recordChange }));
+  const known = signersOf(places);
+  const engine = known.find(({ name }) => name === config.signers);
   // A clock that is wrong keeps us from signing, not from starting: readiness says so (K07).
   await watch?.check().catch(() => undefined);
-  const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log, known: vault, engine, watch });
-  await withVault(() => keys.load());
+  const keys = createIssuerKeys({ db, kek: keyring.kek, clock, log, known, engine, watch });
+  await withKeepers(() => keys.load());
   return { keyring, keys };
 }
 

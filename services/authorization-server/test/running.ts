@@ -90,7 +90,7 @@ export async function startWith(
 
 export async function startServer(
   more: Partial<AuthorizationServerConfig> = {},
-  options: Pick<AuthorizationServerOptions, "clock"> = {},
+  options: Pick<AuthorizationServerOptions, "clock" | "issuance"> = {},
 ): Promise<Running> {
   const database = await testDatabase({ service: "authorization_server", sources: migrations });
   const { issuer, service, close, dataDir } = await startWith(database, more, options);

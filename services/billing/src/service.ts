@@ -2,6 +2,7 @@ import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
+import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
 import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
@@ -15,7 +16,6 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
-import { kekSourceOf, withVault } from "@remit/platform/vault";
 import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, revealed, stripeTimeoutMs } from "./config.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
@@ -91,7 +91,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     clock,
   });
   const { payments, instruments, stripe } = roomsOf(parts);
-  const keyring = await withVault(() =>
+  const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "billing", outbound, clock }), clock, log }),
   );
   const http = httpOf(parts, { keyring, peer });

@@ -3,6 +3,7 @@ import { createCursors } from "@remit/platform/cursors";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
+import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
 import { openKeyring } from "@remit/platform/keys";
 import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
@@ -17,7 +18,6 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
-import { kekSourceOf, withVault } from "@remit/platform/vault";
 import type { DirectoryConfig } from "./config.ts";
 import { jwksRoute } from "./identity/index.ts";
 import { merchantRoutes } from "./merchants/index.ts";
@@ -90,7 +90,7 @@ type Running = { readonly address: string; close(): Promise<void> };
 async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
   await assertSafeRole(db);
   const { issuer, origin, dataDir } = config;
-  const keyring = await withVault(() =>
+  const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "directory", outbound, clock }), clock, log }),
   );
   const { assertion: assertionKey, dpop: dpopKey, jwks } = await loadPeerKeys(dataDir);

@@ -2,6 +2,7 @@ import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
+import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
 import { openKeyring } from "@remit/platform/keys";
 import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
@@ -14,7 +15,6 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
-import { kekSourceOf, withVault } from "@remit/platform/vault";
 import { hmacSha256 } from "@remit/protocol/node";
 import { createCharging } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
@@ -104,7 +104,7 @@ type Running = { readonly address: string; reload(): Promise<void>; close(): Pro
 async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
   const { issuer, livemode } = config;
   await assertSafeRole(db);
-  const keyring = await withVault(() =>
+  const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "gateway", outbound, clock }), clock, log }),
   );
   const book = await openOfferBook(config.offersFile, log);

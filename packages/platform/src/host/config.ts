@@ -1,5 +1,6 @@
 import { minuteMs } from "@remit/kernel";
 import { z } from "zod";
+import { type KmsConfig, kmsConfigOf, kmsSettings } from "./kms-config.ts";
 import { StartRefused } from "./start-refused.ts";
 import { type VaultConfig, vaultConfigOf, vaultSettings } from "./vault-config.ts";
 
@@ -85,6 +86,7 @@ export const commonSettings = {
   REMIT_LIMIT_CLIENT: perMinute(60_000),
   REMIT_LIMIT_TENANT: perMinute(120_000),
   ...vaultSettings,
+  ...kmsSettings,
   REMIT_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
   REMIT_FAILPOINT: z.string().optional(),
 } satisfies Shape;
@@ -110,6 +112,8 @@ export type CommonConfig = {
   readonly livemode: false;
   /** Vault, where it keeps keys for this service. */
   readonly vault?: VaultConfig;
+  /** AWS KMS, likewise. */
+  readonly kms?: KmsConfig;
   readonly redisUrl?: string;
   readonly trustedProxies?: readonly string[];
   readonly limits?: {
@@ -146,6 +150,7 @@ export const commonConfigOf = (settings: CommonSettings): CommonConfig =>
     outboundAllow: settings.REMIT_OUTBOUND_ALLOW,
     livemode: false,
     ...vaultConfigOf(settings),
+    ...kmsConfigOf(settings),
     ...(settings.REDIS_URL === undefined ? {} : { redisUrl: settings.REDIS_URL }),
     trustedProxies: settings.REMIT_TRUSTED_PROXIES,
     limits: {

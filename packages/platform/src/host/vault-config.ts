@@ -9,8 +9,8 @@ const secretText = z
 
 /** How Vault (or OpenBao) is reached, where it keeps keys for a service. */
 export const vaultSettings = {
-  /** Where the key-encryption key is kept: a file of the data directory, or Vault's transit engine. */
-  REMIT_KEK: z.enum(["file", "vault"]).default("file"),
+  /** Where the key-encryption key is kept: a file of the data directory, Vault's transit engine, or KMS. */
+  REMIT_KEK: z.enum(["file", "vault", "kms"]).default("file"),
   REMIT_VAULT_ADDR: z.url({ protocol: /^https?$/ }).optional(),
   REMIT_VAULT_LOGIN: z.enum(["token", "approle", "kubernetes"]).default("approle"),
   REMIT_VAULT_TOKEN: secretText,

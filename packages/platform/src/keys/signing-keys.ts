@@ -30,7 +30,7 @@ export type SigningKeysOptions = Omit<KeyRegister, "engine"> & {
   /** Where new keys are made; in this process by default. Keys made elsewhere before sign on until they retire. */
   readonly engine?: SignerEngine | undefined;
   /** Where keys may be that were made before, beside this process and `engine`. */
-  readonly known?: SignerEngine | undefined;
+  readonly known?: readonly SignerEngine[] | undefined;
   /** Throws when this process may not sign now (its clock is wrong). */
   readonly maySign?: (() => void) | undefined;
 };
@@ -173,11 +173,11 @@ function current(room: Room, purpose: string): LoadedKey {
 
 function roomOf(options: SigningKeysOptions): Room {
   const local = localSigners(options.kek);
-  const { engine = local, known = local } = options;
+  const { engine = local, known = [] } = options;
   return {
     ...options,
     engine,
-    engines: new Map([local, known, engine].map((each) => [each.name, each])),
+    engines: new Map([local, ...known, engine].map((each) => [each.name, each])),
     byPurpose: new Map(),
     version: 0,
     readNs: 0n,

@@ -1,4 +1,4 @@
-export { type KeyPlacesOptions, kekSourceOf, vaultSignersOf, withVault } from "./key-places.ts";
+export { rawOfDer } from "./der.ts";
 export { openVault, type Vault, type VaultLogin, type VaultOptions } from "./vault.ts";
 export { type VaultKekOptions, vaultKek } from "./vault-kek.ts";
 export { type VaultSignersOptions, vaultSigners } from "./vault-signers.ts";

@@ -13,6 +13,7 @@ import {
 } from "@remit/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { describeKeks, describeSigners } from "../../test/signer-contract.ts";
+import { kekSourceOf, withKeepers } from "../key-places/index.ts";
 import { createKeyring, createSigningKeys, kekFiles, kekOf } from "../keys/index.ts";
 import { createKekRotation } from "../keys/kek-rotation.ts";
 import { localSigners } from "../keys/local-signers.ts";
@@ -20,15 +21,7 @@ import { openKek } from "../keys/open-kek.ts";
 import { createOutbound, type Outbound } from "../outbound/index.ts";
 import { createLog } from "../telemetry/index.ts";
 import { rawOfDer } from "./der.ts";
-import {
-  kekSourceOf,
-  openVault,
-  type Vault,
-  type VaultLogin,
-  vaultKek,
-  vaultSigners,
-  withVault,
-} from "./index.ts";
+import { openVault, type Vault, type VaultLogin, vaultKek, vaultSigners } from "./index.ts";
 
 let sandbox: TestSandbox;
 let outbound: Outbound;
@@ -189,7 +182,7 @@ describe("D09 Vault is away", () => {
   test("D09 at the start: it is refused with what to do, and nothing is written", async () => {
     await sandbox.vault({ sealed: true });
     const keys = issuer("boot", "boot-");
-    await expect(withVault(() => keys.load())).rejects.toMatchObject({
+    await expect(withKeepers(() => keys.load())).rejects.toMatchObject({
       name: "StartRefused",
       remedy: expect.stringContaining("unseal Vault"),
     });
@@ -199,7 +192,7 @@ describe("D09 Vault is away", () => {
       vault: { address: address(), login: byRole, transit: "transit", keyPrefix: "k-", kek: true },
     };
     const source = kekSourceOf({ config, service: "test", outbound, clock: systemClock });
-    await expect(withVault(() => openKek({ db: database.open(), source, log }))).rejects.toMatchObject({
+    await expect(withKeepers(() => openKek({ db: database.open(), source, log }))).rejects.toMatchObject({
       name: "StartRefused",
     });
   });

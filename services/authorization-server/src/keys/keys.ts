@@ -53,7 +53,7 @@ export function createIssuerKeys(deps: {
   /** Where new keys are made; in this process by default. */
   engine?: SignerEngine | undefined;
   /** Where keys may be from before. */
-  known?: SignerEngine | undefined;
+  known?: readonly SignerEngine[] | undefined;
   /** Lets nothing be signed by a wrong clock. */
   watch?: ClockWatch | undefined;
 }): IssuerKeys {

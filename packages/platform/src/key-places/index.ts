@@ -1,0 +1,1 @@
+export { type KeyPlacesOptions, kekSourceOf, signersOf, withKeepers } from "./key-places.ts";

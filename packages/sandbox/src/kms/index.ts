@@ -1,0 +1,1 @@
+export { createKms, type Kms, kmsCredentials } from "./kms.ts";
