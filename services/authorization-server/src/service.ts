@@ -67,6 +67,7 @@ import {
   createRepeats,
   oauthAddresses,
 } from "./oidc/index.ts";
+import { createOperations, type Operations, operationsJobs, operationsRoutes } from "./operations/index.ts";
 import { createOutbounds, type Outbounds, outboundOfClients } from "./outbounds.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
@@ -216,7 +217,9 @@ async function openRooms(base: Base): Promise<Rooms> {
   const uses = createLastUses(db);
   const used = uses.note;
   const grounds: Grounds = { ...base, keyring, keys, peers, live, known, clientOf, uses, used };
-  const http = httpOf(grounds);
+  const cache = config.redisUrl === undefined ? "memory" : "redis";
+  const operations = createOperations({ ...grounds, sources: migrations, cache });
+  const http = httpOf(grounds, operations);
   const jobs = createJobs({ db, log, clock, check: watch?.require });
   const people = createPeople(grounds, jobs);
   const { accounts } = people;
@@ -236,6 +239,8 @@ async function openRooms(base: Base): Promise<Rooms> {
   mountAudit(grounds, { http, jobs });
   mountTelling({ ...grounds, outbound, http, jobs, people });
   base.planning.mount(jobs);
+  http.add(...operationsRoutes(operations));
+  operationsJobs(jobs, operations);
   keepHouse(jobs, { db, clock });
   keyJobs(jobs, { keys, watch });
   tokenJobs(jobs, { db, clock });
@@ -264,12 +269,13 @@ async function openKeys(base: Base): Promise<{ readonly keyring: OpenKeyring; re
   return { keyring, keys };
 }
 
-function httpOf(grounds: Grounds): Http {
+function httpOf(grounds: Grounds, { details }: Operations): Http {
   const { config, clock, log, db, metrics, watch, planning } = grounds;
   return createHttp({
     ...edgeOptions("authorization-server", { config, clock, log }),
     metrics,
     authenticate: planning.calls(authenticateOf(grounds)),
+    details,
     ready: { database: () => db.ping(), ...(watch === undefined ? {} : { clock: () => watch.check() }) },
   });
 }

@@ -4,7 +4,7 @@ import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
-import type { Log } from "@remit/platform/telemetry";
+import type { Log, Metrics } from "@remit/platform/telemetry";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { deliveryJobs, deliveryRoutes } from "./deliveries/index.ts";
 import type { People } from "./people.ts";
@@ -15,6 +15,7 @@ type Telling = {
   readonly db: Database;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly keyring: Keyring;
   readonly outbound: Outbound;
   readonly http: Http;
@@ -28,6 +29,7 @@ export function mountTelling({
   db,
   clock,
   log,
+  metrics,
   keyring,
   outbound,
   http,
@@ -36,6 +38,11 @@ export function mountTelling({
 }: Telling): void {
   const { livemode, webhookTimeoutMs: timeoutMs } = config;
   const secrets = createWebhookSecrets(keyring);
+  const attempts = metrics.counter(
+    "webhook_attempts_total",
+    "Attempts at webhooks by how they ended: pending is one that is made again.",
+    ["outcome"],
+  );
   http.add(...webhookRoutes({ db, secrets, outbound }), ...deliveryRoutes({ db, livemode }));
   deliveryJobs(jobs, {
     db,
@@ -45,6 +52,7 @@ export function mountTelling({
     secrets,
     livemode,
     timeoutMs,
+    counted: (outcome) => attempts.inc({ outcome }),
     tellAdmins: (tx, notice) => people.tellAdmins(tx, notice),
   });
 }

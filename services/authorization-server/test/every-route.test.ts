@@ -14,7 +14,7 @@ import { newClient } from "./client.ts";
 import { type Caller, everybody, manager, person, sendTo } from "./every-route/callers.ts";
 import { elsewhere, everybodys, names, nobodys, objectsOf, prefixOf } from "./every-route/objects.ts";
 import { anotherTenant } from "./fleet.ts";
-import { adminSecret, newKeys, type Running, startServer } from "./running.ts";
+import { adminSecret, freePort, newKeys, type Running, startServer } from "./running.ts";
 import { UpstreamProvider } from "./upstream.ts";
 
 // Every route, as the server itself describes it: a new one is tried here without being written here.
@@ -22,6 +22,7 @@ import { UpstreamProvider } from "./upstream.ts";
 const billingKeys = newKeys();
 let billing: Server;
 let upstream: UpstreamProvider;
+let metricsPort: number;
 let running: Running;
 let document: ApiDocument;
 /** What Ada's tenant has, by the prefix of its ids. */
@@ -37,10 +38,12 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => billing.listen(0, "127.0.0.1", resolve));
   const host = `localhost:${(billing.address() as AddressInfo).port}`; // it listens on a port
   upstream = await new UpstreamProvider().start();
+  metricsPort = await freePort();
   running = await startServer({
     peers: { billing: `http://${host}` },
     outboundAllow: [host, "localhost:3002"],
     tenantOutboundAllow: [upstream.host],
+    metricsPort,
   });
   document = readApiDocument(
     (await (await fetch(`${running.issuer}/openapi.json`)).json()) as object & {
@@ -240,5 +243,57 @@ describe("a client generated from the document does what it says", () => {
     for (const done of did) refused.delete(done);
     expect(undeclared).toEqual([]);
     expect(did.size, `refused: ${[...refused.keys()].join(", ")}`).toBeGreaterThan(70);
+  });
+});
+
+describe("what those who run it are told", () => {
+  const inside = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${metricsPort}${path}`);
+
+  test("the internal port shows database, migrations, queues, audit log and keys, and no secret; nobody else does", async () => {
+    const answer = await inside("/health/detailed");
+    expect(answer.status).toBe(200);
+    const text = await answer.text();
+    expect(JSON.parse(text)).toMatchObject({
+      status: "ok",
+      database: { status: "ok", migrations: { missing: [] } },
+      jobs: { status: "ok", dead: 0 },
+      outbox: { status: "ok" },
+      audit: { status: "ok", broken_logs: 0 },
+      webhooks: { status: "ok" },
+      keys: { status: "ok" },
+      cache: { kind: "memory" },
+    });
+    for (const id of [running.tenant, running.account, adminSecret]) expect(text).not.toContain(id);
+    expect((await fetch(`${running.issuer}/health/detailed`)).status).toBe(401);
+    const [management] = adas;
+    const refused = await management?.send({
+      method: "GET",
+      target: "/health/detailed",
+      headers: {},
+      body: undefined,
+    });
+    expect(refused?.status).toBe(403);
+    expect((await fetch(`${running.issuer}/metrics`)).status).toBe(404);
+    for (const path of ["/ready", "/livez"]) expect((await inside(path)).status).toBe(200);
+  });
+
+  test("metrics have the names that the AgentIdP's dashboards ask for", async () => {
+    const text = await (await inside("/metrics")).text();
+    for (const name of [
+      "agentidp_agents_registered_total",
+      "agentidp_credentials_expiring_soon_total",
+      "agentidp_audit_chain_integrity",
+      "agentidp_db_pool_active_connections",
+      "agentidp_db_pool_waiting_requests",
+      "agentidp_rate_limit_hits_total",
+      "delegations_created_total",
+      "jobs_lag_seconds",
+      "outbox_lag_seconds",
+      "webhook_lag_seconds",
+      "webhook_attempts_total",
+    ])
+      expect(text, name).toContain(`# TYPE ${name} `);
+    expect(text).toMatch(new RegExp(`agentidp_tenant_api_calls_total\\{[^}]*tenant_id="${running.tenant}"`));
+    expect(text).toMatch(/http_requests_total\{[^}]*status_code="200"/);
   });
 });

@@ -90,9 +90,20 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
 export async function countAgainst(
   edge: Edge,
   reply: FastifyReply,
-  { counted, call }: { readonly counted: readonly Counted[]; readonly call: Call },
+  {
+    counted,
+    call,
+    route,
+  }: { readonly counted: readonly Counted[]; readonly call: Call; readonly route: string },
 ): Promise<void> {
-  reply.headers(await countAll(edge.counters, counted, call.now));
+  const left = countAll(edge.counters, counted, call.now);
+  reply.headers(
+    await left.catch((error: unknown) => {
+      if (error instanceof Problem && error.code === "rate_limited")
+        edge.options.metrics.observeLimited({ endpoint: route, tenant: call.caller?.tenant });
+      throw error;
+    }),
+  );
 }
 
 /** The limits that a request is counted against before anybody knows who calls, so that they refuse before costly work. */

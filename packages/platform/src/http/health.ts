@@ -11,7 +11,7 @@ const Health = z.object({
 
 type HealthBody = z.infer<typeof Health>;
 
-/** `/livez`: the process runs. `/readyz` and `/health`: what it needs works too, each check by name. */
+/** `/livez`: the process runs. `/readyz`, `/ready` and `/health`: what it needs works too, each check by name. */
 export function healthRoutes(options: HttpOptions, isDraining: () => boolean): Route[] {
   const look = () => lookAt(options, isDraining);
   const ready = (path: string) =>
@@ -36,10 +36,10 @@ export function healthRoutes(options: HttpOptions, isDraining: () => boolean): R
     answers: { 200: z.object({ status: z.literal("ok") }) },
     handle: () => ({ status: 200, body: { status: "ok" as const } }),
   });
-  return [live, ready("/readyz"), ready("/health")];
+  return [live, ready("/readyz"), ready("/ready"), ready("/health")];
 }
 
-async function lookAt(options: HttpOptions, isDraining: () => boolean): Promise<HealthBody> {
+export async function lookAt(options: HttpOptions, isDraining: () => boolean): Promise<HealthBody> {
   const entries = await Promise.all(
     Object.entries(options.ready ?? {}).map(async ([name, check]): Promise<[string, "ok" | "failing"]> => {
       try {

@@ -371,7 +371,7 @@ test("metrics are on a port of their own and count by the declared path", async 
   const port = /"port":(\d+)/.exec(lines.join(""))?.[1];
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   expect(text).toContain(
-    'http_requests_total{method="POST",route="/keyed/:id",status="200",service="test"} 1',
+    'http_requests_total{method="POST",route="/keyed/:id",status="200",status_code="200",service="test"} 1',
   );
   expect((await fetch(`${origin}/metrics`)).status).toBe(404);
   expect((await fetch(`http://127.0.0.1:${port}/openapi.json`)).status).toBe(404);

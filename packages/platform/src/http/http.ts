@@ -1,5 +1,4 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
 import { invariant } from "@remit/kernel";
 import { Problem, toProblemJson } from "@remit/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -10,10 +9,12 @@ import { callerAddress } from "./caller-address.ts";
 import { prepareDrain } from "./drain.ts";
 import { type Edge, measure, openCall } from "./edge.ts";
 import { healthRoutes } from "./health.ts";
+import { serveInternal } from "./internal.ts";
 import { openApiOf } from "./openapi.ts";
 import type { HttpOptions } from "./options.ts";
 import { problemPages } from "./problem-pages.ts";
 import { protectedResourceRoutes } from "./protected-resource.ts";
+import { referencePage } from "./reference-page.ts";
 import { leavesMuchUnread, logRefusal, problemOf } from "./refusals.ts";
 import { type Mount, type Page, type Route, route } from "./route.ts";
 import { securityHeadersOf } from "./security-headers.ts";
@@ -56,7 +57,8 @@ export function createHttp(options: HttpOptions): Http {
       { service: options.service, version: options.version ?? "0", origin: options.origin },
       { declared, described: mounts.flatMap(({ describes = [] }) => describes) },
     );
-  declared.push(openApiRoute(openApi), ...problemPages());
+  const document = onceMade(openApi);
+  declared.push(openApiRoute(document), referencePage(document), ...problemPages());
   declared.push(...protectedResourceRoutes(options, () => declared));
   const app = openFastify(edge);
   const direct = serveDirectly(edge, app.server);
@@ -80,7 +82,7 @@ export function createHttp(options: HttpOptions): Http {
     async listen() {
       register(app, edge, { declared, mounts });
       const origin = await bind(options, () => app.listen({ host: options.host, port: options.port }));
-      if (options.metricsPort !== undefined) metricsServer = await serveMetrics(options, options.metricsPort);
+      metricsServer = await bindInternal(options, edge.isDraining);
       options.log.info({ origin: options.origin, bound: origin }, "listening");
       return origin;
     },
@@ -96,21 +98,20 @@ export function createHttp(options: HttpOptions): Http {
   };
 }
 
-/** The document does not change once the server listens: it is made when it is first asked for. */
-function openApiRoute(openApi: () => Readonly<Record<string, unknown>>): Route {
-  let made: Readonly<Record<string, unknown>> | undefined;
-  return route({
+const openApiRoute = (openApi: () => Readonly<Record<string, unknown>>): Route =>
+  route({
     method: "GET",
     path: "/openapi.json",
     summary: "This document.",
     needs: "public",
     answers: { 200: z.record(z.string(), z.unknown()) },
-    handle: () => ({
-      status: 200,
-      body: (made ??= openApi()),
-      headers: { "Cache-Control": "public, max-age=300" },
-    }),
+    handle: () => ({ status: 200, body: openApi(), headers: { "Cache-Control": "public, max-age=300" } }),
   });
+
+/** The document does not change once the server listens: it is made when it is first asked for. */
+function onceMade<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 function openFastify(edge: Edge): FastifyInstance {
@@ -229,22 +230,11 @@ const busyPort = (service: string, port: number, cause: unknown): StartRefused =
     { cause },
   );
 
-async function serveMetrics({ service, metrics, log }: HttpOptions, port: number): Promise<Server> {
-  const server = createServer((req, res) => {
-    if (req.method !== "GET" || req.url !== "/metrics") return void res.writeHead(404).end();
-    metrics.text().then(
-      (text) => res.writeHead(200, { "Content-Type": metrics.registry.contentType }).end(text),
-      (err: unknown) => {
-        log.error({ err }, "metrics cannot be collected");
-        res.writeHead(500).end();
-      },
-    );
+/** The internal port, where one was asked for. */
+async function bindInternal(options: HttpOptions, isDraining: () => boolean): Promise<Server | undefined> {
+  const { metricsPort: port, service } = options;
+  if (port === undefined) return undefined;
+  return serveInternal(options, { port, isDraining }).catch((cause: unknown) => {
+    throw busyPort(`${service}'s metrics`, port, cause);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => reject(busyPort(`${service}'s metrics`, port, cause)));
-    server.listen(port, "127.0.0.1", resolve);
-  });
-  const bound = server.address() as AddressInfo; // a TCP server's address
-  log.debug({ port: bound.port }, "metrics listen");
-  return server;
 }

@@ -33,6 +33,8 @@ const named = Object.assign(z.registry<z.core.GlobalMeta>(), {
  */
 export function collectSchemas(): Schemas {
   const components = new Map<string, Json>();
+  // Making one is slow, and many routes answer the same.
+  const shown = { input: new Map<z.ZodType, Json>(), output: new Map<z.ZodType, Json>() };
   const known = new Map<string, string>();
   const nameFor = (id: string, def: unknown, io: "input" | "output"): string => {
     const text = JSON.stringify(def);
@@ -59,8 +61,12 @@ export function collectSchemas(): Schemas {
   return {
     of,
     shown: (schema, io) => {
+      const known = shown[io].get(schema);
+      if (known !== undefined) return known;
       const made = of(schema, io);
-      return { schema: made, example: exampleOf(made, (name) => components.get(name)) };
+      const entry = { schema: made, example: exampleOf(made, (name) => components.get(name)) };
+      shown[io].set(schema, entry);
+      return entry;
     },
     components: () => Object.fromEntries([...components].sort(([a], [b]) => a.localeCompare(b))),
   };

@@ -16,7 +16,7 @@ export function servePage(
     try {
       const route = `${page.method} ${page.path}`;
       const counted = countedByAddress(edge, { route, limit: page.limit, open: true, call });
-      await countAgainst(edge, reply, { counted, call });
+      await countAgainst(edge, reply, { counted, call, route });
       const params = page.params === undefined ? undefined : parse(page.params, request.params);
       const query = page.query === undefined ? undefined : parse(page.query, request.query);
       const form =

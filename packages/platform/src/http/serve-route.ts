@@ -26,13 +26,16 @@ export function serveRoute(edge: Edge, route: Route): Handler {
     await countAgainst(edge, reply, {
       counted: countedByAddress(edge, { ...limited, open, call: opened }),
       call: opened,
+      route: name,
     });
     const known = await identify(edge, { route, request, reply });
     const { caller } = known;
+    if (caller !== undefined) edge.options.metrics.observeCall(caller.tenant);
     if (caller !== undefined)
       await countAgainst(edge, reply, {
         counted: countedByCaller(edge, { ...limited, caller }),
         call: known,
+        route: name,
       });
     const key = route.idempotency === undefined ? undefined : idempotencyKeyOf(known);
     const params = route.params === undefined ? undefined : parse(route.params, request.params);

@@ -3,7 +3,7 @@ import type { RemitEvent } from "@remit/protocol";
 import { escapeIdentifier } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import { openListener } from "./listener.ts";
-import { openPool, sessionOf } from "./pool.ts";
+import { openPool, type PoolCounts, sessionOf } from "./pool.ts";
 import type { Statement } from "./statement.ts";
 import { type Running, singleSql, transaction } from "./transaction.ts";
 
@@ -65,6 +65,8 @@ export type Database = {
   crossing(...tenants: readonly Id<"tenant">[]): Scope<CrossingTx>;
   /** Calls `heard` when a transaction notified `channel`, here or in another process. Returns the way to stop. */
   listen(channel: string, heard: () => void): () => void;
+  /** The connections of the pool, and who waits for one. */
+  counts(): PoolCounts;
   /** Answers when a query can be answered; else throws `unavailable`. */
   ping(): Promise<void>;
   /** Refuses new transactions and waits for those that run. */
@@ -126,6 +128,7 @@ export function openDatabase(options: DatabaseOptions): Database {
         run(`begin; ${setNoTenant}`, (running) => work(crossingTx(running, tenants, record))),
     }),
     listen: (name, heard) => listener.listen(channel(name), heard),
+    counts: () => pool.counts(),
     ping: () => pool.use(async (connection) => void (await connection.query("select 1"))),
     close: async () => {
       await listener.close();

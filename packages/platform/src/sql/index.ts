@@ -19,6 +19,7 @@ export {
   type MigrateOptions,
   type MigrationSource,
   migrate,
+  migrationIds,
   platformMigrations,
 } from "./migrate.ts";
 export { type ProvisionOptions, provision, type ServiceDatabase } from "./provision.ts";

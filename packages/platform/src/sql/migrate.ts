@@ -59,6 +59,10 @@ export async function fingerprintOf(sources: readonly MigrationSource[]): Promis
   return hash.digest("hex");
 }
 
+/** What `migrate` would have run, by the ids in its ledger (`remit_migrations`). */
+export const migrationIds = async (sources: readonly MigrationSource[]): Promise<string[]> =>
+  (await Promise.all(sources.map(readSource))).flat().map(({ id }) => id);
+
 async function readSource({ name, directory }: MigrationSource): Promise<Migration[]> {
   const files = (await readdir(directory)).filter((file) => file.endsWith(".sql")).sort();
   return await Promise.all(

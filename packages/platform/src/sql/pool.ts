@@ -27,8 +27,12 @@ export type Connection = Pick<PoolClient, "query"> & {
 export type Pool = {
   /** Hands a connection to `work` alone; throws `unavailable` when none comes free in time. */
   use<R>(work: (connection: Connection) => Promise<R>): Promise<R>;
+  counts(): PoolCounts;
   close(): Promise<void>;
 };
+
+/** Connections there are, those that nobody uses, and transactions that wait for one. */
+export type PoolCounts = { readonly total: number; readonly idle: number; readonly waiting: number };
 
 /** How every connection of ours behaves, whoever opens it. */
 export const sessionOf = (options: Omit<PoolOptions, "poolMax" | "queueMax" | "log">): ClientConfig => ({
@@ -73,6 +77,7 @@ export function openPool(options: PoolOptions): Pool {
         store.held = false;
       }
     },
+    counts: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     async close() {
       closing ??= pool.end();
       await closing;

@@ -16,6 +16,10 @@ export type Metrics = {
   readonly registry: Registry;
   /** One finished request. `route` is the declared path, never the raw one, so that labels stay few. */
   observeRequest(request: { method: string; route: string; status: number; seconds: number }): void;
+  /** A call of the API by somebody of a tenant. */
+  observeCall(tenant: string): void;
+  /** A request that was one too many for a limit; of nobody in particular when nobody knew yet who asks. */
+  observeLimited(limited: { endpoint: string; tenant: string | undefined }): void;
   /** Reports a database pool from now on; asked at each scrape. */
   watchPool(name: string, read: () => PoolCounts): void;
   counter(name: string, help: string, labels?: readonly string[]): Counter;
@@ -31,11 +35,25 @@ export function createMetrics(service: string): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ service });
   const registers = [registry];
+  // `status_code` is what the AgentIdP's dashboards call it.
   const labelNames = ["method", "route", "status"];
+  const tenants = boundedLabel(1_000);
+  const calls = new Counter({
+    name: "agentidp_tenant_api_calls_total",
+    help: "Calls of the API by tenant; beyond a thousand tenants, together as `other`.",
+    labelNames: ["tenant_id"],
+    registers,
+  });
+  const limited = new Counter({
+    name: "agentidp_rate_limit_hits_total",
+    help: "Requests refused because they were too many.",
+    labelNames: ["endpoint", "tenant_id"],
+    registers,
+  });
   const requests = new Counter({
     name: "http_requests_total",
     help: "Requests answered.",
-    labelNames,
+    labelNames: [...labelNames, "status_code"],
     registers,
   });
   const durations = new Histogram({
@@ -49,13 +67,27 @@ export function createMetrics(service: string): Metrics {
     registry,
     observeRequest({ method, route, status, seconds }) {
       const labels = { method, route, status: String(status) };
-      requests.inc(labels);
+      requests.inc({ ...labels, status_code: labels.status });
       durations.observe(labels, seconds);
     },
+    observeCall: (tenant) => calls.inc({ tenant_id: tenants(tenant) }),
+    observeLimited: ({ endpoint, tenant }) =>
+      limited.inc({ endpoint, tenant_id: tenant === undefined ? "none" : tenants(tenant) }),
     watchPool: poolWatch(registers),
     counter: (name, help, labels = []) => new Counter({ name, help, labelNames: [...labels], registers }),
     gauge: (name, help, labels = []) => new Gauge({ name, help, labelNames: [...labels], registers }),
     text: () => registry.metrics(),
+  };
+}
+
+/** The value itself for the first so many, `other` for all that come later: a label per tenant must not grow for ever. */
+function boundedLabel(most: number): (value: string) => string {
+  const seen = new Set<string>();
+  return (value) => {
+    if (seen.has(value)) return value;
+    if (seen.size >= most) return "other";
+    seen.add(value);
+    return value;
   };
 }
 
@@ -69,6 +101,25 @@ function poolWatch(registers: Registry[]): Metrics["watchPool"] {
     collect() {
       for (const [pool, read] of pools)
         for (const [state, count] of Object.entries(read())) connections.set({ pool, state }, count);
+    },
+  });
+  // The same in the AgentIdP's words.
+  const sum = (of: (counts: PoolCounts) => number): number =>
+    [...pools.values()].reduce((all, read) => all + of(read()), 0);
+  void new Gauge({
+    name: "agentidp_db_pool_active_connections",
+    help: "Connections of the database pool that are in use.",
+    registers,
+    collect() {
+      this.set(sum(({ total, idle }) => total - idle));
+    },
+  });
+  void new Gauge({
+    name: "agentidp_db_pool_waiting_requests",
+    help: "Transactions that wait for a connection.",
+    registers,
+    collect() {
+      this.set(sum(({ waiting }) => waiting));
     },
   });
   return (name, read) => void pools.set(name, read);

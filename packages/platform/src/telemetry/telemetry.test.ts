@@ -70,7 +70,7 @@ test("metrics count requests by route and status, and read the pool when scraped
   metrics.watchPool("main", () => ({ total: 3, idle: 1, waiting: 2 }));
   const text = await metrics.text();
   expect(text).toContain(
-    'http_requests_total{method="GET",route="/api/v1/payments/:id",status="200",service="billing"} 1',
+    'http_requests_total{method="GET",route="/api/v1/payments/:id",status="200",status_code="200",service="billing"} 1',
   );
   expect(text).toContain('http_request_duration_seconds_bucket{le="0.025"');
   expect(text).toContain('db_pool_connections{pool="main",state="waiting",service="billing"} 2');

@@ -22,6 +22,8 @@ export type CourierDeps = {
   readonly secrets: WebhookSecrets;
   /** How long a receiver may take, answer included; 15 s by default. */
   readonly timeoutMs?: number | undefined;
+  /** Told how each attempt ended. */
+  readonly counted?: (outcome: rows.Ended["status"]) => void;
 };
 
 const timeoutMsDefault = 15 * secondMs;
@@ -182,6 +184,7 @@ async function attemptOf(courier: Courier, { held, sending, interrupted }: Attem
   const durationMs = Number((clock.monotonicNs() - began) / 1_000_000n);
   const { status, nextAt, heldUntil } = outcomeOf(answer, { round, now });
   courier.lanes.answered(held, { well: status === "delivered" && durationMs < slowMs, heldUntil });
+  courier.counted?.(status);
   const { status: responseStatus, body: responseBody, error } = answer;
   const sent = { tenant, webhook, lease, delivery, attempt, url, at, durationMs, signature };
   return { ...sent, responseStatus, responseBody, error, status, nextAt };
