@@ -10,6 +10,7 @@ import type { IssuerKeys } from "./keys/index.ts";
 import type { ClientSource, CustomGrant } from "./oidc/index.ts";
 import { type Outbounds, outboundOfTrusts } from "./outbounds.ts";
 import { partnerRoutes } from "./partners/index.ts";
+import { scaffoldRoute } from "./scaffold/index.ts";
 import { createMint, type LiveTokens } from "./tokens/index.ts";
 import { issueIdJag, jwtBearer, policyRoutes, trustRoutes, workflowTokenRoute } from "./trusts/index.ts";
 
@@ -62,6 +63,7 @@ export function createChaining(grounds: Grounds): Chaining {
       ...policyRoutes({ db, github, githubOutbound: grounds.outbound }),
       workflowTokenRoute({ ...trusting, clientOf: grounds.clientOf }),
       ...partnerRoutes({ ...trusting, tenantOutbound }),
+      scaffoldRoute({ db, origin: config.origin }),
     ],
   };
 }

@@ -3,7 +3,11 @@ import { HttpsUrl, idOf, Timestamp, text } from "./values.ts";
 
 // The AgentIdP API: in camel case, as its clients write, but for members that it documents otherwise.
 
-const Organizations = z.array(text(255)).min(1).max(100);
+const Organizations = z
+  .array(text(255))
+  .min(1)
+  .max(100)
+  .meta({ examples: [["org_7"]] });
 
 /** POST /api/v1/federation/trust. The seeds spell `jwks_uri` both ways. */
 export const CreatePartner = z
@@ -19,7 +23,12 @@ export const CreatePartner = z
   .refine(
     (partner) => (partner.jwks_uri === undefined) !== (partner.jwksUri === undefined),
     "needs jwks_uri, spelled in one way",
-  );
+  )
+  .meta({
+    examples: [
+      { name: "Acme", issuer: "https://idp.example", jwks_uri: "https://idp.example/.well-known/jwks.json" },
+    ],
+  });
 export type CreatePartner = z.infer<typeof CreatePartner>;
 
 /** PATCH /api/v1/federation/partners/{id}. Another issuer or other keys are another partner. */
@@ -30,7 +39,8 @@ export const ChangePartner = z
     allowed_organizations: Organizations.nullable().optional(),
     expires_at: Timestamp.nullable().optional(),
   })
-  .refine((change) => Object.keys(change).length > 0, "names nothing to change");
+  .refine((change) => Object.keys(change).length > 0, "names nothing to change")
+  .meta({ examples: [{ name: "Acme" }] });
 export type ChangePartner = z.infer<typeof ChangePartner>;
 
 export const PartnerBody = z.object({
@@ -117,7 +127,18 @@ export const CreateTrustPolicy = z
     ({ branch, environment }) => branch !== undefined || environment !== undefined,
     // A13: whoever may push any branch would be the agent.
     "needs a branch, an environment or both",
-  );
+  )
+  .meta({
+    examples: [
+      {
+        provider: "github",
+        repository: "octo-org/octo-repo",
+        repositoryId: "1296269",
+        repositoryOwnerId: "583231",
+        branch: "main",
+      },
+    ],
+  });
 export type CreateTrustPolicy = z.infer<typeof CreateTrustPolicy>;
 
 export const TrustPolicyBody = z.object({
@@ -155,7 +176,8 @@ export const ExchangeWorkflowToken = z
   .refine(
     ({ agentId, organizationId }) => (agentId === undefined) !== (organizationId === undefined),
     "needs agentId, or organizationId to register an agent there",
-  );
+  )
+  .meta({ examples: [{ token: "eyJ…", agentId: "agt_01k0000000e8r8000000000000" }] });
 export type ExchangeWorkflowToken = z.infer<typeof ExchangeWorkflowToken>;
 
 export const WorkflowToken = z.object({

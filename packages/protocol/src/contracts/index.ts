@@ -15,6 +15,7 @@ export * from "./oauth.ts";
 export * from "./organizations.ts";
 export * from "./payments.ts";
 export * from "./problem.ts";
+export * from "./scaffold.ts";
 export * from "./sessions.ts";
 export * from "./setup-tokens.ts";
 export * from "./sign-in-methods.ts";

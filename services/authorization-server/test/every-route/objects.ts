@@ -63,6 +63,7 @@ export async function objectsOf(
     await first(manager, `/api/v1/webhooks/${webhook}/deliveries`),
     running.adminId,
     handedOn,
+    await made("/api/v1/federation/trust", partnerAt(upstream)),
     await eventually(() => first(manager, "/api/v1/audit")),
   ];
   return new Map(ids.map((id) => [id.slice(0, 3), id]));
@@ -80,6 +81,12 @@ const providerAt = ({ issuer, clientId, clientSecret }: UpstreamProvider): objec
   issuer,
   client_id: clientId,
   client_authentication: { method: "client_secret_basic", client_secret: clientSecret },
+});
+
+const partnerAt = ({ issuer }: UpstreamProvider): object => ({
+  name: "Acme",
+  issuer: "https://partner.example",
+  jwks_uri: `${issuer}/jwks`,
 });
 
 /** Kinds that this server cannot make by itself, and where they are tried with a foreign id instead. */

@@ -1,0 +1,1 @@
+export { scaffoldRoute } from "./scaffold.http.ts";
