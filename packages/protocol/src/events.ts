@@ -72,6 +72,8 @@ export const eventTypes = {
   "key.rewrapped": eidas(),
   "key.rewrapping": eidas(),
   "ledger.posted": soc2(),
+  "listing.hidden": soc2(),
+  "listing.shown": soc2(),
   "mandate.exhausted": soc2(),
   "mandate.expired": eidas(),
   "mandate.issued": eidas(),

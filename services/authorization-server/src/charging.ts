@@ -3,16 +3,15 @@ import type { Http } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
-import { createPeer, loadPeerKeys } from "@remit/platform/peers";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
+import { createOwnPeer } from "./own-peer.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
-import { mintOwnToken } from "./tokens/index.ts";
 
 type Grounds = {
   readonly config: AuthorizationServerConfig;
@@ -44,16 +43,7 @@ export async function mountCharges(
 ): Promise<void> {
   const { config, clock, db, keys, outbound, log } = grounds;
   const { issuer, livemode } = config;
-  const own = await loadPeerKeys(config.dataDir);
-  const peer = createPeer({
-    issuer,
-    clientId: "authorization-server",
-    assertionKey: own.assertion,
-    dpopKey: own.dpop,
-    outbound,
-    clock,
-    mint: mintOwnToken({ keys, issuer, livemode, clock }),
-  });
+  const peer = await createOwnPeer(grounds);
   const receipts = createReceipts({ db, issuer, keys, clock });
   const leaseMs = config.chargeLeaseMs;
   const charges = createCharges({

@@ -1,4 +1,6 @@
+import type { Clock } from "@remit/kernel";
 import type { Http } from "@remit/platform/http";
+import type { Jobs } from "@remit/platform/jobs";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { cardRoutes } from "./cards/index.ts";
@@ -6,27 +8,39 @@ import type { AuthorizationServerConfig } from "./config.ts";
 import { didRoutes } from "./dids/index.ts";
 import { credentialTypeRoutes } from "./discovery/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
+import { directoryAt, listingJobs } from "./listings/index.ts";
+import { createOwnPeer } from "./own-peer.ts";
 import { signatureDirectoryRoutes } from "./signature-directories/index.ts";
 
 type Publishing = {
   readonly config: AuthorizationServerConfig;
   readonly db: Database;
   readonly keys: IssuerKeys;
-  /** To hosts that tenants name. */
+  readonly clock: Clock;
+  /** To services of ours. */
   readonly outbound: Outbound;
-  readonly http: Http;
+  /** To hosts that tenants name. */
+  readonly tenantOutbound: Outbound;
 };
 
 /** Of this program, until its packages are published. */
 const version = "0.1.0";
 
-/** Who the issuer and its agents are, for everybody: DID documents, cards, records, keys of their HTTP messages. */
-export function mountPublishing({ config, db, keys, outbound, http }: Publishing): void {
+/**
+ * Who the issuer and its agents are, for everybody: DID documents, cards, records, keys of their HTTP messages; and what the
+ * directory is told of public agents.
+ */
+export async function mountPublishing(
+  { config, db, clock, keys, outbound, tenantOutbound }: Publishing,
+  { http, jobs }: { readonly http: Http; readonly jobs: Jobs },
+): Promise<void> {
   const { issuer } = config;
   http.add(
     ...credentialTypeRoutes(issuer),
-    ...didRoutes({ issuer, db, keys, outbound }),
+    ...didRoutes({ issuer, db, keys, outbound: tenantOutbound }),
     ...cardRoutes({ issuer, db, keys, version }),
     ...signatureDirectoryRoutes({ issuer, db, keys }),
   );
+  const peer = await createOwnPeer({ config, clock, keys, outbound });
+  listingJobs(jobs, { db, keys, issuer, directory: directoryAt(peer, config.directory) });
 }

@@ -233,7 +233,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   mountManaging(grounds, { http, jobs, mandates, people });
   const open = config.openRegistration === true;
   const outbound = base.tenantOutbound;
-  mountPublishing({ ...grounds, outbound, http });
+  await mountPublishing(grounds, { http, jobs });
   http.add(...registrationRoutes({ db, secrets, outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });

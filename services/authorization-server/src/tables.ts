@@ -12,6 +12,7 @@ import { federatedSignInTables } from "./federated-sign-in/index.ts";
 import { identityTables } from "./identities/index.ts";
 import { identityProviderTables } from "./identity-providers/index.ts";
 import { laneTables } from "./lanes/index.ts";
+import { listingTables } from "./listings/index.ts";
 import { mandateTables } from "./mandates/index.ts";
 import { organizationTables } from "./organizations/index.ts";
 import { partnerTables } from "./partners/index.ts";
@@ -59,5 +60,6 @@ export const tables = {
   ...webhookTables,
   ...deliveryTables,
   ...laneTables,
+  ...listingTables,
   ...planTables,
 } as const;

@@ -20,6 +20,7 @@ import {
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import type { DirectoryConfig } from "./config.ts";
 import { jwksRoute } from "./identity/index.ts";
+import { listingTables, marketplaceRoutes, tellingRoute } from "./listings/index.ts";
 import { merchantRoutes } from "./merchants/index.ts";
 
 /** The directory as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -38,7 +39,7 @@ export type DirectoryOptions = {
 };
 
 /** What each table is, for the test that compares this with the database (T03). */
-export const tables = { merchants: "public" } as const;
+export const tables = { merchants: "public", ...listingTables } as const;
 
 export const migrations: readonly MigrationSource[] = [
   { name: "directory", directory: new URL("../migrations/", import.meta.url) },
@@ -115,7 +116,9 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     }),
     ready: { database: () => db.ping() },
   });
-  http.add(...merchantRoutes({ db, outbound, clock }, createCursors(keyring.derive("directory-cursor"))));
+  const cursors = createCursors(keyring.derive("directory-cursor"));
+  http.add(...merchantRoutes({ db, outbound, clock }, cursors));
+  http.add(tellingRoute({ db }), ...marketplaceRoutes({ db, cursors }));
   http.add(jwksRoute(jwks));
   keyring.mount({ http, jobs });
   const address = await http.listen();

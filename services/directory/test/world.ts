@@ -45,7 +45,7 @@ export type Tenant = {
   readonly id: Id<"tenant">;
   /** The client that calls. */
   readonly client: string;
-  call(method: "GET" | "POST", path: string, body?: unknown): Promise<PeerAnswer>;
+  call(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<PeerAnswer>;
 };
 
 /** Where the issuer says whether a token still counts. */
@@ -58,6 +58,8 @@ export type World = {
   /** A caller of a tenant: of its own, or another client of the one given. */
   tenant(scope?: Scope, id?: Id<"tenant">, client?: string): Tenant;
   get(path: string): Promise<{ status: number; body: unknown }>;
+  /** Where it listens. */
+  readonly address: string;
   close(): Promise<void>;
 };
 
@@ -102,6 +104,7 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
     issuer,
     clock,
     database,
+    address,
     tenant: (scope = "directory:write", id = newId("tenant"), client = newId("client")) => {
       const peer = tenantPeer({ id, clientId: client, issuer: issuer.origin, issuerKey, outbound, clock });
       return {

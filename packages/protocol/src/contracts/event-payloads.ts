@@ -93,6 +93,8 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "delegation.revoked": told({ because: text, delegatee: id }),
   "instrument.enrolled": told({ brand: text }),
   "ledger.posted": told({ charge: id, refund: id.optional() }),
+  "listing.hidden": told({ agent: id }),
+  "listing.shown": told({ agent: id }),
   "mandate.issued": told({
     agent: id,
     currency: text,

@@ -10,6 +10,7 @@ export * from "./identity-providers.ts";
 export * from "./keys.ts";
 export * from "./ledger.ts";
 export * from "./mandates.ts";
+export * from "./marketplace.ts";
 export * from "./merchants.ts";
 export * from "./oauth.ts";
 export * from "./organizations.ts";

@@ -4,6 +4,7 @@ import { type Actor, newEvent, Problem, type PublicJwk, type Scope } from "@remi
 import type { AgentType, DeploymentEnv } from "@remit/protocol/contracts";
 import { thumbprint } from "@remit/protocol/node";
 import { claimKeys } from "../client-keys/index.ts";
+import { tellDirectory } from "../tenants/index.ts";
 import * as rows from "./agents.sql.ts";
 
 export type AgentStatus = "active" | "suspended" | "decommissioned";
@@ -146,6 +147,7 @@ export async function registerAgent(
   await tx.record(
     newEvent("agent.registered", { tenant: tx.tenant, actor, subject: agent.id, payload }, now),
   );
+  if (agent.isPublic) await tellDirectory(tx, agent.id);
   return agent;
 }
 
@@ -184,6 +186,7 @@ export async function changeProfile(
   await tx.record(
     newEvent("agent.changed", { tenant: tx.tenant, actor: by, subject: agent.id, payload }, now),
   );
+  if (agent.isPublic || changed.isPublic) await tellDirectory(tx, agent.id);
   return changed;
 }
 
@@ -207,6 +210,7 @@ export async function changeKeys(
   };
   const facts = { tenant: tx.tenant, actor: by, subject: agent.id, payload };
   await tx.record(newEvent("agent.keys_changed", facts, now));
+  if (agent.isPublic) await tellDirectory(tx, agent.id);
   return changed;
 }
 
@@ -230,6 +234,7 @@ export async function changeStanding(
   await rows.saveStanding(tx, { id, status: to, now });
   const payload = { agent: id, from: agent.status, to };
   await tx.record(newEvent(eventOf[to], { tenant: tx.tenant, actor: by, subject: id, payload }, now));
+  if (agent.isPublic) await tellDirectory(tx, id);
   return { ...agent, status: to };
 }
 

@@ -3,7 +3,7 @@ import { type EventType, Problem, type RemitEvent } from "@remit/protocol";
 /** What each peer may report: the events of what it owns. A peer that is taken over cannot write another's story. */
 const reports: Readonly<Record<string, readonly string[]>> = {
   billing: ["payment", "instrument", "ledger", "plan"],
-  directory: ["merchant"],
+  directory: ["merchant", "listing"],
   gateway: ["offer", "response"],
 };
 

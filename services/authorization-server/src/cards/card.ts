@@ -111,14 +111,14 @@ const capabilities = (did: string, where: JsonObject): JsonObject => ({
 export async function signCard(
   card: AgentCard,
   { keys, issuer }: { readonly keys: IssuerKeys; readonly issuer: string },
-): Promise<AgentCard> {
+): Promise<{ readonly card: AgentCard; readonly kid: string }> {
   const { kid, alg } = keys.currentKey("card");
   const header = { alg, kid, typ: "JOSE", jku: `${issuer}/.well-known/jwks.json` };
   const inBase64 = (text: string): string => Buffer.from(text).toString("base64url");
   const protectedHeader = inBase64(JSON.stringify(header));
   const input = `${protectedHeader}.${inBase64(canonicalCard(card))}`;
   const signature = Buffer.from(await keys.signBytes(kid, Buffer.from(input))).toString("base64url");
-  return { ...card, signatures: [{ protected: protectedHeader, signature }] };
+  return { card: { ...card, signatures: [{ protected: protectedHeader, signature }] }, kid };
 }
 
 /** What is signed of a card (A2A 1.0 §8.4.1): without signatures, without what is empty, in the one form of RFC 8785. */

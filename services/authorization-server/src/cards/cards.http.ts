@@ -68,10 +68,10 @@ const agentRoute = (deps: CardDeps, path: string): Route =>
   });
 
 async function answerCard(deps: CardDeps, call: Call, card: AgentCard) {
-  const signed = await signCard(card, deps);
+  const { card: signed, kid } = await signCard(card, deps);
   // The schema checks the answer before it leaves; its input type knows no more than that.
   const body = signed as z.input<typeof Card>;
-  const says = `${deps.keys.currentKey("card").kid} ${canonicalCard(card)}`;
+  const says = `${kid} ${canonicalCard(card)}`;
   return publish(call, { type: "application/json", says, body });
 }
 
@@ -87,7 +87,7 @@ const recordRoute = (deps: CardDeps): Route =>
       const found = await listedAgent(deps.db, params.id);
       const unsigned = cardOfAgent(deps.issuer, found);
       const facts = { ...found, issuer: deps.issuer, forItsOwn: false };
-      const card = await signCard(unsigned, deps);
+      const { card } = await signCard(unsigned, deps);
       const says = JSON.stringify(recordOf({ ...facts, card: unsigned }));
       return publish(call, { type: "application/json", says, body: recordBody({ ...facts, card }) });
     },
@@ -106,7 +106,7 @@ const ownRecordRoute = (deps: CardDeps): Route =>
       const own = await deps.db.of(caller.tenant).transaction((tx) => agentById(tx, params.id));
       if (own === undefined) throw unknownAgent();
       const found = await publishedAgent(deps.db, own.id);
-      const card = await signCard(cardOfAgent(deps.issuer, found), deps);
+      const { card } = await signCard(cardOfAgent(deps.issuer, found), deps);
       return { status: 200, body: recordBody({ ...found, issuer: deps.issuer, card, forItsOwn: true }) };
     },
   });

@@ -1,2 +1,2 @@
-export { cardOfAgent, publicNameOf, signCard } from "./card.ts";
+export { type AgentCard, cardOfAgent, publicNameOf, signCard } from "./card.ts";
 export { type CardDeps, cardRoutes } from "./cards.http.ts";

@@ -3,6 +3,7 @@ import { enqueue } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { newEvent } from "@remit/protocol";
+import { tellDirectory } from "../tenants/index.ts";
 import * as rows from "./organizations.sql.ts";
 
 export const erasureQueue = "organization_erasures";
@@ -41,6 +42,7 @@ export function eraseOrganization(
     await rows.saveStanding(tx, { ...standing, slug: undefined, erasedAt: now, changedAt: now });
     const actor = { type: "system", id: "authorization-server" } as const;
     await tx.record(newEvent("tenant.erased", { tenant: id, actor, subject: id }, now));
+    await tellDirectory(tx);
     const payload: Erasing = { tenant: id, what: "mandates" };
     const runAt = after(now, mandatesKeptMs);
     await enqueue(tx, { queue: erasureQueue, key: `${id} mandates`, payload, runAt });

@@ -6,7 +6,13 @@ import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
 import type { ChangeOrganization, CreateOrganization } from "@remit/protocol/contracts";
 import { registerAdmin, type Secrets, scopesOf } from "../clients/index.ts";
 import { wakeLanes } from "../lanes/index.ts";
-import { createTenant, newTenantId, platformTenant, type TenantKind } from "../tenants/index.ts";
+import {
+  createTenant,
+  newTenantId,
+  platformTenant,
+  type TenantKind,
+  tellDirectory,
+} from "../tenants/index.ts";
 import { resumeTokens, revokeTokens } from "../tokens/index.ts";
 import { type Erasing, erasureQueue } from "./erasure.ts";
 import { decideChange, decideDeletion, forbidden, mayGovern } from "./governing.ts";
@@ -242,6 +248,8 @@ async function turn(tx: CrossingTx, one: rows.Descended, { managing, payload }: 
   const type = one.before === one.after ? "tenant.changed" : eventOf[one.after];
   const facts = { tenant: one.id, actor: actorOf(managing), subject: one.id, payload };
   await tenant.record(newEvent(type, facts, managing.now));
+  // Its standing decides whether its agents are in the marketplace, and its name stands there beside them.
+  await tellDirectory(tenant);
   if (one.before !== one.after && one.after === "active") await wakeLanes(tenant, managing.now);
 }
 

@@ -11,3 +11,4 @@ export {
   type Tenant,
   type TenantKind,
 } from "./tenants.ts";
+export { listingQueue, tellDirectory } from "./told.ts";

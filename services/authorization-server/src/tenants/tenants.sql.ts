@@ -37,10 +37,10 @@ export async function existsTenant(tx: TenantTx): Promise<boolean> {
 }
 
 export async function findPublisher(tx: TenantTx): Promise<Publisher> {
-  const row = await tx.maybe<{ name: string; kind: string; status: Publisher["status"] }>(
-    sql`select t.name, t.kind, coalesce(s.status, 'active') as status
+  const row = await tx.maybe<{ name: string; kind: string; status: Publisher["status"]; erased: boolean }>(
+    sql`select t.name, t.kind, coalesce(s.status, 'active') as status, s.erased_at is not null as erased
       from tenants t left join tenant_standings s on s.tenant_id = t.tenant_id`,
   );
-  if (row === undefined) return { name: undefined, status: "deleted" };
-  return { name: row.kind === "company" ? row.name : undefined, status: row.status };
+  if (row === undefined) return { name: undefined, status: "deleted", erased: true };
+  return { name: row.kind === "company" ? row.name : undefined, status: row.status, erased: row.erased };
 }

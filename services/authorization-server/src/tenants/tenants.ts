@@ -63,6 +63,8 @@ export const isTenantActive = async (tx: Sql, tenant: Id<"tenant">): Promise<boo
 export type Publisher = {
   readonly name: string | undefined;
   readonly status: "active" | "suspended" | "deleted";
+  /** Whether nothing of it is to stay anywhere. */
+  readonly erased: boolean;
 };
 
 /** What may be told of the tenant whose handle this is. */

@@ -1,0 +1,3 @@
+export { directoryAt } from "./directory.ts";
+export { listingJobs } from "./listings.jobs.ts";
+export { listingTables } from "./listings.ts";
