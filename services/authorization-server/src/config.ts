@@ -43,6 +43,9 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly signUp?: "open" | "closed";
   /** A directory of stolen passwords' digests, by range; without it only the commonest are known. */
   readonly breachedPasswords?: string;
+  /** The operator's policies over all tenants' management calls; and an OPA that is asked about each. None unless given. */
+  readonly policyDir?: string;
+  readonly policyOpaUrl?: string;
   /** A server that carries letters; without it they are files in `<data dir>/mail`. */
   readonly smtp?: SmtpSettings;
 };
@@ -90,6 +93,8 @@ const ownSettings = {
   REMIT_TIER_ENFORCEMENT: z.stringbool().default(true),
   REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
   REMIT_BREACHED_PASSWORDS: z.string().optional(),
+  POLICY_DIR: z.string().max(4096).optional(),
+  REMIT_POLICY_OPA_URL: z.url({ protocol: /^https?$/ }).optional(),
   REMIT_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
   REMIT_MAIL_FROM: z.string().max(320).default("Remit <remit@localhost>"),
   REMIT_GITHUB_ISSUER: z.url({ protocol: /^https$/ }).optional(),
@@ -122,6 +127,8 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     openRegistration: settings.REMIT_OPEN_REGISTRATION,
     signUp: settings.REMIT_SIGN_UP,
     tierEnforcement: settings.REMIT_TIER_ENFORCEMENT,
+    ...(settings.POLICY_DIR === undefined ? {} : { policyDir: settings.POLICY_DIR }),
+    ...(settings.REMIT_POLICY_OPA_URL === undefined ? {} : { policyOpaUrl: settings.REMIT_POLICY_OPA_URL }),
     ...(settings.REMIT_BREACHED_PASSWORDS === undefined
       ? {}
       : { breachedPasswords: settings.REMIT_BREACHED_PASSWORDS }),

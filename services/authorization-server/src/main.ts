@@ -3,9 +3,11 @@ import { run } from "@remit/platform/host";
 import { createLog } from "@remit/platform/telemetry";
 import { readBootstrap } from "./bootstrap-file.ts";
 import { readSettings } from "./config.ts";
-import { createAuthorizationServer } from "./service.ts";
+import { createAuthorizationServer, type Service } from "./service.ts";
 
-run(async () => {
+let serving: Service | undefined;
+
+const start = async (): Promise<Service> => {
   const { config, logLevel, failpoint, bootstrapFile } = readSettings(process.env);
   setFailpoint(failpointOf(failpoint, process.env["NODE_ENV"]));
   const log = createLog({ service: "authorization-server", level: logLevel });
@@ -18,5 +20,8 @@ run(async () => {
     log.info({ tenant, admin: admin.clientId, operator: operator?.clientId }, "the installation is set up");
   }
   await server.listen();
+  serving = server;
   return server;
-});
+};
+
+run(start, { onHangup: () => void serving?.reload() });

@@ -72,6 +72,7 @@ import { createOutbounds, type Outbounds, outboundOfClients } from "./outbounds.
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
 import { createPlanning, type Planning, takeReported } from "./planning.ts";
+import { createPolicing, type Policing } from "./policing.ts";
 import { mountPublishing } from "./publishing.ts";
 import { createQuotas, type Quotas } from "./quotas/index.ts";
 import { createClientDocuments, isDocumentId, registrationRoutes } from "./registration/index.ts";
@@ -86,6 +87,8 @@ export type Service = {
   migrate(): Promise<void>;
   /** Binds, and returns the address it is bound to. */
   listen(): Promise<string>;
+  /** Reads again what the operator may change while we run: the policies of POLICY_DIR. */
+  reload(): Promise<void>;
   close(): Promise<void>;
   /** Sets up an installation's first tenant and principal, after `migrate`. Idempotent; no HTTP door leads here. */
   bootstrap(wanted: Bootstrap): Promise<Bootstrapped>;
@@ -137,6 +140,7 @@ type Rooms = {
   readonly jobs: Jobs;
   readonly keys: IssuerKeys;
   readonly keyring: OpenKeyring;
+  readonly policing: Policing;
   bootstrap(wanted: Bootstrap): Promise<Bootstrapped>;
 };
 
@@ -178,10 +182,12 @@ export function createAuthorizationServer({
       return http.listen();
     },
     bootstrap: async (wanted) => (await open()).bootstrap(wanted),
+    reload: async () => (await open()).policing.reload(),
     close: async () => {
       const opened = await rooms?.catch(() => undefined);
       await opened?.http.close();
       await opened?.jobs.stop();
+      await opened?.policing.close();
       opened?.keys.close();
       opened?.keyring.close();
       if (opened !== undefined) await planning.close();
@@ -219,7 +225,8 @@ async function openRooms(base: Base): Promise<Rooms> {
   const grounds: Grounds = { ...base, keyring, keys, peers, live, known, clientOf, uses, used };
   const cache = config.redisUrl === undefined ? "memory" : "redis";
   const operations = createOperations({ ...grounds, sources: migrations, cache });
-  const http = httpOf(grounds, operations);
+  const policing = createPolicing(base);
+  const http = httpOf(grounds, { ...operations, ...policing });
   const jobs = createJobs({ db, log, clock, check: watch?.require });
   const people = createPeople(grounds, jobs);
   const { accounts } = people;
@@ -244,8 +251,11 @@ async function openRooms(base: Base): Promise<Rooms> {
   keepHouse(jobs, { db, clock });
   keyJobs(jobs, { keys, watch });
   tokenJobs(jobs, { db, clock });
+  policing.mount({ http, jobs, keyring });
+  await policing.begin(http);
   return {
     http,
+    policing,
     jobs,
     keys,
     keyring,
@@ -269,13 +279,17 @@ async function openKeys(base: Base): Promise<{ readonly keyring: OpenKeyring; re
   return { keyring, keys };
 }
 
-function httpOf(grounds: Grounds, { details }: Operations): Http {
+function httpOf(
+  grounds: Grounds,
+  { details, decide }: Pick<Operations, "details"> & Pick<Policing, "decide">,
+): Http {
   const { config, clock, log, db, metrics, watch, planning } = grounds;
   return createHttp({
     ...edgeOptions("authorization-server", { config, clock, log }),
     metrics,
     authenticate: planning.calls(authenticateOf(grounds)),
     details,
+    decide,
     ready: { database: () => db.ping(), ...(watch === undefined ? {} : { clock: () => watch.check() }) },
   });
 }

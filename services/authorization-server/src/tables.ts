@@ -17,6 +17,7 @@ import { mandateTables } from "./mandates/index.ts";
 import { organizationTables } from "./organizations/index.ts";
 import { partnerTables } from "./partners/index.ts";
 import { planTables } from "./plans/index.ts";
+import { policyTables } from "./policies/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { sessionTables } from "./sessions/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
@@ -57,6 +58,7 @@ export const tables = {
   ...chargeTables,
   ...receiptTables,
   ...auditTables,
+  ...policyTables,
   ...webhookTables,
   ...deliveryTables,
   ...laneTables,

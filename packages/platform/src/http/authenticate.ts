@@ -1,5 +1,5 @@
 import type { Instant } from "@remit/kernel";
-import type { Caller, TokenNeeds } from "./route.ts";
+import type { Call, Caller, Method, TokenNeeds } from "./route.ts";
 
 /** What of a request says who calls. Header values are those sent once; the edge has refused doubles. */
 export type Credentials = {
@@ -22,3 +22,13 @@ export type Authenticate = {
   /** Whose tokens are taken; the server then says so (RFC 9728). */
   readonly issuer?: string;
 };
+
+/** What is about to be done: a declared route, whose scope the caller has, and the parsed members of its path. */
+export type Deed = {
+  readonly method: Method;
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+};
+
+/** Has the last word on a protected route before its body is read; throws a Problem to refuse. */
+export type Decide = (call: Call & { readonly caller: Caller }, deed: Deed) => Promise<void>;

@@ -25,6 +25,8 @@ import { serveRoute } from "./serve-route.ts";
 export type Http = {
   add(...routes: readonly (Route | Page)[]): void;
   mount(mount: Mount): void;
+  /** The declared routes that need a token, added so far. */
+  protectedRoutes(): readonly Route[];
   /** The OpenAPI 3.1 document of the routes added so far. */
   openApi(): Readonly<Record<string, unknown>>;
   /** Binds, and returns where (`http://127.0.0.1:43211`). A busy port is a StartRefused with its remedy. */
@@ -78,6 +80,8 @@ export function createHttp(options: HttpOptions): Http {
       mounts.push(mount);
       direct(mount);
     },
+    protectedRoutes: () =>
+      declared.filter((entry): entry is Route => entry.kind === "route" && entry.needs !== "public"),
     openApi,
     async listen() {
       register(app, edge, { declared, mounts });

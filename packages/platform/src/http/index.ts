@@ -1,4 +1,4 @@
-export type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
+export type { Authenticate, Authenticated, Credentials, Decide, Deed } from "./authenticate.ts";
 export { readBody, readForm } from "./body.ts";
 export { countedAddress } from "./caller-address.ts";
 export { edgeOptions } from "./edge-options.ts";

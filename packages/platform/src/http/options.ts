@@ -2,7 +2,7 @@ import type { Clock } from "@remit/kernel";
 import type { Scope } from "@remit/protocol";
 import type { Counters } from "../counters/index.ts";
 import type { Log, Metrics, Tracer } from "../telemetry/index.ts";
-import type { Authenticate } from "./authenticate.ts";
+import type { Authenticate, Decide } from "./authenticate.ts";
 import type { Limit } from "./route.ts";
 
 type Most = Pick<Limit, "count" | "windowMs">;
@@ -36,6 +36,8 @@ export type HttpOptions = {
   readonly clock: Clock;
   /** Needed by routes that need a scope. */
   readonly authenticate?: Authenticate;
+  /** Policies, asked of every protected route once the caller is known and its scope suffices. */
+  readonly decide?: Decide;
   /** For a server that takes access tokens in its own way: whose, and for what scopes (RFC 9728). */
   readonly protectedResource?: { readonly issuer: string; readonly scopes: readonly Scope[] };
   /** What must work for the service to be ready; each throws when it does not. */

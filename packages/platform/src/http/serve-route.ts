@@ -3,6 +3,7 @@ import { canonicalise, Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { Deed } from "./authenticate.ts";
 import { readBody, readJson } from "./body.ts";
 import { calledBy, callOf, countAgainst, countedByAddress, countedByCaller, type Edge } from "./edge.ts";
 import { isOpen } from "./openapi.ts";
@@ -39,6 +40,7 @@ export function serveRoute(edge: Edge, route: Route): Handler {
       });
     const key = route.idempotency === undefined ? undefined : idempotencyKeyOf(known);
     const params = route.params === undefined ? undefined : parse(route.params, request.params);
+    if (caller !== undefined) await edge.options.decide?.({ ...known, caller }, deedOf(route, params));
     const asked = query === undefined ? undefined : parse(query, request.query);
     const sent = await readInput(request, { body, bytesMax: route.bodyBytesMax ?? edge.bodyBytesMax });
     const call: Call = {
@@ -60,6 +62,13 @@ export function serveRoute(edge: Edge, route: Route): Handler {
     return sendAnswer(reply, answer);
   };
 }
+
+/** The parameters of a path are text, whatever their schema makes of it besides. */
+const deedOf = ({ method, path }: Route, params: unknown): Deed => ({
+  method,
+  path,
+  params: Object.fromEntries(Object.entries(params ?? {}).map(([name, value]) => [name, String(value)])),
+});
 
 const traced = (edge: Edge, name: string, work: () => Promise<Answer>): Promise<Answer> =>
   edge.options.tracer === undefined ? work() : edge.options.tracer.span(name, {}, work);

@@ -15,6 +15,7 @@ export * from "./merchants.ts";
 export * from "./oauth.ts";
 export * from "./organizations.ts";
 export * from "./payments.ts";
+export * from "./policies.ts";
 export * from "./problem.ts";
 export * from "./scaffold.ts";
 export * from "./sessions.ts";

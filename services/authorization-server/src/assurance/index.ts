@@ -9,4 +9,4 @@ export {
   levelOf,
   Proof,
 } from "./assurance.ts";
-export { requireFreshProof } from "./fresh-proof.ts";
+export { isFreshlyProven, requireFreshProof } from "./fresh-proof.ts";

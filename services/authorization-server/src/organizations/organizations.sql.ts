@@ -161,6 +161,8 @@ export async function eraseRest(tx: TenantTx, now: Instant): Promise<void> {
   await tx.run(sql`delete from identity_providers where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from email_domains where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from admissions where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from policies where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from policy_decisions where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from trusts where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from partners where tenant_id = ${tx.tenant}`);
   await tx.run(sql`update credentials set name = null, revoked_at = coalesce(revoked_at, ${sqlTime(now)}),

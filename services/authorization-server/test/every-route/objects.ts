@@ -65,6 +65,7 @@ export async function objectsOf(
     handedOn,
     await made("/api/v1/federation/trust", partnerAt(upstream)),
     await eventually(() => first(manager, "/api/v1/audit")),
+    await made("/api/v1/policies", { name: "ours", content: "permit (principal, action, resource);" }),
   ];
   return new Map(ids.map((id) => [id.slice(0, 3), id]));
 }
