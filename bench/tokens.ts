@@ -160,7 +160,7 @@ export async function withCpu(
 }
 
 const memoryRequests = 200_000;
-const memoryChunk = 20_000;
+const memoryChunk = 5_000;
 
 /** The heap before and after many requests, each time after a collection: what grows with each request would show. */
 async function measureMemory(of: Issuer) {

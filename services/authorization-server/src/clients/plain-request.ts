@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import { parse as parseForm } from "node:querystring";
 
 /**
  * A request of a client in its plain form: each header and each parameter once, none empty, none unknown. Those are
@@ -31,22 +30,46 @@ export function hasPlainHead({ method, headers, rawHeaders }: IncomingMessage): 
   );
 }
 
-/** The request, if its body is plain too and has no other parameters; read by the parser that the core uses. */
+/** The request, if its body is plain too and has no other parameters. */
 export function readPlainRequest(
   { headers }: IncomingMessage,
   body: Buffer,
   parameters: ReadonlySet<string>,
 ): PlainRequest | undefined {
-  const text = body.toString("latin1");
-  if (!/^[!-~]+$/.test(text)) return undefined;
-  const form: Record<string, string> = {};
-  for (const [name, value] of Object.entries(parseForm(text))) {
-    if (!parameters.has(name) || typeof value !== "string" || value === "") return undefined;
-    form[name] = value;
-  }
+  const form = readPlainForm(body.toString("latin1"), parameters);
+  if (form === undefined) return undefined;
   const { authorization, dpop } = headers;
   // Both stand once; `dpop` is a header that Node joins, so its type says it could be several.
   return { authorization, dpop: typeof dpop === "string" ? dpop : undefined, form };
+}
+
+/**
+ * A form in its one usual spelling: visible ASCII, every name plain and known, once, with a value that is not empty.
+ * Values are decoded as the parser of the core decodes them (WHATWG URL §5.1); what it would mend is not plain.
+ */
+export function readPlainForm(
+  text: string,
+  parameters: ReadonlySet<string>,
+): Record<string, string> | undefined {
+  if (!/^[!-~]+$/.test(text)) return undefined;
+  const form: Record<string, string> = {};
+  for (const part of text.split("&")) {
+    const equals = part.indexOf("=");
+    const name = part.slice(0, Math.max(0, equals));
+    const value = decoded(part.slice(equals + 1));
+    if (!parameters.has(name) || name in form || value === undefined || value === "") return undefined;
+    form[name] = value;
+  }
+  return form;
+}
+
+function decoded(value: string): string | undefined {
+  if (!value.includes("%") && !value.includes("+")) return value;
+  try {
+    return decodeURIComponent(value.replaceAll("+", " "));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The whole body, read and put back: whoever reads the request after us finds it as it came. Undefined: it never came. */

@@ -80,7 +80,9 @@ function send(res: ServerResponse, answer: Omit<TokenAnswer, "status"> & { reado
   for (const [name, value] of usual) res.setHeader(name, value);
   for (const [name, value] of Object.entries(answer.limits ?? {})) res.setHeader(name, value);
   if (answer.nonce !== undefined) res.setHeader("DPoP-Nonce", answer.nonce);
-  res.setHeader("Content-Length", Buffer.byteLength(text));
+  const length = Buffer.byteLength(text);
+  res.setHeader("Content-Length", length);
   res.statusCode = answer.status;
-  res.end(text);
+  // Tokens and ids are ASCII, which goes out byte by byte without being encoded.
+  res.end(text, length === text.length ? "latin1" : "utf8");
 }
