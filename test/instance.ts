@@ -1,7 +1,9 @@
 import { rm } from "node:fs/promises";
 import { type Agent, createAgent } from "@remit/agent";
 import { createPerson, type DevFile, type Embedded, logsAt, startEmbedded } from "@remit/embedded";
+import { systemClock } from "@remit/kernel";
 import type { JsonObject } from "@remit/protocol";
+import { generateJwk, makeDpopProof } from "@remit/protocol/node";
 import { scratchFolder } from "@remit/testkit";
 import { freeBase } from "./ports.ts";
 
@@ -65,6 +67,53 @@ export async function read(dev: DevFile, url: string): Promise<JsonObject> {
   const { access_token: token } = (await answer.json()) as { access_token: string };
   const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
   return (await response.json()) as JsonObject;
+}
+
+const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
+
+export type Managed = { readonly status: number; readonly body: JsonObject };
+
+/** Calls the authorization server as the demo's administrator, with a token that is bound to a key. */
+export async function manage(
+  dev: DevFile,
+  method: "GET" | "POST",
+  at: string,
+  body?: object,
+): Promise<Managed> {
+  const key = generateJwk("ES256");
+  const { client_id: id, client_secret: secret } = dev.admin;
+  const basic = `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}`;
+  const send = async (
+    url: string,
+    init: RequestInit & { method: string },
+    token?: string,
+  ): Promise<Managed> => {
+    const proven = (nonce?: string): Promise<Response> => {
+      const more = {
+        ...(token === undefined ? {} : { accessToken: token }),
+        ...(nonce === undefined ? {} : { nonce }),
+      };
+      const dpop = makeDpopProof({ key, method: init.method, url, now: systemClock.now(), ...more });
+      return fetch(url, { ...init, headers: { ...Object(init.headers), dpop } });
+    };
+    let answer = await proven();
+    const nonce = answer.headers.get("dpop-nonce");
+    if (answer.status >= 400 && nonce !== null) answer = await proven(nonce);
+    return { status: answer.status, body: (await answer.json()) as JsonObject }; // every answer here is an object
+  };
+  const form = new URLSearchParams({ grant_type: "client_credentials", scope: "admin:orgs" });
+  const granted = await send(`${dev.issuer}/oauth/token`, {
+    method: "POST",
+    headers: { authorization: basic },
+    body: form,
+  });
+  const token = textOf(granted.body["access_token"]);
+  const headers = {
+    authorization: `DPoP ${token}`,
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+  };
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+  return send(dev.issuer + at, { method, headers, ...sent }, token);
 }
 
 export const ledgerOf = (dev: DevFile): Promise<JsonObject> =>

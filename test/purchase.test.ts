@@ -1,6 +1,6 @@
 import { isJsonObject, Problem, parseEvidenceKeys, parseJson } from "@remit/protocol";
 import { verifyReceipt } from "@remit/protocol/node";
-import { eventually } from "@remit/testkit";
+import { eventually, switchesOf } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   agentOf,
@@ -8,6 +8,7 @@ import {
   grant,
   type Instance,
   ledgerOf,
+  manage,
   paymentIntentsOf,
   read,
   startInstance,
@@ -132,4 +133,38 @@ test("what billing did for a charge reaches the payer's log as billing's report"
     }
     expect(reported).toEqual(expect.arrayContaining(["payment.authorized", "payment.captured"]));
   });
+});
+
+test("an organization sees its plan, pays for the next one at Checkout, and has it", async () => {
+  const { dev } = remit;
+  const status = async (): Promise<object> => (await manage(dev, "GET", "/api/v1/tiers/status")).body;
+  expect(await status()).toMatchObject({
+    tier: "free",
+    limits: { maxAgents: 10, maxCallsPerDay: 1_000, maxTokensPerDay: 1_000 },
+    usage: { agentCount: 1, tokensToday: expect.any(Number) },
+  });
+  const evil = await manage(dev, "POST", "/api/v1/billing/checkout", { successUrl: "https://evil.example/" });
+  expect([evil.status, evil.body["code"]]).toEqual([400, "return_url_refused"]);
+  const asked = await manage(dev, "POST", "/api/v1/billing/checkout", {
+    successUrl: `${dev.issuer}/account`,
+  });
+  expect(asked.status).toBe(200);
+  const { checkoutUrl } = asked.body as { checkoutUrl: string }; // as PlanCheckout says
+  const page = await fetch(checkoutUrl);
+  expect(await page.text()).toContain("Pay USD 49.00");
+  const switches = switchesOf(() => dev.sandbox);
+  const { subscription } = await switches.pay(checkoutUrl);
+  await eventually(async () =>
+    expect(await status()).toMatchObject({
+      tier: "pro",
+      limits: { maxAgents: 100, maxTokensPerMonth: 100_000 },
+    }),
+  );
+  expect((await manage(dev, "POST", "/api/v1/tiers/upgrade")).body["code"]).toBe("plan_change_refused");
+  expect((await manage(dev, "POST", "/api/v1/billing/cancel")).body).toMatchObject({
+    tier: "pro",
+    endsAt: expect.any(String),
+  });
+  await switches.subscription(subscription, "canceled");
+  await eventually(async () => expect(await status()).toMatchObject({ tier: "free" }));
 });

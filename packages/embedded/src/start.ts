@@ -15,7 +15,7 @@ import { type DevFile, writeDevFile } from "./dev-file.ts";
 import { takeInstance } from "./instance.ts";
 import { writeOffersFile } from "./offers-file.ts";
 import { portsOf } from "./ports.ts";
-import { seed } from "./seed.ts";
+import { type Origins, seed } from "./seed.ts";
 
 export type StartOptions = {
   readonly dataDir: string;
@@ -109,7 +109,7 @@ async function startServices(composition: Composition) {
   const billing = createBilling({
     config: {
       ...configOf(composition, "billing"),
-      stripe: { apiKey: testApiKey, webhookSecret: testWebhookSecret, origin: origins.sandbox },
+      ...soldAt(origins),
     },
     clock,
     log: log("billing"),
@@ -134,6 +134,12 @@ async function startServices(composition: Composition) {
   }
   return { origins, offersFile, authorizationServer, gateway };
 }
+
+/** Cards and plans: at the sandbox's Stripe, from which people come back to pages of ours. */
+const soldAt = (origins: Origins) => ({
+  stripe: { apiKey: testApiKey, webhookSecret: testWebhookSecret, origin: origins.sandbox },
+  returnOrigins: [origins.issuer, origins.wallet],
+});
 
 /** A busy port is said in one way, whoever finds it so. */
 async function listening(service: { listen(): Promise<unknown> }, name: string): Promise<void> {

@@ -9,6 +9,7 @@ export const idPrefixes = {
   case: "cse",
   challenge: "chl",
   charge: "chg",
+  checkout: "cko",
   checkpoint: "ckp",
   claim: "clm",
   client: "cli",

@@ -50,6 +50,9 @@ const VaultBody = z.strictObject({
 const KmsBody = z.strictObject({ away: z.boolean().optional(), expire_tokens: z.boolean().optional() });
 const Endpoint = z.strictObject({ url: z.url(), secret: z.string().startsWith("whsec_").optional() });
 
+const Payment = z.strictObject({ payment_method: z.string().default("pm_card_visa") });
+const Standing = z.strictObject({ status: z.enum(["active", "canceled", "past_due", "unpaid"]) });
+
 /** The switches and windows of the sandbox: for tests and for people who try things out. */
 export async function control(deps: ControlDeps, request: ControlRequest): Promise<ControlAnswer> {
   const { method, path } = request;
@@ -75,6 +78,8 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
       return ok({ data: intentsOf(deps.account, request.query) });
     case "GET /sandbox/events":
       return ok({ data: deps.account.all("event") });
+    case "GET /sandbox/subscriptions":
+      return ok({ data: deps.account.all("subscription") });
     case "GET /sandbox/upstream":
       return ok({ calls: deps.upstream.calls() });
     case "POST /sandbox/upstream":
@@ -105,12 +110,26 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
 
 async function authenticated(
   { account }: ControlDeps,
-  { method, path }: ControlRequest,
+  { method, path, body }: ControlRequest,
 ): Promise<ControlAnswer> {
+  const paid = /^\/sandbox\/checkout\/(\w+)\/pay$/.exec(path);
+  const stands = /^\/sandbox\/subscriptions\/(\w+)$/.exec(path);
+  if (method === "POST" && (paid !== null || stands !== null))
+    return refusable(() =>
+      paid === null
+        ? parsed(Standing, body, async ({ status }) => ok(await account.standAs(stands?.[1] ?? "", status)))
+        : parsed(Payment, body === "" ? "{}" : body, async ({ payment_method: card }) =>
+            ok(await account.payCheckout(paid[1] ?? "", card)),
+          ),
+    );
   const match = /^\/sandbox\/setup_intents\/(\w+)\/authenticate$/.exec(path);
   if (method !== "POST" || match === null) return { status: 404, body: { error: "no such switch" } };
+  return refusable(async () => ok(await account.authenticate(match[1] ?? "")));
+}
+
+async function refusable(work: () => Promise<ControlAnswer>): Promise<ControlAnswer> {
   try {
-    return ok(await account.authenticate(match[1] ?? ""));
+    return await work();
   } catch (error) {
     if (error instanceof StripeRefusal) return { status: 404, body: { error: error.message } };
     throw error;

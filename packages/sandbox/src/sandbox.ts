@@ -71,15 +71,16 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     clock,
     wait,
     publish,
+    origin: () => origin(),
     ...(options.secretKey === undefined ? {} : { secretKey: options.secretKey }),
   });
   const undelivered = restore(account, (calls) => upstream.restore(calls), lines);
   const sold: Parameters<typeof sandboxServer>[0]["sold"] = (calls) => note({ kind: "sold", calls });
   const server = sandboxServer({ account, failures, upstream, vault, kms, wait, sold });
-
+  const origin = (): string => originOf(server.address(), options);
   return {
     get origin() {
-      return `http://${options.host ?? "127.0.0.1"}:${portOf(server.address()) ?? options.port}`;
+      return origin();
     },
     listen: async () => {
       for (const endpoint of options.webhooks ?? []) await account.addEndpoint(endpoint);
@@ -99,6 +100,9 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     vault,
   };
 }
+
+const originOf = (address: string | AddressInfo | null, { host, port }: SandboxOptions): string =>
+  `http://${host ?? "127.0.0.1"}:${portOf(address) ?? port}`;
 
 const portOf = (address: string | AddressInfo | null): number | undefined =>
   typeof address === "object" && address !== null ? address.port : undefined;

@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { request as requestOverTls } from "node:https";
+import { checkoutPage } from "./checkout-page.ts";
 import { type ControlDeps, control } from "./control.ts";
 import type { Send } from "./stripe/index.ts";
 import { report } from "./upstream.ts";
@@ -42,6 +43,7 @@ async function answer(deps: ServerDeps, request: IncomingMessage, response: Serv
   }
   if (url.pathname === "/demo/report") return sell(deps, response);
   if (/^\/(livez|readyz|health)$/.test(url.pathname)) return json(response, 200, { status: "ok" });
+  if (await checkout(deps, { request, response, url, body, method })) return;
   if (!url.pathname.startsWith("/sandbox/")) return json(response, 404, { error: "nothing here" });
   const { status, body: said } = await control(deps, {
     method,
@@ -71,6 +73,29 @@ async function stripe(deps: ServerDeps, { request, response, url, body, method }
   });
   if (outcome.kind === "drop") request.socket.destroy();
   if (outcome.kind === "answer") send(response, outcome);
+}
+
+/** Checkout's page, for a browser: shows a session, and takes the click on its button. */
+async function checkout(
+  { account }: ServerDeps,
+  { request, response, url, body, method }: Exchange,
+): Promise<boolean> {
+  const match = /^\/sandbox\/checkout\/(\w+)(\/pay)?$/.exec(url.pathname);
+  const isForm = request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded") === true;
+  const id = match?.[1];
+  if (id === undefined || (method === "GET") === (match?.[2] === "/pay")) return false;
+  if (method === "POST" && !isForm) return false;
+  if (method === "POST") {
+    const card = new URLSearchParams(body).get("payment_method") ?? "pm_card_visa";
+    const { success_url: home } = await account.payCheckout(id, card);
+    response.writeHead(303, { location: home.replaceAll("{CHECKOUT_SESSION_ID}", id) }).end();
+    return true;
+  }
+  const page = checkoutPage(account, id);
+  const headers = { "content-type": "text/html; charset=utf-8" };
+  if (page === undefined) return false;
+  send(response, { status: 200, body: page, headers });
+  return true;
 }
 
 function vault(deps: ServerDeps, { request, response, url, body, method }: Exchange): void {

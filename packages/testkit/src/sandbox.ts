@@ -53,6 +53,13 @@ export type TestSandbox = {
   upstream(to: { answer: string; times?: number; delay_ms?: number }): Promise<void>;
   upstreamCalls(): Promise<number>;
   authenticate(setupIntent: string): Promise<void>;
+  /** Somebody pays at the address to which Checkout leads. */
+  pay(checkoutUrl: string, card?: string): Promise<{ readonly subscription: string }>;
+  /** A subscription comes to stand otherwise. */
+  subscription(id: string, status: "active" | "canceled" | "past_due" | "unpaid"): Promise<void>;
+  subscriptions(): Promise<
+    readonly { readonly id: string; readonly status: string; readonly customer: string }[]
+  >;
   addWebhook(endpoint: { url: string; secret: string }): Promise<void>;
   /** Lets its Vault be sealed, forget its tokens, or sign as older servers do. */
   vault(to: { sealed?: boolean; expire_tokens?: boolean; always_der?: boolean }): Promise<void>;
@@ -109,6 +116,13 @@ export function switchesOf(
     upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),
     upstreamCalls: async () => ((await call("GET", "/sandbox/upstream")) as { calls: number }).calls,
     authenticate: async (id) => void (await call("POST", `/sandbox/setup_intents/${id}/authenticate`, {})),
+    pay: async (checkoutUrl, card = "pm_card_visa") =>
+      // The sandbox answers with the session, which is complete.
+      (await call("POST", `${new URL(checkoutUrl).pathname}/pay`, { payment_method: card })) as {
+        subscription: string;
+      },
+    subscription: async (id, status) => void (await call("POST", `/sandbox/subscriptions/${id}`, { status })),
+    subscriptions: () => list("/sandbox/subscriptions"),
     addWebhook: async (endpoint) => void (await call("POST", "/sandbox/webhooks", endpoint)),
     vault: async (to) => void (await call("POST", "/sandbox/vault", to)),
     kms: async (to) => void (await call("POST", "/sandbox/kms", to)),

@@ -1,12 +1,24 @@
 import { type Clock, secondMs } from "@remit/kernel";
-import type { Authenticate } from "@remit/platform/http";
+import type { Authenticate, Http } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
+import type { Outbound } from "@remit/platform/outbound";
+import type { Peer } from "@remit/platform/peers";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import type { RemitEvent } from "@remit/protocol";
 import type { AuthorizationServerConfig } from "./config.ts";
-import { applyPlan, createAllowances, meteredCalls, meteredQuotas, ruleByPlans } from "./plans/index.ts";
+import {
+  applyPlan,
+  createAllowances,
+  createBilled,
+  meteredCalls,
+  meteredQuotas,
+  planRoutes,
+  ruleByPlans,
+  tellEnded,
+} from "./plans/index.ts";
 import type { Quotas } from "./quotas/index.ts";
+import { analyticsRoutes, usageJobs } from "./usage/index.ts";
 
 /** What organizations' plans allow, where it is counted. */
 export type Planning = {
@@ -14,7 +26,7 @@ export type Planning = {
   readonly calls: (authenticate: Authenticate) => Authenticate;
   /** Before anything is counted. */
   begin(): Promise<void>;
-  mount(jobs: Jobs): void;
+  mount(to: { readonly http: Http; readonly jobs: Jobs; readonly peer: Peer }): void;
   /** Gives back what this process holds. */
   close(): Promise<void>;
 };
@@ -24,16 +36,22 @@ type Grounds = {
   readonly db: Database;
   readonly clock: Clock;
   readonly log: Log;
+  /** To billing. */
+  readonly outbound: Outbound;
 };
 
-export function createPlanning({ config, db, clock, log }: Grounds): Planning {
+export function createPlanning({ config, db, clock, log, outbound }: Grounds): Planning {
   const enforced = config.tierEnforcement === true;
   const allowances = createAllowances({ db, clock, log });
   return {
     quotas: (quotas) => (enforced ? meteredQuotas(quotas, allowances) : quotas),
     calls: (authenticate) => (enforced ? meteredCalls(authenticate, allowances) : authenticate),
     begin: () => ruleByPlans(db.single, enforced),
-    mount: (jobs) => {
+    mount: ({ http, jobs, peer }) => {
+      const billed = createBilled({ peer, outbound, origin: config.billing });
+      http.add(...planRoutes({ db, billed, enforced }), ...analyticsRoutes({ db }));
+      usageJobs(jobs, { db });
+      jobs.every("plans.ended", 5 * secondMs, () => tellEnded({ db, billed }));
       if (enforced) jobs.everywhere("plans.give-back", 2 * secondMs, () => allowances.giveBack());
     },
     close: () =>

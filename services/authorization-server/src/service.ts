@@ -69,6 +69,7 @@ import {
 } from "./oidc/index.ts";
 import { createOperations, type Operations, operationsJobs, operationsRoutes } from "./operations/index.ts";
 import { createOutbounds, type Outbounds, outboundOfClients } from "./outbounds.ts";
+import { createOwnPeer } from "./own-peer.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
 import { createPlanning, type Planning, takeReported } from "./planning.ts";
@@ -167,7 +168,7 @@ export function createAuthorizationServer({
   const metrics = createMetrics("authorization-server");
   const prefix = "remit:quotas";
   const counters = createCounters({ redisUrl: config.redisUrl, prefix, clock, log });
-  const planning = createPlanning({ config, db, clock, log });
+  const planning = createPlanning({ ...outbounds, config, db, clock, log });
   const quotas = planning.quotas(createQuotas({ counters, clock, settings: config.quotas }));
   const given = { config, clock, log, db, recorder, issuance, metrics, quotas, planning, watch };
   const base: Base = { ...outbounds, ...given };
@@ -232,6 +233,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   const { accounts } = people;
   const secrets = createSecrets(keyring.derive("client-secrets"));
   const mandates = mountMandates(grounds, { http });
+  const peer = await createOwnPeer(grounds);
   await mountCharges(grounds, { http, jobs, mandates });
   mountSigningIn(grounds, { http, jobs, people, mandates });
   const { issuer } = config;
@@ -245,7 +247,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs });
   mountTelling({ ...grounds, outbound, http, jobs, people });
-  base.planning.mount(jobs);
+  base.planning.mount({ http, jobs, peer });
   http.add(...operationsRoutes(operations));
   operationsJobs(jobs, operations);
   keepHouse(jobs, { db, clock });

@@ -22,6 +22,7 @@ import { receiptTables } from "./receipts/index.ts";
 import { sessionTables } from "./sessions/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
 import { trustTables } from "./trusts/index.ts";
+import { usageTables } from "./usage/index.ts";
 import { webhookTables } from "./webhooks/index.ts";
 
 /** Each table and how it is protected, for the test that compares this with the database (T03). */
@@ -64,4 +65,5 @@ export const tables = {
   ...laneTables,
   ...listingTables,
   ...planTables,
+  ...usageTables,
 } as const;

@@ -1,10 +1,12 @@
+import { migrations } from "@remit/authorization-server";
 import { dayMs, type Id, newId, parseId, secondMs } from "@remit/kernel";
+import { recordToOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { newEvent, type PlanLimits, Problem, planPayload, planSchedule } from "@remit/protocol";
-import { type TestClock, testClock } from "@remit/testkit";
+import { eventually, type TestClock, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Allowances, applyPlan, createAllowances } from "../src/plans/index.ts";
+import { type Allowances, applyPlan, type Billed, createAllowances, tellEnded } from "../src/plans/index.ts";
 import { type Answer, adminToken, callAsAdmin, read } from "./client.ts";
 import { agentBody, anotherTenant, createAgent } from "./fleet.ts";
 import { type Running, startServer } from "./running.ts";
@@ -103,7 +105,7 @@ describe("an allowance that processes share", () => {
 
   test("C13 processes that each hold a slice idle keep the others within 1 % of the limit", async () => {
     const tenant = newId("tenant");
-    const most = 4_000;
+    const most = 1_100;
     await plan(tenant, { maxTokensPerDay: most });
     const [one, two, three] = [aProcess(), aProcess(), aProcess()];
     await Promise.all([one.take("token", tenant), two.take("token", tenant)]);
@@ -162,6 +164,35 @@ describe("an allowance that processes share", () => {
     clock.advance(secondMs);
     expect((await drain(allowances, tenant)).got).toBe(2);
   });
+});
+
+test("an organization that ended is paid for no longer; what billing did not hear is told again", async () => {
+  const database = await testDatabase({ service: "authorization_server", sources: migrations });
+  const own = database.open({ record: recordToOutbox });
+  const [one, other] = [newId("tenant"), newId("tenant")];
+  const happened = (tenant: Id<"tenant">, type: "tenant.deleted" | "tenant.erased" | "tenant.suspended") =>
+    own.of(tenant).transaction((tx) => {
+      const actor = { type: "system", id: "test" } as const;
+      return tx.record(newEvent(type, { tenant, actor, subject: tenant }, testClock().now()));
+    });
+  await happened(one, "tenant.suspended");
+  await happened(one, "tenant.deleted");
+  await happened(other, "tenant.erased");
+  const ended: string[] = [];
+  let away = true;
+  const end: Billed["end"] = async (tenant, when) => {
+    if (away) throw new Problem("unavailable");
+    ended.push(`${tenant} ${when}`);
+    return { tier: "free", endsAt: null };
+  };
+  const billed = { end };
+  await expect(tellEnded({ db: own, billed })).rejects.toThrow("unavailable");
+  away = false;
+  await eventually(async () => {
+    await tellEnded({ db: own, billed });
+    expect(ended).toEqual([`${one} period`, `${other} now`]);
+  });
+  await database.drop();
 });
 
 describe("over HTTP", () => {

@@ -1,5 +1,12 @@
 import { minuteMs, Secret, secondMs } from "@remit/kernel";
-import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig } from "@remit/platform/host";
+import {
+  type CommonConfig,
+  commonConfigOf,
+  commonSettings,
+  freeze,
+  listed,
+  parseConfig,
+} from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
 
@@ -13,12 +20,17 @@ export type BillingConfig = CommonConfig & {
     /** Per call to Stripe; 20 s by default. */
     readonly timeoutMs?: number;
   };
+  /** What a month of the plan `pro` costs, in minor units; 49 US dollars unless given. */
+  readonly proPrice?: { readonly amountMinor: number; readonly currency: string };
+  /** Origins that a visit to Checkout may return to; the issuer's alone unless given. */
+  readonly returnOrigins?: readonly string[];
   /** How long one worker may be busy with a payment before another takes over; 60 s by default. */
   readonly leaseMs?: number;
 };
 
 export const stripeTimeoutMs = 20 * secondMs;
 export const leaseMs = minuteMs;
+export const proPrice = { amountMinor: 4_900, currency: "usd" };
 
 export type BillingSettings = {
   readonly config: BillingConfig;
@@ -32,6 +44,15 @@ const settings = {
   REMIT_STRIPE_KEY: z.string().regex(/^[sr]k_(test|live)_/),
   REMIT_STRIPE_WEBHOOK_SECRET: z.string().startsWith("whsec_").optional(),
   REMIT_STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(80_000).default(stripeTimeoutMs),
+  REMIT_PLAN_PRO_MINOR: z.coerce.number().int().min(1).max(100_000_000).default(proPrice.amountMinor),
+  REMIT_PLAN_CURRENCY: z
+    .string()
+    .regex(/^[a-z]{3}$/)
+    .default(proPrice.currency),
+  REMIT_RETURN_ORIGINS: listed.refine(
+    (all) => all.every((one) => URL.parse(one)?.origin === one),
+    "is a list of origins",
+  ),
   REMIT_PAYMENT_LEASE_MS: z.coerce.number().int().min(1).max(600_000).default(leaseMs),
 };
 
@@ -47,6 +68,8 @@ export function readSettings(env: NodeJS.ProcessEnv): BillingSettings {
       timeoutMs: read.REMIT_STRIPE_TIMEOUT_MS,
     },
     leaseMs: read.REMIT_PAYMENT_LEASE_MS,
+    proPrice: { amountMinor: read.REMIT_PLAN_PRO_MINOR, currency: read.REMIT_PLAN_CURRENCY },
+    returnOrigins: read.REMIT_RETURN_ORIGINS,
   };
   return { config: freeze(config), logLevel: read.REMIT_LOG_LEVEL, failpoint: read.REMIT_FAILPOINT };
 }

@@ -17,11 +17,12 @@ import {
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { createCardEngine, openStripe } from "@remit/rails/card";
-import { type BillingConfig, leaseMs, revealed, stripeTimeoutMs } from "./config.ts";
+import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
 import { ledgerRoutes } from "./ledger/index.ts";
 import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
+import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
 import { type News, stripeRoutes } from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
 
@@ -90,7 +91,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     outbound,
     clock,
   });
-  const { payments, instruments, stripe } = roomsOf(parts);
+  const { payments, instruments, plans, stripe } = roomsOf(parts);
   const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "billing", outbound, clock }), clock, log }),
   );
@@ -100,11 +101,13 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     ...paymentRoutes(payments),
     ...instrumentRoutes(instruments),
     ...ledgerRoutes(db),
+    ...planRoutes(plans),
   );
   const { webhookSecret } = config.stripe;
   if (webhookSecret !== undefined) {
     const hint = {
       payment: (news: News) => hintPayment(payments, news),
+      plan: (news: News) => hintPlan(plans, news),
       setup: (news: News) => hintSetup(instruments, news),
     };
     http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), livemode: config.livemode, hint }));
@@ -112,6 +115,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   const jobs = createJobs({ db, log, clock });
   paymentJobs(jobs, payments);
   instrumentJobs(jobs, instruments);
+  planJobs(jobs, plans);
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });
   jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));
@@ -148,7 +152,15 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
       livemode: config.livemode,
     },
   };
-  return { payments, instruments: { db, stripe, clock }, stripe };
+  const { returnOrigins = [] } = config;
+  const plans: CheckoutDeps = {
+    db,
+    clock,
+    stripe,
+    prices: [{ tier: "pro", ...(config.proPrice ?? proPrice) }],
+    returnOrigins: returnOrigins.length === 0 ? [config.issuer] : returnOrigins,
+  };
+  return { payments, instruments: { db, stripe, clock }, plans, stripe };
 }
 
 function httpOf(

@@ -2,12 +2,14 @@ import type { MigrationSource } from "@remit/platform/sql";
 
 /** What each table is, for the test that compares this with the database (T03). */
 export const tables = {
+  checkouts: "tenant",
   fee_schedules: "global",
   instruments: "tenant",
   ledger_accounts: "tenant",
   ledger_entries: "global",
   ledger_postings: "tenant",
   payments: "tenant",
+  plans: "tenant",
   refunds: "tenant",
   stripe_customers: "tenant",
 } as const;

@@ -97,7 +97,7 @@ export const callerOf =
             accessToken: token,
             ...(nonce === undefined ? {} : { nonce }),
           }),
-          ...(method === "POST"
+          ...(method === "POST" || method === "PUT"
             ? { "idempotency-key": options.key ?? randomText(), "content-type": "application/json" }
             : {}),
         },

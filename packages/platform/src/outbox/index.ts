@@ -1,6 +1,8 @@
-export { outboxRowsOf, type Recorded } from "./outbox.sql.ts";
+export { outboxRowsOf, type Position, type Recorded } from "./outbox.sql.ts";
 export {
+  isOutboxRead,
   outboxChannel,
+  outboxEnd,
   type ReadOutbox,
   readOutbox,
   recordToOutbox,

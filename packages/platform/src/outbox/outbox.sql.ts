@@ -68,6 +68,16 @@ export async function readAfter(tx: RelayTx, from: Position, limit: number): Pro
   }));
 }
 
+export const findEnd = (tx: RelayTx): Promise<Position | undefined> =>
+  tx.maybe<Position>(sql`select xid, seq from outbox order by xid desc, seq desc limit 1`);
+
+export async function isRead(tx: RelayTx, consumer: string): Promise<boolean> {
+  const { done } = await tx.one<{ done: boolean }>(sql`
+    select coalesce((select not exists (select from outbox o where (o.xid, o.seq) > (c.xid, c.seq))
+      from outbox_cursors c where c.consumer = ${consumer}), false) as done`);
+  return done;
+}
+
 /** Ends the lease and moves the cursor; false when another process has taken over meanwhile. */
 export async function releaseCursor(
   tx: RelayTx,

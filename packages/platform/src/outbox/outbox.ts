@@ -3,7 +3,9 @@ import type { RemitEvent } from "@remit/protocol";
 import type { RelayTx, Scope, Tx } from "../sql/index.ts";
 import {
   deleteRead,
+  findEnd,
   insertEvent,
+  isRead,
   type Position,
   type Recorded,
   readAfter,
@@ -33,13 +35,13 @@ export type ReadOutbox = {
 
 /**
  * Hands the next events to `handle` and moves the cursor once it has returned: at least once, in the order of
- * transactions, skipping no late commit. No transaction is open while `handle` runs. One process reads per consumer.
+ * transactions, skipping no late commit. Who must not count an event twice saves its place with what it counts. No transaction is open while `handle` runs. One process reads per consumer.
  * Returns how many events were handled; 0 when there are none or another process is reading.
  */
 export async function readOutbox(
   relay: Scope<RelayTx>,
   reading: ReadOutbox,
-  handle: (events: readonly Recorded[]) => Promise<void>,
+  handle: (events: readonly Recorded[], at: readonly Position[]) => Promise<void>,
 ): Promise<number> {
   const { consumer, limit, leaseMs = leaseMsDefault } = reading;
   const batch = await relay.transaction(async (tx) => {
@@ -50,13 +52,24 @@ export async function readOutbox(
   const { taken, placed } = batch;
   let to: Position = taken;
   try {
-    await handle(placed.map(({ event }) => event));
+    await handle(
+      placed.map(({ event }) => event),
+      placed.map(({ at }) => at),
+    );
     to = placed.at(-1)?.at ?? taken;
   } finally {
     await relay.transaction((tx) => releaseCursor(tx, { consumer, lease: taken.lease, to }));
   }
   return placed.length;
 }
+
+/** Whether there is nothing that a consumer has not handled, of all that has been committed. */
+export const isOutboxRead = (relay: Scope<RelayTx>, consumer: string): Promise<boolean> =>
+  relay.transaction((tx) => isRead(tx, consumer));
+
+/** The place of the last event that is there; undefined when none is. */
+export const outboxEnd = (relay: Scope<RelayTx>): Promise<Position | undefined> =>
+  relay.transaction((tx) => findEnd(tx));
 
 /** Removes what is older than `before` and waits for no consumer, at most 5,000 per call. Returns how many. */
 export const trimOutbox = (relay: Scope<RelayTx>, before: Instant): Promise<number> =>

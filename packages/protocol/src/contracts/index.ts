@@ -1,4 +1,5 @@
 export * from "./agents.ts";
+export * from "./analytics.ts";
 export * from "./approvals.ts";
 export * from "./audit.ts";
 export * from "./charges.ts";
@@ -15,6 +16,7 @@ export * from "./merchants.ts";
 export * from "./oauth.ts";
 export * from "./organizations.ts";
 export * from "./payments.ts";
+export * from "./plans.ts";
 export * from "./policies.ts";
 export * from "./problem.ts";
 export * from "./scaffold.ts";

@@ -2,6 +2,7 @@ import type { Clock } from "@remit/kernel";
 import { toNumericDate } from "@remit/kernel";
 import type { FailureSwitch, Failures } from "../failures.ts";
 import type { Journal } from "../journal.ts";
+import { payAt } from "./checkout.ts";
 import { finishSetUp } from "./customers.ts";
 import { expanded } from "./expansion.ts";
 import { decodeForm, type Form } from "./form.ts";
@@ -10,8 +11,20 @@ import type { Operation } from "./operation.ts";
 import { newEndpoint, operationAt } from "./operations.ts";
 import { parametersOf } from "./parameters.ts";
 import { noSuch, StripeRefusal, serverError } from "./refusal.ts";
-import type { Event, Resource, ResourceName, ResourceOf, SetupIntent, WebhookEndpoint } from "./resources.ts";
+import {
+  type CheckoutSession,
+  type Event,
+  type Resource,
+  type ResourceName,
+  type ResourceOf,
+  type SetupIntent,
+  type Subscription,
+  type SubscriptionStatus,
+  shown,
+  type WebhookEndpoint,
+} from "./resources.ts";
 import { allOf, type Draft, draftOn, emptyStore, find, putInto, type Store, stripeId } from "./store.ts";
+import { standAs } from "./subscriptions.ts";
 
 export type ApiRequest = {
   readonly method: string;
@@ -62,6 +75,8 @@ export type AccountDeps = {
   readonly failures: Failures;
   readonly clock: Clock;
   readonly wait: (ms: number) => Promise<void>;
+  /** Where the sandbox is, once it listens. */
+  readonly origin: () => string;
   /** Called with every event once it is durable. */
   readonly publish: (event: Event) => void;
   /** Accepts only this secret key; any test key when absent. */
@@ -79,6 +94,10 @@ export type Account = {
   /** Forgets all idempotency keys, as Stripe may after 24 h. */
   forgetKeys(): Promise<void>;
   addEndpoint(of: { url: string; secret?: string | undefined }): Promise<WebhookEndpoint>;
+  /** Somebody pays at the page of a session, with a test card. */
+  payCheckout(session: string, method: string): Promise<CheckoutSession>;
+  /** A subscription comes to stand otherwise: a payment failed, or it ended. */
+  standAs(subscription: string, status: SubscriptionStatus): Promise<Subscription>;
   /** The cardholder confirms a setup that waits for it. */
   authenticate(setupIntent: string): Promise<SetupIntent>;
 };
@@ -101,7 +120,12 @@ export function createAccount(deps: AccountDeps): Account {
     for (const object of line.objects) if (object.object === "event") deps.publish(object);
   };
   const change = async <T extends Resource>(work: (draft: Draft) => T): Promise<T> => {
-    const draft = draftOn(store, { now: nowS(), requestId: stripeId("req"), idempotencyKey: null });
+    const draft = draftOn(store, {
+      now: nowS(),
+      origin: deps.origin(),
+      requestId: stripeId("req"),
+      idempotencyKey: null,
+    });
     const made = work(draft);
     await commit({ kind: "objects", objects: draft.changes() });
     return made;
@@ -124,6 +148,13 @@ export function createAccount(deps: AccountDeps): Account {
       if (known !== undefined && (secret === undefined || known.secret === secret)) return known;
       return change((draft) => newEndpoint(draft, { url, ...(secret === undefined ? {} : { secret }) }));
     },
+    payCheckout: (id, method) => change((draft) => payAt(draft, id, method)),
+    standAs: (id, status) =>
+      change((draft) => {
+        const found = find(draft, "subscription", id);
+        if (found === undefined) throw noSuch("subscription", id);
+        return standAs(draft, found, status);
+      }),
     authenticate: (id) =>
       change((draft) => {
         const intent = find(draft, "setup_intent", id);
@@ -283,13 +314,14 @@ async function execute(
   const { request, id, failure } = routed;
   const draft = draftOn(context.store, {
     now: context.nowS(),
+    origin: context.origin(),
     requestId: id,
     idempotencyKey: request.idempotencyKey ?? null,
   });
   const { status, body } =
     failure?.action === "error_500" ? failed(serverError(), id) : outcomeOf(draft, routed);
   const seen = note(context, routed, { status, replayed: false });
-  if (request.method === "POST") {
+  if (request.method !== "GET") {
     const kept: Kept | undefined = as && {
       fingerprint: as.fingerprint,
       status,
@@ -326,7 +358,7 @@ function outcomeOf(
     if (failure?.action === "error_500_after_effect") return failed(serverError(), id);
     const body = JSON.stringify(
       expanded(draft, made, expand),
-      failure?.action === "late_booking" ? unbooked : undefined,
+      failure?.action === "late_booking" ? unbooked : shown,
     );
     return { status: 200, body };
   } catch (error) {

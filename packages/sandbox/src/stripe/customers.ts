@@ -24,6 +24,15 @@ function createCustomer({ draft, parameters }: Call): Customer {
   return customer;
 }
 
+/** A payer whom Checkout met first. */
+export function newCustomer(draft: Draft): string {
+  const id = stripeId("cus");
+  const invoice_settings = { default_payment_method: null };
+  const base = { id, object: "customer", created: draft.now, livemode: false } as const;
+  draft.put({ ...base, email: null, name: null, description: null, metadata: {}, invoice_settings });
+  return id;
+}
+
 export const customerOf = (draft: Draft, id: string, param = "customer"): Customer => {
   const found = find(draft, "customer", id);
   if (found === undefined) throw noSuch("customer", id, param);

@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { chargeOperations } from "./charges.ts";
+import { checkoutOperations } from "./checkout.ts";
 import { customerOperations } from "./customers.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { paymentIntentOperations } from "./payment-intents.ts";
+import { priceOperations } from "./prices.ts";
 import { badParameter, noSuch } from "./refusal.ts";
 import type { WebhookEndpoint } from "./resources.ts";
 import { type Draft, find, stripeId } from "./store.ts";
+import { subscriptionOperations } from "./subscriptions.ts";
 
 /** A place where events go. Stripe makes the secret and shows it at creation. */
 export function newEndpoint(
@@ -57,6 +60,9 @@ const operations: readonly Operation[] = [
   ...paymentIntentOperations,
   ...customerOperations,
   ...chargeOperations,
+  ...priceOperations,
+  ...checkoutOperations,
+  ...subscriptionOperations,
   { name: "webhook_endpoints.create", method: "POST", path: /^\/v1\/webhook_endpoints$/, run: createEndpoint },
   { name: "webhook_endpoints.list", method: "GET", path: /^\/v1\/webhook_endpoints$/, run: listEndpoints },
   { name: "webhook_endpoints.retrieve", method: "GET", path: /^\/v1\/webhook_endpoints\/(\w+)$/, run: readEndpoint },

@@ -172,7 +172,94 @@ export type WebhookEndpoint = Base<"webhook_endpoint"> & {
   readonly metadata: Metadata;
 };
 
+export type Price = Base<"price"> & {
+  readonly active: boolean;
+  readonly billing_scheme: "per_unit";
+  readonly currency: string;
+  readonly lookup_key: string | null;
+  readonly metadata: Metadata;
+  readonly nickname: string | null;
+  readonly product: string;
+  readonly recurring: {
+    readonly interval: "day" | "week" | "month" | "year";
+    readonly interval_count: number;
+    readonly usage_type: "licensed";
+  } | null;
+  readonly type: "one_time" | "recurring";
+  readonly unit_amount: number;
+  readonly unit_amount_decimal: string;
+};
+
+export type SubscriptionStatus =
+  | "active"
+  | "canceled"
+  | "incomplete"
+  | "incomplete_expired"
+  | "past_due"
+  | "paused"
+  | "trialing"
+  | "unpaid";
+
+export type Subscription = Base<"subscription"> & {
+  readonly cancel_at: number | null;
+  readonly cancel_at_period_end: boolean;
+  readonly canceled_at: number | null;
+  readonly collection_method: "charge_automatically";
+  readonly currency: string;
+  readonly customer: string;
+  readonly default_payment_method: string | null;
+  readonly ended_at: number | null;
+  readonly items: {
+    readonly object: "list";
+    readonly data: readonly {
+      readonly id: string;
+      readonly object: "subscription_item";
+      readonly created: number;
+      readonly current_period_start: number;
+      readonly current_period_end: number;
+      readonly metadata: Metadata;
+      readonly price: Price;
+      readonly quantity: number;
+      readonly subscription: string;
+    }[];
+    readonly has_more: boolean;
+    readonly url: string;
+  };
+  readonly latest_invoice: null;
+  readonly metadata: Metadata;
+  readonly start_date: number;
+  readonly status: SubscriptionStatus;
+  readonly trial_end: null;
+};
+
+/** Members that begin with `_` are what Stripe keeps to itself: no answer and no event shows them. */
+export type CheckoutSession = Base<"checkout.session"> & {
+  readonly amount_subtotal: number;
+  readonly amount_total: number;
+  readonly cancel_url: string | null;
+  readonly client_reference_id: string | null;
+  readonly currency: string;
+  readonly customer: string | null;
+  readonly expires_at: number;
+  readonly metadata: Metadata;
+  readonly mode: "subscription";
+  readonly payment_status: "paid" | "unpaid";
+  readonly status: "complete" | "expired" | "open";
+  readonly subscription: string | null;
+  readonly success_url: string;
+  readonly ui_mode: "hosted";
+  readonly url: string | null;
+  readonly _wanted: readonly { readonly price: string; readonly quantity: number }[];
+  readonly _subscription_metadata: Metadata;
+};
+
+/** What of an object others see. */
+export const shown = (name: string, value: unknown): unknown => (name.startsWith("_") ? undefined : value);
+
 export type Resource =
+  | Price
+  | Subscription
+  | CheckoutSession
   | Customer
   | PaymentMethod
   | SetupIntent

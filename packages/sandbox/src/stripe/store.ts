@@ -41,6 +41,8 @@ export type Reader = { read(id: string): Resource | undefined };
 /** The changes of one request. They reach the store only together, when the journal has them. */
 export type Draft = Reader & {
   readonly now: number;
+  /** Where the sandbox is: pages of Stripe's are pages of its. */
+  readonly origin: string;
   /** What the store holds of a kind, oldest first; without what this request has changed. */
   stored<N extends ResourceName>(object: N): ResourceOf<N>[];
   put(resource: Resource): void;
@@ -53,6 +55,7 @@ const apiVersion = "2026-10-28.endive";
 
 export type DraftCause = {
   readonly now: number;
+  readonly origin: string;
   readonly requestId: string;
   readonly idempotencyKey: string | null;
 };
@@ -75,6 +78,7 @@ export function draftOn(store: Store, cause: DraftCause): Draft {
   });
   return {
     now: cause.now,
+    origin: cause.origin,
     read,
     stored: (object) => allOf(store, object),
     put: (resource) => void changed.set(resource.id, resource),

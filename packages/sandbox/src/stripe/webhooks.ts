@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import type { Event, WebhookEndpoint } from "./resources.ts";
+import { type Event, shown, type WebhookEndpoint } from "./resources.ts";
 
 /** `Stripe-Signature: t=…,v1=…`: HMAC-SHA-256 of `t.body` under the endpoint's secret. */
 export const signatureOf = (secret: string, body: string, atS: number): string =>
@@ -27,7 +27,7 @@ export function createDeliveries({ send, nowS, later, delivered }: DeliveryDeps)
   let closed = false;
 
   const attempt = async ({ event, endpoint }: Delivery, number: number): Promise<void> => {
-    const body = JSON.stringify({ ...event, pending_webhooks: 1 });
+    const body = JSON.stringify({ ...event, pending_webhooks: 1 }, shown);
     const headers = {
       "content-type": "application/json; charset=utf-8",
       "stripe-signature": signatureOf(endpoint.secret, body, nowS()),

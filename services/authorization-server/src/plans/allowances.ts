@@ -40,21 +40,18 @@ type Slice = {
 export function createAllowances({ db, clock, log }: Deps): Allowances {
   const slices = new Map<string, Slice>();
   const asking = new Map<string, Promise<void>>();
-  const { add } = createBatches({
-    commit: (asked: readonly rows.Asked[]) => rows.takeSlices(db.single, asked, clock.now()),
-  });
+  const { add } = createBatches({ commit: takeAll({ db, clock }) });
   const isUsable = (slice: Slice | undefined): slice is Slice =>
     slice !== undefined && slice.endsMs > monotonicMs(clock) && sameMinute(slice.takenAt, clock.now());
   const fetch = async (kind: rows.SliceKind, tenant: Id<"tenant">): Promise<void> => {
     const key = `${kind} ${tenant}`;
     const former = slices.get(key);
     slices.delete(key);
-    const takenAt = clock.now();
     const given = await add({ tenant, kind, wanted: wantedMax, ...unusedOf(former) });
     if (slices.size >= keptMax) slices.delete(slices.keys().next().value ?? "");
     const forMs = given.slice === 0 ? refusedMs : sliceMs;
     const endsMs = monotonicMs(clock) + forMs;
-    slices.set(key, { tenant, kind, left: given.slice, takenAt, endsMs, given });
+    slices.set(key, { tenant, kind, left: given.slice, takenAt: given.at, endsMs, given });
   };
   const fresh = async (kind: rows.SliceKind, tenant: Id<"tenant">): Promise<void> => {
     const key = `${kind} ${tenant}`;
@@ -97,6 +94,14 @@ export function createAllowances({ db, clock, log }: Deps): Allowances {
     },
   };
 }
+
+/** One statement for all, and when it was asked. */
+const takeAll =
+  ({ db, clock }: Pick<Deps, "db" | "clock">) =>
+  async (asked: readonly rows.Asked[]) => {
+    const at = clock.now();
+    return (await rows.takeSlices(db.single, asked, at)).map((given) => ({ ...given, at }));
+  };
 
 const unusedOf = (slice: Slice | undefined): Pick<rows.Asked, "unused" | "takenAt"> =>
   slice?.left === undefined || slice.left === 0

@@ -24,13 +24,18 @@ export async function savePlan(
 
 /** What this installation says of organizations of which billing said nothing, and whether limits refuse. */
 export async function saveRules(db: Sql, rules: PlanLimits & { readonly enforced: boolean }): Promise<void> {
+  // Asked first: a database that takes no writes lets us start as we were.
+  const { same } = await db.one<{ same: boolean }>(sql`
+    select (enforced, max_agents, max_calls_per_day, max_tokens_per_day, max_tokens_per_month, max_requests_per_minute)
+      is not distinct from (${rules.enforced}::boolean, ${rules.maxAgents}::bigint, ${rules.maxCallsPerDay}::bigint,
+        ${rules.maxTokensPerDay}::bigint, ${rules.maxTokensPerMonth}::bigint, ${rules.maxRequestsPerMinute}::bigint)
+      as same
+    from plan_rules`);
+  if (same) return;
   await db.run(sql`
     update plan_rules set enforced = ${rules.enforced}, max_agents = ${rules.maxAgents},
       max_calls_per_day = ${rules.maxCallsPerDay}, max_tokens_per_day = ${rules.maxTokensPerDay},
-      max_tokens_per_month = ${rules.maxTokensPerMonth}, max_requests_per_minute = ${rules.maxRequestsPerMinute}
-    where (enforced, max_agents, max_calls_per_day, max_tokens_per_day, max_tokens_per_month, max_requests_per_minute)
-      is distinct from (${rules.enforced}::boolean, ${rules.maxAgents}::bigint, ${rules.maxCallsPerDay}::bigint,
-        ${rules.maxTokensPerDay}::bigint, ${rules.maxTokensPerMonth}::bigint, ${rules.maxRequestsPerMinute}::bigint)`);
+      max_tokens_per_month = ${rules.maxTokensPerMonth}, max_requests_per_minute = ${rules.maxRequestsPerMinute}`);
 }
 
 type Row = {

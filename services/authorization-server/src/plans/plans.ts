@@ -36,6 +36,4 @@ export const planTables = {
   plan_rules: "global",
   plans: "tenant",
   plan_allowances: "tenant",
-  usage_quarters: "tenant",
-  usage_metered: "global",
 } as const;

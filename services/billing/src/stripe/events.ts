@@ -20,6 +20,8 @@ export async function hearEvent(
   const object = "id" in data.object && typeof data.object.id === "string" ? data.object.id : undefined;
   if (object === undefined) return;
   if (type.startsWith("payment_intent.")) await deps.hint.payment({ event, type, object });
+  if (type.startsWith("checkout.session.") || type.startsWith("customer.subscription."))
+    await deps.hint.plan({ event, type, object });
   if (type.startsWith("setup_intent.")) await deps.hint.setup({ event, type, object });
 }
 

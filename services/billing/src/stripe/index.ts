@@ -2,3 +2,14 @@ export { customerOf } from "./customers.ts";
 export type { News } from "./events.ts";
 export { confirmSetup, prepareSetup, readSetup, type Setup } from "./setups.ts";
 export { stripeRoutes } from "./stripe.http.ts";
+export {
+  type CheckoutOrder,
+  endSubscription,
+  expireCheckout,
+  findCheckout,
+  openCheckout,
+  readCheckout,
+  readSubscription,
+  type SubscriptionSeen,
+  type TierPrice,
+} from "./subscriptions.ts";

@@ -8,14 +8,17 @@ export type WebhookDeps = {
   readonly secret: string;
   readonly livemode: boolean;
   /** Who is told that something happened to an object of Stripe. Once is enough, and more often does no harm. */
-  readonly hint: Readonly<Record<"payment" | "setup", (news: News) => Promise<void>>>;
+  readonly hint: Readonly<Record<"payment" | "plan" | "setup", (news: News) => Promise<void>>>;
 };
 
-/** Stripe's news. A hint and no more: whatever is written comes from a read. */
-export const stripeRoutes = (deps: WebhookDeps): Route[] => [
+/** Stripe's news. A hint and no more: whatever is written comes from a read. The other name is the AgentIdP API's. */
+export const stripeRoutes = (deps: WebhookDeps): Route[] =>
+  ["/api/v1/webhooks/stripe", "/api/v1/billing/webhook"].map((path) => newsRoute(deps, path));
+
+const newsRoute = (deps: WebhookDeps, path: string): Route =>
   route({
     method: "POST",
-    path: "/api/v1/webhooks/stripe",
+    path,
     summary: "Events of Stripe, signed by it.",
     needs: "public",
     body: "raw",
@@ -29,5 +32,4 @@ export const stripeRoutes = (deps: WebhookDeps): Route[] => [
       await hearEvent(deps, body, call.header("stripe-signature"));
       return { status: 200, body: { received: true } };
     },
-  }),
-];
+  });

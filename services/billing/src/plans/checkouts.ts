@@ -1,0 +1,192 @@
+import { after, type Clock, type Id, type Instant, minuteMs, newId, toRfc3339 } from "@remit/kernel";
+import { enqueue } from "@remit/platform/jobs";
+import type { Database, TenantSql } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
+import {
+  type CheckoutOrder,
+  customerOf,
+  endSubscription,
+  expireCheckout,
+  findCheckout,
+  openCheckout,
+  readCheckout,
+  readSubscription,
+} from "../stripe/index.ts";
+import * as rows from "./checkouts.sql.ts";
+import { tenantOfCustomer } from "./plans.sql.ts";
+import { isLive, type Plan, planOf, takeSubscription } from "./plans.ts";
+import { type ReturnUrls, returnUrlsOf } from "./return-urls.ts";
+
+/** What can be bought without talking to anybody. */
+export type SellableTier = "pro";
+export type CheckoutState = "opening" | "open" | "completed" | "expired";
+
+/** One visit to Stripe's Checkout. */
+export type Checkout = {
+  readonly id: Id<"checkout">;
+  readonly tier: SellableTier;
+  readonly successUrl: string;
+  readonly cancelUrl: string;
+  readonly state: CheckoutState;
+  readonly session: string | undefined;
+  readonly url: string | undefined;
+};
+
+export type CheckoutDeps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly stripe: Parameters<typeof openCheckout>[0];
+  /** What a tier costs a month. */
+  readonly prices: CheckoutOrder["prices"];
+  /** Origins that a visit may return to; the first is where it returns unless told. */
+  readonly returnOrigins: readonly string[];
+};
+
+export const checkoutQueue = "plans.checkout";
+
+/** How often a visit of which no news came is looked at. */
+const lookMs = 5 * minuteMs;
+
+export type Wanted = {
+  readonly tenant: Id<"tenant">;
+  readonly tier: SellableTier;
+  readonly returnTo: ReturnUrls;
+};
+
+/**
+ * Opens Stripe's Checkout for an organization and answers its address. One visit runs at a time: who asks again gets the
+ * same one, and with other addresses to return to the former is ended first. Throws `plan_change_refused`,
+ * `return_url_refused`, `unavailable`.
+ */
+export async function checkOut(deps: CheckoutDeps, { tenant, tier, returnTo }: Wanted): Promise<string> {
+  const urls = returnUrlsOf(deps.returnOrigins, returnTo);
+  refuseIfHeld(await planOf(deps, tenant), tier);
+  const db = deps.db.of(tenant);
+  for (;;) {
+    const wanted: Checkout = {
+      id: newId("checkout"),
+      tier,
+      ...urls,
+      state: "opening",
+      session: undefined,
+      url: undefined,
+    };
+    const running = await db.transaction(async (tx) => {
+      const now = deps.clock.now();
+      const begun = await rows.beginCheckout(tx, { tenant, wanted, now });
+      if (begun.id === wanted.id)
+        await enqueue(tx, {
+          queue: checkoutQueue,
+          key: begun.id,
+          payload: { tenant, checkout: begun.id },
+          runAt: after(now, lookMs),
+        });
+      return begun;
+    });
+    const isAsAsked =
+      running.tier === tier && running.successUrl === urls.successUrl && running.cancelUrl === urls.cancelUrl;
+    const open = await opened(deps, db, running);
+    if (open === undefined) refuseIfHeld(await planOf(deps, tenant), tier);
+    else if (isAsAsked) return open.url;
+    else await end(deps, db, open);
+  }
+}
+
+function refuseIfHeld(plan: Plan, tier: SellableTier): void {
+  if (plan.source === "agreement")
+    throw new Problem("plan_change_refused", { detail: "The plan of this organization is by agreement." });
+  if (plan.tier === tier && isLive(plan.status))
+    throw new Problem("plan_change_refused", { detail: `The organization has the plan ${tier}.` });
+}
+
+type Open = Checkout & { readonly session: string; readonly url: string };
+
+/** The visit as Stripe has it now; undefined when it is over, and what came of it is written. */
+async function opened(deps: CheckoutDeps, db: TenantSql, checkout: Checkout): Promise<Open | undefined> {
+  const { session, url } = checkout;
+  if (session !== undefined && url !== undefined) {
+    const state = await settleCheckout(deps, { tenant: db.tenant, checkout: checkout.id });
+    return state === "open" ? { ...checkout, session, url } : undefined;
+  }
+  const customer = await customerOf(deps.stripe, deps.db.of(db.tenant), () => toRfc3339(deps.clock.now()));
+  const order = { ...checkout, tenant: db.tenant, customer, prices: deps.prices };
+  const made = await openCheckout(deps.stripe, order).catch(async (error: unknown) => {
+    // A lost answer: Stripe has the session or has not. One that comes to be later has an address that nobody was told.
+    const found = await findCheckout(deps.stripe, order);
+    if (found !== undefined) return found;
+    const over = { id: checkout.id, state: "expired", now: deps.clock.now() } as const;
+    await db.transaction((tx) => rows.endCheckout(tx, over));
+    throw error;
+  });
+  await db.transaction((tx) => rows.keepSession(tx, { id: checkout.id, ...made }));
+  return { ...checkout, ...made };
+}
+
+/** Ends a visit that nobody is to pay any more. One that was paid meanwhile is no visit any more but a plan. */
+async function end(deps: CheckoutDeps, db: TenantSql, { id, session }: Open): Promise<void> {
+  await expireCheckout(deps.stripe, session);
+  await settleCheckout(deps, { tenant: db.tenant, checkout: id });
+}
+
+/** Reads a visit at Stripe and writes what came of it. Answers how it stands. */
+export async function settleCheckout(
+  deps: CheckoutDeps,
+  { tenant, checkout: id }: { readonly tenant: Id<"tenant">; readonly checkout: Id<"checkout"> },
+): Promise<CheckoutState> {
+  const db = deps.db.of(tenant);
+  const found = await db.transaction((tx) => rows.findCheckout(tx, id));
+  if (found === undefined) return "expired";
+  if (found.session === undefined || found.state !== "open") return found.state;
+  const seen = await readCheckout(deps.stripe, found.session);
+  if (seen.state === "open") return "open";
+  if (seen.subscription !== undefined) await settleSubscription(deps, seen.subscription);
+  await db.transaction((tx) => rows.endCheckout(tx, { id, state: seen.state, now: deps.clock.now() }));
+  return seen.state;
+}
+
+/** Reads a subscription at Stripe and writes what it means for the plan of whose customer it is. */
+export async function settleSubscription(deps: CheckoutDeps, subscription: string): Promise<void> {
+  const readAt = deps.clock.now();
+  const seen = await readSubscription(deps.stripe, subscription, deps.prices);
+  if (seen === undefined) return;
+  const tenant = await tenantOfCustomer(deps.db.single, seen.customer);
+  if (tenant !== null) await takeSubscription(deps, { tenant, seen, readAt });
+}
+
+/** Ends what an organization pays for, with the period that is paid or now; a visit that runs is over too. */
+export async function endPlan(
+  deps: CheckoutDeps,
+  { tenant, when }: { readonly tenant: Id<"tenant">; readonly when: "period" | "now" },
+): Promise<Plan> {
+  const db = deps.db.of(tenant);
+  const running = await db.transaction((tx) => rows.findRunning(tx));
+  if (running?.session !== undefined && running.url !== undefined)
+    await end(deps, db, { ...running, session: running.session, url: running.url });
+  const { subscription, status } = await planOf(deps, tenant);
+  if (subscription !== undefined && isLive(status)) {
+    await endSubscription(deps.stripe, subscription, when);
+    await settleSubscription(deps, subscription);
+  }
+  return planOf(deps, tenant);
+}
+
+/** Looks at a visit of which no news came; answers when to look again, undefined when it is over. */
+export async function lookAtCheckout(
+  deps: CheckoutDeps,
+  of: { readonly tenant: Id<"tenant">; readonly checkout: Id<"checkout"> },
+): Promise<Instant | undefined> {
+  const state = await settleCheckout(deps, of);
+  if (state === "open" || state === "opening") return after(deps.clock.now(), lookMs);
+  return undefined;
+}
+
+/** Whose visit a session is. */
+export async function checkoutOfSession(
+  deps: Pick<CheckoutDeps, "db">,
+  session: string,
+): Promise<{ tenant: Id<"tenant">; checkout: Id<"checkout"> } | undefined> {
+  const tenant = await rows.tenantOfSession(deps.db.single, session);
+  if (tenant === null) return undefined;
+  const found = await deps.db.of(tenant).transaction((tx) => rows.findBySession(tx, session));
+  return found === undefined ? undefined : { tenant, checkout: found.id };
+}

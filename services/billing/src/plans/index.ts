@@ -1,0 +1,3 @@
+export type { CheckoutDeps } from "./checkouts.ts";
+export { planRoutes } from "./plans.http.ts";
+export { hintPlan, planJobs } from "./plans.jobs.ts";

@@ -1,0 +1,43 @@
+import { enqueue, type Jobs } from "@remit/platform/jobs";
+import { idOf } from "@remit/protocol/contracts";
+import { z } from "zod";
+import type { News } from "../stripe/index.ts";
+import {
+  type CheckoutDeps,
+  checkoutOfSession,
+  checkoutQueue,
+  lookAtCheckout,
+  settleSubscription,
+} from "./checkouts.ts";
+
+const subscriptionQueue = "plans.subscription";
+const Visit = z.strictObject({ tenant: idOf("tenant"), checkout: idOf("checkout") });
+const Subscription = z.strictObject({ subscription: z.string() });
+
+export const planJobs = (jobs: Jobs, deps: CheckoutDeps): Jobs =>
+  jobs
+    .on(checkoutQueue, {
+      handle: async ({ payload }) => {
+        const runAt = await lookAtCheckout(deps, Visit.parse(payload));
+        return runAt === undefined ? undefined : { runAt };
+      },
+    })
+    .on(subscriptionQueue, {
+      handle: async ({ payload }) => settleSubscription(deps, Subscription.parse(payload).subscription),
+    });
+
+/**
+ * Something happened to a visit or a subscription at Stripe: a job reads what. However often and in whatever order the
+ * news comes, what is written is what Stripe says at the end; one job runs for one object at a time.
+ */
+export async function hintPlan({ db }: CheckoutDeps, { type, object }: News): Promise<void> {
+  if (!type.startsWith("checkout.session.")) {
+    const job = { queue: subscriptionQueue, key: object, payload: { subscription: object } };
+    return db.global.transaction((tx) => enqueue(tx, job));
+  }
+  const visit = await checkoutOfSession({ db }, object);
+  if (visit === undefined) return;
+  await db
+    .of(visit.tenant)
+    .transaction((tx) => enqueue(tx, { queue: checkoutQueue, key: visit.checkout, payload: visit }));
+}

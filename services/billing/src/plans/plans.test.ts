@@ -1,0 +1,94 @@
+import { after, instantOf, secondMs } from "@remit/kernel";
+import { planSchedule } from "@remit/protocol";
+import { describe, expect, test } from "vitest";
+import type { SubscriptionSeen } from "../stripe/index.ts";
+import { type Plan, planAfter } from "./plans.ts";
+import { returnUrlsOf } from "./return-urls.ts";
+
+const now = instantOf(1_764_000_000_000);
+const free: Plan = {
+  tier: "free",
+  version: 0,
+  ownLimits: undefined,
+  source: "subscription",
+  subscription: undefined,
+  status: undefined,
+  periodEnd: undefined,
+  endsWithPeriod: false,
+  readAt: instantOf(0),
+};
+const seen: SubscriptionSeen = {
+  subscription: "sub_1",
+  customer: "cus_1",
+  tier: "pro",
+  status: "active",
+  periodEnd: after(now, secondMs),
+  endsWithPeriod: false,
+};
+const pro = planAfter(free, seen, now) ?? free;
+
+describe("what Stripe says of a subscription", () => {
+  test("gives its tier while it lives, also while a payment is asked for again", () => {
+    expect(pro).toMatchObject({ tier: "pro", subscription: "sub_1", status: "active" });
+    expect(planAfter(pro, { ...seen, status: "past_due" }, now)?.tier).toBe("pro");
+  });
+
+  test.each(["canceled", "unpaid", "incomplete", "incomplete_expired", "paused", "something_new"])(
+    "%s gives no tier",
+    (status) => expect(planAfter(pro, { ...seen, status }, now)?.tier).toBe("free"),
+  );
+
+  test("read before what is written changes nothing", () => {
+    expect(planAfter(pro, { ...seen, status: "canceled" }, after(now, -1))).toBeUndefined();
+  });
+
+  test("of another subscription changes nothing while the first one lives, and counts after it", () => {
+    const other = { ...seen, subscription: "sub_2" };
+    expect(planAfter(pro, { ...other, status: "canceled" }, now)).toBeUndefined();
+    expect(planAfter(pro, other, now)).toBeUndefined();
+    const ended = planAfter(pro, { ...seen, status: "canceled" }, now) ?? pro;
+    expect(planAfter(ended, other, now)).toMatchObject({ tier: "pro", subscription: "sub_2" });
+    expect(planAfter(ended, { ...other, status: "incomplete" }, now)).toBeUndefined();
+  });
+
+  test("takes nothing from a plan by agreement", () => {
+    const agreed: Plan = { ...free, tier: "enterprise", source: "agreement", ownLimits: planSchedule.pro };
+    expect(planAfter(agreed, { ...seen, status: "canceled" }, now)).toBeUndefined();
+  });
+});
+
+describe("where Checkout returns to", () => {
+  const allowed = ["https://portal.example", "http://localhost:3001"];
+  const check = (successUrl: string): string =>
+    returnUrlsOf(allowed, { successUrl, cancelUrl: undefined }).successUrl;
+
+  test("an address of an allowed origin, or the account's page", () => {
+    expect(check("https://portal.example/plan?x=1")).toBe("https://portal.example/plan?x=1");
+    expect(check("http://localhost:3001/")).toBe("http://localhost:3001/");
+    expect(returnUrlsOf(allowed, { successUrl: undefined, cancelUrl: undefined }).cancelUrl).toBe(
+      "https://portal.example/account?plan=unchanged",
+    );
+  });
+
+  test.each([
+    "https://evil.example/",
+    "https://portal.example.evil.example/",
+    "https://portal.example@evil.example/",
+    "https://portal.example:444/",
+    "http://portal.example/",
+    "//portal.example/",
+    "/plan",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "https://portal.example\\@evil.example/",
+    "https:\\\\portal.example/",
+    "https://evil.example\\.portal.example/",
+    " https://portal.example/",
+    "https://portal.example/\n",
+    "https://user:pass@portal.example/",
+    "https://PORTAL.example.",
+    "",
+  ])("%j is refused (open redirect)", (url) => {
+    expect(() => check(url)).toThrow(expect.objectContaining({ code: "return_url_refused" }));
+  });
+});

@@ -1,0 +1,114 @@
+import { type Clock, type Id, type Instant, invariant } from "@remit/kernel";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import {
+  type Actor,
+  newEvent,
+  type PlanLimits,
+  type PlanTier,
+  Problem,
+  planPayload,
+  planSchedule,
+} from "@remit/protocol";
+import type { SubscriptionSeen } from "../stripe/index.ts";
+import * as rows from "./plans.sql.ts";
+
+/** What an organization has, and how it came to it. Version 0: nothing was ever said, and it has the free plan. */
+export type Plan = {
+  readonly tier: PlanTier;
+  readonly version: number;
+  /** Agreed with this organization, in place of its tier's. */
+  readonly ownLimits: PlanLimits | undefined;
+  readonly source: "subscription" | "agreement";
+  readonly subscription: string | undefined;
+  readonly status: string | undefined;
+  readonly periodEnd: Instant | undefined;
+  readonly endsWithPeriod: boolean;
+  readonly readAt: Instant;
+};
+
+export const limitsOf = ({ tier, ownLimits }: Pick<Plan, "tier" | "ownLimits">): PlanLimits =>
+  ownLimits ?? planSchedule[tier];
+
+/** While one of these is said of a subscription, the organization has what it pays for; `past_due` is Stripe still asking. */
+const live: ReadonlySet<string> = new Set(["active", "trialing", "past_due"]);
+
+export const isLive = (status: string | undefined): boolean => status !== undefined && live.has(status);
+
+/**
+ * The plan after what Stripe says of a subscription; undefined when that changes nothing: it is an older word, it is of
+ * another subscription than the one that is paid, or the operator has agreed on something else.
+ */
+export function planAfter(before: Plan, seen: SubscriptionSeen, readAt: Instant): Plan | undefined {
+  if (readAt < before.readAt || before.source === "agreement") return undefined;
+  const isOther = before.subscription !== undefined && before.subscription !== seen.subscription;
+  if (isOther && (isLive(before.status) || !isLive(seen.status))) return undefined;
+  return {
+    tier: isLive(seen.status) ? seen.tier : "free",
+    version: before.version,
+    ownLimits: undefined,
+    source: "subscription",
+    subscription: seen.subscription,
+    status: seen.status,
+    periodEnd: seen.periodEnd,
+    endsWithPeriod: seen.endsWithPeriod,
+    readAt,
+  };
+}
+
+export type PlanDeps = { readonly db: Database; readonly clock: Clock };
+
+/** The plan of a tenant, as it stands. */
+export const planOf = ({ db }: Pick<PlanDeps, "db">, tenant: Id<"tenant">): Promise<Plan> =>
+  db.of(tenant).transaction((tx) => rows.findPlan(tx));
+
+/** Writes what Stripe said of a subscription, and tells whoever enforces plans if it allows something else now. */
+export const takeSubscription = (
+  deps: PlanDeps,
+  of: { readonly tenant: Id<"tenant">; readonly seen: SubscriptionSeen; readonly readAt: Instant },
+): Promise<void> =>
+  deps.db.of(of.tenant).transaction(async (tx) => {
+    const before = await rows.lockPlan(tx, of.tenant);
+    const after = planAfter(before, of.seen, of.readAt);
+    if (after !== undefined) await change(tx, { before, after, actor: stripe, now: deps.clock.now() });
+  });
+
+const stripe: Actor = { type: "system", id: "stripe" };
+
+export type Agreement = {
+  readonly tenant: Id<"tenant">;
+  readonly tier: PlanTier;
+  readonly limits: PlanLimits | undefined;
+  readonly by: Actor;
+};
+
+/** The operator has agreed on a plan with an organization; on `free`, the word is Stripe's again. */
+export const agreeOn = ({ db, clock }: PlanDeps, { tenant, tier, limits, by }: Agreement): Promise<Plan> =>
+  db.of(tenant).transaction(async (tx) => {
+    const before = await rows.lockPlan(tx, tenant);
+    if (before.subscription !== undefined && isLive(before.status))
+      throw new Problem("plan_change_refused", {
+        detail: "End the subscription first: it would go on to be paid.",
+      });
+    const now = clock.now();
+    const source = tier === "free" && limits === undefined ? "subscription" : "agreement";
+    const after: Plan = { ...before, tier, ownLimits: limits, source, readAt: now };
+    return change(tx, { before, after, actor: by, now });
+  });
+
+type Change = { readonly before: Plan; readonly after: Plan; readonly actor: Actor; readonly now: Instant };
+
+/** Saves it; what is allowed is told once for each change, with a version of its own. */
+async function change(tx: TenantTx, { before, after, actor, now }: Change): Promise<Plan> {
+  const allowed = (plan: Plan): string => JSON.stringify([plan.tier, limitsOf(plan)]);
+  const differs = allowed(before) !== allowed(after);
+  const plan: Plan = {
+    ...after,
+    version: differs || before.version === 0 ? before.version + 1 : before.version,
+  };
+  await rows.savePlan(tx, { tenant: tx.tenant, plan, now });
+  if (!differs) return plan;
+  invariant(plan.version > before.version, "what a plan allows changes with its version");
+  const payload = planPayload({ tier: plan.tier, version: plan.version, limits: limitsOf(plan) });
+  await tx.record(newEvent("plan.changed", { tenant: tx.tenant, actor, subject: tx.tenant, payload }, now));
+  return plan;
+}
