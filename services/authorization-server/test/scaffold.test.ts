@@ -1,84 +1,26 @@
-import { execFile, execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { unzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adminToken } from "./client.ts";
 import { agentIn, anotherTenant } from "./fleet.ts";
 import { Management } from "./management.ts";
-import { adminSecret, type Running, startServer } from "./running.ts";
+import { type Running, startServer } from "./running.ts";
+import { download, has, projectIn, runIn } from "./scaffolded.ts";
 
 let running: Running;
-let operator: Management;
 let place: string;
 
 beforeAll(async () => {
   running = await startServer();
   place = await mkdtemp(path.join(tmpdir(), "remit-scaffold-"));
-  operator = new Management(running, adminSecret, "agents:read agents:write");
   await new Management(running).call("PUT", "/api/v1/organization/bearer-tokens", { allowed: true });
 });
 afterAll(async () => {
   await running.close();
   await rm(place, { recursive: true });
 });
-
-async function download(agent: string, language: string, by = running): Promise<Response> {
-  const { body } = await adminToken(by);
-  const url = `${running.issuer}/api/v1/sdk/scaffold/${agent}?language=${language}`;
-  return fetch(url, { headers: { authorization: `Bearer ${String(body["access_token"])}` } });
-}
-
-const bytesOf = async (response: Response): Promise<Uint8Array> => {
-  expect(response.status).toBe(200);
-  return new Uint8Array(await response.arrayBuffer());
-};
-
-type Files = Readonly<Record<string, string>>;
-const filesIn = (zip: Uint8Array): Files =>
-  Object.fromEntries(
-    Object.entries(unzipSync(zip)).map(([name, bytes]) => [name, Buffer.from(bytes).toString("utf8")]),
-  );
-
-/** A project as somebody unpacks it, with its secret filled in. */
-async function unpacked(zip: Uint8Array, name: string, secret: string): Promise<string> {
-  const folder = path.join(place, name);
-  const files = filesIn(zip);
-  for (const [file, content] of Object.entries(files)) {
-    await mkdir(path.dirname(path.join(folder, file)), { recursive: true });
-    await writeFile(path.join(folder, file), content);
-  }
-  const env = (files[".env.example"] ?? "").replace("AGENTIDP_CLIENT_SECRET=", `$&${secret}`);
-  await writeFile(path.join(folder, ".env"), env);
-  return folder;
-}
-
-type Ran = { readonly code: number; readonly out: string; readonly err: string };
-
-const runIn = (folder: string, command: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> =>
-  new Promise((resolve) => {
-    const usual = { PATH: `${path.dirname(process.execPath)}:${process.env["PATH"] ?? ""}`, HOME: folder };
-    execFile("bash", ["-c", command], { cwd: folder, env: { ...usual, ...env } }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, err }),
-    );
-  });
-
-const has = (program: string): boolean => {
-  try {
-    execFileSync(program, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-async function agentWithSecret(): Promise<{ agent: string; secret: string }> {
-  const agent = await agentIn(running, { scopes: ["agents:read", "agents:write"] });
-  const { body } = await operator.call("POST", `/api/v1/agents/${agent}/credentials`, {});
-  return { agent, secret: String(body["clientSecret"]) };
-}
 
 /** A server that counts, whose tokens live as long as a test wants and whose first answers may be refusals. */
 class Counting {
@@ -145,11 +87,7 @@ const python: Runs = {
 
 async function getsATokenAndAsks(runs: Runs): Promise<void> {
   const { language, main } = runs;
-  const { agent, secret } = await agentWithSecret();
-  const answer = await download(agent, language);
-  expect(answer.headers.get("content-disposition")).toBe(`attachment; filename="${agent}-${language}.zip"`);
-  const zip = await bytesOf(answer);
-  const folder = await unpacked(zip, language, secret);
+  const { folder, agent } = await projectIn(running, place, language);
   const ran = await runIn(folder, main);
   expect(ran, ran.err).toMatchObject({ code: 0 });
   expect(JSON.parse(ran.out)).toMatchObject({ agent_id: agent, organization_id: running.tenant });
@@ -205,8 +143,11 @@ describe("the program for an agent", () => {
   test("T01 an agent of another organization, an unknown one and a language that there is not", async () => {
     const agent = await agentIn(running);
     const eve = await anotherTenant(running);
-    expect((await download(agent, "python", eve)).status).toBe(404);
-    expect((await download(agent, "cobol", eve)).status).toBe(400);
+    expect((await download(eve, agent, "python")).status).toBe(404);
+    expect((await download(eve, agent, "cobol")).status).toBe(400);
+    const zip = await download(running, agent, "python");
+    expect(zip.headers.get("content-type")).toBe("application/zip");
+    expect(zip.headers.get("content-disposition")).toBe(`attachment; filename="${agent}-python.zip"`);
   });
 
   test("more than ten in a minute are refused with the time to wait, for their organization alone", async () => {
@@ -220,6 +161,6 @@ describe("the program for an agent", () => {
     const refused = answers.filter(({ status }) => status === 429);
     expect(refused.length).toBeGreaterThanOrEqual(1);
     expect(Number(refused[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
-    expect((await download(await agentIn(running), "go")).status).toBe(200);
+    expect((await download(running, await agentIn(running), "go")).status).toBe(200);
   });
 });
