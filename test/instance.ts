@@ -116,6 +116,28 @@ export async function manage(
   return send(dev.issuer + at, { method, headers, ...sent }, token);
 }
 
+/** Calls the API of agents as the demo's administrator. */
+export async function agentsApi(
+  dev: DevFile,
+): Promise<(method: string, path: string, body?: object) => Promise<JsonObject>> {
+  const { client_id: id, client_secret: secret } = dev.admin;
+  const answer = await fetch(`${dev.issuer}/oauth/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` },
+    body: new URLSearchParams({ grant_type: "client_credentials", scope: "agents:read agents:write" }),
+  });
+  const { access_token: token } = (await answer.json()) as { access_token: string };
+  return async (method, path, body) => {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const called = await fetch(dev.issuer + path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return (await called.json()) as JsonObject;
+  };
+}
+
 export const ledgerOf = (dev: DevFile): Promise<JsonObject> =>
   read(dev, `${dev.billing}/api/v1/ledger/check`);
 export const auditOf = (dev: DevFile): Promise<JsonObject> => read(dev, `${dev.issuer}/api/v1/audit/verify`);

@@ -1,9 +1,10 @@
-import { isJsonObject, Problem, parseEvidenceKeys, parseJson } from "@remit/protocol";
+import { isJsonObject, type JsonObject, Problem, parseEvidenceKeys, parseJson } from "@remit/protocol";
 import { verifyReceipt } from "@remit/protocol/node";
 import { eventually, switchesOf } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   agentOf,
+  agentsApi,
   auditOf,
   grant,
   type Instance,
@@ -167,4 +168,32 @@ test("an organization sees its plan, pays for the next one at Checkout, and has 
   });
   await switches.subscription(subscription, "canceled");
   await eventually(async () => expect(await status()).toMatchObject({ tier: "free" }));
+});
+
+test("a public agent is in the marketplace at the issuer's address, with its documents, until it is withdrawn", async () => {
+  const { issuer } = remit.dev;
+  const market = `${issuer}/api/v1/marketplace/agents`;
+  const agents = await agentsApi(remit.dev);
+  const made = await agents("POST", "/api/v1/agents", {
+    email: "screener@agents.example",
+    name: "Resume screener",
+    agentType: "screener",
+    version: "1.0.0",
+    capabilities: ["resume:read"],
+    owner: "talent-team",
+    deploymentEnv: "production",
+    isPublic: true,
+  });
+  const { agentId } = made;
+  if (typeof agentId !== "string") throw new Error(`not registered: ${JSON.stringify(made)}`);
+  const inMarket = async (): Promise<number> => (await fetch(`${market}/${agentId}`)).status;
+  await eventually(async () => expect(await inMarket()).toBe(200));
+  const { data } = (await (await fetch(`${market}?text=screener&capability=resume:read`)).json()) as {
+    data: JsonObject[];
+  };
+  expect(data).toMatchObject([{ agentId, name: "Resume screener", did: made["did"] }]);
+  const card = await fetch(`${issuer}/agents/${agentId}/agent-card.json`);
+  expect(data[0]?.["card"]).toMatchObject({ ...((await card.json()) as object), signatures: [{}] });
+  await agents("PATCH", `/api/v1/agents/${agentId}`, { isPublic: false });
+  await eventually(async () => expect(await inMarket()).toBe(404));
 });

@@ -94,8 +94,8 @@ async function startServices(composition: Composition) {
       peers: { billing: origins.billing, directory: origins.directory, gateway: origins.gateway },
       billing: origins.billing,
       directory: origins.directory,
-      // On the machine of one developer, an MCP client may introduce itself.
-      openRegistration: true,
+      forward: { "/api/v1/marketplace": origins.directory },
+      openRegistration: true, // on the machine of one developer, an MCP client may introduce itself
       quotas: usualQuotas,
     },
     clock,

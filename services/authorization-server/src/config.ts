@@ -10,6 +10,7 @@ import {
 } from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
+import { type Forwards, parseForwards } from "./forwards/index.ts";
 import type { SmtpSettings } from "./mail/index.ts";
 import { type QuotaName, type QuotaSettings, usualQuotas } from "./quotas/index.ts";
 
@@ -20,6 +21,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly peers: Peers;
   /** Private `host:port` pairs that addresses given by tenants may lead to: webhooks, pings, keys, issuers. None unless given. */
   readonly tenantOutboundAllow?: readonly string[];
+  /** Paths that another service of ours answers, where no ingress stands in front: none unless given. */
+  readonly forward?: Forwards;
   /** Origins of the services a charge needs. */
   readonly billing: string;
   readonly directory: string;
@@ -67,6 +70,15 @@ const peersText = z
     return Object.fromEntries(entries);
   });
 
+const forwardsText = z
+  .string()
+  .default("")
+  .transform((text, context): Forwards => {
+    const forwards = parseForwards(text);
+    if (forwards === undefined) context.addIssue({ code: "custom", message: "is a list of path=origin" });
+    return forwards ?? {};
+  });
+
 /** A quota per client and minute, or "off". */
 const perMinute = (usual: number) =>
   z
@@ -81,6 +93,8 @@ const ownSettings = {
   REMIT_PEERS: peersText,
   /** As REMIT_OUTBOUND_ALLOW, for addresses that tenants give: nothing inside, unless said. */
   REMIT_TENANT_OUTBOUND_ALLOW: listed,
+  /** As `/api/v1/marketplace=https://directory.example`; an ingress does it in production. */
+  REMIT_FORWARD: forwardsText,
   REMIT_BILLING_ORIGIN: origin,
   REMIT_DIRECTORY_ORIGIN: origin,
   REMIT_BOOTSTRAP_FILE: z.string().optional(),
@@ -122,6 +136,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     signers,
     tenantOutboundAllow: settings.REMIT_TENANT_OUTBOUND_ALLOW,
     peers: settings.REMIT_PEERS,
+    forward: settings.REMIT_FORWARD,
     billing: new URL(settings.REMIT_BILLING_ORIGIN).origin,
     directory: new URL(settings.REMIT_DIRECTORY_ORIGIN).origin,
     openRegistration: settings.REMIT_OPEN_REGISTRATION,

@@ -7,6 +7,7 @@ import { cardRoutes } from "./cards/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { didRoutes } from "./dids/index.ts";
 import { credentialTypeRoutes } from "./discovery/index.ts";
+import { forwardMount } from "./forwards/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import { directoryAt, listingJobs } from "./listings/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
@@ -41,6 +42,8 @@ export async function mountPublishing(
     ...cardRoutes({ issuer, db, keys, version }),
     ...signatureDirectoryRoutes({ issuer, db, keys }),
   );
+  for (const [path, origin] of Object.entries(config.forward ?? {}))
+    http.mount(forwardMount({ path, origin }, outbound));
   const peer = await createOwnPeer({ config, clock, keys, outbound });
   listingJobs(jobs, { db, keys, issuer, directory: directoryAt(peer, config.directory) });
 }

@@ -1,0 +1,1 @@
+export { type Forwards, forwardMount, parseForwards } from "./forwards.ts";
