@@ -1,4 +1,3 @@
-import path from "node:path";
 import { type Clock, systemClock } from "@remit/kernel";
 import { type ClockWatch, createClockWatch } from "@remit/platform/clock-watch";
 import { createCounters } from "@remit/platform/counters";
@@ -19,15 +18,8 @@ import {
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { createApprovals } from "./approvals/index.ts";
 import { mountAsking } from "./asking.ts";
-import {
-  type AuditDeps,
-  type AuditRecorder,
-  auditJobs,
-  auditRoutes,
-  createAuditRecorder,
-  createFileAnchor,
-  createVerifications,
-} from "./audit/index.ts";
+import { type AuditRecorder, createAuditRecorder } from "./audit/index.ts";
+import { mountAudit } from "./auditing.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { createChaining } from "./chaining.ts";
 import { mountCharges, mountMandates } from "./charging.ts";
@@ -72,7 +64,7 @@ import { createOutbounds, type Outbounds, outboundOfClients } from "./outbounds.
 import { createOwnPeer } from "./own-peer.ts";
 import { errorPage } from "./pages/index.ts";
 import { createPeople, type People, peoplePages, peopleRoutes } from "./people.ts";
-import { createPlanning, type Planning, takeReported } from "./planning.ts";
+import { createPlanning, type Planning } from "./planning.ts";
 import { createPolicing, type Policing } from "./policing.ts";
 import { mountPublishing } from "./publishing.ts";
 import { createQuotas, type Quotas } from "./quotas/index.ts";
@@ -357,15 +349,4 @@ function mountSigningIn(
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
   mountAsking({ ...outward, http, jobs, people, sessions, artifacts, approvals, core });
-}
-
-/** The log of everything that happened here, and of what peers report. */
-function mountAudit({ config, clock, db, keys, log, metrics }: Grounds, { http, jobs }: Mounting): void {
-  const anchor = createFileAnchor(path.join(config.dataDir, "anchor"));
-  const deps: AuditDeps = { db, keys, anchor, clock, log, issuer: config.issuer };
-  const verify = createVerifications(deps);
-  http.add(...auditRoutes({ ...deps, verify }, takeReported(db)));
-  const name = "agentidp_audit_chain_integrity";
-  const integrity = metrics.gauge(name, "1 while no audit log was found broken when it was verified last.");
-  auditJobs(jobs, deps, (whole) => integrity.set(whole ? 1 : 0));
 }

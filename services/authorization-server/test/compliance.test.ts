@@ -1,5 +1,13 @@
 import { newId, systemClock, toRfc3339 } from "@remit/kernel";
-import { AuditEventBody, AuditPage, AuditVerification } from "@remit/protocol/contracts";
+import {
+  AccessReview,
+  AuditEventBody,
+  AuditPage,
+  AuditVerification,
+  ComplianceAgentCards,
+  ComplianceControls,
+  ComplianceReport,
+} from "@remit/protocol/contracts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Answer } from "./client.ts";
 import { anotherTenant } from "./fleet.ts";
@@ -148,5 +156,95 @@ describe("the audit log over HTTP", () => {
     });
     await change("agent.resumed", "agent.suspended");
     expect(await verify()).toMatchObject({ verified: true });
+  });
+});
+
+describe("what an auditor asks for", () => {
+  const at = "/api/v1/compliance";
+
+  test("controls are public, found a minute ago at most, and fail where there is no TLS", async () => {
+    const answer = await fetch(`${running.issuer}${at}/controls`);
+    expect(answer.headers.get("cache-control")).toBe("public, max-age=60");
+    const { controls } = ComplianceControls.parse(await answer.json());
+    const of = (id: string) => controls.find((control) => control.id === id);
+    expect(controls.map(({ id }) => id)).toEqual(["CC6.1", "CC6.7", "CC7.2", "CC9.2"]);
+    expect(of("CC6.1")).toMatchObject({
+      status: "passing",
+      evidence: { tenantTablesWithoutForcedRowSecurity: 0, databaseRoleIsBoundByRowSecurity: true },
+    });
+    expect(Number(of("CC6.1")?.evidence["tenantTables"])).toBeGreaterThan(20);
+    // The tests speak http, and nobody has verified these logs by the hour.
+    expect(of("CC6.7")).toMatchObject({ status: "failing", evidence: { issuerScheme: "http" } });
+    expect(of("CC7.2")?.status).toBe("unknown");
+  });
+
+  test("the report judges the organization's own agents and log, and counts what breaks a requirement", async () => {
+    const { body } = await ada.call("GET", `${at}/report`);
+    const report = ComplianceReport.parse(body);
+    expect(report).toMatchObject({ agntcySpecVersion: "1.0.0", tenantId: running.tenant });
+    expect(report.sections.map(({ name }) => name)).toEqual(["agent-identity", "audit-trail"]);
+    const of = (id: string) =>
+      report.sections.flatMap(({ requirements }) => requirements).find((one) => one.id === id);
+    // Two of the three are active, and neither has a key or a credential.
+    expect(of("AI-001")).toMatchObject({
+      status: "non-compliant",
+      evidence: { activeAgents: 2, withoutProof: 2 },
+    });
+    expect(of("AI-002")).toMatchObject({ status: "compliant", evidence: { withoutOwner: 0 } });
+    expect(of("AT-001")).toMatchObject({ status: "compliant", evidence: { brokenAtSeq: null } });
+    expect(report.overallStatus).toBe("non-compliant");
+    expect((await ada.call("GET", `${at}/report`)).body["reportId"]).toBe(report.reportId);
+    const { body: theirs } = await eve.call("GET", `${at}/report`);
+    expect(ComplianceReport.parse(theirs)).toMatchObject({ overallStatus: expect.any(String) });
+    expect(theirs["reportId"]).not.toBe(report.reportId);
+  });
+
+  test("agent cards are exported in pages, with the AgentIdP API's members", async () => {
+    const first = await ada.call("GET", `${at}/agent-cards?limit=2`);
+    // A list without a member around it, as the AgentIdP API has it.
+    const cardsIn = ({ body }: Answer) => ComplianceAgentCards.parse(JSON.parse(String(body["text"])));
+    const cards = cardsIn(first);
+    expect(cards[0]).toMatchObject({
+      name: "three@example.com",
+      owner: "ada",
+      deploymentEnv: "production",
+      agentType: "screener",
+    });
+    const next = /<([^>]+)>; rel="next"/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
+    const second = await ada.call("GET", next);
+    expect(cards).toHaveLength(2);
+    expect(cardsIn(second)).toHaveLength(1);
+    expect(second.headers.get("link")).toBeNull();
+    expect(cardsIn(await eve.call("GET", `${at}/agent-cards`))).toEqual([]);
+  });
+
+  test("the access review names members, clients, agents and credentials, in pages, as JSON and as CSV", async () => {
+    const seen: string[] = [];
+    for (let cursor = ""; ; ) {
+      const { body } = await ada.call("GET", `${at}/access-review?limit=3${cursor}`);
+      const { data, nextCursor } = AccessReview.parse(body);
+      seen.push(...data.map(({ kind, id }) => `${kind} ${id}`));
+      if (nextCursor === null) break;
+      cursor = `&cursor=${nextCursor}`;
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen).toContain(`member ${running.account}`);
+    expect(seen).toContain(`client ${running.adminId}`);
+    for (const agent of agents) expect(seen).toContain(`agent ${agent}`);
+    expect(seen.filter((one) => one.startsWith("credential "))).toHaveLength(1);
+    const csv = await ada.call("GET", `${at}/access-review?format=csv`);
+    expect(csv.headers.get("content-type")).toContain("text/csv");
+    const [head, ...lines] = String(csv.body["text"]).trim().split("\r\n");
+    expect(head).toBe("kind,id,of,role,scopes,status,createdAt,expiresAt,lastUsedAt");
+    expect(lines).toHaveLength(seen.length);
+    expect((await eve.call("GET", `${at}/access-review`)).body).not.toMatchObject({
+      data: expect.arrayContaining([expect.objectContaining({ id: running.adminId })]),
+    });
+  });
+
+  test("all but the controls need audit:read", async () => {
+    const other = new Management(running, adminSecret, "agents:read");
+    for (const path of ["report", "agent-cards", "access-review"])
+      expect((await other.call("GET", `${at}/${path}`)).status).toBe(403);
   });
 });

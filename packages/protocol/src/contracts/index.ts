@@ -3,6 +3,7 @@ export * from "./analytics.ts";
 export * from "./approvals.ts";
 export * from "./audit.ts";
 export * from "./charges.ts";
+export * from "./compliance.ts";
 export * from "./credentials.ts";
 export * from "./delegations.ts";
 export * from "./event-payloads.ts";

@@ -1,0 +1,51 @@
+import path from "node:path";
+import type { Clock } from "@remit/kernel";
+import { createCursors } from "@remit/platform/cursors";
+import type { Http } from "@remit/platform/http";
+import type { Jobs } from "@remit/platform/jobs";
+import type { Keyring } from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import type { Log, Metrics } from "@remit/platform/telemetry";
+import {
+  type AuditDeps,
+  auditJobs,
+  auditRoutes,
+  createFileAnchor,
+  createVerifications,
+} from "./audit/index.ts";
+import { complianceRoutes, createCompliance } from "./compliance/index.ts";
+import type { AuthorizationServerConfig } from "./config.ts";
+import { didOfAgent } from "./dids/index.ts";
+import type { IssuerKeys } from "./keys/index.ts";
+import { takeReported } from "./planning.ts";
+import { tables } from "./tables.ts";
+
+type Grounds = {
+  readonly config: AuthorizationServerConfig;
+  readonly clock: Clock;
+  readonly db: Database;
+  readonly keys: IssuerKeys;
+  readonly keyring: Keyring;
+  readonly log: Log;
+  readonly metrics: Metrics;
+};
+
+/** The log of everything that happened here and of what peers report, and what an auditor asks for. */
+export function mountAudit(
+  { config, clock, db, keys, keyring, log, metrics }: Grounds,
+  { http, jobs }: { readonly http: Http; readonly jobs: Jobs },
+): void {
+  const { issuer } = config;
+  const anchor = createFileAnchor(path.join(config.dataDir, "anchor"));
+  const deps: AuditDeps = { db, keys, anchor, clock, log, issuer };
+  const verify = createVerifications(deps);
+  http.add(...auditRoutes({ ...deps, verify }, takeReported(db)));
+  const name = "agentidp_audit_chain_integrity";
+  const integrity = metrics.gauge(name, "1 while no audit log was found broken when it was verified last.");
+  auditJobs(jobs, deps, (whole) => integrity.set(whole ? 1 : 0));
+  const tenantTables = Object.entries(tables).flatMap(([table, kind]) => (kind === "tenant" ? [table] : []));
+  const compliance = createCompliance({ db, clock, issuer, tenantTables, verify });
+  const cursors = createCursors(keyring.derive("list-cursors"));
+  const didOf = (id: string): string => didOfAgent(issuer, id);
+  http.add(...complianceRoutes({ db, compliance, cursors, issuer, didOf }));
+}

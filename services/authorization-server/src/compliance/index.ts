@@ -1,0 +1,2 @@
+export { complianceRoutes } from "./compliance.http.ts";
+export { createCompliance } from "./compliance.ts";
