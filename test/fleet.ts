@@ -187,7 +187,7 @@ function environmentOf(place: Place, member: Member): Env {
         REMIT_STRIPE_WEBHOOK_SECRET: webhookSecret,
       };
     case "directory":
-      return commonOf(place, member);
+      return { ...commonOf(place, member), REMIT_TENANT_OUTBOUND_ALLOW: new URL(gateway).host };
     case "gateway":
       return {
         ...commonOf(place, member),

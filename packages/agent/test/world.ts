@@ -54,7 +54,8 @@ export type Handler = (url: URL, init: RequestInit) => Response | Promise<Respon
 
 /** An authorization server and a shop over a fake fetch, both as strict as the real ones about what an agent sends. */
 export type World = {
-  readonly at: { now: Instant };
+  /** The time of day, and how long this has run. */
+  readonly at: { now: Instant; ranMs: number };
   readonly clock: Clock;
   readonly seen: Exchange[];
   /** Answers of the world, by origin and path; a test replaces those it wants to spoil. */
@@ -78,8 +79,8 @@ export const details: MandateDetails = {
 };
 
 export function makeWorld(): World {
-  const at = { now: instantOf(1_764_000_000_000) };
-  const clock: Clock = { now: () => at.now, monotonicNs: () => 0n };
+  const at = { now: instantOf(1_764_000_000_000), ranMs: 0 };
+  const clock: Clock = { now: () => at.now, monotonicNs: () => BigInt(at.ranMs) * 1_000_000n };
   const handlers = new Map<string, Handler>();
   const seen: Exchange[] = [];
   const fetch: Fetch = async (url, init) => {

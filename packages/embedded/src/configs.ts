@@ -34,3 +34,11 @@ export function configOf({ ports, databases, dataDir }: Place, service: ServiceN
     livemode: false,
   };
 }
+
+/** The directory's. The demo's merchant is the gateway, which is at a private address here. */
+export const directoryConfigOf = (
+  place: Place,
+): CommonConfig & { readonly tenantOutboundAllow: readonly string[] } => ({
+  ...configOf(place, "directory"),
+  tenantOutboundAllow: [`localhost:${place.ports.gateway}`],
+});

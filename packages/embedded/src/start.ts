@@ -9,7 +9,7 @@ import { StartRefused } from "@remit/platform/host";
 import type { Log } from "@remit/platform/telemetry";
 import { createSandbox } from "@remit/sandbox";
 import { loadAccounts } from "./accounts.ts";
-import { configOf, originsOf, type Place } from "./configs.ts";
+import { configOf, directoryConfigOf, originsOf, type Place } from "./configs.ts";
 import { serviceDirectory, startDatabases } from "./databases.ts";
 import { type DevFile, writeDevFile } from "./dev-file.ts";
 import { takeInstance } from "./instance.ts";
@@ -102,7 +102,7 @@ async function startServices(composition: Composition) {
     log: log("authorization-server"),
   });
   const directory = createDirectory({
-    config: configOf(composition, "directory"),
+    config: directoryConfigOf(composition),
     clock,
     log: log("directory"),
   });

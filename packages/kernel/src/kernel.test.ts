@@ -12,6 +12,8 @@ import {
   idPrefixes,
   instantOf,
   invariant,
+  momentOf,
+  msSince,
   newId,
   parseId,
   Secret,
@@ -77,6 +79,17 @@ describe("ids", () => {
 });
 
 describe("time", () => {
+  test("K08 how long ago something was, no clock that is set back says less of, and one that slept not either", () => {
+    let [now, ns] = [instantOf(1_000_000), 5_000_000n];
+    const clock = { now: () => now, monotonicNs: () => ns };
+    const then = momentOf(clock);
+    now = instantOf(400_000);
+    ns += 7_000_000n;
+    expect(msSince(then, clock)).toBe(7);
+    now = instantOf(1_000_900);
+    expect(msSince(then, clock)).toBe(900);
+  });
+
   test("RFC 3339 there and back", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 253_402_300_799_999 }), (ms) => {

@@ -20,6 +20,18 @@ export const systemClock: Clock = {
 export const monotonicMs = (clock: Pick<Clock, "monotonicNs">): number =>
   Number(clock.monotonicNs() / 1_000_000n);
 
+/** When something happened, by both clocks of one process. */
+export type Moment = { readonly at: Instant; readonly monotonicMs: number };
+
+export const momentOf = (clock: Clock): Moment => ({ at: clock.now(), monotonicMs: monotonicMs(clock) });
+
+/**
+ * How long ago that was, for what is kept only so long: by the clock that never jumps, or by the other where that says
+ * longer, since a machine that sleeps may stop the first.
+ */
+export const msSince = ({ at, monotonicMs: ms }: Moment, clock: Clock): number =>
+  Math.max(monotonicMs(clock) - ms, clock.now() - at);
+
 /** An instant from milliseconds; refuses what is no whole number of milliseconds or lies outside years 1970–9999. */
 export function instantOf(ms: number): Instant {
   if (!Number.isSafeInteger(ms) || ms < 0 || ms > 253_402_300_799_999)

@@ -104,6 +104,21 @@ describe("a charge", () => {
     ]);
   });
 
+  test("K08 a clock that goes back an hour keeps no token past its end", async () => {
+    const at = { now };
+    let ranMs = 0;
+    const clock = { now: () => at.now, monotonicNs: () => BigInt(ranMs) * 1_000_000n };
+    const issued = fakeIssuer(() => Response.json(charged, { status: 201 }), at);
+    const merchant = createMerchant({ issuer, clientId, keys: merchantKeys, fetch: issued.fetch, clock });
+    await merchant.charge(request);
+    at.now = instantOf(now - 3_600_000);
+    await merchant.charge(request);
+    expect(issued.tokensIssued()).toBe(1);
+    ranMs = 881_000;
+    await merchant.charge(request);
+    expect(issued.tokensIssued()).toBe(2);
+  });
+
   test("a token is made anew shortly before it expires", async () => {
     const at = { now };
     const { merchant, issued } = open(() => Response.json(charged, { status: 201 }), at);

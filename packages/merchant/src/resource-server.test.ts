@@ -337,9 +337,28 @@ describe("keys of the issuer", () => {
   );
 });
 
+test("K08 a proof that was used is remembered though the clock went ahead and back again", () => {
+  const state = { now: started, ranMs: 0 };
+  const store = createReplayMemory({
+    now: () => state.now,
+    monotonicNs: () => BigInt(state.ranMs) * 1_000_000n,
+  });
+  const until = after(started, 120 * secondMs);
+  expect(store.claim("used", until)).toBe(true);
+  [state.now, state.ranMs] = [after(started, hourMs), 2 * secondMs];
+  expect(store.claim("another", after(state.now, secondMs))).toBe(true);
+  state.now = after(started, 2 * secondMs);
+  expect(store.claim("used", until)).toBe(false);
+  [state.now, state.ranMs] = [until, 120 * secondMs];
+  expect(store.claim("used", after(until, secondMs))).toBe(true);
+});
+
 test("A03 a full memory of proofs refuses, and forgets only what has expired", () => {
   const state = { now: started };
-  const store = createReplayMemory({ now: () => state.now, monotonicNs: () => 0n });
+  const store = createReplayMemory({
+    now: () => state.now,
+    monotonicNs: () => BigInt(state.now) * 1_000_000n,
+  });
   const until = after(started, 120 * secondMs);
   for (let n = 0; n < 200_000; n++) void store.claim(`k${n}`, until);
   expect(() => store.claim("one more", until)).toThrow(Problem);

@@ -1,4 +1,4 @@
-import { after, type Clock, type Instant, secondMs } from "@remit/kernel";
+import { type Clock, type Moment, momentOf, msSince, secondMs } from "@remit/kernel";
 import { clientAssertionType, type JsonObject, type PrivateJwk, Problem } from "@remit/protocol";
 import { makeClientAssertion, makeDpopProof } from "@remit/protocol/web";
 import { answerOf, type Fetch, send } from "./wire.ts";
@@ -23,7 +23,7 @@ export type Call = {
 /** The merchant towards its authorization server. */
 export type Session = { call(call: Call): Promise<JsonObject> };
 
-type Token = { readonly text: string; readonly expiresAt: Instant };
+type Token = { readonly text: string; readonly since: Moment; readonly lifeMs: number };
 
 const renewBeforeMs = 20 * secondMs;
 const scope = "charges:write";
@@ -35,7 +35,9 @@ export function createSession(options: SessionOptions): Session {
 
   const current = async (): Promise<Token> => {
     const known = await token?.catch(() => undefined);
-    if (known !== undefined && known.expiresAt - renewBeforeMs > options.clock.now()) return known;
+    // By a clock that nobody sets back: else a token would be used for as long as that, past its end (K08).
+    if (known !== undefined && msSince(known.since, options.clock) < known.lifeMs - renewBeforeMs)
+      return known;
     token = requestToken(options, proofs);
     return token;
   };
@@ -91,7 +93,7 @@ async function requestToken(options: SessionOptions, proofs: Proofs): Promise<To
     type.toLowerCase() !== "dpop"
   )
     throw new Problem("unavailable", { detail: "The token endpoint gave no DPoP-bound token." });
-  return { text, expiresAt: after(clock.now(), Math.floor(seconds) * secondMs) };
+  return { text, since: momentOf(clock), lifeMs: Math.floor(seconds) * secondMs };
 }
 
 type ProofFor = { readonly method: string; readonly url: string; readonly accessToken?: string };

@@ -1,4 +1,4 @@
-import { type Clock, type Instant, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, type Moment, momentOf, msSince, secondMs, systemClock } from "@remit/kernel";
 import { Problem, type PublicJwk, type StatusList, statusAt, statusListMediaType } from "@remit/protocol";
 import { verifyStatusList } from "@remit/protocol/web";
 import { bytesOf, type Fetch, fetchKeys, send } from "./wire.ts";
@@ -40,14 +40,14 @@ export type StatusLists = {
  */
 export function createStatusLists(asOrigin: string, options: StatusListOptions = {}): StatusLists {
   const clock = options.clock ?? systemClock;
-  const kept = new Map<string, { list: FetchedStatusList; fetchedAt: Instant }>();
+  const kept = new Map<string, { list: FetchedStatusList; fetched: Moment }>();
   const listOf = async (uri: string): Promise<FetchedStatusList> => {
     const known = kept.get(uri);
-    const now = clock.now();
-    if (known !== undefined && isUsable(known.list, known.fetchedAt, now)) return known.list;
+    const now = momentOf(clock);
+    if (known !== undefined && isUsable(known, clock)) return known.list;
     const newestIat = known === undefined ? {} : { newestIat: known.list.iat };
     const list = await fetchList(asOrigin, uri, { ...options, ...newestIat, clock });
-    kept.set(uri, { list, fetchedAt: now });
+    kept.set(uri, { list, fetched: now });
     return list;
   };
   return {
@@ -58,8 +58,8 @@ export function createStatusLists(asOrigin: string, options: StatusListOptions =
   };
 }
 
-const isUsable = (list: FetchedStatusList, fetchedAt: Instant, now: Instant): boolean =>
-  now < fetchedAt + list.ttlS * secondMs && now < list.exp * secondMs;
+const isUsable = ({ list, fetched }: { list: FetchedStatusList; fetched: Moment }, clock: Clock): boolean =>
+  msSince(fetched, clock) < list.ttlS * secondMs && clock.now() < list.exp * secondMs;
 
 // Token Status List §7.1: 0 valid, 1 invalid, 2 suspended; what is not known counts as not valid.
 function stateOf(value: number | undefined): MandateState {

@@ -1,13 +1,25 @@
+import { minuteMs, secondMs, systemClock } from "@remit/kernel";
+import { type PrivateJwk, publicJwkOf } from "@remit/protocol";
+import { generateJwk } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Answer, newClient, read, register, setupToken } from "./client.ts";
-import { type Running, startServer } from "./running.ts";
+import { type Answer, newClient, OAuthClient, read, register, setupToken } from "./client.ts";
+import { nowS, Partner } from "./partner.ts";
+import { newKeys, type Running, startServer } from "./running.ts";
 
 let running: Running;
+const host = new Partner(1024);
+/** By how much longer the server believes to have run. */
+let ranMs = 0;
 
 beforeAll(async () => {
-  running = await startServer();
+  await host.listen();
+  const clock = { ...systemClock, monotonicNs: () => systemClock.monotonicNs() + BigInt(ranMs) * 1_000_000n };
+  running = await startServer({ tenantOutboundAllow: [host.host] }, { clock });
 });
-afterAll(() => running.close());
+afterAll(async () => {
+  await running.close();
+  await host.close();
+});
 
 const metadata = (more: object = {}): object => ({
   client_name: "Reader",
@@ -198,5 +210,101 @@ describe("A09 a registration is managed by its own token alone (RFC 7592)", () =
       }),
     });
     expect(answer.status).toBe(401);
+  });
+});
+
+describe("K09 an application whose keys stand at an address of its own", () => {
+  const form = {
+    response_type: "code",
+    redirect_uri: "https://reader.example/callback",
+    scope: "openid",
+    code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWSbUi-_JjjPQ".slice(0, 43).padEnd(43, "A"),
+    code_challenge_method: "S256",
+  };
+  const shows = (...keys: object[]): void => {
+    host.answer = { status: 200, body: JSON.stringify({ keys }) };
+  };
+  const application = async (assertion: PrivateJwk): Promise<OAuthClient> => {
+    const { body } = await newApplication({
+      token_endpoint_auth_method: "private_key_jwt",
+      jwks_uri: host.jwksUri,
+    });
+    return new OAuthClient(running, String(body["client_id"]), { ...newKeys(), assertion });
+  };
+  const ask = async (client: OAuthClient): Promise<unknown> => {
+    const { status, body } = await client.post("/oauth/par", form);
+    return status === 201 ? "let in" : body["error"];
+  };
+
+  test("K09 a key is of whoever proved itself by it first: another that names it too is not let in", async () => {
+    const key = generateJwk("ES256");
+    const agent = await newClient(running, "agent");
+    shows(publicJwkOf(key), publicJwkOf(agent.keys.assertion));
+    const [first, second] = [await application(key), await application(key)];
+    expect(await ask(first)).toBe("let in");
+    expect(await ask(second)).toBe("invalid_client");
+    expect(await ask(first)).toBe("let in");
+    // An agent registered its key, and never used it yet.
+    expect(await ask(await application(agent.keys.assertion))).toBe("invalid_client");
+  });
+
+  test.each([
+    ["a private key", (key: PrivateJwk) => ({ ...key, kid: "mine" })],
+    ["a symmetric key", () => ({ kty: "oct", k: "c2VjcmV0", kid: "shared" })],
+    ["no key at all, but a text", () => ({ kty: "EC", crv: "P-256", x: "short" })],
+  ])("K09 where %s stands beside it, nobody is let in by any", async (_, beside) => {
+    const key = generateJwk("ES256");
+    shows(publicJwkOf(key), beside(key));
+    expect(await ask(await application(key))).toBe("invalid_client");
+    shows(publicJwkOf(key));
+    expect(await ask(await application(key))).toBe("let in");
+  });
+
+  test("K05 K09 another key there is taken at once, and one that was taken away counts for five minutes at most", async () => {
+    const [former, next] = [generateJwk("ES256"), generateJwk("ES256")];
+    shows(publicJwkOf(former));
+    const client = await application(former);
+    const rotated = new OAuthClient(running, client.id, { ...client.keys, assertion: next });
+    expect(await ask(client)).toBe("let in");
+    shows(publicJwkOf(next));
+    ranMs += 31 * secondMs;
+    expect(await ask(rotated)).toBe("let in");
+    expect(await ask(client)).toBe("invalid_client");
+    shows(publicJwkOf(former));
+    ranMs += 301 * secondMs;
+    expect(await ask(rotated)).toBe("invalid_client");
+    // While the host is down, what was read last serves for an hour.
+    expect(await ask(client)).toBe("let in");
+    host.answer = { status: 500, body: "" };
+    ranMs += 59 * minuteMs;
+    expect(await ask(client)).toBe("let in");
+    ranMs += 2 * minuteMs;
+    expect(await ask(client)).toBe("invalid_client");
+  });
+
+  test("K09 nor by an RSA key, whose strength would be theirs to choose", async () => {
+    host.answer = undefined;
+    const client = await application(host.key);
+    const claims = {
+      iss: client.id,
+      sub: client.id,
+      aud: running.issuer,
+      jti: "one",
+      iat: nowS(),
+      exp: nowS() + 60,
+    };
+    const answer = await read(
+      await fetch(`${running.issuer}/oauth/par`, {
+        method: "POST",
+        body: new URLSearchParams({
+          ...form,
+          client_id: client.id,
+          client_assertion_type: "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+          client_assertion: host.signRs256(claims),
+        }),
+      }),
+    );
+    expect(answer.body["error"]).toBe("invalid_client");
+    expect(await ask(client)).toBe("let in");
   });
 });

@@ -1,7 +1,17 @@
-import { type CommonConfig, commonConfigOf, commonSettings, parseConfig } from "@remit/platform/host";
+import {
+  type CommonConfig,
+  commonConfigOf,
+  commonSettings,
+  freeze,
+  listed,
+  parseConfig,
+} from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
 
-export type DirectoryConfig = CommonConfig;
+export type DirectoryConfig = CommonConfig & {
+  /** Private hosts that merchants may name as theirs. None unless said: what `outboundAllow` reaches is ours alone. */
+  readonly tenantOutboundAllow?: readonly string[];
+};
 
 /** What main.ts starts with. */
 export type DirectorySettings = {
@@ -11,9 +21,12 @@ export type DirectorySettings = {
 };
 
 export function readSettings(env: NodeJS.ProcessEnv): DirectorySettings {
-  const settings = parseConfig(commonSettings, env);
+  const settings = parseConfig({ ...commonSettings, REMIT_TENANT_OUTBOUND_ALLOW: listed }, env);
   return {
-    config: commonConfigOf(settings),
+    config: freeze({
+      ...commonConfigOf(settings),
+      tenantOutboundAllow: settings.REMIT_TENANT_OUTBOUND_ALLOW,
+    }),
     logLevel: settings.REMIT_LOG_LEVEL,
     failpoint: settings.REMIT_FAILPOINT,
   };

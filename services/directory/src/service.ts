@@ -55,6 +55,8 @@ export function createDirectory({ config, clock = systemClock, ...options }: Dir
     log,
   });
   const outbound = createOutbound({ allow: config.outboundAllow, log, clock });
+  // What merchants name is not reached through the door that reaches our own (W01).
+  const tenantOutbound = createOutbound({ allow: config.tenantOutboundAllow ?? [], log, clock });
   let running: Running | undefined;
   return {
     origin: config.origin,
@@ -67,12 +69,13 @@ export function createDirectory({ config, clock = systemClock, ...options }: Dir
         sources: [platformMigrations, ...migrations],
       }),
     listen: async () => {
-      running = await start({ config, clock, log, db, outbound });
+      running = await start({ config, clock, log, db, outbound, tenantOutbound });
       return running.address;
     },
     close: async () => {
       await running?.close();
       await outbound.close();
+      await tenantOutbound.close();
       await db.close();
     },
   };
@@ -84,11 +87,12 @@ type Parts = {
   readonly log: Log;
   readonly db: Database;
   readonly outbound: Outbound;
+  readonly tenantOutbound: Outbound;
 };
 
 type Running = { readonly address: string; close(): Promise<void> };
 
-async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
+async function start({ config, clock, log, db, outbound, tenantOutbound }: Parts): Promise<Running> {
   await assertSafeRole(db);
   const { issuer, origin, dataDir } = config;
   const keyring = await withKeepers(() =>
@@ -117,7 +121,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     ready: { database: () => db.ping() },
   });
   const cursors = createCursors(keyring.derive("directory-cursor"));
-  http.add(...merchantRoutes({ db, outbound, clock }, cursors));
+  http.add(...merchantRoutes({ db, outbound: tenantOutbound, clock }, cursors));
   http.add(tellingRoute({ db }), ...marketplaceRoutes({ db, cursors }));
   http.add(jwksRoute(jwks));
   keyring.mount({ http, jobs });

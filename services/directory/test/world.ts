@@ -75,7 +75,7 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
   const database = await testDatabase({ service: "directory", sources: migrations });
   const clock = testClock();
   const origin = "http://directory.test";
-  const allow = [issuer, ...hosts].map((host) => new URL(host.origin).host);
+  const hostOf = ({ origin: at }: { readonly origin: string }): string => new URL(at).host;
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-directory-"));
   const directory = createDirectory({
     config: {
@@ -87,7 +87,8 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
       schema: database.schema,
       roles: database.roles,
       dataDir,
-      outboundAllow: allow,
+      outboundAllow: [hostOf(issuer)],
+      tenantOutboundAllow: hosts.map(hostOf),
       livemode: false,
     },
     clock,

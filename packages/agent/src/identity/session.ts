@@ -1,4 +1,13 @@
-import { type Clock, type Instant, instantOf, newId, secondMs } from "@remit/kernel";
+import {
+  type Clock,
+  type Instant,
+  instantOf,
+  type Moment,
+  momentOf,
+  msSince,
+  newId,
+  secondMs,
+} from "@remit/kernel";
 import {
   clientAssertion,
   clientAssertionType,
@@ -66,7 +75,7 @@ const renewBeforeMs = 20 * secondMs;
 export function createSession(options: SessionOptions): Session {
   let known: Promise<Endpoints> | undefined;
   let nonce: string | undefined;
-  const tokens = new Map<string, Promise<TokenAnswer>>();
+  const tokens = new Map<string, Promise<Kept>>();
 
   const endpoints = (): Promise<Endpoints> => {
     known ??= discover(options);
@@ -96,12 +105,15 @@ export function createSession(options: SessionOptions): Session {
   const tokenFor: Session["tokenFor"] = async (resource) => {
     const asked = tokens.get(resource);
     const cached = await asked?.catch(() => undefined);
-    if (cached !== undefined && cached.expiresAt - renewBeforeMs > options.clock.now())
+    // By a clock that nobody sets back: else a token would be used for as long as that, past its end (K08).
+    if (cached !== undefined && msSince(cached.since, options.clock) < cached.lifeMs - renewBeforeMs)
       return cached.accessToken;
     // Whoever waited with us may have asked anew already.
     if (tokens.get(resource) !== asked) return tokenFor(resource);
     const form = { grant_type: "client_credentials", scope: "oid4ac:payment", resource };
-    const fresh = post("token", "token", form).then((answer) => tokenOf(answer, options.clock.now()));
+    const fresh = post("token", "token", form).then((answer) =>
+      keptOf(tokenOf(answer, options.clock.now()), options.clock),
+    );
     tokens.set(resource, fresh);
     return (await fresh).accessToken;
   };
@@ -116,9 +128,17 @@ export function createSession(options: SessionOptions): Session {
       return keys;
     },
     read: (step, url) => readResource({ options, tokenFor }, step, url),
-    keep: (resource, answer) => void tokens.set(resource, Promise.resolve(answer)),
+    keep: (resource, answer) => void tokens.set(resource, Promise.resolve(keptOf(answer, options.clock))),
     tokenFor,
   };
+}
+
+/** A token with the time that it had left when it came. */
+type Kept = { readonly accessToken: string; readonly since: Moment; readonly lifeMs: number };
+
+function keptOf({ accessToken, expiresAt }: TokenAnswer, clock: Clock): Kept {
+  const since = momentOf(clock);
+  return { accessToken, since, lifeMs: expiresAt - since.at };
 }
 
 type Reading = { readonly options: SessionOptions; readonly tokenFor: Session["tokenFor"] };

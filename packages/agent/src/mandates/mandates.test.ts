@@ -93,6 +93,16 @@ describe("tokens", () => {
     expect(await agent.tokenFor(shop)).not.toBe(first);
   });
 
+  test("K08 a clock that goes back an hour keeps no token past its end", async () => {
+    const world = makeWorld();
+    const agent = world.agent();
+    const first = await agent.tokenFor(shop);
+    world.at.now = (world.at.now - 3_600_000) as typeof world.at.now;
+    expect(await agent.tokenFor(shop)).toBe(first);
+    world.at.ranMs += 281_000;
+    expect(await agent.tokenFor(shop)).not.toBe(first);
+  });
+
   test("a failure is not kept", async () => {
     const world = makeWorld();
     const token = world.handlers.get(`${issuer}/oauth/token`);

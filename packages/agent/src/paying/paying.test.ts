@@ -376,6 +376,18 @@ describe("merchants' keys", () => {
     expect(world.count("merchant keys")).toBe(2);
   });
 
+  test("K08 a clock that is set back lets no key be kept the longer for it", async () => {
+    const world = makeWorld();
+    const agent = await withMandate(world);
+    await agent.fetch(url);
+    world.at.now = instantOf(world.at.now - 30_000);
+    await agent.fetch(url);
+    expect(world.count("merchant keys")).toBe(1);
+    world.at.ranMs += 301_000;
+    await agent.fetch(url);
+    expect(world.count("merchant keys")).toBe(2);
+  });
+
   test("no issuer is asked while somebody else's 402 is looked at", async () => {
     const world = makeWorld();
     const agent = world.agent({ issuer: "https://other.example" });

@@ -1,4 +1,4 @@
-import { type Clock, type Instant, minuteMs, secondMs } from "@remit/kernel";
+import { type Clock, type Moment, minuteMs, momentOf, msSince, secondMs } from "@remit/kernel";
 import { keyIdOf, Problem, type PublicJwk, parseJson, parseJwks } from "@remit/protocol";
 import { bytesOf, type Wire } from "../identity/index.ts";
 
@@ -8,7 +8,7 @@ export type Sellers = {
   keysFor(origin: string, offer: string): Promise<readonly PublicJwk[]>;
 };
 
-type Kept = { readonly keys: readonly PublicJwk[]; readonly fetchedAt: Instant };
+type Kept = { readonly keys: readonly PublicJwk[]; readonly fetched: Moment };
 
 const keptMs = 5 * minuteMs;
 // A key that is not among the kept ones may be new; an unknown `kid` must not make us ask again and again.
@@ -20,13 +20,13 @@ export function createSellers({ wire, clock }: { readonly wire: Wire; readonly c
   return {
     async keysFor(origin, offer) {
       const known = kept.get(origin);
-      const ageMs = known === undefined ? Infinity : clock.now() - known.fetchedAt;
+      const ageMs = known === undefined ? Infinity : msSince(known.fetched, clock);
       const kid = keyIdOf(offer);
       const hasKey = known?.keys.some((key) => key.kid === kid) === true;
       if (known !== undefined && ageMs < (hasKey ? keptMs : againMs)) return known.keys;
       const keys = await fetchKeys(wire, origin);
       if (kept.size >= originsMax) kept.clear();
-      kept.set(origin, { keys, fetchedAt: clock.now() });
+      kept.set(origin, { keys, fetched: momentOf(clock) });
       return keys;
     },
   };

@@ -1,10 +1,10 @@
 import type { Instant } from "@remit/kernel";
-import { sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { KeyPurpose } from "./client-keys.ts";
 
 /** False when the key is another client's, or this one's for another purpose; parallel claims of a key wait for each other. */
 export async function claimKey(
-  tx: TenantTx,
+  tx: Sql,
   key: { thumbprint: string; client: string; purpose: KeyPurpose; now: Instant },
 ): Promise<boolean> {
   const { count } = await tx.run(sql`insert into client_keys (thumbprint, client_id, purpose, since)

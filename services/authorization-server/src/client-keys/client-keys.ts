@@ -1,5 +1,5 @@
 import type { Instant } from "@remit/kernel";
-import type { TenantTx } from "@remit/platform/sql";
+import type { Sql, TenantTx } from "@remit/platform/sql";
 import { Problem, type PublicJwk } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
 import * as rows from "./client-keys.sql.ts";
@@ -15,7 +15,7 @@ export type ClientKey = { readonly purpose: KeyPurpose; readonly jwk: PublicJwk 
  * Refuses one that is anything else's already (`key_in_use`); what the client has for the same purpose it may have again.
  */
 export async function claimKeys(
-  tx: TenantTx,
+  tx: Sql,
   { client, keys, now }: { client: string; keys: readonly ClientKey[]; now: Instant },
 ): Promise<void> {
   for (const { purpose, jwk } of keys) {

@@ -17,6 +17,7 @@ import { extraClaims, pairwiseIdentifier, pairwiseSubject, subjectKeyOf } from "
 import { extraMembers } from "./client-metadata.ts";
 import { type DevicePages, deviceFeature } from "./device.ts";
 import { checkMandateRequest, guardAssertion } from "./guards.ts";
+import type { KeysAtUri } from "./keys-at-uri.ts";
 import { endSessionPath, rpInitiatedLogout } from "./logout.ts";
 import { refreshLifeS } from "./refresh-rules.ts";
 import { createResources } from "./resources.ts";
@@ -46,6 +47,7 @@ export type CoreDeps = {
   readonly outbound: Pick<Outbound, "fetch">;
   readonly peers: readonly PeerSetting[];
   readonly quotas: Quotas;
+  readonly keysAtUri: KeysAtUri;
   readonly adapter: (model: string) => Adapter;
   readonly sessions: Sessions;
   readonly devicePages: DevicePages;
@@ -112,6 +114,7 @@ export function configurationOf(deps: CoreDeps): object {
       tokenEndpoint: `${issuer}/oauth/token`,
       clock,
       quotas: deps.quotas,
+      keysAtUri: deps.keysAtUri,
     }),
     rotateRefreshToken: rotates(deps),
     issueRefreshToken: async (_: Ctx, client: { grantTypeAllowed(type: string): boolean }) =>

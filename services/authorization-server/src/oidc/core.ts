@@ -16,6 +16,7 @@ import { type CustomGrant, registerGrants } from "./custom-grants.ts";
 import { keepUserCode } from "./device.ts";
 import { guardForm, isStaleProof, takeQuota } from "./guards.ts";
 import { recordIssued } from "./issued.ts";
+import { createKeysAtUri } from "./keys-at-uri.ts";
 import { askByGet, isIdToken, isLogoutForm } from "./logout.ts";
 import { slowDown, tellInterval } from "./polling.ts";
 import type { Repeats } from "./repeats.ts";
@@ -44,7 +45,7 @@ export type Core = {
   readonly provider: () => Provider;
 };
 
-type Deps = CoreDeps & {
+type Deps = Omit<CoreDeps, "keysAtUri"> & {
   readonly log: Log;
   readonly repeats: Repeats;
   /** Grant types beside the core's own. */
@@ -62,7 +63,9 @@ type Deps = CoreDeps & {
  * Builds the core, and again (0.5 ms) whenever a key has changed, since it cannot swap keys. Requests that have begun end
  * on the one they began with, by keys that verify as well; sessions and interactions are in the database, for all of them.
  */
-export function createCore(deps: Deps): Core {
+export function createCore(given: Deps): Core {
+  // Whose keys are whose outlives a provider; the stores of keys do not.
+  const deps = { ...given, keysAtUri: createKeysAtUri(given) };
   let built: { keys: number; provider: Provider; callback: ReturnType<Provider["callback"]> } | undefined;
   const current = (): NonNullable<typeof built> => {
     const keys = deps.keys.version();
@@ -111,7 +114,7 @@ async function turnIntoGet(req: IncomingMessage, res: ServerResponse): Promise<v
     .end();
 }
 
-function build(deps: Deps): Provider {
+function build(deps: Deps & CoreDeps): Provider {
   const provider = new Provider(deps.issuer, configurationOf(deps));
   provider.proxy = true; // Only what `pinOrigin` wrote is trusted.
   registerGrants(provider, deps.grants, deps.clock);
@@ -125,6 +128,7 @@ function build(deps: Deps): Provider {
   });
   nameCompanions(provider);
   onClient(provider, settleScope);
+  onClient(provider, (_, client) => deps.keysAtUri.watch(client));
   provider.use(async (ctx, next) => {
     if (isStaleProof(ctx, deps.clock)) return answerStale(ctx);
     keepUserCode(ctx);

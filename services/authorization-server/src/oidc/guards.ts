@@ -4,6 +4,7 @@ import { isScope, mayBeBearer, Problem, parseJws, parseMandateRequest, readJson 
 import { thumbprint } from "@remit/protocol/node";
 import type { Quotas } from "../quotas/index.ts";
 import { guardBackchannel } from "./ciba.ts";
+import type { KeysAtUri } from "./keys-at-uri.ts";
 import {
   type ClientEntity,
   type Ctx,
@@ -22,6 +23,7 @@ type Rules = {
   readonly tokenEndpoint: string;
   readonly clock: Clock;
   readonly quotas: Quotas;
+  readonly keysAtUri: Pick<KeysAtUri, "prove">;
 };
 
 // What the core reads of a form at most; it would call a larger one malformed.
@@ -60,6 +62,7 @@ export const guardAssertion =
     checkHeader(header);
     checkAudience(rules, ctx, { aud: claims["aud"], profile: client.remit_profile });
     checkLife(rules, claims);
+    await rules.keysAtUri.prove(ctx, client);
     await takeQuota(rules, ctx, client);
     // RFC 9449 binds tokens and codes and says nothing of these two requests, and clients send no proof with them. What is
     // asked is for the agent's registered key either way; a proof that comes along must hold.

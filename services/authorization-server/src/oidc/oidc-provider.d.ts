@@ -23,6 +23,13 @@ declare module "oidc-provider" {
     readonly clientName?: string;
     readonly clientSecret?: string;
     readonly clientAuthMethod: string;
+    readonly jwksUri?: string;
+    /** JWKs; of a `jwks_uri` those that were last read there. */
+    readonly asymmetricKeyStore?: Iterable<unknown> & {
+      /** Whether it is too early to read them again. */
+      fresh(): boolean;
+      refresh(): Promise<void>;
+    };
     readonly redirectUris: readonly string[];
     readonly scope?: string;
     readonly clientAuthMethod: string;
