@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import path from "node:path";
 import { benchAgents } from "./agents.ts";
 import { benchLedger } from "./ledger.ts";
+import { benchPolicies } from "./policies.ts";
 import { benchPresentations } from "./presentations.ts";
 import { benchPurchases } from "./purchases.ts";
 import { benchTokens } from "./tokens.ts";
@@ -25,6 +26,8 @@ if (!existsSync(path.join(here, "node_modules/@sd-jwt"))) {
 
 say("presentations");
 const presentations = await benchPresentations(seconds);
+say("policies");
+const policies = await benchPolicies(seconds);
 say("ledger");
 const ledger = await benchLedger(seconds);
 say("purchases");
@@ -39,6 +42,7 @@ const agents = await benchAgents(seconds);
 const report = {
   machine: { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.version },
   presentations,
+  policies,
   ledger,
   purchases,
   tokens,
