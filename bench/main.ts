@@ -7,7 +7,7 @@ import { benchLedger } from "./ledger.ts";
 import { benchPolicies } from "./policies.ts";
 import { benchPresentations } from "./presentations.ts";
 import { benchPurchases } from "./purchases.ts";
-import { benchTokens } from "./tokens.ts";
+import { benchTokenMemory, benchTokens } from "./tokens.ts";
 import { benchWebhooks } from "./webhooks.ts";
 
 const here = import.meta.dirname;
@@ -24,30 +24,32 @@ if (!existsSync(path.join(here, "node_modules/@sd-jwt"))) {
   if (status !== 0) throw new Error("the peers could not be installed");
 }
 
-say("presentations");
-const presentations = await benchPresentations(seconds);
-say("policies");
-const policies = await benchPolicies(seconds);
-say("ledger");
-const ledger = await benchLedger(seconds);
-say("purchases");
-const purchases = await benchPurchases(seconds);
-say("tokens");
-const tokens = await benchTokens(seconds);
-say("webhooks");
-const webhooks = await benchWebhooks(seconds);
-say("agents");
-const agents = await benchAgents(seconds);
+const sections: Readonly<Record<string, (seconds: number) => Promise<unknown>>> = {
+  presentations: benchPresentations,
+  policies: benchPolicies,
+  ledger: benchLedger,
+  purchases: benchPurchases,
+  tokens: benchTokens,
+  token_memory: benchTokenMemory,
+  webhooks: benchWebhooks,
+  agents: (length) => benchAgents(length),
+};
+
+/** All of them, or with `--only=tokens,ledger` some. */
+const only = process.argv
+  .find((word) => word.startsWith("--only="))
+  ?.slice("--only=".length)
+  .split(",");
+const measured: Record<string, unknown> = {};
+for (const [name, bench] of Object.entries(sections)) {
+  if (only !== undefined && !only.includes(name)) continue;
+  say(name);
+  measured[name] = await bench(seconds);
+}
 
 const report = {
   machine: { cpus: cpus().length, model: cpus()[0]?.model ?? "unknown", node: process.version },
-  presentations,
-  policies,
-  ledger,
-  purchases,
-  tokens,
-  webhooks,
-  agents,
+  ...measured,
 };
 process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : `${table(report)}\n`);
 process.exit(0);

@@ -48,7 +48,7 @@ export type Rotations = {
   rotate(rotation: Rotation): Promise<Rotated>;
 };
 
-/** How long the same successor is handed out again (design section 5); as `oidc/repeats.ts`, which does so. */
+/** How long the same successor is handed out again (design section 5). */
 export const graceMs = 10 * secondMs;
 
 type Deps = { readonly db: Database; readonly keyring: Keyring; readonly clock: Clock };

@@ -1,6 +1,6 @@
-import { after, type Clock, secondMs, toNumericDate } from "@remit/kernel";
+import { after, type Clock, toNumericDate } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
-import type { Artifacts, Used } from "../grants/index.ts";
+import { type Artifacts, graceMs, type Used } from "../grants/index.ts";
 import type { Ctx, Payload } from "./seam.ts";
 
 /**
@@ -25,7 +25,6 @@ type TokenUse = { readonly usedMsAgo: number; readonly answered: boolean };
 /** `taken`: this request uses it now. `refused`: no theft, and of no use any more. */
 type RepeatDecision = "repeat" | "wait" | "taken" | "refused" | "replay";
 
-const graceMs = 10 * secondMs;
 const model = "RefreshAnswer";
 const tokens = "RefreshToken";
 
