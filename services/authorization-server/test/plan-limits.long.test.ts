@@ -10,8 +10,8 @@ import { adminSecret, freePort, principal, startWith } from "./running.ts";
 
 // Three processes of one installation give out tokens until the day's are used up, and each second one of them is killed.
 const processesCount = 3;
-const most = 5_000;
-const killsCount = 6;
+const most = 3_000;
+const killsCount = 4;
 const killEveryMs = 1_000;
 const askersEach = 4;
 
@@ -21,7 +21,7 @@ let issuer: string;
 let tenant: string;
 let admin: string;
 const ports: number[] = [];
-let processes: Promise<TestProcess>[] = [];
+const processes: Promise<TestProcess>[] = [];
 
 beforeAll(async () => {
   database = await testDatabase({ service: "authorization_server", sources: migrations });
@@ -41,8 +41,11 @@ beforeAll(async () => {
     [tenant, most],
   );
   for (let i = 0; i < processesCount; i++) ports.push(await freePort());
-  processes = ports.map(start);
-  await Promise.all(processes);
+  // One after the other: the first looks of three at once are too much for a busy machine's database.
+  for (const at of ports) {
+    processes.push(start(at));
+    await processes.at(-1);
+  }
 });
 afterAll(async () => {
   await Promise.all(processes.map(async (one) => await (await one).kill()));
@@ -71,6 +74,17 @@ async function start(port: number): Promise<TestProcess> {
     },
     readyWhen: /listening/,
   });
+}
+
+/** As a supervisor does: again, until it is there. */
+async function comeBack(port: number): Promise<TestProcess> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start(port);
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
+  }
 }
 
 const basic = (): string => `Basic ${Buffer.from(`${admin}:${adminSecret}`).toString("base64")}`;
@@ -138,7 +152,8 @@ test("C13 three processes that are killed stop within 1 % of the daily token lim
       await pause(killEveryMs);
       const which = killed % processesCount;
       const one = await processes[which];
-      if (one !== undefined) processes[which] = one.restart();
+      await one?.kill();
+      processes[which] = comeBack(ports[which] ?? 0);
       await processes[which];
     }
   })();
@@ -158,4 +173,4 @@ test("C13 three processes that are killed stop within 1 % of the daily token lim
   expect(answered).toBeLessThanOrEqual(tokens);
   for (let tries = 0; tries < 20 && (await shown()) !== tokens; tries++) await pause(500);
   expect(await shown()).toBe(tokens);
-});
+}, 600_000);

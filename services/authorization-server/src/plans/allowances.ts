@@ -78,7 +78,8 @@ export function createAllowances({ db, clock, log }: Deps): Allowances {
         try {
           await fresh(kind, tenant);
         } catch (error) {
-          // A database that does not answer issues nothing and changes nothing: reads of it go on uncounted.
+          // No token without its count. A call that only reads goes on in an outage: whatever writes fails by itself.
+          if (kind === "token") throw error;
           log.warn({ err: error, tenant, kind }, "a plan's allowance cannot be read: not counted");
           return {};
         }
