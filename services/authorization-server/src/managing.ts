@@ -5,6 +5,7 @@ import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
 import type { Metrics } from "@remit/platform/telemetry";
+import { createAgentReads } from "./agents/index.ts";
 import { createSecrets, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { credentialJobs, credentialRoutes, type LastUses } from "./credentials/index.ts";
@@ -43,7 +44,7 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
   );
   const didOf = (id: string): string => didOfAgent(config.issuer, id);
   const registration = { registered: () => registered.inc(), registeredBy: trustRegistered };
-  http.add(...fleetRoutes({ db, clock, cursors, didOf, ...registration }));
+  http.add(...fleetRoutes({ reads: createAgentReads(db), db, clock, cursors, didOf, ...registration }));
   http.add(agentInfoRoute(db));
   fleetJobs(jobs, { db, clock, mandates });
   const expiring = metrics.counter(

@@ -147,5 +147,5 @@ const isLoopback = (address: string): boolean => address.startsWith("127.") || a
 export const calledBy = (call: Call, caller: Caller): Call => ({
   ...call,
   caller,
-  log: call.log.child({ client: caller.client, tenant: caller.tenant }),
+  log: lazyChild(call.log, { client: caller.client, tenant: caller.tenant }),
 });

@@ -55,7 +55,7 @@ export type HttpOptions = {
   readonly bodyBytesMax?: number;
   /** Of a request's head; 48 KiB by default. More is answered 431. */
   readonly headerBytesMax?: number;
-  /** Compares each answer with its declaration (on by default; an answer that differs is a 500). */
+  /** Compares answers with their declaration (on by default; an answer that differs is a 500): a hundred of each route, then some. */
   readonly checkAnswers?: boolean;
   readonly tracer?: Tracer;
 };

@@ -42,13 +42,12 @@ export function resourceServer(options: ResourceServerOptions): Authenticate {
   const nonces = nonceSecret === undefined ? undefined : createDpopNonces(hmacSha256(nonceSecret));
   const checks: Checks = { ...options, nonces };
   const authenticates = async (credentials: Credentials, needs: TokenNeeds): Promise<Authenticated> => {
-    const nonce = nonces?.issue(credentials.now);
     try {
       return await authenticate(checks, credentials, needs);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       const tried = credentials.authorization !== undefined;
-      throw challenged(error, needs, { nonce, metadataUrl, tried });
+      throw challenged(error, needs, { nonce: nonces?.issue(credentials.now), metadataUrl, tried });
     }
   };
   return Object.assign(authenticates, { issuer: options.issuer });

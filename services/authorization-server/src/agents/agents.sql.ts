@@ -77,6 +77,15 @@ export async function findAgent(tx: TenantTx, id: Id<"agent">): Promise<Agent | 
   return row && agentOf(row);
 }
 
+export type Wanted = { readonly tenant: Id<"tenant">; readonly id: Id<"agent"> };
+
+/** Each under its own tenant, all of them in one round trip. */
+export async function readAgents(db: Sql, wanted: readonly Wanted[]): Promise<Agent[]> {
+  const [tenants, ids] = [wanted.map(({ tenant }) => tenant), wanted.map(({ id }) => id)];
+  const rows = await db.many<Row>(sql`select * from read_agents(${tenants}::text[], ${ids}::text[])`);
+  return rows.map(agentOf);
+}
+
 export async function findAgentByEmail(tx: TenantTx, email: string): Promise<Agent | undefined> {
   const row = await tx.maybe<Row>(sql`select a.*, s.status
     from agents a join agent_standings s on s.agent_id = a.id where a.email = ${email}`);

@@ -1,5 +1,6 @@
 export { claimsOfAgent } from "./agent-claims.ts";
 export { type AgentFilter, type AgentWindow, agentsOf, countAgents } from "./agent-list.ts";
+export { type AgentReads, createAgentReads } from "./agent-reads.ts";
 export {
   type Agent,
   type AgentKeys,

@@ -18,8 +18,8 @@ import { z } from "zod";
 import {
   type Agent,
   type AgentFilter,
+  type AgentReads,
   type AgentStatus,
-  agentById,
   agentsOf,
   countAgents,
   unknownAgent,
@@ -31,6 +31,7 @@ import { importAgents, importBytesMax } from "./import.ts";
 export type FleetDeps = {
   readonly db: Database;
   readonly clock: Clock;
+  readonly reads: AgentReads;
   readonly cursors: Cursors;
   readonly didOf: (id: Id<"agent">) => string;
   /** Called when an agent is registered, for the metric. */
@@ -148,7 +149,7 @@ const readRoute = (deps: FleetDeps): Route =>
     params: AgentPath,
     answers: { 200: AgentBody, 404: "not_found" },
     handle: async (call, { params }) => {
-      const agent = await deps.db.of(call.caller.tenant).transaction((tx) => agentById(tx, params.id));
+      const agent = await deps.reads.agentOf(call.caller.tenant, params.id);
       if (agent === undefined) throw unknownAgent();
       return { status: 200, body: bodyOf(deps, agent) };
     },
