@@ -128,6 +128,7 @@ export const eventTypes = {
   "tenant.created": soc2(),
   "tenant.deleted": soc2(),
   "tenant.erased": soc2(),
+  "tenant.exported": soc2(),
   "tenant.resumed": soc2(),
   "tenant.suspended": soc2(),
   "token.issued": soc2(),

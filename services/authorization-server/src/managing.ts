@@ -13,8 +13,9 @@ import { didOfAgent } from "./dids/index.ts";
 import { agentInfoRoute, fleetJobs, fleetRoutes } from "./fleet/index.ts";
 import { createGuesses } from "./guesses/index.ts";
 import type { Mandates } from "./mandates/index.ts";
-import { memberRoutes, organizationJobs, organizationRoutes } from "./organizations/index.ts";
+import { createExports, memberRoutes, organizationJobs, organizationRoutes } from "./organizations/index.ts";
 import type { People } from "./people.ts";
+import { tenantTables } from "./tables.ts";
 import { tenantRoutes } from "./tenants/index.ts";
 import { trustRegistered } from "./trusts/index.ts";
 
@@ -54,7 +55,7 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
   const secrets = createSecrets(keyring.derive("client-secrets"));
   http.add(...credentialRoutes({ db, secrets, cursors }));
   http.add(
-    ...organizationRoutes({ db, secrets, cursors }),
+    ...organizationRoutes({ db, secrets, cursors, exported: createExports({ db, tables: tenantTables }) }),
     ...memberRoutes({ db, keyring, secrets, guesses: createGuesses(grounds), ...people }),
   );
   organizationJobs(jobs, { db, keyring, clock });

@@ -67,3 +67,8 @@ export const tables = {
   ...planTables,
   ...usageTables,
 } as const;
+
+/** Those whose rows belong to one tenant each. */
+export const tenantTables = Object.entries(tables).flatMap(([name, kind]) =>
+  kind === "tenant" ? [name] : [],
+);

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { invariant } from "@remit/kernel";
 import { canonicalise, Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
@@ -155,6 +156,7 @@ function checkAnswer(route: Route, answer: Answer): void {
 function sendAnswer(reply: FastifyReply, { status, headers = {}, body }: Answer): FastifyReply {
   reply.code(status).headers(headers);
   if (body === undefined) return reply.send();
+  if (body instanceof Readable) return reply.send(body);
   const raw = typeof body === "string" || body instanceof Uint8Array;
   if (raw && reply.hasHeader("content-type"))
     // As bytes: to text Fastify would add a charset, which JSON types do not have (RFC 8259 §11).

@@ -1,7 +1,9 @@
-import { minuteMs, parseId, toRfc3339 } from "@remit/kernel";
+import { Readable } from "node:stream";
+import { hourMs, minuteMs, parseId, toRfc3339 } from "@remit/kernel";
 import type { Cursors } from "@remit/platform/cursors";
 import { type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
 import {
   ChangeOrganization,
   CreatedOrganization,
@@ -29,6 +31,7 @@ export type OrganizationDeps = {
   readonly db: Database;
   readonly secrets: Secrets;
   readonly cursors: Cursors;
+  readonly exported: (managing: Managing) => Promise<Readable>;
 };
 
 export const OrganizationPath = z.strictObject({ id: idOf("tenant") });
@@ -42,6 +45,7 @@ export const organizationRoutes = (deps: OrganizationDeps): Route[] => [
   readRoute(deps),
   changeRoute(deps),
   deleteRoute(deps),
+  exportRoute(deps),
 ];
 
 const managingOf = ({ caller, now }: Managing): Managing => ({ caller, now });
@@ -138,6 +142,38 @@ const deleteRoute = ({ db }: OrganizationDeps): Route =>
       requireFreshProof(call);
       const gone = await deleteOrganization(db, params.id, managingOf(call));
       return { status: 200, body: bodyOf(gone) };
+    },
+  });
+
+const exportRoute = ({ db, exported }: OrganizationDeps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/organizations/:id/export",
+    summary: "Everything that is kept of the caller's own organization, without its secrets",
+    needs,
+    limit: { count: 10, windowMs: hourMs, by: "tenant" },
+    params: OrganizationPath,
+    answers: {
+      200: z.custom<Readable>((body) => body instanceof Readable).meta({ description: "Tables of rows." }),
+      401: "insufficient_user_authentication",
+      403: "forbidden",
+      404: "not_found",
+    },
+    handle: async (call, { params }) => {
+      await organizationFor(db, call.caller, params.id);
+      if (params.id !== call.caller.tenant)
+        throw new Problem("forbidden", { detail: "An organization exports itself." });
+      requireFreshProof(call);
+      const name = `${params.id}.json`;
+      const headers = {
+        "cache-control": "no-store",
+        "content-disposition": `attachment; filename="${name}"`,
+      };
+      return {
+        status: 200,
+        headers: { ...headers, "content-type": "application/json" },
+        body: await exported(managingOf(call)),
+      };
     },
   });
 
