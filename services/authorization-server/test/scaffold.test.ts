@@ -70,25 +70,29 @@ print(client.agent_info()["agent_id"])
 
 type Runs = {
   readonly language: keyof typeof probes;
+  /** As its README says, and the same without a package manager in between. */
+  readonly start: string;
   readonly main: string;
   readonly probe: readonly [string, string];
 };
 
 const typescript: Runs = {
   language: "typescript",
-  main: "npm start --silent",
+  start: "npm start --silent",
+  main: "node --env-file-if-exists=.env src/main.ts",
   probe: ["probe.ts", "node probe.ts"],
 };
 const python: Runs = {
   language: "python",
+  start: "python3 src/main.py",
   main: "python3 src/main.py",
   probe: ["probe.py", "python3 probe.py"],
 };
 
 async function getsATokenAndAsks(runs: Runs): Promise<void> {
-  const { language, main } = runs;
+  const { language, start, main } = runs;
   const { folder, agent } = await projectIn(running, place, language);
-  const ran = await runIn(folder, main);
+  const ran = await runIn(folder, start);
   expect(ran, ran.err).toMatchObject({ code: 0 });
   expect(JSON.parse(ran.out)).toMatchObject({ agent_id: agent, organization_id: running.tenant });
 
