@@ -258,6 +258,7 @@ export {
 } from "./resource-server/index.ts";
 export {
   isScope,
+  managementScopes,
   mayBeBearer,
   parseScope,
   type Scope,

@@ -32,6 +32,17 @@ export type Scope = keyof typeof scopeRules;
 // The map above has exactly these keys; Object.keys forgets that.
 export const scopes = Object.keys(scopeRules) as readonly Scope[];
 
+/** What manages an organization: calls of these scopes are judged by its policies too. Money and wallets have mandates and consents. */
+export const managementScopes: ReadonlySet<string> = new Set<Scope>([
+  "admin:orgs",
+  "agents:read",
+  "agents:write",
+  "audit:read",
+  "tokens:read",
+  "webhooks:read",
+  "webhooks:write",
+]);
+
 const aliases: Readonly<Record<string, Scope>> = { "payment.charge": "oid4ac:payment" };
 
 /** The scope of a name or of its alias; undefined when unknown. */

@@ -1,4 +1,4 @@
-import { type ProblemCode, problems } from "@remit/protocol";
+import { managementScopes, type ProblemCode, problems } from "@remit/protocol";
 import { z } from "zod";
 import type { Json, Schemas } from "./openapi-schemas.ts";
 import type { Described, Route } from "./route.ts";
@@ -24,6 +24,9 @@ function impliedOf({ needs, body, idempotency, query }: Route): ProblemCode[] {
     ...(takesCursor(query) ? (["cursor_invalid"] as const) : []),
     ...(idempotency === undefined ? [] : keyRefusals),
     ...(needs === "public" ? [] : tokenRefusals),
+    ...(needs !== "public" && [needs.scope].flat().some((scope) => managementScopes.has(scope))
+      ? (["policy_denied", "policy_unavailable"] as const)
+      : []),
     ...(needs !== "public" && needs.bearer === undefined ? (["bound_token_required"] as const) : []),
     ...(needs !== "public" && needs.stepUp ? (["insufficient_user_authentication"] as const) : []),
   ];

@@ -113,6 +113,7 @@ const reviewRoute = ({ db, cursors }: ComplianceRoutesDeps): Route =>
     needs,
     limit,
     query: ReviewQuery,
+    types: ["application/json", "text/csv"],
     answers: { 200: z.union([AccessReview, z.string()]), 400: "cursor_invalid" },
     handle: async ({ caller, now }, { query }) => {
       const bound = { list: "access-review", tenant: caller.tenant };

@@ -1,17 +1,6 @@
 import type { Route } from "@remit/platform/http";
-import type { Scope } from "@remit/protocol";
+import { managementScopes } from "@remit/protocol";
 import type { Entity } from "./port.ts";
-
-/** What a scope is for decides whether a call is management. Money and people's own wallets have mandates and consents instead. */
-const managing: ReadonlySet<string> = new Set<Scope>([
-  "admin:orgs",
-  "agents:read",
-  "agents:write",
-  "audit:read",
-  "tokens:read",
-  "webhooks:read",
-  "webhooks:write",
-]);
 
 const nouns: Readonly<Record<string, string>> = {
   agents: "Agent",
@@ -54,7 +43,7 @@ function actionOf({ method, path, needs }: Route): Action {
     method,
     path,
     scopes,
-    managed: scopes.some((scope) => managing.has(scope)),
+    managed: scopes.some((scope) => managementScopes.has(scope)),
     groups: [method === "GET" ? "read" : "write", noun],
     resourceType: entitiesIn(path).at(-1)?.type ?? "Organization",
   };
