@@ -58,6 +58,44 @@ async function organization(more: object = {}, maker = manager): Promise<Made> {
 
 const managerOf = (made: Made): Management => new Management(made, made.adminSecret);
 
+// Before the clock is moved: what asks for a token proves itself by the machine's.
+describe("T10 an export of an organization", () => {
+  const path = (id: string): string => `/api/v1/organizations/${id}/export`;
+
+  test("T10 holds every row of its own, none of another's, and no secret; the log says who took it", async () => {
+    const agent = await agentIn(running);
+    const credential = await callAsAdmin(running, {
+      method: "POST",
+      path: `/api/v1/agents/${agent}/credentials`,
+      body: {},
+    });
+    const other = await operator.call("POST", "/api/v1/organizations", { name: "Another", slug: slug() });
+    const answer = await new Management(running).call("GET", path(running.tenant));
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-disposition")).toContain(`${running.tenant}.json`);
+    const { tables: found } = answer.body as { tables: Record<string, Record<string, unknown>[]> };
+    expect(Object.keys(found).toSorted()).toEqual(tenantTables.toSorted());
+    expect(found["agents"]?.map(({ id }) => id)).toContain(agent);
+    expect(found["audit_rows"]?.some(({ event }) => event === "tenant.exported")).toBe(true);
+    const text = JSON.stringify(answer.body);
+    const secrets = [adminSecret, credential.body["clientSecret"], other.body["organizationId"]];
+    for (const secret of secrets) expect(text).not.toContain(String(secret));
+    const named = Object.entries(found).flatMap(([table, rows]) =>
+      Object.keys(rows[0] ?? {}).map((c) => `${table}.${c}`),
+    );
+    expect(named.filter((column) => /secret|password|digest$|hash$/.test(column))).toEqual([]);
+  });
+
+  test("T10 is the organization's alone, for a proof that is fresh, and never another's", async () => {
+    const made = await manager.call("POST", "/api/v1/organizations", { name: "Below", slug: slug() });
+    const below = String(made.body["organizationId"]);
+    const fresh = new Management(running);
+    expect(await fresh.call("GET", path(below))).toMatchObject({ status: 403, body: { code: "forbidden" } });
+    expect((await fresh.call("GET", path(newId("tenant")))).status).toBe(404);
+    expect((await callAsAdmin(running, { method: "GET", path: path(running.tenant) })).status).toBe(401);
+  });
+});
+
 describe("an organization is made with somebody to run it", () => {
   test("its management client registers agents at once, and sees nothing of who made it", async () => {
     const made = await organization({ maxAgents: 1 });
@@ -513,42 +551,5 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
     await eventually(async () => expect(await keys()).toEqual([]));
     expect((await createVerifications(auditing)(tenant)).verified).toBe(true);
     keyring.close();
-  });
-});
-
-describe("T10 an export of an organization", () => {
-  const path = (id: string): string => `/api/v1/organizations/${id}/export`;
-
-  test("T10 holds every row of its own, none of another's, and no secret; the log says who took it", async () => {
-    const agent = await agentIn(running);
-    const credential = await callAsAdmin(running, {
-      method: "POST",
-      path: `/api/v1/agents/${agent}/credentials`,
-      body: {},
-    });
-    const other = await operator.call("POST", "/api/v1/organizations", { name: "Another", slug: slug() });
-    const answer = await new Management(running).call("GET", path(running.tenant));
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get("content-disposition")).toContain(`${running.tenant}.json`);
-    const { tables: found } = answer.body as { tables: Record<string, Record<string, unknown>[]> };
-    expect(Object.keys(found).toSorted()).toEqual(tenantTables.toSorted());
-    expect(found["agents"]?.map(({ id }) => id)).toContain(agent);
-    expect(found["audit_rows"]?.some(({ event }) => event === "tenant.exported")).toBe(true);
-    const text = JSON.stringify(answer.body);
-    const secrets = [adminSecret, credential.body["clientSecret"], other.body["organizationId"]];
-    for (const secret of secrets) expect(text).not.toContain(String(secret));
-    const named = Object.entries(found).flatMap(([table, rows]) =>
-      Object.keys(rows[0] ?? {}).map((c) => `${table}.${c}`),
-    );
-    expect(named.filter((column) => /secret|password|digest$|hash$/.test(column))).toEqual([]);
-  });
-
-  test("T10 is the organization's alone, for a proof that is fresh, and never another's", async () => {
-    const made = await manager.call("POST", "/api/v1/organizations", { name: "Below", slug: slug() });
-    const below = String(made.body["organizationId"]);
-    const fresh = new Management(running);
-    expect(await fresh.call("GET", path(below))).toMatchObject({ status: 403, body: { code: "forbidden" } });
-    expect((await fresh.call("GET", path(newId("tenant")))).status).toBe(404);
-    expect((await callAsAdmin(running, { method: "GET", path: path(running.tenant) })).status).toBe(401);
   });
 });
