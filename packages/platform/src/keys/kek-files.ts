@@ -54,7 +54,11 @@ export function kekFiles(dataDir: string): KekSource {
     const goes = next?.id === current ? () => rename(nextPath, path) : () => unlink(path);
     if (next !== undefined && next.id !== current) return;
     const old = await open(path, "r+").catch(absent);
-    if (old === undefined) return;
+    if (old === undefined) {
+      // The key came back from elsewhere: it takes its own name, for the next `kek.next` must not be written over it.
+      if (next !== undefined) await rename(nextPath, path).catch(absent);
+      return;
+    }
     try {
       const held = Buffer.alloc(kekBytes);
       await old.read(held, 0, kekBytes, 0);

@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { invariant } from "@remit/kernel";
+import { Problem } from "@remit/protocol";
 import { failpoint } from "../failpoint/index.ts";
 import { enqueue } from "../jobs/index.ts";
 import type { Database, GlobalTx } from "../sql/index.ts";
@@ -13,6 +15,7 @@ import {
   rewrapRoot,
   rowsUnderOthers,
 } from "./kek.sql.ts";
+import type { KekEngine } from "./kek.ts";
 import { aadOf, kekChannel, type OpenKek } from "./open-kek.ts";
 import { rootAad } from "./places.ts";
 
@@ -71,6 +74,7 @@ async function stateOf(tx: GlobalTx): Promise<KekState> {
 async function switchKeys({ db, kek, recordChange }: KekRotationOptions, current: string): Promise<void> {
   const next = await kek.source.next(current);
   await failpoint("kek.made");
+  await tryOut(next);
   await db.global.transaction(async (tx) => {
     if (!(await beginKekRotation(tx, { current, next: next.id }))) return;
     await recordChange?.(tx, { current: next.id, former: current });
@@ -79,6 +83,16 @@ async function switchKeys({ db, kek, recordChange }: KekRotationOptions, current
   });
   await failpoint("kek.begun");
   await kek.follow();
+}
+
+/** A key elsewhere may be disabled, or not ours to use: once it is the current one, nothing could be sealed any more. */
+async function tryOut(key: KekEngine): Promise<void> {
+  const trial = { plaintext: randomBytes(32), aad: "trial" };
+  const back = await key.unwrap({ wrapped: await key.wrap(trial), aad: trial.aad });
+  if (!trial.plaintext.equals(back))
+    throw new Problem("unavailable", {
+      private: { because: `key-encryption key ${key.id} does not give back what it wraps` },
+    });
 }
 
 async function run(options: KekRotationOptions): Promise<void> {

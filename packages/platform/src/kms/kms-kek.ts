@@ -33,9 +33,10 @@ export function kmsKek({ kms, alias }: KmsKekOptions): KekSource {
       return bytesOf(await kms.call("Decrypt", asked), "Plaintext");
     },
   });
-  const current = async (): Promise<string | undefined> => {
+  const current = async (): Promise<{ id: string; enabled: boolean } | undefined> => {
     const found = await kms.call("DescribeKey", { KeyId: alias });
-    return found === undefined ? undefined : keyIdIn(found);
+    if (found === undefined) return undefined;
+    return { id: keyIdIn(found), enabled: Object(found["KeyMetadata"])["KeyState"] === "Enabled" };
   };
   const made = async (then: "CreateAlias" | "UpdateAlias"): Promise<KekEngine> => {
     const key = await kms.call("CreateKey", {
@@ -45,18 +46,19 @@ export function kmsKek({ kms, alias }: KmsKekOptions): KekSource {
     });
     await kms.call(then, { AliasName: alias, TargetKeyId: keyIdIn(key) });
     // Of two that made one at once, that of the alias is the one.
-    return engineOf((await current()) ?? keyIdIn(key));
-  };
-  const first = async (): Promise<KekEngine> => {
-    const found = await current();
-    return found === undefined ? made("CreateAlias") : engineOf(found);
+    return engineOf((await current())?.id ?? keyIdIn(key));
   };
   return {
-    first,
+    async first() {
+      const found = await current();
+      return found === undefined ? made("CreateAlias") : engineOf(found.id);
+    },
     find: async (id) => (id.startsWith(start) ? engineOf(id.slice(start.length)) : undefined),
     async next(id) {
-      const there = await first();
-      return there.id === id ? made("UpdateAlias") : there;
+      const there = await current();
+      if (there === undefined) return made("CreateAlias");
+      // A move away from here has disabled the key that the alias leads to still.
+      return start + there.id === id || !there.enabled ? made("UpdateAlias") : engineOf(there.id);
     },
     async settle(now, former) {
       if (former === undefined || former === now || !former.startsWith(start)) return;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { hourMs, Secret, systemClock } from "@remit/kernel";
@@ -10,7 +10,7 @@ import { describeKeks, describeSigners } from "../../test/signer-contract.ts";
 import { kekSourceOf, withKeepers } from "../key-places/index.ts";
 import { createKeyring, kekFiles } from "../keys/index.ts";
 import { createKekRotation } from "../keys/kek-rotation.ts";
-import { openKek } from "../keys/open-kek.ts";
+import { type OpenKek, openKek } from "../keys/open-kek.ts";
 import { createOutbound, type Outbound } from "../outbound/index.ts";
 import { createLog } from "../telemetry/index.ts";
 import { type Kms, type KmsLogin, kmsKek, kmsSigners, openKms, signedHeaders } from "./index.ts";
@@ -144,46 +144,84 @@ test("D09 KMS is away at the start: it is refused with what to do; later what ne
   });
 });
 
-test("K06 a key-encryption key moves from a file to KMS and back, and what was sealed before is read", async () => {
+/** A database of its own with a sealed row, whose key-encryption key may move between a file and KMS. */
+async function moving(name: string) {
   const own = await testDatabase({ service: "keys" });
+  const dataDir = path.join(folder, name);
+  const db = own.open();
+  const clock = testClock();
+  const keyPrefix = `${name}-${randomBytes(4).toString("hex")}-`;
+  const config = { region, endpoint: endpoint(), login: byKey, keyPrefix };
+  const openedAt = (place: "file" | "kms") => {
+    const kms = { ...config, kek: place === "kms" };
+    const source = kekSourceOf({ config: { dataDir, kms }, service: "test", outbound, clock });
+    return openKek({ db, source, log });
+  };
+  const first = await openKek({ db, source: kekFiles(dataDir), log });
+  const plaintext = new TextEncoder().encode("card");
+  const sealed = await db.global.transaction((tx) =>
+    createKeyring({ kek: first, clock }).seal(tx, "org_a", { plaintext, aad: "row" }),
+  );
+  first.close();
+  const check = async (kek: OpenKek): Promise<void> => {
+    const ring = createKeyring({ kek, clock });
+    const read = db.global.transaction((tx) => ring.open(tx, "org_a", { sealed, aad: "row" }));
+    expect(await read).toEqual(plaintext);
+  };
+  return { db, dataDir, openedAt, check, drop: () => own.drop() };
+}
+
+const stateOfKey = async (kek: string): Promise<unknown> => {
+  const found = await opened().call("DescribeKey", { KeyId: kek.replace("kms:", "") });
+  return Object(found?.["KeyMetadata"]).KeyState;
+};
+
+test("K06 a key-encryption key moves from a file to KMS and back, twice, rotates in each, and none is left behind that opens", async () => {
+  const { db, dataDir, openedAt, check, drop } = await moving("moving");
   try {
-    const dataDir = path.join(folder, "moving");
-    const db = own.open();
-    const clock = testClock();
-    const config = {
-      region,
-      endpoint: endpoint(),
-      login: byKey,
-      keyPrefix: `moving-${randomBytes(4).toString("hex")}-`,
-    };
-    const sourceAt = (place: "file" | "kms") =>
-      kekSourceOf({
-        config: { dataDir, kms: { ...config, kek: place === "kms" } },
-        service: "test",
-        outbound,
-        clock,
-      });
-    const first = await openKek({ db, source: kekFiles(dataDir), log });
-    const plaintext = new TextEncoder().encode("card");
-    const message = { plaintext, aad: "row" };
-    const sealed = await db.global.transaction((tx) =>
-      createKeyring({ kek: first, clock }).seal(tx, "org_a", message),
-    );
-    first.close();
-    for (const place of ["kms", "file"] as const) {
-      const kek = await openKek({ db, source: sourceAt(place), log });
+    const formers: string[] = [];
+    for (const place of ["kms", "file", "kms", "file"] as const) {
+      const kek = await openedAt(place);
       const rotation = createKekRotation({ db, kek, log });
-      await rotation.begin();
-      await rotation.run();
-      const { current, former } = await rotation.progress();
-      expect([current.startsWith("kms:"), former]).toEqual([place === "kms", null]);
-      const ring = createKeyring({ kek, clock });
-      expect(await db.global.transaction((tx) => ring.open(tx, "org_a", { sealed, aad: "row" }))).toEqual(
-        plaintext,
-      );
+      // Once to move, and once where it is then: what a move has left must not stand in the way.
+      for (const _ of ["move", "stay"]) {
+        const { former } = await rotation.begin();
+        await rotation.run();
+        formers.push(String(former));
+        const { current, former: left } = await rotation.progress();
+        expect([current.startsWith("kms:"), left]).toEqual([place === "kms", null]);
+        expect(formers).not.toContain(current);
+        expect(await readdir(dataDir)).toEqual(place === "kms" ? [] : ["kek"]);
+        await check(kek);
+      }
       kek.close();
     }
+    const inKms = formers.filter((id) => id.startsWith("kms:"));
+    expect(await Promise.all(inKms.map(stateOfKey))).toEqual(Array(4).fill("Disabled"));
+    const inFiles = formers.filter((id) => !id.startsWith("kms:"));
+    const found = await Promise.all(inFiles.map((each) => kekFiles(dataDir).find(each)));
+    expect(found).toEqual(inFiles.map(() => undefined));
   } finally {
-    await own.drop();
+    await drop();
+  }
+});
+
+test("K06 a key that wraps nothing is not rotated to: the one in use stays, and what is sealed under it is read", async () => {
+  const { db, openedAt, check, drop } = await moving("untried");
+  try {
+    const kek = await openedAt("kms");
+    const next = async (current: string) => {
+      const key = await kek.source.next(current);
+      await opened().call("DisableKey", { KeyId: key.id.replace("kms:", "") });
+      return key;
+    };
+    const rotation = createKekRotation({ db, kek: { ...kek, source: { ...kek.source, next } }, log });
+    const before = await rotation.progress();
+    await expect(rotation.begin()).rejects.toMatchObject({ status: 503 });
+    expect(await rotation.progress()).toEqual(before);
+    await check(kek);
+    kek.close();
+  } finally {
+    await drop();
   }
 });
