@@ -1,5 +1,5 @@
 import { createSign, generateKeyPairSync, randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { hourMs, minuteMs, Secret, systemClock } from "@remit/kernel";
@@ -248,7 +248,7 @@ test("K06 a service moves its key-encryption key from a file into Vault, and the
       current: "vault:transit/moving-kek-test#1",
       former: null,
     });
-    expect(await kekFiles(dataDir).find(String((await rotation.progress()).former))).toBeUndefined();
+    expect(await readdir(dataDir)).toEqual([]);
     const after = createKeyring({ kek: await openKek({ db, source, log }), clock });
     expect(await db.global.transaction((tx) => after.open(tx, "org_a", { sealed, aad: "row" }))).toEqual(
       plaintext,
