@@ -58,6 +58,13 @@ async function organization(more: object = {}, maker = manager): Promise<Made> {
 
 const managerOf = (made: Made): Management => new Management(made, made.adminSecret);
 
+/** The names of all members, at every depth. */
+function namesIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(namesIn);
+  if (value === null || typeof value !== "object") return [];
+  return Object.entries(value).flatMap(([name, inner]) => [name, ...namesIn(inner)]);
+}
+
 // Before the clock is moved: what asks for a token proves itself by the machine's.
 describe("T10 an export of an organization", () => {
   const path = (id: string): string => `/api/v1/organizations/${id}/export`;
@@ -84,6 +91,29 @@ describe("T10 an export of an organization", () => {
       Object.keys(rows[0] ?? {}).map((c) => `${table}.${c}`),
     );
     expect(named.filter((column) => /secret|password|digest$|hash$/.test(column))).toEqual([]);
+  });
+
+  test("T10 holds no digest, however deep: neither of a secret nor of a link, a cookie or an address", async () => {
+    const { tenant } = running;
+    const agent = await agentIn(running);
+    const path = `/api/v1/agents/${agent}/credentials`;
+    expect((await callAsAdmin(running, { method: "POST", path, body: {} })).status).toBe(201);
+    const put = (statement: string) => running.database.asAdmin(statement, [tenant]);
+    await put(`insert into setup_tokens (tenant_id, digest, kind, created_by, created_at, expires_at)
+      values ($1, 'd-setup', 'agent', 'x', now(), now())`);
+    await put(`insert into sessions (tenant_id, id, sid, account_id, cookie_digest, sealed, created_at,
+      authenticated_at, last_seen_at, absolute_expires_at)
+      values ($1, 'x', 'x', 'x', 'd-cookie', '', now(), now(), now(), now())`);
+    await put(`insert into invitations (tenant_id, id, digest, email_digest, sealed_email, role, created_by,
+      created_at, expires_at) values ($1, 'x', 'd-link', 'd-address', '', 'member', 'x', now(), now())`);
+    const { body } = await new Management(running).call("GET", `/api/v1/organizations/${tenant}/export`);
+    const { tables: found } = body as { tables: Record<string, Record<string, unknown>[]> };
+    for (const table of ["setup_tokens", "sessions", "invitations"]) expect(found[table]).toHaveLength(1);
+    expect(found["clients"]?.find(({ id }) => id === agent)?.["credentials"]).toEqual([
+      expect.objectContaining({ id: expect.any(String) as string }),
+    ]);
+    expect(namesIn(found).filter((name) => /digest$/i.test(name))).toEqual([]);
+    expect(JSON.stringify(found)).not.toMatch(/"d-(?:setup|cookie|link|address)"/);
   });
 
   test("T10 is the organization's alone, for a proof that is fresh, and never another's", async () => {

@@ -9,6 +9,19 @@ import { forwardMount, parseForwards } from "./forwards.ts";
 
 type Seen = { readonly line: string; readonly headers: object; readonly body: string };
 const seen: Seen[] = [];
+// What a service that was taken over could say, each of which holds for more than its own answer.
+const ofTheWholeOrigin = {
+  "content-type": "text/html",
+  "set-cookie": ["__Host-session=evil; Secure; Path=/", "b=c"],
+  "clear-site-data": '"*"',
+  "strict-transport-security": "max-age=0",
+  "content-security-policy": "default-src *",
+  "x-content-type-options": "sniff",
+  "service-worker-allowed": "/",
+  refresh: "0; url=https://evil.example",
+  location: "https://evil.example",
+  "x-request-id": "theirs",
+};
 let inside: Server;
 let outbound: Outbound;
 let http: Http;
@@ -26,7 +39,9 @@ beforeAll(async () => {
       });
       if (req.url?.endsWith("/cut") === true)
         return void res.writeHead(200, { "content-length": 9 }).write("x", () => res.destroy());
-      res.writeHead(418, { etag: '"1"', "keep-alive": "timeout=9", "x-inside": "yes" });
+      if (req.url?.endsWith("/taken-over") === true)
+        return void res.writeHead(200, ofTheWholeOrigin).end("<script>alert(1)</script>");
+      res.writeHead(418, { etag: '"1"', "keep-alive": "timeout=9", "dpop-nonce": "n" });
       res.end(`answer to ${req.method}`);
     });
   });
@@ -83,7 +98,8 @@ describe("a path that another service answers", () => {
     expect(answer.status).toBe(418);
     expect(await answer.text()).toBe("answer to PUT");
     expect(answer.headers.get("etag")).toBe('"1"');
-    expect(answer.headers.get("x-inside")).toBe("yes");
+    expect(answer.headers.get("dpop-nonce")).toBe("n");
+    expect(answer.headers.get("cache-control")).toBe("no-store");
     const last = seen.at(-1);
     expect(last).toMatchObject({
       line: "PUT /api/v1/marketplace/agents?text=a%20b&limit=2",
@@ -115,6 +131,18 @@ describe("a path that another service answers", () => {
     expect(seen).toHaveLength(before);
     const away = await fetch(`${address}/api/v1/away/x`);
     expect([away.status, away.headers.get("retry-after")]).toEqual([503, "1"]);
+  });
+
+  test("V12 a service that was taken over sets no cookie and runs no script on the issuer's origin", async () => {
+    const { headers } = await fetch(`${address}/api/v1/marketplace/taken-over`);
+    expect(headers.get("content-security-policy")).toBe(
+      "default-src 'none'; frame-ancestors 'none'; sandbox",
+    );
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.get("x-request-id")).not.toBe("theirs");
+    const bound = ["set-cookie", "clear-site-data", "strict-transport-security", "refresh", "location"];
+    for (const name of [...bound, "service-worker-allowed"])
+      expect([name, headers.get(name)]).toEqual([name, null]);
   });
 
   test("an answer that breaks off there breaks off here, and is not whole", async () => {

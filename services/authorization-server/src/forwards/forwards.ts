@@ -22,8 +22,36 @@ const upward = [
   "if-none-match",
   "stripe-signature",
 ];
-// RFC 9110 §7.6.1, and what this server says itself.
-const neverDownward = ["connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "date"];
+// What an answer says of itself. Whatever else it could say would hold for all of the issuer's origin, its pages and cookies
+// too, for which no other service speaks: cookies, Clear-Site-Data, Strict-Transport-Security, Location.
+const downward: ReadonlySet<string> = new Set([
+  "allow",
+  "cache-control",
+  "content-language",
+  "content-length",
+  "content-type",
+  "dpop-nonce",
+  "etag",
+  "idempotent-replayed",
+  "last-modified",
+  "ratelimit",
+  "ratelimit-policy",
+  "retry-after",
+  "vary",
+  "www-authenticate",
+  "x-ratelimit-limit",
+  "x-ratelimit-remaining",
+  "x-ratelimit-reset",
+]);
+const isHandedBack = (name: string): boolean => downward.has(name) || name.startsWith("access-control-");
+
+// A browser runs nothing of it on this origin, whatever it claims to be.
+const inert = {
+  "X-Content-Type-Options": "nosniff",
+  "X-Frame-Options": "DENY",
+  "Referrer-Policy": "no-referrer",
+  "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+};
 
 /**
  * Hands a request under one of the paths on to the service that answers it, unread, and its answer back: where no ingress
@@ -89,8 +117,8 @@ async function sendBack(
   { statusCode, headers, body }: Answer,
   { res, call }: { readonly res: ServerResponse; readonly call: PageCall },
 ): Promise<void> {
-  const kept = Object.entries(headers).filter(([name]) => !neverDownward.includes(name));
-  res.writeHead(statusCode, Object.fromEntries(kept));
+  const kept = Object.entries(headers).filter(([name]) => isHandedBack(name));
+  res.writeHead(statusCode, { "cache-control": "no-store", ...Object.fromEntries(kept), ...inert });
   await pipeline(Readable.from(body), res).catch((error: unknown) => {
     // Whoever asked sees a short body; the answer's head has left already.
     call.log.warn({ error }, "a forwarded answer ended early");

@@ -8,7 +8,7 @@ import type { Managing } from "./organizations.ts";
 
 export type ExportDeps = {
   readonly db: Database;
-  /** The tenant tables. What of them is a digest or ciphertext is left out by its type. */
+  /** The tenant tables. What of them is a digest or ciphertext is left out by its type and name. */
   readonly tables: readonly string[];
 };
 
