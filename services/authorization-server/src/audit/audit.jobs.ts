@@ -1,7 +1,8 @@
 import { hourMs, minuteMs, secondMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import * as rows from "./audit.sql.ts";
-import { type AuditDeps, type LogName, sequence, signCheckpoint } from "./audit.ts";
+import { type AuditDeps, type LogName, sequence } from "./audit.ts";
+import { saveVerdict, signCheckpoint } from "./checkpoint.ts";
 import { verifyLog } from "./verify.ts";
 
 const sequenceEveryMs = secondMs / 2;
@@ -28,14 +29,8 @@ export async function verifyAll(deps: AuditDeps): Promise<void> {
   }
 }
 
-async function verifyAndKeep(deps: AuditDeps, tenant: LogName): Promise<void> {
-  const { verified, headSeq, brokenAt } = await verifyLog(deps, tenant);
-  if (!verified) deps.log.error({ tenant, brokenAt }, "an audit log is broken");
-  const brokenSeq = brokenAt?.seq ?? null;
-  const reason = brokenAt?.reason ?? null;
-  const row = { tenant, at: deps.clock.now(), headSeq, brokenSeq, reason };
-  await rows.saveVerification(deps.db.single, row);
-}
+const verifyAndKeep = async (deps: AuditDeps, tenant: LogName): Promise<void> =>
+  saveVerdict(deps, tenant, await verifyLog(deps, tenant));
 
 /** One log that fails keeps no other waiting; it is tried again at the next turn. */
 async function each(

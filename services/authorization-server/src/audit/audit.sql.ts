@@ -176,6 +176,13 @@ export async function headSeq(tx: Sql, tenant: string): Promise<number> {
   return Number(head?.seq ?? 0);
 }
 
+export const entryHashAt = async (tx: Sql, tenant: string, seq: number): Promise<string | undefined> =>
+  (
+    await tx.maybe<{ entry_hash: string }>(
+      sql`select entry_hash from audit_chain where tenant_id = ${tenant} and seq = ${seq}`,
+    )
+  )?.entry_hash;
+
 export const eventAt = (tx: Sql, tenant: string, seq: number): Promise<{ event_id: string } | undefined> =>
   tx.maybe(sql`select event_id from audit_chain where tenant_id = ${tenant} and seq = ${seq}`);
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, type Id, type Instant, newId } from "@remit/kernel";
@@ -11,7 +11,8 @@ import { type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createFileAnchor } from "./anchor.ts";
 import { verifyAll } from "./audit.jobs.ts";
-import { type AuditDeps, readEntries, sequence, signCheckpoint } from "./audit.ts";
+import { type AuditDeps, readEntries, sequence } from "./audit.ts";
+import { signCheckpoint } from "./checkpoint.ts";
 import { createAuditRecorder } from "./recorder.ts";
 import { type AuditRange, verifyLog } from "./verify.ts";
 
@@ -172,6 +173,17 @@ describe("whoever owns the database is found out", () => {
     expect(verdict.verified).toBe(false);
     expect(verdict.brokenAt?.seq).toBe(seq);
   };
+  /** Neither the log's own signature nor the next hour makes it whole again, and the witness is left as it was. */
+  const staysBroken = async (seq: number): Promise<void> => {
+    const kept = await deps.anchor.last(tenant);
+    expect(await signCheckpoint(deps, tenant)).toBeUndefined();
+    const found = await db.single.maybe(
+      sql`select broken_seq::int as seq from audit_verifications where tenant_id = ${tenant}`,
+    );
+    expect(found).toEqual({ seq });
+    expect(await deps.anchor.last(tenant)).toBe(kept);
+    await broken(seq);
+  };
   const rowAt =
     "event_id = (select event_id from audit_chain where tenant_id = $1 and seq = $2) and tenant_id = $1";
 
@@ -251,6 +263,37 @@ describe("whoever owns the database is found out", () => {
       [tenant],
     );
     await broken(6);
+    await staysBroken(6);
+    for (let i = 0; i < 6; i++) await recordOne();
+    await sequence(deps, tenant);
+    await staysBroken(8);
+  });
+
+  test("L03 a log restored from an older backup is signed again only when an operator put the witness aside", async () => {
+    await tamper("delete from audit_checkpoints where tenant_id = $1", [tenant]);
+    await tamper("delete from audit_chain where tenant_id = $1", [tenant]);
+    await tamper("delete from audit_rows where tenant_id = $1", [tenant]);
+    await tamper("delete from audit_heads where tenant_id = $1", [tenant]);
+    await recordOne();
+    await sequence(deps, tenant);
+    await staysBroken(2);
+    await rename(path.join(directory, "anchor", `${tenant}.jws`), path.join(directory, `${tenant}.jws`));
+    expect(await signCheckpoint(deps, tenant)).toBeDefined();
+    expect(await verifyLog(deps, tenant)).toMatchObject({ verified: true, headSeq: 1 });
+  });
+
+  test("L03 a witness that cannot be read, or another tenant's, is not gone on without", async () => {
+    const file = path.join(directory, "anchor", `${tenant}.jws`);
+    const own = (await deps.anchor.last(tenant)) ?? fail();
+    await rm(file);
+    await mkdir(file);
+    expect(await signCheckpoint(deps, tenant)).toBeUndefined();
+    await broken(0);
+    await rm(file, { recursive: true });
+    tenant = newId("tenant");
+    await tenEntries();
+    await deps.anchor.keep(tenant, own);
+    await staysBroken(8);
   });
 
   test("L05 an entry chained on behind the end of the log is found", async () => {
@@ -313,6 +356,8 @@ describe("whoever owns the database is found out", () => {
     ]);
     await sequence(deps, tenant);
     await broken(8);
+    await tamper("delete from audit_checkpoints where tenant_id = $1", [tenant]);
+    await staysBroken(8);
   });
 
   test("a checkpoint that somebody else signed is found", async () => {

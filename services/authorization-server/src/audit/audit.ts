@@ -1,15 +1,8 @@
-import { type Clock, type Id, invariant, newId, toRfc3339 } from "@remit/kernel";
+import { type Clock, type Id, invariant } from "@remit/kernel";
 import type { SigningKeys } from "@remit/platform/keys";
 import type { Database, Sql, TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
-import {
-  type AuditBody,
-  type AuditCheckpoint,
-  type AuditEntry,
-  chainEntry,
-  checkpointTyp,
-  genesisHash,
-} from "@remit/protocol";
+import { type AuditBody, type AuditEntry, chainEntry, genesisHash } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import type { Anchor } from "./anchor.ts";
 import * as rows from "./audit.sql.ts";
@@ -70,31 +63,6 @@ async function sequenceBatch(tx: TenantTx<LogName>): Promise<number> {
   const moved = await rows.moveHead(tx, tx.tenant, { seq, hash });
   invariant(moved.count === 1, "the head of a chain only moves forward");
   return queued.length;
-}
-
-/** Signs where one log ends now, and keeps the signature outside the database too. */
-export async function signCheckpoint(deps: AuditDeps, tenant: LogName): Promise<string | undefined> {
-  const jws = await deps.db.of(tenant).transaction(async (tx) => {
-    const head = await rows.lockHead(tx, tenant, genesisHash);
-    if (head.seq === head.checkpoint_seq) return undefined;
-    const at = deps.clock.now();
-    const checkpoint: AuditCheckpoint = {
-      v: 1,
-      iss: deps.issuer,
-      jti: newId("checkpoint"),
-      tenant_id: tenant,
-      head_seq: Number(head.seq),
-      head_entry_hash: head.entry_hash,
-      signed_at: toRfc3339(at),
-      signer_kid: deps.keys.currentKey("audit").kid,
-    };
-    const signed = await deps.keys.sign("audit", { typ: checkpointTyp }, checkpoint);
-    const { head_seq: headSeq, jti } = checkpoint;
-    await rows.insertCheckpoint(tx, { tenant, headSeq, jti, at, jws: signed });
-    return signed;
-  });
-  if (jws !== undefined) await deps.anchor.keep(tenant, jws);
-  return jws;
 }
 
 /** The log from after a place on, at most `limit` entries, as everybody may verify them. */

@@ -4,12 +4,12 @@ import {
   type AuditCheckpoint,
   type ChainVerifier,
   createChainVerifier,
-  examineCheckpoint,
   Problem,
 } from "@remit/protocol";
-import { settle, sha256 } from "@remit/protocol/node";
+import { sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, entryOf, type LogName } from "./audit.ts";
+import { anchoredCheckpoint, Broken, type Signed, signedFor } from "./checkpoint.ts";
 
 /** What of a log is verified: all of it, or what was recorded in a time. `before` is exclusive. */
 export type AuditRange = { readonly from?: Instant; readonly before?: Instant };
@@ -31,7 +31,6 @@ export type Span = {
   /** Undefined: the end of the log. */
   readonly end: Signed | undefined;
 };
-export type Signed = { readonly jws: string; readonly says: AuditCheckpoint };
 
 const pageMax = 1000;
 // An entry gets its place a moment after its time: it was signed later than it, and hardly a minute later than that.
@@ -54,14 +53,6 @@ export function createVerifications(deps: AuditDeps): VerifyLog {
     mine.verdict.then(forget, forget);
     return mine.verdict;
   };
-}
-
-class Broken extends Error {
-  readonly at: AuditBreak;
-  constructor(seq: number, reason: string) {
-    super(reason);
-    this.at = { seq, reason };
-  }
 }
 
 /**
@@ -94,8 +85,8 @@ async function spanOf(deps: AuditDeps, tenant: LogName, { from, before }: AuditR
     start: from === undefined ? undefined : await rows.checkpointBefore(tx, tenant, after(from, -slackMs)),
     end: before === undefined ? undefined : await rows.checkpointAfter(tx, tenant, after(before, slackMs)),
   }));
-  const start = found.start === undefined ? undefined : signedBy(deps, found.start.jws);
-  const end = found.end === undefined ? undefined : signedBy(deps, found.end.jws);
+  const start = found.start === undefined ? undefined : signedFor(deps, tenant, found.start);
+  const end = found.end === undefined ? undefined : signedFor(deps, tenant, found.end);
   if (start !== undefined && from !== undefined && start.says.signed_at > toRfc3339(after(from, -slackMs)))
     throw new Broken(start.says.head_seq, "a checkpoint was signed at another time than its row says");
   if (end !== undefined && before !== undefined && end.says.signed_at < toRfc3339(after(before, slackMs)))
@@ -165,7 +156,7 @@ async function walkPage(
     const broken = wrongRow(row) ?? verifier.accept(entryOf(row), row.leaf);
     if (broken !== undefined) throw new Broken(broken.seq, broken.reason);
     const jws = over.get(verifier.headSeq);
-    if (jws !== undefined) holds(verifier, signedBy(deps, jws, verifier.headSeq).says);
+    if (jws !== undefined) holds(verifier, signedFor(deps, tenant, { jws, seq: verifier.headSeq }).says);
     progress.checkpoint = jws ?? progress.checkpoint;
     progress.headSeq = verifier.headSeq;
     progress.checkedCount += 1;
@@ -190,7 +181,7 @@ async function walkEnd(given: Walk, verifier: ChainVerifier): Promise<void> {
       continue;
     }
     if (beyond !== undefined) {
-      const { says } = signedBy(deps, beyond.jws);
+      const { says } = signedFor(deps, tenant, beyond);
       if (says.head_seq >= at) holds(verifier, says);
     }
     return;
@@ -210,19 +201,4 @@ function wrongRow(row: rows.CheckedRow): AuditBreak | undefined {
   if (id !== row.event_id || ts !== toRfc3339(row.at) || event !== row.event || subject !== row.subject)
     return wrong("the entry is filed as something else than it says");
   return undefined;
-}
-
-async function anchoredCheckpoint(deps: AuditDeps, tenant: LogName): Promise<Signed | undefined> {
-  const jws = await deps.anchor.last(tenant);
-  return jws === undefined ? undefined : signedBy(deps, jws);
-}
-
-function signedBy({ keys }: AuditDeps, jws: string, seq = 0): Signed {
-  try {
-    const known = keys.publicKeys("audit").map(({ jwk }) => jwk);
-    return { jws, says: settle(examineCheckpoint(jws, known)) };
-  } catch (error) {
-    if (error instanceof Problem) throw new Broken(seq, "a checkpoint's signature is not ours");
-    throw error;
-  }
 }
