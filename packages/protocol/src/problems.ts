@@ -39,6 +39,7 @@ export const problems = {
   credential_malformed: refusal(400, "The payment credential cannot be read", "Build the credential from the challenge, byte for byte."),
   cursor_invalid: refusal(400, "The cursor is not one of this list", "Start again without a cursor."),
   delegation_budget_unenforceable: refusal(422, "A budget cannot be handed on yet", "Leave the budget out; the principal gives the other agent a mandate of its own."),
+  delegation_limit_reached: refusal(409, "As much of this chain stands as may", "Revoke what was handed on and is not needed, or wait until some of it ends."),
   did_invalid: refusal(400, "This is no did:web that can be resolved", "Send did:web:<host>, its port as %3A, and its path with colons."),
   did_unresolvable: refusal(502, "The DID's host gave no document of it", "Try again later, or ask whoever runs the host."),
   document_gone: refusal(410, "What was here has been removed", "Stop using this address."),

@@ -34,6 +34,7 @@ import {
 } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { createLastUses, type LastUses } from "./credentials/index.ts";
+import { delegationJobs } from "./delegations/index.ts";
 import { createGuesses, deviceMount, devicePages } from "./device/index.ts";
 import { securityTxt } from "./discovery/index.ts";
 import { createArtifacts, grantJobs } from "./grants/index.ts";
@@ -348,5 +349,6 @@ function mountSigningIn(
   mountSessions(outward, { http, jobs, sessions, people, mandates, core });
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
+  delegationJobs(jobs, { db });
   mountAsking({ ...outward, http, jobs, people, sessions, artifacts, approvals, core });
 }

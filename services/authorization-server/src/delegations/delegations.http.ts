@@ -54,6 +54,7 @@ const delegateRoute = (deps: DelegationDeps, at: string): Route =>
       201: HandedDelegation,
       400: ["invalid_request", "invalid_scope"],
       403: ["bound_token_required", "client_not_allowed"],
+      409: "delegation_limit_reached",
       422: "delegation_budget_unenforceable",
     },
     handle: async ({ caller, now }, { body }) => {

@@ -1,5 +1,5 @@
 import type { Id, Instant } from "@remit/kernel";
-import { sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import { type RelayTx, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { AccessTokenClaims, JsonObject } from "@remit/protocol";
 import type { Delegation } from "./delegations.ts";
 
@@ -75,7 +75,16 @@ export async function lockChain(tx: TenantTx, chain: Id<"delegation">): Promise<
   await tx.run(sql`select 1 from delegations where id = ${chain} for no key update`);
 }
 
-/** Marks the link and all below it as revoked; returns those that were not, by id. The chain is locked. */
+export async function countStanding(tx: TenantTx, chain: Id<"delegation">, now: Instant): Promise<number> {
+  const row = await tx.one<{ count: number }>(sql`select count(*)::int as count from delegations
+    where tenant_id = ${tx.tenant} and chain_id = ${chain} and revoked_at is null and expires_at > ${sqlTime(now)}`);
+  return row.count;
+}
+
+/**
+ * Marks the link, and what stands below it, as revoked; returns those that were not, by id. The chain is locked. What has
+ * ended is left alone with all below it: nothing outlasts what it was handed on from.
+ */
 export async function revokeBelow(
   tx: TenantTx,
   { id, now }: { id: Id<"delegation">; now: Instant },
@@ -83,7 +92,8 @@ export async function revokeBelow(
   const revoked = await tx.many<Row>(sql`with recursive below as (
       select tenant_id, id from delegations where id = ${id}
       union
-      select d.tenant_id, d.id from delegations d join below b on d.tenant_id = b.tenant_id and d.parent_id = b.id)
+      select d.tenant_id, d.id from delegations d join below b on d.tenant_id = b.tenant_id and d.parent_id = b.id
+      where d.revoked_at is null and d.expires_at > ${sqlTime(now)})
     update delegations d set revoked_at = ${sqlTime(now)} from below b
     where d.tenant_id = b.tenant_id and d.id = b.id and d.revoked_at is null returning d.*`);
   return revoked.map(delegationOf).toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -97,4 +107,14 @@ export async function findPath(tx: TenantTx, id: Id<"delegation">): Promise<Dele
       select d.* from delegations d join up u on d.tenant_id = u.tenant_id and d.id = u.parent_id)
     select * from up order by depth`);
   return path.map(delegationOf);
+}
+
+/**
+ * Removes links that ended days ago, from the last ones up, at most so many; returns how many. The relay sees no others.
+ */
+export async function sweepEnded(tx: RelayTx, limit: number): Promise<number> {
+  const { count } = await tx.run(sql`delete from delegations where (tenant_id, id) in (
+    select d.tenant_id, d.id from delegations d where not exists (
+      select 1 from delegations c where c.tenant_id = d.tenant_id and c.parent_id = d.id) limit ${limit})`);
+  return count;
 }

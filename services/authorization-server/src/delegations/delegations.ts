@@ -32,6 +32,12 @@ export type NewLink = Omit<Delegation, "offer">;
 
 export const depthMax = 8;
 
+/**
+ * Links of one chain that stand at a time. Whoever ends its first link ends all in one transaction, with a lock for each:
+ * without a bound, those below could hand on so much that it never succeeds, and takes the database's locks from others.
+ */
+export const chainMax = 200;
+
 /** What a delegated token lives at most (seeds 4.8); whoever needs longer comes back while the link lasts. */
 export const delegatedLifeS = 300;
 
@@ -131,6 +137,7 @@ export async function writeLink(
   const { own, now, tokenDigest } = given;
   const parent = own.delegation === undefined ? undefined : await lockedParent(tx, own.delegation);
   const link = { ...decideLink(own, given, { parent, now }), tenant: tx.tenant };
+  if (parent !== undefined) await checkRoom(tx, parent, now);
   const agent = await agentById(tx, given.to);
   if (agent?.status !== "active") throw refused("There is no such active agent in this organization.");
   const draft = offerOf(mint, given, link);
@@ -138,6 +145,14 @@ export async function writeLink(
   await rows.insertDelegation(tx, { ...link, offerJti: draft.jti, handed });
   await recordGranted(tx, link, draft.jti);
   return { delegation: link, draft };
+}
+
+/** The chain is locked. */
+async function checkRoom(tx: TenantTx, { chain }: Delegation, now: Instant): Promise<void> {
+  if ((await rows.countStanding(tx, chain, now)) < chainMax) return;
+  throw new Problem("delegation_limit_reached", {
+    detail: `${chainMax} links of one chain stand at a time.`,
+  });
 }
 
 const offerOf = (mint: Mint, { own, now, to, thumbprint }: Wish & Given, link: NewLink): TokenDraft =>
@@ -218,8 +233,10 @@ export async function revokeDelegation(
     const facts = { tenant: tx.tenant, actor: by.actor, subject: one.id, payload };
     await tx.record(newEvent("delegation.revoked", facts, by.now));
   }
-  // Locks go chain, token. A token has one link alone, so these never wait for a commit point that waits for them.
-  for (const one of ended) await revokeTokens(tx, `delegation:${one.id}`, one.expiresAt);
+  // Locks go chain, token. A token has one link alone, so these never wait for a commit point that waits for them. Of a
+  // link that has expired there is no token left.
+  for (const one of ended)
+    if (one.expiresAt > by.now) await revokeTokens(tx, `delegation:${one.id}`, one.expiresAt);
   return ended.find((one) => one.id === id) ?? link;
 }
 

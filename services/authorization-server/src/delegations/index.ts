@@ -1,4 +1,5 @@
 export { type DelegationDeps, delegationRoutes } from "./delegations.http.ts";
+export { delegationJobs } from "./delegations.jobs.ts";
 export {
   type Delegation,
   type DelegationState,
