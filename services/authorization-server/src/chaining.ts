@@ -10,6 +10,7 @@ import type { IssuerKeys } from "./keys/index.ts";
 import type { ClientSource, CustomGrant } from "./oidc/index.ts";
 import { type Outbounds, outboundOfTrusts } from "./outbounds.ts";
 import { partnerRoutes } from "./partners/index.ts";
+import type { Quotas } from "./quotas/index.ts";
 import { scaffoldRoute } from "./scaffold/index.ts";
 import { createMint, type LiveTokens } from "./tokens/index.ts";
 import { issueIdJag, jwtBearer, policyRoutes, trustRoutes, workflowTokenRoute } from "./trusts/index.ts";
@@ -24,6 +25,7 @@ type Grounds = Outbounds & {
   readonly metrics: Metrics;
   readonly live: LiveTokens;
   readonly clientOf: ClientSource;
+  readonly quotas: Quotas;
 };
 
 /** How agents act by the word of others: of each other (delegations), and of whom their tenant trusts. */
@@ -61,7 +63,7 @@ export function createChaining(grounds: Grounds): Chaining {
       }),
       ...trustRoutes({ db, issuer, outbound: tenantOutbound }),
       ...policyRoutes({ db, github, githubOutbound: grounds.outbound }),
-      workflowTokenRoute({ ...trusting, clientOf: grounds.clientOf }),
+      workflowTokenRoute({ ...trusting, clientOf: grounds.clientOf, quotas: grounds.quotas }),
       ...partnerRoutes({ ...trusting, tenantOutbound }),
       scaffoldRoute({ db, origin: config.origin }),
     ],

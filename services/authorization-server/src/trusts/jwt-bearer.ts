@@ -26,7 +26,11 @@ export type Admitted = { readonly trust: Inbound; readonly proven: Proven };
  * agent. `client_id` names the agent; it need not authenticate besides, except for an ID-JAG, which names its client.
  * Refusals are final (SEP-1933): the same assertion will not do better a second time.
  */
-export const jwtBearer = (deps: Deps): CustomGrant => ({
+export const jwtBearer = (
+  deps: Deps,
+  /** Runs once the assertion is admitted, and before it is used up. */
+  onAdmitted: () => Promise<unknown> = async () => undefined,
+): CustomGrant => ({
   type: jwtBearerGrant,
   parameters: ["assertion"],
   handle: async (call) => {
@@ -34,6 +38,7 @@ export const jwtBearer = (deps: Deps): CustomGrant => ({
     if (assertion === undefined) throw new Problem("invalid_request", { detail: "assertion is missing." });
     if (call.client.kind !== "agent") throw unauthorized("Only an agent is vouched for.");
     const admitted = await admit(deps, call, assertion);
+    await onAdmitted();
     return issue(deps, call, admitted);
   },
 });

@@ -3,11 +3,16 @@ import { claimFirstUse } from "@remit/platform/once";
 import type { TenantTx } from "@remit/platform/sql";
 import { mayBeBearer, newEvent, Problem, scopes } from "@remit/protocol";
 import type { ClientSource, GrantAnswer, GrantCall } from "../oidc/index.ts";
+import type { Quotas } from "../quotas/index.ts";
 import { allowsBearer } from "../tenants/index.ts";
 import { admitBy, type BearerDeps, jwtBearer } from "./jwt-bearer.ts";
 import { createTrust, registeringTrusts, stillStands, trustById } from "./trusts.ts";
 
-export type WorkflowDeps = BearerDeps & { readonly clientOf: ClientSource };
+export type WorkflowDeps = BearerDeps & {
+  readonly clientOf: ClientSource;
+  /** As at the token endpoint: counted once somebody trusted has said it, so that nobody uses up another's. */
+  readonly quotas: Quotas;
+};
 
 /** What a token lives that registers an agent. */
 const registeringLifeS = 300;
@@ -39,7 +44,7 @@ export async function tokenForAgent(
     target: async () => ({ audience: deps.issuer, scopes: scopes.filter(mayBeBearer) }),
   };
   try {
-    return await jwtBearer(deps).handle(call);
+    return await jwtBearer(deps, () => deps.quotas.take("tokens", client)).handle(call);
   } catch (error) {
     if (error instanceof Problem && error.code === "unauthorized_client") throw nobodySaid();
     if (error instanceof Problem && error.code === "invalid_dpop_proof")
@@ -59,6 +64,7 @@ export async function tokenToRegister(
   const known = await deps.db.of(tenant).transaction((tx) => registeringTrusts(tx, now));
   if (known.length === 0) throw nobodySaid();
   const { trust, proven } = await admitBy(deps, known, { assertion: token, now });
+  await deps.quotas.take("tokens", { id: trust.id, tenant });
   const draft = await deps.db.of(tenant).transaction(async (tx) => {
     if (!(await stillStands(tx, trust, now))) throw nobodySaid();
     if (!(await allowsBearer(tx))) throw new Problem("bound_token_required");
