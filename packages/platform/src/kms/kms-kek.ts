@@ -44,7 +44,7 @@ export function kmsKek({ kms, alias }: KmsKekOptions): KekSource {
       KeyUsage: "ENCRYPT_DECRYPT",
       Description: `Remit: ${alias}`,
     });
-    await kms.call(then, { AliasName: alias, TargetKeyId: keyIdIn(key) });
+    await kms.call(then, { AliasName: alias, TargetKeyId: keyIdIn(key) }).catch(unlessMade);
     // Of two that made one at once, that of the alias is the one.
     return engineOf((await current())?.id ?? keyIdIn(key));
   };
@@ -67,6 +67,12 @@ export function kmsKek({ kms, alias }: KmsKekOptions): KekSource {
     },
     remedy: `Give this service the key of ${alias} that this database was made with.`,
   };
+}
+
+/** Another first start was faster: its key is the one. */
+function unlessMade(error: unknown): void {
+  const { type } = Object(error instanceof Problem ? error.private?.["kms"] : undefined);
+  if (type !== "AlreadyExistsException") throw error;
 }
 
 function keyIdIn(answer: JsonObject | undefined): string {

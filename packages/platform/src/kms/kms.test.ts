@@ -176,6 +176,12 @@ const stateOfKey = async (kek: string): Promise<unknown> => {
   return Object(found?.["KeyMetadata"]).KeyState;
 };
 
+test("of several first starts at once, each has the key of the one whose alias was first", async () => {
+  const alias = `alias/first-${randomBytes(4).toString("hex")}`;
+  const keys = await Promise.all(Array.from({ length: 6 }, () => kmsKek({ kms: opened(), alias }).first()));
+  expect(new Set(keys.map((key) => key.id)).size).toBe(1);
+});
+
 test("K06 a key-encryption key moves from a file to KMS and back, twice, rotates in each, and none is left behind that opens", async () => {
   const { db, dataDir, openedAt, check, drop } = await moving("moving");
   try {

@@ -61,9 +61,10 @@ export function vaultKek({ vault, mount, name }: VaultKekOptions): KekSource {
       return there.id === current ? made(`${path}/rotate`) : there;
     },
     async settle(current, former) {
-      if (former === undefined || !former.startsWith(start) || !current.startsWith(start)) return;
-      // Vault then opens nothing that is under an older version.
-      const version = Number(current.slice(start.length));
+      if (former === undefined || !former.startsWith(start)) return;
+      // Vault then opens nothing that is under an older version; where the key has moved away, one that nothing is under.
+      const oldest = current.startsWith(start) ? current : (await made(`${path}/rotate`)).id;
+      const version = Number(oldest.slice(start.length));
       invariant(Number.isInteger(version), "a version of a key in Vault is a number");
       await vault.call("POST", `${path}/config`, { min_decryption_version: version });
     },

@@ -227,7 +227,7 @@ describe("D09 Vault is away", () => {
   });
 });
 
-test("K06 a service moves its key-encryption key from a file into Vault, and the file is destroyed", async () => {
+test("K06 a service moves its key-encryption key from a file into Vault and back, and what it leaves opens nothing", async () => {
   const own = await testDatabase({ service: "keys" });
   try {
     const dataDir = path.join(folder, "moving");
@@ -239,7 +239,8 @@ test("K06 a service moves its key-encryption key from a file into Vault, and the
     const sealed = await db.global.transaction((tx) => ring.seal(tx, "org_a", { plaintext, aad: "row" }));
     before.close();
     const vault = { address: address(), login: byRole, transit: "transit", keyPrefix: "moving-", kek: true };
-    const source = kekSourceOf({ config: { dataDir, vault }, service: "test", outbound, clock });
+    const places = { service: "test", outbound, clock };
+    const source = kekSourceOf({ ...places, config: { dataDir, vault } });
     const kek = await openKek({ db, source, log });
     const rotation = createKekRotation({ db, kek, log });
     await rotation.begin();
@@ -254,6 +255,21 @@ test("K06 a service moves its key-encryption key from a file into Vault, and the
       plaintext,
     );
     expect(after.derive("cookies")).toEqual(ring.derive("cookies"));
+    // And back: what was wrapped in Vault is opened there no more, and a move there again is to another version.
+    const inVault = await kek.engine("vault:transit/moving-kek-test#1");
+    const wrapped = await inVault.wrap({ plaintext, aad: "kept" });
+    const home = kekSourceOf({ ...places, config: { dataDir, vault: { ...vault, kek: false } } });
+    for (const to of [home, source]) {
+      const there = await openKek({ db, source: to, log });
+      const move = createKekRotation({ db, kek: there, log });
+      await move.begin();
+      await move.run();
+      await expect(inVault.unwrap({ wrapped, aad: "kept" })).rejects.toMatchObject({ status: 503 });
+      const moved = createKeyring({ kek: there, clock });
+      const read = db.global.transaction((tx) => moved.open(tx, "org_a", { sealed, aad: "row" }));
+      expect(await read).toEqual(plaintext);
+      there.close();
+    }
   } finally {
     await own.drop();
   }
