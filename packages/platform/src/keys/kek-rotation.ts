@@ -116,7 +116,11 @@ async function run(options: KekRotationOptions): Promise<void> {
   );
   await failpoint("kek.ended");
   // Nobody needs the former key any more. (Who is cut short here settles at the next start.)
-  await kek.source.settle(current, former);
+  await kek.source.settle(current, former).catch((err: unknown) => {
+    // Nothing names the former key after this: no retry destroys it where it is kept elsewhere.
+    log.error({ err, current, former }, "the former key-encryption key is not destroyed: disable it by hand");
+    throw err;
+  });
   await kek.follow();
   log.info({ current, former }, "every key is under the new key-encryption key; the former one is destroyed");
 }

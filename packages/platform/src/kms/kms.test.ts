@@ -231,3 +231,25 @@ test("K06 a key that wraps nothing is not rotated to: the one in use stays, and 
     await drop();
   }
 });
+
+test("K06 a former key that could not be disabled is named to whoever reads the log, which does not call it destroyed", async () => {
+  const { db, openedAt, drop } = await moving("unsettled");
+  try {
+    const kek = await openedAt("kms");
+    const settle = () => Promise.reject(new Error("away"));
+    const lines: unknown[][] = [];
+    const write = (...line: unknown[]): void => void lines.push(line);
+    const heard = Object.assign(Object.create(log), { error: write, info: write });
+    const rotation = createKekRotation({
+      db,
+      kek: { ...kek, source: { ...kek.source, settle } },
+      log: heard,
+    });
+    const { former } = await rotation.begin();
+    await expect(rotation.run()).rejects.toThrow("away");
+    expect(lines).toEqual([[expect.objectContaining({ former }), expect.stringContaining("not destroyed")]]);
+    kek.close();
+  } finally {
+    await drop();
+  }
+});
