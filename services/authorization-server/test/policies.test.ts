@@ -143,6 +143,16 @@ describe("a policy of an organization", () => {
     expect((await ada.call("GET", "/api/v1/agents")).status).toBe(200);
   });
 
+  test("decides on calls about the organization itself, which is not within itself", async () => {
+    const id = await activated("permit (principal, action, resource);");
+    const { body } = await ada.call("GET", "/api/v1/organizations");
+    const [own] = body["data"] as { organizationId: string }[];
+    const at = `/api/v1/organizations/${own?.organizationId}`;
+    for (const url of [at, `${at}/members`])
+      expect((await ada.call("GET", url)).status, url).toBe(200);
+    expect((await ada.call("POST", `${policies}/${id}/deactivate`)).status).toBe(200);
+  });
+
   test("T07 T10 is another organization's business in nothing: not to see, to change, nor to be judged by", async () => {
     const id = await activated("forbid (principal, action, resource);");
     expect((await eve.call("GET", "/api/v1/agents")).status).toBe(200);

@@ -74,7 +74,9 @@ export function resourceOf(
     .toReversed();
   const [one, ...around] = named;
   if (one === undefined) return { ...organization, within: [] };
-  return { ...one, within: [...around, organization] };
+  // An organization is not within itself: Cedar refuses to decide anything where there is a circle.
+  const within = [...around, organization].filter(({ type, id }) => type !== one.type || id !== one.id);
+  return { ...one, within };
 }
 
 /** The scope map as data, in the AgentIdP's shape. */
