@@ -36,6 +36,8 @@ export async function benchPolicies(seconds: number) {
   const asking = (id: string): PolicyRequest => ({
     tenant,
     principal: { type: "client", id: "cli_1", scopes: ["agents:read", "agents:write"], bound: true },
+    client: "cli_1",
+    actors: [],
     action,
     resource: { type: "Agent", id, within: [{ type: "Organization", id: tenant }] },
     ip: "203.0.113.7",

@@ -2,8 +2,11 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { newId } from "@remit/kernel";
 import { DecisionPage, EndpointPermissions, PolicyExplanation } from "@remit/protocol/contracts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { callApi } from "./api.ts";
+import { newClient, type OAuthClient } from "./client.ts";
 import { agentBody, anotherTenant } from "./fleet.ts";
 import { Management } from "./management.ts";
 import { adminSecret, freePort, type Running, startServer } from "./running.ts";
@@ -148,8 +151,7 @@ describe("a policy of an organization", () => {
     const { body } = await ada.call("GET", "/api/v1/organizations");
     const [own] = body["data"] as { organizationId: string }[];
     const at = `/api/v1/organizations/${own?.organizationId}`;
-    for (const url of [at, `${at}/members`])
-      expect((await ada.call("GET", url)).status, url).toBe(200);
+    for (const url of [at, `${at}/members`]) expect((await ada.call("GET", url)).status, url).toBe(200);
     expect((await ada.call("POST", `${policies}/${id}/deactivate`)).status).toBe(200);
   });
 
@@ -240,6 +242,48 @@ test("the decision log says who wanted what, what was decided, and by which stat
       return DecisionPage.parse(allowed.body).data.map(({ action }) => action);
     })
     .toContain("GET:/api/v1/agents/:id");
+});
+
+describe("a call by a token that another handed on", () => {
+  const agentsMay = ["agents:read", "audit:read"];
+  const newAgent = async (): Promise<OAuthClient> => {
+    const client = await newClient(running, "agent");
+    const { status } = await ada.call("PATCH", `/api/v1/agents/${client.id}`, { scopes: agentsMay });
+    expect(status).toBe(200);
+    return client;
+  };
+  const forbidden = (agent: string): string =>
+    `forbid (principal == Remit::Agent::"${agent}", action == Remit::Action::"GET:/api/v1/agents", resource);`;
+
+  test("G05 what an agent may not do it may not do with another's token either, and the log names it", async () => {
+    const [ann, ben] = [await newAgent(), await newAgent()];
+    const own = await ann.credentials({ resource: running.issuer, scope: agentsMay.join(" ") });
+    const { body: link } = await callApi(running, {
+      token: String(own.body["access_token"]),
+      key: ann.keys.dpop,
+      method: "POST",
+      path: "/oauth2/token/delegate",
+      body: { delegateeAgentId: ben.id, scopes: ["agents:read"], ttlSeconds: 600 },
+    });
+    const swapped = await ben.post("/oauth/token", {
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      subject_token: String(link["delegationToken"]),
+      subject_token_type: "urn:remit:token-type:delegation",
+    });
+    const token = String(swapped.body["access_token"]);
+    const reads = () => callApi(running, { token, key: ben.keys.dpop, path: "/api/v1/agents" });
+    await activated(forbidden(newId("agent")));
+    expect((await reads()).status).toBe(200);
+    for (const one of [ben, ann]) {
+      const id = await activated(forbidden(one.id));
+      expect(await reads()).toMatchObject({ status: 403, body: { code: "policy_denied" } });
+      expect((await ada.call("POST", `${policies}/${id}/deactivate`)).status).toBe(200);
+      const { body } = await ada.call("GET", `${policies}/decisions?decision=deny&limit=1`);
+      expect(DecisionPage.parse(body).data).toMatchObject([
+        { principal: `agent:${ann.id}`, client: ben.id, determining: [`${id}@1#1`] },
+      ]);
+    }
+  });
 });
 
 describe("explain", () => {

@@ -56,6 +56,8 @@ export const ExplainPolicy = z.strictObject({
     scopes: z.array(z.enum(scopes)).max(40).default([]),
     bound: z.boolean().default(true),
   }),
+  /** The agent that acts for the principal by a token of its own, which is judged too; the principal itself, unless said. */
+  client: z.string().min(1).max(255).optional(),
   /** `DELETE:/api/v1/agents/:id`, as in the scope map. */
   action: z.string().min(1).max(200),
   /** What stands in the action's address, by name: `{"id": "agt_…"}`. */
@@ -99,6 +101,8 @@ export const DecisionPage = z.object({
       at: Timestamp,
       request_id: z.string(),
       principal: z.string(),
+      /** The `client_id` of the token: who acted, where that is not the principal. Null in old decisions. */
+      client: z.string().nullable(),
       action: z.string(),
       resource: z.string(),
       decision: z.enum(["allow", "deny"]),

@@ -188,7 +188,11 @@ function looksOf(cedar: Wasm, statements: readonly Statement[]): Looks {
   };
 }
 
-function keyOf({ at, ip, resource, ...rest }: PolicyRequest, looks: Looks): string {
+// Statements see neither the client nor the actors: each is asked about as a principal.
+function keyOf(
+  { at, ip, resource, client: _client, actors: _actors, ...rest }: PolicyRequest,
+  looks: Looks,
+): string {
   const seen = looks.resource ? resource : resource.type;
   return JSON.stringify([rest, seen, looks.context ? [at, ip] : null]);
 }

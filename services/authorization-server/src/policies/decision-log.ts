@@ -50,12 +50,13 @@ export function createDecisionLog({ db, clock, log, lost }: DecisionLogDeps): De
   return {
     flush,
     async note(request, { call, answer }) {
-      const { tenant, principal, action, resource } = request;
+      const { tenant, principal, client, action, resource } = request;
       const row: rows.DecisionRow = {
         id: newId("decision"),
         at: clock.now(),
         request_id: call.requestId,
         principal: `${principal.type}:${principal.id}`,
+        client,
         action,
         resource: `${resource.type}:${resource.id}`,
         decision: answer.decision,

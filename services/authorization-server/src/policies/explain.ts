@@ -3,14 +3,14 @@ import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import type { ExplainPolicy, PolicyExplanation } from "@remit/protocol/contracts";
+import { decideForAll } from "./acting.ts";
 import { type Actions, grants, resourceOf } from "./actions.ts";
 import { bundled, type Operated } from "./bundled.ts";
 import type { Cedar } from "./cedar.ts";
-import { withAgents } from "./decide.ts";
 import { ownEngines } from "./in-force.ts";
 import * as rows from "./policies.sql.ts";
 import { errorsIn, type PolicyDeps } from "./policies.ts";
-import { decideBy, type PolicyRequest } from "./port.ts";
+import type { PolicyRequest } from "./port.ts";
 
 export type ExplainDeps = PolicyDeps & {
   readonly db: Database;
@@ -31,7 +31,7 @@ export async function explain(
     throw new Problem("invalid_request", {
       detail: "action: no call has this name; the scope map lists them",
     });
-  const { draft, principal, params, ip, time } = asked;
+  const { draft, principal, client = principal.id, params, ip, time } = asked;
   const errors = draft === undefined ? [] : await errorsIn(deps, draft);
   if (errors.length > 0) throw new Problem("policy_invalid", { detail: errors.join("; ").slice(0, 2000) });
   const resource = resourceOf(action, params, tenant);
@@ -50,12 +50,14 @@ export async function explain(
   const request: PolicyRequest = {
     tenant,
     principal: { ...principal, scopes: [...principal.scopes].toSorted() },
+    client,
+    actors: [],
     action: action.name,
     resource,
     ip,
     at: (time === undefined ? undefined : fromRfc3339(time)) ?? now,
   };
-  const answer = await decideBy(engines, await withAgents(deps.db, engines, request));
+  const answer = await decideForAll(deps.db, engines, request);
   const texts = textsOf(deps, active);
   return {
     decision: answer.decision,

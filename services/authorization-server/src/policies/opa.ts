@@ -93,11 +93,13 @@ export const opaRemoteEngine = (
   },
 });
 
-const inputOf = ({ tenant, principal, action, resource, ip, at }: PolicyRequest): object => {
+const inputOf = ({ tenant, principal, client, actors, action, resource, ip, at }: PolicyRequest): object => {
   const colon = action.indexOf(":");
   return {
     tenant,
     principal,
+    client,
+    actors,
     scopes: principal.scopes,
     action,
     method: action.slice(0, colon),

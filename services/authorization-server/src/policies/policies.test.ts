@@ -42,6 +42,8 @@ const asking = ({ principal, resource, ...more }: More = {}): PolicyRequest => (
     bound: true,
     ...principal,
   },
+  client: principal?.id ?? "cli_1",
+  actors: [],
   action: "GET:/api/v1/agents/:id",
   resource: { type: "Agent", id: "agt_1", within: [{ type: "Organization", id: tenant }], ...resource },
   ip: "203.0.113.7",

@@ -27,6 +27,10 @@ export type PolicyRequest = {
     readonly acr?: string;
     readonly agent?: AgentFacts;
   };
+  /** Whose token it is: not the principal where somebody acts for it. */
+  readonly client: string;
+  /** Who acts by a delegated token, the present actor first (RFC 8693 §4.1). */
+  readonly actors: readonly string[];
   /** `DELETE:/api/v1/agents/:id`. */
   readonly action: string;
   /** The thing the address names last, and what it is within, nearest first. */
