@@ -34,6 +34,20 @@ const told = async (tenant: Id<"tenant">): Promise<readonly { tier: string; vers
     )
   ).map(({ payload }) => payload);
 
+/** Its visit is written down, and Stripe is about to be asked. */
+const began = async (tenant: Id<"tenant">): Promise<void> => {
+  await eventually(async () =>
+    expect(
+      await stage.database.asAdmin(
+        "select from checkouts c join stripe_customers s using (tenant_id) where c.tenant_id = $1",
+        [tenant],
+      ),
+    ).toHaveLength(1),
+  );
+  // The price is asked for before the session.
+  await new Promise((done) => setTimeout(done, 250));
+};
+
 const becomes = (tenant: Id<"tenant">, tier: string): Promise<void> =>
   eventually(async () => expect((await planOf(tenant))["tier"]).toBe(tier));
 
@@ -94,6 +108,60 @@ describe("a plan is bought at Stripe's Checkout", () => {
     expect(await checkOut(tenant)).toMatchObject({ status: 503, body: { code: "unavailable" } });
     await stage.sandbox.heal();
     await urlFor(tenant);
+  });
+
+  const inFlight = (operation: string): Promise<void> =>
+    stage.sandbox.fail(operation, { action: "delay_ms", delay_ms: 900, times: 1 });
+
+  test("a second click while Stripe makes the visit gives no second one", async () => {
+    const tenant = newId("tenant");
+    const answered = async (): Promise<number> =>
+      (await stage.sandbox.requests("checkout_sessions.create")).filter(
+        ({ status, replayed }) => status === 200 && !replayed,
+      ).length;
+    const before = await answered();
+    await inFlight("checkout_sessions.create");
+    const first = urlFor(tenant);
+    await began(tenant);
+    // Stripe says that it has this call in hand: 409.
+    expect(await checkOut(tenant)).toMatchObject({ status: 503, body: { code: "unavailable" } });
+    const url = await first;
+    expect(await urlFor(tenant)).toBe(url);
+    expect(await answered()).toBe(before + 1);
+    await stage.sandbox.pay(url);
+    await becomes(tenant, "pro");
+  });
+
+  test("a visit that is ended while Stripe makes it cannot be paid", async () => {
+    const tenant = newId("tenant");
+    const expired = async (): Promise<number> =>
+      (await stage.sandbox.requests("checkout_sessions.expire")).filter(({ status }) => status === 200)
+        .length;
+    const before = await expired();
+    await inFlight("checkout_sessions.create");
+    const first = checkOut(tenant);
+    await began(tenant);
+    await stage.call("POST", `/api/v1/plans/${tenant}/end`, { scope, body: { when: "now" } });
+    expect(await first).toMatchObject({ status: 503, body: { code: "unavailable" } });
+    expect(await expired()).toBe(before + 1);
+    await urlFor(tenant);
+  });
+
+  test("none begins beside a plan that comes to be meanwhile", async () => {
+    const tenant = newId("tenant");
+    const agreeing = stage.database.asAdmin(`do $$ begin
+      perform pg_advisory_xact_lock(hashtextextended('plan ${tenant}', 0));
+      insert into plans (tenant_id, tier, version, source, read_at, changed_at)
+        values ('${tenant}', 'enterprise', 1, 'agreement', now(), now());
+      perform pg_sleep(1.5);
+    end $$`);
+    await eventually(async () =>
+      expect(
+        await stage.database.asAdmin("select from pg_locks where locktype = 'advisory'"),
+      ).not.toHaveLength(0),
+    );
+    expect((await checkOut(tenant)).body["code"]).toBe("plan_change_refused");
+    await agreeing;
   });
 
   test("with other addresses to return to, the former visit can no longer be paid", async () => {
@@ -173,6 +241,63 @@ describe("what becomes of a subscription", () => {
   });
 });
 
+describe("a plan that is paid for", () => {
+  /** News was lost: what is written is not what Stripe says. */
+  const forget = (tenant: Id<"tenant">): Promise<unknown> =>
+    stage.database.asAdmin(
+      "update plans set subscription_status = 'past_due', read_at = now() - interval '1 min' where tenant_id = $1",
+      [tenant],
+    );
+  const isRead = (tenant: Id<"tenant">): Promise<void> =>
+    eventually(async () => expect((await planOf(tenant))["subscription_status"]).toBe("active"));
+
+  test("is looked at within a day though no news comes, and again after that", async () => {
+    const { tenant } = await paying();
+    const looks = () =>
+      stage.database.asAdmin<{ soon: boolean }>(
+        `select run_at > now() + interval '23 h' and run_at <= now() + interval '1 day' as soon
+          from jobs where queue = 'plans.look' and key = $1`,
+        [tenant],
+      );
+    expect(await looks()).toEqual([{ soon: true }]);
+    await forget(tenant);
+    await stage.database.asAdmin("update jobs set run_at = now() where queue = 'plans.look' and key = $1", [
+      tenant,
+    ]);
+    await isRead(tenant);
+    await eventually(async () => expect(await looks()).toEqual([{ soon: true }]));
+  });
+
+  test("is read in the end, however often Stripe could not be", async () => {
+    const { tenant, subscription } = await paying();
+    await forget(tenant);
+    await stage.database.asAdmin(
+      `insert into jobs (id, queue, key, payload, run_at, attempts)
+        values ('job_' || $1, 'plans.subscription', $1, jsonb_build_object('subscription', $1::text), now(), 50)`,
+      [subscription],
+    );
+    await isRead(tenant);
+  });
+
+  test("stays what was bought when the operator gives its price's key to a new price", async () => {
+    const { tenant, subscription } = await paying();
+    const { origin, apiKey } = stage.sandbox.stripe;
+    const raised = await fetch(`${origin}/v1/prices`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${apiKey}` },
+      body: "currency=usd&unit_amount=9900&recurring[interval]=month&product_data[name]=pro&lookup_key=remit_pro_monthly&transfer_lookup_key=true",
+    });
+    expect(raised.status).toBe(200);
+    await stage.sandbox.subscription(subscription, "past_due");
+    await eventually(async () => expect((await planOf(tenant))["subscription_status"]).toBe("past_due"));
+    expect((await planOf(tenant))["tier"]).toBe("pro");
+    await stage.sandbox.subscription(subscription, "unpaid");
+    await becomes(tenant, "free");
+    await stage.sandbox.subscription(subscription, "active");
+    await becomes(tenant, "pro");
+  });
+});
+
 const body = (type: string, object: object): string =>
   JSON.stringify({
     id: "evt_1",
@@ -243,6 +368,27 @@ describe("who pays can end it", () => {
     expect((await told(tenant)).map(({ tier }) => tier)).toEqual(["pro", "free"]);
   });
 
+  test("and go on with it while the period lasts, paying for nothing anew", async () => {
+    const { tenant } = await paying();
+    await end(tenant, "period");
+    const visits = (await stage.sandbox.requests("checkout_sessions.create")).length;
+    expect(await urlFor(tenant, { success_url: `${stage.issuer.origin}/back` })).toBe(
+      `${stage.issuer.origin}/back`,
+    );
+    expect((await stage.sandbox.requests("checkout_sessions.create")).length).toBe(visits);
+    expect(await planOf(tenant)).toMatchObject({ tier: "pro", version: 1, ends_with_period: false });
+  });
+
+  test("also what is unpaid and gives no plan, before it is paid after all", async () => {
+    const { tenant, subscription } = await paying();
+    await stage.sandbox.subscription(subscription, "unpaid");
+    await becomes(tenant, "free");
+    await end(tenant, "period");
+    expect(await stage.sandbox.subscriptions()).toContainEqual(
+      expect.objectContaining({ id: subscription, status: "canceled" }),
+    );
+  });
+
   test("a visit that runs is over, and one without a plan has nothing to end", async () => {
     const tenant = newId("tenant");
     const url = await urlFor(tenant);
@@ -281,6 +427,13 @@ describe("a plan by agreement", () => {
       source: "subscription",
       version: 2,
     });
+  });
+
+  test("ends a visit that runs: nobody pays for what is agreed on", async () => {
+    const tenant = newId("tenant");
+    const url = await urlFor(tenant);
+    expect((await agree(tenant, { tier: "enterprise" })).body["tier"]).toBe("enterprise");
+    await expect(stage.sandbox.pay(url)).rejects.toThrow("not open");
   });
 
   test("is refused while a subscription would go on to be paid", async () => {

@@ -20,7 +20,9 @@ function createPrice({ draft, parameters }: Call): Price {
   if ((product === undefined) === (named === undefined))
     throw badParameter("product", "You must specify exactly one of `product` or `product_data`.");
   const lookupKey = parameters.text("lookup_key") ?? null;
-  if (lookupKey !== null && draft.stored("price").some((one) => one.lookup_key === lookupKey))
+  const transfers = parameters.flag("transfer_lookup_key");
+  const former = draft.stored("price").find((one) => lookupKey !== null && one.lookup_key === lookupKey);
+  if (former !== undefined && !transfers)
     throw badParameter("lookup_key", `A price (${lookupKey}) already uses that lookup key.`);
   const price: Price = {
     id: stripeId("price"),
@@ -40,9 +42,21 @@ function createPrice({ draft, parameters }: Call): Price {
     unit_amount_decimal: String(amount),
   };
   parameters.finish();
+  if (former !== undefined) takeLookupKey(draft, former);
   draft.put(price);
   draft.happened("price.created", price);
   return price;
+}
+
+/** The key goes to another price: also whoever pays this one already pays one without it. */
+function takeLookupKey(draft: Draft, former: Price): void {
+  const price: Price = { ...former, lookup_key: null };
+  draft.put(price);
+  for (const one of draft.stored("subscription")) {
+    if (!one.items.data.some((item) => item.price.id === price.id)) continue;
+    const data = one.items.data.map((item) => (item.price.id === price.id ? { ...item, price } : item));
+    draft.put({ ...one, items: { ...one.items, data } });
+  }
 }
 
 function recurrenceOf({ interval, interval_count: every }: Form): NonNullable<Price["recurring"]> {

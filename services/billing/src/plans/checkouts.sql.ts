@@ -53,12 +53,25 @@ export async function findBySession(tx: Sql, session: string): Promise<Checkout 
   return row && checkoutOf(row);
 }
 
+/** False when the visit was ended meanwhile, or has another session: nobody is to pay at this one. */
 export async function keepSession(
   tx: Sql,
   { id, session, url }: { readonly id: Id<"checkout">; readonly session: string; readonly url: string },
-): Promise<void> {
-  await tx.run(sql`
-    update checkouts set state = 'open', session = ${session}, url = ${url} where id = ${id} and state = 'opening'`);
+): Promise<boolean> {
+  const { count } = await tx.run(sql`
+    update checkouts set state = 'open', session = ${session}, url = ${url}
+    where id = ${id} and (state = 'opening' or (state = 'open' and session = ${session}))`);
+  return count === 1;
+}
+
+/** Ends a visit that has no session; false when it has one by now, or is over. */
+export async function abandonCheckout(
+  tx: Sql,
+  { id, now }: { readonly id: Id<"checkout">; readonly now: Instant },
+): Promise<boolean> {
+  const { count } = await tx.run(sql`
+    update checkouts set state = 'expired', ended_at = ${sqlTime(now)} where id = ${id} and state = 'opening'`);
+  return count === 1;
 }
 
 export async function endCheckout(

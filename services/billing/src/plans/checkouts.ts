@@ -8,13 +8,24 @@ import {
   endSubscription,
   expireCheckout,
   findCheckout,
+  isUnsettled,
   openCheckout,
   readCheckout,
   readSubscription,
+  resumeSubscription,
 } from "../stripe/index.ts";
 import * as rows from "./checkouts.sql.ts";
-import { tenantOfCustomer } from "./plans.sql.ts";
-import { isLive, type Plan, planOf, takeSubscription } from "./plans.ts";
+import { lockPlan, tenantOfCustomer } from "./plans.sql.ts";
+import {
+  type Agreement,
+  agreeOn,
+  isLive,
+  isOver,
+  nextLook,
+  type Plan,
+  planOf,
+  takeSubscription,
+} from "./plans.ts";
 import { type ReturnUrls, returnUrlsOf } from "./return-urls.ts";
 
 /** What can be bought without talking to anybody. */
@@ -55,48 +66,65 @@ export type Wanted = {
 
 /**
  * Opens Stripe's Checkout for an organization and answers its address. One visit runs at a time: who asks again gets the
- * same one, and with other addresses to return to the former is ended first. Throws `plan_change_refused`,
- * `return_url_refused`, `unavailable`.
+ * same one, and with other addresses to return to the former is ended first. Who has the plan, and let it end with its
+ * period, goes on with it: there is nothing to pay, so the answer is where a visit would have returned to. Throws
+ * `plan_change_refused`, `return_url_refused`, `unavailable`.
  */
-export async function checkOut(deps: CheckoutDeps, { tenant, tier, returnTo }: Wanted): Promise<string> {
-  const urls = returnUrlsOf(deps.returnOrigins, returnTo);
-  refuseIfHeld(await planOf(deps, tenant), tier);
-  const db = deps.db.of(tenant);
+export async function checkOut(deps: CheckoutDeps, wanted: Wanted): Promise<string> {
+  const urls = returnUrlsOf(deps.returnOrigins, wanted.returnTo);
+  const db = deps.db.of(wanted.tenant);
+  if (await resumed(deps, wanted)) return urls.successUrl;
   for (;;) {
-    const wanted: Checkout = {
-      id: newId("checkout"),
-      tier,
-      ...urls,
-      state: "opening",
-      session: undefined,
-      url: undefined,
-    };
-    const running = await db.transaction(async (tx) => {
-      const now = deps.clock.now();
-      const begun = await rows.beginCheckout(tx, { tenant, wanted, now });
-      if (begun.id === wanted.id)
-        await enqueue(tx, {
-          queue: checkoutQueue,
-          key: begun.id,
-          payload: { tenant, checkout: begun.id },
-          runAt: after(now, lookMs),
-        });
-      return begun;
-    });
+    const running = await begin(deps, wanted, urls);
     const isAsAsked =
-      running.tier === tier && running.successUrl === urls.successUrl && running.cancelUrl === urls.cancelUrl;
+      running.tier === wanted.tier &&
+      running.successUrl === urls.successUrl &&
+      running.cancelUrl === urls.cancelUrl;
     const open = await opened(deps, db, running);
-    if (open === undefined) refuseIfHeld(await planOf(deps, tenant), tier);
-    else if (isAsAsked) return open.url;
-    else await end(deps, db, open);
+    if (open === undefined) continue;
+    if (isAsAsked) return open.url;
+    await end(deps, db, open);
   }
 }
+
+/** The visit that runs, begun unless there is one. The plan stands still meanwhile: none begins beside what is held. */
+const begin = (
+  deps: CheckoutDeps,
+  { tenant, tier }: Wanted,
+  urls: Pick<Checkout, "successUrl" | "cancelUrl">,
+): Promise<Checkout> =>
+  deps.db.of(tenant).transaction(async (tx) => {
+    refuseIfHeld(await lockPlan(tx, tenant), tier);
+    const now = deps.clock.now();
+    const id = newId("checkout");
+    const wanted: Checkout = { id, tier, ...urls, state: "opening", session: undefined, url: undefined };
+    const begun = await rows.beginCheckout(tx, { tenant, wanted, now });
+    if (begun.id === id)
+      await enqueue(tx, {
+        queue: checkoutQueue,
+        key: id,
+        payload: { tenant, checkout: id },
+        runAt: after(now, lookMs),
+      });
+    return begun;
+  });
 
 function refuseIfHeld(plan: Plan, tier: SellableTier): void {
   if (plan.source === "agreement")
     throw new Problem("plan_change_refused", { detail: "The plan of this organization is by agreement." });
   if (plan.tier === tier && isLive(plan.status))
     throw new Problem("plan_change_refused", { detail: `The organization has the plan ${tier}.` });
+}
+
+/** Whether a plan that was to end with its period goes on instead. */
+async function resumed(deps: CheckoutDeps, { tenant, tier }: Wanted): Promise<boolean> {
+  const held = await planOf(deps, tenant);
+  const isEnding = held.source === "subscription" && held.endsWithPeriod && isLive(held.status);
+  if (held.subscription === undefined || held.tier !== tier || !isEnding) return false;
+  await resumeSubscription(deps.stripe, held.subscription);
+  await settleSubscription(deps, held.subscription);
+  const now = await planOf(deps, tenant);
+  return now.subscription === held.subscription && isLive(now.status) && !now.endsWithPeriod;
 }
 
 type Open = Checkout & { readonly session: string; readonly url: string };
@@ -111,14 +139,18 @@ async function opened(deps: CheckoutDeps, db: TenantSql, checkout: Checkout): Pr
   const customer = await customerOf(deps.stripe, deps.db.of(db.tenant), () => toRfc3339(deps.clock.now()));
   const order = { ...checkout, tenant: db.tenant, customer, prices: deps.prices };
   const made = await openCheckout(deps.stripe, order).catch(async (error: unknown) => {
-    // A lost answer: Stripe has the session or has not. One that comes to be later has an address that nobody was told.
+    // A lost answer: Stripe has the session or has not.
     const found = await findCheckout(deps.stripe, order);
     if (found !== undefined) return found;
-    const over = { id: checkout.id, state: "expired", now: deps.clock.now() } as const;
-    await db.transaction((tx) => rows.endCheckout(tx, over));
+    // One that another call is making now, or that is made later, is this visit's: a second would be paid beside it.
+    if (!isUnsettled(error))
+      await db.transaction((tx) => rows.abandonCheckout(tx, { id: checkout.id, now: deps.clock.now() }));
     throw error;
   });
-  await db.transaction((tx) => rows.keepSession(tx, { id: checkout.id, ...made }));
+  if (!(await db.transaction((tx) => rows.keepSession(tx, { id: checkout.id, ...made })))) {
+    await expireCheckout(deps.stripe, made.session);
+    throw new Problem("unavailable", { detail: "The visit was ended while it began: ask again." });
+  }
   return { ...checkout, ...made };
 }
 
@@ -159,15 +191,39 @@ export async function endPlan(
   { tenant, when }: { readonly tenant: Id<"tenant">; readonly when: "period" | "now" },
 ): Promise<Plan> {
   const db = deps.db.of(tenant);
-  const running = await db.transaction((tx) => rows.findRunning(tx));
-  if (running?.session !== undefined && running.url !== undefined)
-    await end(deps, db, { ...running, session: running.session, url: running.url });
+  await endVisit(deps, db);
   const { subscription, status } = await planOf(deps, tenant);
-  if (subscription !== undefined && isLive(status)) {
-    await endSubscription(deps.stripe, subscription, when);
+  if (subscription !== undefined && !isOver(status)) {
+    // What gives no plan has no period to wait for.
+    await endSubscription(deps.stripe, subscription, isLive(status) ? when : "now");
     await settleSubscription(deps, subscription);
   }
   return planOf(deps, tenant);
+}
+
+/** Ends the visit that runs, if one does; one that has no session yet finds that out when it gets it. */
+async function endVisit(deps: CheckoutDeps, db: TenantSql): Promise<void> {
+  const running = await db.transaction((tx) => rows.findRunning(tx));
+  if (running === undefined) return;
+  const { id, session, url } = running;
+  if (session !== undefined && url !== undefined) return end(deps, db, { ...running, session, url });
+  const now = deps.clock.now();
+  if (!(await db.transaction((tx) => rows.abandonCheckout(tx, { id, now })))) await endVisit(deps, db);
+}
+
+/** The operator has agreed on a plan: a visit that runs is over first, or it would be paid for nothing. */
+export async function agreeInstead(deps: CheckoutDeps, agreed: Agreement): Promise<Plan> {
+  await endVisit(deps, deps.db.of(agreed.tenant));
+  return agreeOn(deps, agreed);
+}
+
+/** Asks Stripe for a plan that is paid for, whatever news came; answers when to ask again, undefined when it is over. */
+export async function lookAtPlan(deps: CheckoutDeps, tenant: Id<"tenant">): Promise<Instant | undefined> {
+  const { subscription } = await planOf(deps, tenant);
+  if (subscription === undefined) return undefined;
+  await settleSubscription(deps, subscription);
+  const plan = await planOf(deps, tenant);
+  return isOver(plan.status) ? undefined : nextLook(plan, deps.clock.now());
 }
 
 /** Looks at a visit of which no news came; answers when to look again, undefined when it is over. */

@@ -3,8 +3,8 @@ import { type Route, route } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import { AgreePlan, BilledPlan, CheckoutBody, EndPlan, idOf, StartCheckout } from "@remit/protocol/contracts";
 import { z } from "zod";
-import { type CheckoutDeps, checkOut, endPlan } from "./checkouts.ts";
-import { agreeOn, limitsOf, type Plan, planOf } from "./plans.ts";
+import { agreeInstead, type CheckoutDeps, checkOut, endPlan } from "./checkouts.ts";
+import { limitsOf, type Plan, planOf } from "./plans.ts";
 
 const needs = { scope: "plans:write" } as const;
 const OfTenant = z.strictObject({ tenant: idOf("tenant") });
@@ -31,12 +31,17 @@ export const planRoutes = (deps: CheckoutDeps): Route[] => [
     needs,
     params: OfTenant,
     body: AgreePlan,
-    answers: { 200: BilledPlan, 403: "client_not_allowed", 409: "plan_change_refused" },
+    answers: {
+      200: BilledPlan,
+      403: "client_not_allowed",
+      409: "plan_change_refused",
+      503: "unavailable",
+    },
     handle: async ({ caller }, { params, body }) => {
       requireIssuer(caller.client);
       const by = { type: "client", id: body.by } as const;
       const agreed = { tenant: params.tenant, tier: body.tier, limits: body.limits ?? undefined, by };
-      return { status: 200, body: bodyOf(await agreeOn(deps, agreed)) };
+      return { status: 200, body: bodyOf(await agreeInstead(deps, agreed)) };
     },
   }),
   route({

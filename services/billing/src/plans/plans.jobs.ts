@@ -7,22 +7,37 @@ import {
   checkoutOfSession,
   checkoutQueue,
   lookAtCheckout,
+  lookAtPlan,
   settleSubscription,
 } from "./checkouts.ts";
+import { lookQueue } from "./plans.ts";
 
 const subscriptionQueue = "plans.subscription";
 const Visit = z.strictObject({ tenant: idOf("tenant"), checkout: idOf("checkout") });
+const Paid = z.strictObject({ tenant: idOf("tenant") });
 const Subscription = z.strictObject({ subscription: z.string() });
+
+// What is bought must never be forgotten: these jobs do not become dead letters, they are only tried more slowly.
+const attemptsMax = 1_000_000;
 
 export const planJobs = (jobs: Jobs, deps: CheckoutDeps): Jobs =>
   jobs
     .on(checkoutQueue, {
+      attemptsMax,
       handle: async ({ payload }) => {
         const runAt = await lookAtCheckout(deps, Visit.parse(payload));
         return runAt === undefined ? undefined : { runAt };
       },
     })
+    .on(lookQueue, {
+      attemptsMax,
+      handle: async ({ payload }) => {
+        const runAt = await lookAtPlan(deps, Paid.parse(payload).tenant);
+        return runAt === undefined ? undefined : { runAt };
+      },
+    })
     .on(subscriptionQueue, {
+      attemptsMax,
       handle: async ({ payload }) => settleSubscription(deps, Subscription.parse(payload).subscription),
     });
 

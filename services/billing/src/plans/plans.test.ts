@@ -1,8 +1,8 @@
-import { after, instantOf, secondMs } from "@remit/kernel";
+import { after, dayMs, hourMs, instantOf, secondMs } from "@remit/kernel";
 import { planSchedule } from "@remit/protocol";
 import { describe, expect, test } from "vitest";
 import type { SubscriptionSeen } from "../stripe/index.ts";
-import { type Plan, planAfter } from "./plans.ts";
+import { nextLook, type Plan, planAfter } from "./plans.ts";
 import { returnUrlsOf } from "./return-urls.ts";
 
 const now = instantOf(1_764_000_000_000);
@@ -51,9 +51,26 @@ describe("what Stripe says of a subscription", () => {
     expect(planAfter(ended, { ...other, status: "incomplete" }, now)).toBeUndefined();
   });
 
+  test("that no longer says what was bought leaves the tier of the one we have, and gives none to another", () => {
+    const unsaid = { ...seen, tier: undefined };
+    expect(planAfter(pro, { ...unsaid, status: "past_due" }, now)?.tier).toBe("pro");
+    expect(planAfter(pro, { ...unsaid, status: "canceled" }, now)?.tier).toBe("free");
+    expect(planAfter(free, unsaid, now)).toBeUndefined();
+  });
+
   test("takes nothing from a plan by agreement", () => {
     const agreed: Plan = { ...free, tier: "enterprise", source: "agreement", ownLimits: planSchedule.pro };
     expect(planAfter(agreed, { ...seen, status: "canceled" }, now)).toBeUndefined();
+  });
+});
+
+describe("though no news comes, Stripe is asked again", () => {
+  test.each([
+    ["within a day", 30 * dayMs, dayMs],
+    ["at the end of the period", hourMs, hourMs],
+    ["every hour until a period that is over has brought another", -secondMs, hourMs],
+  ])("%s", (_, endsInMs, inMs) => {
+    expect(nextLook({ periodEnd: after(now, endsInMs) }, now)).toBe(after(now, inMs));
   });
 });
 

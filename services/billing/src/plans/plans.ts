@@ -1,4 +1,5 @@
-import { type Clock, type Id, type Instant, invariant } from "@remit/kernel";
+import { type Clock, dayMs, hourMs, type Id, type Instant, invariant, after as later } from "@remit/kernel";
+import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import {
   type Actor,
@@ -10,6 +11,7 @@ import {
   planSchedule,
 } from "@remit/protocol";
 import type { SubscriptionSeen } from "../stripe/index.ts";
+import { findRunning } from "./checkouts.sql.ts";
 import * as rows from "./plans.sql.ts";
 
 /** What an organization has, and how it came to it. Version 0: nothing was ever said, and it has the free plan. */
@@ -34,16 +36,34 @@ const live: ReadonlySet<string> = new Set(["active", "trialing", "past_due"]);
 
 export const isLive = (status: string | undefined): boolean => status !== undefined && live.has(status);
 
+const over: ReadonlySet<string> = new Set(["canceled", "incomplete_expired"]);
+
+/** What is over costs nothing any more. All else may yet be paid, also what gives no plan now (`unpaid`, `paused`). */
+export const isOver = (status: string | undefined): boolean => status === undefined || over.has(status);
+
+/** Looks at the plans that are paid for: news may be lost, and a plan must not be wrong for longer than a day. */
+export const lookQueue = "plans.look";
+
+/** When to ask Stripe though no news came: within a day, at the end of the period, and until that has brought another. */
+export function nextLook({ periodEnd }: Pick<Plan, "periodEnd">, now: Instant): Instant {
+  if (periodEnd === undefined) return later(now, dayMs);
+  if (periodEnd <= now) return later(now, hourMs);
+  return periodEnd < later(now, dayMs) ? periodEnd : later(now, dayMs);
+}
+
 /**
  * The plan after what Stripe says of a subscription; undefined when that changes nothing: it is an older word, it is of
- * another subscription than the one that is paid, or the operator has agreed on something else.
+ * another subscription than the one that is paid, the operator has agreed on something else, or nobody knows what was
+ * bought. A subscription that we have keeps its tier, whatever becomes of its price.
  */
 export function planAfter(before: Plan, seen: SubscriptionSeen, readAt: Instant): Plan | undefined {
   if (readAt < before.readAt || before.source === "agreement") return undefined;
   const isOther = before.subscription !== undefined && before.subscription !== seen.subscription;
   if (isOther && (isLive(before.status) || !isLive(seen.status))) return undefined;
+  const tier = seen.tier ?? (before.subscription === seen.subscription ? before.tier : undefined);
+  if (tier === undefined) return undefined;
   return {
-    tier: isLive(seen.status) ? seen.tier : "free",
+    tier: isLive(seen.status) ? tier : "free",
     version: before.version,
     ownLimits: undefined,
     source: "subscription",
@@ -69,7 +89,12 @@ export const takeSubscription = (
   deps.db.of(of.tenant).transaction(async (tx) => {
     const before = await rows.lockPlan(tx, of.tenant);
     const after = planAfter(before, of.seen, of.readAt);
-    if (after !== undefined) await change(tx, { before, after, actor: stripe, now: deps.clock.now() });
+    if (after === undefined) return;
+    const now = deps.clock.now();
+    await change(tx, { before, after, actor: stripe, now });
+    if (isOver(after.status)) return;
+    const { tenant } = of;
+    await enqueue(tx, { queue: lookQueue, key: tenant, payload: { tenant }, runAt: nextLook(after, now) });
   });
 
 const stripe: Actor = { type: "system", id: "stripe" };
@@ -81,13 +106,20 @@ export type Agreement = {
   readonly by: Actor;
 };
 
-/** The operator has agreed on a plan with an organization; on `free`, the word is Stripe's again. */
+/**
+ * The operator has agreed on a plan with an organization; on `free`, the word is Stripe's again. Throws
+ * `plan_change_refused` while something is or could come to be paid for.
+ */
 export const agreeOn = ({ db, clock }: PlanDeps, { tenant, tier, limits, by }: Agreement): Promise<Plan> =>
   db.of(tenant).transaction(async (tx) => {
     const before = await rows.lockPlan(tx, tenant);
-    if (before.subscription !== undefined && isLive(before.status))
+    if (before.subscription !== undefined && !isOver(before.status))
       throw new Problem("plan_change_refused", {
         detail: "End the subscription first: it would go on to be paid.",
+      });
+    if ((await findRunning(tx)) !== undefined)
+      throw new Problem("plan_change_refused", {
+        detail: "A visit to Checkout has just begun: agree again.",
       });
     const now = clock.now();
     const source = tier === "free" && limits === undefined ? "subscription" : "agreement";

@@ -10,6 +10,16 @@ export const unavailable = (cause: unknown): Problem =>
     cause,
   });
 
+/**
+ * Whether what was asked may be under way all the same: Stripe has another call with our key (409), was too busy to look at
+ * this one (429), or was not heard. Anything else is an answer.
+ */
+export function isUnsettled(error: unknown): boolean {
+  const cause = error instanceof Problem ? error.cause : error;
+  if (cause instanceof Stripe.errors.StripeConnectionError) return true;
+  return cause instanceof Stripe.errors.StripeError && (cause.statusCode === 409 || cause.statusCode === 429);
+}
+
 /** What a refused setup means for the person who wants to use the card. */
 export function setupRefusal(error: unknown): Problem {
   if (error instanceof Stripe.errors.StripeCardError)

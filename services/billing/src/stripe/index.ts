@@ -1,5 +1,6 @@
 export { customerOf } from "./customers.ts";
 export type { News } from "./events.ts";
+export { isUnsettled } from "./failures.ts";
 export { confirmSetup, prepareSetup, readSetup, type Setup } from "./setups.ts";
 export { stripeRoutes } from "./stripe.http.ts";
 export {
@@ -10,6 +11,7 @@ export {
   openCheckout,
   readCheckout,
   readSubscription,
+  resumeSubscription,
   type SubscriptionSeen,
   type TierPrice,
 } from "./subscriptions.ts";

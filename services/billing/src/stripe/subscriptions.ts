@@ -38,7 +38,8 @@ export async function openCheckout(
         success_url: order.successUrl,
         cancel_url: order.cancelUrl,
         metadata: { tenant, checkout: id, tier },
-        subscription_data: { metadata: { tenant, checkout: id } },
+        // What was bought is said by the subscription itself: its price may lose the lookup key to a newer one.
+        subscription_data: { metadata: { tenant, checkout: id, tier } },
       },
       { idempotencyKey: `checkout.${id}` },
     );
@@ -120,17 +121,27 @@ export async function endSubscription(stripe: Stripe, id: string, when: "period"
   }
 }
 
+/** Takes back that a subscription ends with its period. One that is over stays over. Throws `unavailable`. */
+export async function resumeSubscription(stripe: Stripe, id: string): Promise<void> {
+  try {
+    await stripe.subscriptions.update(id, { cancel_at_period_end: false });
+  } catch (error) {
+    if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw unavailable(error);
+  }
+}
+
 /** What Stripe says of a subscription that pays for a plan. */
 export type SubscriptionSeen = {
   readonly subscription: string;
   readonly customer: string;
-  readonly tier: PlanTier;
+  /** Undefined when neither the subscription nor its price says what was bought: whoever knows it already keeps that. */
+  readonly tier: PlanTier | undefined;
   readonly status: string;
   readonly periodEnd: Instant | undefined;
   readonly endsWithPeriod: boolean;
 };
 
-/** Undefined for one that pays for no plan of ours, or that Stripe does not know. */
+/** Undefined for one that has no customer or no price, or that Stripe does not know. */
 export async function readSubscription(
   stripe: Stripe,
   id: string,
@@ -138,14 +149,14 @@ export async function readSubscription(
 ): Promise<SubscriptionSeen | undefined> {
   const found = await retrieve(stripe, id);
   const [item] = found?.items.data ?? [];
-  const tier = prices.find((one) => lookupKey(one.tier) === item?.price.lookup_key)?.tier;
   const customer = idIn(found?.customer ?? null);
-  if (found === undefined || item === undefined || tier === undefined || customer === undefined)
-    return undefined;
+  if (found === undefined || item === undefined || customer === undefined) return undefined;
+  const said = prices.find(({ tier }) => tier === found.metadata["tier"]);
+  const priced = prices.find(({ tier }) => lookupKey(tier) === item.price.lookup_key);
   return {
     subscription: found.id,
     customer,
-    tier,
+    tier: (said ?? priced)?.tier,
     status: found.status,
     periodEnd: fromNumericDate(item.current_period_end),
     endsWithPeriod: found.cancel_at_period_end,
