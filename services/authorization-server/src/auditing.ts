@@ -41,7 +41,10 @@ export function mountAudit(
   const verify = createVerifications(deps);
   http.add(...auditRoutes({ ...deps, verify }, takeReported(db)));
   const name = "agentidp_audit_chain_integrity";
-  const integrity = metrics.gauge(name, "1 while no audit log was found broken when it was verified last.");
+  const integrity = metrics.gauge(
+    name,
+    "1 while every audit log was found whole when it was verified last, within two hours.",
+  );
   auditJobs(jobs, deps, (whole) => integrity.set(whole ? 1 : 0));
   const tenantTables = Object.entries(tables).flatMap(([table, kind]) => (kind === "tenant" ? [table] : []));
   const compliance = createCompliance({ db, clock, issuer, tenantTables, verify });

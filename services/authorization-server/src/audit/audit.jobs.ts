@@ -1,4 +1,4 @@
-import { hourMs, minuteMs, secondMs } from "@remit/kernel";
+import { hourMs, after as later, minuteMs, secondMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, type LogName, sequence } from "./audit.ts";
@@ -7,16 +7,19 @@ import { verifyLog } from "./verify.ts";
 
 const sequenceEveryMs = secondMs / 2;
 const signEveryMs = 5 * secondMs;
+const staleAfterMs = 2 * hourMs;
 
 /** Rows wait less than a second for their place, and a place less than ten seconds for a signature over it. */
 export function auditJobs(jobs: Jobs, deps: AuditDeps, integrity: (whole: boolean) => void): void {
   jobs.every("audit.sequence", sequenceEveryMs, async () => each(deps, await waiting(deps), sequence));
   jobs.every("audit.sign", signEveryMs, async () => each(deps, await unsigned(deps), signCheckpoint));
   jobs.every("audit.verify", hourMs, () => verifyAll(deps));
-  jobs.everywhere("audit.integrity", minuteMs, async () =>
-    integrity((await rows.brokenLogs(deps.db.single)) === 0),
-  );
+  jobs.everywhere("audit.integrity", minuteMs, async () => integrity(await allWhole(deps)));
 }
+
+/** A verification that cannot be done leaves the last one's word standing: after two hours that is no longer taken. */
+export const allWhole = async ({ db, clock }: AuditDeps): Promise<boolean> =>
+  (await rows.doubtfulLogs(db.single, later(clock.now(), -staleAfterMs))) === 0;
 
 /** Every log, whole, once an hour: what it finds stands until the next turn finds otherwise. */
 export async function verifyAll(deps: AuditDeps): Promise<void> {

@@ -170,6 +170,30 @@ export const checkpointAfter = (tx: Sql, tenant: string, at: Instant): Promise<{
     select jws from audit_checkpoints where tenant_id = ${tenant} and signed_at >= ${sqlTime(at)}
     order by signed_at, head_seq limit 1`);
 
+/** The first and the last place of what was recorded in a time. */
+export const placesWithin = async (
+  tx: Sql,
+  tenant: string,
+  { from, before }: { readonly from: Instant; readonly before: Instant },
+): Promise<{ first: number | null; last: number | null }> => {
+  const { first, last } = await tx.one<{ first: bigint | null; last: bigint | null }>(sql`
+    select min(seq) as first, max(seq) as last from audit_chain join audit_rows using (tenant_id, event_id)
+    where tenant_id = ${tenant} and at >= ${sqlTime(from)} and at < ${sqlTime(before)}`);
+  return { first: first === null ? null : Number(first), last: last === null ? null : Number(last) };
+};
+
+/** The last checkpoint before a place. */
+export const checkpointBelow = (tx: Sql, tenant: string, seq: number): Promise<{ jws: string } | undefined> =>
+  tx.maybe(sql`
+    select jws from audit_checkpoints where tenant_id = ${tenant} and head_seq < ${seq}
+    order by head_seq desc limit 1`);
+
+/** The first checkpoint at a place or after it. */
+export const checkpointOver = (tx: Sql, tenant: string, seq: number): Promise<{ jws: string } | undefined> =>
+  tx.maybe(sql`
+    select jws from audit_checkpoints where tenant_id = ${tenant} and head_seq >= ${seq}
+    order by head_seq limit 1`);
+
 /** Where the chain ends, as its sequencer knows. */
 export async function headSeq(tx: Sql, tenant: string): Promise<number> {
   const head = await tx.maybe<{ seq: bigint }>(sql`select seq from audit_heads where tenant_id = ${tenant}`);
@@ -199,10 +223,11 @@ export const saveVerification = (
     on conflict (tenant_id) do update set at = excluded.at, head_seq = excluded.head_seq,
       broken_seq = excluded.broken_seq, reason = excluded.reason`);
 
-/** How many logs were found broken when they were verified last. */
-export async function brokenLogs(tx: Sql): Promise<number> {
+/** How many logs were found broken when they were verified last, or were not verified since a time. */
+export async function doubtfulLogs(tx: Sql, since: Instant): Promise<number> {
   const { count } = await tx.one<{ count: bigint }>(
-    sql`select count(*) as count from audit_verifications where broken_seq is not null`,
+    sql`select count(*) as count from audit_verifications
+      where broken_seq is not null or at < ${sqlTime(since)}`,
   );
   return Number(count);
 }

@@ -3,14 +3,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, type Id, type Instant, newId } from "@remit/kernel";
 import { createSigningKeys, kekOf } from "@remit/platform/keys";
-import { type Database, sql } from "@remit/platform/sql";
+import { type Database, sql, sqlTime } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { auditBodyOf, canonicalise, chainEntry, newEvent, type RemitEvent } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import { type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createFileAnchor } from "./anchor.ts";
-import { verifyAll } from "./audit.jobs.ts";
+import { allWhole, verifyAll } from "./audit.jobs.ts";
 import { type AuditDeps, readEntries, sequence } from "./audit.ts";
 import { signCheckpoint } from "./checkpoint.ts";
 import { createAuditRecorder } from "./recorder.ts";
@@ -220,6 +220,17 @@ describe("whoever owns the database is found out", () => {
     },
   );
 
+  test.each(["{", "null", "[]"])(
+    "L01 a body %s that cannot be read breaks the log, not its verification",
+    async (body) => {
+      await tamper(
+        `update audit_rows set body = '${body}', digest = sha256(convert_to('${body}', 'UTF8')) where ${rowAt}`,
+        [tenant, 4],
+      );
+      await broken(4);
+    },
+  );
+
   test("L02 a DELETE of one entry is found", async () => {
     await tamper("delete from audit_chain where tenant_id = $1 and seq = 5", [tenant]);
     await broken(5);
@@ -420,6 +431,32 @@ describe("a range of time", () => {
     expect((await verifyLog(deps, tenant, spanOf(0.9 * hour, 1.5 * hour))).verified).toBe(false);
   });
 
+  test("L01 a change of an entry that a peer reported hours later is found in the range of its time", async () => {
+    await recordOne({ ...eventOf(), at: after(begun, 1.2 * hour) });
+    await sequence(deps, tenant);
+    await signCheckpoint(deps, tenant);
+    const second = spanOf(0.9 * hour, 1.5 * hour);
+    expect(await verifyLog(deps, tenant, second)).toMatchObject({ verified: true, headSeq: 13 });
+    await tamper(
+      "update audit_rows set body = replace(body, '1000', '9000') where event_id = (select event_id from audit_chain where tenant_id = $1 and seq = 13) and tenant_id = $1",
+      [tenant],
+    );
+    expect((await verifyLog(deps, tenant, second)).brokenAt?.seq).toBe(13);
+    expect(await verifyLog(deps, tenant, spanOf(1.9 * hour, 2.5 * hour))).toMatchObject({ verified: true });
+  });
+
+  test("L01 an entry that got its place before its time is in the range of its time", async () => {
+    await recordOne({ ...eventOf(), at: after(begun, 9 * hour) });
+    await sequence(deps, tenant);
+    await signCheckpoint(deps, tenant);
+    clock.advance(4 * hour);
+    for (let i = 0; i < 2; i++) await recordOne();
+    await sequence(deps, tenant);
+    await signCheckpoint(deps, tenant);
+    const ninth = { from: after(begun, 8.9 * hour) };
+    expect(await verifyLog(deps, tenant, ninth)).toMatchObject({ verified: true, checkedCount: 3 });
+  });
+
   test("L03 without the checkpoints around it the range is only wider", async () => {
     await tamper("delete from audit_checkpoints where tenant_id = $1 and head_seq in (3, 9)", [tenant]);
     expect(await verifyLog(deps, tenant, spanOf(0.9 * hour, 1.5 * hour))).toMatchObject({
@@ -440,6 +477,16 @@ test("the hourly verification says of each log whether it holds, and again when 
   expect(await found()).toEqual({ head_seq: 10, broken_seq: null });
   await tamper("update audit_chain set leaf = sha256(leaf) where tenant_id = $1 and seq = 4", [tenant]);
   expect(await found()).toEqual({ head_seq: 3, broken_seq: 4 });
+});
+
+test("L01 no word of two hours ago says that the logs are whole", async () => {
+  await tenEntries();
+  await db.single.run(sql`delete from audit_verifications`);
+  const at = sql`insert into audit_verifications (tenant_id, at, head_seq) values (${tenant}, ${sqlTime(clock.now())}, 10)`;
+  await db.single.run(at);
+  expect(await allWhole(deps)).toBe(true);
+  clock.advance(7_200_001);
+  expect(await allWhole(deps)).toBe(false);
 });
 
 test("L09 what one member ends with is not what the next begins with", () => {

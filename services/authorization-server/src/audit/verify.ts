@@ -91,7 +91,37 @@ async function spanOf(deps: AuditDeps, tenant: LogName, { from, before }: AuditR
     throw new Broken(start.says.head_seq, "a checkpoint was signed at another time than its row says");
   if (end !== undefined && before !== undefined && end.says.signed_at < toRfc3339(after(before, slackMs)))
     throw new Broken(end.says.head_seq, "a checkpoint was signed at another time than its row says");
-  return { start, end };
+  const reach = { from: from ?? always.from, before: before ?? always.before };
+  return start === undefined && end === undefined
+    ? { start, end }
+    : widened(deps, tenant, { start, end, reach });
+}
+
+/** Peers' events keep their own time, and may get their place hours later: a span takes in the places of all its entries. */
+async function widened(
+  deps: AuditDeps,
+  tenant: LogName,
+  { start, end, reach }: Span & { readonly reach: Required<AuditRange> },
+): Promise<Span> {
+  const found = await deps.db.of(tenant).transaction(async (tx) => {
+    const { first, last } = await rows.placesWithin(tx, tenant, reach);
+    const early = start !== undefined && first !== null && first <= start.says.head_seq;
+    const late = end !== undefined && last !== null && last > end.says.head_seq;
+    return {
+      first: early ? first : undefined,
+      last: late ? last : undefined,
+      below: early ? await rows.checkpointBelow(tx, tenant, first) : undefined,
+      over: late ? await rows.checkpointOver(tx, tenant, last) : undefined,
+    };
+  });
+  const below = found.below === undefined ? undefined : signedFor(deps, tenant, found.below);
+  const over = found.over === undefined ? undefined : signedFor(deps, tenant, found.over);
+  const moved = "a checkpoint was signed over another place than its row says";
+  if (below !== undefined && found.first !== undefined && below.says.head_seq >= found.first)
+    throw new Broken(below.says.head_seq, moved);
+  if (over !== undefined && found.last !== undefined && over.says.head_seq < found.last)
+    throw new Broken(over.says.head_seq, moved);
+  return { start: found.first === undefined ? start : below, end: found.last === undefined ? end : over };
 }
 
 /** The same for whoever verifies a range without us. */
@@ -153,7 +183,7 @@ async function walkPage(
   }));
   const over = new Map(signed.map(({ head_seq, jws }) => [Number(head_seq), jws]));
   for (const row of page) {
-    const broken = wrongRow(row) ?? verifier.accept(entryOf(row), row.leaf);
+    const broken = accept(verifier, row);
     if (broken !== undefined) throw new Broken(broken.seq, broken.reason);
     const jws = over.get(verifier.headSeq);
     if (jws !== undefined) holds(verifier, signedFor(deps, tenant, { jws, seq: verifier.headSeq }).says);
@@ -162,6 +192,15 @@ async function walkPage(
     progress.checkedCount += 1;
   }
   return page.length === limit;
+}
+
+/** Whatever this throws, it throws over what the row holds: a row that cannot be read breaks the log, not its verification. */
+function accept(verifier: ChainVerifier, row: rows.CheckedRow): AuditBreak | undefined {
+  try {
+    return wrongRow(row) ?? verifier.accept(entryOf(row), row.leaf);
+  } catch {
+    return { seq: Number(row.seq), reason: "the entry cannot be read" };
+  }
 }
 
 /** At the end of the log: nothing signed lies beyond, and it is where its sequencer left it. */
