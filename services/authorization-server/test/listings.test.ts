@@ -202,23 +202,33 @@ describe("the directory", () => {
     expect(shown(id)).toBeNull();
   });
 
-  test("K02 is told anew of what it shows once another key signs cards, and once a day in any case", async () => {
-    const id = await publicAgent();
-    await isShown(id);
-    const before = heard.length;
-    await eventually(async () => {
-      const [row] = await running.database.asAdmin<{ kid: string | null }>(
-        "select kid from listings where subject = $1",
-        [id],
-      );
-      return row !== undefined && row.kid !== null;
-    });
-    await running.database.asAdmin("update listings set kid = 'of-a-former-key' where subject = $1", [id]);
+  test("K02 is told anew of what it shows once another key signs cards, and once a day of all, withdrawn or not", async () => {
+    const [resigned, shownLong, goneLong] = [await publicAgent(), await publicAgent(), await publicAgent()];
+    await isShown(goneLong);
+    await call("PATCH", `/api/v1/agents/${goneLong}`, { isPublic: false });
+    await isGone(goneLong);
+    for (const id of [resigned, shownLong]) await isToldOf(id, true);
+    await isToldOf(goneLong, false);
     // The next process that does this work begins with it.
     await running.service.close();
+    const before = heard.length;
+    const put = (statement: string, ids: string[]) => running.database.asAdmin(statement, [ids]);
+    await put("update listings set kid = 'of-a-former-key' where subject = any($1)", [resigned]);
+    await put("update listings set told_at = 'epoch' where subject = any($1)", [shownLong, goneLong]);
     await running.database.asAdmin("update schedules set due_at = 'epoch' where name = 'listings.again'");
     const other = await startWith(running.database, inPlaceOf());
-    await eventually(() => expect(heard.slice(before).some(({ agent }) => agent?.id === id)).toBe(true));
+    for (const id of [resigned, shownLong, goneLong])
+      await eventually(() => expect(heard.slice(before).map(({ agent }) => agent?.id)).toContain(id));
+    expect(shown(goneLong)).toBeNull();
     await other.close();
   });
+
+  const isToldOf = (id: string, isListed: boolean): Promise<unknown> =>
+    eventually(async () => {
+      const [row] = await running.database.asAdmin<{ listed: boolean }>(
+        "select kid is not null as listed from listings where subject = $1 and told_at is not null",
+        [id],
+      );
+      return row?.listed === isListed;
+    });
 });

@@ -202,6 +202,19 @@ describe("resolving", () => {
     expect(await callAsAdmin(eve, { method: "GET", path })).toMatchObject({ status: 404 });
   });
 
+  test("T01 when a private agent was made and last changed is told to its own organization alone", async () => {
+    const eve = await anotherTenant(running);
+    const metadata = async (isPublic: boolean): Promise<unknown[]> => {
+      const path = `/did/resolve?did=${encodeURIComponent(did(await agentIn(running, { isPublic })))}`;
+      const answers = [await asAdmin(path), await callAsAdmin(eve, { method: "GET", path })];
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      return answers.map(({ body }) => body["didDocumentMetadata"]);
+    };
+    const dates = { created: expect.any(String) as string, updated: expect.any(String) as string };
+    expect(await metadata(false)).toEqual([dates, {}]);
+    expect(await metadata(true)).toEqual([dates, dates]);
+  });
+
   test.each(["did:web:127.0.0.1", "did:web:localhost%2Fx", "did:key:z6Mk", "did:web:a.example:..:b"])(
     "W01 %s is refused before anything is looked up",
     async (asked) => {

@@ -75,7 +75,10 @@ const resolveRoute = (deps: ResolveDeps, path: string): Route =>
     answers: { 200: Resolved, 400: "did_invalid", ...refusals, 502: "did_unresolvable" },
     // Each one of another host is a request that we send for the caller.
     limit: { count: 120, windowMs: minuteMs, by: "tenant" },
-    handle: async (_, { query }) => ({ status: 200, body: bodyOf(await resolveDid(deps, query.did)) }),
+    handle: async ({ caller }, { query }) => ({
+      status: 200,
+      body: bodyOf(await resolveDid(deps, query.did, caller.tenant)),
+    }),
   });
 
 const resolveAgentRoute = (deps: ResolveDeps): Route =>
@@ -89,7 +92,8 @@ const resolveAgentRoute = (deps: ResolveDeps): Route =>
     handle: async ({ caller }, { params }) => {
       const own = await deps.db.of(caller.tenant).transaction((tx) => agentById(tx, params.id));
       if (own === undefined) throw unknownAgent();
-      return { status: 200, body: bodyOf(await resolveDid(deps, didOfAgent(deps.issuer, own.id))) };
+      const did = didOfAgent(deps.issuer, own.id);
+      return { status: 200, body: bodyOf(await resolveDid(deps, did, caller.tenant)) };
     },
   });
 

@@ -1,4 +1,4 @@
-import { parseId, secondMs } from "@remit/kernel";
+import { type Id, parseId, secondMs } from "@remit/kernel";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { isJsonObject, type JsonObject, Problem, readJson } from "@remit/protocol";
@@ -32,23 +32,30 @@ const bodyBytesMax = 64 * 1024;
  * no redirect followed, and only if the document is about the DID that was asked for. Refusals: `did_invalid`,
  * `not_found`, `document_gone`, `did_unresolvable`.
  */
-export async function resolveDid(deps: ResolveDeps, did: string): Promise<Resolution> {
+export async function resolveDid(deps: ResolveDeps, did: string, asking: Id<"tenant">): Promise<Resolution> {
   const url = documentUrlOf(did);
   if (url === undefined) throw new Problem("did_invalid");
   const own = didOfServer(deps.issuer);
   // Hosts are compared without regard to case, as DNS does; an agent's id has one spelling.
   const [place = "", ...path] = did.slice("did:web:".length).split(":");
   const ours = `did:web:${place.toLowerCase().replace("%3a", "%3A")}` === own;
-  return ours ? resolveOwn(deps, path) : resolveForeign(deps, { did, url });
+  return ours ? resolveOwn(deps, path, asking) : resolveForeign(deps, { did, url });
 }
 
-async function resolveOwn({ issuer, db, keys }: ResolveDeps, path: readonly string[]): Promise<Resolution> {
+async function resolveOwn(
+  { issuer, db, keys }: ResolveDeps,
+  path: readonly string[],
+  asking: Id<"tenant">,
+): Promise<Resolution> {
   if (path.length === 0) return resolved(didDocumentOfServer(issuer, keys));
   const [folder, name, ...rest] = path;
   const id = folder === "agents" && rest.length === 0 ? parseId("agent", name) : undefined;
   if (id === undefined) throw new Problem("not_found", { detail: "There is no such DID here." });
   const found = await publishedAgent(db, id);
-  return resolved(didDocumentOfAgent(issuer, found), metadataOfAgent(found.agent));
+  const { agent } = found;
+  // When a private agent was made and last changed is what its organization does, which others are not told.
+  const isTold = agent.isPublic || agent.tenant === asking;
+  return resolved(didDocumentOfAgent(issuer, found), isTold ? metadataOfAgent(agent) : {});
 }
 
 async function resolveForeign(

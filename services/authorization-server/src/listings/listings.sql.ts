@@ -30,10 +30,17 @@ export async function saveStale(tx: TenantTx): Promise<void> {
 
 type Stale = { readonly subject: Id<"agent">; readonly tenant: Id<"tenant"> };
 
+/**
+ * What is shown and was signed by another key, and whatever was last told a day ago, withdrawn or not: a directory that was
+ * restored from a backup would show for ever what was withdrawn since. Withdrawn ones are many and keep no shown one waiting.
+ */
 export const findStale = (
   db: Sql,
-  { kid, limit }: { readonly kid: string; readonly limit: number },
+  { kid, shown, withdrawn }: { readonly kid: string; readonly shown: number; readonly withdrawn: number },
 ): Promise<Stale[]> =>
-  db.many<Stale>(sql`select subject, tenant_id as tenant from listings
-    where kid is not null and (kid <> ${kid} or told_at < now() - interval '1 day')
-    order by told_at limit ${limit}`);
+  db.many<Stale>(sql`(select subject, tenant_id as tenant from listings
+      where kid is not null and (kid <> ${kid} or told_at < now() - interval '1 day')
+      order by told_at limit ${shown})
+    union all
+    (select subject, tenant_id as tenant from listings
+      where kid is null and told_at < now() - interval '1 day' order by told_at limit ${withdrawn})`);

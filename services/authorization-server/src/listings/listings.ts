@@ -86,15 +86,15 @@ async function wordOf(
   return { word: { publisher, agent: { id, revision, listing } }, kid };
 }
 
-const againAtOnce = 500;
+const againAtOnce = { shown: 500, withdrawn: 100 };
 
 /**
- * Tells anew of what the directory shows: when a card is signed by a key that signs no more, and once a day in any case, so
- * that a directory which lost what it knew comes to know it.
+ * Tells anew of what the directory shows: when a card is signed by a key that signs no more, and once a day in any case, also
+ * of what was withdrawn, so that a directory which lost what it knew comes to know it.
  */
 export async function tellAgain({ db, keys }: ListingDeps, signal: AbortSignal): Promise<void> {
   const { kid } = keys.currentKey("card");
-  for (const { tenant, subject } of await rows.findStale(db.single, { kid, limit: againAtOnce })) {
+  for (const { tenant, subject } of await rows.findStale(db.single, { kid, ...againAtOnce })) {
     if (signal.aborted) return;
     await db.of(tenant).transaction((tx) => tellDirectory(tx, subject));
   }
