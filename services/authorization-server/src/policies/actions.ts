@@ -1,3 +1,4 @@
+import { invariant } from "@remit/kernel";
 import type { Route } from "@remit/platform/http";
 import { managementScopes } from "@remit/protocol";
 import type { Entity } from "./port.ts";
@@ -37,7 +38,9 @@ export const actionsOf = (routes: readonly Route[]): Actions =>
 
 function actionOf({ method, path, needs }: Route): Action {
   const scopes = needs === "public" ? [] : [needs.scope].flat();
-  const noun = path.replace(/^\/api\/v1\//, "").split("/", 1)[0] ?? "";
+  // A call under both of its names is one noun, or a policy on the one is passed by under the other.
+  const noun = path.replace(/^\/(?:(?:api\/v1|oauth2)\/)?/, "").split("/", 1)[0] ?? "";
+  invariant(noun !== "", "the address of every call that can be decided on begins with a noun");
   return {
     name: `${method}:${path}`,
     method,

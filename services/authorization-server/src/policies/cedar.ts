@@ -4,6 +4,7 @@ import { invariant, toRfc3339 } from "@remit/kernel";
 import type { Actions } from "./actions.ts";
 import { tooComplex } from "./cedar-limits.ts";
 import { cedarSchema, namespace } from "./cedar-schema.ts";
+import { createKeptAnswers, type KeptAnswers } from "./kept-answers.ts";
 import type { AgentFacts, Entity, PolicyAnswer, PolicyEngine, PolicyRequest } from "./port.ts";
 
 type Wasm = typeof import("@cedar-policy/cedar-wasm/nodejs");
@@ -21,15 +22,15 @@ export type Cedar = {
   engine(statements: readonly Statement[]): PolicyEngine;
 };
 
-const answersMax = 1000;
 const errorsMax = 10;
 
 /**
  * Cedar as WebAssembly. It is loaded when it is first needed: most installations and tenants have no policy of their own,
  * and a scope map needs none of it. Whatever makes the module trap costs this one answer: a fresh one is loaded.
  */
-export function createCedar(actions: Actions, setsMax = 256): Cedar {
+export function createCedar(actions: Actions, setsMax = 256, answersMax = 20_000): Cedar {
   const wasm = createWasm(setsMax);
+  const answers = createKeptAnswers(answersMax);
   const schema = cedarSchema(actions);
   return {
     schema,
@@ -42,7 +43,7 @@ export function createCedar(actions: Actions, setsMax = 256): Cedar {
       const parts = wasm.use((cedar) => cedar.policySetTextToParts(text));
       return parts?.type === "success" ? parts.policies : undefined;
     },
-    engine: (statements) => engineOf(wasm, { actions, statements }),
+    engine: (statements) => engineOf(wasm, { actions, statements, answers: answers.ofNext() }),
   };
 }
 
@@ -118,28 +119,32 @@ function freeSlot(slots: Map<object, string>, setsMax: number): string {
 
 function engineOf(
   wasm: Module,
-  { actions, statements }: { actions: Actions; statements: readonly Statement[] },
+  {
+    actions,
+    statements,
+    answers,
+  }: { actions: Actions; statements: readonly Statement[]; answers: KeptAnswers },
 ): PolicyEngine {
   const set: PolicySet = { staticPolicies: Object.fromEntries(statements.map(({ id, text }) => [id, text])) };
   const owner = {};
-  const answers = new Map<string, PolicyAnswer>();
   let looks: Looks | undefined;
-  const looked = (): Looks => (looks ??= wasm.use((cedar) => looksOf(cedar, statements)) ?? everything);
+  const looked = (): Looks =>
+    (looks ??= wasm.use((cedar) => looksOf(cedar, statements)) ?? everythingOf(statements));
   return {
     get looksAt() {
       return looked();
     },
     async decide(request) {
-      const key = keyOf(request, looked());
-      const known = answers.get(key);
+      // What looks at the moment or the address hardly ever comes again.
+      const key = looked().context ? undefined : keyOf(request, looked());
+      const known = key === undefined ? undefined : answers.get(key);
       if (known !== undefined) return known;
       const call = callOf(request, actions);
       const answer = wasm.withSet(owner, set, (cedar, name) =>
         answerOf(cedar.statefulIsAuthorized({ ...call, preparsedPolicySetId: name }), looked().forbids),
       );
       if (answer === undefined) return denied("Cedar failed");
-      if (answers.size >= answersMax) answers.clear();
-      answers.set(key, answer);
+      if (key !== undefined) answers.set(key, answer);
       return answer;
     },
   };
@@ -168,7 +173,13 @@ type Looks = {
   readonly forbids: ReadonlySet<string>;
 };
 
-const everything: Looks = { agent: true, resource: true, context: true, forbids: new Set() };
+/** Where the statements could not be read: any of them may be a forbid. */
+const everythingOf = (statements: readonly Statement[]): Looks => ({
+  agent: true,
+  resource: true,
+  context: true,
+  forbids: new Set(statements.map(({ id }) => id)),
+});
 
 function looksOf(cedar: Wasm, statements: readonly Statement[]): Looks {
   const read = statements.map(({ id, text }) => {
@@ -190,11 +201,11 @@ function looksOf(cedar: Wasm, statements: readonly Statement[]): Looks {
 
 // Statements see neither the client nor the actors: each is asked about as a principal.
 function keyOf(
-  { at, ip, resource, client: _client, actors: _actors, ...rest }: PolicyRequest,
+  { at: _at, ip: _ip, resource, client: _client, actors: _actors, ...rest }: PolicyRequest,
   looks: Looks,
 ): string {
   const seen = looks.resource ? resource : resource.type;
-  return JSON.stringify([rest, seen, looks.context ? [at, ip] : null]);
+  return JSON.stringify([rest, seen]);
 }
 
 const uid = ({ type, id }: Entity): { type: string; id: string } => ({ type: `${namespace}::${type}`, id });

@@ -1,6 +1,7 @@
+import { createRequire } from "node:module";
 import { instantOf, parseId } from "@remit/kernel";
 import { nothing, type Route, route } from "@remit/platform/http";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { actionsOf } from "./actions.ts";
 import { bundled } from "./bundled.ts";
@@ -157,6 +158,46 @@ describe("Cedar", () => {
     expect(answer).toMatchObject({ decision: "deny", determining: ["p@1#1"] });
     expect(answer.errors[0]).toContain("overflow");
     expect((await overflow.decide(removing())).decision).toBe("allow");
+  });
+
+  test("a forbid whose statement could not be read and not be evaluated forbids", async () => {
+    const fresh = createCedar(actions);
+    const overflow =
+      'forbid (principal, action, resource) when { 9223372036854775807 + (if context.method == "GET" then 1 else 0) == 0 };';
+    const engine = fresh.engine([...bundled, { id: "overflow", text: overflow }]);
+    const require = createRequire(import.meta.url);
+    // The module traps once; a fresh one takes its place.
+    delete require.cache[require.resolve("@cedar-policy/cedar-wasm/nodejs")];
+    const traps = vi.fn(() => {
+      throw new Error("unreachable");
+    });
+    Object.assign(require("@cedar-policy/cedar-wasm/nodejs") as object, { policyToJson: traps });
+    expect(await engine.decide(asking())).toMatchObject({ decision: "deny", determining: ["overflow"] });
+    expect(traps).toHaveBeenCalledTimes(1);
+  });
+
+  test("W10 answers are kept under one bound for all engines, and none that look at the moment", async () => {
+    const small = createCedar(actions, 4, 2);
+    const [one, other] = [small.engine(bundled), small.engine(bundled)];
+    const first = await one.decide(asking());
+    expect(await one.decide(asking())).toBe(first);
+    await other.decide(asking());
+    await other.decide(removing());
+    expect(await one.decide(asking())).not.toBe(first);
+    const timed = withPolicy(
+      'forbid (principal, action, resource) when { context.time > datetime("2030-01-01") };',
+    );
+    expect(await timed.decide(asking())).not.toBe(await timed.decide(asking()));
+  });
+
+  test("a call under both of its names is in the same groups, and in none without a name", () => {
+    const under = (path: string) => declared("POST", path, "agents:write");
+    const both = actionsOf([under("/api/v1/token/delegate"), under("/oauth2/token/delegate")]);
+    expect([...both.values()].map(({ groups }) => groups)).toEqual([
+      ["write", "token"],
+      ["write", "token"],
+    ]);
+    expect(() => actionsOf([under("/")])).toThrow();
   });
 
   test.each([
