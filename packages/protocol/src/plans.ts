@@ -15,7 +15,7 @@ export type PlanLimits = {
   readonly maxRequestsPerMinute: number | null;
 };
 
-/** The one schedule (decision 0047): both tables of the AgentIdP documents, whose dimensions are all kept. */
+/** The one schedule (decision 0034): both tables of the AgentIdP documents, whose dimensions are all kept. */
 // biome-ignore format: a schedule reads best as a table
 export const planSchedule: Readonly<Record<PlanTier, PlanLimits>> = {
   free: { maxAgents: 10, maxCallsPerDay: 1_000, maxTokensPerDay: 1_000, maxTokensPerMonth: 10_000, maxRequestsPerMinute: 100 },

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { newId } from "@remit/kernel";
 import { DecisionPage, EndpointPermissions, PolicyExplanation } from "@remit/protocol/contracts";
+import { eventually } from "@remit/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { sweepDecisions } from "../src/policies/policies.sql.ts";
 import { callApi } from "./api.ts";
 import { newClient, type OAuthClient } from "./client.ts";
 import { agentBody, anotherTenant } from "./fleet.ts";
@@ -223,6 +225,17 @@ describe("a policy of an organization", () => {
     ] as const)
       expect((await other.call(method, policies + at, body)).status).toBe(403);
   });
+});
+
+test("a decision is forgotten after 30 days, by the sweeper, which sees no younger one", async () => {
+  const log = "authorization_server.policy_decisions";
+  const { database } = running;
+  await eventually(async () => expect(await database.asAdmin(`select 1 from ${log}`)).not.toEqual([]));
+  await database.asAdmin(`update ${log} set at = now() - interval '31 days'
+    where id = (select max(id) from ${log})`);
+  const swept = await database.open().relay.transaction((tx) => sweepDecisions(tx, 10));
+  expect(swept).toBe(1);
+  expect(await database.asAdmin(`select 1 from ${log} where at < now() - interval '30 days'`)).toEqual([]);
 });
 
 test("the decision log says who wanted what, what was decided, and by which statement", async () => {

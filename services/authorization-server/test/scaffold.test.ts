@@ -141,8 +141,9 @@ describe("the program for an agent", () => {
     getsATokenAndAsks(typescript));
 
   const here = has("python3");
-  const where = here ? "" : " (NOT RUN: there is no python3 on this machine)";
-  test.skipIf(!here)(`in Python it does the same${where}`, () => getsATokenAndAsks(python));
+  describe(here ? "in Python" : "NOT RUN: there is no python3 on this machine", () => {
+    test.skipIf(!here)("in Python it does the same", () => getsATokenAndAsks(python));
+  });
 
   test("T01 an agent of another organization, an unknown one and a language that there is not", async () => {
     const agent = await agentIn(running);

@@ -27,6 +27,12 @@ type Schema = Json & {
   readonly oneOf?: readonly Schema[];
   readonly enum?: readonly unknown[];
   readonly description?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly format?: string;
+  readonly pattern?: string;
 };
 
 type Parameter = {
@@ -151,7 +157,7 @@ function answersOf(responses: Operation["responses"]): string {
   const shown = good.map(([status, { description, content }]) =>
     content === undefined
       ? `<h3>${status} <small>${escape(description)}</small></h3>`
-      : bodiesOf(`${status}`, content),
+      : bodiesOf(status, content),
   );
   const rows = refusals.map(
     ([status, { description }]) =>
@@ -187,15 +193,15 @@ function typeOf(schema: Schema): string {
 }
 
 function limitsOf({ minimum, maximum, minLength, maxLength, format, pattern, description }: Schema): string {
-  const safe = (value: unknown): boolean =>
-    value !== undefined && Math.abs(Number(value)) < Number.MAX_SAFE_INTEGER;
+  const safe = (value: number | undefined): value is number =>
+    value !== undefined && Math.abs(value) < Number.MAX_SAFE_INTEGER;
   const parts = [
-    format === undefined ? "" : String(format),
+    format ?? "",
     safe(minimum) ? `from ${minimum}` : "",
     safe(maximum) ? `to ${maximum}` : "",
     minLength === undefined ? "" : `at least ${minLength} characters`,
     maxLength === undefined ? "" : `at most ${maxLength} characters`,
-    pattern === undefined || String(pattern).length > 60 ? "" : `<code>${escape(pattern)}</code>`,
+    pattern === undefined || pattern.length > 60 ? "" : `<code>${escape(pattern)}</code>`,
     description === undefined ? "" : escape(description),
   ].filter((part) => part !== "");
   return parts.length === 0 ? "" : `<small>, ${parts.join(", ")}</small>`;

@@ -232,12 +232,6 @@ export async function doubtfulLogs(tx: Sql, since: Instant): Promise<number> {
   return Number(count);
 }
 
-export const lastVerification = (
-  tx: Sql,
-  tenant: string,
-): Promise<{ at: Instant; head_seq: bigint; broken_seq: bigint | null; reason: string | null } | undefined> =>
-  tx.maybe(sql`select at, head_seq, broken_seq, reason from audit_verifications where tenant_id = ${tenant}`);
-
 /** Rows that stand neither in the chain nor in the queue: put there by somebody else than the log. */
 export const strayRows = (
   tx: Sql,

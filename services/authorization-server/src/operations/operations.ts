@@ -17,9 +17,9 @@ export type OperationsDeps = {
 
 export type Operations = {
   /** The service's state, part by part, for whoever runs it. Names and numbers: no secret, no tenant, no person. */
-  details(): Promise<Readonly<Record<string, unknown>>>;
+  readonly details: () => Promise<Readonly<Record<string, unknown>>>;
   /** Sets the gauges. */
-  measure(): Promise<void>;
+  readonly measure: () => Promise<void>;
 };
 
 /** A queue that waits longer than this is what somebody should look at. */

@@ -1,4 +1,4 @@
-export { actionsOf, endpointPermissions } from "./actions.ts";
+export { actionsOf } from "./actions.ts";
 export { bundled, type Operated, type OperatedSource, readOperated } from "./bundled.ts";
 export { type Cedar, createCedar } from "./cedar.ts";
 export { createDecide } from "./decide.ts";

@@ -139,6 +139,7 @@ export const listDecisions = (
 /** The relay sees only those whose 30 days are over. */
 export async function sweepDecisions(tx: RelayTx, limit: number): Promise<number> {
   const { count } = await tx.run(sql`
-    delete from policy_decisions where ctid in (select ctid from policy_decisions limit ${limit})`);
+    delete from policy_decisions
+    where (tenant_id, id) in (select tenant_id, id from policy_decisions limit ${limit})`);
   return count;
 }

@@ -97,7 +97,7 @@ export const elsewhere: Readonly<Record<string, string>> = {
   adm: "identity-providers-api.test.ts: admissions of another tenant",
 };
 
-/** What is for everybody, whoever asks: a DID document holds public keys alone (docs/decisions/0033). */
+/** What is for everybody, whoever asks: a DID document holds public keys alone (docs/decisions/0027). */
 export const everybodys: ReadonlySet<string> = new Set(["GET /api/v1/agents/{id}/did"]);
 
 /** Path parameters that are no ids of ours. */
