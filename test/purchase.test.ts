@@ -1,7 +1,9 @@
+import { newId } from "@remit/kernel";
 import { isJsonObject, type JsonObject, Problem, parseEvidenceKeys, parseJson } from "@remit/protocol";
 import { verifyReceipt } from "@remit/protocol/node";
 import { eventually, switchesOf } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commandsOf } from "./commands.ts";
 import {
   agentOf,
   agentsApi,
@@ -196,4 +198,75 @@ test("a public agent is in the marketplace at the issuer's address, with its doc
   expect(data[0]?.["card"]).toMatchObject({ ...((await card.json()) as object), signatures: [{}] });
   await agents("PATCH", `/api/v1/agents/${agentId}`, { isPublic: false });
   await eventually(async () => expect(await inMarket()).toBe(404));
+});
+
+describe("webhooks from the terminal", () => {
+  test("one that its receiver refuses is seen with each attempt and sent again, and shows its secret once", async () => {
+    const { dev, dataDir } = remit;
+    const run = commandsOf(dataDir, "webhooks");
+    const url = `${dev.sandbox}/nobody`;
+    const made = await run(
+      "create",
+      "--url",
+      url,
+      "--events",
+      "agent.*,mandate.revoked",
+      "--name",
+      "a\u202eb",
+      "--json",
+    );
+    expect(made).toMatchObject({ code: 0, object: { events: ["agent.*", "mandate.revoked"] } });
+    expect(made.object["signingSecret"]).toMatch(/^whsec_/);
+    const webhook = /whe_\w+/.exec(made.out)?.[0] ?? "";
+    const failed = await run("test", webhook);
+    expect(failed.code).toBe(1);
+    expect(failed.out).toMatch(/: pending[^]*attempt 1 .* 404 in/);
+    const delivery = /whd_\w+/.exec(failed.out)?.[0] ?? "";
+    const logged = (await run("attempts", webhook, delivery, "--json")).object;
+    expect(logged["log"]).toMatchObject([{ attempt: 1, request: { url }, response: { status: 404 } }]);
+    expect((await run("deliveries", webhook, "--status", "pending")).out).toContain(delivery);
+    expect((await run("replay", webhook, "--delivery", delivery)).out).toContain(
+      `${delivery} (webhook.tested)`,
+    );
+    expect((await run("replay", webhook, "--since", "2026-01-01")).out).toContain("0 deliveries");
+    expect((await run("rotate", webhook)).out).toMatch(/whsec_[^]*as well until/);
+    const listed = (await run("list")).out;
+    expect(listed).toContain(webhook);
+    expect(listed).toContain("a\\u{202e}b"); // what a terminal would obey is shown, not sent to it
+    expect(listed).not.toContain("whsec_");
+  });
+
+  test("a disabled one is told nothing until it is enabled, and a deleted one is not there", async () => {
+    const { dev, dataDir } = remit;
+    const run = commandsOf(dataDir, "webhooks");
+    const made = await run("create", "--url", `${dev.sandbox}/health`, "--events", "*");
+    expect(made.out).toContain("whsec_");
+    const webhook = /whe_\w+/.exec(made.out)?.[0] ?? "";
+    expect((await run("disable", webhook)).code).toBe(0);
+    const off = await run("test", webhook);
+    expect(off.code).toBe(1);
+    expect(off.err).toContain("remit webhooks enable");
+    expect((await run("enable", webhook)).out).toContain("is active");
+    expect(await run("test", webhook)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(": delivered"),
+    });
+    expect((await run("delete", webhook)).code).toBe(0);
+    const gone = await run("deliveries", webhook);
+    expect(gone.code).toBe(1);
+    expect(gone.err).toContain("remit webhooks list");
+  });
+
+  const delivery = newId("delivery");
+  test.each([
+    ["an id that is none", ["delete", ".."]],
+    ["a replay of nothing", ["replay", newId("webhook")]],
+    [
+      "a replay of one and of a range",
+      ["replay", newId("webhook"), "--delivery", delivery, "--since", "2026-01-01"],
+    ],
+    ["an address that nobody can call", ["create", "--url", "ftp://here", "--events", "*"]],
+  ])("%s is wrong usage", async (_, words) => {
+    expect((await commandsOf(remit.dataDir, "webhooks")(...words)).code).toBe(2);
+  });
 });

@@ -10,6 +10,10 @@ export const faint = (text: string): string => paint(2, text);
 export const good = (text: string): string => paint(32, text);
 export const bad = (text: string): string => paint(31, text);
 
+/** What somebody else wrote, without what a terminal would obey or not show. */
+export const harmless = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (sign) => `\\u{${sign.codePointAt(0)?.toString(16)}}`);
+
 /** Runs a command; what it refuses becomes a sentence and exit code 1 instead of a stack. */
 export async function failWith(work: () => Promise<void>): Promise<void> {
   try {

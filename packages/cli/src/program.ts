@@ -1,10 +1,12 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import type { AuditWish } from "./audit.ts";
+import { act, at } from "./command.ts";
 import type { RevokeWish, RotateWish } from "./keys.ts";
 import { failWith } from "./output.ts";
 import type { VerifyOptions } from "./receipts/index.ts";
 import type { StartWish } from "./start.ts";
-import { version, type Where } from "./where.ts";
+import { addWebhooks } from "./webhooks/index.ts";
+import { version } from "./where.ts";
 
 /** The command `remit`, each loaded when it is called. Exit codes: 0 done, 1 failed or not verified, 2 wrong usage. */
 export function createProgram(): Command {
@@ -49,6 +51,7 @@ export function createProgram(): Command {
     .option("--json", "print one object and nothing else")
     .action(act<AuditWish>(async (options) => (await import("./audit.ts")).verifyAudit(options)));
   addKeys(program);
+  addWebhooks(program);
   at(program.command("doctor"))
     .description("look for what would stop or endanger an instance")
     .option("--json", "print one object and nothing else")
@@ -82,20 +85,3 @@ function addKeys(program: Command): void {
       failWith(async () => (await import("./keys.ts")).revokeKey(kid, options)),
     );
 }
-
-const at = (command: Command): Command =>
-  command
-    .option("--data-dir <directory>", "where the data is kept", process.env.REMIT_DATA_DIR ?? ".remit")
-    .option("--port-base <number>", "ports are N, N+1, N+2, N+3, N+402 and N+900", portBase);
-
-function portBase(text: string): number {
-  const base = Number(text);
-  if (!Number.isInteger(base)) throw new InvalidArgumentError("a whole number, such as 3000");
-  return base;
-}
-
-// Commander hands over what the options above declare.
-const act =
-  <O extends Where>(work: (options: O) => Promise<void>) =>
-  (options: O): Promise<void> =>
-    failWith(() => work(options));

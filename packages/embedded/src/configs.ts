@@ -35,10 +35,16 @@ export function configOf({ ports, databases, dataDir }: Place, service: ServiceN
   };
 }
 
+type WithTenantOutbound = CommonConfig & { readonly tenantOutboundAllow: readonly string[] };
+
+/** The authorization server's. The sandbox stands for whoever receives webhooks: one can be tried without a public address. */
+export const authorizationServerConfigOf = (place: Place): WithTenantOutbound => ({
+  ...configOf(place, "authorization_server"),
+  tenantOutboundAllow: [`localhost:${place.ports.sandbox}`],
+});
+
 /** The directory's. The demo's merchant is the gateway, which is at a private address here. */
-export const directoryConfigOf = (
-  place: Place,
-): CommonConfig & { readonly tenantOutboundAllow: readonly string[] } => ({
+export const directoryConfigOf = (place: Place): WithTenantOutbound => ({
   ...configOf(place, "directory"),
   tenantOutboundAllow: [`localhost:${place.ports.gateway}`],
 });

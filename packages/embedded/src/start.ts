@@ -9,7 +9,13 @@ import { StartRefused } from "@remit/platform/host";
 import type { Log } from "@remit/platform/telemetry";
 import { createSandbox } from "@remit/sandbox";
 import { loadAccounts } from "./accounts.ts";
-import { configOf, directoryConfigOf, originsOf, type Place } from "./configs.ts";
+import {
+  authorizationServerConfigOf,
+  configOf,
+  directoryConfigOf,
+  originsOf,
+  type Place,
+} from "./configs.ts";
 import { serviceDirectory, startDatabases } from "./databases.ts";
 import { type DevFile, writeDevFile } from "./dev-file.ts";
 import { takeInstance } from "./instance.ts";
@@ -90,7 +96,7 @@ async function startServices(composition: Composition) {
   });
   const authorizationServer = createAuthorizationServer({
     config: {
-      ...configOf(composition, "authorization_server"),
+      ...authorizationServerConfigOf(composition),
       peers: { billing: origins.billing, directory: origins.directory, gateway: origins.gateway },
       billing: origins.billing,
       directory: origins.directory,

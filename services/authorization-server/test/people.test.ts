@@ -456,13 +456,14 @@ describe("recovery is never weaker than what it replaces", () => {
   };
 
   /** Nobody gets back in twice in a second, nor in that of another change of how they sign in. */
-  const newSecond = (): Promise<void> =>
-    eventually(async () => {
+  const newSecond = async (): Promise<void> => {
+    await eventually(async () => {
       const [row] = await running.database.asAdmin<{ over: boolean }>(
         "select bool_and(coalesce(sign_ins_from < date_trunc('second', now()), true)) as over from accounts",
       );
       return row?.over === true;
     });
+  };
 
   test("with one factor the mailbox suffices: a new password, none of the last, and the former is gone", async () => {
     const before = await (await signUp(email)).allow();

@@ -1,2 +1,3 @@
-export { getJson, withInstance } from "./instance.ts";
+export { callAsAdministrator, getJson } from "./administrator.ts";
+export { withInstance } from "./instance.ts";
 export { callAsOperator } from "./operator.ts";

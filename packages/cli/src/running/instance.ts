@@ -1,10 +1,8 @@
 import { access } from "node:fs/promises";
 import path from "node:path";
 import { type DevFile, freePortBase, logsAt, readDevFile, runningIn, startEmbedded } from "@remit/embedded";
-import type { JsonObject } from "@remit/protocol";
 import { faint, note } from "../output.ts";
 import { version, type Where } from "../where.ts";
-import { objectFrom } from "./answers.ts";
 
 const requestTimeoutMs = 30_000;
 
@@ -56,23 +54,4 @@ async function answers(origin: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** Reads from a service as the demo's administrator: a bearer token for that service alone (RFC 6749 §4.4, RFC 8707). */
-export async function getJson(dev: DevFile, origin: string, pathAndQuery: string): Promise<JsonObject> {
-  const { client_id: id, client_secret: secret } = dev.admin;
-  const token = await objectFrom(
-    await fetch(`${dev.issuer}/oauth/token`, {
-      method: "POST",
-      headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` },
-      body: new URLSearchParams({ grant_type: "client_credentials", scope: "audit:read", resource: origin }),
-      signal: AbortSignal.timeout(requestTimeoutMs),
-    }),
-  );
-  const accessToken = token["access_token"];
-  if (typeof accessToken !== "string") throw new Error("the authorization server gave no token");
-  const headers = { authorization: `Bearer ${accessToken}` };
-  return objectFrom(
-    await fetch(origin + pathAndQuery, { headers, signal: AbortSignal.timeout(requestTimeoutMs) }),
-  );
 }

@@ -1,0 +1,42 @@
+import type { DevFile } from "@remit/embedded";
+import type { JsonObject } from "@remit/protocol";
+import { objectFrom } from "./answers.ts";
+
+const requestTimeoutMs = 30_000;
+
+type AdministratorCall = {
+  readonly origin: string;
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** With its query. */
+  readonly path: string;
+  readonly body?: object;
+  /** What the token may do, and nothing else. */
+  readonly scope: string;
+};
+
+/** Calls a service as the demo's administrator: a bearer token for that service alone (RFC 6749 §4.4, RFC 8707). */
+export async function callAsAdministrator(dev: DevFile, wanted: AdministratorCall): Promise<JsonObject> {
+  const { client_id: id, client_secret: secret } = dev.admin;
+  const { origin, method, path, body, scope } = wanted;
+  const token = await objectFrom(
+    await fetch(`${dev.issuer}/oauth/token`, {
+      method: "POST",
+      headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}` },
+      body: new URLSearchParams({ grant_type: "client_credentials", scope, resource: origin }),
+      signal: AbortSignal.timeout(requestTimeoutMs),
+    }),
+  );
+  const accessToken = token["access_token"];
+  if (typeof accessToken !== "string") throw new Error("the authorization server gave no token");
+  const authorization = `Bearer ${accessToken}`;
+  const signal = AbortSignal.timeout(requestTimeoutMs);
+  const sent =
+    body === undefined
+      ? { headers: { authorization } }
+      : { headers: { authorization, "content-type": "application/json" }, body: JSON.stringify(body) };
+  return objectFrom(await fetch(origin + path, { method, signal, ...sent }));
+}
+
+/** Reads what is recorded. */
+export const getJson = (dev: DevFile, origin: string, path: string): Promise<JsonObject> =>
+  callAsAdministrator(dev, { origin, method: "GET", path, scope: "audit:read" });
