@@ -104,7 +104,7 @@ const ownSettings = {
   REMIT_QUOTA_INTROSPECTIONS: perMinute(usualQuotas.introspections),
   REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
   REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
-  REMIT_TIER_ENFORCEMENT: z.stringbool().default(true),
+  REMIT_TIER_ENFORCEMENT: z.stringbool().default(false),
   REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
   REMIT_BREACHED_PASSWORDS: z.string().optional(),
   POLICY_DIR: z.string().max(4096).optional(),

@@ -69,6 +69,7 @@ async function start(port: number): Promise<TestProcess> {
       REMIT_ROLE_LOOKUP: database.roles.lookup,
       REMIT_DATA_DIR: dataDir,
       REMIT_QUOTA_TOKENS: "off",
+      REMIT_TIER_ENFORCEMENT: "true",
       REMIT_BILLING_ORIGIN: "http://localhost:1",
       REMIT_DIRECTORY_ORIGIN: "http://localhost:1",
     },

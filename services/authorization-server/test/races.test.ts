@@ -56,8 +56,6 @@ const start = (issuer: string, port: number, failpoint = ""): Promise<TestProces
       REMIT_ROLE_RELAY: database.roles.relay,
       REMIT_ROLE_LOOKUP: database.roles.lookup,
       REMIT_DATA_DIR: dataDir,
-      // Fifty at once, test after test, is more than an organization without a plan may ask for in a minute.
-      REMIT_TIER_ENFORCEMENT: "false",
       REMIT_BILLING_ORIGIN: places.billing,
       REMIT_DIRECTORY_ORIGIN: places.directory,
       REMIT_PEERS: `billing=${places.billing},directory=${places.directory}`,
