@@ -18,7 +18,7 @@ function testFiles(folder: string): string[] {
 }
 
 const titlePattern =
-  /\b(?:test|describe|it)(?:\.each\([\s\S]{0,8000}?\))?\(\s*(?:"((?:\\.|[^"\\])*)"|`((?:\\.|[^`\\])*)`|'((?:\\.|[^'\\])*)')/g;
+  /\b(?:test|describe|it)(?:\.(?:each|skipIf)\([\s\S]{0,8000}?\))?\(\s*(?:"((?:\\.|[^"\\])*)"|`((?:\\.|[^`\\])*)`|'((?:\\.|[^'\\])*)')/g;
 
 function titles(): Set<string> {
   const found = new Set<string>();
