@@ -1,4 +1,10 @@
+import { moneyOf, toDecimal } from "@remit/kernel";
 import type { Account } from "./stripe/index.ts";
+
+function totalOf(amountMinor: number, currency: string): string {
+  const amount = moneyOf(amountMinor, currency);
+  return amount === undefined ? `${currency} ${amountMinor} minor units` : `${currency} ${toDecimal(amount)}`;
+}
 
 const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (char) => `&#${char.codePointAt(0) ?? 0};`);
@@ -7,7 +13,7 @@ const escaped = (text: string): string =>
 export function checkoutPage(account: Account, id: string): string | undefined {
   const session = account.all("checkout.session").find((one) => one.id === id);
   if (session === undefined) return undefined;
-  const total = `${session.currency.toUpperCase()} ${(session.amount_total / 100).toFixed(2)}`;
+  const total = totalOf(session.amount_total, session.currency.toUpperCase());
   const back =
     session.cancel_url === null ? "" : `<p><a href="${escaped(session.cancel_url)}">Cancel</a></p>`;
   const pay =

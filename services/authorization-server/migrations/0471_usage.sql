@@ -38,12 +38,15 @@ begin
       select g.tenant, g.quarter, sum(g.tokens)
       from jsonb_to_recordset(given) as g(tenant text, quarter timestamptz, tokens bigint)
       where g.tenant = one group by g.tenant, g.quarter
+      -- As take_slices does: who locks quarters in another order may wait for it, and it for them.
+      order by g.quarter
       on conflict (tenant_id, quarter) do update set tokens = u.tokens + excluded.tokens;
     insert into usage_agents as u (tenant_id, day, agent_id, tokens, last_at)
       select g.tenant, (g.quarter at time zone zone)::date, g.client, sum(g.tokens), max(g.last_at)
       from jsonb_to_recordset(given) as
         g(tenant text, quarter timestamptz, client text, tokens bigint, last_at timestamptz)
       where g.tenant = one and g.client like 'agt\_%' group by 1, 2, 3
+      order by 2, 3
       on conflict (tenant_id, day, agent_id) do update set tokens = u.tokens + excluded.tokens,
         last_at = greatest(u.last_at, excluded.last_at);
   end loop;

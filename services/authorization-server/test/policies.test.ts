@@ -389,6 +389,11 @@ test("the operator's policies hold for every organization, are read again on com
   await running.service.reload();
   expect((await eve.call("GET", "/api/v1/webhooks")).status).toBe(403);
   expect((await eve.call("GET", "/api/v1/agents")).status).toBe(200);
+  // What cannot be read is not what is not there: the rules read before stay.
+  await rm(path.join(folder, "data", "scopes.json"));
+  await mkdir(path.join(folder, "data", "scopes.json"));
+  await running.service.reload();
+  expect((await eve.call("GET", "/api/v1/webhooks")).status).toBe(403);
   await rm(path.join(folder, "data"), { recursive: true });
   await running.service.reload();
   expect((await eve.call("GET", "/api/v1/webhooks")).status).toBe(200);

@@ -47,11 +47,21 @@ export async function readOperated(
     if ("errors" in read) throw invalid(name, read.errors);
     statements.push(...read.statements.map((text, at) => ({ id: `operator:${name}#${at + 1}`, text })));
   }
-  const data = await readFile(path.join(directory, "data", "scopes.json"), "utf8").catch(() => undefined);
+  const data = await readIfThere(path.join(directory, "data", "scopes.json"));
   if (data === undefined) return { statements, engines: remote };
   const read = parseOpaData(data, language.actions);
   if ("errors" in read) throw invalid("data/scopes.json", read.errors);
   return { statements, engines: [opaDataEngine("operator:scopes.json", read), ...remote] };
+}
+
+/** What is there and cannot be read is no absence: without it more would be allowed. */
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    throw new StartRefused(`the policy ${file} cannot be read`, "Let the server's user read it.", { cause });
+  }
 }
 
 const invalid = (name: string, errors: readonly string[]): StartRefused =>

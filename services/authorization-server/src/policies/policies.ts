@@ -196,6 +196,7 @@ export async function removePolicy(
   { id, by }: { readonly id: Id<"policy">; readonly by: By },
 ): Promise<void> {
   await deps.db.of(tenant).transaction(async (tx) => {
+    await rows.lockPolicies(tx);
     const policy = await policyById(tx, id);
     const { count } = await rows.deletePolicy(tx, id);
     if (count === 0) throw new Problem("policy_active");
