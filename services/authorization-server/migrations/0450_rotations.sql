@@ -8,17 +8,16 @@ $$;
 -- and so in one transaction. One is rotated when its client is as it was known, its grant stands, both first uses of its
 -- request are first and nobody has used it; of the others nothing is left behind, not even a first use, and somebody else
 -- judges them. What another transaction holds at this moment is passed over and not waited for: a batch never stands in a
--- circle of locks. The grants are held until the end, so that whoever revokes one finds the successor too.
+-- circle of locks. A token is locked where it is used up, and claims are looked through again only when one of the batch was
+-- not rotated. The grants are held until the end, so that whoever revokes one finds the successor too.
 create function rotate_refresh_tokens(
   for_tenants text[], for_ids text[], for_stamps text[], keep_until timestamptz, used_until timestamptz, items jsonb,
   out changed text[], out rotated text[]
 ) language plpgsql as $$
 declare
   standing text[];
-  free text[];
   claimed bytea[];
 begin
-  rotated := '{}';
   changed := changed_clients(for_tenants, for_ids, for_stamps);
   select coalesce(array_agg(g.grant_digest), '{}') into standing from (
     select grant_digest from oauth_grants
@@ -26,32 +25,33 @@ begin
       select i.grant_digest from jsonb_to_recordset(items) as i(client text, grant_digest text)
       where i.client <> all (changed)))
     for share skip locked) g;
-  select coalesce(array_agg(t.id_digest), '{}') into free from (
-    select id_digest from oauth_artifacts
-    where model = 'RefreshToken' and consumed_at is null and id_digest = any (array(
-      select i.used from jsonb_to_recordset(items) as i(used text, client text, grant_digest text)
-      where i.client <> all (changed) and i.grant_digest = any (standing)))
-    for update skip locked) t;
   with first as (
     -- In one order, so that two batches with uses in common never wait for each other crosswise.
     insert into first_uses (key, until)
     select decode(use, 'hex'), keep_until
-    from jsonb_to_recordset(items) as i(used text, uses text[]), unnest(i.uses) as use
-    where i.used = any (free) order by use
+    from jsonb_to_recordset(items) as i(client text, grant_digest text, uses text[]), unnest(i.uses) as use
+    where i.grant_digest = any (standing) and i.client <> all (changed) order by use
     on conflict do nothing returning key)
   select coalesce(array_agg(first.key), '{}') into claimed from first;
-  with taken as (
+  with free as (
+    select id_digest from oauth_artifacts
+    where model = 'RefreshToken' and consumed_at is null and id_digest = any (array(
+      select i.used from jsonb_to_recordset(items) as i(used text, client text, grant_digest text, uses text[])
+      where i.grant_digest = any (standing) and i.client <> all (changed)
+        and not exists (select from unnest(i.uses) as use where decode(use, 'hex') <> all (claimed))))
+    for update skip locked),
+  taken as (
     update oauth_artifacts set consumed_at = clock_timestamp(), answered_at = clock_timestamp(),
       expires_at = greatest(expires_at, used_until)
-    where model = 'RefreshToken' and consumed_at is null and id_digest = any (array(
-      select i.used from jsonb_to_recordset(items) as i(used text, uses text[])
-      where i.used = any (free)
-        and not exists (select from unnest(i.uses) as use where decode(use, 'hex') <> all (claimed))))
+    -- By their digests, whatever the planner believes to know of a table that grows: never by a look at all of it.
+    where model = 'RefreshToken' and id_digest = any (array(select free.id_digest from free))
     returning id_digest)
   select coalesce(array_agg(taken.id_digest), '{}') into rotated from taken;
-  delete from first_uses where key = any (array(
-    select decode(use, 'hex') from jsonb_to_recordset(items) as i(used text, uses text[]), unnest(i.uses) as use
-    where i.used = any (free) and i.used <> all (rotated) and decode(use, 'hex') = any (claimed)));
+  if cardinality(rotated) < jsonb_array_length(items) then
+    delete from first_uses where key = any (array(
+      select decode(use, 'hex') from jsonb_to_recordset(items) as i(used text, uses text[]), unnest(i.uses) as use
+      where i.used <> all (rotated) and decode(use, 'hex') = any (claimed)));
+  end if;
   insert into oauth_artifacts (model, id_digest, scope, sealed, grant_digest, uid_digest, expires_at)
   select made.model, made.id_digest, i.scope, decode(made.sealed, 'base64'), i.grant_digest, made.uid_digest, made.expires_at
   from jsonb_to_recordset(items) as i(used text, scope text, grant_digest text, successor_uid text,
