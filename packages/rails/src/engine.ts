@@ -48,11 +48,9 @@ export type Step = {
   readonly attempt: number;
 };
 
-export type HoldOrder = Step & {
+export type HoldOrder<Source> = Step & {
   readonly amount: Money;
-  /** The provider's ids of the payer and of the instrument that pays. */
-  readonly payer: string;
-  readonly instrument: string;
+  readonly source: Source;
   /** The reference when an earlier run made it durable: nothing is created again. */
   readonly reference: string | null;
   /** When the first attempt was made durable: how long keys can be replayed counts from here. */
@@ -61,7 +59,11 @@ export type HoldOrder = Step & {
   readonly labels: Readonly<Record<string, string>>;
 };
 
-export type CaptureOrder = Step & { readonly reference: string; readonly amount: Money };
+export type CaptureOrder<Source> = Step & {
+  readonly reference: string;
+  readonly amount: Money;
+  readonly source: Source;
+};
 export type ReleaseOrder = Step & { readonly reference: string };
 export type RefundOrder = Step & {
   readonly reference: string;
@@ -72,21 +74,26 @@ export type RefundOrder = Step & {
   readonly recovered: boolean;
 };
 
+export type Rail = "card" | "x402";
+
 /** Makes the provider's reference durable; false when the hold is no longer wanted. */
 export type Keep = (reference: string) => Promise<boolean>;
 
 /**
  * The four verbs, the same for every rail. None of them throws for what the provider says or does not say; a throw is
  * our own bug. Callers make a durable row with the step's key before each call and keep no transaction open during it.
+ * `Source` is what the payer gave, as the caller's row keeps it, so that a recovery asks again with the same: a saved
+ * card, a shared payment token, a signed authorization.
  */
-export type PaymentEngine = {
-  readonly rail: "card";
+export type PaymentEngine<Source> = {
+  readonly rail: Rail;
   /**
-   * Makes the payment known to the provider, has its reference kept durably, and only then asks for the money. When `keep`
-   * answers false, because nobody wants the hold any more, it stops there and the payment is `prepared`.
+   * Makes the payment known to the provider, has its reference kept durably, and then asks for the money. When `keep`
+   * answers false, because nobody wants the hold any more, it goes no further and says where the payment stands:
+   * `prepared`, or `authorized` where making and asking are one call, for the caller to release.
    */
-  hold(order: HoldOrder, keep: Keep): Promise<Standing>;
-  capture(order: CaptureOrder): Promise<Standing>;
+  hold(order: HoldOrder<Source>, keep: Keep): Promise<Standing>;
+  capture(order: CaptureOrder<Source>): Promise<Standing>;
   release(order: ReleaseOrder): Promise<Standing>;
   refund(order: RefundOrder): Promise<RefundStanding>;
   /** Reads a refund by the provider's id of it. */

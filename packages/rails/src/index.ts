@@ -4,6 +4,7 @@ export type {
   HoldOrder,
   Keep,
   PaymentEngine,
+  Rail,
   RefundOrder,
   RefundStanding,
   ReleaseOrder,

@@ -1,9 +1,9 @@
-import { systemClock } from "@remit/kernel";
+import { assetOf, invariant, money, systemClock } from "@remit/kernel";
 import { type TestSandbox, testSandbox } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createCardEngine, openStripe } from "../src/card/index.ts";
+import { createCardEngine, openStripe, type SavedCard } from "../src/card/index.ts";
 import type { PaymentEngine } from "../src/index.ts";
-import { describeEngine, type Stage, type Trouble } from "./describe-engine.ts";
+import { cardTraits, describeEngine, type Stage, type Trouble } from "./describe-engine.ts";
 
 // The SDK sends once more after a closed connection, so a lost exchange is lost twice.
 const actions: Readonly<
@@ -39,7 +39,13 @@ const enrol = async (sandbox: TestSandbox, card: string, authenticate = false) =
   };
 };
 
-async function cardStage(): Promise<Stage> {
+const assetNamed = (code: string) => {
+  const asset = assetOf(code);
+  invariant(asset !== undefined, "the suite pays in assets that exist");
+  return asset;
+};
+
+async function cardStage(): Promise<Stage<SavedCard>> {
   const sandbox = await testSandbox();
   return {
     engine: createCardEngine({
@@ -47,6 +53,8 @@ async function cardStage(): Promise<Stage> {
       clock: systemClock,
     }),
     now: systemClock.now(),
+    asset: assetNamed("USD"),
+    inexpressible: money(assetNamed("BHD"), 10_001n),
     breakNext: (verb, trouble) =>
       sandbox.fail(verb === "refund" ? "refunds.create" : `payment_intents.${verb}`, actions[trouble]),
     count: async (key) => {
@@ -63,11 +71,11 @@ async function cardStage(): Promise<Stage> {
   };
 }
 
-describeEngine("card", cardStage);
+describeEngine("card", cardTraits, cardStage);
 
 describe("a card", () => {
   let sandbox: TestSandbox;
-  let engine: PaymentEngine;
+  let engine: PaymentEngine<SavedCard>;
   beforeAll(async () => {
     sandbox = await testSandbox();
     engine = createCardEngine({
@@ -83,7 +91,7 @@ describe("a card", () => {
     reference: null,
     startedAt: systemClock.now(),
     labels: {},
-    ...(await enrol(sandbox, card, authenticate)),
+    source: await enrol(sandbox, card, authenticate),
   });
 
   test("that wants its holder is a requires_action, never a retry", async () => {

@@ -1,3 +1,4 @@
 export { cardMinimum, fromStripe, type StripeAmount, toStripe } from "./amounts.ts";
-export { type CardEngineDeps, createCardEngine } from "./card-engine.ts";
+export { createCardEngine, type SavedCard } from "./card-engine.ts";
+export type { CardDeps } from "./intents.ts";
 export { openStripe, type StripeSettings } from "./stripe-client.ts";

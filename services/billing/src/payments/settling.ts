@@ -2,6 +2,7 @@ import { after, type Instant, invariant } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Standing } from "@remit/rails";
+import type { SavedCard } from "@remit/rails/card";
 import { bookingEntry, captureEntry, feeOf, feeScheduleOf, post } from "../ledger/index.ts";
 import { type Decision, decide } from "./decisions.ts";
 import {
@@ -59,23 +60,18 @@ function ask({ engine, db }: SettlingDeps, payment: OpenPayment, recovered: bool
   invariant(reference !== null, "what is captured or released has a reference");
   if (state === "releasing") return engine.release({ key, attempt, reference });
   invariant(state === "capturing" && payment.capture !== null, "a capture has its amount");
-  return engine.capture({ key, attempt, reference, amount: payment.capture });
+  return engine.capture({ key, attempt, reference, amount: payment.capture, source: sourceOf(payment) });
 }
 
 function askToHold(
   { engine, db }: Pick<SettlingDeps, "engine" | "db">,
   payment: OpenPayment,
 ): Promise<Standing> {
-  invariant(
-    payment.customer !== null && payment.method !== null,
-    "an authorizing payment has payer and instrument",
-  );
   const order = {
     key: payment.id,
     attempt: payment.attempt,
     amount: payment.amount,
-    payer: payment.customer,
-    instrument: payment.method,
+    source: sourceOf(payment),
     reference: payment.reference,
     startedAt: payment.stateSince,
     labels: { charge: payment.charge, generation: String(payment.generation) },
@@ -85,6 +81,11 @@ function askToHold(
     // Released, or taken over, while the provider made it: it stays unconfirmed and costs nobody anything.
     return kept !== undefined && !kept.releaseWanted;
   });
+}
+
+function sourceOf({ customer, method }: OpenPayment): SavedCard {
+  invariant(customer !== null && method !== null, "a payment that was made has payer and instrument");
+  return { payer: customer, instrument: method };
 }
 
 type Becoming = Extract<Decision, { kind: "become" }>;

@@ -1,0 +1,75 @@
+import type Stripe from "stripe";
+import type { RefundOrder, RefundStanding } from "../engine.ts";
+import { type StripeAmount, toStripe } from "./amounts.ts";
+import { type Failure, failureOf } from "./failures.ts";
+import { type CardDeps, keyOf, replayMsMax } from "./intents.ts";
+import { bookingOf, moneyOf } from "./standings.ts";
+
+export async function refund(deps: CardDeps, order: RefundOrder): Promise<RefundStanding> {
+  const price = toStripe(order.amount);
+  if (price === undefined) return { kind: "refused", because: "amount_not_chargeable" };
+  // Unlike a capture, a second refund would be obeyed once its key is forgotten: only what is not there is asked for.
+  if (order.recovered || deps.clock.now() - order.startedAt > replayMsMax) {
+    const found = await findRefund(deps, order);
+    if (found.kind !== "absent") return found;
+  }
+  return makeRefund(deps, order, price);
+}
+
+async function makeRefund(deps: CardDeps, order: RefundOrder, price: StripeAmount): Promise<RefundStanding> {
+  try {
+    const made = await deps.stripe.refunds.create(
+      {
+        payment_intent: order.reference,
+        amount: price.amount,
+        metadata: { refund: order.key },
+        expand: ["balance_transaction"],
+      },
+      keyOf(order, "refund"),
+    );
+    return refundedBy(made);
+  } catch (error) {
+    const failure = failureOf(error);
+    // Only a settled answer lets the attempt rise.
+    if (failure.kind === "unknown") return failure.settled ? findRefund(deps, order) : failure;
+    // A no may be the echo of this very refund: "already refunded" is also said of the one whose answer was lost.
+    const found = await findRefund(deps, order);
+    if (found.kind !== "absent") return found;
+    return { kind: "refused", because: failure.kind === "refused" ? failure.because : failure.kind };
+  }
+}
+
+export async function readRefund({ stripe }: CardDeps, reference: string): Promise<RefundStanding> {
+  try {
+    return refundedBy(await stripe.refunds.retrieve(reference, { expand: ["balance_transaction"] }));
+  } catch (error) {
+    return unreadable(failureOf(error));
+  }
+}
+
+async function findRefund({ stripe }: CardDeps, order: RefundOrder): Promise<RefundStanding> {
+  try {
+    const refunds = stripe.refunds.list({
+      payment_intent: order.reference,
+      limit: 100,
+      expand: ["data.balance_transaction"],
+    });
+    for await (const made of refunds) if (made.metadata?.refund === order.key) return refundedBy(made);
+    return { kind: "absent" };
+  } catch (error) {
+    return unreadable(failureOf(error));
+  }
+}
+
+const unreadable = (failure: Failure): RefundStanding => ({
+  kind: "unknown",
+  because: failure.kind === "unknown" ? failure.because : "unexpected",
+});
+
+/** A refund that Stripe has accepted counts, also while its bank is still at it; one that failed has moved nothing. */
+function refundedBy(made: Stripe.Refund): RefundStanding {
+  if (made.status === "failed" || made.status === "canceled")
+    return { kind: "refused", because: made.failure_reason ?? made.status };
+  const booking = bookingOf(made.balance_transaction ?? undefined);
+  return { kind: "refunded", refund: made.id, amount: moneyOf(made.amount, made.currency), ...booking };
+}
