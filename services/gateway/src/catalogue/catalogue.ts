@@ -51,7 +51,7 @@ function signCatalogue(
       name: new URL(merchant.origin).host,
       livemode: at.livemode,
     },
-    routes.map((route) => listedOffer(route, at)),
+    routes.flatMap((route) => (route.gate === "paid" ? [listedOffer(route, at)] : [])),
   );
   const body = Buffer.from(JSON.stringify(catalogue));
   const signed = signResponse(merchant.keys.offer, {

@@ -13,6 +13,7 @@ import {
   publicJwkOf,
 } from "@remit/protocol";
 import { offerDigest, sha256b64url, verifyOffer, verifyPresentation } from "@remit/protocol/node";
+import { holdOf } from "../offers/index.ts";
 import { bindingOf, contentDigestOf, placeOf, type Wanted } from "../paywall/index.ts";
 import type { Credential } from "./credentials.ts";
 
@@ -109,7 +110,7 @@ function verifyOwnOffer(
   });
   // An offer without a digest was made for a request without a body.
   if (offer.resource?.body_digest !== bodyDigest) throw new Problem("offer_resource_mismatch");
-  const { asset, units } = route.price;
+  const { asset, units } = holdOf(route.price);
   if (offer.sku !== route.sku || offer.currency !== asset.code || BigInt(offer.amount_minor) !== units)
     throw new Problem("offer_changed", { status: 402 });
   return offer;

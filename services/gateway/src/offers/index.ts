@@ -1,8 +1,23 @@
-export { type OfferBook, openOfferBook, routeAt, shopAt } from "./offers.ts";
 export {
+  type CardWay,
+  type ChainAsset,
+  type DroppedWay,
+  type Facilitator,
+  holdOf,
+  type MandateWay,
   type Merchant,
   type Offers,
+  type OpenRoute,
+  type PaidRoute,
+  type PaymentAccounts,
+  type Price,
   type SaleRoute,
   type Shop,
-} from "./offers-file.ts";
+  type StripeAccount,
+  type Unit,
+  type Way,
+  wayOf,
+  type X402Way,
+} from "./model.ts";
+export { type OfferBook, openOfferBook, routeAt, shopAt } from "./offers.ts";
 export { type Target, targetOf } from "./paths.ts";

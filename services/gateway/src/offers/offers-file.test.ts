@@ -2,8 +2,9 @@ import { newId } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
 import { describe, expect, test } from "vitest";
+import type { Offers, SaleRoute } from "./model.ts";
 import { routeAt, shopAt } from "./offers.ts";
-import { type Offers, OffersFileRefused, parseOffers } from "./offers-file.ts";
+import { OffersFileRefused, parseOffers } from "./offers-file.ts";
 
 const merchantId = newId("merchant");
 const key = generateJwk("ES256");
@@ -37,7 +38,12 @@ describe("the offers file", () => {
     expect(routeAt(shop, "GET", "/demo/report")).toMatchObject({
       id: "report",
       serveByS: 60,
-      price: { units: 1000n },
+      gate: "paid",
+      price: { kind: "fixed", amount: { units: 1000n } },
+      ways: [{ rail: "mandate" }],
+      deliver: "buffer",
+      settle: "after",
+      timeoutMs: 60_000,
     });
   });
 
@@ -120,5 +126,76 @@ describe("the offers file", () => {
     expect(() => routeAt(shop, "POST", "/demo/report")).toThrow(
       new Problem("method_not_allowed", { headers: { allow: "GET" } }),
     );
+  });
+
+  const payments = { stripe: { secret_key: "sk_test_1" } };
+  const card = { rail: "card", network_id: "acct_profile" };
+  const x402 = {
+    rail: "x402",
+    network: "eip155:84532",
+    asset: {
+      address: "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+      decimals: 6,
+      name: "USDC",
+      version: "2",
+    },
+    pay_to: `0x${"ab".repeat(20)}`,
+  };
+  const sold = async (route: object, shop: object = { payments }): Promise<SaleRoute> =>
+    routeAt(
+      shopAt(
+        await read({ merchants: [{ ...merchant, ...shop }], routes: [{ ...report, ...route }] }),
+        "shop.example:3402",
+      ),
+      "GET",
+      "/demo/report",
+    );
+
+  test("a route is sold by every way that is named, at what each rail counts in", async () => {
+    const route = await sold({ ways: [{ rail: "mandate" }, card, x402] });
+    expect(route).toMatchObject({
+      ways: [
+        { rail: "mandate" },
+        { rail: "card", networkId: "acct_profile", paymentMethodTypes: ["card"] },
+        { rail: "x402", amount: 10_000_000n, payTo: x402.pay_to },
+      ],
+      dropped: [],
+    });
+    expect(JSON.stringify(route.merchant.accounts)).not.toContain("sk_test_1");
+  });
+
+  test("a price below the card's minimum is sold without cards, and says so", async () => {
+    const route = await sold({ amount_minor: 5, ways: [card, x402] });
+    expect(route).toMatchObject({
+      ways: [{ rail: "x402", amount: 50_000n }],
+      dropped: [{ rail: "card", because: "needs at least 0.50 USD" }],
+    });
+  });
+
+  test("a metered price holds its ceiling", async () => {
+    const metered = { unit: "mtok", unit_price: "0.25", ceiling_minor: 200 };
+    const route = await sold({ amount_minor: undefined, metered });
+    expect(route).toMatchObject({
+      price: { kind: "metered", unit: "mtok", unitPriceMicros: 250_000n, ceiling: { units: 200n } },
+    });
+  });
+
+  test.each([
+    ["a price that no way is left for", { amount_minor: 5, ways: [card] }],
+    ["a card without an account to be paid on", { ways: [card] }, {}],
+    [
+      "a token that nobody knows, without an amount",
+      { ways: [{ ...x402, asset: { ...x402.asset, address: `0x${"1".repeat(40)}` } }] },
+    ],
+    ["a dollar's token for a price in euros", { currency: "EUR", ways: [x402] }],
+    ["a way named twice", { ways: [card, card] }],
+    ["a way nobody knows", { ways: [{ rail: "cash" }] }],
+    ["a payee that is no address", { ways: [{ ...x402, pay_to: "0x12" }] }],
+    ["no price", { amount_minor: undefined }],
+    ["two prices", { metered: { unit: "mb", unit_price: "1", ceiling_minor: 200 } }],
+    ["a price for what is free", { gate: "free" }],
+    ["a card whose account the buyer's side could name", { ways: [{ ...card, destination: "acct_x" }] }],
+  ])("%s is refused", async (_, route, shop: object = { payments }) => {
+    await expect(sold(route, shop)).rejects.toThrow(OffersFileRefused);
   });
 });

@@ -1,43 +1,13 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { type Id, idPattern, type Money, moneyOf } from "@remit/kernel";
+import { Secret } from "@remit/kernel";
 import { StartRefused } from "@remit/platform/host";
 import { type PrivateJwk, parseJson, parsePrivateJwk } from "@remit/protocol";
-import { Origin, text } from "@remit/protocol/contracts";
 import { thumbprint } from "@remit/protocol/node";
-import { z } from "zod";
-import { overlap, type Pattern, parsePattern } from "./paths.ts";
-
-/** A merchant whose goods the gateway sells, and the keys with which it speaks for it. */
-export type Merchant = {
-  readonly id: Id<"merchant">;
-  /** The payee: whose rows the purchases are. */
-  readonly tenant: Id<"tenant">;
-  /** Where its paid routes are reached; also the audience of every presentation. */
-  readonly origin: string;
-  readonly clientId: string;
-  readonly keys: { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk; readonly offer: PrivateJwk };
-};
-
-/** What is sold at one address. */
-export type SaleRoute = {
-  readonly id: string;
-  readonly merchant: Merchant;
-  readonly method: string;
-  readonly pattern: Pattern;
-  /** Origin of the server behind; it sees the path that was asked for. */
-  readonly upstream: string;
-  readonly price: Money;
-  readonly name: string;
-  readonly sku: string;
-  readonly description?: string;
-  readonly serveByS: number;
-};
-
-export type Shop = { readonly merchant: Merchant; readonly routes: readonly SaleRoute[] };
-
-/** Everything that is for sale, by the Host that buyers name. */
-export type Offers = ReadonlyMap<string, Shop>;
+import type { Facilitator, Merchant, Offers, PaymentAccounts, SaleRoute } from "./model.ts";
+import { type MerchantEntry, OffersFile, type RouteEntry, type WayEntry } from "./offers-file-schema.ts";
+import { overlap } from "./paths.ts";
+import { routeOf } from "./route-of.ts";
 
 /** The file is wrong; `faults` say where, and never show a key. At the start it keeps the gateway from starting. */
 export class OffersFileRefused extends StartRefused {
@@ -53,40 +23,6 @@ export class OffersFileRefused extends StartRefused {
   }
 }
 
-const idOf = <K extends "merchant" | "tenant">(kind: K): z.ZodType<Id<K>> =>
-  // The pattern is the whole definition of an id of this kind; zod cannot express the brand.
-  z.string().regex(new RegExp(idPattern(kind))) as unknown as z.ZodType<Id<K>>;
-
-const Key = z.union([z.string().min(1).max(1024), z.record(z.string(), z.unknown())]);
-
-const MerchantEntry = z.strictObject({
-  id: idOf("merchant"),
-  tenant: idOf("tenant"),
-  origin: Origin,
-  client_id: z.string().min(1).max(255),
-  keys: z.strictObject({ assertion: Key, dpop: Key, offer: Key }),
-});
-
-const RouteEntry = z.strictObject({
-  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/),
-  merchant: idOf("merchant"),
-  method: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]),
-  path: z.string().max(1024),
-  upstream: Origin,
-  amount_minor: z.number(),
-  currency: z.string(),
-  name: text(200),
-  sku: z.string().regex(/^[\x21-\x7e]{1,128}$/),
-  description: text(500).optional(),
-  serve_by_s: z.int().min(1).max(900).default(60),
-});
-
-const OffersFile = z.strictObject({
-  merchants: z.array(MerchantEntry).max(1000),
-  routes: z.array(RouteEntry).max(10_000),
-});
-type OffersFile = z.output<typeof OffersFile>;
-
 /** Reads the file and the key files that it names (paths relative to it). Throws OffersFileRefused. */
 export async function readOffersFile(file: string): Promise<Offers> {
   const bytes = await readFile(file).catch((cause: unknown) => {
@@ -95,11 +31,10 @@ export async function readOffersFile(file: string): Promise<Offers> {
   return parseOffers(bytes, (name) => readFile(path.resolve(path.dirname(file), name)));
 }
 
+type ReadKey = (name: string) => Promise<Uint8Array>;
+
 /** The same from bytes; `readKey` fetches the key files. */
-export async function parseOffers(
-  bytes: Uint8Array,
-  readKey: (name: string) => Promise<Uint8Array>,
-): Promise<Offers> {
+export async function parseOffers(bytes: Uint8Array, readKey: ReadKey): Promise<Offers> {
   const parsed = OffersFile.safeParse(jsonOf(bytes));
   if (!parsed.success)
     throw new OffersFileRefused(parsed.error.issues.map((at) => `${at.path.join(".")}: ${at.message}`));
@@ -112,7 +47,10 @@ export async function parseOffers(
     ),
     ...twice("origin", merchants.map(hostOf)),
   ];
-  const routes = parsed.data.routes.map((entry) => routeOf(entry, byId.get(entry.merchant), faults));
+  const facilitators = await facilitatorsOf(parsed.data.routes, readKey);
+  const routes = parsed.data.routes.map((entry) =>
+    routeOf(entry, { merchant: byId.get(entry.merchant), facilitators, faults }),
+  );
   const sold = routes.filter((route) => route !== undefined);
   faults.push(
     ...twice(
@@ -140,10 +78,7 @@ function jsonOf(bytes: Uint8Array): unknown {
   }
 }
 
-async function merchantOf(
-  entry: OffersFile["merchants"][number],
-  readKey: (name: string) => Promise<Uint8Array>,
-): Promise<Merchant> {
+async function merchantOf(entry: MerchantEntry, readKey: ReadKey): Promise<Merchant> {
   const key = async (name: keyof Merchant["keys"]): Promise<PrivateJwk> => {
     const given = entry.keys[name];
     const jwk = typeof given === "string" ? await keyFile(given, readKey) : parsePrivateJwk(given);
@@ -155,34 +90,60 @@ async function merchantOf(
   const { id, tenant, origin, client_id } = entry;
   // Offers name their key, so it needs a name.
   const named = offer.kid === undefined ? { ...offer, kid: thumbprint(offer) } : offer;
-  return { id, tenant, origin, clientId: client_id, keys: { assertion, dpop, offer: named } };
+  return {
+    id,
+    tenant,
+    origin,
+    clientId: client_id,
+    keys: { assertion, dpop, offer: named },
+    accounts: await accountsOf(entry, readKey),
+  };
 }
 
-async function keyFile(
-  name: string,
-  readKey: (name: string) => Promise<Uint8Array>,
-): Promise<PrivateJwk | undefined> {
+async function accountsOf({ payments }: MerchantEntry, readKey: ReadKey): Promise<PaymentAccounts> {
+  const facilitator = await facilitatorOf(payments.facilitator, readKey);
+  if (payments.stripe === undefined) return { facilitator };
+  const secretKey = await secretOf(payments.stripe.secret_key, readKey);
+  return { facilitator, stripe: { secretKey, origin: payments.stripe.origin } };
+}
+
+async function facilitatorOf(
+  entry: MerchantEntry["payments"]["facilitator"],
+  readKey: ReadKey,
+): Promise<Facilitator> {
+  if (entry === "local") return { kind: "local" };
+  const { url, token } = entry;
+  if (token === undefined) return { kind: "remote", url };
+  return { kind: "remote", url, token: await secretOf(token, readKey) };
+}
+
+async function facilitatorsOf(
+  routes: readonly RouteEntry[],
+  readKey: ReadKey,
+): Promise<Map<WayEntry, Facilitator>> {
+  const found = new Map<WayEntry, Facilitator>();
+  for (const way of routes.flatMap(({ ways }) => ways))
+    if (way.rail === "x402" && way.facilitator !== undefined)
+      found.set(way, await facilitatorOf(way.facilitator, readKey));
+  return found;
+}
+
+async function secretOf(
+  entry: string | { readonly file: string },
+  readKey: ReadKey,
+): Promise<Secret<string>> {
+  if (typeof entry === "string") return new Secret(entry);
+  const bytes = await readKey(entry.file).catch((cause: unknown) => {
+    throw new OffersFileRefused([`the secret's file ${entry.file} cannot be read`], { cause });
+  });
+  return new Secret(Buffer.from(bytes).toString().trim());
+}
+
+async function keyFile(name: string, readKey: ReadKey): Promise<PrivateJwk | undefined> {
   const bytes = await readKey(name).catch((cause: unknown) => {
     throw new OffersFileRefused([`the key file ${name} cannot be read`], { cause });
   });
   return parsePrivateJwk(jsonOf(bytes));
-}
-
-/** The route, or undefined with its faults added: all faults of a file are told at once. */
-function routeOf(
-  entry: OffersFile["routes"][number],
-  merchant: Merchant | undefined,
-  faults: string[],
-): SaleRoute | undefined {
-  const pattern = parsePattern(entry.path);
-  const price = moneyOf(entry.amount_minor, entry.currency);
-  const { id, method, upstream, name, sku, description, serve_by_s } = entry;
-  if (merchant === undefined) faults.push(`${id}: its merchant is not in the file`);
-  if ("fault" in pattern) faults.push(`${id}: path ${pattern.fault}`);
-  if (price === undefined) faults.push(`${id}: amount_minor is a positive integer of an ISO 4217 currency`);
-  if (merchant === undefined || "fault" in pattern || price === undefined) return undefined;
-  const facts = { id, merchant, method, pattern, upstream, price, name, sku, serveByS: serve_by_s };
-  return description === undefined ? facts : { ...facts, description };
 }
 
 const twice = (what: string, names: readonly string[]): string[] =>

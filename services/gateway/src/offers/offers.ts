@@ -2,7 +2,8 @@ import { watch } from "node:fs";
 import path from "node:path";
 import type { Log } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
-import { type Offers, readOffersFile, type SaleRoute, type Shop } from "./offers-file.ts";
+import type { Offers, SaleRoute, Shop } from "./model.ts";
+import { readOffersFile } from "./offers-file.ts";
 import { matches } from "./paths.ts";
 
 /** What is for sale now. A reload that fails keeps the former offers. */
@@ -14,10 +15,12 @@ export type OfferBook = {
 
 /** Reads the file and follows it: a change on disk is live as soon as the file is whole and right. */
 export async function openOfferBook(file: string, log: Log): Promise<OfferBook> {
-  let offers = await readOffersFile(file);
+  let offers: Offers = new Map();
   let reading = Promise.resolve();
   const read = async (): Promise<void> => {
     offers = await readOffersFile(file);
+    for (const { id, rail, because } of droppedIn(offers))
+      log.warn({ route: id, rail, because }, "a way to pay is not sold");
     log.info({ merchants: offers.size }, "offers are read");
   };
   // One after the other, so that the file read last is the one that counts.
@@ -28,6 +31,7 @@ export async function openOfferBook(file: string, log: Log): Promise<OfferBook> 
     );
     return next;
   };
+  await read();
   // The directory is watched, not the file: a file put in place by rename is another inode.
   const watcher = watch(path.dirname(path.resolve(file)), (_, name) => {
     if (name !== null && name !== path.basename(file)) return;
@@ -53,3 +57,11 @@ export function routeAt(shop: Shop, method: string, path: string): SaleRoute {
   const allow = here.map((candidate) => candidate.method).join(", ");
   throw new Problem("method_not_allowed", { headers: { allow } });
 }
+
+/** Ways that are configured and cannot be sold, such as a card below its minimum: sellers must hear of it. */
+const droppedIn = (offers: Offers): { id: string; rail: string; because: string }[] =>
+  [...offers.values()].flatMap(({ routes }) =>
+    routes.flatMap((route) =>
+      route.gate === "paid" ? route.dropped.map((way) => ({ id: route.id, ...way })) : [],
+    ),
+  );

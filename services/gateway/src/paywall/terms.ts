@@ -16,11 +16,11 @@ import {
   type PaymentRequirement,
 } from "@remit/protocol";
 import { sha256, signOffer } from "@remit/protocol/node";
-import type { SaleRoute } from "../offers/index.ts";
+import { holdOf, type PaidRoute } from "../offers/index.ts";
 
 /** One request for something that is sold: what the offer is bound to. */
 export type Wanted = {
-  readonly route: SaleRoute;
+  readonly route: PaidRoute;
   readonly method: string;
   /** The merchant's origin, path and query. */
   readonly url: string;
@@ -83,7 +83,7 @@ function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, 
     sku: route.sku,
     name: route.name,
     ...(route.description !== undefined && { description: route.description }),
-    ...toMinor(route.price),
+    ...toMinor(holdOf(route.price)),
     merchant: route.merchant.id,
     merchant_origin: route.merchant.origin,
     issued_at: toRfc3339(now),
@@ -96,7 +96,7 @@ function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, 
 
 /** The offer of a route as a catalogue shows it: a price, for no request in particular. */
 export function listedOffer(
-  route: SaleRoute,
+  route: PaidRoute,
   at: { readonly livemode: boolean; readonly now: Instant },
 ): Offer {
   const url = route.merchant.origin;

@@ -17,14 +17,14 @@ import {
   type NewClaim,
 } from "../claims/index.ts";
 import type { Credential, VerifiedCredential } from "../credentials/index.ts";
-import type { SaleRoute } from "../offers/index.ts";
+import { holdOf, type PaidRoute } from "../offers/index.ts";
 import { patience } from "../patience.ts";
 import { type Fields, type UpstreamAnswer, type Upstreams, upwardFields } from "../proxy/index.ts";
 import { dropResponse, keepResponse } from "../responses/index.ts";
 
 /** A request for a paid route, read whole. */
 export type PaidRequest = {
-  readonly route: SaleRoute;
+  readonly route: PaidRoute;
   readonly method: string;
   readonly url: string;
   /** Path and query: what was matched is what the upstream gets. */
@@ -71,7 +71,8 @@ export function claimFor(
   request: PaidRequest,
   used: { readonly credential: Credential; readonly verified: VerifiedCredential; readonly clock: Clock },
 ): { readonly fresh: NewClaim; readonly order: Order } {
-  const { merchant, price, id: route, serveByS } = request.route;
+  const { merchant, id: route, serveByS } = request.route;
+  const price = holdOf(request.route.price);
   const { credential, verified } = used;
   const now = used.clock.now();
   const fresh: NewClaim = {
@@ -202,7 +203,7 @@ async function serve(
       "X-Remit-Mandate": charge.mandate_id,
     }),
     body: request.body,
-    timeoutMs: route.serveByS * secondMs,
+    timeoutMs: route.timeoutMs,
     bodyBytesMax: responseBytesMax,
   });
 }

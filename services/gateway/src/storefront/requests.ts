@@ -11,6 +11,8 @@ const bodyBytesMax = 1024 * 1024;
 export async function readRequest(req: IncomingMessage, shop: Shop, target: Target): Promise<PaidRequest> {
   const method = req.method ?? "GET";
   const route = routeAt(shop, method, target.path);
+  // Only what is paid has a till: without a gate of its own a route is closed, never free by omission.
+  if (route.gate !== "paid") throw new Problem("route_not_offered");
   const fields = fieldsOf(req.rawHeaders);
   const idempotencyKey = readIdempotencyKey(valuesOf(fields, "idempotency-key"));
   const body = await readBody(req);

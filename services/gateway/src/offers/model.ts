@@ -1,0 +1,146 @@
+import { type Id, type Money, type Secret, secondMs } from "@remit/kernel";
+import type { PrivateJwk } from "@remit/protocol";
+import type { Pattern } from "./paths.ts";
+
+/** A merchant whose goods the gateway sells, and the keys and accounts with which it speaks and is paid. */
+export type Merchant = {
+  readonly id: Id<"merchant">;
+  /** The payee: whose rows the purchases are. */
+  readonly tenant: Id<"tenant">;
+  /** Where its paid routes are reached; also the audience of every presentation. */
+  readonly origin: string;
+  readonly clientId: string;
+  readonly keys: { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk; readonly offer: PrivateJwk };
+  readonly accounts: PaymentAccounts;
+};
+
+/** Where a merchant's money arrives when no mandate says so. From configuration alone, never from a request. */
+export type PaymentAccounts = {
+  readonly stripe?: StripeAccount;
+  /** Who settles its stablecoin payments, where a way names none of its own. */
+  readonly facilitator: Facilitator;
+};
+
+export type StripeAccount = {
+  readonly secretKey: Secret<string>;
+  /** `https://api.stripe.com`, or another host that speaks its protocol. */
+  readonly origin: string;
+};
+
+/** Verifies and settles payments on a chain: this gateway itself, or somebody's service. */
+export type Facilitator =
+  | { readonly kind: "local" }
+  | { readonly kind: "remote"; readonly url: string; readonly token?: Secret<string> };
+
+/** Under a mandate, through the authorization server. */
+export type MandateWay = { readonly rail: "mandate" };
+
+/** By card with a shared payment token, through the seller's own Stripe account. */
+export type CardWay = {
+  readonly rail: "card";
+  /** A connected account (`acct_…`) that the payment is for; the key's own account when absent. */
+  readonly account?: string;
+  /** The seller's profile on the network that issues shared payment tokens. */
+  readonly networkId: string;
+  readonly paymentMethodTypes: readonly string[];
+};
+
+/** A token's contract, and what its EIP-712 domain says. */
+export type ChainAsset = {
+  readonly address: string;
+  readonly decimals: number;
+  readonly name: string;
+  readonly version: string;
+};
+
+/** By a stablecoin transfer that the payer has signed (EIP-3009). */
+export type X402Way = {
+  readonly rail: "x402";
+  /** CAIP-2: `eip155:` and the chain's id. */
+  readonly network: string;
+  readonly asset: ChainAsset;
+  readonly payTo: string;
+  /** Atomic units of the asset. For a metered price it is the ceiling. */
+  readonly amount: bigint;
+  /** Blocks on top of the transfer's before it counts; 1 means that its own block is enough. */
+  readonly confirmations?: number;
+  readonly facilitator?: Facilitator;
+};
+
+export type Way = MandateWay | CardWay | X402Way;
+
+export type Unit = "request" | "mtok" | "mb" | "hour";
+
+export type Price =
+  | { readonly kind: "fixed"; readonly amount: Money }
+  | {
+      readonly kind: "metered";
+      readonly unit: Unit;
+      /** 10^-6 of the ceiling's currency for each unit, as budgets count: units cost less than a cent. */
+      readonly unitPriceMicros: bigint;
+      /** What is held; no more is ever captured. */
+      readonly ceiling: Money;
+    };
+
+/** A way that the configuration names and that is not sold, and why. */
+export type DroppedWay = { readonly rail: Way["rail"]; readonly because: string };
+
+type Route = {
+  readonly id: string;
+  readonly merchant: Merchant;
+  readonly method: string;
+  readonly pattern: Pattern;
+  /** Origin of the server behind; it sees the path that was asked for. */
+  readonly upstream: string;
+  readonly name: string;
+  readonly sku: string;
+  readonly description?: string;
+  /** `stream`: bytes leave as they come, and a fixed price is captured at the first. */
+  readonly deliver: "buffer" | "stream";
+  readonly serveByS: number;
+  /** How long the upstream has for its whole answer. */
+  readonly timeoutMs: number;
+  /** How often the upstream is asked again, before any byte of an answer. */
+  readonly retries: number;
+};
+
+/** Nothing to pay: `free` for everybody, `auth` for who says who they are. */
+export type OpenRoute = Route & { readonly gate: "free" | "auth" };
+
+export type PaidRoute = Route & {
+  readonly gate: "paid";
+  readonly price: Price;
+  /** At least one. */
+  readonly ways: readonly Way[];
+  readonly dropped: readonly DroppedWay[];
+  /** `before`: the money is the seller's before the upstream works, and a failure leaves the payer a credit. */
+  readonly settle: "after" | "before";
+};
+
+/** What is behind one address, and what it takes to get it. */
+export type SaleRoute = OpenRoute | PaidRoute;
+
+export type Shop = { readonly merchant: Merchant; readonly routes: readonly SaleRoute[] };
+
+/** Everything that is for sale, by the Host that buyers name. */
+export type Offers = ReadonlyMap<string, Shop>;
+
+/** What a purchase holds: the price, or the most that it can become. */
+export const holdOf = (price: Price): Money => (price.kind === "fixed" ? price.amount : price.ceiling);
+
+/** The way of one rail that a route is sold by. */
+export const wayOf = <R extends Way["rail"]>(
+  { ways }: PaidRoute,
+  rail: R,
+): Extract<Way, { rail: R }> | undefined =>
+  ways.find((way): way is Extract<Way, { rail: R }> => way.rail === rail);
+
+/** The amount of a token that is worth money of its peg; undefined when the token cannot express it. */
+export function atomicOf({ asset, units }: Money, decimals: number): bigint | undefined {
+  const shift = decimals - asset.places;
+  if (shift >= 0) return units * 10n ** BigInt(shift);
+  const step = 10n ** BigInt(-shift);
+  return units % step === 0n ? units / step : undefined;
+}
+
+export const defaultTimeoutMs = (serveByS: number): number => serveByS * secondMs;

@@ -1,0 +1,134 @@
+import { assetOfCaip19, moneyOf, toDecimal } from "@remit/kernel";
+import { cardMinimum, toStripe } from "@remit/rails/card";
+import {
+  atomicOf,
+  type DroppedWay,
+  defaultTimeoutMs,
+  type Facilitator,
+  holdOf,
+  type Merchant,
+  type Price,
+  type SaleRoute,
+  type Way,
+} from "./model.ts";
+import type { RouteEntry, WayEntry } from "./offers-file-schema.ts";
+import { parsePattern } from "./paths.ts";
+
+type Facts = {
+  readonly merchant: Merchant | undefined;
+  /** The facilitator of each way that names one. */
+  readonly facilitators: ReadonlyMap<WayEntry, Facilitator>;
+  readonly faults: string[];
+};
+
+/** The route, or undefined with its faults added: all faults of a file are told at once. */
+export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: Facts): SaleRoute | undefined {
+  const { id, method, upstream, name, sku, description, deliver } = entry;
+  const pattern = parsePattern(entry.path);
+  if (merchant === undefined) faults.push(`${id}: its merchant is not in the file`);
+  if ("fault" in pattern) faults.push(`${id}: path ${pattern.fault}`);
+  const payment = entry.gate === "paid" ? paymentOf(entry, merchant, facilitators) : openOf(entry);
+  if ("faults" in payment) faults.push(...payment.faults.map((fault) => `${id}: ${fault}`));
+  if (merchant === undefined || "fault" in pattern || "faults" in payment) return undefined;
+  return {
+    id,
+    merchant,
+    method,
+    pattern,
+    upstream,
+    name,
+    sku,
+    ...(description !== undefined && { description }),
+    deliver,
+    serveByS: entry.serve_by_s,
+    timeoutMs: defaultTimeoutMs(entry.upstream_timeout_s ?? entry.serve_by_s),
+    retries: entry.upstream_retries,
+    ...payment,
+  };
+}
+
+type Faults = { readonly faults: readonly string[] };
+
+function openOf(entry: RouteEntry): { readonly gate: "free" | "auth" } | Faults {
+  if (entry.amount_minor !== undefined || entry.metered !== undefined)
+    return { faults: [`gate ${entry.gate} has no price`] };
+  return { gate: entry.gate === "free" ? "free" : "auth" };
+}
+
+type Payment = {
+  readonly gate: "paid";
+  readonly price: Price;
+  readonly ways: readonly Way[];
+  readonly dropped: readonly DroppedWay[];
+  readonly settle: "after" | "before";
+};
+
+function paymentOf(
+  entry: RouteEntry,
+  merchant: Merchant | undefined,
+  facilitators: Facts["facilitators"],
+): Payment | Faults {
+  const price = priceOf(entry);
+  if (price === undefined)
+    return {
+      faults: ["amount_minor is a positive integer of an ISO 4217 currency, or metered says a price"],
+    };
+  const rails = entry.ways.map(({ rail }) => rail);
+  const twice = rails.filter((rail, index) => rail !== "x402" && rails.indexOf(rail) !== index);
+  if (twice.length > 0) return { faults: twice.map((rail) => `way ${rail} stands twice`) };
+  const judged = entry.ways.map((way) => wayOf(way, { price, merchant, facilitator: facilitators.get(way) }));
+  const ways = judged.filter((way): way is Way => !("because" in way));
+  const dropped = judged.filter((way): way is DroppedWay => "because" in way);
+  if (ways.length === 0)
+    return { faults: dropped.map(({ rail, because }) => `no way to pay is left: ${rail} ${because}`) };
+  return { gate: "paid", price, ways, dropped, settle: entry.settle };
+}
+
+function priceOf({ amount_minor, currency, metered }: RouteEntry): Price | undefined {
+  if ((amount_minor === undefined) === (metered === undefined)) return undefined;
+  if (metered === undefined) {
+    const amount = moneyOf(amount_minor, currency);
+    return amount === undefined ? undefined : { kind: "fixed", amount };
+  }
+  const ceiling = moneyOf(metered.ceiling_minor, currency);
+  const [whole = "0", fraction = ""] = metered.unit_price.split(".");
+  const unitPriceMicros = BigInt(whole + fraction.padEnd(6, "0"));
+  if (ceiling === undefined || unitPriceMicros === 0n) return undefined;
+  return { kind: "metered", unit: metered.unit, unitPriceMicros, ceiling };
+}
+
+type Selling = {
+  readonly price: Price;
+  readonly merchant: Merchant | undefined;
+  readonly facilitator: Facilitator | undefined;
+};
+
+function wayOf(entry: WayEntry, { price, merchant, facilitator }: Selling): Way | DroppedWay {
+  const drop = (because: string): DroppedWay => ({ rail: entry.rail, because });
+  const amount = holdOf(price);
+  if (entry.rail === "mandate") return { rail: "mandate" };
+  if (entry.rail === "card") {
+    const least = cardMinimum(amount.asset);
+    if (merchant?.accounts.stripe === undefined) return drop("needs payments.stripe of its merchant");
+    if (least !== undefined && amount.units < least.units)
+      return drop(`needs at least ${toDecimal(least)} ${least.asset.code}`);
+    if (toStripe(amount) === undefined) return drop("cannot charge this amount");
+    const { network_id: networkId, payment_method_types: paymentMethodTypes, account } = entry;
+    return { rail: "card", networkId, paymentMethodTypes, ...(account !== undefined && { account }) };
+  }
+  // A token that is known says what it is worth; of another one the file says how much it costs.
+  const token = assetOfCaip19(`${entry.network}/erc20:${entry.asset.address}`);
+  const pegged = token?.peg === amount.asset.code && token.places === entry.asset.decimals;
+  const units = entry.amount === undefined ? undefined : BigInt(entry.amount);
+  const atomic = units ?? (pegged ? atomicOf(amount, entry.asset.decimals) : undefined);
+  if (atomic === undefined) return drop("needs an amount in atomic units of its asset");
+  return {
+    rail: "x402",
+    network: entry.network,
+    asset: entry.asset,
+    payTo: entry.pay_to,
+    amount: atomic,
+    ...(entry.confirmations !== undefined && { confirmations: entry.confirmations }),
+    ...(facilitator !== undefined && { facilitator }),
+  };
+}
