@@ -9,6 +9,7 @@ export {
   type AuditBreak,
   type AuditCheckpoint,
   type AuditEntry,
+  type AuditGap,
   type AuditLink,
   auditBodyOf,
   type ChainStart,

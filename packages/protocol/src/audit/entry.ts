@@ -31,6 +31,17 @@ export type AuditLink = {
 
 export type AuditEntry = AuditBody & AuditLink & { readonly entry_hash: string };
 
+/** A place in the log whose body is not there, as it is shown. */
+export type AuditGap = {
+  readonly seq: number;
+  readonly id: string;
+  readonly prev_hash: string;
+  readonly entry_hash: string;
+  /** base64url. */
+  readonly leaf: string;
+  readonly missing: "unreadable";
+};
+
 /** The `prev_hash` of the first entry: 32 zero bytes. */
 export const genesisHash = "A".repeat(43);
 

@@ -2,6 +2,7 @@ export { type AuditCheckpoint, checkpointTyp, examineCheckpoint } from "./checkp
 export {
   type AuditBody,
   type AuditEntry,
+  type AuditGap,
   type AuditLink,
   auditBodyOf,
   chainEntry,

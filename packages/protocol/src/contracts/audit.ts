@@ -20,8 +20,19 @@ export const AuditEntry = z.looseObject({
   event: z.string(),
   retention_class: z.enum(["soc2-7y", "eidas-10y"]),
 });
+/** A place whose body is not there to be shown: somebody has changed it so that it cannot be read. */
+export const AuditGap = z.object({
+  seq: z.int().min(1),
+  id: z.string(),
+  prev_hash: z.string(),
+  entry_hash: z.string(),
+  leaf: Digest,
+  missing: z.enum(["unreadable"]),
+});
 export const AuditPage = z.object({
   data: z.array(AuditEntry),
+  /** Places among those of `data` whose entry cannot be shown. */
+  gaps: z.array(AuditGap),
   next_cursor: z.string().nullable(),
   /** With `page` only: how many entries the filter finds, counted up to 10,000. */
   page: z.int().optional(),

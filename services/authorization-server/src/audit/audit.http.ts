@@ -48,15 +48,15 @@ const listRoute = (deps: Deps): Route =>
       const filter = filterOf(asked);
       if (page === undefined) {
         const sought = { filter, after: Number(cursor ?? 0), limit };
-        const { entries, next } = await searchOnward(deps, caller.tenant, sought);
+        const { entries, gaps, next } = await searchOnward(deps, caller.tenant, sought);
         const next_cursor = next === undefined ? null : String(next);
-        return { status: 200, body: { data: entries.map(mutable), next_cursor } };
+        return { status: 200, body: { data: entries.map(mutable), gaps, next_cursor } };
       }
       if (page * limit > countMax)
         throw new Problem("invalid_request", { detail: "page: beyond 10,000 entries only a cursor leads" });
-      const { entries, total } = await searchPage(deps, caller.tenant, { filter, page, limit });
+      const { entries, gaps, total } = await searchPage(deps, caller.tenant, { filter, page, limit });
       const counted = { page, limit, total };
-      return { status: 200, body: { data: entries.map(mutable), next_cursor: null, ...counted } };
+      return { status: 200, body: { data: entries.map(mutable), gaps, next_cursor: null, ...counted } };
     },
   });
 
@@ -67,7 +67,7 @@ const readRoute = (deps: Deps): Route =>
     summary: "One entry, with its leaf and the first signed checkpoint over it",
     needs,
     params: EventPath,
-    answers: { 200: AuditEventBody, 404: "audit_event_not_found" },
+    answers: { 200: AuditEventBody, 404: "audit_event_not_found", 409: "audit_log_broken" },
     handle: async ({ caller }, { params }) => {
       const found = await entryById(deps, caller.tenant, params.eventId);
       if (found === undefined) throw new Problem("audit_event_not_found");

@@ -12,11 +12,20 @@ export type ChainRow = BodyRow & {
   readonly digest: Uint8Array;
 };
 /** With the columns by which entries are found: they too must be what the body says. */
-export type CheckedRow = ChainRow & {
-  readonly at: Instant;
-  readonly event: string;
-  readonly subject: string;
+export type CheckedRow = ChainRow & RecordedRow;
+export type RecordedRow = BodyRow & {
+  readonly digest: Uint8Array;
+  readonly at: Instant | null;
+  readonly event: string | null;
+  readonly subject: string | null;
 };
+/** A row of the queue, with nothing where none was recorded. */
+export type QueuedRow = Omit<RecordedRow, "body" | "digest"> & {
+  readonly body: string | null;
+  readonly digest: Uint8Array | null;
+  readonly placed: boolean;
+};
+export type Aside = { readonly eventId: string; readonly reason: string };
 export type Head = {
   readonly seq: bigint;
   readonly entry_hash: string;
@@ -71,14 +80,32 @@ export const lockHead = (tx: Sql, tenant: string, genesis: string): Promise<Head
     on conflict (tenant_id) do update set seq = head.seq
     returning seq, entry_hash, checkpoint_seq, checkpoint_jti`);
 
-export const takeQueued = (tx: Sql, tenant: string, limit: number): Promise<BodyRow[]> =>
+export const takeQueued = (tx: Sql, tenant: string, limit: number): Promise<QueuedRow[]> =>
   tx.many(sql`
     with taken as (
       delete from audit_queue where tenant_id = ${tenant} and event_id in
         (select event_id from audit_queue where tenant_id = ${tenant} order by event_id limit ${limit})
       returning event_id)
-    select event_id, body from taken join audit_rows using (event_id)
-    where audit_rows.tenant_id = ${tenant} order by at, event_id`);
+    select event_id, body, digest, at, event, subject, exists (
+      select from audit_chain c where c.tenant_id = ${tenant} and c.event_id = taken.event_id) as placed
+    from taken left join (select * from audit_rows where tenant_id = ${tenant}) r using (event_id)
+    order by at, event_id`);
+
+export const setAside = (
+  tx: Sql,
+  { tenant, at, lost }: { readonly tenant: string; readonly at: Instant; readonly lost: readonly Aside[] },
+): Promise<{ count: number }> =>
+  tx.run(sql`
+    insert into audit_set_aside (tenant_id, event_id, at, reason)
+    select ${tenant}, l."eventId", ${sqlTime(at)}, l.reason
+    from jsonb_to_recordset(${JSON.stringify(lost)}::jsonb) as l("eventId" text, reason text)
+    on conflict (tenant_id, event_id) do update set at = excluded.at, reason = excluded.reason`);
+
+export const anyAside = (
+  tx: Sql,
+  tenant: string,
+): Promise<{ event_id: string; reason: string } | undefined> =>
+  tx.maybe(sql`select event_id, reason from audit_set_aside where tenant_id = ${tenant} limit 1`);
 
 export type Place = {
   readonly seq: number;

@@ -14,6 +14,7 @@ import { allWhole, verifyAll } from "./audit.jobs.ts";
 import { type AuditDeps, readEntries, sequence } from "./audit.ts";
 import { signCheckpoint } from "./checkpoint.ts";
 import { createAuditRecorder } from "./recorder.ts";
+import { entryById, searchOnward, searchPage } from "./search.ts";
 import { type AuditRange, verifyLog } from "./verify.ts";
 
 const clock = testClock();
@@ -375,6 +376,93 @@ describe("whoever owns the database is found out", () => {
     await tamper("update audit_checkpoints set jws = jws || 'A' where tenant_id = $1", [tenant]);
     expect((await verifyLog(deps, tenant)).verified).toBe(false);
   });
+});
+
+describe("a row that is not what was recorded gets no place, and keeps none from the others", () => {
+  const waiting = "audit_rows where tenant_id = $1 and event_id = $2";
+  const digestOf = (body: string): string => `digest = sha256(convert_to(${body}, 'UTF8'))`;
+
+  test.each([
+    ["a body that is no JSON", `body = '{', ${digestOf("'{'")}`, "the entry cannot be read"],
+    ["a body that was changed", "body = replace(body, '1000', '9000')", "the entry was changed"],
+    [
+      "another tenant's body",
+      `body = replace(body, tenant_id, 'ten_other'), ${digestOf("replace(body, tenant_id, 'ten_other')")}`,
+      "the entry belongs to another tenant",
+    ],
+    ["a row under another event", "event = 'charge.refused'", "the entry is filed as something else"],
+  ])("L01 %s", async (_what, change, reason) => {
+    const [first, poisoned, last] = [eventOf(), eventOf(), eventOf()];
+    for (const event of [first, poisoned, last]) await recordOne(event);
+    await tamper(`update ${waiting.replace("where", `set ${change} where`)}`, [tenant, poisoned.id]);
+    expect(await sequence(deps, tenant)).toBe(2);
+    const entries = await readEntries(db, tenant, { after: 0, limit: 10 });
+    expect(entries.map(({ id }) => id).toSorted()).toEqual([first.id, last.id].toSorted());
+    const verdict = await verifyLog(deps, tenant);
+    expect(verdict.brokenAt?.reason).toContain(`${poisoned.id} got no place in the chain: ${reason}`);
+    await recordOne();
+    expect(await sequence(deps, tenant)).toBe(1);
+  });
+
+  test("L02 a row deleted before it got its place is missed", async () => {
+    const event = eventOf();
+    await recordOne(event);
+    await tamper(`delete from ${waiting}`, [tenant, event.id]);
+    await recordOne();
+    expect(await sequence(deps, tenant)).toBe(1);
+    expect((await verifyLog(deps, tenant)).brokenAt?.reason).toContain(event.id);
+  });
+
+  test("L05 an entry that is put in the queue a second time keeps its place, and the log holds", async () => {
+    await tenEntries();
+    await database.asAdmin(
+      `insert into audit_queue select tenant_id, event_id from audit_chain where tenant_id = '${tenant}' and seq = 3`,
+    );
+    await recordOne();
+    expect(await sequence(deps, tenant)).toBe(1);
+    expect(await verifyLog(deps, tenant)).toMatchObject({ verified: true, checkedCount: 11 });
+  });
+
+  test("L01 once mended by the owner, it gets its place and the log holds again", async () => {
+    const event = eventOf();
+    await recordOne(event);
+    await tamper(`update audit_rows set event = 'charge.refused' where tenant_id = $1 and event_id = $2`, [
+      tenant,
+      event.id,
+    ]);
+    expect(await sequence(deps, tenant)).toBe(0);
+    await tamper(
+      `update audit_rows set event = 'charge.captured' where tenant_id = $1 and event_id = $2;
+       with mended as (delete from audit_set_aside where tenant_id = $1 returning tenant_id, event_id)
+       insert into audit_queue select tenant_id, event_id from mended`,
+      [tenant, event.id],
+    );
+    expect(await sequence(deps, tenant)).toBe(1);
+    expect(await verifyLog(deps, tenant)).toMatchObject({ verified: true, checkedCount: 1 });
+  });
+
+  test.each(["{", "null", "[]", "{}"])(
+    "L01 a search shows the others, and where a body %s stands instead of an entry",
+    async (body) => {
+      await tenEntries();
+      await tamper(
+        `update audit_rows set body = '${body}' where tenant_id = $1
+           and event_id = (select event_id from audit_chain where tenant_id = $1 and seq = 4)`,
+        [tenant],
+      );
+      for (const found of [
+        await searchOnward(deps, tenant, { filter: {}, after: 0, limit: 10 }),
+        await searchPage(deps, tenant, { filter: {}, page: 1, limit: 10 }),
+      ]) {
+        expect(found.entries).toHaveLength(9);
+        expect(found.gaps).toMatchObject([{ seq: 4, missing: "unreadable" }]);
+      }
+      const [gap] = (await searchOnward(deps, tenant, { filter: {}, after: 3, limit: 1 })).gaps;
+      // The id of a place stands in the database.
+      const asked = entryById(deps, tenant, gap?.id as Id<"event">);
+      await expect(asked).rejects.toMatchObject({ code: "audit_log_broken" });
+    },
+  );
 });
 
 describe("a range of time", () => {

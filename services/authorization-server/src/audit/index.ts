@@ -9,6 +9,7 @@ export { createVerifications, type VerifyLog } from "./verify.ts";
 export const auditTables = {
   audit_rows: "tenant",
   audit_queue: "global",
+  audit_set_aside: "global",
   audit_chain: "tenant",
   audit_heads: "global",
   audit_checkpoints: "tenant",

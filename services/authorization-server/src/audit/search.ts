@@ -1,8 +1,7 @@
 import type { Id } from "@remit/kernel";
-import type { AuditBody, AuditEntry } from "@remit/protocol";
-import { base64url } from "@remit/protocol";
+import { type AuditEntry, type AuditGap, base64url, Problem } from "@remit/protocol";
 import * as rows from "./audit.sql.ts";
-import { type AuditDeps, entryOf, type LogName, sequence } from "./audit.ts";
+import { type AuditDeps, isGap, type LogName, sequence, shownOf } from "./audit.ts";
 import type { AuditFilter } from "./filter.ts";
 import * as found from "./search.sql.ts";
 
@@ -11,7 +10,8 @@ const lookMax = 25_000;
 export const countMax = 10_000;
 
 export type Onward = { readonly after: number; readonly limit: number };
-export type Found = { readonly entries: AuditEntry[]; readonly next: number | undefined };
+export type Shown = { readonly entries: AuditEntry[]; readonly gaps: AuditGap[] };
+export type Found = Shown & { readonly next: number | undefined };
 
 /** From a place on, oldest first. A page may be short, or empty, and still have a next one. */
 export const searchOnward = (
@@ -23,9 +23,9 @@ export const searchOnward = (
     const head = await rows.headSeq(tx, tenant);
     // Entries of one object are found by an index, however far apart they stand.
     const to = filter.subject === undefined ? Math.min(head, after + lookMax) : head;
-    const entries = (await found.searchOnward(tx, tenant, { filter, after, to, limit })).map(entryOf);
-    const last = entries.length === limit ? entries.at(-1)?.seq : undefined;
-    return { entries, next: last ?? (to < head ? to : undefined) };
+    const places = (await found.searchOnward(tx, tenant, { filter, after, to, limit })).map(shownOf);
+    const last = places.length === limit ? places.at(-1)?.seq : undefined;
+    return { ...apart(places), next: last ?? (to < head ? to : undefined) };
   });
 
 /** The `page`th of pages, newest first, and how many entries there are, counted up to 10,000. */
@@ -33,16 +33,20 @@ export const searchPage = (
   { db }: Pick<AuditDeps, "db">,
   tenant: LogName,
   { filter, page, limit }: { filter: AuditFilter; page: number; limit: number },
-): Promise<{ entries: AuditEntry[]; total: number }> =>
+): Promise<Shown & { total: number }> =>
   db.of(tenant).transaction(async (tx) => {
     const offset = (page - 1) * limit;
-    const entries = (await found.searchBack(tx, tenant, { filter, offset, limit })).map(entryOf);
-    return { entries, total: await found.countFound(tx, tenant, { filter, most: countMax }) };
+    const places = (await found.searchBack(tx, tenant, { filter, offset, limit })).map(shownOf);
+    return { ...apart(places), total: await found.countFound(tx, tenant, { filter, most: countMax }) };
   });
+
+const apart = (places: readonly (AuditEntry | AuditGap)[]): Shown => ({
+  entries: places.filter((place): place is AuditEntry => !isGap(place)),
+  gaps: places.filter(isGap),
+});
 
 export type OneEntry = {
   readonly entry: AuditEntry;
-  readonly body: AuditBody;
   readonly leaf: string;
   readonly checkpoint: string | undefined;
 };
@@ -59,7 +63,8 @@ export async function entryById(
     const row = await found.findEntry(tx, tenant, id);
     if (row === undefined) return undefined;
     const [signed] = await rows.readCheckpoints(tx, tenant, { after: Number(row.seq) - 1, limit: 1 });
-    const entry = entryOf(row);
-    return { entry, body: entry, leaf: base64url.encode(row.leaf), checkpoint: signed?.jws };
+    const entry = shownOf(row);
+    if (isGap(entry)) throw new Problem("audit_log_broken", { detail: `Entry ${entry.seq} cannot be read.` });
+    return { entry, leaf: base64url.encode(row.leaf), checkpoint: signed?.jws };
   });
 }

@@ -8,7 +8,7 @@ import {
 } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
-import { type AuditDeps, entryOf, type LogName } from "./audit.ts";
+import { type AuditDeps, entryOf, type LogName, wrongIn } from "./audit.ts";
 import { anchoredCheckpoint, Broken, type Signed, signedFor } from "./checkpoint.ts";
 
 /** What of a log is verified: all of it, or what was recorded in a time. `before` is exclusive. */
@@ -163,7 +163,12 @@ async function walk(given: Walk): Promise<void> {
   if (anchored !== undefined && anchored.says.head_seq > first && anchored.says.head_seq <= to)
     holds(verifier, anchored.says);
   const within = { ...always, ...range };
-  const [stray] = await deps.db.of(tenant).transaction((tx) => rows.strayRows(tx, tenant, within));
+  const { stray, aside } = await deps.db.of(tenant).transaction(async (tx) => ({
+    stray: (await rows.strayRows(tx, tenant, within))[0],
+    aside: await rows.anyAside(tx, tenant),
+  }));
+  if (aside !== undefined)
+    throw new Broken(verifier.headSeq + 1, `${aside.event_id} got no place in the chain: ${aside.reason}`);
   if (stray !== undefined)
     throw new Broken(verifier.headSeq + 1, `${stray.event_id} was never taken into the chain`);
 }
@@ -194,10 +199,13 @@ async function walkPage(
   return page.length === limit;
 }
 
-/** Whatever this throws, it throws over what the row holds: a row that cannot be read breaks the log, not its verification. */
+/** Whatever is thrown here is thrown over what the row holds: a row that cannot be read breaks the log, not its verification. */
 function accept(verifier: ChainVerifier, row: rows.CheckedRow): AuditBreak | undefined {
   try {
-    return wrongRow(row) ?? verifier.accept(entryOf(row), row.leaf);
+    const wrong = wrongIn(row);
+    return wrong === undefined
+      ? verifier.accept(entryOf(row), row.leaf)
+      : { seq: Number(row.seq), reason: wrong };
   } catch {
     return { seq: Number(row.seq), reason: "the entry cannot be read" };
   }
@@ -230,14 +238,4 @@ async function walkEnd(given: Walk, verifier: ChainVerifier): Promise<void> {
 function holds(verifier: ChainVerifier, checkpoint: AuditCheckpoint): void {
   const broken = verifier.holds(checkpoint);
   if (broken !== undefined) throw new Broken(broken.seq, broken.reason);
-}
-
-/** The body is hashed as it is stored: bytes that parse to the same value are still a change. So are the columns beside it. */
-function wrongRow(row: rows.CheckedRow): AuditBreak | undefined {
-  const wrong = (reason: string): AuditBreak => ({ seq: Number(row.seq), reason });
-  if (Buffer.compare(sha256(row.body), row.digest) !== 0) return wrong("the entry was changed");
-  const { id, ts, event, subject } = entryOf(row);
-  if (id !== row.event_id || ts !== toRfc3339(row.at) || event !== row.event || subject !== row.subject)
-    return wrong("the entry is filed as something else than it says");
-  return undefined;
 }
