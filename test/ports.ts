@@ -6,9 +6,9 @@ import { portsOf } from "@remit/embedded";
 export async function freeBase(): Promise<number> {
   for (;;) {
     const base = randomInt(200, 600) * 100;
-    const { issuer, wallet, directory, billing, gateway, sandbox } = portsOf(base);
+    const { issuer, wallet, directory, billing, gateway, sandbox, chain } = portsOf(base);
     const metrics = [100, 102, 103, 104].map((distance) => base + distance);
-    const all = [issuer, wallet, directory, billing, gateway, sandbox, ...metrics];
+    const all = [issuer, wallet, directory, billing, gateway, sandbox, chain, ...metrics];
     if ((await Promise.all(all.map(isFree))).every(Boolean)) return base;
   }
 }

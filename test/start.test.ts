@@ -67,6 +67,7 @@ const postgresPid = (): number =>
 const nothingRuns = (): Promise<void> =>
   eventually(() => {
     expect(existsSync(path.join(dataDir, "postgres/data/postmaster.pid"))).toBe(false);
+    expect(existsSync(path.join(dataDir, "chain.pid"))).toBe(false);
     expect(existsSync(path.join(dataDir, "instance.pid"))).toBe(false);
   });
 
@@ -83,6 +84,7 @@ describe("npm start", () => {
       billing: `http://localhost:${base + 3}`,
       gateway: `http://localhost:${base + 402}`,
       sandbox: `http://localhost:${base + 900}`,
+      chain: { rpc: `http://127.0.0.1:${base + 901}`, chain_id: 84_532 },
     });
     for (const origin of [dev?.issuer, dev?.directory, dev?.billing, dev?.gateway])
       for (const page of ["livez", "readyz", "health"])

@@ -12,6 +12,13 @@ export type DevFile = {
   readonly billing: string;
   readonly gateway: string;
   readonly sandbox: string;
+  /** The local chain: a dollar at the address it has on Base Sepolia, and a payer who has some. Absent where none can run. */
+  readonly chain?: {
+    readonly rpc: string;
+    readonly chain_id: number;
+    readonly usdc: string;
+    readonly payer_key: string;
+  };
   readonly tenant: { readonly id: string };
   readonly principal: { readonly id: string; readonly email: string; readonly password: string };
   readonly admin: { readonly client_id: string; readonly client_secret: string };

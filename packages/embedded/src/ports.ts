@@ -9,6 +9,7 @@ export type Ports = {
   readonly billing: number;
   readonly gateway: number;
   readonly sandbox: number;
+  readonly chain: number;
 };
 
 export const portBaseDefault = 3000;
@@ -25,6 +26,7 @@ export function portsOf(base: number): Ports {
     billing: base + 3,
     gateway: base + 402,
     sandbox: base + 900,
+    chain: base + 901,
   };
 }
 
@@ -41,8 +43,8 @@ const otherBases = [13_000, 23_000, 33_000, 43_000];
 /** The default base, or another whose ports are all free: for a demo that nobody told where to stand. */
 export async function freePortBase(): Promise<number> {
   for (const base of [portBaseDefault, ...otherBases]) {
-    const { issuer, directory, billing, gateway, sandbox } = portsOf(base);
-    const free = await Promise.all([issuer, directory, billing, gateway, sandbox].map(isFree));
+    const { issuer, directory, billing, gateway, sandbox, chain } = portsOf(base);
+    const free = await Promise.all([issuer, directory, billing, gateway, sandbox, chain].map(isFree));
     if (free.every(Boolean)) return base;
   }
   return portBaseDefault;

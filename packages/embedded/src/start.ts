@@ -7,7 +7,7 @@ import { createGateway } from "@remit/gateway";
 import { type Clock, systemClock } from "@remit/kernel";
 import { StartRefused } from "@remit/platform/host";
 import type { Log } from "@remit/platform/telemetry";
-import { createSandbox } from "@remit/sandbox";
+import { createSandbox, type Sandbox } from "@remit/sandbox";
 import { loadAccounts } from "./accounts.ts";
 import {
   authorizationServerConfigOf,
@@ -90,6 +90,7 @@ async function startServices(composition: Composition) {
   const sandbox = createSandbox({
     host: "127.0.0.1",
     port: ports.sandbox,
+    chainPort: ports.chain,
     dataDir,
     webhooks: [{ url: `${origins.billing}/api/v1/webhooks/stripe`, secret: testWebhookSecret }],
     clock,
@@ -127,18 +128,25 @@ async function startServices(composition: Composition) {
   });
 
   const migrated = [authorizationServer, directory, billing, gateway];
-  await Promise.all(migrated.map((service) => service.migrate()));
-  for (const [name, service] of Object.entries({
-    sandbox,
-    authorizationServer,
-    directory,
-    billing,
-    gateway,
-  })) {
+  const opening = listening(sandbox, "sandbox");
+  opened.push({ name: "sandbox", close: () => opening.catch(() => undefined).then(() => sandbox.close()) });
+  await Promise.all([opening, ...migrated.map((service) => service.migrate())]);
+  for (const [name, service] of Object.entries({ authorizationServer, directory, billing, gateway })) {
     await listening(service, name);
     opened.push({ name, close: () => service.close() });
   }
-  return { origins, offersFile, authorizationServer, gateway };
+  return { origins, offersFile, authorizationServer, gateway, chain: chainOf(sandbox, log("sandbox")) };
+}
+
+/** What programs need of the chain. A machine without one runs all the same. */
+function chainOf({ chain }: Sandbox, log: Log): Pick<DevFile, "chain"> {
+  if (chain === undefined) return {};
+  if ("missing" in chain) {
+    log.warn({ because: chain.missing }, "there is no local chain");
+    return {};
+  }
+  const { rpc, chainId: chain_id, usdc, payerKey: payer_key } = chain;
+  return { chain: { rpc, chain_id, usdc, payer_key } };
 }
 
 /** Cards and plans: at the sandbox's Stripe, from which people come back to pages of ours. */
@@ -199,6 +207,7 @@ async function prepareDemo(
     billing,
     gateway: gatewayOrigin,
     sandbox,
+    ...prepared.chain,
     tenant: { id: tenant },
     ...demo,
     principal: { id: account, ...demo.principal },

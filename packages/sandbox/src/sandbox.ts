@@ -1,6 +1,8 @@
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type Clock, systemClock, toNumericDate } from "@remit/kernel";
+import { type SandboxChain, startChain } from "./chain/index.ts";
 import { createFailures } from "./failures.ts";
 import { openJournal, readJournal } from "./journal.ts";
 import { createKms } from "./kms/index.ts";
@@ -19,6 +21,8 @@ export type SandboxOptions = {
   readonly secretKey?: string;
   /** Endpoints that get every event. */
   readonly webhooks?: readonly { readonly url: string; readonly secret?: string }[];
+  /** Where the chain answers; 0 takes any free port. Without it there is none. */
+  readonly chainPort?: number;
   readonly clock?: Clock;
 };
 
@@ -29,6 +33,8 @@ export type Sandbox = {
   close(): Promise<void>;
   readonly stripe: Account;
   readonly vault: Vault;
+  /** Once it listens: the chain, or why there is none on this platform. Undefined when none was asked for. */
+  readonly chain: SandboxChain | { readonly missing: string } | undefined;
 };
 
 /** Delivered webhooks and the merchant's sales stand in the journal beside Stripe's lines. */
@@ -44,7 +50,10 @@ function later(ms: number, work: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** What stands outside Remit in development: Stripe in test mode, and a demo merchant's upstream, on one port. */
+/**
+ * What stands outside Remit in development: Stripe in test mode, and a demo merchant's upstream, on one port; and a chain
+ * on a port of its own.
+ */
 export function createSandbox(options: SandboxOptions): Sandbox {
   const clock = options.clock ?? systemClock;
   const file = path.join(options.dataDir, "sandbox.jsonl");
@@ -78,11 +87,17 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const sold: Parameters<typeof sandboxServer>[0]["sold"] = (calls) => note({ kind: "sold", calls });
   const server = sandboxServer({ account, failures, upstream, vault, kms, wait, sold });
   const origin = (): string => originOf(server.address(), options);
+  let chain: Sandbox["chain"];
   return {
     get origin() {
       return origin();
     },
+    get chain() {
+      return chain;
+    },
     listen: async () => {
+      if (options.chainPort !== undefined)
+        chain = await startChain({ port: options.chainPort, dataDir: options.dataDir });
       for (const endpoint of options.webhooks ?? []) await account.addEndpoint(endpoint);
       await new Promise<void>((done, failed) => {
         server.once("error", failed);
@@ -91,15 +106,22 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       for (const event of undelivered()) publish(event);
     },
     close: async () => {
-      const closed = new Promise<void>((done) => server.close(() => done()));
-      server.closeAllConnections();
-      await Promise.all([closed, deliveries.close()]);
+      await Promise.all([closed(server), deliveries.close(), stopOf(chain)]);
       await journal.close();
     },
     stripe: account,
     vault,
   };
 }
+
+function closed(server: Server): Promise<void> {
+  const done = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeAllConnections();
+  return done;
+}
+
+const stopOf = (chain: Sandbox["chain"]): Promise<void> | undefined =>
+  chain !== undefined && "stop" in chain ? chain.stop() : undefined;
 
 const originOf = (address: string | AddressInfo | null, { host, port }: SandboxOptions): string =>
   `http://${host ?? "127.0.0.1"}:${portOf(address) ?? port}`;

@@ -1,4 +1,11 @@
-export { kmsCredentials, vaultCredentials } from "@remit/sandbox";
+export {
+  kmsCredentials,
+  type SandboxChain,
+  sandboxAddresses,
+  sandboxKeys,
+  sandboxTokens,
+  vaultCredentials,
+} from "@remit/sandbox";
 export {
   type ApiAnswer,
   type ApiClient,
@@ -20,6 +27,7 @@ export {
   type Visit,
 } from "./browser.ts";
 export { checkCatalogue, type TableKind, type Tables } from "./catalogue.ts";
+export { testChain } from "./chain.ts";
 export { accelerateTime, jumpTime, type TestClock, testClock } from "./clock.ts";
 export { type TestDatabase, type TestDatabaseOptions, testDatabase } from "./database.ts";
 export { eventually } from "./eventually.ts";

@@ -1,0 +1,8 @@
+export {
+  type ChainOptions,
+  type SandboxChain,
+  sandboxAddresses,
+  sandboxKeys,
+  sandboxTokens,
+  startChain,
+} from "./chain.ts";
