@@ -31,6 +31,23 @@ export type Issuer = {
   readonly databaseCpuUs: () => number;
 };
 
+/** Node's own HTTP server with the cryptography of a token and nothing else, for either kind of request. */
+export async function startBare(servers: Pinned[]): Promise<Readonly<Record<"keyed" | "secret", Issuer>>> {
+  const server = startPinned(path.join(import.meta.dirname, "token-bare.ts"));
+  servers.push(server);
+  const issuer = `http://localhost:${await server.ask<number>("start")}`;
+  const of = (kind: string): Issuer => ({
+    server,
+    issuer,
+    token: new URL(`/${kind}`, issuer),
+    agents: [newAgent("agent")],
+    scope: "pay",
+    secret: { id: "secret", secret: adminSecret, form: { scope: "read", resource: shop } },
+    databaseCpuUs: () => 0,
+  });
+  return { keyed: of("keyed"), secret: of("secret") };
+}
+
 /** Ours, with the way to its database. */
 export type OurIssuer = Issuer & {
   readonly tenant: string;

@@ -9,7 +9,7 @@ import { makeClientAssertion, makeDpopProof } from "@remit/protocol/node";
 import { type Load, type Prepared, prepare, send } from "./http-load.ts";
 import { round } from "./measure.ts";
 import { type Pinned, pinOthers } from "./pinned.ts";
-import { type Agent, type Issuer, shop, startOurs, startPeer } from "./token-issuers.ts";
+import { type Agent, type Issuer, shop, startBare, startOurs, startPeer } from "./token-issuers.ts";
 import { measureIntrospection, measureRefresh } from "./token-uses.ts";
 
 const inFlight = 32;
@@ -28,6 +28,12 @@ export const benchTokens = (seconds: number) =>
       secret: await measureTokens(theirs, bySecret(theirs), seconds),
     };
     await servers.pop()?.stop();
+    const bare = await startBare(servers);
+    const ceiling = {
+      private_key_jwt_dpop: await measureTokens(bare.keyed, keyed(bare.keyed), seconds),
+      secret: await measureTokens(bare.secret, bySecret(bare.secret), seconds),
+    };
+    await servers.pop()?.stop();
     const ours = await startOurs(servers, place);
     const floor = round(await ours.server.ask<number>("floor"), 1);
     const remit = {
@@ -40,6 +46,12 @@ export const benchTokens = (seconds: number) =>
       floor_two_verifications_one_signature: floor,
       remit,
       oidc_provider_9_13_3: peer,
+      bare_node_http_and_cryptography: ceiling,
+      ceiling_of_ratio_private_key_jwt_dpop: round(
+        ceiling.private_key_jwt_dpop.rate / peer.private_key_jwt_dpop.rate,
+      ),
+      ceiling_of_ratio_secret: round(ceiling.secret.rate / peer.secret.rate),
+      ceiling_of_share_of_floor: round(ceiling.private_key_jwt_dpop.rate / floor),
       ratio_private_key_jwt_dpop: round(remit.private_key_jwt_dpop.rate / peer.private_key_jwt_dpop.rate),
       ratio_secret: round(remit.secret.rate / peer.secret.rate),
       share_of_floor: round(remit.private_key_jwt_dpop.rate / floor),
