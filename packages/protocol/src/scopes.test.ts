@@ -8,6 +8,7 @@ describe("scopes", () => {
       "agents:read",
       "agents:write",
       "audit:read",
+      "offers:read",
       "tokens:read",
       "webhooks:read",
       "webhooks:write",

@@ -15,6 +15,9 @@ export const scopeRules = {
   email: rule("see your e-mail address", false),
   "events:write": rule("record events of a service", false),
   "oid4ac:payment": rule("pay with a mandate", false),
+  "offers:read": rule("see what is for sale and what was sold", true),
+  // Says where a buyer's money arrives.
+  "offers:write": rule("change what is for sale, and who is paid for it", false),
   offline_access: rule("stay connected while you are away", false),
   openid: rule("know who you are", false),
   "payments:execute": rule("execute payments that were decided", false),

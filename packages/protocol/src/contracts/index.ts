@@ -15,6 +15,7 @@ export * from "./mandates.ts";
 export * from "./marketplace.ts";
 export * from "./merchants.ts";
 export * from "./oauth.ts";
+export * from "./offers.ts";
 export * from "./organizations.ts";
 export * from "./payments.ts";
 export * from "./plans.ts";

@@ -76,6 +76,8 @@ export const scopesOf = {
     "agents:write",
     "tokens:read",
     "audit:read",
+    "offers:read",
+    "offers:write",
     "webhooks:read",
     "webhooks:write",
     "admin:orgs",
