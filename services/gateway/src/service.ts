@@ -18,6 +18,7 @@ import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { hmacSha256 } from "@remit/protocol/node";
 import { createCharging } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
+import { openControl } from "./control/index.ts";
 import { openOfferBook } from "./offers/index.ts";
 import { createUpstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
@@ -43,7 +44,13 @@ export type GatewayOptions = {
 };
 
 /** What each table is, for the test that compares this with the database (T03). */
-export const tables = { claims: "tenant", responses: "tenant" } as const;
+export const tables = {
+  claims: "tenant",
+  merchants: "tenant",
+  offers: "tenant",
+  responses: "tenant",
+  sales: "tenant",
+} as const;
 
 export const migrations: readonly MigrationSource[] = [
   { name: "gateway", directory: new URL("../migrations/", import.meta.url) },
@@ -104,10 +111,10 @@ type Running = { readonly address: string; reload(): Promise<void>; close(): Pro
 async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
   const { issuer, livemode } = config;
   await assertSafeRole(db);
-  const keyring = await withKeepers(() =>
-    openKeyring({ db, source: kekSourceOf({ config, service: "gateway", outbound, clock }), clock, log }),
-  );
-  const book = await openOfferBook(config.offersFile, log);
+  const keyring = await openKeys({ config, clock, log, db, outbound });
+  const jobs = createJobs({ db, log, clock });
+  const file = await openOfferBook(config.offersFile, log);
+  const { shelf: book, ...control } = await openControl(file, { db, clock, log, jobs, keyring });
   const upstreams = createUpstreams();
   const terms = { issuer, livemode, mac: hmacSha256(keyring.derive("payment-terms")) };
   const purchases = {
@@ -125,7 +132,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     offers: () => book.current(),
   };
   const counter = openCounter(purchases);
-  const jobs = responseJobs(purchaseJobs(createJobs({ db, log, clock }), purchases), { db, clock });
+  responseJobs(purchaseJobs(jobs, purchases), { db, clock });
   keepHouse(jobs, { db, clock });
   const http = createHttp({
     ...edgeOptions("gateway", { config, clock, log }),
@@ -137,7 +144,8 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     protectedResource: { issuer: config.issuer, scopes: ["oid4ac:payment"] },
   });
   keyring.mount({ http, jobs });
-  http.mount(storefront({ book, counter, terms, clock }));
+  control.mount(http);
+  http.mount(storefront({ book, counter, terms, clock, traffic: control.traffic }));
   const address = await http.listen();
   await jobs.start();
   const stopping = new AbortController();
@@ -159,6 +167,11 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     },
   };
 }
+
+const openKeys = ({ config, clock, log, db, outbound }: Parts) =>
+  withKeepers(() =>
+    openKeyring({ db, source: kekSourceOf({ config, service: "gateway", outbound, clock }), clock, log }),
+  );
 
 /** Who may reach the gateway's own addresses: bearers of the issuer's tokens for this origin. */
 const operatorsOf = ({ config, clock, db, outbound }: Omit<Parts, "log">, nonceSecret: Uint8Array) =>

@@ -90,7 +90,7 @@ export type World = {
 };
 
 export type Ask = {
-  readonly method?: "GET" | "POST" | "HEAD";
+  readonly method?: "GET" | "POST" | "HEAD" | "PUT" | "DELETE";
   readonly headers?: Record<string, string | string[]>;
   readonly body?: string;
   readonly signal?: AbortSignal;

@@ -1,3 +1,4 @@
+export { mergeShops } from "./merge.ts";
 export {
   type CardWay,
   type ChainAsset,
@@ -20,4 +21,7 @@ export {
   type X402Way,
 } from "./model.ts";
 export { type OfferBook, openOfferBook, routeAt, shopAt } from "./offers.ts";
+export { merchantOf, OffersFileRefused } from "./offers-file.ts";
+export { MerchantEntry, type RouteEntry } from "./offers-file-schema.ts";
 export { type Target, targetOf } from "./paths.ts";
+export { routeOf } from "./route-of.ts";

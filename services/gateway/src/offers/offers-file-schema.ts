@@ -24,7 +24,7 @@ const FacilitatorEntry = z.union([
   z.strictObject({ url: Url, token: SecretText.optional() }),
 ]);
 
-const MerchantEntry = z.strictObject({
+export const MerchantEntry = z.strictObject({
   id: idOf("merchant"),
   tenant: idOf("tenant"),
   origin: Origin,

@@ -80,8 +80,14 @@ describe("the offers file", () => {
     ],
     ["two routes of one id", { merchants: [merchant], routes: [report, { ...report, path: "/other" }] }],
     [
-      "V12 routes that overlap",
-      { merchants: [merchant], routes: [report, { ...report, id: "b", path: "/demo/:x" }] },
+      "V12 two routes for the very same requests",
+      {
+        merchants: [merchant],
+        routes: [
+          { ...report, path: "/demo/:x" },
+          { ...report, id: "b", path: "/demo/:y" },
+        ],
+      },
     ],
     [
       "V12 a path with another spelling",
@@ -115,6 +121,14 @@ describe("the offers file", () => {
     await expect(
       parseOffers(Buffer.from('{"merchants":[],"merchants":[],"routes":[]}'), noKeys),
     ).rejects.toThrow(OffersFileRefused);
+  });
+
+  test("V12 of two routes that match, the more specific one holds, wherever it stands", async () => {
+    const open = { ...report, id: "open", path: "/demo/*", amount_minor: 5 };
+    const offers = await read({ merchants: [merchant], routes: [open, report] });
+    const shop = shopAt(offers, "shop.example:3402");
+    expect(routeAt(shop, "GET", "/demo/report").id).toBe("report");
+    expect(routeAt(shop, "GET", "/demo/else").id).toBe("open");
   });
 
   test("an unknown host, path and method are refused, each in its way", async () => {

@@ -4,9 +4,10 @@ import { Secret } from "@remit/kernel";
 import { StartRefused } from "@remit/platform/host";
 import { type PrivateJwk, parseJson, parsePrivateJwk } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
+import { mergeShops } from "./merge.ts";
 import type { Facilitator, Merchant, Offers, PaymentAccounts, SaleRoute } from "./model.ts";
 import { type MerchantEntry, OffersFile, type RouteEntry, type WayEntry } from "./offers-file-schema.ts";
-import { overlap } from "./paths.ts";
+import { sameShape } from "./paths.ts";
 import { routeOf } from "./route-of.ts";
 
 /** The file is wrong; `faults` say where, and never show a key. At the start it keeps the gateway from starting. */
@@ -60,11 +61,8 @@ export async function parseOffers(bytes: Uint8Array, readKey: ReadKey): Promise<
     ...overlaps(sold),
   );
   if (faults.length > 0) throw new OffersFileRefused(faults);
-  return new Map(
-    merchants.map((merchant) => [
-      hostOf(merchant),
-      { merchant, routes: sold.filter((route) => route.merchant === merchant) },
-    ]),
+  return mergeShops(
+    merchants.map((merchant) => ({ merchant, routes: sold.filter((route) => route.merchant === merchant) })),
   );
 }
 
@@ -78,7 +76,7 @@ function jsonOf(bytes: Uint8Array): unknown {
   }
 }
 
-async function merchantOf(entry: MerchantEntry, readKey: ReadKey): Promise<Merchant> {
+export async function merchantOf(entry: MerchantEntry, readKey: ReadKey): Promise<Merchant> {
   const key = async (name: keyof Merchant["keys"]): Promise<PrivateJwk> => {
     const given = entry.keys[name];
     const jwk = typeof given === "string" ? await keyFile(given, readKey) : parsePrivateJwk(given);
@@ -156,8 +154,8 @@ function overlaps(routes: readonly SaleRoute[]): string[] {
       if (
         route.merchant === other.merchant &&
         route.method === other.method &&
-        overlap(route.pattern, other.pattern)
+        sameShape(route.pattern, other.pattern)
       )
-        faults.push(`routes ${route.id} and ${other.id} overlap`);
+        faults.push(`routes ${route.id} and ${other.id} sell the same requests`);
   return faults;
 }

@@ -66,16 +66,25 @@ export function matches(pattern: Pattern, path: string): boolean {
   return segments.length === pattern.length;
 }
 
-/** True when one path could match both, so that which price holds would depend on their order. */
-export function overlap(a: Pattern, b: Pattern): boolean {
-  for (let index = 0; index < Math.max(a.length, b.length); index++) {
-    const left = a[index];
-    const right = b[index];
-    if (left === undefined || right === undefined) return false;
-    if (left === "*" || right === "*") return true;
-    if (left !== right && !isOpen(left) && !isOpen(right)) return false;
+/**
+ * For sorting: negative when `a` holds where both match. At the first segment that differs in kind, a word is more
+ * specific than a `:name`, and that than a `*`; so which price holds never depends on the order of a file (V12).
+ */
+export function moreSpecific(a: Pattern, b: Pattern): number {
+  for (let index = 0; index < Math.min(a.length, b.length); index++) {
+    const difference = openness(a[index] ?? "") - openness(b[index] ?? "");
+    if (difference !== 0) return difference;
   }
-  return true;
+  return b.length - a.length;
 }
+
+const openness = (segment: string): number => (segment === "*" ? 2 : segment.startsWith(":") ? 1 : 0);
+
+/** True when both match the very same paths. */
+export const sameShape = (a: Pattern, b: Pattern): boolean =>
+  a.length === b.length &&
+  a.every(
+    (segment, index) => segment === b[index] || (openness(segment) === 1 && openness(b[index] ?? "") === 1),
+  );
 
 const isOpen = (segment: string): boolean => segment === "*" || segment.startsWith(":");

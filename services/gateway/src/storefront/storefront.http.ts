@@ -11,6 +11,7 @@ import {
   merchantProof,
   merchantProofPath,
 } from "../catalogue/index.ts";
+import type { Traffic } from "../control/index.ts";
 import { readCredential } from "../credentials/index.ts";
 import { type OfferBook, type Shop, shopAt, targetOf } from "../offers/index.ts";
 import {
@@ -29,6 +30,7 @@ export type StorefrontDeps = {
   readonly counter: Counter;
   readonly terms: TermsDeps;
   readonly clock: Clock;
+  readonly traffic: Pick<Traffic, "count">;
 };
 
 /** Everything that merchants' origins answer: documents, 402s, and what was paid for. */
@@ -40,6 +42,7 @@ export const storefront = (deps: StorefrontDeps): Mount => ({
     const document = documentAt(deps, shop, { method: req.method, path: target.path });
     if (document !== undefined) return sendDocument(res, document, req.method);
     const request = await readRequest(req, shop, target);
+    deps.traffic.count(request.route, res);
     const answer = await answerTo(deps, call, request);
     if ("fields" in answer) sendWhole(res, answer);
     else sendRefusal(res, answer);

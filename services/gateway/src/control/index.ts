@@ -1,0 +1,37 @@
+import type { Clock } from "@remit/kernel";
+import { createCursors } from "@remit/platform/cursors";
+import type { Http } from "@remit/platform/http";
+import type { Jobs } from "@remit/platform/jobs";
+import type { Keyring } from "@remit/platform/keys";
+import type { Database } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
+import type { OfferBook } from "../offers/index.ts";
+import { merchantReader } from "./merchants.ts";
+import { offerRoutes } from "./offers.http.ts";
+import { openShelf, type Shelf } from "./shelf.ts";
+import { createTraffic, type Traffic } from "./traffic.ts";
+
+export type { Shelf } from "./shelf.ts";
+export type { Traffic } from "./traffic.ts";
+
+export type ControlDeps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly jobs: Jobs;
+  readonly keyring: Keyring;
+};
+
+export type Control = { readonly shelf: Shelf; readonly traffic: Traffic; mount(http: Http): void };
+
+/** Who says what is for sale: the file, and over it the API. */
+export async function openControl(file: OfferBook, deps: ControlDeps): Promise<Control> {
+  const traffic = createTraffic(deps.clock);
+  const shelf = await openShelf(file, { ...deps, readMerchants: merchantReader(deps) });
+  const cursors = createCursors(deps.keyring.derive("offers-cursor"));
+  return {
+    shelf,
+    traffic,
+    mount: (http) => http.add(...offerRoutes({ ...deps, shelf, traffic, cursors })),
+  };
+}

@@ -1,0 +1,44 @@
+import { type Id, toRfc3339 } from "@remit/kernel";
+import type { Database } from "@remit/platform/sql";
+import type { OfferSales } from "@remit/protocol/contracts";
+import { latestSales, salesOf } from "./offers.sql.ts";
+import { readOffer } from "./offers.ts";
+import type { Shelf } from "./shelf.ts";
+import type { Seen, Traffic } from "./traffic.ts";
+
+type Deps = { readonly db: Database; readonly shelf: Shelf; readonly traffic: Traffic };
+type Sales = Omit<OfferSales, "requests"> & { readonly requests: Seen };
+
+const latestMax = 10;
+
+/** What became of an offer: requests as this process saw them, payments as all of them did. */
+export async function salesOfOffer(
+  { db, shelf, traffic }: Deps,
+  tenant: Id<"tenant">,
+  id: Id<"offer">,
+): Promise<Sales> {
+  await readOffer({ db }, tenant, id);
+  const routes = shelf.shown(id)?.routes ?? [];
+  const byId = new Map(routes.map((route) => [route.id, route]));
+  const ids = [...byId.keys()];
+  const { paid, latest } = await db.of(tenant).transaction(async (tx) => ({
+    paid: await salesOf(tx, ids),
+    latest: await latestSales(tx, ids, latestMax),
+  }));
+  return {
+    requests: traffic.of(ids),
+    paid: paid.map(({ currency, payments, amount_minor }) => ({
+      currency,
+      payments: Number(payments),
+      amount_minor: Number(amount_minor),
+    })),
+    latest: latest.map(({ route_id, updated_at, amount_minor, currency, payer }) => ({
+      at: toRfc3339(updated_at),
+      method: byId.get(route_id)?.method ?? "",
+      path: `/${byId.get(route_id)?.pattern.join("/") ?? ""}`,
+      amount_minor: Number(amount_minor),
+      currency,
+      payer,
+    })),
+  };
+}
