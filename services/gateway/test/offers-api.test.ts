@@ -132,7 +132,7 @@ describe("the offers API", () => {
   test("a change is whole or not at all", async () => {
     const id = await made();
     const bad = { ...weather({ routes: [{ path: "/weather/*" }, { path: "/w/%2e%2e" }] }) };
-    const { name: _, merchant: __, ...spec } = bad as { name: string; merchant: string };
+    const { name: _name, merchant: _merchant, ...spec } = bad as { name: string; merchant: string };
     const refused = await call("PUT", `/api/v1/offers/${id}`, { body: { ...spec, price: "9.00" } });
     expect([refused.status, refused.json["code"]]).toEqual([422, "offer_refused"]);
     expect(await priceAt("/weather/today")).toBe("25");

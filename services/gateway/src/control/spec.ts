@@ -29,7 +29,9 @@ export type Made = {
   readonly faults: readonly string[];
 };
 
-export const specOf = ({ name: _, merchant: __, ...spec }: CreateOffer): Spec => spec;
+export function specOf({ name: _name, merchant: _merchant, ...spec }: CreateOffer): Spec {
+  return spec;
+}
 
 /** Pure: the same offer makes the same routes in every process. */
 export function routesOf({ id, name, merchant, spec }: Standing): Made {
