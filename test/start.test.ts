@@ -85,6 +85,7 @@ describe("npm start", () => {
       gateway: `http://localhost:${base + 402}`,
       sandbox: `http://localhost:${base + 900}`,
       chain: { rpc: `http://127.0.0.1:${base + 901}`, chain_id: 84_532 },
+      spt_endpoint: `http://localhost:${base + 900}/sandbox/tokens`,
     });
     for (const origin of [dev?.issuer, dev?.directory, dev?.billing, dev?.gateway])
       for (const page of ["livez", "readyz", "health"])

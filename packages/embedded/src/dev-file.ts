@@ -19,6 +19,8 @@ export type DevFile = {
     readonly usdc: string;
     readonly payer_key: string;
   };
+  /** Where an agent's client has shared payment tokens made, for the seller that the sandbox's Stripe account is. */
+  readonly spt_endpoint: string;
   readonly tenant: { readonly id: string };
   readonly principal: { readonly id: string; readonly email: string; readonly password: string };
   readonly admin: { readonly client_id: string; readonly client_secret: string };

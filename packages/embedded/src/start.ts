@@ -208,6 +208,7 @@ async function prepareDemo(
     gateway: gatewayOrigin,
     sandbox,
     ...prepared.chain,
+    spt_endpoint: `${sandbox}/sandbox/tokens`,
     tenant: { id: tenant },
     ...demo,
     principal: { id: account, ...demo.principal },

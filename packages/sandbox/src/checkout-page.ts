@@ -22,3 +22,11 @@ export function checkoutPage(account: Account, id: string): string | undefined {
       : `<p>This session is ${session.status}.</p>`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout (sandbox)</title><h1>Checkout (sandbox)</h1>${pay}</html>`;
 }
+
+/** The page to which an account link leads: here whoever tries things out gives a merchant's particulars. */
+export function onboardingPage(account: Account, link: string): string | undefined {
+  const found = account.all("account_link").find((one) => one.id === link);
+  if (found === undefined) return undefined;
+  const form = `<form method="post"><button>Give the particulars of ${found.account}</button></form>`;
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Connect (sandbox)</title><h1>Connect (sandbox)</h1>${form}</html>`;
+}

@@ -50,6 +50,16 @@ const VaultBody = z.strictObject({
 const KmsBody = z.strictObject({ away: z.boolean().optional(), expire_tokens: z.boolean().optional() });
 const Endpoint = z.strictObject({ url: z.url(), secret: z.string().startsWith("whsec_").optional() });
 
+/** What the clients of the Machine Payments Protocol ask of the address at which they have tokens made. */
+const TokenBody = z.looseObject({
+  amount: z.string().regex(/^\d{1,8}$/),
+  currency: z.string().length(3),
+  expiresAt: z.int().positive().optional(),
+  networkId: z.string().min(1).optional(),
+  paymentMethod: z.string().default("pm_card_visa"),
+  metadata: z.record(z.string(), z.string()).default({}),
+});
+
 const Payment = z.strictObject({ payment_method: z.string().default("pm_card_visa") });
 const Standing = z.strictObject({ status: z.enum(["active", "canceled", "past_due", "unpaid"]) });
 
@@ -101,10 +111,35 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
         deps.kms.set(to);
         return ok({ calls: deps.kms.calls() });
       });
+    case "GET /sandbox/tokens":
+      return ok({ data: deps.account.all("shared_payment.granted_token") });
+    case "POST /sandbox/tokens":
+      return parsed(TokenBody, request.body, (wanted) => granted(deps.account, wanted));
+    case "GET /sandbox/transfers":
+      return ok({ data: deps.account.all("transfer") });
     case "POST /sandbox/webhooks":
       return parsed(Endpoint, request.body, async (endpoint) => ok(await deps.account.addEndpoint(endpoint)));
     default:
       return authenticated(deps, request);
+  }
+}
+
+/** Makes a token as an agent's own platform would, and answers as clients expect: `{spt}`. */
+async function granted(account: Account, wanted: z.infer<typeof TokenBody>): Promise<ControlAnswer> {
+  try {
+    const { id } = await account.grant({
+      method: wanted.paymentMethod,
+      currency: wanted.currency.toLowerCase(),
+      maxAmount: Number(wanted.amount),
+      expiresAt: wanted.expiresAt ?? null,
+      networkId: wanted.networkId ?? "internal",
+      externalId: null,
+      metadata: wanted.metadata,
+    });
+    return ok({ spt: id });
+  } catch (error) {
+    if (error instanceof StripeRefusal) return { status: 400, body: { error: error.message } };
+    throw error;
   }
 }
 

@@ -19,6 +19,8 @@ export type SandboxOptions = {
   readonly dataDir: string;
   /** Accepts only this secret key; any `sk_test_…` when absent. */
   readonly secretKey?: string;
+  /** The network id to which agents grant tokens for this seller; `internal` is taken always. */
+  readonly networkId?: string;
   /** Endpoints that get every event. */
   readonly webhooks?: readonly { readonly url: string; readonly secret?: string }[];
   /** Where the chain answers; 0 takes any free port. Without it there is none. */
@@ -82,6 +84,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     publish,
     origin: () => origin(),
     ...(options.secretKey === undefined ? {} : { secretKey: options.secretKey }),
+    ...(options.networkId === undefined ? {} : { networkId: options.networkId }),
   });
   const undelivered = restore(account, (calls) => upstream.restore(calls), lines);
   const sold: Parameters<typeof sandboxServer>[0]["sold"] = (calls) => note({ kind: "sold", calls });

@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { request as requestOverTls } from "node:https";
-import { checkoutPage } from "./checkout-page.ts";
+import { checkoutPage, onboardingPage } from "./checkout-page.ts";
 import { type ControlDeps, control } from "./control.ts";
 import type { Send } from "./stripe/index.ts";
 import { report } from "./upstream.ts";
@@ -44,6 +44,7 @@ async function answer(deps: ServerDeps, request: IncomingMessage, response: Serv
   if (url.pathname === "/demo/report") return sell(deps, response);
   if (/^\/(livez|readyz|health)$/.test(url.pathname)) return json(response, 200, { status: "ok" });
   if (await checkout(deps, { request, response, url, body, method })) return;
+  if (await onboarding(deps, { request, response, url, body, method })) return;
   if (!url.pathname.startsWith("/sandbox/")) return json(response, 404, { error: "nothing here" });
   const { status, body: said } = await control(deps, {
     method,
@@ -63,13 +64,18 @@ type Exchange = {
 };
 
 async function stripe(deps: ServerDeps, { request, response, url, body, method }: Exchange): Promise<void> {
-  const key = request.headers["idempotency-key"];
+  const header = (name: string): string | undefined => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  };
   const outcome = await deps.account.handle({
     method,
     path: url.pathname,
     form: method === "POST" ? body : url.search.slice(1),
     authorization: request.headers.authorization,
-    idempotencyKey: Array.isArray(key) ? key[0] : key,
+    idempotencyKey: header("idempotency-key"),
+    account: header("stripe-account"),
+    version: header("stripe-version"),
   });
   if (outcome.kind === "drop") request.socket.destroy();
   if (outcome.kind === "answer") send(response, outcome);
@@ -95,6 +101,18 @@ async function checkout(
   const headers = { "content-type": "text/html; charset=utf-8" };
   if (page === undefined) return false;
   send(response, { status: 200, body: page, headers });
+  return true;
+}
+
+/** Connect's page, for a browser: a merchant gives its particulars, and goes back to where it came from. */
+async function onboarding({ account }: ServerDeps, { response, url, method }: Exchange): Promise<boolean> {
+  const link = /^\/sandbox\/connect\/(\w+)$/.exec(url.pathname)?.[1];
+  const page = link === undefined ? undefined : onboardingPage(account, link);
+  if (link === undefined || page === undefined) return false;
+  if (method === "POST") {
+    const { return_url: location } = (await account.onboard(link)).link;
+    response.writeHead(303, { location }).end();
+  } else send(response, { status: 200, body: page, headers: { "content-type": "text/html; charset=utf-8" } });
   return true;
 }
 

@@ -34,6 +34,17 @@ export type IntentAtSandbox = {
   readonly metadata: Readonly<Record<string, string>>;
 };
 
+export type TokenAtSandbox = {
+  readonly id: string;
+  readonly deactivated_reason: string | null;
+  readonly usage_details: { readonly amount_captured: { readonly value: number } };
+};
+export type TransferAtSandbox = {
+  readonly amount: number;
+  readonly amount_reversed: number;
+  readonly destination: string;
+};
+
 export type RefundAtSandbox = { readonly id: string; readonly amount: number };
 
 /** A sandbox in this process, with its switches at hand. */
@@ -48,6 +59,16 @@ export type TestSandbox = {
   requests(operation: string): Promise<readonly SeenAtSandbox[]>;
   paymentIntents(query?: { status?: string; charge?: string }): Promise<readonly IntentAtSandbox[]>;
   refunds(paymentIntent: string): Promise<readonly RefundAtSandbox[]>;
+  /** An agent grants this seller a shared payment token. */
+  token(of: {
+    amount: number;
+    currency?: string;
+    card?: string;
+    expiresAt?: number;
+    networkId?: string;
+  }): Promise<string>;
+  tokens(): Promise<readonly TokenAtSandbox[]>;
+  transfers(): Promise<readonly TransferAtSandbox[]>;
   /** Stripe forgets idempotency keys after 24 h: here, now. */
   forgetKeys(): Promise<void>;
   upstream(to: { answer: string; times?: number; delay_ms?: number }): Promise<void>;
@@ -112,6 +133,13 @@ export function switchesOf(
     requests: (operation) => list(`/sandbox/requests?operation=${operation}`),
     paymentIntents: (query = {}) => list(`/sandbox/payment_intents?${new URLSearchParams(query).toString()}`),
     refunds: (intent) => list(`/sandbox/refunds?payment_intent=${intent}`),
+    token: async ({ amount, currency = "usd", card = "pm_card_visa", ...more }) => {
+      const wanted = { amount: String(amount), currency, paymentMethod: card, ...more };
+      // What the sandbox answers is declared beside it.
+      return ((await call("POST", "/sandbox/tokens", wanted)) as { spt: string }).spt;
+    },
+    tokens: () => list("/sandbox/tokens"),
+    transfers: () => list("/sandbox/transfers"),
     forgetKeys: async () => void (await call("DELETE", "/sandbox/idempotency")),
     upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),
     upstreamCalls: async () => ((await call("GET", "/sandbox/upstream")) as { calls: number }).calls,

@@ -34,10 +34,23 @@ export function failureOf(error: unknown): Failure {
   return unknown("unexpected", error);
 }
 
+/** The payment that a refused call has made all the same. */
+export const intentIn = (error: unknown): string | null =>
+  error instanceof Stripe.errors.StripeError ? (error.payment_intent?.id ?? null) : null;
+
+/** True of a call that was refused, before anything came of it, because a parameter of that name is not known there. */
+export const misplaced = (error: unknown, names: readonly string[]): boolean =>
+  error instanceof Stripe.errors.StripeInvalidRequestError &&
+  error.statusCode === 400 &&
+  (error.code === "parameter_unknown" || error.code === "parameter_missing") &&
+  names.some((name) => error.param?.startsWith(name) === true);
+
 function cardFailure(error: Stripe.errors.StripeCardError): Failure {
   if (error.code === "authentication_required" || error.decline_code === "authentication_required")
     return { kind: "authentication_required" };
-  return { kind: "declined", code: error.decline_code ?? error.code ?? "card_declined" };
+  // Where the issuer says no more, the SDK has an empty text.
+  const code = [error.decline_code, error.code].find((said) => said !== undefined && said !== "");
+  return { kind: "declined", code: code ?? "card_declined" };
 }
 
 const unknown = (because: Uncertainty, error: Stripe.errors.StripeError): Failure => ({

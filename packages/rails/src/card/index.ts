@@ -1,4 +1,6 @@
 export { cardMinimum, fromStripe, type StripeAmount, toStripe } from "./amounts.ts";
 export { createCardEngine, type SavedCard } from "./card-engine.ts";
+export type { Connect } from "./connect.ts";
 export type { CardDeps } from "./intents.ts";
 export { openStripe, type StripeSettings } from "./stripe-client.ts";
+export { createTokenEngine, type SharedToken, type TokenEngineDeps } from "./token-engine.ts";

@@ -2,10 +2,16 @@ import { type Clock, hourMs, invariant } from "@remit/kernel";
 import type Stripe from "stripe";
 import type { CaptureOrder, ReleaseOrder, Standing, Step } from "../engine.ts";
 import { toStripe } from "./amounts.ts";
+import { type Connect, callOptions, platformFee } from "./connect.ts";
 import { type Failure, failureOf } from "./failures.ts";
 import { standingOf } from "./standings.ts";
 
-export type CardDeps = { readonly stripe: Stripe; readonly clock: Clock };
+export type CardDeps = {
+  readonly stripe: Stripe;
+  readonly clock: Clock;
+  /** For whom a platform's key takes the money; absent when it is the seller's own. */
+  readonly connect?: Connect;
+};
 
 // Stripe forgets keys after 24 h at the earliest; beyond this a replay could make a second payment.
 export const replayMsMax = 20 * hourMs;
@@ -15,14 +21,21 @@ export const keyOf = (order: Step, step: string): { idempotencyKey: string } => 
   idempotencyKey: `${order.key}.${step}.${order.attempt}`,
 });
 
+export const optionsOf = ({ connect }: CardDeps, order: Step, step: string) =>
+  callOptions(connect, keyOf(order, step).idempotencyKey);
+
 export async function captureIntent(deps: CardDeps, order: CaptureOrder<unknown>): Promise<Standing> {
   const price = toStripe(order.amount);
   if (price === undefined) return { kind: "refused", because: "amount_not_chargeable" };
   try {
     const intent = await deps.stripe.paymentIntents.capture(
       order.reference,
-      { amount_to_capture: price.amount, expand: expandBooking },
-      keyOf(order, "capture"),
+      {
+        amount_to_capture: price.amount,
+        ...platformFee(deps.connect, order.amount),
+        expand: expandBooking,
+      },
+      optionsOf(deps, order, "capture"),
     );
     return standingOf(intent);
   } catch (error) {
@@ -32,15 +45,17 @@ export async function captureIntent(deps: CardDeps, order: CaptureOrder<unknown>
 
 export async function releaseIntent(deps: CardDeps, order: ReleaseOrder): Promise<Standing> {
   try {
-    return standingOf(await deps.stripe.paymentIntents.cancel(order.reference, {}, keyOf(order, "cancel")));
+    const options = optionsOf(deps, order, "cancel");
+    return standingOf(await deps.stripe.paymentIntents.cancel(order.reference, {}, options));
   } catch (error) {
     return settledBy(deps, failureOf(error), order.reference);
   }
 }
 
-export async function readIntent({ stripe }: CardDeps, reference: string): Promise<Standing> {
+export async function readIntent({ stripe, connect }: CardDeps, reference: string): Promise<Standing> {
   try {
-    return standingOf(await stripe.paymentIntents.retrieve(reference, { expand: expandBooking }));
+    const options = callOptions(connect);
+    return standingOf(await stripe.paymentIntents.retrieve(reference, { expand: expandBooking }, options));
   } catch (error) {
     const failure = failureOf(error);
     invariant(

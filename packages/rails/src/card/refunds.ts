@@ -1,8 +1,9 @@
 import type Stripe from "stripe";
 import type { RefundOrder, RefundStanding } from "../engine.ts";
 import { type StripeAmount, toStripe } from "./amounts.ts";
+import { callOptions, givenBack } from "./connect.ts";
 import { type Failure, failureOf } from "./failures.ts";
-import { type CardDeps, keyOf, replayMsMax } from "./intents.ts";
+import { type CardDeps, optionsOf, replayMsMax } from "./intents.ts";
 import { bookingOf, moneyOf } from "./standings.ts";
 
 export async function refund(deps: CardDeps, order: RefundOrder): Promise<RefundStanding> {
@@ -23,9 +24,10 @@ async function makeRefund(deps: CardDeps, order: RefundOrder, price: StripeAmoun
         payment_intent: order.reference,
         amount: price.amount,
         metadata: { refund: order.key },
+        ...givenBack(deps.connect),
         expand: ["balance_transaction"],
       },
-      keyOf(order, "refund"),
+      optionsOf(deps, order, "refund"),
     );
     return refundedBy(made);
   } catch (error) {
@@ -39,21 +41,22 @@ async function makeRefund(deps: CardDeps, order: RefundOrder, price: StripeAmoun
   }
 }
 
-export async function readRefund({ stripe }: CardDeps, reference: string): Promise<RefundStanding> {
+export async function readRefund({ stripe, connect }: CardDeps, reference: string): Promise<RefundStanding> {
   try {
-    return refundedBy(await stripe.refunds.retrieve(reference, { expand: ["balance_transaction"] }));
+    const expand = ["balance_transaction"];
+    return refundedBy(await stripe.refunds.retrieve(reference, { expand }, callOptions(connect)));
   } catch (error) {
     return unreadable(failureOf(error));
   }
 }
 
-async function findRefund({ stripe }: CardDeps, order: RefundOrder): Promise<RefundStanding> {
+async function findRefund({ stripe, connect }: CardDeps, order: RefundOrder): Promise<RefundStanding> {
   try {
-    const refunds = stripe.refunds.list({
-      payment_intent: order.reference,
-      limit: 100,
-      expand: ["data.balance_transaction"],
-    });
+    const expand = ["data.balance_transaction"];
+    const refunds = stripe.refunds.list(
+      { payment_intent: order.reference, limit: 100, expand },
+      callOptions(connect),
+    );
     for await (const made of refunds) if (made.metadata?.refund === order.key) return refundedBy(made);
     return { kind: "absent" };
   } catch (error) {

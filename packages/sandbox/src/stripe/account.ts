@@ -2,29 +2,25 @@ import type { Clock } from "@remit/kernel";
 import { toNumericDate } from "@remit/kernel";
 import type { FailureSwitch, Failures } from "../failures.ts";
 import type { Journal } from "../journal.ts";
-import { payAt } from "./checkout.ts";
-import { finishSetUp } from "./customers.ts";
+import { callerOf } from "./caller.ts";
 import { expanded } from "./expansion.ts";
 import { decodeForm, type Form } from "./form.ts";
-import { fingerprintOf, type Kept, type Keys, keptAnswer, noKeys } from "./idempotency.ts";
+import { fingerprintOf, type Kept, type Keys, keptAnswer, keyWithin, noKeys } from "./idempotency.ts";
 import type { Operation } from "./operation.ts";
 import { newEndpoint, operationAt } from "./operations.ts";
+import { type Change, type Outside, outside } from "./outside.ts";
 import { parametersOf } from "./parameters.ts";
-import { noSuch, StripeRefusal, serverError } from "./refusal.ts";
+import { StripeRefusal, serverError } from "./refusal.ts";
 import {
-  type CheckoutSession,
   type Event,
   type Resource,
   type ResourceName,
   type ResourceOf,
-  type SetupIntent,
-  type Subscription,
-  type SubscriptionStatus,
   shown,
   type WebhookEndpoint,
 } from "./resources.ts";
-import { allOf, type Draft, draftOn, emptyStore, find, putInto, type Store, stripeId } from "./store.ts";
-import { standAs } from "./subscriptions.ts";
+import { ownNetworkId } from "./shared-tokens.ts";
+import { allOf, type Draft, draftOn, emptyStore, putInto, type Store, stripeId } from "./store.ts";
 
 export type ApiRequest = {
   readonly method: string;
@@ -33,6 +29,10 @@ export type ApiRequest = {
   readonly form: string;
   readonly authorization: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** The connected account that the call acts for. */
+  readonly account: string | undefined;
+  /** The `Stripe-Version` that the client asks for. */
+  readonly version: string | undefined;
 };
 
 /** What the client gets: an answer, a closed connection, or nothing at all. */
@@ -81,10 +81,15 @@ export type AccountDeps = {
   readonly publish: (event: Event) => void;
   /** Accepts only this secret key; any test key when absent. */
   readonly secretKey?: string;
+  /** By which agents know this seller, beside the `internal` of test mode. */
+  readonly networkId?: string;
 };
 
+const networkIdsOf = ({ networkId }: AccountDeps): readonly string[] =>
+  networkId === undefined ? [ownNetworkId] : [networkId, ownNetworkId];
+
 /** One Stripe account in test mode: its objects, its idempotency keys, its log of requests. */
-export type Account = {
+export type Account = Outside & {
   handle(request: ApiRequest): Promise<Outcome>;
   /** Takes over what a journal says; used once, at start. */
   restore(lines: readonly unknown[]): void;
@@ -94,12 +99,6 @@ export type Account = {
   /** Forgets all idempotency keys, as Stripe may after 24 h. */
   forgetKeys(): Promise<void>;
   addEndpoint(of: { url: string; secret?: string | undefined }): Promise<WebhookEndpoint>;
-  /** Somebody pays at the page of a session, with a test card. */
-  payCheckout(session: string, method: string): Promise<CheckoutSession>;
-  /** A subscription comes to stand otherwise: a payment failed, or it ended. */
-  standAs(subscription: string, status: SubscriptionStatus): Promise<Subscription>;
-  /** The cardholder confirms a setup that waits for it. */
-  authenticate(setupIntent: string): Promise<SetupIntent>;
 };
 
 const requestsMax = 10_000;
@@ -119,12 +118,14 @@ export function createAccount(deps: AccountDeps): Account {
     await deps.journal.append(line);
     for (const object of line.objects) if (object.object === "event") deps.publish(object);
   };
-  const change = async <T extends Resource>(work: (draft: Draft) => T): Promise<T> => {
+  const change: Change = async (work) => {
     const draft = draftOn(store, {
       now: nowS(),
       origin: deps.origin(),
       requestId: stripeId("req"),
       idempotencyKey: null,
+      account: null,
+      networkIds: networkIdsOf(deps),
     });
     const made = work(draft);
     await commit({ kind: "objects", objects: draft.changes() });
@@ -148,20 +149,7 @@ export function createAccount(deps: AccountDeps): Account {
       if (known !== undefined && (secret === undefined || known.secret === secret)) return known;
       return change((draft) => newEndpoint(draft, { url, ...(secret === undefined ? {} : { secret }) }));
     },
-    payCheckout: (id, method) => change((draft) => payAt(draft, id, method)),
-    standAs: (id, status) =>
-      change((draft) => {
-        const found = find(draft, "subscription", id);
-        if (found === undefined) throw noSuch("subscription", id);
-        return standAs(draft, found, status);
-      }),
-    authenticate: (id) =>
-      change((draft) => {
-        const intent = find(draft, "setup_intent", id);
-        if (intent?.status !== "requires_action")
-          throw noSuch("setupintent that waits for its cardholder", id);
-        return finishSetUp(draft, intent);
-      }),
+    ...outside(change),
   };
 }
 
@@ -182,6 +170,7 @@ type Context = AccountDeps & {
 
 type Routed = {
   readonly request: ApiRequest;
+  readonly account: string | null;
   readonly id: string;
   readonly operation: Operation;
   readonly ids: readonly string[];
@@ -192,7 +181,7 @@ type Routed = {
 async function handle(context: Context, request: ApiRequest): Promise<Outcome> {
   const id = stripeId("req");
   try {
-    authenticate(context, request.authorization);
+    const account = callerOf(request, { ...context, byId: context.store.byId });
     const found = operationAt(request.method, request.path);
     if (found === undefined)
       throw new StripeRefusal(
@@ -213,6 +202,7 @@ async function handle(context: Context, request: ApiRequest): Promise<Outcome> {
     if (failure?.action === "hang_request") return { kind: "hang" };
     const answer = await run(context, {
       request,
+      account,
       id,
       operation,
       ids,
@@ -227,31 +217,16 @@ async function handle(context: Context, request: ApiRequest): Promise<Outcome> {
   }
 }
 
-function authenticate({ secretKey }: AccountDeps, authorization: string | undefined): void {
-  const given = keyIn(authorization);
-  const valid = secretKey === undefined ? /^[sr]k_test_\w{4,}$/.test(given) : given === secretKey;
-  if (valid) return;
-  const message =
-    given === ""
-      ? "You did not provide an API key. Provide it in the Authorization header, as a Bearer token."
-      : `Invalid API Key provided: ${given.slice(0, 8)}****`;
-  throw new StripeRefusal(401, { type: "invalid_request_error", message }, false);
-}
-
-function keyIn(authorization: string | undefined): string {
-  const [scheme = "", value = ""] = (authorization ?? "").split(" ");
-  if (scheme.toLowerCase() === "bearer") return value;
-  if (scheme.toLowerCase() !== "basic") return "";
-  return Buffer.from(value, "base64").toString("utf8").split(":")[0] ?? "";
-}
-
 async function run(context: Context, routed: Routed): Promise<Outcome> {
-  const { request, failure } = routed;
-  const key = request.method === "POST" ? request.idempotencyKey : undefined;
+  const { request, account, failure } = routed;
+  const given = request.method === "POST" ? request.idempotencyKey : undefined;
   const call =
-    key === undefined
+    given === undefined
       ? undefined
-      : { key, fingerprint: fingerprintOf(request.method, request.path, routed.form) };
+      : {
+          key: keyWithin(account, given),
+          fingerprint: fingerprintOf(request.method, request.path, routed.form),
+        };
   try {
     const kept =
       call && keptAnswer(context.keys, call.key, { fingerprint: call.fingerprint, now: context.nowS() });
@@ -282,7 +257,7 @@ async function replay(
     "request-id": routed.id,
     "original-request": kept.requestId,
     "idempotent-replayed": "true",
-    "idempotency-key": key,
+    "idempotency-key": routed.request.idempotencyKey ?? key,
   });
 }
 
@@ -311,12 +286,14 @@ async function execute(
   routed: Routed,
   as?: { key: string; fingerprint: string },
 ): Promise<Outcome> {
-  const { request, id, failure } = routed;
+  const { request, account, id, failure } = routed;
   const draft = draftOn(context.store, {
     now: context.nowS(),
     origin: context.origin(),
     requestId: id,
     idempotencyKey: request.idempotencyKey ?? null,
+    account,
+    networkIds: networkIdsOf(context),
   });
   const { status, body } =
     failure?.action === "error_500" ? failed(serverError(), id) : outcomeOf(draft, routed);
@@ -338,14 +315,14 @@ async function execute(
   } else await context.journal.settled();
   return answerOf(status, body, {
     "request-id": id,
-    ...(as === undefined ? {} : { "idempotency-key": as.key }),
+    ...(as === undefined ? {} : { "idempotency-key": request.idempotencyKey ?? as.key }),
     ...(status >= 500 ? { "stripe-should-retry": "false" } : {}),
   });
 }
 
 function outcomeOf(
   draft: Draft,
-  { operation, ids, form, failure, id }: Routed,
+  { request, operation, ids, form, failure, id }: Routed,
 ): { status: number; body: string } {
   const { expand, ...rest } = form;
   const parameters = parametersOf(rest);
@@ -354,7 +331,7 @@ function outcomeOf(
       ? { forced: { declineCode: failure.decline_code ?? "generic_decline" } }
       : {};
   try {
-    const made = operation.run({ draft, parameters, path: ids, ...forced });
+    const made = operation.run({ draft, parameters, path: ids, version: request.version, ...forced });
     if (failure?.action === "error_500_after_effect") return failed(serverError(), id);
     const body = JSON.stringify(
       expanded(draft, made, expand),

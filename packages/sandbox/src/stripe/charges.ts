@@ -1,9 +1,9 @@
 import { processingFee } from "./amounts.ts";
+import { book } from "./balance.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { badParameter, noSuch, unexpected } from "./refusal.ts";
 import type {
-  BalanceTransaction,
   Charge,
   Dispute,
   PaymentError,
@@ -13,6 +13,7 @@ import type {
   ResourceOf,
 } from "./resources.ts";
 import { type Draft, find, stripeId } from "./store.ts";
+import { directFee, type GivenBack, giveBack, passOn } from "./transfers.ts";
 
 /** The attempt on a card that a PaymentIntent makes: approved, or failed with an error. */
 export function chargeFor(draft: Draft, intent: PaymentIntent, failure?: PaymentError): Charge {
@@ -24,6 +25,7 @@ export function chargeFor(draft: Draft, intent: PaymentIntent, failure?: Payment
     amount: intent.amount,
     amount_captured: 0,
     amount_refunded: 0,
+    application_fee: null,
     balance_transaction: null,
     captured: false,
     currency: intent.currency,
@@ -39,26 +41,29 @@ export function chargeFor(draft: Draft, intent: PaymentIntent, failure?: Payment
     payment_method: intent.payment_method,
     refunded: false,
     status: failure === undefined ? "succeeded" : "failed",
+    transfer: null,
   };
   draft.put(charge);
   draft.happened(failure === undefined ? "charge.succeeded" : "charge.failed", charge);
   return charge;
 }
 
-/** Takes the money of an authorised charge and books it at Stripe's balance. */
-export function captureCharge(draft: Draft, charge: Charge, amount: number): Charge {
+/** Takes the money of an authorised charge, books it, and passes on what is a connected account's. */
+export function captureCharge(draft: Draft, charge: Charge, intent: PaymentIntent): Charge {
+  const amount = intent.amount_received;
   const booked = book(draft, {
-    charge,
     amount,
-    fee: processingFee(amount),
+    currency: charge.currency,
     type: "charge",
     source: charge.id,
+    fees: [{ amount: processingFee(amount), type: "stripe_fee" }, ...directFee(draft, intent)],
   });
   const captured: Charge = {
     ...charge,
     captured: true,
     amount_captured: amount,
     balance_transaction: booked.id,
+    ...passOn(draft, charge, intent),
   };
   draft.put(captured);
   draft.happened("charge.captured", captured);
@@ -84,52 +89,16 @@ export function disputeCharge(draft: Draft, charge: Charge): void {
   draft.happened("charge.dispute.created", dispute);
 }
 
-type Booking = {
-  readonly charge: Charge;
-  readonly amount: number;
-  readonly fee: number;
-  readonly type: BalanceTransaction["type"];
-  readonly source: string;
-};
-
-function book(draft: Draft, { charge, amount, fee, type, source }: Booking): BalanceTransaction {
-  const booked: BalanceTransaction = {
-    id: stripeId("txn"),
-    object: "balance_transaction",
-    created: draft.now,
-    livemode: false,
-    amount,
-    available_on: draft.now + 2 * 86_400,
-    currency: charge.currency,
-    exchange_rate: null,
-    fee,
-    fee_details:
-      fee === 0
-        ? []
-        : [
-            {
-              amount: fee,
-              currency: charge.currency,
-              type: "stripe_fee",
-              description: "Stripe processing fees",
-            },
-          ],
-    net: amount - fee,
-    reporting_category: type,
-    source,
-    status: "pending",
-    type,
-  };
-  draft.put(booked);
-  return booked;
-}
-
 function createRefund({ draft, parameters }: Call): Refund {
   const charge = chargeToRefund(draft, parameters.text("payment_intent"), parameters.text("charge"));
   const left = charge.amount_captured - charge.amount_refunded;
   const amount = parameters.integer("amount") ?? left;
   const reason = parameters.choice("reason", ["duplicate", "fraudulent", "requested_by_customer"]) ?? null;
   const metadata = parameters.map("metadata");
+  const back: GivenBack = {
+    transfer: parameters.flag("reverse_transfer"),
+    fee: parameters.flag("refund_application_fee"),
+  };
   parameters.finish();
   if (left === 0)
     throw unexpected("charge_already_refunded", `Charge ${charge.id} has already been refunded.`, {
@@ -141,12 +110,17 @@ function createRefund({ draft, parameters }: Call): Refund {
       `Refund amount (${amount}) is greater than unrefunded amount on charge (${left})`,
       "amount_too_large",
     );
-  return refund(draft, charge, { amount, reason, metadata });
+  return refund(draft, charge, { of: { amount, reason, metadata }, back });
 }
 
-function refund(draft: Draft, charge: Charge, of: Pick<Refund, "amount" | "reason" | "metadata">): Refund {
+function refund(
+  draft: Draft,
+  charge: Charge,
+  { of, back }: { of: Pick<Refund, "amount" | "reason" | "metadata">; back: GivenBack },
+): Refund {
   const id = stripeId("re");
-  const booked = book(draft, { charge, amount: -of.amount, fee: 0, type: "refund", source: id });
+  const { currency } = charge;
+  const booked = book(draft, { amount: -of.amount, currency, type: "refund", source: id });
   const made: Refund = {
     id,
     object: "refund",
@@ -155,9 +129,10 @@ function refund(draft: Draft, charge: Charge, of: Pick<Refund, "amount" | "reaso
     ...of,
     balance_transaction: booked.id,
     charge: charge.id,
-    currency: charge.currency,
+    currency,
     payment_intent: charge.payment_intent,
     status: "succeeded",
+    transfer_reversal: giveBack(draft, charge, { refund: id, amount: of.amount, back }),
   };
   const refunded = charge.amount_refunded + of.amount;
   const after: Charge = {

@@ -45,6 +45,14 @@ export function methodOf(draft: Draft, id: string, param = "payment_method"): Pa
   if (saved !== undefined) return saved;
   const card = testCard(id);
   if (card === undefined) throw noSuch("PaymentMethod", id, param);
+  return putFresh(draft, card);
+}
+
+/** A new method of the test card that ends so. */
+export const methodEnding = (draft: Draft, last4: string): PaymentMethod =>
+  putFresh(draft, cardEnding(last4));
+
+function putFresh(draft: Draft, card: CardBehaviour): PaymentMethod {
   const fresh = freshMethod(draft, card);
   draft.put(fresh);
   return fresh;

@@ -27,6 +27,10 @@ export const fingerprintOf = (method: string, path: string, form: Form): string 
     .update(`${method} ${path} ${canonicalForm(form)}`)
     .digest("base64url");
 
+/** Every connected account has keys of its own. */
+export const keyWithin = (account: string | null, key: string): string =>
+  account === null ? key : `${account} ${key}`;
+
 /** The kept answer of a key, or undefined when the call is the first; refuses other parameters and a call in flight. */
 export function keptAnswer(
   keys: Keys,

@@ -8,6 +8,7 @@ export type Call = {
   readonly parameters: Parameters;
   /** The ids of the path, in order. */
   readonly path: readonly string[];
+  readonly version: string | undefined;
   readonly forced?: { readonly declineCode: string };
 };
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chargeOperations } from "./charges.ts";
 import { checkoutOperations } from "./checkout.ts";
+import { accountOperations } from "./connect-accounts.ts";
 import { customerOperations } from "./customers.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
@@ -8,8 +9,10 @@ import { paymentIntentOperations } from "./payment-intents.ts";
 import { priceOperations } from "./prices.ts";
 import { badParameter, noSuch } from "./refusal.ts";
 import type { WebhookEndpoint } from "./resources.ts";
+import { sharedTokenOperations } from "./shared-tokens.ts";
 import { type Draft, find, stripeId } from "./store.ts";
 import { subscriptionOperations } from "./subscriptions.ts";
+import { transferOperations } from "./transfers.ts";
 
 /** A place where events go. Stripe makes the secret and shows it at creation. */
 export function newEndpoint(
@@ -63,6 +66,9 @@ const operations: readonly Operation[] = [
   ...priceOperations,
   ...checkoutOperations,
   ...subscriptionOperations,
+  ...sharedTokenOperations,
+  ...accountOperations,
+  ...transferOperations,
   { name: "webhook_endpoints.create", method: "POST", path: /^\/v1\/webhook_endpoints$/, run: createEndpoint },
   { name: "webhook_endpoints.list", method: "GET", path: /^\/v1\/webhook_endpoints$/, run: listEndpoints },
   { name: "webhook_endpoints.retrieve", method: "GET", path: /^\/v1\/webhook_endpoints\/(\w+)$/, run: readEndpoint },

@@ -1,11 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { acceptAmount, acceptCurrency } from "./amounts.ts";
 import { captureCharge, chargeFor, disputeCharge } from "./charges.ts";
+import { acceptDestination, accountOf } from "./connect-accounts.ts";
 import { asJson, behaviourOf, customerOf, declineOf, methodOf } from "./customers.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
+import { type Parameters, parametersOf } from "./parameters.ts";
 import { badParameter, noSuch, StripeRefusal, unexpected } from "./refusal.ts";
-import type { PaymentError, PaymentIntent, PaymentIntentStatus, PaymentMethod } from "./resources.ts";
+import type {
+  Json,
+  PaymentError,
+  PaymentIntent,
+  PaymentIntentStatus,
+  PaymentMethod,
+  SharedToken,
+} from "./resources.ts";
+import { acceptSpending, freeOn, holdOn, methodBehind, tokenIn } from "./shared-tokens.ts";
 import { type Draft, find, stripeId } from "./store.ts";
 
 function createIntent(call: Call): PaymentIntent {
@@ -15,8 +25,14 @@ function createIntent(call: Call): PaymentIntent {
   acceptAmount(amount, currency);
   const confirm = parameters.flag("confirm");
   const offSession = parameters.flag("off_session");
-  const intent = newIntent(call, { amount, currency });
+  const token = tokenIn(call);
+  parameters.text("return_url");
+  const intent = newIntent(call, { amount, currency, token });
   parameters.finish();
+  acceptConnect(draft, intent);
+  if (token !== undefined && !confirm)
+    throw badParameter("confirm", "A shared payment token can only be used when confirming a PaymentIntent.");
+  if (token !== undefined) acceptSpending(token, intent);
   if (offSession && !confirm)
     throw badParameter("off_session", "You can only set `off_session` when confirming a PaymentIntent.");
   draft.put(intent);
@@ -24,14 +40,17 @@ function createIntent(call: Call): PaymentIntent {
   return confirm ? confirmWith(call, intent, offSession) : intent;
 }
 
-function newIntent(call: Call, price: { amount: number; currency: string }): PaymentIntent {
+type Wanted = { readonly amount: number; readonly currency: string; readonly token: SharedToken | undefined };
+
+function newIntent(call: Call, { token, ...price }: Wanted): PaymentIntent {
   const { draft, parameters } = call;
   const customer = parameters.text("customer");
-  const method = parameters.text("payment_method");
+  const given = parameters.text("payment_method");
+  if (token !== undefined && given !== undefined)
+    throw badParameter("payment_method", "You may only specify a payment method or a shared payment token.");
+  const method = given ?? (token === undefined ? undefined : methodBehind(draft, token).id);
   const allowed = parameters.list("allowed_payment_method_types");
   const types = [...allowed, ...parameters.list("payment_method_types")];
-  const transfer = parameters.group("transfer_data");
-  parameters.group("automatic_payment_methods");
   const id = stripeId("pi");
   return {
     id,
@@ -42,7 +61,7 @@ function newIntent(call: Call, price: { amount: number; currency: string }): Pay
     amount_capturable: 0,
     amount_received: 0,
     application_fee_amount: parameters.integer("application_fee_amount") ?? null,
-    automatic_payment_methods: null,
+    automatic_payment_methods: automaticIn(parameters),
     canceled_at: null,
     cancellation_reason: null,
     capture_method:
@@ -60,12 +79,54 @@ function newIntent(call: Call, price: { amount: number; currency: string }): Pay
     allowed_payment_method_types: allowed.length === 0 ? null : allowed,
     payment_method_types: types.length === 0 ? ["card"] : types,
     setup_future_usage: null,
+    shared_payment_granted_token: token?.id ?? null,
     statement_descriptor: parameters.text("statement_descriptor") ?? null,
     statement_descriptor_suffix: parameters.text("statement_descriptor_suffix") ?? null,
     status: method === undefined ? "requires_payment_method" : "requires_confirmation",
-    transfer_data: typeof transfer?.destination === "string" ? { destination: transfer.destination } : null,
+    transfer_data: transferIn(parameters),
     transfer_group: parameters.text("transfer_group") ?? null,
   };
+}
+
+function automaticIn(parameters: Parameters): Json {
+  const group = parameters.group("automatic_payment_methods");
+  if (group === undefined) return null;
+  const read = parametersOf(group);
+  const automatic = {
+    enabled: read.flag("enabled"),
+    allow_redirects: read.choice("allow_redirects", ["always", "never"]) ?? "always",
+  };
+  read.finish();
+  return automatic;
+}
+
+function transferIn(parameters: Parameters): PaymentIntent["transfer_data"] {
+  const group = parameters.group("transfer_data");
+  if (group === undefined) return null;
+  const read = parametersOf(group);
+  const destination = read.requiredText("destination");
+  const amount = read.integer("amount");
+  read.finish();
+  return { destination, ...(amount === undefined ? {} : { amount }) };
+}
+
+/** The platform's fee and the merchant's money go only where there is a merchant, and are never more than was paid. */
+function acceptConnect(draft: Draft, intent: PaymentIntent): void {
+  const { transfer_data: transfer, application_fee_amount: fee, on_behalf_of: behalf, amount } = intent;
+  if (transfer !== null) acceptDestination(draft, transfer.destination, "transfer_data[destination]");
+  if (behalf !== null) accountOf(draft, behalf, "on_behalf_of");
+  if ((transfer?.amount ?? 0) > amount)
+    throw badParameter("transfer_data[amount]", "The transfer cannot be more than the payment.");
+  if (fee === null) return;
+  if (transfer === null && draft.account === null)
+    throw badParameter(
+      "application_fee_amount",
+      "Can only apply an application_fee_amount to a connected account.",
+    );
+  if (transfer?.amount !== undefined)
+    throw badParameter("application_fee_amount", "Cannot be set together with transfer_data[amount].");
+  if (fee < 0 || fee > amount)
+    throw badParameter("application_fee_amount", "The fee must be between 0 and the amount of the payment.");
 }
 
 /** A saved method pays only for the customer to whom it belongs. */
@@ -120,6 +181,7 @@ function confirmWith(call: Call, intent: PaymentIntent, offSession: boolean): Pa
   }
   if (refused !== undefined) throw fail(draft, intent, refused);
   const charge = chargeFor(draft, intent);
+  holdOn(draft, intent);
   const held: PaymentIntent = {
     ...intent,
     latest_charge: charge.id,
@@ -172,13 +234,14 @@ function fail(draft: Draft, intent: PaymentIntent, error: PaymentError): StripeR
 function settle(draft: Draft, intent: PaymentIntent, amount: number): PaymentIntent {
   const charge = find(draft, "charge", intent.latest_charge ?? "");
   if (charge === undefined) throw noSuch("charge", intent.latest_charge ?? "");
-  const captured = captureCharge(draft, charge, amount);
   const paid: PaymentIntent = {
     ...intent,
     status: "succeeded",
     amount_received: amount,
     amount_capturable: 0,
   };
+  const captured = captureCharge(draft, charge, paid);
+  freeOn(draft, paid, amount);
   draft.put(paid);
   draft.happened("payment_intent.succeeded", paid);
   const method = find(draft, "payment_method", intent.payment_method ?? "");
@@ -203,10 +266,14 @@ function captureIntent(call: Call): PaymentIntent {
   const withFee = {
     ...intent,
     metadata: { ...intent.metadata, ...metadata },
-    application_fee_amount: fee ?? intent.application_fee_amount,
+    application_fee_amount: feeWithin(fee ?? intent.application_fee_amount, amount),
   };
   return settle(draft, withFee, amount);
 }
+
+/** A fee that was agreed on the whole is never more than the part that is captured. */
+const feeWithin = (fee: number | null, captured: number): number | null =>
+  fee === null ? null : Math.min(fee, captured);
 
 function cancelIntent(call: Call): PaymentIntent {
   const { draft, parameters } = call;
@@ -220,6 +287,7 @@ function cancelIntent(call: Call): PaymentIntent {
     ]) ?? null;
   parameters.finish();
   if (intent.status === "succeeded" || intent.status === "canceled") throw wrongState(intent, "cancel");
+  if (intent.status === "requires_capture") freeOn(draft, intent, 0);
   const canceled: PaymentIntent = {
     ...intent,
     status: "canceled",

@@ -7,6 +7,8 @@ type Base<Name extends string> = {
   /** Seconds since 1970. */
   readonly created: number;
   readonly livemode: false;
+  /** The connected account that it belongs to; the platform's own when null. Set as it is put. */
+  readonly _account?: string | null;
 };
 export type Metadata = { readonly [name: string]: string };
 
@@ -75,7 +77,7 @@ export type PaymentIntent = Base<"payment_intent"> & {
   readonly amount_capturable: number;
   readonly amount_received: number;
   readonly application_fee_amount: number | null;
-  readonly automatic_payment_methods: null;
+  readonly automatic_payment_methods: Json;
   readonly canceled_at: number | null;
   readonly cancellation_reason: string | null;
   readonly capture_method: "automatic" | "automatic_async" | "manual";
@@ -93,10 +95,11 @@ export type PaymentIntent = Base<"payment_intent"> & {
   readonly allowed_payment_method_types: readonly string[] | null;
   readonly payment_method_types: readonly string[];
   readonly setup_future_usage: null;
+  readonly shared_payment_granted_token: string | null;
   readonly statement_descriptor: string | null;
   readonly statement_descriptor_suffix: string | null;
   readonly status: PaymentIntentStatus;
-  readonly transfer_data: Json;
+  readonly transfer_data: { readonly destination: string; readonly amount?: number } | null;
   readonly transfer_group: string | null;
 };
 
@@ -104,6 +107,7 @@ export type Charge = Base<"charge"> & {
   readonly amount: number;
   readonly amount_captured: number;
   readonly amount_refunded: number;
+  readonly application_fee: string | null;
   readonly balance_transaction: string | null;
   readonly captured: boolean;
   readonly currency: string;
@@ -119,6 +123,7 @@ export type Charge = Base<"charge"> & {
   readonly payment_method: string | null;
   readonly refunded: boolean;
   readonly status: "succeeded" | "failed";
+  readonly transfer: string | null;
 };
 
 export type Refund = Base<"refund"> & {
@@ -130,6 +135,7 @@ export type Refund = Base<"refund"> & {
   readonly payment_intent: string;
   readonly reason: string | null;
   readonly status: "succeeded";
+  readonly transfer_reversal: string | null;
 };
 
 export type BalanceTransaction = Base<"balance_transaction"> & {
@@ -143,7 +149,16 @@ export type BalanceTransaction = Base<"balance_transaction"> & {
   readonly reporting_category: string;
   readonly source: string;
   readonly status: "pending";
-  readonly type: "charge" | "payment_refund" | "refund" | "adjustment";
+  readonly type:
+    | "application_fee"
+    | "application_fee_refund"
+    | "charge"
+    | "payment"
+    | "payment_refund"
+    | "refund"
+    | "transfer"
+    | "transfer_refund"
+    | "adjustment";
 };
 
 export type Dispute = Base<"dispute"> & {
@@ -157,6 +172,8 @@ export type Dispute = Base<"dispute"> & {
 };
 
 export type Event = Base<"event"> & {
+  /** The connected account in which it happened. */
+  readonly account?: string;
   readonly api_version: string;
   readonly data: { readonly object: Json };
   readonly pending_webhooks: number;
@@ -232,6 +249,103 @@ export type Subscription = Base<"subscription"> & {
   readonly trial_end: null;
 };
 
+/** What one merchant lets one seller take, once or bit by bit, up to an amount and until a time. */
+export type SharedToken = Base<"shared_payment.granted_token"> & {
+  readonly agent_details: Json;
+  readonly deactivated_at: number | null;
+  readonly deactivated_reason: "consumed" | "expired" | "resolved" | "revoked" | null;
+  readonly next_action: null;
+  readonly payment_method_details: Json;
+  readonly risk_details: Json;
+  readonly seller_details: { readonly external_id: string | null; readonly network_id: string };
+  readonly shared_metadata: Metadata;
+  readonly usage_details: {
+    readonly amount_captured: { readonly currency: string; readonly value: number };
+  };
+  readonly usage_limits: {
+    readonly currency: string;
+    readonly expires_at: number | null;
+    readonly max_amount: number;
+  };
+  readonly _payment_method: string;
+  /** Of the card behind it. */
+  readonly _last4: string;
+  /** Authorized and neither captured nor canceled yet. */
+  readonly _held: number;
+};
+
+/** The same token as its issuer sees it. */
+export type IssuedToken = Base<"shared_payment.issued_token"> &
+  Pick<
+    SharedToken,
+    | "deactivated_at"
+    | "deactivated_reason"
+    | "next_action"
+    | "risk_details"
+    | "seller_details"
+    | "shared_metadata"
+    | "usage_details"
+    | "usage_limits"
+  > & { readonly payment_method: string; readonly status: "active" | "deactivated" };
+
+export type ConnectedAccount = Base<"account"> & {
+  readonly business_type: string | null;
+  readonly capabilities: { readonly [name: string]: "active" | "inactive" };
+  readonly charges_enabled: boolean;
+  readonly controller: Json;
+  readonly country: string;
+  readonly default_currency: string;
+  readonly details_submitted: boolean;
+  readonly email: string | null;
+  readonly metadata: Metadata;
+  readonly payouts_enabled: boolean;
+  readonly requirements: {
+    readonly currently_due: readonly string[];
+    readonly disabled_reason: string | null;
+  };
+  readonly type: "custom" | "express" | "none" | "standard";
+};
+
+export type AccountLink = Base<"account_link"> & {
+  readonly account: string;
+  readonly expires_at: number;
+  readonly return_url: string;
+  readonly url: string;
+};
+
+export type Transfer = Base<"transfer"> & {
+  readonly amount: number;
+  readonly amount_reversed: number;
+  readonly balance_transaction: string;
+  readonly currency: string;
+  readonly description: string | null;
+  readonly destination: string;
+  readonly destination_payment: string;
+  readonly metadata: Metadata;
+  readonly reversed: boolean;
+  readonly source_transaction: string | null;
+  readonly transfer_group: string | null;
+};
+
+export type TransferReversal = Base<"transfer_reversal"> & {
+  readonly amount: number;
+  readonly balance_transaction: string;
+  readonly currency: string;
+  readonly metadata: Metadata;
+  readonly source_refund: string | null;
+  readonly transfer: string;
+};
+
+export type ApplicationFee = Base<"application_fee"> & {
+  readonly account: string;
+  readonly amount: number;
+  readonly amount_refunded: number;
+  readonly balance_transaction: string;
+  readonly charge: string;
+  readonly currency: string;
+  readonly refunded: boolean;
+};
+
 /** Members that begin with `_` are what Stripe keeps to itself: no answer and no event shows them. */
 export type CheckoutSession = Base<"checkout.session"> & {
   readonly amount_subtotal: number;
@@ -257,6 +371,13 @@ export type CheckoutSession = Base<"checkout.session"> & {
 export const shown = (name: string, value: unknown): unknown => (name.startsWith("_") ? undefined : value);
 
 export type Resource =
+  | AccountLink
+  | ApplicationFee
+  | ConnectedAccount
+  | IssuedToken
+  | SharedToken
+  | Transfer
+  | TransferReversal
   | Price
   | Subscription
   | CheckoutSession

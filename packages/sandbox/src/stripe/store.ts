@@ -41,6 +41,10 @@ export type Reader = { read(id: string): Resource | undefined };
 /** The changes of one request. They reach the store only together, when the journal has them. */
 export type Draft = Reader & {
   readonly now: number;
+  /** The connected account that the request acts for, by its `Stripe-Account` header. */
+  readonly account: string | null;
+  /** Under which names agents grant tokens to this seller. */
+  readonly networkIds: readonly string[];
   /** Where the sandbox is: pages of Stripe's are pages of its. */
   readonly origin: string;
   /** What the store holds of a kind, oldest first; without what this request has changed. */
@@ -58,12 +62,23 @@ export type DraftCause = {
   readonly origin: string;
   readonly requestId: string;
   readonly idempotencyKey: string | null;
+  readonly account: string | null;
+  readonly networkIds: readonly string[];
 };
+
+/** What is the seller's as a whole; all else is of the platform or of one connected account, and invisible to others. */
+const shared: readonly ResourceName[] = ["shared_payment.granted_token", "webhook_endpoint"];
 
 export function draftOn(store: Store, cause: DraftCause): Draft {
   const changed = new Map<string, Resource>();
   const happenings: { type: string; id: string }[] = [];
-  const read = (id: string): Resource | undefined => changed.get(id) ?? store.byId.get(id);
+  const belongs = ({ object, _account }: Resource): boolean =>
+    shared.includes(object) || (_account ?? null) === cause.account;
+  const ofSomebody = (id: string): Resource | undefined => changed.get(id) ?? store.byId.get(id);
+  const read = (id: string): Resource | undefined => {
+    const found = ofSomebody(id);
+    return found !== undefined && belongs(found) ? found : undefined;
+  };
   const eventOf = ({ type, id }: { type: string; id: string }): Event => ({
     id: stripeId("evt"),
     object: "event",
@@ -71,17 +86,26 @@ export function draftOn(store: Store, cause: DraftCause): Draft {
     livemode: false,
     api_version: apiVersion,
     // A resource is JSON by its type's members; `Json` cannot be inferred from a union of object types.
-    data: { object: read(id) as unknown as Json },
+    data: { object: ofSomebody(id) as unknown as Json },
     pending_webhooks: 0,
     request: { id: cause.requestId, idempotency_key: cause.idempotencyKey },
     type,
+    ...(cause.account === null ? {} : { account: cause.account }),
   });
   return {
     now: cause.now,
     origin: cause.origin,
+    account: cause.account,
+    networkIds: cause.networkIds,
     read,
-    stored: (object) => allOf(store, object),
-    put: (resource) => void changed.set(resource.id, resource),
+    stored: (object) => allOf(store, object).filter(belongs),
+    put: (resource) =>
+      void changed.set(
+        resource.id,
+        resource._account === undefined && cause.account !== null
+          ? { ...resource, _account: cause.account }
+          : resource,
+      ),
     happened: (type, object) => void happenings.push({ type, id: object.id }),
     changes: () => [...changed.values(), ...happenings.map(eventOf)],
   };

@@ -1,0 +1,51 @@
+import { payAt } from "./checkout.ts";
+import { onboard } from "./connect-accounts.ts";
+import { finishSetUp } from "./customers.ts";
+import { noSuch } from "./refusal.ts";
+import type {
+  AccountLink,
+  CheckoutSession,
+  ConnectedAccount,
+  SetupIntent,
+  SharedToken,
+  Subscription,
+  SubscriptionStatus,
+} from "./resources.ts";
+import { type Grant, grant } from "./shared-tokens.ts";
+import { type Draft, find } from "./store.ts";
+import { standAs } from "./subscriptions.ts";
+
+/** What people and agents do at Stripe without this seller's key. */
+export type Outside = {
+  /** Somebody pays at the page of a session, with a test card. */
+  payCheckout(session: string, method: string): Promise<CheckoutSession>;
+  /** A subscription comes to stand otherwise: a payment failed, or it ended. */
+  standAs(subscription: string, status: SubscriptionStatus): Promise<Subscription>;
+  /** An agent grants this seller a token. */
+  grant(of: Grant): Promise<SharedToken>;
+  /** A merchant gives its particulars at the page of an account link. */
+  onboard(link: string): Promise<{ account: ConnectedAccount; link: AccountLink }>;
+  /** The cardholder confirms a setup that waits for it. */
+  authenticate(setupIntent: string): Promise<SetupIntent>;
+};
+
+/** Makes what happened durable. */
+export type Change = <T extends object>(work: (draft: Draft) => T) => Promise<T>;
+
+export const outside = (change: Change): Outside => ({
+  grant: (of) => change((draft) => grant(draft, of)),
+  onboard: (link) => change((draft) => onboard(draft, link)),
+  payCheckout: (id, method) => change((draft) => payAt(draft, id, method)),
+  standAs: (id, status) =>
+    change((draft) => {
+      const found = find(draft, "subscription", id);
+      if (found === undefined) throw noSuch("subscription", id);
+      return standAs(draft, found, status);
+    }),
+  authenticate: (id) =>
+    change((draft) => {
+      const intent = find(draft, "setup_intent", id);
+      if (intent?.status !== "requires_action") throw noSuch("setupintent that waits for its cardholder", id);
+      return finishSetUp(draft, intent);
+    }),
+});
