@@ -3,15 +3,21 @@ import {
   type AuditBreak,
   type AuditCheckpoint,
   type AuditEntry,
+  base64url,
   createChainVerifier,
+  edgeOf,
   examineCheckpoint,
+  examineTreeCheckpoint,
+  growingTree,
+  isConsistent,
+  type PublicJwk,
   parseEvidenceKeys,
   parseJson,
 } from "@remit/protocol";
-import { AuditPage, AuditRangePlaces, AuditVerification } from "@remit/protocol/contracts";
+import { AuditConsistency, AuditPage, AuditRangePlaces, AuditVerification } from "@remit/protocol/contracts";
 import { settle, sha256 } from "@remit/protocol/node";
 import { bad, good, print, printJson } from "./output.ts";
-import { getJson, withInstance } from "./running/index.ts";
+import { getJson, getText, withInstance } from "./running/index.ts";
 import type { Where } from "./where.ts";
 
 export type AuditReport = {
@@ -40,6 +46,7 @@ export async function readAuditReport(dev: DevFile, time: AuditTime = {}): Promi
   const own = await walk(dev, span);
   const broken =
     own.broken ??
+    (time.from === undefined && time.to === undefined ? await wrongTree(dev, span.over) : undefined) ??
     (server.verified
       ? undefined
       : { seq: server.brokenAtSeq ?? 0, reason: server.reason ?? "the server says so" });
@@ -66,6 +73,8 @@ type Span = {
   readonly start: AuditCheckpoint | undefined;
   readonly over: AuditCheckpoint | undefined;
   readonly to: number;
+  /** The right edge of the tree under `start`. */
+  readonly edge?: readonly Uint8Array[] | undefined;
 };
 
 async function spanOf(dev: DevFile, time: AuditTime, newest: string | null): Promise<Span> {
@@ -75,27 +84,59 @@ async function spanOf(dev: DevFile, time: AuditTime, newest: string | null): Pro
   if (asked === "") return { start: undefined, over: await read(newest), to: Number.MAX_SAFE_INTEGER };
   const places = AuditRangePlaces.parse(await getJson(dev, dev.issuer, `/api/v1/audit/range${asked}`));
   const start = await read(places.starts_at);
-  return { start, over: await read(places.ends_at ?? newest), to: places.to_seq };
+  const edge = start && edgeOfStart(start, places.starts_with);
+  return { start, over: await read(places.ends_at ?? newest), to: places.to_seq, edge };
 }
 
-async function signedCheckpoint(dev: DevFile, jws: string): Promise<AuditCheckpoint> {
+/** What the server says the tree consists of before a range must give the root that was signed over it. */
+function edgeOfStart(start: AuditCheckpoint, given: readonly string[] | null): Uint8Array[] | undefined {
+  if (start.root_hash === undefined) return undefined;
+  const edge = (given ?? []).map(bytes);
+  const size = start.head_seq;
+  const isWhole = edge.length === edgeOf(size).length;
+  const root = isWhole ? base64url.encode(growingTree(sha256, { size, edge }).root()) : undefined;
+  if (root !== start.root_hash)
+    throw new Error("the tree before the range differs from its signed checkpoint");
+  return edge;
+}
+
+const signedCheckpoint = async (dev: DevFile, jws: string): Promise<AuditCheckpoint> =>
+  settle(examineCheckpoint(jws, await auditKeys(dev)));
+
+async function auditKeys(dev: DevFile): Promise<PublicJwk[]> {
   const response = await fetch(`${dev.issuer}/.well-known/remit-keys`);
   const { keys } = parseEvidenceKeys(parseJson(new Uint8Array(await response.arrayBuffer())));
-  return settle(
-    examineCheckpoint(
-      jws,
-      keys.filter(({ purpose }) => purpose === "audit").map(({ jwk }) => jwk),
-    ),
-  );
+  return keys.filter(({ purpose }) => purpose === "audit").map(({ jwk }) => jwk);
 }
+
+/** The newest signed note is of the same tree, or of one that is proven to have begun with it. */
+async function wrongTree(dev: DevFile, over: AuditCheckpoint | undefined): Promise<AuditBreak | undefined> {
+  const note = over?.root_hash === undefined ? undefined : await getText(dev, "/api/v1/audit/checkpoint");
+  if (over?.root_hash === undefined || note === undefined) return undefined;
+  const origin = `${new URL(dev.issuer).host}/audit/${dev.tenant.id}`;
+  const signed = settle(examineTreeCheckpoint(sha256, note, { origin, keys: await auditKeys(dev) }));
+  const [first, second] = [over.head_seq, signed.size];
+  const path = `/api/v1/audit/consistency?first=${first}&second=${second}`;
+  const proof = AuditConsistency.parse(await getJson(dev, dev.issuer, path));
+  const isOne = isConsistent(sha256, {
+    first: { size: first, root: bytes(over.root_hash) },
+    second: signed,
+    hashes: proof.hashes.map(bytes),
+  });
+  return isOne ? undefined : { seq: first, reason: "the newest signed tree did not begin with this log" };
+}
+
+const bytes = (hash: string): Uint8Array => base64url.decode(hash) ?? new Uint8Array();
 
 async function walk(
   dev: DevFile,
-  { start, over, to }: Span,
+  { start, over, to, edge }: Span,
 ): Promise<{ headSeq: number; broken: AuditBreak | undefined }> {
   const verifier = createChainVerifier(sha256, dev.tenant.id, {
     remember: new Set(over === undefined ? [] : [over.head_seq]),
-    ...(start === undefined ? {} : { after: { seq: start.head_seq, entryHash: start.head_entry_hash } }),
+    ...(start === undefined
+      ? {}
+      : { after: { seq: start.head_seq, entryHash: start.head_entry_hash, edge } }),
   });
   while (verifier.headSeq < to) {
     const limit = Math.min(pageMax, to - verifier.headSeq);

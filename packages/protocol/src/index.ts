@@ -282,6 +282,7 @@ export {
   splitSdJwt,
 } from "./sd-jwt/index.ts";
 export * from "./status-list/index.ts";
+export * from "./tlog/index.ts";
 export {
   encodeHeader,
   type MandatePayment,

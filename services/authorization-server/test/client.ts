@@ -8,14 +8,16 @@ export type Answer = {
   readonly status: number;
   readonly headers: Headers;
   readonly body: Record<string, unknown>;
+  readonly bytes?: Uint8Array;
 };
 
 export type Form = Readonly<Record<string, string>>;
 
 export async function read(response: Response): Promise<Answer> {
-  const text = await response.text();
+  const bytes = await response.bytes();
+  const text = Buffer.from(bytes).toString();
   const body: unknown = text.startsWith("{") ? JSON.parse(text) : { text };
-  return { status: response.status, headers: response.headers, body: Object(body) };
+  return { status: response.status, headers: response.headers, body: Object(body), bytes };
 }
 
 /** What an agent, a merchant or the wallet sends to the authorization server. Every part can be swapped for a bad one. */

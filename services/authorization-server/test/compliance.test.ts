@@ -1,13 +1,25 @@
 import { newId, systemClock, toRfc3339 } from "@remit/kernel";
 import {
+  base64url,
+  examineTreeCheckpoint,
+  isConsistent,
+  isIncluded,
+  parseEvidenceKeys,
+  parseJson,
+  rootOf,
+} from "@remit/protocol";
+import {
   AccessReview,
+  AuditConsistency,
   AuditEventBody,
+  AuditInclusion,
   AuditPage,
   AuditVerification,
   ComplianceAgentCards,
   ComplianceControls,
   ComplianceReport,
 } from "@remit/protocol/contracts";
+import { settle, sha256 } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Answer } from "./client.ts";
 import { anotherTenant } from "./fleet.ts";
@@ -125,9 +137,63 @@ describe("the audit log over HTTP", () => {
     expect(JSON.stringify(body)).not.toContain(running.tenant);
   });
 
+  test("proves an entry by its signed tree, whose tiles everybody may read and no other tenant", async () => {
+    const [entry] = (await search(`agentId=${agents[0]}&limit=1`)).data;
+    const path = `/api/v1/audit/${String(entry?.["id"])}/proof`;
+    const proof = AuditInclusion.parse((await ada.call("GET", path)).body);
+    const hash = (text: string): Uint8Array => base64url.decode(text) ?? new Uint8Array();
+    const { keys } = parseEvidenceKeys(
+      parseJson(await (await fetch(`${running.issuer}/.well-known/remit-keys`)).bytes()),
+    );
+    const origin = `${new URL(running.issuer).host}/audit/${running.tenant}`;
+    const signers = keys.filter(({ purpose }) => purpose === "audit").map(({ jwk }) => jwk);
+    const tree = settle(examineTreeCheckpoint(sha256, proof.checkpoint, { origin, keys: signers }));
+    const { leafIndex: index, treeSize: size } = proof;
+    const given = { index, size, leaf: hash(proof.leaf), hashes: proof.hashes.map(hash) };
+    expect(tree.size).toBe(size);
+    expect(isIncluded(sha256, { ...given, root: tree.root })).toBe(true);
+    expect(isIncluded(sha256, { ...given, root: tree.root, index: index + 1 })).toBe(false);
+
+    const note = await ada.call("GET", "/api/v1/audit/checkpoint");
+    expect(note.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+    const signed = settle(
+      examineTreeCheckpoint(sha256, String(note.body["text"]), { origin, keys: signers }),
+    );
+    const tile = await ada.call("GET", `/api/v1/audit/tile/0/000.p/${signed.size}`);
+    expect(tile.headers.get("content-type")).toBe("application/octet-stream");
+    const leaves = tile.bytes ?? new Uint8Array();
+    const each = Array.from({ length: signed.size }, (_, at) => leaves.subarray(at * 32, at * 32 + 32));
+    expect(Buffer.compare(rootOf(sha256, each), signed.root)).toBe(0);
+    const consistent = AuditConsistency.parse(
+      (await ada.call("GET", `/api/v1/audit/consistency?first=1&second=${size}`)).body,
+    );
+    const first = { size: 1, root: hash(consistent.firstRootHash) };
+    const hashes = consistent.hashes.map(hash);
+    expect(isConsistent(sha256, { first, second: { size, root: tree.root }, hashes })).toBe(true);
+    expect(await eve.call("GET", path)).toMatchObject({ status: 404 });
+    const theirs = await eve.call("GET", "/api/v1/audit/checkpoint");
+    expect(String(theirs.body["text"])).not.toContain(running.tenant);
+  });
+
+  test.each([
+    ["tile/0/000", 404, "audit_tile_not_found"],
+    ["tile/0/001.p/1", 404, "audit_tile_not_found"],
+    ["tile/00/000.p/1", 404, "audit_tile_not_found"],
+    ["tile/0/x000/000.p/1", 404, "audit_tile_not_found"],
+    ["consistency?first=0", 400, "invalid_request"],
+    ["consistency?first=1000000", 400, "invalid_request"],
+    ["consistency?first=2&second=1", 400, "invalid_request"],
+    [`${newId("event")}/proof`, 404, "audit_event_not_found"],
+    [`${newId("event")}/proof?size=x`, 400, "invalid_request"],
+  ])("has no %s", async (path, status, code) => {
+    expect(await ada.call("GET", `/api/v1/audit/${path}`)).toMatchObject({ status, body: { code } });
+  });
+
   test("needs audit:read", async () => {
     const other = new Management(running, adminSecret, "agents:read");
-    for (const path of ["", "/verify", "/range", `/${newId("event")}`])
+    const proof = `/${newId("event")}/proof`;
+    const tree = ["/checkpoint", "/tile/0/000", "/consistency?first=1", proof];
+    for (const path of ["", "/verify", "/range", `/${newId("event")}`, ...tree])
       expect(await other.call("GET", `/api/v1/audit${path}`)).toMatchObject({
         status: 403,
         body: { code: "insufficient_scope" },

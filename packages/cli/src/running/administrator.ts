@@ -15,7 +15,10 @@ type AdministratorCall = {
 };
 
 /** Calls a service as the demo's administrator: a bearer token for that service alone (RFC 6749 §4.4, RFC 8707). */
-export async function callAsAdministrator(dev: DevFile, wanted: AdministratorCall): Promise<JsonObject> {
+export const callAsAdministrator = async (dev: DevFile, wanted: AdministratorCall): Promise<JsonObject> =>
+  objectFrom(await answerTo(dev, wanted));
+
+async function answerTo(dev: DevFile, wanted: AdministratorCall): Promise<Response> {
   const { client_id: id, client_secret: secret } = dev.admin;
   const { origin, method, path, body, scope } = wanted;
   const token = await objectFrom(
@@ -34,7 +37,16 @@ export async function callAsAdministrator(dev: DevFile, wanted: AdministratorCal
     body === undefined
       ? { headers: { authorization } }
       : { headers: { authorization, "content-type": "application/json" }, body: JSON.stringify(body) };
-  return objectFrom(await fetch(origin + path, { method, signal, ...sent }));
+  return fetch(origin + path, { method, signal, ...sent });
+}
+
+/** Reads what is recorded and is no JSON; undefined where there is nothing. */
+export async function getText(dev: DevFile, path: string): Promise<string | undefined> {
+  const answer = await answerTo(dev, { origin: dev.issuer, method: "GET", path, scope: "audit:read" });
+  const text = await answer.text();
+  if (answer.status === 404) return undefined;
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${text}`);
+  return text;
 }
 
 /** Reads what is recorded. */

@@ -1,3 +1,3 @@
-export { callAsAdministrator, getJson } from "./administrator.ts";
+export { callAsAdministrator, getJson, getText } from "./administrator.ts";
 export { withInstance } from "./instance.ts";
 export { callAsOperator } from "./operator.ts";

@@ -1,4 +1,5 @@
-import type { Sha256 } from "../encoding/index.ts";
+import { base64url, type Sha256 } from "../encoding/index.ts";
+import { growingTree } from "../tlog/index.ts";
 import type { AuditCheckpoint } from "./checkpoint.ts";
 import { type AuditEntry, chainEntry, genesisHash } from "./entry.ts";
 
@@ -18,7 +19,12 @@ export type ChainStart = {
   /** The places of the checkpoints that `holds` will be asked about, other than the head. */
   readonly remember?: ReadonlySet<number>;
   /** Where to begin, when not before the first entry: the head of a checkpoint whose signature was verified. */
-  readonly after?: { readonly seq: number; readonly entryHash: string };
+  readonly after?: {
+    readonly seq: number;
+    readonly entryHash: string;
+    /** The perfect subtrees of the tree so far (`edgeOf`). Without them the entries after it are held against no root. */
+    readonly edge?: readonly Uint8Array[] | undefined;
+  };
 };
 
 /**
@@ -30,7 +36,12 @@ export function createChainVerifier(
   tenant: string,
   { remember = new Set(), after = { seq: 0, entryHash: genesisHash } }: ChainStart = {},
 ): ChainVerifier {
-  const remembered = new Map<number, string>();
+  const remembered = new Map<number, { readonly hash: string; readonly root: string | undefined }>();
+  const tree =
+    after.seq > 0 && after.edge === undefined
+      ? undefined
+      : growingTree(sha256, { size: after.seq, edge: after.edge ?? [] });
+  const here = () => ({ hash: headHash, root: tree && base64url.encode(tree.root()) });
   let headSeq = after.seq;
   let headHash = after.entryHash;
   const wrong = (seq: number, reason: string): AuditBreak => ({ seq, reason });
@@ -56,7 +67,8 @@ export function createChainVerifier(
         return wrong(expected, "the entry's leaf was changed");
       headSeq = expected;
       headHash = claimed;
-      if (remember.has(expected)) remembered.set(expected, claimed);
+      tree?.append(recomputed.leaf);
+      if (remember.has(expected)) remembered.set(expected, here());
       return undefined;
     },
     holds(checkpoint) {
@@ -67,10 +79,13 @@ export function createChainVerifier(
           headSeq + 1,
           `the log ends at ${headSeq}, but a signed checkpoint says ${checkpoint.head_seq}`,
         );
-      const hash = checkpoint.head_seq === headSeq ? headHash : remembered.get(checkpoint.head_seq);
-      return hash === checkpoint.head_entry_hash
+      const found = checkpoint.head_seq === headSeq ? here() : remembered.get(checkpoint.head_seq);
+      if (found?.hash !== checkpoint.head_entry_hash)
+        return wrong(checkpoint.head_seq, "the log differs from its signed checkpoint");
+      const { root_hash: root } = checkpoint;
+      return root === undefined || found.root === undefined || found.root === root
         ? undefined
-        : wrong(checkpoint.head_seq, "the log differs from its signed checkpoint");
+        : wrong(checkpoint.head_seq, "the tree differs from its signed checkpoint");
     },
   };
 }

@@ -110,8 +110,40 @@ export const AuditRangePlaces = z.object({
   to_seq: z.int().min(0),
   starts_at: z.string().nullable(),
   ends_at: z.string().nullable(),
+  /** The roots of the perfect subtrees of which the tree up to `after_seq` consists, largest first; null when no signature says what they must give. */
+  starts_with: z.array(Digest).nullable(),
 });
 export type AuditRangePlaces = z.infer<typeof AuditRangePlaces>;
+
+const TreeSize = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+/** GET /api/v1/audit/{eventId}/proof: in the tree of that size, or in the newest that was signed. */
+export const AuditProofQuery = z.strictObject({ size: TreeSize.optional() });
+
+/** That an entry stands in the log (RFC 6962 §2.1.1): `hashes` lead from the leaf to the root of the tree. */
+export const AuditInclusion = z.object({
+  eventId: idOf("event"),
+  leafIndex: z.int().min(0),
+  leaf: Digest,
+  treeSize: z.int().min(1),
+  rootHash: Digest,
+  hashes: z.array(Digest),
+  /** The newest checkpoint, as a signed note (C2SP tlog-checkpoint). */
+  checkpoint: z.string(),
+});
+
+/** GET /api/v1/audit/consistency: up to the size `second`, or that of the newest signed tree. */
+export const AuditConsistencyQuery = z.strictObject({ first: TreeSize, second: TreeSize.optional() });
+
+/** That the log of a size began with all of the smaller one (RFC 6962 §2.1.2). */
+export const AuditConsistency = z.object({
+  first: z.int().min(1),
+  firstRootHash: Digest,
+  second: z.int().min(1),
+  secondRootHash: Digest,
+  hashes: z.array(Digest),
+  checkpoint: z.string(),
+});
 
 /** POST /api/v1/events: events of a peer, at most 500 at once; an id seen before is passed over. */
 export const EventBatch = z.strictObject({

@@ -1,6 +1,6 @@
 import { fromRfc3339, type Instant, instantOf, minuteMs } from "@remit/kernel";
 import { nothing, type Route, route } from "@remit/platform/http";
-import { Problem, type RemitEvent } from "@remit/protocol";
+import { base64url, Problem, type RemitEvent } from "@remit/protocol";
 import {
   AuditEventBody,
   AuditPage,
@@ -16,6 +16,7 @@ import { type AuditDeps, headOf, sequence } from "./audit.ts";
 import { actionOf, agentOf, filterOf, outcomeOf, rangeOf } from "./filter.ts";
 import { reportedBy } from "./reporting.ts";
 import { countMax, entryById, searchOnward, searchPage } from "./search.ts";
+import { treeRoutes } from "./tree.http.ts";
 import { type AuditVerdict, placesOf, type VerifyLog } from "./verify.ts";
 
 const needs = { scope: "audit:read", bearer: true } as const;
@@ -32,6 +33,7 @@ export const auditRoutes = (deps: Deps, take: TakeEvent): Route[] => [
   verifyRoute(deps),
   rangeRoute(deps),
   readRoute(deps),
+  ...treeRoutes(deps),
   eventsRoute(take),
 ];
 
@@ -136,6 +138,7 @@ const rangeRoute = (deps: Deps): Route =>
           to_seq: span.end?.says.head_seq ?? (await headOf(deps, caller.tenant)),
           starts_at: span.start?.jws ?? null,
           ends_at: span.end?.jws ?? null,
+          starts_with: span.edge?.map((hash) => base64url.encode(hash)) ?? null,
         },
       };
     },

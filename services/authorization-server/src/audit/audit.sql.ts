@@ -144,13 +144,15 @@ export type NewCheckpoint = {
   readonly jti: string;
   readonly at: Instant;
   readonly jws: string;
+  readonly note: string;
 };
 
 export const insertCheckpoint = (tx: Sql, row: NewCheckpoint): Promise<{ count: number }> =>
   tx.run(sql`
     with signed as (
-      insert into audit_checkpoints (tenant_id, head_seq, jti, signed_at, jws)
-      values (${row.tenant}, ${row.headSeq}, ${row.jti}, ${sqlTime(row.at)}, ${row.jws}) returning tenant_id)
+      insert into audit_checkpoints (tenant_id, head_seq, jti, signed_at, jws, note)
+      values (${row.tenant}, ${row.headSeq}, ${row.jti}, ${sqlTime(row.at)}, ${row.jws}, ${row.note})
+      returning tenant_id)
     update audit_heads set checkpoint_seq = ${row.headSeq}, checkpoint_jti = ${row.jti}
     from signed where audit_heads.tenant_id = signed.tenant_id`);
 

@@ -41,7 +41,7 @@ beforeAll(async () => {
     kek: kekOf(new Uint8Array(32).fill(7)),
     clock,
     log,
-    purposes: [{ purpose: "audit", alg: "ES256", evidence: true, tokenLifeMsMax: 0 }],
+    purposes: [{ purpose: "audit", alg: "EdDSA", evidence: true, tokenLifeMsMax: 0 }],
   });
   await keys.load();
   deps = {

@@ -1,16 +1,24 @@
-import { newId, toRfc3339 } from "@remit/kernel";
+import { invariant, newId, toRfc3339 } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import {
   type AuditBreak,
   type AuditCheckpoint,
+  base64url,
+  checkpointText,
   checkpointTyp,
+  concatBytes,
   examineCheckpoint,
   genesisHash,
+  noteKeyId,
   Problem,
+  signedNote,
+  type TreeCheckpoint,
+  utf8,
 } from "@remit/protocol";
-import { settle } from "@remit/protocol/node";
+import { settle, sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, headOf, type LogName } from "./audit.ts";
+import { growTree, MissingHashes, rootAt } from "./tree.ts";
 
 export type Signed = { readonly jws: string; readonly says: AuditCheckpoint };
 
@@ -41,6 +49,7 @@ async function signHead(deps: AuditDeps, tx: TenantTx<LogName>): Promise<string 
   const { tenant } = tx;
   const head = await rows.lockHead(tx, tenant, genesisHash);
   if (head.seq === head.checkpoint_seq) return undefined;
+  const root = await growTo(tx, Number(head.seq));
   await refuseRewritten(deps, tx, Number(head.seq));
   const at = deps.clock.now();
   const checkpoint: AuditCheckpoint = {
@@ -50,26 +59,54 @@ async function signHead(deps: AuditDeps, tx: TenantTx<LogName>): Promise<string 
     tenant_id: tenant,
     head_seq: Number(head.seq),
     head_entry_hash: head.entry_hash,
+    root_hash: base64url.encode(root),
     signed_at: toRfc3339(at),
     signer_kid: deps.keys.currentKey("audit").kid,
   };
   const signed = await deps.keys.sign("audit", { typ: checkpointTyp }, checkpoint);
   const { head_seq: headSeq, jti } = checkpoint;
-  await rows.insertCheckpoint(tx, { tenant, headSeq, jti, at, jws: signed });
+  const note = await signNote(deps, { origin: originOf(deps, tenant), size: headSeq, root });
+  await rows.insertCheckpoint(tx, { tenant, headSeq, jti, at, jws: signed, note });
   // Under the lock of the head, so that no slower signer puts an older place in its stead. Should the commit fail, what
   // is kept still holds: the entries it covers were committed before.
   await deps.anchor.keep(tenant, signed);
   return signed;
 }
 
+/** C2SP tlog-checkpoint: which log it is, in words that no other log has. */
+export const originOf = ({ issuer }: Pick<AuditDeps, "issuer">, tenant: LogName): string =>
+  `${issuer.replace(/^https?:\/\//, "").replace(/\/$/, "")}/audit/${tenant}`;
+
+/** The same as a signed note, which verifiers of transparency logs read. */
+async function signNote({ keys }: AuditDeps, checkpoint: TreeCheckpoint): Promise<string> {
+  const { kid, jwk } = keys.currentKey("audit");
+  const name = checkpoint.origin;
+  const id = noteKeyId(sha256, { name, jwk });
+  invariant(id !== undefined, "the keys of the audit log are Ed25519");
+  const text = checkpointText(checkpoint);
+  return signedNote(text, name, concatBytes(id, await keys.signBytes(kid, utf8(text))));
+}
+
+async function growTo(tx: TenantTx<LogName>, size: number): Promise<Uint8Array> {
+  try {
+    await growTree(tx, size);
+    return await rootAt(tx, tx.tenant, size);
+  } catch (error) {
+    throw error instanceof MissingHashes ? new Broken(size, error.message) : error;
+  }
+}
+
 async function refuseRewritten(deps: AuditDeps, tx: TenantTx<LogName>, headSeq: number): Promise<void> {
   const kept = await anchoredCheckpoint(deps, tx.tenant);
   if (kept === undefined) return;
-  const { head_seq: seq, head_entry_hash: hash } = kept.says;
+  const { head_seq: seq, head_entry_hash: hash, root_hash: root } = kept.says;
   if (seq > headSeq)
     throw new Broken(headSeq + 1, `the log ends at ${headSeq}, but the checkpoint kept outside says ${seq}`);
   const there = await rows.entryHashAt(tx, tx.tenant, seq);
   if (there !== hash) throw new Broken(seq, "the log differs from the checkpoint kept outside");
+  // A log that signs two trees of which neither begins with the other is worth nothing as a witness.
+  if (root !== undefined && base64url.encode(await growTo(tx, seq)) !== root)
+    throw new Broken(seq, "the tree differs from the checkpoint kept outside");
 }
 
 /** What a log's verification found stands until the next one. */

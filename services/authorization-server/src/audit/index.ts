@@ -11,6 +11,7 @@ export const auditTables = {
   audit_queue: "global",
   audit_set_aside: "global",
   audit_chain: "tenant",
+  audit_tree: "tenant",
   audit_heads: "global",
   audit_checkpoints: "tenant",
   audit_verifications: "global",

@@ -2,6 +2,7 @@ import { after, type Instant, instantOf, minuteMs, toRfc3339 } from "@remit/kern
 import {
   type AuditBreak,
   type AuditCheckpoint,
+  base64url,
   type ChainVerifier,
   createChainVerifier,
   Problem,
@@ -10,6 +11,7 @@ import { sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, entryOf, type LogName, wrongIn } from "./audit.ts";
 import { anchoredCheckpoint, Broken, type Signed, signedFor } from "./checkpoint.ts";
+import { edgeUnder, MissingHashes, rootAt } from "./tree.ts";
 
 /** What of a log is verified: all of it, or what was recorded in a time. `before` is exclusive. */
 export type AuditRange = { readonly from?: Instant; readonly before?: Instant };
@@ -124,10 +126,16 @@ async function widened(
   return { start: found.first === undefined ? start : below, end: found.last === undefined ? end : over };
 }
 
-/** The same for whoever verifies a range without us. */
-export async function placesOf(deps: AuditDeps, tenant: LogName, range: AuditRange): Promise<Span> {
+/** The same for whoever verifies a range without us, with the right edge of the tree where it begins. */
+export async function placesOf(
+  deps: AuditDeps,
+  tenant: LogName,
+  range: AuditRange,
+): Promise<Span & { readonly edge: readonly Uint8Array[] | undefined }> {
   try {
-    return await spanOf(deps, tenant, range);
+    const span = await spanOf(deps, tenant, range);
+    const edge = span.start === undefined ? [] : await edgeOfStart(deps, tenant, span.start.says);
+    return { ...span, edge };
   } catch (error) {
     if (error instanceof Broken) throw new Problem("audit_log_broken", { detail: error.message });
     throw error;
@@ -145,7 +153,7 @@ type Walk = {
 async function walk(given: Walk): Promise<void> {
   const { deps, tenant, span, range, progress } = given;
   const start = span.start?.says;
-  const begin = start === undefined ? undefined : { seq: start.head_seq, entryHash: start.head_entry_hash };
+  const begin = start === undefined ? undefined : await beginAt(deps, tenant, start);
   const anchored = await anchoredCheckpoint(deps, tenant);
   const remember = new Set(anchored === undefined ? [] : [anchored.says.head_seq]);
   const verifier = createChainVerifier(sha256, tenant, {
@@ -171,6 +179,24 @@ async function walk(given: Walk): Promise<void> {
     throw new Broken(verifier.headSeq + 1, `${aside.event_id} got no place in the chain: ${aside.reason}`);
   if (stray !== undefined)
     throw new Broken(verifier.headSeq + 1, `${stray.event_id} was never taken into the chain`);
+}
+
+/** A walk that begins behind a checkpoint begins with the tree that it names. */
+async function beginAt(deps: AuditDeps, tenant: LogName, start: AuditCheckpoint) {
+  const edge = await edgeOfStart(deps, tenant, start);
+  return { seq: start.head_seq, entryHash: start.head_entry_hash, edge };
+}
+
+async function edgeOfStart(
+  { db }: AuditDeps,
+  tenant: LogName,
+  start: AuditCheckpoint,
+): Promise<readonly Uint8Array[] | undefined> {
+  const edge = await hashesKept(start.head_seq, () =>
+    db.of(tenant).transaction((tx) => edgeUnder(tx, tenant, start)),
+  );
+  if (edge === "wrong") throw new Broken(start.head_seq, treeDiffers);
+  return edge;
 }
 
 /** One page of entries with the checkpoints over them; false when there are no more. */
@@ -230,8 +256,32 @@ async function walkEnd(given: Walk, verifier: ChainVerifier): Promise<void> {
     if (beyond !== undefined) {
       const { says } = signedFor(deps, tenant, beyond);
       if (says.head_seq >= at) holds(verifier, says);
+      await treeHolds(deps, tenant, says);
     }
     return;
+  }
+}
+
+/** The hashes that are kept of the tree, which every proof is made from, give the root that was signed. */
+async function treeHolds(
+  deps: AuditDeps,
+  tenant: LogName,
+  { head_seq, root_hash }: AuditCheckpoint,
+): Promise<void> {
+  if (root_hash === undefined) return;
+  const kept = await hashesKept(head_seq, () =>
+    deps.db.of(tenant).transaction((tx) => rootAt(tx, tenant, head_seq)),
+  );
+  if (base64url.encode(kept) !== root_hash) throw new Broken(head_seq, treeDiffers);
+}
+
+const treeDiffers = "the tree differs from its signed checkpoint";
+
+async function hashesKept<R>(seq: number, read: () => Promise<R>): Promise<R> {
+  try {
+    return await read();
+  } catch (error) {
+    throw error instanceof MissingHashes ? new Broken(seq, error.message) : error;
   }
 }
 
