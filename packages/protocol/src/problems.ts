@@ -99,6 +99,7 @@ export const problems = {
   mandate_suspended: refusal(403, "The mandate is suspended", "Ask the principal to resume it."),
   mandate_uses_exhausted: refusal(402, "The mandate was for one use and is used", "Ask the principal for a new mandate."),
   mandate_velocity_exceeded: refusal(402, "The mandate's limit for this period is reached", "Wait for the next period."),
+  mandate_would_widen: refusal(400, "The mandate would allow more than it does", "Ask for less than the mandate allows, or have the principal give a new one."),
   merchant_catalogue_mismatch: refusal(409, "The origin's catalogue names another client", "Serve a catalogue at the origin that names this client_id."),
   merchant_client_taken: refusal(409, "This client is another merchant already", "One client is one merchant: use that merchant, or register with another client."),
   merchant_host_unknown: refusal(421, "Nobody sells at this host", "Use the origin that the merchant has in the directory."),

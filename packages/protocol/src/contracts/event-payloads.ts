@@ -102,6 +102,13 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     uses: text,
     expires_at: z.json(),
   }),
+  "mandate.narrowed": told({
+    agent: id,
+    members: texts,
+    amount_minor: count,
+    cap_minor: count,
+    expires_at: z.json(),
+  }),
   "mandate.resumed": mandateChange,
   "mandate.revoked": mandateChange,
   "mandate.suspended": mandateChange,

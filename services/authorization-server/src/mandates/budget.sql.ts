@@ -75,6 +75,20 @@ export async function holdAtOnce(
   return row && budgetOf(row);
 }
 
+/** The lower cap, as far as it is not held or spent already: then it falls to it as that returns. */
+export async function narrowBudget(
+  tx: Sql,
+  mandate: Id<"mandate">,
+  to: { cap: bigint; single: boolean },
+): Promise<Budget> {
+  const cap = String(to.cap);
+  const row = await tx.one<BudgetRow>(sql`update mandate_budgets
+    set asked = ${cap}::numeric, cap = greatest(${cap}::numeric, held + spent),
+      uses_max = case when ${to.single} then greatest(1, uses) else uses_max end
+    where mandate_id = ${mandate} returning cap, held, spent, uses, uses_max`);
+  return budgetOf(row);
+}
+
 /** Moves budget by differences: what leaves `held`, what joins (or leaves) `spent`, what is given back of `uses`. */
 export async function moveBudget(
   tx: Sql,
@@ -83,7 +97,8 @@ export async function moveBudget(
 ): Promise<Budget> {
   const row = await tx.one<BudgetRow>(sql`update mandate_budgets
     set held = held + ${String(by.held)}::numeric, spent = spent + ${String(by.spent)}::numeric,
-      uses = uses + ${by.uses}
+      uses = uses + ${by.uses},
+      cap = greatest(coalesce(asked, cap), held + ${String(by.held)}::numeric + spent + ${String(by.spent)}::numeric)
     where mandate_id = ${mandate} returning cap, held, spent, uses, uses_max`);
   return budgetOf(row);
 }

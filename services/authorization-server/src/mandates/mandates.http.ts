@@ -2,7 +2,14 @@ import { type Id, type Instant, toRfc3339 } from "@remit/kernel";
 import { type Caller, type Route, route } from "@remit/platform/http";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, Problem } from "@remit/protocol";
-import { idOf, MandateBody, MandateCredential, MandateList, RevokeMandate } from "@remit/protocol/contracts";
+import {
+  idOf,
+  MandateBody,
+  MandateCredential,
+  MandateList,
+  NarrowMandate,
+  RevokeMandate,
+} from "@remit/protocol/contracts";
 import { z } from "zod";
 import { minorOf, remainingOf } from "./budget.ts";
 import type { Mandates, MandateWithBudget, Why } from "./mandates.operations.ts";
@@ -25,6 +32,7 @@ export const mandateRoutes = (deps: Deps): Route[] => [
   revokeRoute(deps),
   changeRoute(deps, "suspend"),
   changeRoute(deps, "resume"),
+  narrowRoute(deps),
 ];
 
 const listRoute = ({ mandates }: Deps): Route =>
@@ -121,6 +129,27 @@ const changeRoute = ({ db, mandates }: Deps, change: keyof typeof changes): Rout
     },
   });
 
+const narrowRoute = ({ db, mandates }: Deps): Route =>
+  route({
+    method: "POST",
+    path: "/api/v1/mandates/:id/narrow",
+    summary: "Let a mandate allow less: any of its limits, lists and its end, and never more than before",
+    needs: { scope: "wallet:write" },
+    params: Path,
+    body: NarrowMandate,
+    answers: {
+      200: MandateBody,
+      400: ["invalid_request", "invalid_authorization_details", "mandate_would_widen"],
+      403: ["mandate_revoked", "mandate_expired"],
+      404: "not_found",
+    },
+    handle: async ({ caller, now }, { params: { id }, body }) => {
+      const asked = { to: body, actor: actorOf(caller) };
+      await db.of(caller.tenant).transaction((tx) => mandates.narrowWithin(tx, id, asked));
+      return { status: 200, body: bodyOf(await existing(mandates, caller.tenant, id), now) };
+    },
+  });
+
 /** An agent's mandate lives in its principal's tenant, which need not be the agent's own. */
 async function tenantFor(mandates: Mandates, caller: Caller, id: Id<"mandate">): Promise<Id<"tenant">> {
   if (caller.scopes.has("wallet:read") || caller.scopes.has("wallet:write")) return caller.tenant;
@@ -169,11 +198,14 @@ function bodyOf({ mandate, budget }: MandateWithBudget, now: Instant): z.input<t
     categories: [...(details.categories ?? [])],
     rails: [...(details.rails ?? [])],
     uses: details.uses,
+    velocity: (details.velocity ?? []).map((rule) => ({ ...rule, zone: rule.zone ?? "UTC" })),
+    step_up: [...(details.step_up ?? [])],
     purpose: details.purpose ?? null,
     livemode: mandate.livemode,
     valid_from: toRfc3339(mandate.issuedAt),
     valid_until: toRfc3339(mandate.expiresAt),
     created_at: toRfc3339(mandate.issuedAt),
+    narrowed_at: mandate.narrowedAt === undefined ? null : toRfc3339(mandate.narrowedAt),
     revoked_at: mandate.revokedAt === undefined ? null : toRfc3339(mandate.revokedAt),
   };
 }

@@ -11,13 +11,15 @@ import {
   Problem,
   type Status,
 } from "@remit/protocol";
+import type { NarrowMandate } from "@remit/protocol/contracts";
 import { randomText, sha256b64url, thumbprint } from "@remit/protocol/node";
 import { endGrantsOf } from "../grants/index.ts";
 import type { StatusEntry, StatusLists } from "../status-lists/index.ts";
-import { findBudget, insertBudget } from "./budget.sql.ts";
-import type { Budget } from "./budget.ts";
+import { findBudget, insertBudget, narrowBudget } from "./budget.sql.ts";
+import { type Budget, minorOf } from "./budget.ts";
 import * as rows from "./mandates.sql.ts";
 import {
+  assetOfMandate,
   capOf,
   type IssuedMandate,
   type IssueMandate,
@@ -25,6 +27,7 @@ import {
   type MandateState,
   mayBecome,
 } from "./mandates.ts";
+import { narrowedTerms } from "./narrowing.ts";
 
 export type MandatesDeps = {
   readonly db: Database;
@@ -66,7 +69,11 @@ export type Mandates = {
   /** All that are active of this principal, of the transaction's tenant; each may be resumed. */
   suspendAllWithin(tx: TenantTx, principal: Id<"account">, why: Why): Promise<void>;
   resumeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
+  /** Lets it allow less from this commit on. Charges that are held already go on. */
+  narrowWithin(tx: TenantTx, id: Id<"mandate">, asked: Narrowing): Promise<void>;
 };
+
+export type Narrowing = { readonly to: NarrowMandate; readonly actor: Actor };
 
 export type MandatePage = {
   readonly limit: number;
@@ -107,6 +114,7 @@ export function createMandates(deps: MandatesDeps): Mandates {
         await changeState(deps, tx, { id, to: "suspended", why });
     },
     resumeWithin: become("active"),
+    narrowWithin: (tx, id, asked) => narrow(deps, tx, { id, ...asked }),
   };
 }
 
@@ -255,4 +263,30 @@ async function changeState(
   await tx.record(newEvent(eventOf[to], { tenant: tx.tenant, actor: why.actor, subject: id, payload }, now));
   if (to === "revoked") await endGrantsOf(tx, { mandate: id, actor: why.actor, now });
   return { ...mandate, state: to, because: why.because, revokedAt: to === "revoked" ? now : undefined };
+}
+
+/** The row is locked against charges that decide: each is held by the former terms before this, or by the narrower after. */
+async function narrow(
+  deps: MandatesDeps,
+  tx: TenantTx,
+  { id, to, actor }: Narrowing & { id: Id<"mandate"> },
+): Promise<void> {
+  const mandate = await rows.findMandate(tx, id, "update");
+  if (mandate === undefined) throw new Problem("not_found", { detail: "There is no such mandate." });
+  const now = deps.clock.now();
+  if (mandate.state === "revoked") throw new Problem("mandate_revoked");
+  if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
+  const terms = narrowedTerms(mandate, to, now);
+  await assertZones(tx, terms.details);
+  await rows.saveNarrowed(tx, id, { ...terms, now });
+  const single = terms.details.uses === "single";
+  const budget = await narrowBudget(tx, id, { cap: capOf(terms.details), single });
+  const payload = {
+    agent: mandate.agent,
+    members: Object.keys(to).sort(),
+    amount_minor: terms.details.amount_minor,
+    cap_minor: minorOf(assetOfMandate(terms.details), budget.cap),
+    expires_at: terms.expiresAt,
+  };
+  await tx.record(newEvent("mandate.narrowed", { tenant: tx.tenant, actor, subject: id, payload }, now));
 }

@@ -16,6 +16,9 @@ type Row = {
   readonly jwt_hash: string;
   readonly issued_at: Instant;
   readonly expires_at: Instant;
+  readonly narrowed: MandateDetails | null;
+  readonly narrowed_until: Instant | null;
+  readonly narrowed_at: Instant | null;
   readonly revoked_at: Instant | null;
   readonly livemode: boolean;
   readonly status_list: number;
@@ -30,11 +33,12 @@ const mandateOf = (row: Row): Mandate => ({
   principal: row.principal_id,
   state: row.state,
   because: row.because ?? undefined,
-  details: row.details,
+  details: row.narrowed ?? row.details,
   holderThumbprint: row.holder_thumbprint,
   jwtHash: row.jwt_hash,
   issuedAt: row.issued_at,
-  expiresAt: row.expires_at,
+  expiresAt: row.narrowed_until ?? row.expires_at,
+  narrowedAt: row.narrowed_at ?? undefined,
   revokedAt: row.revoked_at ?? undefined,
   livemode: row.livemode,
   status: { list: row.status_list, index: row.status_place },
@@ -56,7 +60,7 @@ export async function findMandate(
   return row && mandateOf(row);
 }
 
-export type NewMandate = Omit<Mandate, "state" | "because" | "revokedAt" | "tenant"> & {
+export type NewMandate = Omit<Mandate, "state" | "because" | "narrowedAt" | "revokedAt" | "tenant"> & {
   readonly subject: string;
   readonly instrument: Id<"instrument"> | undefined;
   readonly sealedJwt: Uint8Array;
@@ -84,6 +88,17 @@ export async function saveState(
   const now = sqlTime(change.now);
   await tx.run(sql`update mandates set state = ${change.state}, because = ${change.because}, changed_at = ${now},
       revoked_at = case when ${change.state} = 'revoked' then ${now}::timestamptz end
+    where id = ${id}`);
+}
+
+export async function saveNarrowed(
+  tx: Sql,
+  id: Id<"mandate">,
+  to: { details: MandateDetails; expiresAt: Instant; now: Instant },
+): Promise<void> {
+  const now = sqlTime(to.now);
+  await tx.run(sql`update mandates set narrowed = ${JSON.stringify(to.details)}::jsonb,
+      narrowed_until = ${sqlTime(to.expiresAt)}, narrowed_at = ${now}, changed_at = ${now}
     where id = ${id}`);
 }
 
@@ -117,7 +132,8 @@ export async function activeMandatesOf(
   now: Instant,
 ): Promise<Id<"mandate">[]> {
   const found = await tx.many<{ id: Id<"mandate"> }>(sql`select id from mandates
-    where principal_id = ${principal} and state = 'active' and expires_at > ${sqlTime(now)} order by id`);
+    where principal_id = ${principal} and state = 'active'
+      and coalesce(narrowed_until, expires_at) > ${sqlTime(now)} order by id`);
   return found.map(({ id }) => id);
 }
 

@@ -13,11 +13,13 @@ export type Mandate = {
   readonly principal: Id<"account">;
   readonly state: MandateState;
   readonly because: string | undefined;
+  /** What counts: as the principal consented, or as narrowed since. The credential says what was consented to. */
   readonly details: MandateDetails;
   readonly holderThumbprint: string;
   readonly jwtHash: string;
   readonly issuedAt: Instant;
   readonly expiresAt: Instant;
+  readonly narrowedAt: Instant | undefined;
   readonly revokedAt: Instant | undefined;
   readonly livemode: boolean;
   readonly status: { readonly list: number; readonly index: number };
