@@ -172,6 +172,7 @@ export const problems = {
   unsupported_response_type: refusal(400, "The response type is not supported", "Use response_type=code."),
   upstream_failed: refusal(502, "The merchant's upstream did not deliver", "Nothing was charged; try again later."),
   upstream_timeout: refusal(504, "The merchant's upstream did not answer in time", "Nothing was charged; try again later."),
+  upstream_unavailable: refusal(503, "The merchant's upstream is down", "Try again after the time in Retry-After; nothing was charged."),
   use_dpop_nonce: refusal(401, "A fresh DPoP nonce is needed", "Make a new proof with the nonce in DPoP-Nonce."),
   webhook_inactive: refusal(409, "The webhook is turned off", "Turn it on first, with active: true."),
   webhook_limit_reached: refusal(409, "The organization has as many webhooks as it may have", "Remove one, or let one receive more kinds of events."),

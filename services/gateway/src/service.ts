@@ -115,7 +115,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const jobs = createJobs({ db, log, clock });
   const file = await openOfferBook(config.offersFile, log);
   const { shelf: book, ...control } = await openControl(file, { db, clock, log, jobs, keyring });
-  const upstreams = createUpstreams();
+  const upstreams = createUpstreams(clock);
   const terms = { issuer, livemode, mac: hmacSha256(keyring.derive("payment-terms")) };
   const purchases = {
     db,

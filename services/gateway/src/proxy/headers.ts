@@ -14,34 +14,42 @@ const hopByHop = [
   "upgrade",
 ];
 
-// Sent by a buyer they would be believed as ours: who paid, what is proven, where the request came from. A conditional
-// or partial request would let a 304 or 206 be paid for and kept in place of the whole.
-const neverUpward = [
+// Sent by a client they would be believed as ours (who pays, what is proven, where the request came from), or make the
+// upstream answer for another path or method than the one that was matched (V12).
+const neverUpward = new Set([
   ...hopByHop,
   "host",
-  "content-length",
   "expect",
   "payment-signature",
   "payment-authorization",
   "x-payment",
   "forwarded",
   "via",
+  "x-real-ip",
+  "x-original-uri",
+  "x-original-url",
+  "x-rewrite-url",
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
+]);
+const neverUpwardPrefixes = ["x-payment-", "x-remit-", "remit-", "x-forwarded-", "x-verified-"];
+
+// What a request is sold for is its whole answer: a conditional or partial one would let a 304 or 206 be paid for and
+// kept in place of the whole. Its body has been read, and its length is what was read.
+const neverUpwardPaid = new Set([
+  "content-length",
   "if-match",
   "if-modified-since",
   "if-none-match",
   "if-range",
   "if-unmodified-since",
   "range",
-];
-const neverUpwardPrefixes = ["x-payment-", "x-remit-", "remit-", "x-forwarded-"];
+]);
 
 // What the gateway says itself, and what an upstream must not say in its name.
-const neverDownward = [
+const neverDownward = new Set([
   ...hopByHop,
-  "content-length",
-  "cache-control",
-  "expires",
-  "pragma",
   "payment-required",
   "payment-response",
   "payment-receipt",
@@ -51,7 +59,10 @@ const neverDownward = [
   "remit-receipt",
   "idempotent-replayed",
   "x-request-id",
-];
+]);
+
+/** Of a paid answer: it is sent whole, and no cache between keeps it. */
+const neverDownwardPaid = new Set(["content-length", "cache-control", "expires", "pragma"]);
 
 /** node's flat list of names and values as fields. */
 export function fieldsOf(rawHeaders: readonly string[]): Fields {
@@ -65,29 +76,114 @@ export function fieldsOf(rawHeaders: readonly string[]): Fields {
 export const valuesOf = (fields: Fields, name: string): string[] =>
   fields.filter(([field]) => field.toLowerCase() === name).map(([, value]) => value);
 
-/** What the upstream gets of the buyer's headers, and what the gateway adds. */
+/** What the upstream gets of the headers of a request that is paid for, and what the gateway adds. */
 export function upwardFields(fields: Fields, identity: Readonly<Record<string, string>>): Fields {
-  const named = connectionNames(fields);
+  const isOfThisHop = hopNamesOf(valuesOf(fields, "connection"));
   const kept = fields.filter(([name, value]) => {
-    // CGI and its heirs read "_" as "-": X_Remit_Agent would arrive as X-Remit-Agent.
-    const plain = name.toLowerCase().replaceAll("_", "-");
-    if (neverUpward.includes(plain) || named.has(plain)) return false;
-    if (neverUpwardPrefixes.some((prefix) => plain.startsWith(prefix))) return false;
-    return plain !== "authorization" || !/^payment(?:\s|$)/i.test(value.trim());
+    const plain = plainNameOf(name);
+    return mayPassUp(plain, value) && !neverUpwardPaid.has(plain) && !isOfThisHop(plain);
   });
   return [...kept, ...Object.entries(identity)];
 }
 
 /** What the buyer gets of the upstream's headers. */
 export function downwardFields(fields: Fields): Fields {
-  const named = connectionNames(fields);
-  return fields.filter(
-    ([name]) => !neverDownward.includes(name.toLowerCase()) && !named.has(name.toLowerCase()),
-  );
+  const isOfThisHop = hopNamesOf(valuesOf(fields, "connection"));
+  return fields.filter(([field]) => {
+    const name = field.toLowerCase();
+    return !neverDownward.has(name) && !neverDownwardPaid.has(name) && !isOfThisHop(name);
+  });
 }
 
-/** The names that `Connection` declares to be of this hop too. */
-function connectionNames(fields: Fields): Set<string> {
-  const tokens = valuesOf(fields, "connection").join(",").toLowerCase().split(",");
-  return new Set(tokens.map((token) => token.trim().replaceAll("_", "-")));
+/** Names that the gateway has read and the upstream does not get: a token that let the caller in, for one. */
+export type Withheld = ReadonlySet<string>;
+
+/** What the upstream gets of a request that is passed through, as the flat list that undici takes. */
+export function passedUp(
+  rawHeaders: readonly string[],
+  added: readonly string[],
+  withheld: Withheld,
+): string[] {
+  const isOfThisHop = hopNamesOf(connectionValuesOf(rawHeaders));
+  const passed: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    const value = rawHeaders[index + 1] ?? "";
+    const plain = plainNameOf(name);
+    if (mayPassUp(plain, value) && !withheld.has(plain) && !isOfThisHop(plain)) passed.push(name, value);
+  }
+  passed.push(...added);
+  return passed;
+}
+
+/** What the caller gets of the headers of an answer that is passed through. `Trailer` stays where trailers can follow. */
+export function passedDown(
+  rawHeaders: readonly string[],
+  { mayHaveTrailers }: { readonly mayHaveTrailers: boolean },
+): string[] {
+  const isOfThisHop = hopNamesOf(connectionValuesOf(rawHeaders));
+  const passed: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    const plain = name.toLowerCase();
+    const passes = !neverDownward.has(plain) || (plain === "trailer" && mayHaveTrailers);
+    if (passes && !isOfThisHop(plain)) passed.push(name, rawHeaders[index + 1] ?? "");
+  }
+  return passed;
+}
+
+// RFC 9110 §6.5.1: what frames, routes or authenticates a message, or is read before its body, is no trailer.
+const neverTrailing = new Set([
+  ...neverDownward,
+  "authorization",
+  "cache-control",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "host",
+  "set-cookie",
+]);
+
+/** What may follow the body. */
+export const passedTrailers = (
+  trailers: Readonly<Record<string, string | string[] | undefined>>,
+): [string, string][] =>
+  Object.entries(trailers).flatMap(([name, values]) =>
+    values === undefined || neverTrailing.has(name.toLowerCase())
+      ? []
+      : [values].flat().map((value): [string, string] => [name, value]),
+  );
+
+// CGI and its heirs read "_" as "-": X_Remit_Agent would arrive as X-Remit-Agent.
+const plainNameOf = (name: string): string => {
+  const lower = name.toLowerCase();
+  return lower.includes("_") ? lower.replaceAll("_", "-") : lower;
+};
+
+function mayPassUp(plain: string, value: string): boolean {
+  if (neverUpward.has(plain)) return false;
+  if (neverUpwardPrefixes.some((prefix) => plain.startsWith(prefix))) return false;
+  return plain !== "authorization" || !/^payment(?:\s|$)/i.test(value.trim());
+}
+
+function connectionValuesOf(rawHeaders: readonly string[]): string[] {
+  const values: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
+    if (
+      rawHeaders[index]?.length === "connection".length &&
+      rawHeaders[index]?.toLowerCase() === "connection"
+    )
+      values.push(rawHeaders[index + 1] ?? "");
+  return values;
+}
+
+const none = (): boolean => false;
+
+/** Which names `Connection` declares to be of this hop too. */
+function hopNamesOf(connection: readonly string[]): (plain: string) => boolean {
+  if (connection.every((value) => /^(?:keep-alive|close)$/i.test(value))) return none;
+  const tokens = connection.join(",").toLowerCase().split(",");
+  const named = new Set(tokens.map((token) => plainNameOf(token.trim())));
+  return (plain) => named.has(plain);
 }

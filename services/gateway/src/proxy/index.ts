@@ -1,2 +1,4 @@
-export { type Fields, fieldsOf, upwardFields, valuesOf } from "./headers.ts";
-export { createUpstreams, type UpstreamAnswer, type Upstreams } from "./upstreams.ts";
+export { type Fields, fieldsOf, upwardFields, valuesOf, type Withheld } from "./headers.ts";
+export type { Pair, PassedRequest } from "./pass.ts";
+export { createUpstreams, type Upstreams } from "./upstreams.ts";
+export type { UpstreamAnswer } from "./whole.ts";

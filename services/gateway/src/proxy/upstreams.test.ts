@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { systemClock } from "@remit/kernel";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createUpstreams, type UpstreamRequest, type Upstreams } from "./upstreams.ts";
+import { createUpstreams, type Upstreams } from "./upstreams.ts";
+import type { UpstreamRequest } from "./whole.ts";
 
 let answer: (req: IncomingMessage, res: ServerResponse) => void = (_, res) => res.end();
 let server: Server;
@@ -13,7 +15,7 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   // A server that listens on a port has an address of this shape.
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  upstreams = createUpstreams();
+  upstreams = createUpstreams(systemClock);
 });
 
 afterEach(async () => {
