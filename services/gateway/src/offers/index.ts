@@ -20,8 +20,9 @@ export {
   wayOf,
   type X402Way,
 } from "./model.ts";
-export { type OfferBook, openOfferBook, routeAt, shopAt } from "./offers.ts";
+export { type OfferBook, openOfferBook, shopAt } from "./offers.ts";
 export { merchantOf, OffersFileRefused } from "./offers-file.ts";
 export { MerchantEntry, type RouteEntry } from "./offers-file-schema.ts";
 export { type Target, targetOf } from "./paths.ts";
 export { routeOf } from "./route-of.ts";
+export { isGuarded, routeAt } from "./route-table.ts";

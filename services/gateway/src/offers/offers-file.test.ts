@@ -3,8 +3,9 @@ import { Problem } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
 import { describe, expect, test } from "vitest";
 import type { Offers, SaleRoute } from "./model.ts";
-import { routeAt, shopAt } from "./offers.ts";
+import { shopAt } from "./offers.ts";
 import { OffersFileRefused, parseOffers } from "./offers-file.ts";
+import { routeAt } from "./route-table.ts";
 
 const merchantId = newId("merchant");
 const key = generateJwk("ES256");

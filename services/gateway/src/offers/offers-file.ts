@@ -147,12 +147,15 @@ async function keyFile(name: string, readKey: ReadKey): Promise<PrivateJwk | und
 const twice = (what: string, names: readonly string[]): string[] =>
   names.filter((name, index) => names.indexOf(name) !== index).map((name) => `${what} ${name} stands twice`);
 
+/** Between two prices a path must not choose. Of open routes, and beside a paid one, the most specific holds. */
 function overlaps(routes: readonly SaleRoute[]): string[] {
   const faults: string[] = [];
   for (const [index, route] of routes.entries())
     for (const other of routes.slice(index + 1))
       if (
         route.merchant === other.merchant &&
+        route.gate === "paid" &&
+        other.gate === "paid" &&
         route.method === other.method &&
         sameShape(route.pattern, other.pattern)
       )

@@ -2,9 +2,8 @@ import { watch } from "node:fs";
 import path from "node:path";
 import type { Log } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
-import type { Offers, SaleRoute, Shop } from "./model.ts";
+import type { Offers, Shop } from "./model.ts";
 import { readOffersFile } from "./offers-file.ts";
-import { matches } from "./paths.ts";
 
 /** What is for sale now. A reload that fails keeps the former offers. */
 export type OfferBook = {
@@ -46,16 +45,6 @@ export function shopAt(offers: Offers, host: string | undefined): Shop {
   const shop = host === undefined ? undefined : offers.get(host.toLowerCase());
   if (shop === undefined) throw new Problem("merchant_host_unknown");
   return shop;
-}
-
-/** The route that sells this path; what no route matches is refused, never passed on (V12). */
-export function routeAt(shop: Shop, method: string, path: string): SaleRoute {
-  const here = shop.routes.filter((route) => matches(route.pattern, path));
-  const route = here.find((candidate) => candidate.method === method);
-  if (route !== undefined) return route;
-  if (here.length === 0) throw new Problem("route_not_offered");
-  const allow = here.map((candidate) => candidate.method).join(", ");
-  throw new Problem("method_not_allowed", { headers: { allow } });
 }
 
 /** Ways that are configured and cannot be sold, such as a card below its minimum: sellers must hear of it. */

@@ -1,7 +1,7 @@
 import { Problem } from "@remit/protocol";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { matches, moreSpecific, type Pattern, parsePattern, sameShape, targetOf } from "./paths.ts";
+import { moreSpecific, type Pattern, parsePattern, sameShape, targetOf } from "./paths.ts";
 
 const refusals = [
   "/%2e%2e/report",
@@ -27,6 +27,12 @@ const refusals = [
   "/report#x",
   "/report%",
   "/report%4",
+  "/report%ff",
+  "/a%c0%afb",
+  "/a%ef%bc%8fb",
+  "/%e2%80%a6/report",
+  "/report%c2%85",
+  "/report\t",
   "report",
   "*",
   "http://other.example/report",
@@ -70,21 +76,6 @@ const pattern = (text: string): Pattern => {
 };
 
 describe("patterns", () => {
-  test.each([
-    ["/demo/report", "/demo/report", true],
-    ["/demo/report", "/demo/report/", false],
-    ["/demo/report", "/demo/Report", false],
-    ["/demo/report", "/demo", false],
-    ["/items/:id", "/items/7", true],
-    ["/items/:id", "/items/", false],
-    ["/items/:id", "/items/7/parts", false],
-    ["/files/*", "/files/a/b", true],
-    ["/files/*", "/files/", false],
-    ["/files/*", "/files", false],
-  ])("%s against %s: %s", (text, path, expected) => {
-    expect(matches(pattern(text), path)).toBe(expected);
-  });
-
   test.each(["demo", "/a//b", "/a/:", "/a/*/b", "/a/b*", "/a/../b", "/a;b", "/a%2fb"])(
     "%s is no pattern",
     (text) => {

@@ -30,12 +30,24 @@ function faultOf(target: string, path: string, query: string): string | undefine
   if (target.length > lengthMax) return `The address is longer than ${lengthMax} characters.`;
   if (!pathText.test(path)) return "The path has characters that a path cannot have, or a semicolon.";
   if (hidden.test(path)) return "The path encodes characters that are written plainly or not at all.";
+  if (path.includes("%") && isMisleading(path))
+    return "The path encodes text that is read in more than one way.";
   if (!queryText.test(query.slice(1))) return "The query has characters that must be percent-encoded.";
   const segments = path.slice(1).split("/");
   if (segments.slice(0, -1).includes("")) return "The path has an empty segment.";
   return segments.some((segment) => segment === "." || segment === "..")
     ? "The path has dots to resolve."
     : undefined;
+}
+
+/** Bytes that are no UTF-8 (an overlong "/" among them), and look-alikes of what divides paths, which some servers fold. */
+function isMisleading(path: string): boolean {
+  try {
+    const text = decodeURIComponent(path);
+    return /\p{Cc}/u.test(text) || /[./\\;%?#]/.test(text.replace(/[\0-\x7f]+/g, "").normalize("NFKC"));
+  } catch {
+    return true;
+  }
 }
 
 /** The pattern of a route in the offers file, or what is wrong with it. */
@@ -53,17 +65,6 @@ export function parsePattern(text: string): Pattern | { readonly fault: string }
   }
   const literal = `/${segments.filter((segment) => !isOpen(segment)).join("/")}`;
   return faultOf(literal, literal, "") === undefined ? segments : { fault: "is not in its one spelling" };
-}
-
-export function matches(pattern: Pattern, path: string): boolean {
-  const segments = path.slice(1).split("/");
-  for (const [index, expected] of pattern.entries()) {
-    const segment = segments[index];
-    if (segment === undefined) return false;
-    if (expected === "*") return segment !== "";
-    if (expected.startsWith(":") ? segment === "" : segment !== expected) return false;
-  }
-  return segments.length === pattern.length;
 }
 
 /**
@@ -86,5 +87,27 @@ export const sameShape = (a: Pattern, b: Pattern): boolean =>
   a.every(
     (segment, index) => segment === b[index] || (openness(segment) === 1 && openness(b[index] ?? "") === 1),
   );
+
+/**
+ * True when a more lenient reader than we are may take the path for one that the pattern matches, or for one below it: case
+ * does not count, and nothing after the pattern does. `segments` are in lower case.
+ */
+export function looselyBelow(pattern: Pattern, segments: readonly string[]): boolean {
+  for (const [index, expected] of pattern.entries()) {
+    const segment = segments[index];
+    if (expected === "*") return true;
+    if (expected === "" && index === pattern.length - 1) return true;
+    if (segment === undefined) return false;
+    if (!expected.startsWith(":") && expected.toLowerCase() !== segment) return false;
+  }
+  return true;
+}
+
+/** The same of a path that may be taken for one that the pattern matches, and not only for one below it. */
+export function looselySame(pattern: Pattern, segments: readonly string[]): boolean {
+  if (pattern.at(-1) === "*") return looselyBelow(pattern, segments);
+  const length = (of: readonly string[]): number => (of.at(-1) === "" ? of.length - 1 : of.length);
+  return length(pattern) === length(segments) && looselyBelow(pattern, segments);
+}
 
 const isOpen = (segment: string): boolean => segment === "*" || segment.startsWith(":");
