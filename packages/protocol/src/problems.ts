@@ -155,6 +155,7 @@ export const problems = {
   refund_refused: refusal(409, "The refund was refused, and nothing was given back", "Find out why at the payment provider; then ask for a new refund with a new key."),
   registration_token_invalid: refusal(401, "The registration access token is unknown or no longer valid", "Use the token of the last answer about this client."),
   return_url_refused: refusal(400, "The address to return to is not one of ours", "Name an address of an allowed origin, or none."),
+  request_timeout: refusal(408, "The request did not arrive in time", "Send it again, without pauses."),
   route_not_offered: refusal(404, "Nothing is sold at this address", "Buy at an address the merchant offers."),
   setup_token_invalid: refusal(401, "The setup token is unknown, used or expired", "Ask the principal for a new setup token."),
   sign_in_not_recent: refusal(403, "The identity provider does not say that you signed in there just now", "Sign in another way: by a passkey, or a password of your own here."),

@@ -1,4 +1,4 @@
-import { type Clock, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
@@ -93,6 +93,7 @@ export function createGateway({ config, clock = systemClock, ...options }: Gatew
 
 // A credential may be large; one that is too large still gets an answer that says so (V05).
 const headerBytesMax = 96 * 1024;
+const uploadMs = 15 * minuteMs;
 const patienceMs = 15 * secondMs;
 // As long as the authorization server may still be at work on a call that we have given up.
 const captureGraceMs = 10 * secondMs;
@@ -139,13 +140,15 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     metrics: createMetrics("gateway"),
     ready: { database: () => db.ping() },
     headerBytesMax,
+    // A long upload is no slow one: it ends when nothing moves.
+    patience: { requestMs: uploadMs },
     authenticate: operatorsOf({ config, clock, db, outbound }, keyring.derive("dpop-nonce")),
     // An agent's token travels with its mandate, and its audience is the merchant's origin.
     protectedResource: { issuer: config.issuer, scopes: ["oid4ac:payment"] },
   });
   keyring.mount({ http, jobs });
   control.mount(http);
-  http.mount(storefront({ book, counter, terms, clock, traffic: control.traffic }));
+  http.mount(storefront({ book, counter, upstreams, terms, clock, traffic: control.traffic }));
   const address = await http.listen();
   await jobs.start();
   const stopping = new AbortController();

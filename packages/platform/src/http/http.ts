@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { invariant } from "@remit/kernel";
 import { Problem, toProblemJson } from "@remit/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -143,6 +143,10 @@ function openFastify(edge: Edge): FastifyInstance {
     },
   });
   app.server.maxConnections = connectionsMax;
+  app.server.on("checkContinue", (req: IncomingMessage, res: ServerResponse) => {
+    inviteWhenRead(req, res);
+    app.server.emit("request", req, res);
+  });
   // Fastify reads no body: declared routes read their own with our limits, mounts get the stream untouched.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
@@ -164,6 +168,22 @@ function openFastify(edge: Edge): FastifyInstance {
     sendProblem(edge, { error: new Problem("not_found"), request, reply }),
   );
   return app;
+}
+
+/**
+ * RFC 9110 §10.1.1: a client that expects `100 Continue` is invited to send its body once somebody begins to read it, so
+ * that what is refused by its head alone is never sent. One that was not invited may send it or not: the connection ends.
+ */
+function inviteWhenRead(req: IncomingMessage, res: ServerResponse): void {
+  res.setHeader("Connection", "close");
+  const invite = (event: string): void => {
+    if (event !== "data" && event !== "readable") return;
+    req.off("newListener", invite);
+    if (res.headersSent) return;
+    res.removeHeader("Connection");
+    res.writeContinue();
+  };
+  req.on("newListener", invite);
 }
 
 function statusOfClientError(code: string | undefined): readonly [string, string] {

@@ -1,4 +1,5 @@
 export { type Fields, fieldsOf, upwardFields, valuesOf, type Withheld } from "./headers.ts";
 export type { Pair, PassedRequest } from "./pass.ts";
+export { hasBody } from "./upload.ts";
 export { createUpstreams, type Upstreams } from "./upstreams.ts";
 export type { UpstreamAnswer } from "./whole.ts";

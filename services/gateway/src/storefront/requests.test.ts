@@ -4,11 +4,11 @@ import { newId } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
 import { expect, test } from "vitest";
-import { type Shop, shopAt, targetOf } from "../offers/index.ts";
+import { type PaidRoute, routeAt, shopAt, targetOf } from "../offers/index.ts";
 import { parseOffers } from "../offers/offers-file.ts";
 import { readRequest } from "./requests.ts";
 
-async function shopOf(): Promise<Shop> {
+async function paidRoute(): Promise<PaidRoute> {
   const id = newId("merchant");
   const key = generateJwk("ES256");
   const merchant = {
@@ -30,17 +30,20 @@ async function shopOf(): Promise<Shop> {
     sku: "query-1",
   };
   const bytes = Buffer.from(JSON.stringify({ merchants: [merchant], routes: [route] }));
-  return shopAt(await parseOffers(bytes, () => Promise.reject(new Error("no key files"))), "shop.test");
+  const offers = await parseOffers(bytes, () => Promise.reject(new Error("no key files")));
+  const sold = routeAt(shopAt(offers, "shop.test"), "POST", "/query");
+  if (sold.gate !== "paid") throw new Error("the route is sold");
+  return sold;
 }
 
 test.each([
   ["of a declared length", "Content-Length: 100\r\n\r\nabc"],
   ["in chunks", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"],
 ])("a buyer that hangs up within a body %s is refused as one, not as our fault", async (_, rest) => {
-  const shop = await shopOf();
+  const route = await paidRoute();
   const { promise: outcome, resolve } = Promise.withResolvers<unknown>();
   const server = createServer((req) => {
-    readRequest(req, shop, targetOf(req.url ?? "")).then(resolve, resolve);
+    readRequest(req, route, targetOf(req.url ?? "")).then(resolve, resolve);
     req.once("data", () => socket.destroy());
   });
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));

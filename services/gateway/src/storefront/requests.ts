@@ -1,25 +1,28 @@
 import type { IncomingMessage } from "node:http";
+import { secondMs } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
-import { routeAt, type Shop, type Target } from "../offers/index.ts";
-import { fieldsOf, valuesOf } from "../proxy/index.ts";
+import type { PaidRoute, Target } from "../offers/index.ts";
+import { fieldsOf, hasBody, valuesOf } from "../proxy/index.ts";
 import type { PaidRequest } from "../purchases/index.ts";
 
 const bodyBytesMax = 1024 * 1024;
+// What is paid for is read whole first, and whoever sends it a byte at a time waits in vain.
+const bodyMs = 30 * secondMs;
 
 /** A request for something that is sold, read whole, so that its digest is known before anybody is asked for money. */
-export async function readRequest(req: IncomingMessage, shop: Shop, target: Target): Promise<PaidRequest> {
-  const method = req.method ?? "GET";
-  const route = routeAt(shop, method, target.path);
-  // Only what is paid has a till: without a gate of its own a route is closed, never free by omission.
-  if (route.gate !== "paid") throw new Problem("route_not_offered");
+export async function readRequest(
+  req: IncomingMessage,
+  route: PaidRoute,
+  target: Target,
+): Promise<PaidRequest> {
   const fields = fieldsOf(req.rawHeaders);
   const idempotencyKey = readIdempotencyKey(valuesOf(fields, "idempotency-key"));
   const body = await readBody(req);
   const path = target.path + target.query;
   return {
     route,
-    method,
+    method: route.method,
     url: route.merchant.origin + path,
     target: path,
     fields,
@@ -39,10 +42,17 @@ function readIdempotencyKey(values: readonly string[]): string | undefined {
 
 /** Undefined when the request has no body. */
 async function readBody(req: IncomingMessage): Promise<Uint8Array | undefined> {
-  if (req.headers["content-length"] === undefined && req.headers["transfer-encoding"] === undefined)
-    return undefined;
-  const tooLarge = new Problem("payload_too_large", { headers: { Connection: "close" } });
-  if (Number(req.headers["content-length"] ?? 0) > bodyBytesMax) throw tooLarge;
+  if (!hasBody(req)) return undefined;
+  if (Number(req.headers["content-length"] ?? 0) > bodyBytesMax) throw tooLarge();
+  const deadline = AbortSignal.timeout(bodyMs);
+  const late = new Promise<never>((_, reject) => {
+    const refuse = (): void => reject(new Problem("request_timeout", { headers: { Connection: "close" } }));
+    deadline.addEventListener("abort", refuse, { once: true });
+  });
+  return await Promise.race([collect(req), late]);
+}
+
+async function collect(req: IncomingMessage): Promise<Uint8Array | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -50,14 +60,16 @@ async function readBody(req: IncomingMessage): Promise<Uint8Array | undefined> {
       // Without an encoding set, a request's stream gives buffers.
       const bytes = chunk as Buffer;
       size += bytes.length;
-      if (size > bodyBytesMax) throw tooLarge;
+      if (size > bodyBytesMax) throw tooLarge();
       chunks.push(bytes);
     }
   } catch (cause) {
     // A buyer that hangs up in mid-body is no fault of ours.
-    throw cause === tooLarge
+    throw cause instanceof Problem
       ? cause
       : new Problem("invalid_request", { detail: "The body ended early.", cause });
   }
   return size === 0 ? undefined : Buffer.concat(chunks);
 }
+
+const tooLarge = (): Problem => new Problem("payload_too_large", { headers: { Connection: "close" } });

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "@remit/kernel";
 import type { Mount, PageCall } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
@@ -13,21 +13,32 @@ import {
 } from "../catalogue/index.ts";
 import type { Traffic } from "../control/index.ts";
 import { readCredential } from "../credentials/index.ts";
-import { type OfferBook, type Shop, shopAt, targetOf } from "../offers/index.ts";
+import {
+  type OfferBook,
+  type OpenRoute,
+  routeAt,
+  type SaleRoute,
+  type Shop,
+  shopAt,
+  type Target,
+  targetOf,
+} from "../offers/index.ts";
 import {
   type PaymentRequiredAnswer,
   paymentRequired,
   prefersHtml,
   type TermsDeps,
 } from "../paywall/index.ts";
-import { valuesOf } from "../proxy/index.ts";
+import { type Upstreams, valuesOf } from "../proxy/index.ts";
 import type { Counter, PaidRequest } from "../purchases/index.ts";
 import { paidAnswer, type WholeAnswer } from "./answers.ts";
+import { type Admitted, anybody, passOn } from "./open-routes.ts";
 import { readRequest } from "./requests.ts";
 
 export type StorefrontDeps = {
   readonly book: OfferBook;
   readonly counter: Counter;
+  readonly upstreams: Upstreams;
   readonly terms: TermsDeps;
   readonly clock: Clock;
   readonly traffic: Pick<Traffic, "count">;
@@ -41,13 +52,31 @@ export const storefront = (deps: StorefrontDeps): Mount => ({
     const shop = shopAt(deps.book.current(), req.headers.host);
     const document = documentAt(deps, shop, { method: req.method, path: target.path });
     if (document !== undefined) return sendDocument(res, document, req.method);
-    const request = await readRequest(req, shop, target);
-    deps.traffic.count(request.route, res);
+    const route = routeOf(req, shop, target);
+    deps.traffic.count(route, res);
+    if (route.gate !== "paid")
+      return await passOn(deps.upstreams, call, { route, target, admitted: await admit(deps, call, route) });
+    const request = await readRequest(req, route, target);
     const answer = await answerTo(deps, call, request);
     if ("fields" in answer) sendWhole(res, answer);
     else sendRefusal(res, answer);
   },
 });
+
+/** The route that is asked for. HEAD asks what GET would; a preflight (CORS) asks for what comes after it. */
+function routeOf({ method = "GET", headers }: IncomingMessage, shop: Shop, { path }: Target): SaleRoute {
+  if (method === "HEAD") return routeAt(shop, "GET", path);
+  const announced = headers["access-control-request-method"];
+  if (method !== "OPTIONS" || announced === undefined) return routeAt(shop, method, path);
+  const route = routeAt(shop, announced, path);
+  return route.gate === "paid" ? routeAt(shop, method, path) : route;
+}
+
+async function admit(_: StorefrontDeps, { method }: PageCall, { gate }: OpenRoute): Promise<Admitted> {
+  // A preflight carries no credentials and asks for no resource.
+  if (gate === "free" || method === "OPTIONS") return anybody;
+  throw new Problem("route_not_offered");
+}
 
 function documentAt(
   deps: StorefrontDeps,
@@ -68,7 +97,8 @@ async function answerTo(
   request: PaidRequest,
 ): Promise<WholeAnswer | PaymentRequiredAnswer> {
   try {
-    const credential = readCredential(request.fields);
+    // Nobody pays for a head alone.
+    const credential = call.method === "HEAD" ? undefined : readCredential(request.fields);
     if (credential === undefined) throw new Problem("payment_required");
     return paidAnswer(await deps.counter.sell(request, credential), deps.terms.issuer);
   } catch (error) {
