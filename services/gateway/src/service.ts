@@ -1,9 +1,9 @@
 import { type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
+import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
-import { openKeyring } from "@remit/platform/keys";
+import { type Keyring, openKeyring } from "@remit/platform/keys";
 import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import {
@@ -135,17 +135,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const counter = openCounter(purchases);
   responseJobs(purchaseJobs(jobs, purchases), { db, clock });
   keepHouse(jobs, { db, clock });
-  const http = createHttp({
-    ...edgeOptions("gateway", { config, clock, log }),
-    metrics: createMetrics("gateway"),
-    ready: { database: () => db.ping() },
-    headerBytesMax,
-    // A long upload is no slow one: it ends when nothing moves.
-    patience: { requestMs: uploadMs },
-    authenticate: operatorsOf({ config, clock, db, outbound }, keyring.derive("dpop-nonce")),
-    // An agent's token travels with its mandate, and its audience is the merchant's origin.
-    protectedResource: { issuer: config.issuer, scopes: ["oid4ac:payment"] },
-  });
+  const http = httpOf({ config, clock, log, db, outbound }, keyring);
   keyring.mount({ http, jobs });
   control.mount(http);
   http.mount(storefront({ book, counter, upstreams, terms, clock, traffic: control.traffic }));
@@ -175,6 +165,19 @@ const openKeys = ({ config, clock, log, db, outbound }: Parts) =>
   withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "gateway", outbound, clock }), clock, log }),
   );
+
+const httpOf = ({ config, clock, log, db, outbound }: Parts, keyring: Keyring): Http =>
+  createHttp({
+    ...edgeOptions("gateway", { config, clock, log }),
+    metrics: createMetrics("gateway"),
+    ready: { database: () => db.ping() },
+    headerBytesMax,
+    // A long upload is no slow one: it ends when nothing moves.
+    patience: { requestMs: uploadMs },
+    authenticate: operatorsOf({ config, clock, db, outbound }, keyring.derive("dpop-nonce")),
+    // An agent's token travels with its mandate, and its audience is the merchant's origin.
+    protectedResource: { issuer: config.issuer, scopes: ["oid4ac:payment"] },
+  });
 
 /** Who may reach the gateway's own addresses: bearers of the issuer's tokens for this origin. */
 const operatorsOf = ({ config, clock, db, outbound }: Omit<Parts, "log">, nonceSecret: Uint8Array) =>
