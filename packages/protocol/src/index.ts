@@ -285,6 +285,11 @@ export * from "./status-list/index.ts";
 export * from "./tlog/index.ts";
 export {
   encodeHeader,
+  evmChainIdOf,
+  evmNetworksV1,
+  exactEvmPayload,
+  exactScheme,
+  type Hex,
   type MandatePayment,
   type MandateTerms,
   mandatePayload,
@@ -292,9 +297,11 @@ export {
   mandateScheme,
   mandateSettled,
   mandateTermsOf,
+  mppTransferNonce,
   type PaymentPayload,
   type PaymentRequired,
   type PaymentRequirement,
+  parseExactEvmPayload,
   parseMandatePayload,
   parsePaymentPayload,
   parsePaymentRequired,
@@ -306,4 +313,9 @@ export {
   receiptOfSettled,
   remitNetwork,
   type SettleResponse,
+  type SignedTransfer,
+  type TokenDomain,
+  type TransferAuthorization,
+  transferAuthorizationTypes,
+  transferDigest,
 } from "./x402/index.ts";

@@ -1,4 +1,18 @@
 export {
+  evmChainIdOf,
+  evmNetworksV1,
+  exactEvmPayload,
+  exactScheme,
+  type Hex,
+  mppTransferNonce,
+  parseExactEvmPayload,
+  type SignedTransfer,
+  type TokenDomain,
+  type TransferAuthorization,
+  transferAuthorizationTypes,
+  transferDigest,
+} from "./exact-evm.ts";
+export {
   type MandatePayment,
   type MandateTerms,
   mandatePayload,

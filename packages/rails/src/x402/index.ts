@@ -1,0 +1,17 @@
+export { type Chain, ChainAway, type ChainOptions, openChain, type Receipt, type Sent } from "./chain.ts";
+export type { Facilitator, Remembered, Settlement, SettleStep, Verification } from "./facilitator.ts";
+export { type Use, useIn, type WantedTransfer } from "./logs.ts";
+export {
+  type AuthorizationSource,
+  type ReadPayment,
+  type Requirements,
+  readPayment,
+  readReference,
+  referenceOf,
+  type TransferPayment,
+  type TransferReference,
+} from "./payment.ts";
+export { type Reason, reasons } from "./reasons.ts";
+export { type Call, type Signer, signerWithKey } from "./signer.ts";
+export { type Checked, callOf, checkPayment, uncertaintyOf } from "./verify.ts";
+export { createX402Engine, type X402EngineDeps } from "./x402-engine.ts";

@@ -1,0 +1,47 @@
+import type { Hex } from "@remit/protocol";
+import { topics } from "./abi.ts";
+
+/** An event of a transaction, as a chain's API gives it; hex in lower case. */
+export type Log = { readonly address: Hex; readonly topics: readonly Hex[]; readonly data: Hex };
+
+/** What a transaction did with one authorization. */
+export type Use = "paid" | "misdirected" | "canceled" | "none";
+
+export type WantedTransfer = {
+  readonly asset: Hex;
+  readonly from: Hex;
+  readonly nonce: Hex;
+  readonly to: Hex;
+  readonly value: bigint;
+};
+
+/**
+ * Whether the money arrived. A used authorization alone proves nothing (its nonce may have been used for another payee),
+ * nor does a transfer alone (it may be somebody else's): of this token, between this authorization and the ones beside
+ * it, there must be the transfer of exactly this.
+ */
+export function useIn(logs: readonly Log[], wanted: WantedTransfer): Use {
+  const ours = logs.filter((log) => log.address.toLowerCase() === wanted.asset);
+  const at = ours.findIndex((log) => isOf(log, topics.used, wanted));
+  if (at === -1) return ours.some((log) => isOf(log, topics.canceled, wanted)) ? "canceled" : "none";
+  const isUse = (log: Log): boolean => log.topics[0] === topics.used;
+  const next = ours.findIndex((log, index) => index > at && isUse(log));
+  const previous = ours.findLastIndex((log, index) => index < at && isUse(log));
+  const after = ours.slice(at + 1, next === -1 ? ours.length : next);
+  // Tokens that say first what moved and then why: only where nothing of an earlier authorization can be meant.
+  const before = previous === -1 ? ours.slice(0, at) : [];
+  return [...after, ...before].some((log) => isTransfer(log, wanted)) ? "paid" : "misdirected";
+}
+
+const isOf = (log: Log, topic: string, { from, nonce }: WantedTransfer): boolean =>
+  log.topics[0] === topic && log.topics[1] === addressTopic(from) && log.topics[2] === nonce;
+
+const isTransfer = (log: Log, { from, to, value }: WantedTransfer): boolean =>
+  log.topics[0] === topics.transfer &&
+  log.topics[1] === addressTopic(from) &&
+  log.topics[2] === addressTopic(to) &&
+  log.topics.length === 3 &&
+  log.data !== "0x" &&
+  BigInt(log.data) === value;
+
+export const addressTopic = (address: Hex): Hex => `0x${address.slice(2).toLowerCase().padStart(64, "0")}`;

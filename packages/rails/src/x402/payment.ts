@@ -1,0 +1,131 @@
+import { type Asset, assetOfCaip19, type Money, money } from "@remit/kernel";
+import {
+  evmChainIdOf,
+  exactScheme,
+  type Hex,
+  type JsonObject,
+  Problem,
+  parseExactEvmPayload,
+  type SignedTransfer,
+  type TokenDomain,
+} from "@remit/protocol";
+import { type Reason, reasons } from "./reasons.ts";
+
+/** What the payer was asked for, in the words of x402 v2; never what the payer echoed. */
+export type Requirements = {
+  readonly scheme: string;
+  readonly network: string;
+  /** Atomic units, decimal. */
+  readonly amount: string;
+  readonly asset: string;
+  readonly payTo: string;
+  readonly maxTimeoutSeconds?: number;
+  readonly extra?: { readonly name?: string; readonly version?: string };
+};
+
+/** What the payer gave, as a row keeps it: JSON, and the requirements that it answers. */
+export type AuthorizationSource = { readonly payload: JsonObject; readonly requirements: Requirements };
+
+/** A payment that can be understood; nothing in it is verified but its form. */
+export type TransferPayment = {
+  /** CAIP-2. */
+  readonly network: string;
+  readonly domain: TokenDomain;
+  readonly payTo: Hex;
+  readonly value: bigint;
+  readonly transfer: SignedTransfer;
+};
+
+export type ReadPayment =
+  | { readonly kind: "payment"; readonly payment: TransferPayment }
+  | { readonly kind: "invalid"; readonly reason: Reason; readonly payer?: Hex };
+
+const addressPattern = /^0x[0-9a-fA-F]{40}$/;
+
+/** Reads what is asked for and what was given into one payment, in the order in which facilitators check. */
+export function readPayment({ payload, requirements }: AuthorizationSource): ReadPayment {
+  const { scheme, network, asset, payTo, amount, extra } = requirements;
+  if (scheme !== exactScheme) return { kind: "invalid", reason: reasons.scheme };
+  const transfer = transferOf(payload);
+  if (transfer === undefined) return { kind: "invalid", reason: reasons.payload };
+  const payer = transfer.authorization.from;
+  const invalid = (reason: Reason): ReadPayment => ({ kind: "invalid", reason, payer });
+  const chainId = evmChainIdOf(network);
+  if (chainId === undefined) return invalid(reasons.network);
+  if (!extra?.name || !extra.version) return invalid(reasons.domain);
+  if (!addressPattern.test(asset)) return invalid(reasons.asset);
+  if (!addressPattern.test(payTo)) return invalid(reasons.recipient);
+  if (!/^(0|[1-9]\d{0,77})$/.test(amount)) return invalid(reasons.value);
+  const verifyingContract = lower(asset);
+  return {
+    kind: "payment",
+    payment: {
+      network: `eip155:${chainId}`,
+      domain: { name: extra.name, version: extra.version, chainId, verifyingContract },
+      payTo: lower(payTo),
+      value: BigInt(amount),
+      transfer,
+    },
+  };
+}
+
+// Both are matched against the pattern of an address first.
+const lower = (address: string): Hex => address.toLowerCase() as Hex;
+
+function transferOf(payload: JsonObject): SignedTransfer | undefined {
+  try {
+    return parseExactEvmPayload(payload);
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
+/** All that is needed to find a payment on its chain again. */
+export type TransferReference = {
+  readonly network: string;
+  readonly asset: Hex;
+  readonly from: Hex;
+  readonly nonce: Hex;
+  readonly to: Hex;
+  readonly value: bigint;
+  readonly validBefore: bigint;
+  readonly places: number;
+};
+
+/** One text of it: known before anything is sent, since the payer's signature fixes every part. */
+export const referenceOf = (payment: TransferPayment, places: number): string => {
+  const { from, nonce, validBefore } = payment.transfer.authorization;
+  const { network, domain, payTo, value } = payment;
+  return `${network}/erc20:${domain.verifyingContract}/${from}/${nonce}/${payTo}/${value}e-${places}/${validBefore}`;
+};
+
+const hex = "(0x[0-9a-f]{40})";
+const referencePattern = new RegExp(
+  `^(eip155:[1-9]\\d{0,14})/erc20:${hex}/${hex}/(0x[0-9a-f]{64})/${hex}/(\\d{1,78})e-(\\d{1,2})/(\\d{1,78})$`,
+);
+
+export function readReference(reference: string): TransferReference | undefined {
+  const [, network, asset, from, nonce, to, value, places, validBefore] =
+    referencePattern.exec(reference) ?? [];
+  if (network === undefined || value === undefined || places === undefined || validBefore === undefined)
+    return undefined;
+  return {
+    network,
+    // The pattern has matched them all.
+    asset: asset as Hex,
+    from: from as Hex,
+    nonce: nonce as Hex,
+    to: to as Hex,
+    value: BigInt(value),
+    places: Number(places),
+    validBefore: BigInt(validBefore),
+  };
+}
+
+export function moneyOf({ network, asset, value, places }: TransferReference): Money {
+  const caip19 = `${network}/erc20:${asset}`;
+  const known = assetOfCaip19(caip19);
+  const token: Asset = { code: caip19, places, kind: "token", caip19 };
+  return money(known?.places === places ? known : token, value);
+}

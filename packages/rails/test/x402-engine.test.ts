@@ -1,0 +1,339 @@
+import { randomBytes } from "node:crypto";
+import { assetOf, invariant, type Money, money, Secret, systemClock, toNumericDate } from "@remit/kernel";
+import { exactEvmPayload, type Hex, transferDigest } from "@remit/protocol";
+import { type SandboxChain, sandboxAddresses, sandboxKeys, sandboxTokens, testChain } from "@remit/testkit";
+import { toEventSelector } from "viem";
+import { privateKeyToAccount, sign } from "viem/accounts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { topics } from "../src/x402/abi.ts";
+import {
+  type AuthorizationSource,
+  type Chain,
+  callOf,
+  checkPayment,
+  createX402Engine,
+  openChain,
+  readPayment,
+  readReference,
+  referenceOf,
+  signerWithKey,
+  type TransferPayment,
+  useIn,
+} from "../src/x402/index.ts";
+import { chainFacilitator, mined, wantedOf } from "./chain-facilitator.ts";
+import { describeEngine, type Traits } from "./describe-engine.ts";
+
+const usdc = assetOf("USDC_BASE_SEPOLIA");
+invariant(usdc !== undefined, "the sandbox's dollar is an asset");
+const network = "eip155:84532";
+const payer = privateKeyToAccount(sandboxKeys.payer);
+const nowS = (): number => toNumericDate(systemClock.now());
+
+type Signing = {
+  readonly from?: string;
+  readonly to?: string;
+  readonly value?: bigint;
+  readonly validAfter?: number;
+  readonly validBefore?: number;
+  readonly token?: string;
+  readonly key?: Hex;
+  readonly domain?: { readonly name?: string; readonly version?: string; readonly chainId?: number };
+  readonly required?: Partial<AuthorizationSource["requirements"]>;
+};
+
+/** What an agent's wallet makes of what it is asked for; `wrong` parts in what it signs, `required` in what was asked. */
+async function signed(signing: Signing = {}): Promise<AuthorizationSource> {
+  const { value = 1000n, token = sandboxTokens.usdc, key = sandboxKeys.payer } = signing;
+  const authorization = {
+    from: lower(signing.from ?? payer.address),
+    to: lower(signing.to ?? sandboxAddresses.seller),
+    value,
+    validAfter: BigInt(signing.validAfter ?? 0),
+    validBefore: BigInt(signing.validBefore ?? nowS() + 60),
+    nonce: `0x${randomBytes(32).toString("hex")}`,
+  } as const;
+  const domain = { name: "USDC", version: "2", chainId: 84_532, ...signing.domain };
+  const hash = transferDigest({ ...domain, verifyingContract: lower(token) }, authorization);
+  const signature = await sign({ hash, privateKey: key, to: "hex" });
+  return {
+    payload: exactEvmPayload({ authorization, signature }),
+    requirements: {
+      scheme: "exact",
+      network,
+      amount: value.toString(),
+      asset: token,
+      payTo: sandboxAddresses.seller,
+      maxTimeoutSeconds: 60,
+      extra: { name: "USDC", version: "2" },
+      ...signing.required,
+    },
+  };
+}
+const lower = (address: string): Hex => address.toLowerCase() as Hex;
+
+const paymentOf = (source: AuthorizationSource): TransferPayment => {
+  const read = readPayment(source);
+  invariant(read.kind === "payment", "a test's payment can be read");
+  return read.payment;
+};
+
+let sandbox: SandboxChain;
+let chain: Chain;
+beforeAll(async () => {
+  sandbox = await testChain();
+  chain = openChain({ chainId: 84_532, rpcUrl: sandbox.rpc });
+});
+afterAll(() => sandbox.stop());
+
+const reasonOf = async (source: AuthorizationSource): Promise<string> => {
+  const read = readPayment(source);
+  if (read.kind === "invalid") return read.reason;
+  const checked = await checkPayment(chain, systemClock, read.payment);
+  return checked.kind === "invalid" ? checked.reason : checked.kind;
+};
+
+/** Brings a payment on the chain without looking at it, as anybody may. */
+async function broadcast(payment: TransferPayment, key: Hex = sandboxKeys.facilitator): Promise<Hex> {
+  const signer = signerWithKey(new Secret(key));
+  const { base, tip } = await chain.fees();
+  const { raw, transaction } = await signer.sign({
+    chainId: 84_532,
+    nonce: await chain.transactionCount(signer.address),
+    to: payment.domain.verifyingContract,
+    data: callOf(payment),
+    gas: 300_000n,
+    maxFee: base * 2n + tip,
+    tip,
+  });
+  expect(await chain.send(raw)).toBe("taken");
+  await mined(chain, transaction);
+  return transaction;
+}
+
+const traits: Traits = {
+  holdsInOneCall: true,
+  capturesInPart: false,
+  releasesAtProvider: false,
+  forgetsKeys: false,
+  refunds: false,
+  declines: false,
+};
+
+describeEngine<AuthorizationSource>("x402", traits, async () => {
+  const own = await testChain();
+  const at = openChain({ chainId: 84_532, rpcUrl: own.rpc });
+  const { facilitator, verified, breakNext } = chainFacilitator(at);
+  const engine = createX402Engine({ facilitator, chain: at, clock: systemClock });
+  const sources = new Map<string, AuthorizationSource>();
+  return {
+    engine: {
+      ...engine,
+      hold: (order, keep) => {
+        sources.set(order.key, order.source);
+        return engine.hold(order, keep);
+      },
+    },
+    now: systemClock.now(),
+    asset: usdc,
+    inexpressible: money(usdc, 999n),
+    payer: ({ units }: Money) => signed({ value: units }),
+    breakNext: async (verb, trouble) => void breakNext(verb === "create" ? "verify" : "settle", trouble),
+    count: async (key) => {
+      const source = sources.get(key);
+      const payment = source === undefined ? undefined : paymentOf(source);
+      if (payment === undefined) return { existing: 0, captured: 0 };
+      const { from, nonce } = payment.transfer.authorization;
+      const paid = await transfers(own, { from, nonce });
+      return { existing: verified.has(nonce) ? 1 : 0, captured: paid };
+    },
+    forgetKeys: async () => undefined,
+    refunds: async () => [],
+    close: () => own.stop(),
+  };
+});
+
+/** How often the token says that an authorization was used. */
+async function transfers(at: SandboxChain, { from, nonce }: { from: Hex; nonce: Hex }): Promise<number> {
+  const filter = {
+    address: sandboxTokens.usdc,
+    fromBlock: "0x0",
+    topics: [topics.used, `0x${from.slice(2).padStart(64, "0")}`, nonce],
+  };
+  return ((await at.call("eth_getLogs", [filter])) as unknown[]).length;
+}
+
+describe("what must be right before anybody serves", () => {
+  test("a payment that would go through is valid, in the older shape of networks' names too", async () => {
+    expect(await reasonOf(await signed())).toBe("valid");
+    expect(await reasonOf(await signed({ required: { network: "base-sepolia" } }))).toBe("valid");
+  });
+
+  test.each<[string, string, Signing]>([
+    ["another scheme", "unsupported_scheme", { required: { scheme: "upto" } }],
+    [
+      "a chain that is not asked here",
+      "invalid_exact_evm_network_mismatch",
+      { required: { network: "eip155:8453" } },
+    ],
+    ["no chain", "invalid_exact_evm_network_mismatch", { required: { network: "solana:mainnet" } }],
+    ["no domain", "invalid_exact_evm_missing_eip712_domain", { required: { extra: {} } }],
+    ["a signature for another domain", "invalid_exact_evm_signature", { domain: { version: "1" } }],
+    ["a signature for another chain", "invalid_exact_evm_signature", { domain: { chainId: 8453 } }],
+    ["a signature by somebody else", "invalid_exact_evm_signature", { key: sandboxKeys.seller }],
+    ["another payee", "invalid_exact_evm_recipient_mismatch", { to: sandboxAddresses.facilitator }],
+    [
+      "five seconds left",
+      "invalid_exact_evm_payload_authorization_valid_before",
+      { validBefore: nowS() + 5 },
+    ],
+    [
+      "a start in the future",
+      "invalid_exact_evm_payload_authorization_valid_after",
+      { validAfter: nowS() + 600 },
+    ],
+    ["more than was asked for", "invalid_exact_evm_authorization_value", { required: { amount: "999" } }],
+    ["more than the payer has", "invalid_exact_evm_insufficient_balance", { value: 10n ** 15n }],
+    ["a token that is none", "asset_not_deployed_contract", { token: `0x${"77".repeat(20)}` }],
+    [
+      "a name that the token does not have",
+      "invalid_exact_evm_token_name_mismatch",
+      { domain: { name: "Dollar" }, required: { extra: { name: "Dollar", version: "2" } } },
+    ],
+    [
+      "a version that the token does not have",
+      "invalid_exact_evm_token_version_mismatch",
+      { domain: { version: "1" }, required: { extra: { name: "USDC", version: "1" } } },
+    ],
+  ])("with %s it is refused: %s", async (_, reason, signing) => {
+    expect(await reasonOf(await signed(signing))).toBe(reason);
+  });
+
+  test("the second signature that anybody can make of the first is refused (EIP-2)", async () => {
+    const source = await signed();
+    const { authorization, signature } = paymentOf(source).transfer;
+    const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+    const s = (order - BigInt(`0x${signature.slice(66, 130)}`)).toString(16).padStart(64, "0");
+    const v = signature.endsWith("1b") ? "1c" : "1b";
+    const twin: Hex = `0x${signature.slice(2, 66)}${s}${v}`;
+    const payload = exactEvmPayload({ authorization, signature: twin });
+    expect(await reasonOf({ ...source, payload })).toBe("invalid_exact_evm_signature");
+  });
+
+  test("a wallet that is a contract judges its own signatures (EIP-1271), and is paid from", async () => {
+    const wallet = await sandbox.makeWallet(payer.address);
+    await sandbox.mint(wallet, 5000n);
+    const source = await signed({ from: wallet });
+    expect(await reasonOf(source)).toBe("valid");
+    expect(await reasonOf(await signed({ from: wallet, key: sandboxKeys.seller }))).toBe(
+      "invalid_exact_evm_signature",
+    );
+    const transaction = await broadcast(paymentOf(source));
+    const receipt = await mined(chain, transaction);
+    expect(useIn(receipt.logs, wantedOf(paymentOf(source)))).toBe("paid");
+  });
+
+  test("the window is judged by the time now, also where the last block is old", async () => {
+    const other = await testChain();
+    const at = openChain({ chainId: 84_532, rpcUrl: other.rpc });
+    const payment = paymentOf(await signed({ validAfter: nowS() - 1 }));
+    expect(await checkPayment(at, systemClock, payment)).toMatchObject({ kind: "valid" });
+    await other.stop();
+    expect(await checkPayment(at, systemClock, payment)).toEqual({ kind: "unknown", because: "connection" });
+  });
+});
+
+describe("what the chain says of a payment", () => {
+  test.each([sandboxTokens.usdc, sandboxTokens.forgiving])(
+    "M18 a used authorization pays for nothing, though the token %s may not revert",
+    async (token) => {
+      const source = await signed({ token });
+      const payment = paymentOf(source);
+      const first = await mined(chain, await broadcast(payment));
+      expect(useIn(first.logs, wantedOf(payment))).toBe("paid");
+      expect(await reasonOf(source)).toBe("invalid_exact_evm_nonce_already_used");
+      const again = await mined(chain, await broadcast(payment));
+      expect(again.succeeded).toBe(token === sandboxTokens.forgiving);
+      expect(useIn(again.logs, wantedOf(payment))).toBe("none");
+    },
+  );
+
+  test("a transfer of less than was signed for is none", async () => {
+    const payment = paymentOf(await signed({ token: sandboxTokens.taxing }));
+    const receipt = await mined(chain, await broadcast(payment));
+    expect(receipt.succeeded).toBe(true);
+    expect(useIn(receipt.logs, wantedOf(payment))).toBe("misdirected");
+    expect(await chain.findUse(wantedOf(payment))).toMatchObject({ kind: "found", use: "misdirected" });
+  });
+
+  test("M17 what somebody else has sent is found by its nonce alone, however many blocks ago", async () => {
+    const payment = paymentOf(await signed());
+    expect(await chain.findUse(wantedOf(payment))).toEqual({ kind: "unused" });
+    const transaction = await broadcast(payment, sandboxKeys.seller);
+    await sandbox.call("anvil_mine", ["0x19"]);
+    const { facilitator } = chainFacilitator(chain);
+    const strict = openChain({ chainId: 84_532, rpcUrl: sandbox.rpc, spanBlocks: 10 });
+    const engine = createX402Engine({ facilitator, chain: strict, clock: systemClock });
+    expect(await engine.readBack(referenceOf(payment, 6))).toMatchObject({
+      kind: "captured",
+      amount: { units: 1000n, asset: { places: 6 } },
+      booking: { id: transaction },
+    });
+  });
+
+  test("an authorization for another payee with the same nonce is not this payment", async () => {
+    const source = await signed({ to: sandboxAddresses.facilitator });
+    const theirs = paymentOf({
+      ...source,
+      requirements: { ...source.requirements, payTo: sandboxAddresses.facilitator },
+    });
+    await broadcast(theirs, sandboxKeys.seller);
+    const ours = { ...wantedOf(theirs), to: lower(sandboxAddresses.seller) };
+    expect(await chain.findUse(ours)).toMatchObject({ use: "misdirected" });
+  });
+
+  test("a payment that can never be made any more reads as released, one of long ago that was made as captured", async () => {
+    const { facilitator } = chainFacilitator(chain);
+    const late = { now: () => systemClock.now() + 600_000 } as typeof systemClock;
+    const engine = createX402Engine({ facilitator, chain, clock: late });
+    const payment = paymentOf(await signed());
+    expect((await engine.readBack(referenceOf(payment, 6))).kind).toBe("released");
+    await broadcast(payment);
+    expect((await engine.readBack(referenceOf(payment, 6))).kind).toBe("captured");
+  });
+
+  test("as deep as was asked for, and not before", async () => {
+    const { facilitator } = chainFacilitator(chain);
+    const engine = createX402Engine({ facilitator, chain, clock: systemClock, confirmations: 3 });
+    const payment = paymentOf(await signed());
+    await broadcast(payment);
+    const reference = referenceOf(payment, 6);
+    expect(await engine.readBack(reference)).toEqual({ kind: "unknown", because: "busy" });
+    await sandbox.call("anvil_mine", ["0x2"]);
+    expect((await engine.readBack(reference)).kind).toBe("captured");
+    expect((await engine.release({ key: "k", attempt: 1, reference })).kind).toBe("captured");
+  });
+});
+
+test("a reference is read as it was written, and nothing else is one", async () => {
+  const payment = paymentOf(await signed());
+  const { from, nonce, validBefore } = payment.transfer.authorization;
+  expect(readReference(referenceOf(payment, 6))).toEqual({
+    network,
+    asset: lower(sandboxTokens.usdc),
+    from,
+    nonce,
+    to: lower(sandboxAddresses.seller),
+    value: 1000n,
+    places: 6,
+    validBefore,
+  });
+  expect(readReference("pi_1")).toBeUndefined();
+});
+
+test("events are known by what their standards call them", () => {
+  expect(topics).toEqual({
+    transfer: toEventSelector("Transfer(address,address,uint256)"),
+    used: toEventSelector("AuthorizationUsed(address,bytes32)"),
+    canceled: toEventSelector("AuthorizationCanceled(address,bytes32)"),
+  });
+});
