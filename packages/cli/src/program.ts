@@ -4,6 +4,7 @@ import { act, at } from "./command.ts";
 import type { RevokeWish, RotateWish } from "./keys.ts";
 import { failWith } from "./output.ts";
 import type { VerifyOptions } from "./receipts/index.ts";
+import { addSell } from "./sell/index.ts";
 import type { StartWish } from "./start.ts";
 import { addWebhooks } from "./webhooks/index.ts";
 import { version } from "./where.ts";
@@ -52,6 +53,7 @@ export function createProgram(): Command {
     .action(act<AuditWish>(async (options) => (await import("./audit.ts")).verifyAudit(options)));
   addKeys(program);
   addWebhooks(program);
+  addSell(program);
   at(program.command("doctor"))
     .description("look for what would stop or endanger an instance")
     .option("--json", "print one object and nothing else")

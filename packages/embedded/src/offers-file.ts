@@ -18,6 +18,8 @@ export type DemoShop = {
     readonly clientId: string;
   };
   readonly keys: { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk; readonly offer: PrivateJwk };
+  /** The account that cards without a mandate are charged by. */
+  readonly stripe: { readonly apiKey: string; readonly origin: string };
   readonly upstream: string;
   readonly offer: DemoOffer;
 };
@@ -35,7 +37,7 @@ export async function writeOffersFile(file: string, shop: DemoShop | undefined):
   await rename(fresh, file);
 }
 
-const contentsOf = ({ merchant, keys, upstream, offer }: DemoShop): object => ({
+const contentsOf = ({ merchant, keys, stripe, upstream, offer }: DemoShop): object => ({
   merchants: [
     {
       id: merchant.id,
@@ -43,6 +45,7 @@ const contentsOf = ({ merchant, keys, upstream, offer }: DemoShop): object => ({
       origin: merchant.origin,
       client_id: merchant.clientId,
       keys: { assertion: keys.assertion, dpop: keys.dpop, offer: keys.offer },
+      payments: { stripe: { secret_key: stripe.apiKey, origin: stripe.origin } },
     },
   ],
   routes: [

@@ -28,6 +28,8 @@ export type Seeding = {
   readonly dataDir: string;
   readonly origins: Origins;
   readonly offersFile: string;
+  /** The seller's key at the sandbox's Stripe. */
+  readonly stripeKey: string;
   readonly tenant: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -72,6 +74,7 @@ export async function seed(seeding: Seeding, admin: { readonly client_id: string
       clientId: merchantClientId,
     },
     keys: secrets.merchant,
+    stripe: { apiKey: seeding.stripeKey, origin: seeding.origins.sandbox },
     upstream: seeding.origins.sandbox,
     offer: demoOffer,
   });

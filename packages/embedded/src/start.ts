@@ -190,6 +190,7 @@ async function prepareDemo(
       dataDir,
       origins,
       offersFile: prepared.offersFile,
+      stripeKey: testApiKey,
       tenant,
       clock,
       log: prepared.log("embedded"),

@@ -1,3 +1,3 @@
 export { callAsAdministrator, getJson, getText } from "./administrator.ts";
 export { withInstance } from "./instance.ts";
-export { callAsOperator } from "./operator.ts";
+export { type BoundCall, callAsOperator, callWithProof } from "./operator.ts";

@@ -13,20 +13,37 @@ export type OperatorCall = {
   readonly body?: object;
 };
 
-/**
- * Calls a service as the operator of the installation: with a token for that service alone, bound to a key that this call
- * makes and forgets (RFC 9449).
- */
+export type BoundCall = {
+  readonly origin: string;
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly body?: object;
+  /** What the token may do, and nothing else. */
+  readonly scope: string;
+  readonly idempotencyKey?: string;
+};
+
+type SecretClient = { readonly client_id: string; readonly client_secret: string };
+
+/** Calls a service as the operator of the installation. */
 export async function callAsOperator(dev: DevFile, wanted: OperatorCall): Promise<JsonObject> {
   const { operator } = dev;
   if (operator === undefined)
     throw new Error("this instance was started by an older version; stop it and start it again");
+  return callWithProof(dev.issuer, operator, { ...wanted, scope: "admin:orgs" });
+}
+
+/** Calls a service with a token for it alone, bound to a key that this call makes and forgets (RFC 9449). */
+export async function callWithProof(
+  issuer: string,
+  client: SecretClient,
+  { origin, method, path, body, scope, idempotencyKey }: BoundCall,
+): Promise<JsonObject> {
   const key = generateJwk("ES256");
-  const credentials = Buffer.from(`${operator.client_id}:${operator.client_secret}`).toString("base64");
-  const scope = "admin:orgs";
-  const form = new URLSearchParams({ grant_type: "client_credentials", scope, resource: wanted.origin });
+  const credentials = Buffer.from(`${client.client_id}:${client.client_secret}`).toString("base64");
+  const form = new URLSearchParams({ grant_type: "client_credentials", scope, resource: origin });
   const token = await proven(key, undefined, {
-    url: `${dev.issuer}/oauth/token`,
+    url: `${issuer}/oauth/token`,
     method: "POST",
     headers: {
       authorization: `Basic ${credentials}`,
@@ -36,13 +53,13 @@ export async function callAsOperator(dev: DevFile, wanted: OperatorCall): Promis
   });
   const accessToken = token["access_token"];
   if (typeof accessToken !== "string") throw new Error("the authorization server gave no token");
-  const { body } = wanted;
   return proven(key, accessToken, {
-    url: wanted.origin + wanted.path,
-    method: wanted.method,
+    url: origin + path,
+    method,
     headers: {
       authorization: `DPoP ${accessToken}`,
       ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
     },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
@@ -50,7 +67,7 @@ export async function callAsOperator(dev: DevFile, wanted: OperatorCall): Promis
 
 type Sending = {
   readonly url: string;
-  readonly method: "GET" | "POST";
+  readonly method: BoundCall["method"];
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
 };

@@ -133,6 +133,7 @@ export const OfferBody = z.object({
 export type OfferBody = z.infer<typeof OfferBody>;
 
 export const OfferPage = z.object({ data: z.array(OfferBody), next_cursor: Cursor.nullable() });
+export type OfferPage = z.infer<typeof OfferPage>;
 
 /** GET /api/v1/offers/{id}/sales. */
 export const OfferSales = z.object({

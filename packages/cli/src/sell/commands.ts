@@ -1,0 +1,103 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { act, at } from "../command.ts";
+import { failWith } from "../output.ts";
+import type { Where } from "../where.ts";
+import { address, amount, currency, offerName, port, railsIn, routeLine, upstream } from "./flags.ts";
+import type { PricingWish, StopWish } from "./manage.ts";
+import type { SellWish } from "./wish.ts";
+
+const asJson = ["--json", "print objects and nothing else, one a line while it watches"] as const;
+
+/** `remit sell`: what is for sale, and how it sells. */
+export function addSell(program: Command): void {
+  const sell = program.command("sell").description("sell an HTTP API to agents, and see how it sells");
+  addHttp(sell);
+  at(sell.command("list"))
+    .description("everything that is for sale")
+    .option(...asJson)
+    .action(act(async (options) => (await import("./manage.ts")).list(options)));
+  about(sell, "status", "what became of it: requests, payments, revenue").action(
+    (name: string, options: Where) =>
+      failWith(async () => (await import("./manage.ts")).status(name, options)),
+  );
+  about(sell, "info", "what it sells, where, and what pays for it").action((name: string, options: Where) =>
+    failWith(async () => (await import("./manage.ts")).info(name, options)),
+  );
+  about(sell, "probe", "ask each of its addresses as a stranger who does not pay").action(
+    (name: string, options: Where) =>
+      failWith(async () => (await import("./manage.ts")).probe(name, options)),
+  );
+  about(sell, "stop", "sell it no more; what is under way is finished")
+    .option("--grace <seconds>", "how long it is still sold; 0 unless told", seconds, 0)
+    .action((name: string, options: StopWish) =>
+      failWith(async () => (await import("./manage.ts")).stop(name, options)),
+    );
+  about(sell, "delete", "take it off at once, and forget what it was").action(
+    (name: string, options: Where) =>
+      failWith(async () => (await import("./manage.ts")).remove(name, options)),
+  );
+  priced(about(sell, "pricing", "show what it costs, or set another price")).action(
+    (name: string, options: PricingWish) =>
+      failWith(async () => (await import("./manage.ts")).pricing(name, options)),
+  );
+}
+
+function addHttp(sell: Command): void {
+  priced(at(sell.command("http").alias("inference")))
+    .description("sell an upstream, and watch; what runs here does it, or one that is started for it")
+    .argument("[name]", "what it is called; the upstream's host unless told", offerName)
+    .requiredOption("--upstream <url>", "the server behind, such as http://localhost:9000", upstream)
+    .option("--currency <code>", "of all prices", currency, "USD")
+    .option(
+      "--pay-with <rails>",
+      "card, x402, mandate; what the other flags make possible unless told",
+      railsIn,
+    )
+    .addOption(
+      new Option("--stripe-network-id <profile>", "your profile on the network of payment tokens").env(
+        "STRIPE_NETWORK_ID",
+      ),
+    )
+    .option("--pay-to <address>", "where stablecoins go", address)
+    .option("--chain <name>", "on which chain", "base-sepolia")
+    .option(
+      "--route <line>",
+      'one line of the route table: "path=/v1/*,methods=GET|POST,price=0.05,gate=paid|free|auth,summary=…"; again for each; ' +
+        "what no line sells is refused",
+      routeLine,
+    )
+    .option("--model <name>", "sell a model at the addresses of the OpenAI API")
+    .option("--hostname <host>", "the host at which it is sold")
+    .option("--port <number>", "the port at which it is sold", port)
+    .option("--no-watch", "return once it is for sale; for an instance that runs already")
+    .option(...asJson)
+    .action((name: string | undefined, options: SellWish) =>
+      failWith(async () =>
+        (await import("./sell.ts")).sellHttp({ ...options, ...(name !== undefined && { name }) }),
+      ),
+    );
+}
+
+const priced = (command: Command): Command =>
+  command
+    .option("--price <amount>", "for each request, a decimal such as 0.05", amount)
+    .addOption(
+      new Option("--per-mtok <amount>", "for each million tokens that a model used")
+        .argParser(amount)
+        .conflicts("price"),
+    )
+    .option("--ceiling <amount>", "the most that one request of a metered price can cost", amount);
+
+/** A command about one offer. */
+const about = (sell: Command, verb: string, description: string): Command =>
+  at(sell.command(verb))
+    .description(description)
+    .argument("<name>", "its name, as remit sell list shows it")
+    .option(...asJson);
+
+function seconds(text: string): number {
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : -1;
+  if (number < 0 || number > 7 * 86_400)
+    throw new InvalidArgumentError("a number of seconds, at most a week");
+  return number;
+}

@@ -1,0 +1,1 @@
+export { addSell } from "./commands.ts";

@@ -1,0 +1,68 @@
+import { assetOf, money, toDecimal } from "@remit/kernel";
+import type { OfferBody, OfferSales } from "@remit/protocol/contracts";
+import { bad, bold, faint, good, harmless } from "../output.ts";
+
+/** `0.05 USD`, or so much for each unit and at most so much. */
+export function priceText({ price, currency }: Pick<OfferBody, "price" | "currency">): string {
+  if (price === undefined) return "as each route says";
+  if (typeof price === "string") return `${price} ${currency}`;
+  const units = { request: "request", mtok: "million tokens", mb: "megabyte", hour: "hour" };
+  return `${price.amount} ${currency} per ${units[price.per]}, at most ${price.ceiling} ${currency}`;
+}
+
+/** The rails that sell anything of it. */
+export const railsOf = ({ sold }: OfferBody): string[] => [
+  ...new Set(sold.flatMap(({ pays_with }) => pays_with)),
+];
+
+/** What was asked for and cannot be sold that way, once each. */
+export const refusedRails = ({ sold }: OfferBody): string[] => [
+  ...new Set(
+    sold.flatMap(({ not_sold_with: rails }) =>
+      rails.map(({ rail, because }) => `Not sold by ${rail}: it ${because}.`),
+    ),
+  ),
+];
+
+/** The first address of each line of the route table, without the spellings that stand for the same. */
+export function urlsOf({ origin, routes }: OfferBody): { gate: string; methods: string; url: string }[] {
+  return routes.map(({ path, methods, gate }) => ({
+    gate,
+    methods: methods.length === 5 ? "any method" : methods.join(", "),
+    url: `${origin ?? ""}${path}`,
+  }));
+}
+
+export const stateText = ({ status, because }: OfferBody): string => {
+  if (status === "live") return good("live");
+  if (status === "conflict") return bad(`not sold: ${because ?? "unknown"}`);
+  return status;
+};
+
+export function described(offer: OfferBody): string {
+  const lines = [
+    `${bold(harmless(offer.name))} ${stateText(offer)}`,
+    row("costs", priceText(offer)),
+    row("paid by", railsOf(offer).join(", ") || "nothing"),
+    row("upstream", offer.upstream),
+    ...urlsOf(offer).map(({ gate, methods, url }) => row(gate, `${url}  ${faint(methods)}`)),
+    ...(offer.status === "conflict" || offer.because === null ? [] : [faint(`  ${harmless(offer.because)}`)]),
+    ...refusedRails(offer).map((line) => faint(`  ${harmless(line)}`)),
+  ];
+  return lines.join("\n");
+}
+
+export const row = (name: string, value: string): string => `  ${name.padEnd(10)} ${value}`;
+
+export const moneyText = (amountMinor: number, currency: string): string => {
+  const asset = assetOf(currency);
+  return asset === undefined
+    ? `${amountMinor} ${currency}`
+    : `${toDecimal(money(asset, BigInt(amountMinor)))} ${currency}`;
+};
+
+export const revenueText = ({ paid }: OfferSales): string =>
+  paid.map(({ amount_minor: amount, currency }) => moneyText(amount, currency)).join(" + ") || "nothing yet";
+
+export const paymentsOf = ({ paid }: OfferSales): number =>
+  paid.reduce((sum, { payments }) => sum + payments, 0);

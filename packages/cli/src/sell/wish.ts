@@ -1,0 +1,110 @@
+import { CreateOffer, type OfferRoute, type SellingRail } from "@remit/protocol/contracts";
+import type { Where } from "../where.ts";
+
+/** What somebody wants to sell, as the flags say it. */
+export type SellWish = Where & {
+  readonly name?: string;
+  readonly upstream: string;
+  readonly price?: string;
+  readonly perMtok?: string;
+  readonly ceiling?: string;
+  readonly model?: string;
+  readonly currency: string;
+  readonly payWith?: readonly SellingRail[];
+  readonly payTo?: string;
+  readonly chain: string;
+  readonly stripeNetworkId?: string;
+  readonly route?: readonly OfferRoute[];
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly watch?: boolean;
+};
+
+/** Where money may arrive when the flags do not say: a development instance brings a seller of its own. */
+export type Sandbox = { readonly networkId: string; readonly payTo?: string };
+
+export type Wanted = { readonly offer: CreateOffer; readonly notes: readonly string[] };
+
+/** The offer that the flags describe, or what they leave open. Pure. */
+export function offerOf(
+  wish: SellWish,
+  { merchant, sandbox }: { readonly merchant: string; readonly sandbox: Sandbox | undefined },
+): Wanted | { readonly fault: string } {
+  const notes: string[] = [];
+  const networkId = wish.stripeNetworkId ?? sandbox?.networkId;
+  const payTo = wish.payTo ?? sandbox?.payTo;
+  const rails = wish.payWith ?? [
+    ...(wish.stripeNetworkId === undefined ? [] : (["card"] as const)),
+    ...(wish.payTo === undefined ? [] : (["x402"] as const)),
+    "mandate" as const,
+  ];
+  if (rails.includes("card") && networkId === undefined)
+    return {
+      fault:
+        "To be paid by card, say which network profile is yours: --stripe-network-id or STRIPE_NETWORK_ID.",
+    };
+  if (rails.includes("x402") && payTo === undefined)
+    return { fault: "To be paid on a chain, say where the coins go: --pay-to 0x…" };
+  if (rails.includes("x402") && wish.payTo === undefined)
+    notes.push(`The stablecoins go to the sandbox's own seller, ${payTo}, whose key everybody knows.`);
+  const price = priceOf(wish);
+  if (
+    price === undefined &&
+    !(wish.route?.every(({ gate, price: own }) => gate !== "paid" || own !== undefined) ?? false)
+  )
+    return { fault: "Say what it costs: --price 0.05, or --per-mtok 0.50." };
+  const parsed = CreateOffer.safeParse({
+    name: wish.name ?? nameOf(wish.upstream),
+    merchant,
+    upstream: wish.upstream,
+    currency: wish.currency,
+    pay_with: [...rails],
+    ...(price !== undefined && { price }),
+    ...(rails.includes("card") && networkId !== undefined && { card: { network_id: networkId } }),
+    ...(rails.includes("x402") && payTo !== undefined && { x402: { chain: wish.chain, pay_to: payTo } }),
+    ...(wish.model !== undefined && { description: `Inference by ${wish.model}` }),
+    ...routesOf(wish),
+  });
+  if (parsed.success) return { offer: parsed.data, notes };
+  const [issue] = parsed.error.issues;
+  return { fault: `${issue?.path.join(".") ?? "the offer"}: ${issue?.message ?? "is not right"}` };
+}
+
+export type Price = NonNullable<CreateOffer["price"]>;
+
+/** A price for each million tokens needs a ceiling: unless told, what a hundred thousand of them cost. */
+export function priceOf(wish: Pick<SellWish, "price" | "perMtok" | "ceiling">): Price | undefined {
+  if (wish.perMtok === undefined) return wish.price;
+  return { per: "mtok", amount: wish.perMtok, ceiling: wish.ceiling ?? tenth(wish.perMtok) };
+}
+
+/** A tenth of a decimal, and never less than a cent: less could not be held. */
+function tenth(decimal: string): string {
+  const [whole = "0", fraction = ""] = decimal.split(".");
+  const places = fraction.length + 1;
+  const digits = `0${whole}${fraction}`;
+  const moved = `${BigInt(digits.slice(0, -places))}.${digits.slice(-places)}`;
+  return Number(moved) < 0.01 ? "0.01" : moved;
+}
+
+/** A model is sold at the addresses of the OpenAI API; what it is called is free to know. */
+function routesOf({ route, model }: SellWish): { routes?: OfferRoute[] } {
+  if (route !== undefined) return { routes: [...route] };
+  if (model === undefined) return {};
+  const paid = (path: string): OfferRoute => ({ path, methods: ["POST"], gate: "paid", summary: model });
+  return {
+    routes: [
+      paid("/v1/chat/completions"),
+      paid("/v1/completions"),
+      paid("/v1/embeddings"),
+      { path: "/v1/models", methods: ["GET"], gate: "free", summary: "The models" },
+    ],
+  };
+}
+
+/** `http://localhost:9000` is `localhost-9000`, until somebody finds a better name. */
+const nameOf = (upstream: string): string =>
+  new URL(upstream).host
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "")
+    .slice(0, 63);

@@ -1,0 +1,7 @@
+import { sandboxAddresses } from "@remit/sandbox";
+
+/** Where the sandbox's money may arrive when nobody says where. The key of the address is public: it is for play. */
+export const sandboxSeller = {
+  networkId: "profile_test_remit_seller",
+  payTo: sandboxAddresses.seller,
+} as const;
