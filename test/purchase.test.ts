@@ -1,3 +1,5 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { newId } from "@remit/kernel";
 import { isJsonObject, type JsonObject, Problem, parseEvidenceKeys, parseJson } from "@remit/protocol";
 import { verifyReceipt } from "@remit/protocol/node";
@@ -268,5 +270,74 @@ describe("webhooks from the terminal", () => {
     ["an address that nobody can call", ["create", "--url", "ftp://here", "--events", "*"]],
   ])("%s is wrong usage", async (_, words) => {
     expect((await commandsOf(remit.dataDir, "webhooks")(...words)).code).toBe(2);
+  });
+});
+
+describe("selling from the terminal", () => {
+  let upstream: Server;
+  let url: string;
+  beforeAll(async () => {
+    upstream = createServer((req, res) => res.end(JSON.stringify({ asked: req.url })));
+    await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+    // A server that listens on a port has an address of this shape.
+    url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  });
+  afterAll(() => void upstream.close());
+
+  test("what one command puts up, an agent buys under its mandate; then it is repriced, stopped and taken off", async () => {
+    const { dev, dataDir } = remit;
+    const sell = commandsOf(dataDir, "sell");
+    const words = ["http", "echo", "--upstream", url, "--no-watch", "--route", "path=/echo/*,methods=GET"];
+    const made = await sell(...words, "--price", "1.25", "--currency", "usd", "--pay-with", "card,mandate");
+    expect(made).toMatchObject({ code: 0, err: "" });
+    expect(made.out).toContain("paid by    card, mandate");
+    const agent = agentOf(dev);
+    await grant(dev, agent, { amount_minor: 500 });
+    const bought = await agent.fetch(`${dev.gateway}/echo/one?x=1`);
+    expect(await bought.response.json()).toEqual({ asked: "/echo/one?x=1" });
+    expect((await sell("status", "echo", "--json")).object).toMatchObject({
+      status: "live",
+      requests: { unpaid: 1 },
+      paid: [{ currency: "USD", payments: 1, amount_minor: 125 }],
+      latest: [{ method: "GET", path: "/echo/*" }],
+    });
+    expect((await sell("probe", "echo")).code).toBe(0);
+    expect((await sell("pricing", "echo", "--price", "2.00")).out).toContain("2.00 USD");
+    expect((await agent.fetch(`${dev.gateway}/echo/two`)).offer?.amount_minor).toBe(200);
+    expect((await sell("list")).out).toMatch(/echo .*2\.00 USD .*card,mandate/);
+    expect((await sell("stop", "echo")).code).toBe(0);
+    expect((await fetch(`${dev.gateway}/echo/one`)).status).toBe(404);
+    expect((await sell("delete", "echo")).code).toBe(0);
+    expect((await sell("info", "echo")).err).toContain("remit sell list");
+  });
+
+  test("G 0.05 is below what a card pays: it says so, and is sold without card", async () => {
+    const { dev, dataDir } = remit;
+    const sell = commandsOf(dataDir, "sell");
+    const words = ["http", "cheap", "--upstream", url, "--no-watch", "--route", "path=/cheap"];
+    const made = await sell(...words, "--price", "0.05", "--pay-with", "card,x402,mandate");
+    expect(made.code).toBe(0);
+    expect(made.out).toContain("Not sold by card: it needs at least 0.50 USD.");
+    expect(made.out).toContain("paid by    x402, mandate");
+    expect((await fetch(`${dev.gateway}/cheap`)).status).toBe(402);
+  });
+
+  test("the same requests are not sold twice, and the seller hears by whom they are", async () => {
+    const sell = commandsOf(remit.dataDir, "sell");
+    const words = ["http", "rival", "--upstream", url, "--no-watch", "--price", "1.00"];
+    const refused = await sell(...words, "--route", "path=/demo/report,methods=GET");
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain("is sold already, by market-report");
+  });
+
+  test.each([
+    ["no upstream", ["http", "--price", "1"]],
+    ["an upstream with a path", ["http", "--upstream", "http://localhost:9000/api", "--price", "1"]],
+    ["a price in words", ["http", "--upstream", "http://localhost:9000", "--price", "cheap"]],
+    ["a rail nobody has", ["http", "--upstream", "http://localhost:9000", "--pay-with", "cash"]],
+    ["a route without a path", ["http", "--upstream", "http://localhost:9000", "--route", "price=1"]],
+    ["two prices", ["http", "--upstream", "http://localhost:9000", "--price", "1", "--per-mtok", "1"]],
+  ])("%s is wrong usage", async (_, words) => {
+    expect((await commandsOf(remit.dataDir, "sell")(...words)).code).toBe(2);
   });
 });

@@ -34,10 +34,15 @@ export async function sellHttp(wish: SellWish): Promise<void> {
   const offer = await putUp(running, wish);
   announce(running, offer, wish);
   if (wish.watch === false) return;
+  await watch(running, offer, { wish, signal: stopped() });
+  if (wish.json !== true) note(faint(`It stays for sale: npx remit sell stop ${offer.name} ends that.`));
+}
+
+/** Aborted as soon as somebody wants this process to end. */
+function stopped(): AbortSignal {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-  await watch(running, offer, { wish, signal: stop.signal });
-  if (wish.json !== true) note(faint(`It stays for sale: npx remit sell stop ${offer.name} ends that.`));
+  return stop.signal;
 }
 
 /** Starts all that selling needs in this process; it sells until the process is told to stop. */
@@ -45,7 +50,7 @@ async function sellByOurselves(wish: SellWish, dataDir: string): Promise<void> {
   const isNew = (await readDevFile(dataDir)) === undefined;
   const wanted = wish.port === undefined ? wish.portBase : wish.port - gatewayDistance;
   const portBase = wanted ?? (isNew ? await freePortBase() : undefined);
-  const stop = new AbortController();
+  const stop = stopped();
   runEmbedded({
     dataDir,
     version,
@@ -55,7 +60,7 @@ async function sellByOurselves(wish: SellWish, dataDir: string): Promise<void> {
     progress: (step) => {
       if (wish.json !== true) note(faint(`Starting: ${step}`));
     },
-    ready: (dev) => void sellFrom(dev, wish, stop.signal),
+    ready: (dev) => void sellFrom(dev, wish, stop),
   });
 }
 
