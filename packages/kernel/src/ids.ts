@@ -42,6 +42,7 @@ export const idPrefixes = {
   refund: "rfd",
   request: "req",
   route: "rte",
+  schedule: "fsc",
   session: "ses",
   settlement: "stl",
   setup: "stp",

@@ -56,6 +56,7 @@ export const eventTypes = {
   "delegation.revoked": soc2(),
   "email_domain.assigned": soc2(),
   "email_domain.released": soc2(),
+  "fee_schedule.set": soc2(),
   "identity.admission_asked": soc2(),
   "identity.admission_decided": soc2(),
   "identity.linked": soc2(),

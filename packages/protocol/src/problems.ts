@@ -46,6 +46,7 @@ export const problems = {
   did_unresolvable: refusal(502, "The DID's host gave no document of it", "Try again later, or ask whoever runs the host."),
   document_gone: refusal(410, "What was here has been removed", "Stop using this address."),
   email_taken: refusal(409, "An account with this e-mail address exists", "Sign in instead."),
+  fee_schedule_refused: refusal(409, "The fee schedule cannot be set so", "Correct what the detail names; what was captured before keeps its terms."),
   forbidden: refusal(403, "This is not allowed", "Ask the owner for permission."),
   idempotency_conflict: refusal(422, "The Idempotency-Key was used with another request", "Use a new key for a new request."),
   idempotency_in_flight: refusal(409, "A request with this Idempotency-Key is still running", "Try again after the time in Retry-After."),

@@ -9,6 +9,9 @@ export const scopeRules = {
   "agents:read": rule("see agents and their credentials' names", true),
   "agents:write": rule("register, change and suspend agents", true),
   "audit:read": rule("read and verify the audit log", true),
+  "billing:read": rule("see fees, invoices and statements", false),
+  // Of the installation's operator: what captures cost, when a month is closed, how a mismatch was resolved.
+  "billing:write": rule("set fees, close months and resolve cases", false),
   "charges:write": rule("charge mandates as a merchant", false),
   "directory:read": rule("look merchants up", false),
   "directory:write": rule("register and verify merchants", false),

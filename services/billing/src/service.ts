@@ -18,6 +18,7 @@ import {
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
+import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
 import { ledgerRoutes } from "./ledger/index.ts";
@@ -101,6 +102,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     ...paymentRoutes(payments),
     ...instrumentRoutes(instruments),
     ...ledgerRoutes(db),
+    ...feeRoutes(db),
     ...planRoutes(plans),
   );
   const { webhookSecret } = config.stripe;

@@ -3,10 +3,13 @@ import type { MigrationSource } from "@remit/platform/sql";
 /** What each table is, for the test that compares this with the database (T03). */
 export const tables = {
   checkouts: "tenant",
-  fee_schedules: "global",
+  fee_schedules: "tenant",
+  fee_tiers: "tenant",
+  fee_volumes: "tenant",
   instruments: "tenant",
   ledger_accounts: "tenant",
   ledger_entries: "global",
+  ledger_months: "global",
   ledger_postings: "tenant",
   payments: "tenant",
   plans: "tenant",

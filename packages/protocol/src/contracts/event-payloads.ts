@@ -91,6 +91,16 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     offer: one(text),
   }),
   "delegation.revoked": told({ because: text, delegatee: id }),
+  "fee_schedule.set": told({
+    merchant: one(id),
+    rail: text,
+    currency: one(text),
+    collection: text,
+    effective_from: count,
+    tiers: z.array(
+      told({ from_minor: count, basis_points: count, fixed_minor: count, minimum_minor: count }),
+    ),
+  }),
   "instrument.enrolled": told({ brand: text }),
   "ledger.posted": told({ charge: id, refund: id.optional() }),
   "listing.hidden": told({ agent: id }),

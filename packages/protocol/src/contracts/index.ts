@@ -8,6 +8,7 @@ export * from "./credentials.ts";
 export * from "./delegations.ts";
 export * from "./event-payloads.ts";
 export * from "./federation.ts";
+export * from "./fees.ts";
 export * from "./identity-providers.ts";
 export * from "./keys.ts";
 export * from "./ledger.ts";

@@ -80,6 +80,7 @@ export const scopesOf = {
     "offers:write",
     "webhooks:read",
     "webhooks:write",
+    "billing:read",
     "admin:orgs",
   ],
   peer: ["payments:execute", "directory:read", "events:write", "tokens:read"],
@@ -90,7 +91,11 @@ export const scopesOf = {
 } as const satisfies Record<ClientKind, readonly Scope[]>;
 
 /** Of the installation's operator: a management client of the platform's own tenant, where it opens keys too. */
-export const operatorScopes = ["admin:orgs"] as const satisfies readonly Scope[];
+export const operatorScopes = [
+  "admin:orgs",
+  "billing:read",
+  "billing:write",
+] as const satisfies readonly Scope[];
 
 /** The client id of the first-party wallet. */
 export const walletId = "wallet";

@@ -112,7 +112,9 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
       if (resource === issuer) return ["charges:write", "directory:read"];
       return ours.has(resource) ? ["directory:read", "directory:write"] : [];
     case "admin":
-      return ours.has(resource) ? [...management, "offers:read", "offers:write", "admin:orgs"] : [];
+      return ours.has(resource)
+        ? [...management, "offers:read", "offers:write", "billing:read", "billing:write", "admin:orgs"]
+        : [];
     case "peer":
       return ours.has(resource) ? ["payments:execute", "directory:read", "events:write", "tokens:read"] : [];
     case "application":

@@ -10,6 +10,8 @@ export type Side = "debit" | "credit" | "either";
 export const chart = {
   /** Captured by card and not yet seen on Stripe's balance. Returns to zero with each booking. */
   card_clearing: { owner: "platform", side: "either" },
+  /** Fees that a merchant was or will be asked for by invoice, and has not paid. */
+  merchant_receivable: { owner: "merchant", side: "either" },
   /** What we owe a merchant (credit), or it owes us after refunds (debit). */
   merchant_payable: { owner: "merchant", side: "either" },
   /** What we have earned. */

@@ -1,5 +1,6 @@
 import { type Id, type Instant, type Money, newId } from "@remit/kernel";
 import type { Booking } from "@remit/rails";
+import type { TermsInForce } from "../fees/index.ts";
 import type { Leg, MerchantOwner } from "./chart.ts";
 
 export type EntryKind = "capture" | "refund" | "booking" | "reversal";
@@ -17,6 +18,9 @@ export type Entry = {
   readonly charge: Id<"charge"> | null;
   readonly reverses: Id<"entry"> | null;
   readonly at: Instant;
+  /** By which rail a capture came, and the terms of its fee. */
+  readonly rail?: string;
+  readonly fee?: { readonly schedule: string; readonly from: string };
   readonly legs: readonly Leg[];
 };
 
@@ -26,15 +30,32 @@ export type Paid = {
   readonly at: Instant;
 };
 
-/** A captured payment: owed to the merchant but for the fee, until Stripe has booked it. */
-export function captureEntry(paid: Paid & { payment: Id<"payment">; captured: Money; fee: Money }): Entry {
-  const { captured, fee, owner } = paid;
+export type Capture = Paid & {
+  readonly payment: Id<"payment">;
+  readonly rail: string;
+  readonly captured: Money;
+  readonly fee: Money;
+  readonly terms: Pick<TermsInForce, "schedule" | "fromVolume" | "collection">;
+};
+
+/**
+ * A captured payment, until Stripe has booked it: owed to the merchant but for a fee that is withheld; owed to it in full
+ * where it is asked for the fee by invoice.
+ */
+export function captureEntry({ captured, fee, owner, terms, ...paid }: Capture): Entry {
   const asset = captured.asset.code;
-  return entryOf("capture", { ...paid, object: paid.payment, transition: "captured" }, [
+  const withheld = terms.collection === "withheld" ? fee.units : 0n;
+  const entry = entryOf("capture", { ...paid, object: paid.payment, transition: "captured" }, [
     { code: "card_clearing", asset, units: captured.units },
-    { code: "merchant_payable", owner, asset, units: fee.units - captured.units },
+    { code: "merchant_payable", owner, asset, units: withheld - captured.units },
+    { code: "merchant_receivable", owner, asset, units: fee.units - withheld },
     { code: "platform_fees", asset, units: -fee.units },
   ]);
+  return {
+    ...entry,
+    rail: paid.rail,
+    fee: { schedule: terms.schedule, from: String(terms.fromVolume) },
+  };
 }
 
 /** A refund is the merchant's to bear in full; the fee for having captured stays. */

@@ -1,8 +1,7 @@
-import { type Asset, type Id, type Instant, invariant } from "@remit/kernel";
+import type { Id } from "@remit/kernel";
 import { type Sql, sql, sqlTime } from "@remit/platform/sql";
 import { accountIdOf, chart, type Leg, tenantOf } from "./chart.ts";
 import type { Entry } from "./entries.ts";
-import type { FeeSchedule } from "./fees.ts";
 import type { Account, EntriesQuery, PostedEntry } from "./ledger.ts";
 
 export const accountIdsOf = (legs: readonly Leg[]): string[] => legs.map(accountIdOf);
@@ -28,21 +27,6 @@ const jsonOf = (entry: Entry): object => ({
     units: String(leg.units),
   })),
 });
-
-export async function feeSchedule(
-  tx: Sql,
-  of: { rail: string; merchant: Id<"merchant">; asset: Asset; at: Instant },
-): Promise<FeeSchedule> {
-  const found = await tx.maybe<{ basis_points: number; fixed_minor: bigint; minimum_minor: bigint }>(sql`
-    select basis_points, fixed_minor, minimum_minor from fee_schedules
-    where rail = ${of.rail} and (merchant_id is null or merchant_id = ${of.merchant})
-      and (currency is null or currency = ${of.asset.code})
-      and effective_from <= ${sqlTime(of.at)} and (effective_until is null or effective_until > ${sqlTime(of.at)})
-    order by (merchant_id is not null) desc, (currency is not null) desc, effective_from desc, id desc
-    limit 1`);
-  invariant(found !== undefined, "every rail has a default fee schedule");
-  return { basisPoints: BigInt(found.basis_points), fixed: found.fixed_minor, minimum: found.minimum_minor };
-}
 
 export type CheckedAsset = {
   readonly asset: string;

@@ -1,4 +1,4 @@
-import { assetOf, type Id, money, newId, split, systemClock } from "@remit/kernel";
+import { assetOf, money, newId, systemClock } from "@remit/kernel";
 import type { Database } from "@remit/platform/sql";
 import { type TestDatabase, testDatabase } from "@remit/testkit";
 import fc from "fast-check";
@@ -6,8 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { migrations } from "../tables.ts";
 import type { Leg, MerchantOwner } from "./chart.ts";
 import { bookingEntry, captureEntry, type Entry, refundEntry, reversalOf } from "./entries.ts";
-import { feeOf } from "./fees.ts";
-import { accountsOf, check, entriesOf, feeScheduleOf, isBalanced, post } from "./ledger.ts";
+import { accountsOf, check, entriesOf, isBalanced, post } from "./ledger.ts";
 
 let database: TestDatabase;
 let db: Database;
@@ -43,9 +42,13 @@ const moved = (from: MerchantOwner, to: MerchantOwner, units: bigint, code = "US
 const balanceOf = async ({ tenant, merchant }: MerchantOwner, code = "USD") =>
   (await accountsOf(db, tenant)).find(({ id }) => id === `merchant_payable:${merchant}:${code}`)?.balance ??
   0n;
+const general = {
+  rail: "card",
+  terms: { schedule: `fsc_${"1".padStart(26, "0")}`, fromVolume: 0n, collection: "withheld" },
+} as const;
 const captured = (of: MerchantOwner, units: bigint, fee: bigint) => {
   const paid = { charge: newId("charge"), owner: of, at: now, payment: newId("payment") };
-  return captureEntry({ ...paid, captured: usd(units), fee: usd(fee) });
+  return captureEntry({ ...paid, ...general, captured: usd(units), fee: usd(fee) });
 };
 
 describe("the ledger", () => {
@@ -54,7 +57,7 @@ describe("the ledger", () => {
     const charge = newId("charge");
     const paid = { charge, owner: merchant, at: now };
     await write(
-      captureEntry({ ...paid, payment: newId("payment"), captured: usd(1000n), fee: usd(59n) }),
+      captureEntry({ ...paid, ...general, payment: newId("payment"), captured: usd(1000n), fee: usd(59n) }),
       bookingEntry(paid, { id: "txn_1", amount: usd(1000n), fee: usd(59n) }, "into"),
     );
     await write(
@@ -192,7 +195,13 @@ describe("the ledger", () => {
       if (op === "again" && last !== undefined) return { ...last, id: newId("entry") };
       if (op === "reverse" && last !== undefined) return reversalOf(last, now);
       if (op === "refund") return refundEntry({ ...paid, refund: newId("refund"), refunded: usd(units) });
-      return captureEntry({ ...paid, payment: newId("payment"), captured: usd(units + fee), fee: usd(fee) });
+      return captureEntry({
+        ...paid,
+        ...general,
+        payment: newId("payment"),
+        captured: usd(units + fee),
+        fee: usd(fee),
+      });
     };
     let count = 0;
     const run = async (sequence: readonly Step[]): Promise<void> => {
@@ -270,55 +279,5 @@ describe("the ledger", () => {
       merchant.merchant,
     ]);
     expect(await check(db)).toMatchObject({ balanced: true });
-  });
-});
-
-describe("R02 fees", () => {
-  const schedule = { basisPoints: 290n, fixed: 30n, minimum: 0n };
-
-  test("R02 the fee is the share rounded half to even, plus the fixed part, within minimum and amount", () => {
-    expect(feeOf(usd(1000n), schedule).units).toBe(59n);
-    expect(feeOf(usd(3333n), schedule).units).toBe(127n);
-    expect(feeOf(usd(1n), schedule).units).toBe(1n);
-    expect(feeOf(usd(50n), { ...schedule, fixed: 0n, basisPoints: 100n }).units).toBe(0n);
-    expect(feeOf(usd(150n), { ...schedule, fixed: 0n, basisPoints: 100n }).units).toBe(2n);
-    expect(feeOf(usd(100n), { basisPoints: 0n, fixed: 0n, minimum: 40n }).units).toBe(40n);
-    expect(feeOf(usd(3n), { basisPoints: 3333n, fixed: 0n, minimum: 0n }).units).toBe(1n);
-  });
-
-  test("R02 fee and payout sum to the whole, and ten thousand splits lose no unit", () => {
-    fc.assert(
-      fc.property(
-        fc.bigInt(1n, 10n ** 15n),
-        fc.bigInt(0n, 10_000n),
-        fc.bigInt(0n, 100n),
-        (units, basisPoints, fixed) => {
-          const fee = feeOf(usd(units), { basisPoints, fixed, minimum: 0n }).units;
-          expect(fee >= 0n && fee <= units).toBe(true);
-          const parts = split(usd(units), [basisPoints, 10_000n - basisPoints]);
-          expect(parts.reduce((sum, part) => sum + part.units, 0n)).toBe(units);
-        },
-      ),
-      { numRuns: 10_000 },
-    );
-  });
-
-  test("the most specific schedule in effect wins", async () => {
-    const merchant: Id<"merchant"> = newId("merchant");
-    const add = (columns: string, values: string) =>
-      database.asAdmin(
-        `insert into fee_schedules (rail, basis_points, fixed_minor, effective_from${columns}) values (${values})`,
-      );
-    const read = (code: string) =>
-      db.global.transaction((tx) =>
-        feeScheduleOf(tx, { rail: "card", merchant, asset: asset(code), at: now }),
-      );
-    expect(await read("USD")).toEqual({ basisPoints: 290n, fixed: 30n, minimum: 0n });
-    await add(", merchant_id", `'card', 200, 20, '2026-02-01', '${merchant}'`);
-    await add(", merchant_id, effective_until", `'card', 1, 1, '2026-03-01', '${merchant}', '2026-04-01'`);
-    await add(", merchant_id, currency", `'card', 150, 10, '2026-02-01', '${merchant}', 'EUR'`);
-    await add(", merchant_id", `'card', 0, 0, '2099-01-01', '${merchant}'`);
-    expect((await read("USD")).basisPoints).toBe(200n);
-    expect((await read("EUR")).basisPoints).toBe(150n);
   });
 });

@@ -1,7 +1,6 @@
-import { type Asset, type Id, type Instant, invariant } from "@remit/kernel";
+import { type Id, type Instant, invariant } from "@remit/kernel";
 import type { Database, Tx } from "@remit/platform/sql";
 import type { Entry } from "./entries.ts";
-import type { FeeSchedule } from "./fees.ts";
 import * as rows from "./ledger.sql.ts";
 
 /**
@@ -26,12 +25,6 @@ export function isBalanced({ legs }: Entry): boolean {
     [...sums.values()].every((sum) => sum === 0n)
   );
 }
-
-/** The price list that holds for a merchant, a currency and a moment. */
-export const feeScheduleOf = (
-  tx: Tx,
-  of: { rail: string; merchant: Id<"merchant">; asset: Asset; at: Instant },
-): Promise<FeeSchedule> => rows.feeSchedule(tx, of);
 
 /** The books as they stand: `drifted` accounts whose balance is not the sum of their postings. */
 export type Check = {

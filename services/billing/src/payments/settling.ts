@@ -3,7 +3,8 @@ import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Standing } from "@remit/rails";
 import type { SavedCard } from "@remit/rails/card";
-import { bookingEntry, captureEntry, feeOf, feeScheduleOf, post } from "../ledger/index.ts";
+import { feeOf, termsOf } from "../fees/index.ts";
+import { bookingEntry, captureEntry, post } from "../ledger/index.ts";
 import { type Decision, decide } from "./decisions.ts";
 import {
   bookLater,
@@ -121,12 +122,13 @@ async function postCapture(
 ): Promise<void> {
   const { rail, merchant, payee, charge } = payment;
   const { captured, booking } = to;
-  const schedule = await feeScheduleOf(tx, { rail, merchant, asset: captured.asset, at: now });
-  const paid = { charge, owner: { tenant: payee, merchant }, at: now };
+  const owner = { tenant: payee, merchant };
+  const terms = await termsOf(tx, { rail, subject: owner, asset: captured.asset, at: now });
+  const paid = { charge, owner, at: now };
   await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge } }));
   if (booking === undefined) await bookLater(tx, payment, { now });
   await post(tx, [
-    captureEntry({ ...paid, payment: payment.id, captured, fee: feeOf(captured, schedule) }),
+    captureEntry({ ...paid, payment: payment.id, rail, captured, fee: feeOf(captured, terms), terms }),
     ...(booking === undefined ? [] : [bookingEntry(paid, booking, "into")]),
   ]);
 }
