@@ -3,21 +3,32 @@ import {
   type AuditBreak,
   type AuditCheckpoint,
   type AuditEntry,
+  type AuditRemoval,
   base64url,
+  type ChainVerifier,
   createChainVerifier,
   edgeOf,
   examineCheckpoint,
+  examineRemoval,
   examineTreeCheckpoint,
   growingTree,
   isConsistent,
   type PublicJwk,
   parseEvidenceKeys,
   parseJson,
+  removes,
 } from "@remit/protocol";
-import { AuditConsistency, AuditPage, AuditRangePlaces, AuditVerification } from "@remit/protocol/contracts";
+import {
+  AuditConsistency,
+  AuditEventBody,
+  AuditPage,
+  AuditRangePlaces,
+  AuditRemovals,
+  AuditVerification,
+} from "@remit/protocol/contracts";
 import { settle, sha256 } from "@remit/protocol/node";
 import { bad, good, print, printJson } from "./output.ts";
-import { getJson, getText, withInstance } from "./running/index.ts";
+import { callAsOperator, getJson, getText, withInstance } from "./running/index.ts";
 import type { Where } from "./where.ts";
 
 export type AuditReport = {
@@ -138,21 +149,80 @@ async function walk(
       ? {}
       : { after: { seq: start.head_seq, entryHash: start.head_entry_hash, edge } }),
   });
+  const removal = await removalsOf(dev);
   while (verifier.headSeq < to) {
     const limit = Math.min(pageMax, to - verifier.headSeq);
     const cursor = verifier.headSeq === 0 ? "" : `&cursor=${verifier.headSeq}`;
     const page = AuditPage.parse(await getJson(dev, dev.issuer, `/api/v1/audit?limit=${limit}${cursor}`));
-    for (const entry of page.data) {
-      // The contract has checked the members by which the chain is linked; the rest is hashed as it came.
-      const broken = verifier.accept(entry as unknown as AuditEntry);
+    const places = [
+      ...page.data.map((entry) => ({ seq: entry.seq, entry })),
+      ...page.gaps.map((gap) => ({ seq: gap.seq, gap })),
+    ].toSorted((a, b) => a.seq - b.seq);
+    for (const place of places) {
+      const broken =
+        "gap" in place ? await passed(verifier, place.gap, removal) : accepted(verifier, place.entry);
       if (broken !== undefined) return { headSeq: verifier.headSeq, broken };
     }
     if (page.next_cursor === null) break;
   }
   // A range that begins at the newest checkpoint has none over it yet.
   const signed = over !== undefined && over.head_seq > (start?.head_seq ?? 0);
-  return { headSeq: verifier.headSeq, broken: signed ? verifier.holds(over) : undefined };
+  const broken = signed ? verifier.holds(over) : undefined;
+  return { headSeq: verifier.headSeq, broken: broken ?? verifier.unheld() };
 }
+
+type Gap = AuditPage["gaps"][number];
+
+// The contract has checked the members by which the chain is linked; the rest is hashed as it came.
+const accepted = (verifier: ChainVerifier, entry: object): AuditBreak | undefined =>
+  verifier.accept(entry as AuditEntry);
+
+/** A place without its body counts where an entry of the log says so in a statement that the issuer signed. */
+async function passed(
+  verifier: ChainVerifier,
+  { seq, prev_hash, entry_hash, leaf, ...gap }: Gap,
+  removal: (entry: string) => Promise<AuditRemoval | undefined>,
+): Promise<AuditBreak | undefined> {
+  if (gap.missing !== "removed" || gap.removed_by === undefined)
+    return { seq, reason: "the entry cannot be read" };
+  const said = await removal(gap.removed_by);
+  if (said === undefined || !removes(said, seq))
+    return { seq, reason: "the entry was removed, and no signed statement says so" };
+  return verifier.pass({ seq, prev_hash, entry_hash, leaf: bytes(leaf) });
+}
+
+/** The statements of removal, each read once and its signature verified. */
+async function removalsOf(dev: DevFile): Promise<(entry: string) => Promise<AuditRemoval | undefined>> {
+  const keys = await auditKeys(dev);
+  const known = new Map<string, AuditRemoval | undefined>();
+  return async (entry) => {
+    if (!known.has(entry)) {
+      const { entry: said } = AuditEventBody.parse(await getJson(dev, dev.issuer, `/api/v1/audit/${entry}`));
+      const { payload } = said;
+      const statement = Object(payload)["statement"] as unknown;
+      const removal = settle(examineRemoval(typeof statement === "string" ? statement : "", keys));
+      const isOurs = removal.jti === entry && removal.tenant_id === dev.tenant.id;
+      known.set(entry, isOurs ? removal : undefined);
+    }
+    return known.get(entry);
+  };
+}
+
+export const expireAudit = (options: Where): Promise<void> =>
+  withInstance(options, async (dev) => {
+    let [said, removed] = [0, false];
+    for (let more = true; more; ) {
+      const path = "/api/v1/audit/removals";
+      const done = AuditRemovals.parse(
+        await callAsOperator(dev, { origin: dev.issuer, method: "POST", path }),
+      );
+      said += done.said;
+      ({ more, removed } = done);
+    }
+    if (options.json === true) return printJson({ said, removed });
+    print(good(`${said} entries have expired since this was asked last; each log says which, signed.`));
+    if (!removed) print("The owner of the database removes them: call expire_audit_bodies();");
+  });
 
 export type AuditWish = Where & AuditTime;
 

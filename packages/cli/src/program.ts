@@ -51,6 +51,10 @@ export function createProgram(): Command {
     .option("--to <time>", "only what was recorded up to it")
     .option("--json", "print one object and nothing else")
     .action(act<AuditWish>(async (options) => (await import("./audit.ts")).verifyAudit(options)));
+  at(audit.command("expire"))
+    .description("say, signed, which entries were kept as long as they must be, and remove their bodies")
+    .option("--json", "print one object and nothing else")
+    .action(act(async (options) => (await import("./audit.ts")).expireAudit(options)));
   addKeys(program);
   addWebhooks(program);
   addSell(program);

@@ -28,6 +28,7 @@ export const eventTypes = {
   "agent.suspended": soc2(),
   "approval.answered": eidas(),
   "approval.asked": soc2(),
+  "audit.expired": eidas(),
   "charge.authorized": soc2(),
   "charge.authorizing": soc2(),
   "charge.captured": soc2(),

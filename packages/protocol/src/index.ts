@@ -11,6 +11,7 @@ export {
   type AuditEntry,
   type AuditGap,
   type AuditLink,
+  type AuditRemoval,
   auditBodyOf,
   type ChainStart,
   type ChainVerifier,
@@ -18,7 +19,12 @@ export {
   checkpointTyp,
   createChainVerifier,
   examineCheckpoint,
+  examineRemoval,
   genesisHash,
+  type PlaceRun,
+  removalTyp,
+  removes,
+  runsOf,
 } from "./audit/index.ts";
 export { type Catalogue, cataloguePath, examineCatalogue, makeCatalogue } from "./catalogue/index.ts";
 export {

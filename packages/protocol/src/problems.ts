@@ -19,6 +19,7 @@ export const problems = {
   audit_checkpoint_invalid: refusal(400, "The checkpoint is not one that the issuer signed", "Ask the issuer for the checkpoint of this log."),
   audit_checkpoint_not_found: refusal(404, "This log has no signed checkpoint yet", "Ask again in a few seconds; an empty log has none."),
   audit_event_not_found: refusal(404, "There is no such entry in the audit log", "Check the id; entries of other organizations are not yours to read."),
+  audit_event_removed: refusal(410, "The entry has expired and was removed", "Its place and its leaf stay in the log: ask for its proof, and for the entry that says that it was removed."),
   audit_log_broken: refusal(409, "The audit log does not hold", "Verify the whole log: it says at which entry."),
   audit_tile_not_found: refusal(404, "There is no such tile", "Ask for tiles of the tree that the newest checkpoint names, spelled as C2SP tlog-tiles spells them."),
   authentication_required: refusal(402, "The card issuer wants the cardholder to confirm", "Ask the principal to approve the payment."),

@@ -4,7 +4,7 @@ import { createCursors } from "@remit/platform/cursors";
 import type { Http } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
-import type { Database } from "@remit/platform/sql";
+import { asOwner, type Database } from "@remit/platform/sql";
 import type { Log, Metrics } from "@remit/platform/telemetry";
 import {
   type AuditDeps,
@@ -30,6 +30,13 @@ type Grounds = {
   readonly metrics: Metrics;
 };
 
+/** Only where this service knows the owner of its database, as it does on one machine. Elsewhere the owner calls it. */
+function removeExpired(config: AuthorizationServerConfig): (() => Promise<void>) | undefined {
+  const { migrationDatabaseUrl: url, schema, roles } = config;
+  if (url === undefined) return undefined;
+  return () => asOwner({ url, schema, role: roles.owner }, "call expire_audit_bodies()");
+}
+
 /** The log of everything that happened here and of what peers report, and what an auditor asks for. */
 export function mountAudit(
   { config, clock, db, keys, keyring, log, metrics }: Grounds,
@@ -39,7 +46,8 @@ export function mountAudit(
   const anchor = createFileAnchor(path.join(config.dataDir, "anchor"));
   const deps: AuditDeps = { db, keys, anchor, clock, log, issuer };
   const verify = createVerifications(deps);
-  http.add(...auditRoutes({ ...deps, verify }, takeReported(db)));
+  const remove = removeExpired(config);
+  http.add(...auditRoutes({ ...deps, verify, remove }, takeReported(db)));
   const name = "agentidp_audit_chain_integrity";
   const integrity = metrics.gauge(
     name,

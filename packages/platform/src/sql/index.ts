@@ -14,6 +14,7 @@ export {
 } from "./database.ts";
 export { violates } from "./failures.ts";
 export {
+  asOwner,
   type DatabaseRoles,
   fingerprintOf,
   type MigrateOptions,

@@ -120,6 +120,21 @@ function withVariables(text: string, { roles, schema }: MigrateOptions): string 
   });
 }
 
+/** Runs a statement as the owner of a schema: what the application may not do itself. */
+export const asOwner = (
+  {
+    url,
+    schema,
+    role,
+  }: { readonly url: string; readonly schema: string; readonly role?: string | undefined },
+  statement: string,
+): Promise<void> =>
+  withClient(url, async (client) => {
+    if (role !== undefined) await client.query(`set role ${escapeIdentifier(role)}`);
+    await client.query("select set_config('search_path', $1, false)", [escapeIdentifier(schema)]);
+    await client.query(statement);
+  });
+
 /** A connection for one piece of administrative work. */
 export async function withClient<R>(url: string, work: (client: Client) => Promise<R>): Promise<R> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000, keepAlive: true });

@@ -39,7 +39,10 @@ export type AuditGap = {
   readonly entry_hash: string;
   /** base64url. */
   readonly leaf: string;
-  readonly missing: "unreadable";
+  /** `removed`: it was kept as long as it had to be. */
+  readonly missing: "unreadable" | "removed";
+  /** The entry that says so. */
+  readonly removed_by?: string;
 };
 
 /** The `prev_hash` of the first entry: 32 zero bytes. */

@@ -8,4 +8,12 @@ export {
   chainEntry,
   genesisHash,
 } from "./entry.ts";
+export {
+  type AuditRemoval,
+  examineRemoval,
+  type PlaceRun,
+  removalTyp,
+  removes,
+  runsOf,
+} from "./removal.ts";
 export { type AuditBreak, type ChainStart, type ChainVerifier, createChainVerifier } from "./verify.ts";

@@ -20,14 +20,16 @@ export const AuditEntry = z.looseObject({
   event: z.string(),
   retention_class: z.enum(["soc2-7y", "eidas-10y"]),
 });
-/** A place whose body is not there to be shown: somebody has changed it so that it cannot be read. */
+/** A place whose body is not there: it has expired, or somebody has changed it so that it cannot be read. */
 export const AuditGap = z.object({
   seq: z.int().min(1),
   id: z.string(),
   prev_hash: z.string(),
   entry_hash: z.string(),
   leaf: Digest,
-  missing: z.enum(["unreadable"]),
+  missing: z.enum(["unreadable", "removed"]),
+  /** The entry whose signed statement says so. */
+  removed_by: z.string().optional(),
 });
 export const AuditPage = z.object({
   data: z.array(AuditEntry),
@@ -144,6 +146,17 @@ export const AuditConsistency = z.object({
   hashes: z.array(Digest),
   checkpoint: z.string(),
 });
+
+/** POST /api/v1/audit/removals: what has expired is said and signed; and removed, where this service may. */
+export const AuditRemovals = z.object({
+  /** Entries whose removal was said now. */
+  said: z.int().min(0),
+  /** More have expired: call again. */
+  more: z.boolean(),
+  /** False where the owner of the database has to call expire_audit_bodies(). */
+  removed: z.boolean(),
+});
+export type AuditRemovals = z.infer<typeof AuditRemovals>;
 
 /** POST /api/v1/events: events of a peer, at most 500 at once; an id seen before is passed over. */
 export const EventBatch = z.strictObject({

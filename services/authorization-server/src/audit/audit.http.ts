@@ -14,6 +14,7 @@ import {
 import { z } from "zod";
 import { type AuditDeps, headOf, sequence } from "./audit.ts";
 import { actionOf, agentOf, filterOf, outcomeOf, rangeOf } from "./filter.ts";
+import { type RemoveExpired, removalsRoute } from "./removals.http.ts";
 import { reportedBy } from "./reporting.ts";
 import { countMax, entryById, searchOnward, searchPage } from "./search.ts";
 import { treeRoutes } from "./tree.http.ts";
@@ -26,7 +27,7 @@ const EventPath = z.strictObject({ eventId: idOf("event") });
 /** Takes in an event of a peer; record is idempotent by the event's id. */
 export type TakeEvent = (event: RemitEvent) => Promise<void>;
 
-type Deps = AuditDeps & { readonly verify: VerifyLog };
+type Deps = AuditDeps & { readonly verify: VerifyLog; readonly remove?: RemoveExpired | undefined };
 
 export const auditRoutes = (deps: Deps, take: TakeEvent): Route[] => [
   listRoute(deps),
@@ -34,6 +35,7 @@ export const auditRoutes = (deps: Deps, take: TakeEvent): Route[] => [
   rangeRoute(deps),
   readRoute(deps),
   ...treeRoutes(deps),
+  removalsRoute(deps, deps.remove),
   eventsRoute(take),
 ];
 
@@ -69,7 +71,12 @@ const readRoute = (deps: Deps): Route =>
     summary: "One entry, with its leaf and the first signed checkpoint over it",
     needs,
     params: EventPath,
-    answers: { 200: AuditEventBody, 404: "audit_event_not_found", 409: "audit_log_broken" },
+    answers: {
+      200: AuditEventBody,
+      404: "audit_event_not_found",
+      409: "audit_log_broken",
+      410: "audit_event_removed",
+    },
     handle: async ({ caller }, { params }) => {
       const found = await entryById(deps, caller.tenant, params.eventId);
       if (found === undefined) throw new Problem("audit_event_not_found");

@@ -1,7 +1,8 @@
 import type { Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime } from "@remit/platform/sql";
 
-export type BodyRow = { readonly event_id: string; readonly body: string };
+/** The body is null once it has expired and was removed. */
+export type BodyRow = { readonly event_id: string; readonly body: string | null };
 export type ChainRow = BodyRow & {
   readonly seq: bigint;
   readonly prev_hash: string;

@@ -85,7 +85,7 @@ function chain(
 ): { entry: AuditEntry; leaf: Uint8Array } | string {
   try {
     if (row.body === null || row.digest === null) return "there is no such row";
-    const wrong = wrongIn({ ...row, body: row.body, digest: row.digest });
+    const wrong = wrongIn({ ...row, digest: row.digest });
     if (wrong !== undefined) return wrong;
     const body = parseBody(row.body);
     return body.tenant_id === tenant ? chainEntry(sha256, body, link) : "the entry belongs to another tenant";
@@ -96,6 +96,7 @@ function chain(
 
 /** The body is hashed as it is stored: bytes that parse to the same value are still a change. So are the columns beside it. */
 export function wrongIn(row: rows.RecordedRow): string | undefined {
+  if (row.body === null) return "the entry is missing";
   if (Buffer.compare(sha256(row.body), row.digest) !== 0) return "the entry was changed";
   const { id, ts, event, subject } = parseBody(row.body);
   if (id !== row.event_id || row.at === null || ts !== toRfc3339(row.at)) return filedElsewhere;
@@ -118,7 +119,7 @@ export const headOf = ({ db }: Pick<AuditDeps, "db">, tenant: LogName): Promise<
   db.of(tenant).transaction((tx) => rows.headSeq(tx, tenant));
 
 export const entryOf = (row: rows.ChainRow): AuditEntry => ({
-  ...parseBody(row.body),
+  ...parseBody(row.body ?? "null"),
   seq: Number(row.seq),
   prev_hash: row.prev_hash,
   sig_chain_head_seq: Number(row.sig_chain_head_seq),
@@ -128,25 +129,28 @@ export const entryOf = (row: rows.ChainRow): AuditEntry => ({
 
 /** The newest entries of some kinds, also before they have a place in the chain. */
 export const recentOf = async (tx: Sql, events: readonly string[], limit: number): Promise<AuditBody[]> =>
-  (await rows.recentBodies(tx, events, limit)).flatMap(({ body }) => readBody(body) ?? []);
+  (await rows.recentBodies(tx, events, limit)).flatMap(({ body }) =>
+    body === null ? [] : (readBody(body) ?? []),
+  );
 
 /** A place as it is shown: its entry, or that there is none that could be read. No row keeps the others from being read. */
-export function shownOf(row: rows.ChainRow): AuditEntry | AuditGap {
-  if (readBody(row.body) !== undefined) return entryOf(row);
+export function shownOf(row: rows.ChainRow & { readonly removal?: string | null }): AuditEntry | AuditGap {
+  if (row.body !== null && readBody(row.body) !== undefined) return entryOf(row);
+  const said = row.body === null && typeof row.removal === "string" ? row.removal : undefined;
   return {
     seq: Number(row.seq),
     id: row.event_id,
     prev_hash: row.prev_hash,
     entry_hash: row.entry_hash,
     leaf: base64url.encode(row.leaf),
-    missing: "unreadable",
+    ...(said === undefined ? { missing: "unreadable" } : { missing: "removed", removed_by: said }),
   };
 }
 
 export const isGap = (shown: AuditEntry | AuditGap): shown is AuditGap => "missing" in shown;
 
 /** What can be shown of a body, also of one that somebody has changed. */
-function readBody(text: string): AuditBody | undefined {
+export function readBody(text: string): AuditBody | undefined {
   try {
     const { id, ts, tenant_id, event, actor, payload } = parseBody(text);
     const texts = [id, ts, tenant_id, event].every((value) => typeof value === "string");

@@ -12,6 +12,7 @@ export const auditTables = {
   audit_set_aside: "global",
   audit_chain: "tenant",
   audit_tree: "tenant",
+  audit_removals: "tenant",
   audit_heads: "global",
   audit_checkpoints: "tenant",
   audit_verifications: "global",

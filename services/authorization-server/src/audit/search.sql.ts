@@ -2,17 +2,21 @@ import { type Sql, type SqlValue, type Statement, sql, sqlTime } from "@remit/pl
 import type { ChainRow } from "./audit.sql.ts";
 import type { AuditFilter } from "./filter.ts";
 
+/** With the entry that says of a place that its body was removed. */
+export type FoundRow = ChainRow & { readonly removal: string | null };
+
 /** Of a search in the order of the log: after which place, and how far it may look for its entries. */
 export type Onward = { readonly after: number; readonly to: number; readonly limit: number };
 
 const columns = `chain.seq, chain.event_id, chain.prev_hash, chain.entry_hash, chain.sig_chain_head_seq,
-  chain.sig_chain_head_jti, chain.leaf, audit_rows.body, audit_rows.digest`;
+  chain.sig_chain_head_jti, chain.leaf, audit_rows.body, audit_rows.digest,
+  (select removal from audit_removals m where m.tenant_id = chain.tenant_id and m.seq = chain.seq) as removal`;
 
 export function searchOnward(
   tx: Sql,
   tenant: string,
   { filter, after, to, limit }: Onward & { readonly filter: AuditFilter },
-): Promise<ChainRow[]> {
+): Promise<FoundRow[]> {
   const built = conditions(tenant, filter);
   const span = `chain.seq > ${built.value(after)} and chain.seq <= ${built.value(to)}`;
   const rest = `${span} order by chain.seq limit ${built.value(limit)}`;
@@ -23,7 +27,7 @@ export function searchBack(
   tx: Sql,
   tenant: string,
   { filter, offset, limit }: { filter: AuditFilter; offset: number; limit: number },
-): Promise<ChainRow[]> {
+): Promise<FoundRow[]> {
   const built = conditions(tenant, filter);
   const rest = `order by chain.seq desc limit ${built.value(limit)} offset ${built.value(offset)}`;
   return tx.many(built.statement(`select ${columns} ${built.from} ${rest}`));
@@ -43,10 +47,11 @@ export async function countFound(
   return Number(count);
 }
 
-export const findEntry = (tx: Sql, tenant: string, event: string): Promise<ChainRow | undefined> =>
+export const findEntry = (tx: Sql, tenant: string, event: string): Promise<FoundRow | undefined> =>
   tx.maybe(sql`
     select chain.seq, chain.event_id, chain.prev_hash, chain.entry_hash, chain.sig_chain_head_seq,
-      chain.sig_chain_head_jti, chain.leaf, audit_rows.body, audit_rows.digest
+      chain.sig_chain_head_jti, chain.leaf, audit_rows.body, audit_rows.digest,
+      (select removal from audit_removals m where m.tenant_id = ${tenant} and m.seq = chain.seq) as removal
     from audit_chain chain join audit_rows using (tenant_id, event_id)
     where chain.tenant_id = ${tenant} and chain.event_id = ${event}`);
 

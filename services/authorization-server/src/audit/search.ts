@@ -64,6 +64,8 @@ export async function entryById(
     if (row === undefined) return undefined;
     const [signed] = await rows.readCheckpoints(tx, tenant, { after: Number(row.seq) - 1, limit: 1 });
     const entry = shownOf(row);
+    if (isGap(entry) && entry.missing === "removed")
+      throw new Problem("audit_event_removed", { detail: `${entry.removed_by} says so.` });
     if (isGap(entry)) throw new Problem("audit_log_broken", { detail: `Entry ${entry.seq} cannot be read.` });
     return { entry, leaf: base64url.encode(row.leaf), checkpoint: signed?.jws };
   });

@@ -11,6 +11,8 @@ import { sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, entryOf, type LogName, wrongIn } from "./audit.ts";
 import { anchoredCheckpoint, Broken, type Signed, signedFor } from "./checkpoint.ts";
+import { removalsWithin } from "./removals.sql.ts";
+import { isRemoved } from "./removals.ts";
 import { edgeUnder, MissingHashes, rootAt } from "./tree.ts";
 
 /** What of a log is verified: all of it, or what was recorded in a time. `before` is exclusive. */
@@ -87,7 +89,9 @@ async function spanOf(deps: AuditDeps, tenant: LogName, { from, before }: AuditR
     start: from === undefined ? undefined : await rows.checkpointBefore(tx, tenant, after(from, -slackMs)),
     end: before === undefined ? undefined : await rows.checkpointAfter(tx, tenant, after(before, slackMs)),
   }));
-  const start = found.start === undefined ? undefined : signedFor(deps, tenant, found.start);
+  const signed = found.start === undefined ? undefined : signedFor(deps, tenant, found.start);
+  // Behind a checkpoint without a root no tree can be grown, which alone holds what was removed: all is walked then.
+  const start = signed?.says.root_hash === undefined ? undefined : signed;
   const end = found.end === undefined ? undefined : signedFor(deps, tenant, found.end);
   if (start !== undefined && from !== undefined && start.says.signed_at > toRfc3339(after(from, -slackMs)))
     throw new Broken(start.says.head_seq, "a checkpoint was signed at another time than its row says");
@@ -170,6 +174,8 @@ async function walk(given: Walk): Promise<void> {
   else await walkEnd(given, verifier);
   if (anchored !== undefined && anchored.says.head_seq > first && anchored.says.head_seq <= to)
     holds(verifier, anchored.says);
+  const unheld = verifier.unheld();
+  if (unheld !== undefined) throw new Broken(unheld.seq, unheld.reason);
   const within = { ...always, ...range };
   const { stray, aside } = await deps.db.of(tenant).transaction(async (tx) => ({
     stray: (await rows.strayRows(tx, tenant, within))[0],
@@ -212,9 +218,10 @@ async function walkPage(
     // There is at most one checkpoint for a place.
     signed: await rows.readCheckpoints(tx, tenant, { after: before, limit }),
   }));
+  const removed = await removedWithin(deps, tenant, page);
   const over = new Map(signed.map(({ head_seq, jws }) => [Number(head_seq), jws]));
   for (const row of page) {
-    const broken = accept(verifier, row);
+    const broken = row.body === null ? pass(verifier, row, removed) : accept(verifier, row);
     if (broken !== undefined) throw new Broken(broken.seq, broken.reason);
     const jws = over.get(verifier.headSeq);
     if (jws !== undefined) holds(verifier, signedFor(deps, tenant, { jws, seq: verifier.headSeq }).says);
@@ -223,6 +230,29 @@ async function walkPage(
     progress.checkedCount += 1;
   }
   return page.length === limit;
+}
+
+/** Which of the places whose body is not there were removed by a statement that we signed. */
+async function removedWithin(
+  deps: AuditDeps,
+  tenant: LogName,
+  page: readonly rows.CheckedRow[],
+): Promise<ReadonlySet<number>> {
+  const missing = page.filter(({ body }) => body === null).map(({ seq }) => Number(seq));
+  const [first, last] = [missing[0], missing.at(-1)];
+  if (first === undefined || last === undefined) return new Set();
+  const by = await deps.db.of(tenant).transaction((tx) => removalsWithin(tx, tenant, { first, last }));
+  return new Set(missing.filter((seq) => isRemoved(deps, tenant, { seq, by })));
+}
+
+function pass(
+  verifier: ChainVerifier,
+  row: rows.CheckedRow,
+  removed: ReadonlySet<number>,
+): AuditBreak | undefined {
+  const seq = Number(row.seq);
+  if (!removed.has(seq)) return { seq, reason: "the entry was removed, and no signed statement says so" };
+  return verifier.pass({ seq, prev_hash: row.prev_hash, entry_hash: row.entry_hash, leaf: row.leaf });
 }
 
 /** Whatever is thrown here is thrown over what the row holds: a row that cannot be read breaks the log, not its verification. */
