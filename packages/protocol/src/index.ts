@@ -287,6 +287,17 @@ export {
   type SdJwtTools,
   splitSdJwt,
 } from "./sd-jwt/index.ts";
+export {
+  examineSignIn,
+  formatSignIn,
+  parseSignInText,
+  readSignIn,
+  type SignedIn,
+  type SignIn,
+  signInHeader,
+  signInText,
+  signInWindowS,
+} from "./sign-in-with-x/index.ts";
 export * from "./status-list/index.ts";
 export * from "./tlog/index.ts";
 export {

@@ -16,6 +16,7 @@ import {
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { hmacSha256 } from "@remit/protocol/node";
+import { createCallers } from "./callers/index.ts";
 import { createCharging } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
 import { openControl } from "./control/index.ts";
@@ -138,7 +139,15 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const http = httpOf({ config, clock, log, db, outbound }, keyring);
   keyring.mount({ http, jobs });
   control.mount(http);
-  http.mount(storefront({ book, counter, upstreams, terms, clock, traffic: control.traffic }));
+  const callers = createCallers({
+    issuer,
+    issuerKeys: purchases.verifier.issuerKeys,
+    claim: createFirstUses(db).claim,
+    sessionMac: hmacSha256(keyring.derive("wallet-sessions")),
+    nonceSecret: keyring.derive("dpop-nonce"),
+    clock,
+  });
+  http.mount(storefront({ book, counter, upstreams, callers, terms, clock, traffic: control.traffic }));
   const address = await http.listen();
   await jobs.start();
   const stopping = new AbortController();

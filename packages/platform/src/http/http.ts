@@ -21,6 +21,7 @@ import { securityHeadersOf } from "./security-headers.ts";
 import { serveDirectly, serveMount } from "./serve-mount.ts";
 import { pageCallOf, servePage } from "./serve-page.ts";
 import { serveRoute } from "./serve-route.ts";
+import { wantsWebSocket } from "./serve-upgrade.ts";
 
 export type Http = {
   add(...routes: readonly (Route | Page)[]): void;
@@ -120,7 +121,7 @@ function onceMade<T>(make: () => T): () => T {
 
 function openFastify(edge: Edge): FastifyInstance {
   const { headMs, requestMs, idleMs, connectionsMax } = { ...patient, ...edge.options.patience };
-  const app = Fastify({
+  const app: FastifyInstance = Fastify({
     logger: false,
     trustProxy: false,
     requestIdHeader: false,
@@ -131,6 +132,8 @@ function openFastify(edge: Edge): FastifyInstance {
     http: {
       maxHeaderSize: edge.options.headerBytesMax ?? headerBytesMax,
       headersTimeout: headMs,
+      // Where nobody takes WebSockets, or something else is offered, it is a request like any other.
+      shouldUpgradeCallback: (req) => app.server.listenerCount("upgrade") > 0 && wantsWebSocket(req),
       // Node looks for those who are late only every 30 s unless told.
       connectionsCheckingInterval: Math.min(2_000, headMs),
     },

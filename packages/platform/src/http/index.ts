@@ -28,4 +28,5 @@ export {
   type Route,
   route,
   type TokenNeeds,
+  type UpgradeCall,
 } from "./route.ts";

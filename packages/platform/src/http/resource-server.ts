@@ -25,8 +25,8 @@ export type ResourceServerOptions = {
   readonly nonceSecret?: Uint8Array;
   /** The database's word on token, agent, session: our own, or the issuer's (`askIssuer` of `platform/peers`). */
   readonly isRevoked?: (claims: AccessTokenClaims, token: string) => Promise<boolean>;
-  /** Where the service describes itself as a protected resource (RFC 9728), for its challenges. */
-  readonly metadataUrl?: string;
+  /** Where the service describes itself as a protected resource (RFC 9728), for its challenges; `null` when nowhere. */
+  readonly metadataUrl?: string | null;
   readonly clock: Clock;
 };
 
@@ -47,7 +47,8 @@ export function resourceServer(options: ResourceServerOptions): Authenticate {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       const tried = credentials.authorization !== undefined;
-      throw challenged(error, needs, { nonce: nonces?.issue(credentials.now), metadataUrl, tried });
+      const described = metadataUrl === null ? {} : { metadataUrl };
+      throw challenged(error, needs, { nonce: nonces?.issue(credentials.now), ...described, tried });
     }
   };
   return Object.assign(authenticates, { issuer: options.issuer });

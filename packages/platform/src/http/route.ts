@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Id, Instant } from "@remit/kernel";
 import type { AccessTokenClaims, Problem, ProblemCode, Scope } from "@remit/protocol";
 import { z } from "zod";
@@ -257,6 +258,11 @@ export function page<
 /** A request nobody parsed: the body is still in `raw.req`. A Problem thrown before the answer began is rendered. */
 export type RawHandler = (call: PageCall) => Promise<void> | void;
 
+/** A request to make its connection a WebSocket. `head` is what came after it already. */
+export type UpgradeCall = Call & {
+  readonly raw: { readonly req: IncomingMessage; readonly socket: Duplex; readonly head: Buffer };
+};
+
 /**
  * A foreign handler (oidc-provider) or a proxy under fixed paths. `paths` match exactly, `prefixes` match themselves and
  * all below; without either it gets everything that no route claims.
@@ -268,6 +274,8 @@ export type Mount = {
   readonly prefixes?: readonly string[];
   readonly limit?: Limit;
   readonly handle: RawHandler;
+  /** Takes WebSockets, at whatever path; of one mount alone. A Problem thrown before anything was written is rendered. */
+  readonly upgrade?: (call: UpgradeCall) => Promise<void>;
 };
 
 /** An address that a foreign handler serves, as the API document shows it; tests hold it against what is served. */

@@ -4,6 +4,7 @@ import { countedByAddress, type Edge, measure, openCall } from "./edge.ts";
 import { countAll } from "./rate-limit.ts";
 import { leavesMuchUnread, logRefusal, problemOf } from "./refusals.ts";
 import type { Mount, PageCall } from "./route.ts";
+import { serveUpgrades } from "./serve-upgrade.ts";
 
 type Serve = (call: PageCall) => Promise<void>;
 
@@ -36,6 +37,7 @@ export function serveDirectly(edge: Edge, server: Server): (mount: Mount) => voi
   });
   return (mount) => {
     for (const path of mount.paths ?? []) known.set(path, serveMount(edge, mount));
+    serveUpgrades(edge, server, mount);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "@remit/kernel";
 import { type Pair, type PassedRequest, pass } from "./pass.ts";
 import { admit, openPeer, type Peer } from "./peer.ts";
+import { tunnel, type Upgrading } from "./tunnel.ts";
 import { fetchWhole, type UpstreamAnswer, type UpstreamRequest } from "./whole.ts";
 
 export type Upstreams = {
@@ -8,6 +9,8 @@ export type Upstreams = {
   fetch(request: UpstreamRequest): Promise<UpstreamAnswer>;
   /** Passes an exchange through as it comes. A Problem, the two above among them, says that no answer has begun. */
   pass(request: PassedRequest, pair: Pair): Promise<void>;
+  /** Joins a connection to one of its own kind upstream, until either ends. */
+  tunnel(request: PassedRequest, from: Upgrading): Promise<void>;
   /** Refuses (503) while the upstream is known to be down, before anybody is asked for money. */
   admit(origin: string): void;
   /** Asks an upstream how it is. */
@@ -31,6 +34,7 @@ export function createUpstreams(clock: Clock): Upstreams {
   return {
     fetch: (request) => fetchWhole(peerOf(request.origin), request),
     pass: (request, pair) => pass(peerOf(request.origin), request, pair),
+    tunnel: (request, from) => tunnel(peerOf(request.origin), request, from),
     admit: (origin) => admit(peerOf(origin)),
     probe: async (origin, path, everyMs) => {
       const { pool, health } = peerOf(origin);

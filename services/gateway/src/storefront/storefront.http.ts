@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Clock } from "@remit/kernel";
-import type { Mount, PageCall } from "@remit/platform/http";
-import { Problem } from "@remit/protocol";
+import { type Clock, toRfc3339 } from "@remit/kernel";
+import { type Mount, type PageCall, readBody } from "@remit/platform/http";
+import { Problem, parseJson } from "@remit/protocol";
+import type { Callers } from "../callers/index.ts";
 import {
   catalogueOf,
   cataloguePath,
@@ -15,7 +16,6 @@ import type { Traffic } from "../control/index.ts";
 import { readCredential } from "../credentials/index.ts";
 import {
   type OfferBook,
-  type OpenRoute,
   routeAt,
   type SaleRoute,
   type Shop,
@@ -32,13 +32,14 @@ import {
 import { type Upstreams, valuesOf } from "../proxy/index.ts";
 import type { Counter, PaidRequest } from "../purchases/index.ts";
 import { paidAnswer, type WholeAnswer } from "./answers.ts";
-import { type Admitted, anybody, passOn } from "./open-routes.ts";
+import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
 import { readRequest } from "./requests.ts";
 
 export type StorefrontDeps = {
   readonly book: OfferBook;
   readonly counter: Counter;
   readonly upstreams: Upstreams;
+  readonly callers: Callers;
   readonly terms: TermsDeps;
   readonly clock: Clock;
   readonly traffic: Pick<Traffic, "count">;
@@ -52,16 +53,38 @@ export const storefront = (deps: StorefrontDeps): Mount => ({
     const shop = shopAt(deps.book.current(), req.headers.host);
     const document = documentAt(deps, shop, { method: req.method, path: target.path });
     if (document !== undefined) return sendDocument(res, document, req.method);
+    if (isSignIn(shop, call, target)) return await exchange(deps, call, { shop, target });
     const route = routeOf(req, shop, target);
     deps.traffic.count(route, res);
-    if (route.gate !== "paid")
-      return await passOn(deps.upstreams, call, { route, target, admitted: await admit(deps, call, route) });
+    if (route.gate !== "paid") return await passOn(deps, call, { route, target });
     const request = await readRequest(req, route, target);
     const answer = await answerTo(deps, call, request);
     if ("fields" in answer) sendWhole(res, answer);
     else sendRefusal(res, answer);
   },
+  upgrade: async (call) => {
+    const { req } = call.raw;
+    const target = targetOf(req.url ?? "");
+    const shop = shopAt(deps.book.current(), req.headers.host);
+    await openTunnel(deps, call, { route: routeAt(shop, "GET", target.path), target });
+  },
 });
+
+/** A wallet's signature for a session, so that it need not sign for a day. */
+async function exchange(
+  { callers }: StorefrontDeps,
+  call: PageCall,
+  { shop, target }: { readonly shop: Shop; readonly target: Target },
+): Promise<void> {
+  const bytes = await readBody(call.raw.req, signInBytesMax);
+  const body = parseJson(bytes, { bytesMax: signInBytesMax });
+  const { token, wallet, expiresAt } = await signIn(callers, call, { merchant: shop.merchant, target, body });
+  const session = Buffer.from(JSON.stringify({ token, wallet, expires_at: toRfc3339(expiresAt) }));
+  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+  sendDocument(call.raw.res, { headers, body: session }, call.method);
+}
+
+const signInBytesMax = 16 * 1024;
 
 /** The route that is asked for. HEAD asks what GET would; a preflight (CORS) asks for what comes after it. */
 function routeOf({ method = "GET", headers }: IncomingMessage, shop: Shop, { path }: Target): SaleRoute {
@@ -70,12 +93,6 @@ function routeOf({ method = "GET", headers }: IncomingMessage, shop: Shop, { pat
   if (method !== "OPTIONS" || announced === undefined) return routeAt(shop, method, path);
   const route = routeAt(shop, announced, path);
   return route.gate === "paid" ? routeAt(shop, method, path) : route;
-}
-
-async function admit(_: StorefrontDeps, { method }: PageCall, { gate }: OpenRoute): Promise<Admitted> {
-  // A preflight carries no credentials and asks for no resource.
-  if (gate === "free" || method === "OPTIONS") return anybody;
-  throw new Problem("route_not_offered");
 }
 
 function documentAt(

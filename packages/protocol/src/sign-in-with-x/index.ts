@@ -1,0 +1,11 @@
+export {
+  examineSignIn,
+  formatSignIn,
+  parseSignInText,
+  readSignIn,
+  type SignedIn,
+  type SignIn,
+  signInHeader,
+  signInText,
+  signInWindowS,
+} from "./sign-in-with-x.ts";
