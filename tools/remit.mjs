@@ -9,7 +9,6 @@ import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const modules = path.join(root, "node_modules");
-const stampFile = path.join(modules, ".remit-lockfile");
 const lockDirectory = path.join(root, ".remit-install");
 const lockStaleMs = 15 * 60_000;
 const nodeMinimum = [22, 18];
@@ -17,6 +16,7 @@ const nodeMinimum = [22, 18];
 const programs = {
   check: ["tools/check.ts"],
   bench: ["bench/main.ts"],
+  interop: ["interop/main.ts"],
   tidy: ["tools/tidy/main.ts"],
   test: ["node_modules/vitest/vitest.mjs", "run", "--reporter=default", "--reporter=./tools/totals.ts"],
 };
@@ -28,7 +28,9 @@ main().catch((error) => {
 
 async function main() {
   const [command = "help", ...rest] = process.argv.slice(2);
-  await installOnce();
+  await installOnce(root);
+  // Clients and servers of other makers: installed where they are used, and nowhere near what we ship.
+  if (command === "interop") await installOnce(path.join(root, "interop"));
   const [program, ...fixed] = programs[command] ?? ["packages/cli/src/main.ts", command];
   await runUnderNode24(
     [path.join(root, program), ...fixed, ...rest],
@@ -36,16 +38,17 @@ async function main() {
   );
 }
 
-async function installOnce() {
+async function installOnce(place) {
+  const stampFile = path.join(place, "node_modules", ".remit-lockfile");
   const wanted = createHash("sha256")
-    .update(readFileSync(path.join(root, "package-lock.json")))
+    .update(readFileSync(path.join(place, "package-lock.json")))
     .digest("hex");
   const installed = () => existsSync(stampFile) && readFileSync(stampFile, "utf8") === wanted;
   if (installed()) return;
   const release = await takeTurn(installed);
   try {
     if (installed()) return;
-    await install();
+    await install(place);
     writeFileSync(stampFile, wanted);
   } finally {
     release();
@@ -70,7 +73,7 @@ async function takeTurn(installed) {
   }
 }
 
-async function install() {
+async function install(place) {
   // `npm ci` refuses the lockfile wherever the registry lacks one of the optional platform packages.
   const flags = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const { command, before } = npm();
@@ -79,7 +82,7 @@ async function install() {
     () => `Installing packages, once per version: ${Math.round((Date.now() - started) / 1000)} s`,
   );
   const child = spawn(command, before.concat(flags), {
-    cwd: root,
+    cwd: place,
     env: cleanEnvironment(),
     stdio: ["ignore", "pipe", "inherit"],
     shell: command === "npm" && process.platform === "win32",

@@ -1,0 +1,112 @@
+import { createGoods, openUpstream } from "./goods.ts";
+import { priceAtomic, priceMinor, startRemit } from "./instance.ts";
+import { mppPayer, openTill, type Till, x402Payer } from "./payers.ts";
+import { openMppShop, openX402Shop } from "./references.ts";
+import { type Finding, type Row, receiptIn, rows, type Trial } from "./rows.ts";
+
+/** Where the two sellers are paid: addresses that nothing else in this suite pays to. */
+const payTo = {
+  remit: "0x00000000000000000000000000000000000052e1",
+  reference: "0x00000000000000000000000000000000000052e2",
+} as const;
+
+const upstreamGoods = createGoods();
+const upstream = await openUpstream(upstreamGoods);
+const remit = await startRemit(upstream.origin, payTo.remit);
+const till = openTill(remit);
+const [x402Goods, mppGoods] = [createGoods(), createGoods()];
+const x402Shop = await openX402Shop(x402Goods, { rpc: remit.rpc, payTo: payTo.reference });
+const mppShop = await openMppShop(mppGoods, remit.sandbox);
+let failed = 0;
+try {
+  await unmodifiedClients();
+  await weaknesses();
+} finally {
+  for (const one of [x402Shop, mppShop, upstream]) one.close();
+  await remit.stop();
+}
+process.stdout.write(
+  failed === 0 ? "\ninterop: all as it should be\n" : `\ninterop: ${failed} not as it should be\n`,
+);
+process.exit(failed === 0 ? 0 : 1);
+
+/** Both clients, as npm has them, pay the same address; what they paid is on the chain and at Stripe. */
+async function unmodifiedClients(): Promise<void> {
+  const url = `${remit.gateway}/report`;
+  process.stdout.write(`\nUnmodified clients at ${url}\n\n`);
+  await tried("@x402/fetch 2.27, stablecoin", async () => {
+    const before = (await till.transfersTo(payTo.remit)).length;
+    const answer = await x402Payer(remit).fetch(url);
+    const body = await answer.text();
+    const transfers = (await till.transfersTo(payTo.remit)).slice(before);
+    const [transfer] = transfers;
+    return {
+      holds:
+        answer.status === 200 &&
+        transfers.length === 1 &&
+        transfer?.value === priceAtomic &&
+        receiptIn(answer),
+      seen: `${answer.status} ${body}; Transfer of ${transfer?.value} in ${transfer?.transaction}`,
+    };
+  });
+  await tried("mppx 0.11, shared payment token", async () => {
+    const known = new Set((await till.payments()).map(({ id }) => id));
+    const answer = await mppPayer(remit).fetch(url);
+    const body = await answer.text();
+    const payments = (await till.payments()).filter(({ id }) => !known.has(id));
+    const [payment] = payments;
+    const charged = payment?.status === "succeeded" && payment.amount_received === priceMinor;
+    return {
+      holds: answer.status === 200 && payments.length === 1 && charged && receiptIn(answer),
+      seen: `${answer.status} ${body}; ${payment?.id} ${payment?.status} ${payment?.amount_received} ${payment?.currency}`,
+    };
+  });
+}
+
+async function tried(name: string, work: () => Promise<Finding>): Promise<void> {
+  const { holds, seen } = await work().catch((error: unknown) => ({ holds: false, seen: threw(error) }));
+  if (!holds) failed++;
+  process.stdout.write(`${holds ? "ok  " : "FAIL"} ${name}: ${seen}\n`);
+}
+
+/** Every row fails on its reference, which shows that it can, and holds on Remit. */
+async function weaknesses(): Promise<void> {
+  process.stdout.write("\nWhat was measured on the references, on both\n\n");
+  const table: string[][] = [["", "must hold", "reference", "Remit"]];
+  for (const row of rows) {
+    const reference = await found(row, referenceTrial(row));
+    const ours = await found(row, remitTrial(row));
+    const fine = ours.holds && !reference.holds;
+    if (!fine) failed++;
+    const mark = fine ? "ok" : ours.holds ? "NO CONTROL" : "FAIL";
+    table.push([mark, `${row.protocol}: ${row.name}`, reference.seen, ours.seen]);
+  }
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((cells) => cells[column]?.length ?? 0)));
+  for (const cells of table)
+    process.stdout.write(`${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")}\n`);
+}
+
+function found(row: Row, trial: Trial): Promise<Finding> {
+  return row.run(trial).catch((error: unknown) => ({ holds: false, seen: threw(error) }));
+}
+
+function threw(error: unknown): string {
+  return `it threw: ${String(error).slice(0, 80)}`;
+}
+
+function referenceTrial({ protocol }: Row): Trial {
+  const shop =
+    protocol === "x402" ? { shop: x402Shop, goods: x402Goods } : { shop: mppShop, goods: mppGoods };
+  return { origin: shop.shop.origin, goods: shop.goods, ...payerOf(protocol, till, payTo.reference) };
+}
+
+function remitTrial({ protocol }: Row): Trial {
+  return { origin: remit.gateway, goods: upstreamGoods, ...payerOf(protocol, till, payTo.remit) };
+}
+
+function payerOf(protocol: Row["protocol"], of: Till, to: string): Pick<Trial, "moved" | "payer"> {
+  if (protocol === "x402")
+    return { payer: x402Payer(remit), moved: async () => (await of.transfersTo(to)).length };
+  const succeeded = async () => (await of.payments()).filter(({ status }) => status === "succeeded").length;
+  return { payer: mppPayer(remit), moved: succeeded };
+}

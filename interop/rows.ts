@@ -1,0 +1,164 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Goods } from "./goods.ts";
+import type { Payer } from "./payers.ts";
+
+/** A shop as a buyer meets it, and what its seller can count. */
+export type Trial = {
+  readonly origin: string;
+  readonly goods: Goods;
+  readonly payer: Payer;
+  /** How many payments have really been taken. */
+  moved(): Promise<number>;
+};
+
+export type Finding = { readonly holds: boolean; readonly seen: string };
+
+/** One weakness that was measured on a reference: what must hold, and how it is tried. The same trial runs on both. */
+export type Row = {
+  readonly name: string;
+  readonly protocol: "x402" | "mpp";
+  readonly run: (trial: Trial) => Promise<Finding>;
+};
+
+const send = (trial: Trial, path: string, headers: Record<string, string>): Promise<Response> =>
+  fetch(trial.origin + path, { headers });
+
+const counted = async (trial: Trial, path: string, work: () => Promise<void>) => {
+  const before = { runs: trial.goods.runs(path), moved: await trial.moved() };
+  await work();
+  return { runs: trial.goods.runs(path) - before.runs, moved: (await trial.moved()) - before.moved };
+};
+
+export const receiptIn = (answer: Response): boolean =>
+  answer.headers.has("payment-receipt") || answer.headers.has("payment-response");
+
+async function race(trial: Trial): Promise<Finding> {
+  const paid = await trial.payer.credential(`${trial.origin}/report`);
+  const statuses: number[] = [];
+  const { runs, moved } = await counted(trial, "/report", async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => send(trial, "/report", paid)));
+    for (const answer of answers) {
+      statuses.push(answer.status);
+      await answer.text();
+    }
+  });
+  const tally = [...new Set(statuses)].map(
+    (status) => `${statuses.filter((one) => one === status).length}x${status}`,
+  );
+  return { holds: runs === 1 && moved === 1, seen: `made ${runs}x, paid ${moved}x (${tally.join(" ")})` };
+}
+
+/** Whoever paid and asks again gets what was paid for, or is told that it is: never that it has to be paid. */
+async function replay(trial: Trial): Promise<Finding> {
+  const paid = await trial.payer.credential(`${trial.origin}/report`);
+  const first = await send(trial, "/report", paid);
+  const bought = await first.text();
+  const second = await send(trial, "/report", paid);
+  const again = await second.text();
+  const said = second.status === 200 ? "the same answer" : codeOf(second, again);
+  const holds =
+    first.status === 200 &&
+    (second.status === 200 ? again === bought : second.status === 409 && again.includes('"code"'));
+  return { holds, seen: `${first.status}, then ${second.status}: ${said}` };
+}
+
+function codeOf(answer: Response, body: string): string {
+  const required = answer.headers.get("payment-required");
+  const error = required === null ? undefined : JSON.parse(Buffer.from(required, "base64").toString()).error;
+  const problem = jsonIn(body);
+  return String(problem["code"] ?? error ?? problem["type"] ?? problem["error"] ?? "nothing").slice(0, 60);
+}
+
+function jsonIn(body: string): Record<string, unknown> {
+  try {
+    return JSON.parse(body) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+async function sibling(trial: Trial): Promise<Finding> {
+  const paid = await trial.payer.credential(`${trial.origin}/report`);
+  let status = 0;
+  const { runs, moved } = await counted(trial, "/sibling", async () => {
+    const answer = await send(trial, "/sibling", paid);
+    ({ status } = answer);
+    await answer.text();
+  });
+  return {
+    holds: status >= 400 && runs === 0 && moved === 0,
+    seen: `${status}, made ${runs}x, paid ${moved}x`,
+  };
+}
+
+async function broken(trial: Trial): Promise<Finding> {
+  const paid = await trial.payer.credential(`${trial.origin}/broken`);
+  let answer = new Response();
+  const { moved } = await counted(trial, "/broken", async () => {
+    answer = await send(trial, "/broken", paid);
+    await answer.text();
+    await pause(500);
+  });
+  const receipt = receiptIn(answer);
+  return {
+    holds: answer.status >= 500 && moved === 0 && !receipt,
+    seen: `${answer.status}, paid ${moved}x, ${receipt ? "with" : "no"} receipt`,
+  };
+}
+
+/** One challenge, two tokens: the specification lets a challenge be used once. */
+async function twoTokens(trial: Trial): Promise<Finding> {
+  const unpaid = await fetch(`${trial.origin}/report`);
+  const credentials = [await trial.payer.answer(unpaid), await trial.payer.answer(unpaid)];
+  const statuses: number[] = [];
+  const { moved } = await counted(trial, "/report", async () => {
+    for (const credential of credentials) {
+      const answer = await send(trial, "/report", credential);
+      statuses.push(answer.status);
+      await answer.text();
+    }
+  });
+  return {
+    holds: statuses[0] === 200 && statuses[1] !== 200 && moved === 1,
+    seen: `${statuses.join(", ")}, paid ${moved}x`,
+  };
+}
+
+/** The buyer hangs up while the goods are made: either nothing is paid, or what was paid for can be fetched. */
+async function hangUp(trial: Trial): Promise<Finding> {
+  const paid = await trial.payer.credential(`${trial.origin}/slow`, { identified: true });
+  const { moved } = await counted(trial, "/slow", async () => {
+    const away = new AbortController();
+    const gone = fetch(`${trial.origin}/slow`, { headers: paid, signal: away.signal }).catch(() => undefined);
+    await pause(250);
+    away.abort();
+    await gone;
+    await pause(1500);
+  });
+  if (moved === 0) return { holds: true, seen: "not paid" };
+  const later = await send(trial, "/slow", paid);
+  const body = await later.text();
+  const fetched = later.status === 200 && body.includes("/slow");
+  return {
+    holds: moved === 1 && fetched,
+    seen: `paid ${moved}x, fetched later: ${fetched ? "yes" : later.status}`,
+  };
+}
+
+async function malformed(trial: Trial): Promise<Finding> {
+  const answer = await send(trial, "/report", { "payment-signature": "bm90IGEgcGF5bWVudA==" });
+  const body = await answer.text();
+  return { holds: answer.status === 400, seen: `${answer.status}: ${codeOf(answer, body)}` };
+}
+
+export const rows: readonly Row[] = [
+  { name: "one credential, 20 at once: the goods are made once", protocol: "x402", run: race },
+  { name: "one credential twice: told what became of it", protocol: "x402", run: replay },
+  { name: "one credential twice: the payer gets what was paid for", protocol: "mpp", run: replay },
+  { name: "a credential for another route of the same price", protocol: "x402", run: sibling },
+  { name: "a credential for another route of the same price", protocol: "mpp", run: sibling },
+  { name: "the upstream answers 500: no charge, no receipt", protocol: "mpp", run: broken },
+  { name: "one challenge, two tokens: one payment", protocol: "mpp", run: twoTokens },
+  { name: "the client hangs up: nothing paid that cannot be fetched", protocol: "x402", run: hangUp },
+  { name: "a malformed credential is a bad request (400)", protocol: "x402", run: malformed },
+];
