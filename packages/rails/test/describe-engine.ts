@@ -197,7 +197,7 @@ export function describeEngine<Source>(
     );
 
     test.runIf(traits.forgetsKeys)(
-      "M02 a create whose 500 is stored is found by payer and time; one that did nothing is absent",
+      "M02 a create whose 500 is stored is found by its label and time; one that did nothing is absent",
       async () => {
         const of = await order();
         await stage.breakNext("create", "server_error_after_effect");
