@@ -44,12 +44,23 @@ export async function benchLedger(seconds: number) {
       seconds,
       inFlight,
     });
+    const hot = await measure(() => db.global.transaction((tx) => post(tx, [withFee(owners)])), {
+      seconds,
+      inFlight,
+    });
     await db.close();
     const theirs = await pgbench({ url: database.url, schema, directory, seconds });
     return {
       remit: ours,
+      /** Captures, which all touch the accounts of fees and of clearing. */
+      hot,
       pgbench: theirs ?? "not measured: pgbench is not installed",
-      ...(theirs === undefined ? {} : { ratio_to_pgbench: round(ours.rate / theirs.rate) }),
+      ...(theirs === undefined
+        ? {}
+        : {
+            ratio_to_pgbench: round(ours.rate / theirs.rate),
+            hot_ratio_to_pgbench: round(hot.rate / theirs.rate),
+          }),
     };
   } finally {
     await cluster.stop();
@@ -79,6 +90,21 @@ function between(owners: readonly Owner[]): Parameters<typeof post>[1][number] {
       from === to
         ? { code: "platform_fees", asset: "USD", units: 100n }
         : { code: "merchant_payable", owner: to, asset: "USD", units: 100n },
+    ],
+  };
+}
+
+/** One capture: four accounts, three of them everybody's. */
+function withFee(owners: readonly Owner[]): Parameters<typeof post>[1][number] {
+  const entry = between(owners);
+  const owner = owners[turn % merchants];
+  invariant(owner !== undefined, "there is an owner at each place");
+  return {
+    ...entry,
+    legs: [
+      { code: "card_clearing", asset: "USD", units: 1000n },
+      { code: "merchant_payable", owner, asset: "USD", units: -941n },
+      { code: "platform_fees", asset: "USD", units: -59n },
     ],
   };
 }

@@ -114,6 +114,7 @@ export const problems = {
   merchant_origin_taken: refusal(409, "A merchant with this origin is registered", "One origin belongs to exactly one merchant."),
   merchant_proof_missing: refusal(422, "The origin does not name this merchant", "Serve /.well-known/oid4ac-merchant at the origin, with this merchant's id and client_id."),
   method_not_allowed: refusal(405, "This address does not know this method", "Use a method that Allow lists."),
+  month_closed: refusal(409, "The month of this entry is closed", "Put it right by an entry in an open month."),
   no_acceptable_payment: refusal(402, "No offer of this 402 can be paid", "Get a mandate that covers this purchase."),
   not_acceptable: refusal(406, "No representation of this kind exists", "Accept application/json."),
   not_found: refusal(404, "There is no such thing here", "Check the address and the id."),

@@ -15,13 +15,13 @@ import {
   openDatabase,
   platformMigrations,
 } from "@remit/platform/sql";
-import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
+import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
-import { ledgerRoutes } from "./ledger/index.ts";
+import { ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
 import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
 import { type News, stripeRoutes } from "./stripe/index.ts";
@@ -96,7 +96,8 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "billing", outbound, clock }), clock, log }),
   );
-  const http = httpOf(parts, { keyring, peer });
+  const metrics = createMetrics("billing");
+  const http = httpOf(parts, { keyring, peer, metrics });
   http.add(
     jwksRoute(peerKeys),
     ...paymentRoutes(payments),
@@ -118,6 +119,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   paymentJobs(jobs, payments);
   instrumentJobs(jobs, instruments);
   planJobs(jobs, plans);
+  ledgerJobs(jobs, { db, clock, log, metrics });
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });
   jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));
@@ -167,7 +169,11 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
 
 function httpOf(
   { config, clock, log, db, outbound }: Parts,
-  { keyring, peer }: { readonly keyring: OpenKeyring; readonly peer: Peer },
+  {
+    keyring,
+    peer,
+    metrics,
+  }: { readonly keyring: OpenKeyring; readonly peer: Peer; readonly metrics: Metrics },
 ) {
   const authenticate = resourceServer({
     issuer: config.issuer,
@@ -180,7 +186,7 @@ function httpOf(
   });
   return createHttp({
     ...edgeOptions("billing", { config, clock, log }),
-    metrics: createMetrics("billing"),
+    metrics,
     authenticate,
     ready: { database: () => db.ping() },
   });

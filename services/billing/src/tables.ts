@@ -11,6 +11,7 @@ export const tables = {
   ledger_entries: "global",
   ledger_months: "global",
   ledger_postings: "tenant",
+  ledger_sums: "tenant",
   payments: "tenant",
   plans: "tenant",
   refunds: "tenant",

@@ -5,22 +5,43 @@ export type Side = "debit" | "credit" | "either";
 
 /**
  * The chart of accounts. A merchant's accounts are per merchant and asset and belong to its tenant; the platform's are per
- * asset. Principals' money is never an account of Remit.
+ * asset. Principals' money is never an account of Remit. A `hot` account is touched by every capture: it stands in several
+ * rows, one of which each charge has for itself, so that captures do not wait for each other.
  */
 export const chart = {
+  /** What an operator has seen arrive at or leave our bank: payouts of Stripe, invoices that were paid. */
+  bank: { owner: "platform", side: "either" },
   /** Captured by card and not yet seen on Stripe's balance. Returns to zero with each booking. */
-  card_clearing: { owner: "platform", side: "either" },
-  /** Fees that a merchant was or will be asked for by invoice, and has not paid. */
-  merchant_receivable: { owner: "merchant", side: "either" },
+  card_clearing: { owner: "platform", side: "either", hot: true },
+  /** What the card network has taken back while a dispute is open. */
+  dispute_reserve: { owner: "platform", side: "either" },
+  /** One asset became another: what came of it, and what went in, per asset. */
+  fx: { owner: "platform", side: "either" },
   /** What we owe a merchant (credit), or it owes us after refunds (debit). */
   merchant_payable: { owner: "merchant", side: "either" },
+  /** Fees that a merchant was or will be asked for by invoice, and has not paid. */
+  merchant_receivable: { owner: "merchant", side: "either" },
+  /** On its way from Stripe to a bank. */
+  payout_clearing: { owner: "platform", side: "either" },
   /** What we have earned. */
-  platform_fees: { owner: "platform", side: "credit" },
+  platform_fees: { owner: "platform", side: "credit", hot: true },
   /** What Stripe has kept. */
-  processor_fees: { owner: "platform", side: "either" },
+  processor_fees: { owner: "platform", side: "either", hot: true },
+  /** What we bore of a refund ourselves. */
+  refunds: { owner: "platform", side: "either" },
+  /** Units that a division left over, where nobody was said to get them. */
+  rounding: { owner: "platform", side: "either" },
   /** Our balance at Stripe. */
-  stripe_balance: { owner: "platform", side: "either" },
-} as const satisfies Readonly<Record<string, { owner: "platform" | "merchant"; side: Side }>>;
+  stripe_balance: { owner: "platform", side: "either", hot: true },
+  /** Tax that was invoiced and is owed to the state. */
+  tax_payable: { owner: "platform", side: "either" },
+  /** What a tenant owes for its plan. */
+  tenant_receivable: { owner: "platform", side: "either" },
+  /** On its way from us to a merchant's account at Stripe. */
+  transfer_clearing: { owner: "platform", side: "either" },
+  /** Paid over a chain and not yet seen in a block that stands. */
+  x402_clearing: { owner: "platform", side: "either", hot: true },
+} as const satisfies Readonly<Record<string, { owner: "platform" | "merchant"; side: Side; hot?: true }>>;
 
 export type AccountCode = keyof typeof chart;
 
@@ -46,8 +67,23 @@ export type Leg =
       readonly units: bigint;
     };
 
-/** `merchant_payable:mrc_…:USD`, `card_clearing:USD`: accounts are found without looking them up. */
-export const accountIdOf = ({ code, owner, asset }: Leg): string =>
-  owner === undefined ? `${code}:${asset}` : `${code}:${owner.merchant}:${asset}`;
+const hotRows = 16;
+
+/**
+ * `merchant_payable:mrc_…:USD`, `bank:USD`, `card_clearing:USD:7`: accounts are found without looking them up. Which row of a
+ * hot account it is follows from what the entry is about, so that what clears meets what it clears.
+ */
+export function accountIdOf({ code, owner, asset }: Leg, about: string): string {
+  if (owner !== undefined) return `${code}:${owner.merchant}:${asset}`;
+  const row = "hot" in chart[code] ? rowOf(about) : 0;
+  return row === 0 ? `${code}:${asset}` : `${code}:${asset}:${row}`;
+}
+
+/** FNV-1a: the last letters of an id are random. */
+function rowOf(about: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < about.length; i++) hash = Math.imul(hash ^ about.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % hotRows;
+}
 
 export const tenantOf = ({ owner }: Leg): Id<"tenant"> | "platform" => owner?.tenant ?? "platform";

@@ -1,4 +1,19 @@
 export { type MerchantOwner } from "./chart.ts";
 export { bookingEntry, captureEntry, type Entry, refundEntry } from "./entries.ts";
 export { ledgerRoutes } from "./ledger.http.ts";
+export { ledgerJobs } from "./ledger.jobs.ts";
 export { post } from "./ledger.ts";
+export {
+  boundsOf,
+  closedMonths,
+  closeMonth,
+  dueMonths,
+  finishMonth,
+  type Month,
+  monthNamed,
+  monthOf,
+  type Sum,
+  sumMonth,
+  sumsOf,
+  tenantsIn,
+} from "./months.ts";

@@ -1,25 +1,38 @@
 import type { Id } from "@remit/kernel";
 import { type Sql, sql, sqlTime } from "@remit/platform/sql";
-import { accountIdOf, chart, type Leg, tenantOf } from "./chart.ts";
+import { Problem } from "@remit/protocol";
+import { accountIdOf, chart, tenantOf } from "./chart.ts";
 import type { Entry } from "./entries.ts";
 import type { Account, EntriesQuery, PostedEntry } from "./ledger.ts";
 
-export const accountIdsOf = (legs: readonly Leg[]): string[] => legs.map(accountIdOf);
+export const accountIdsOf = (entry: Entry): string[] =>
+  entry.legs.map((leg) => accountIdOf(leg, aboutOf(entry)));
+
+const aboutOf = ({ charge, object }: Entry): string => charge ?? object;
 
 export async function postEntries(tx: Sql, entries: readonly Entry[]): Promise<Id<"entry">[]> {
   if (entries.length === 0) return [];
-  const written = await tx.many<{ id: Id<"entry"> }>(
-    sql`select ledger_post as id from ledger_post(${JSON.stringify(entries.map(jsonOf))}::jsonb)`,
-  );
-  return written.map(({ id }) => id);
+  try {
+    const written = await tx.many<{ id: Id<"entry"> }>(
+      sql`select ledger_post as id from ledger_post(${JSON.stringify(entries.map(jsonOf))}::jsonb)`,
+    );
+    return written.map(({ id }) => id);
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === monthClosed)
+      throw new Problem("month_closed", { cause });
+    throw cause;
+  }
 }
+
+/** Raised by ledger_post(). */
+const monthClosed = "LG004";
 
 const jsonOf = (entry: Entry): object => ({
   ...entry,
   at: sqlTime(entry.at),
   legs: entry.legs.map((leg) => ({
     tenant: tenantOf(leg),
-    account: accountIdOf(leg),
+    account: accountIdOf(leg, aboutOf(entry)),
     code: leg.code,
     merchant: leg.owner?.merchant ?? null,
     asset: leg.asset,

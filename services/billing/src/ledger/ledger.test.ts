@@ -1,4 +1,4 @@
-import { assetOf, money, newId, systemClock } from "@remit/kernel";
+import { after, assetOf, dayMs, instantOf, money, newId, systemClock } from "@remit/kernel";
 import type { Database } from "@remit/platform/sql";
 import { type TestDatabase, testDatabase } from "@remit/testkit";
 import fc from "fast-check";
@@ -7,6 +7,7 @@ import { migrations } from "../tables.ts";
 import type { Leg, MerchantOwner } from "./chart.ts";
 import { bookingEntry, captureEntry, type Entry, refundEntry, reversalOf } from "./entries.ts";
 import { accountsOf, check, entriesOf, isBalanced, post } from "./ledger.ts";
+import { closeMonth, sumMonth, sumsOf } from "./months.ts";
 
 let database: TestDatabase;
 let db: Database;
@@ -65,10 +66,10 @@ describe("the ledger", () => {
       bookingEntry(paid, { id: "txn_2", amount: usd(400n), fee: usd(0n) }, "out_of"),
     );
     expect(await balanceOf(merchant)).toBe(-541n);
-    const platform = new Map((await accountsOf(db, "platform")).map(({ id, balance }) => [id, balance]));
-    expect(platform.get("card_clearing:USD")).toBe(0n);
-    expect(platform.get("platform_fees:USD")).toBe(-59n);
-    expect(platform.get("stripe_balance:USD")).toBe(541n);
+    const platform = new Map((await accountsOf(db, "platform")).map(({ code, balance }) => [code, balance]));
+    expect(platform.get("card_clearing")).toBe(0n);
+    expect(platform.get("platform_fees")).toBe(-59n);
+    expect(platform.get("stripe_balance")).toBe(541n);
     expect((await entriesOf(db, merchant.tenant, { charge, limit: 10 })).map(({ kind }) => kind)).toEqual([
       "refund",
       "capture",
@@ -266,6 +267,69 @@ describe("the ledger", () => {
     await write(reversalOf(entry, now));
     expect(await balanceOf(merchant)).toBe(0n);
     expect(await write(reversalOf(entry, now))).toEqual([]);
+  });
+
+  test("R03 nothing is posted into a closed month, and a mistake in it is put right in an open one", async () => {
+    const merchant = owner();
+    const then = instantOf(Date.UTC(2024, 0, 31, 23, 59, 59, 999));
+    const entry = { ...captured(merchant, 1000n, 59n), at: then };
+    await write(entry);
+    expect(await closeMonth(db, "2024-01", then)).toBe(false);
+    expect(await closeMonth(db, "2024-01", after(then, 1))).toBe(true);
+    await expect(write({ ...captured(merchant, 1n, 0n), at: then })).rejects.toMatchObject({
+      code: "month_closed",
+    });
+    await expect(write(reversalOf(entry, then))).rejects.toMatchObject({ code: "month_closed" });
+    await write(reversalOf(entry, after(then, 1)));
+    expect(await balanceOf(merchant)).toBe(0n);
+    expect((await check(db)).balanced).toBe(true);
+  });
+
+  test("R03 a month that is closed while captures are being posted has all of them or refuses them", async () => {
+    const merchant = owner();
+    const then = instantOf(Date.UTC(2024, 2, 31, 23, 59, 59));
+    let posted = 0;
+    const writers = Array.from({ length: 8 }, async () => {
+      for (let n = 0; n < 15; n++)
+        await write({ ...captured(merchant, 100n, 1n), at: then }).then(
+          () => (posted += 1),
+          (error: unknown) => expect(error).toMatchObject({ code: "month_closed" }),
+        );
+    });
+    const closing = closeMonth(db, "2024-03", after(then, dayMs));
+    const [, ...rest] = await Promise.all([closing, ...writers]);
+    expect(rest).toHaveLength(8);
+    const before = posted;
+    while (await sumMonth(db, "2024-03", 7));
+    const sums = await db.of(merchant.tenant).transaction((tx) => sumsOf(tx, "2024-03"));
+    expect(sums.reduce((all, { count }) => all + count, 0n)).toBe(BigInt(before));
+    expect(await balanceOf(merchant)).toBe(-99n * BigInt(before));
+  });
+
+  test("a month is summed up once, slice by slice, whatever dies between and however many sum", async () => {
+    const merchant = owner();
+    const at = (n: number) => instantOf(Date.UTC(2024, 4, 1 + (n % 28), 0, 0, n % 3));
+    for (let n = 0; n < 40; n++) await write({ ...captured(merchant, 1000n, 59n), at: at(n) });
+    const refund = { charge: newId("charge"), owner: merchant, refund: newId("refund"), refunded: usd(300n) };
+    await write(refundEntry({ ...refund, at: at(3) }));
+    await closeMonth(db, "2024-05", instantOf(Date.UTC(2024, 5, 1)));
+    const died = new TypeError("the process died here");
+    await expect(
+      db.global.transaction(async (tx) => {
+        await tx.run({ text: "select ledger_sum('2024-05', 5)", name: "dies", values: [] });
+        throw died;
+      }),
+    ).rejects.toBe(died);
+    const workers = Array.from({ length: 4 }, async () => {
+      while (await sumMonth(db, "2024-05", 5));
+    });
+    await Promise.all(workers);
+    expect(await sumMonth(db, "2024-05", 5)).toBe(false);
+    const sums = await db.of(merchant.tenant).transaction((tx) => sumsOf(tx, "2024-05"));
+    expect(sums).toMatchObject([
+      { kind: "capture", count: 40n, gross: 40_000n, withheld: 2_360n, invoiced: 0n, rail: "card" },
+      { kind: "refund", count: 1n, gross: -300n, withheld: 0n, invoiced: 0n },
+    ]);
   });
 
   test("a balance changed behind the ledger's back is found", async () => {

@@ -14,10 +14,11 @@ export async function post(tx: Tx, entries: readonly Entry[]): Promise<readonly 
 }
 
 /** True when the legs sum to nothing per asset, none is nothing, and none names an account twice. */
-export function isBalanced({ legs }: Entry): boolean {
+export function isBalanced(entry: Entry): boolean {
+  const { legs } = entry;
   const sums = new Map<string, bigint>();
   for (const { asset, units } of legs) sums.set(asset, (sums.get(asset) ?? 0n) + units);
-  const accounts = new Set(rows.accountIdsOf(legs));
+  const accounts = new Set(rows.accountIdsOf(entry));
   return (
     legs.length > 1 &&
     accounts.size === legs.length &&
