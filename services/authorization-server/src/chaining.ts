@@ -53,7 +53,7 @@ export function createChaining(grounds: Grounds): Chaining {
   return {
     grants: [
       tokenExchange({ ...handing, keys, issuer, issueIdJag: issueIdJag({ db, keys, issuer }) }),
-      jwtBearer(trusting),
+      jwtBearer(trusting, grounds.quotas),
     ],
     routes: [
       ...delegationRoutes({

@@ -1,10 +1,13 @@
+import { parseId, systemClock } from "@remit/kernel";
+import { newEvent, type PlanLimits, planPayload, planSchedule } from "@remit/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { applyPlan } from "../src/plans/index.ts";
 import { type Answer, read } from "./client.ts";
 import { agentBody, agentIn, anotherTenant } from "./fleet.ts";
 import { Github, runAction } from "./github.ts";
 import { Management } from "./management.ts";
 import { nowS, Partner, randomJti } from "./partner.ts";
-import { type Running, startServer } from "./running.ts";
+import { adminSecret, type Running, startServer } from "./running.ts";
 
 // Whom an organization trusts, in the words of the AgentIdP API; the rules themselves are tried in trusts.test.ts.
 
@@ -15,6 +18,7 @@ let running: Running;
 let github: Github;
 let partner: Partner;
 let management: Management;
+let fleet: Management;
 let agent: string;
 
 beforeAll(async () => {
@@ -26,8 +30,11 @@ beforeAll(async () => {
     tenantOutboundAllow: [partner.host],
     githubIssuer: github.origin,
     githubApi: github.origin,
+    tierEnforcement: true,
   });
+  await applyPlanOf(running.tenant, {});
   management = new Management(running);
+  fleet = new Management(running, adminSecret, "agents:read agents:write");
   agent = await agentIn(running, { scopes: ["agents:read"] });
   await bearer(true);
 });
@@ -35,6 +42,19 @@ afterAll(async () => {
   await running.close();
   await Promise.all([github.close(), partner.close()]);
 });
+
+async function applyPlanOf(text: string, limits: Partial<PlanLimits>, version = 1): Promise<void> {
+  const tenant = parseId("tenant", text);
+  if (tenant === undefined) throw new TypeError(text);
+  const given = { ...planSchedule.enterprise, ...limits };
+  const payload = planPayload({ tier: "enterprise", version, limits: given });
+  const facts = { tenant, actor: { type: "system", id: "billing" } as const, subject: tenant, payload };
+  const event = newEvent("plan.changed", facts, systemClock.now());
+  await running.database
+    .open()
+    .of(tenant)
+    .transaction((tx) => applyPlan(tx, event));
+}
 
 const bearer = (allowed: boolean): Promise<Answer> =>
   management.call("PUT", "/api/v1/organization/bearer-tokens", { allowed });
@@ -268,6 +288,95 @@ describe("A13 a workflow registers its agent", () => {
     await management.call("DELETE", `${policies}/${id}`);
     expect((await call(token, "POST", "/api/v1/agents", agentBody())).status).toBe(401);
   });
+});
+
+describe("A13 what a workflow registered stands as long as the policy does", () => {
+  const registered = async (more: object = {}) => {
+    github.runIn(ours);
+    const made = await policy({ agentId: undefined, scopes: ["agents:read"], ...more });
+    const id = String(made.body["id"]);
+    const answer = await exchange({ token: workflowToken(), organizationId: running.tenant });
+    const agentMade = await call(answer.body["access_token"], "POST", "/api/v1/agents", agentBody());
+    return { id, agentId: String(agentMade.body["agentId"]) };
+  };
+  const tokenOf = async (agentId: string): Promise<unknown> =>
+    (await exchange({ token: workflowToken(), agentId })).body["access_token"];
+  const statusOf = async (agentId: string): Promise<unknown> =>
+    (await fleet.call("GET", `/api/v1/agents/${agentId}`)).body["status"];
+  const seen = async (token: unknown): Promise<number> => (await call(token, "GET", "/agent-info")).status;
+
+  test("A13 removed, it takes their tokens, their next ones, and suspends them", async () => {
+    const { id, agentId } = await registered();
+    const token = await tokenOf(agentId);
+    expect(await seen(token)).toBe(200);
+    expect((await management.call("DELETE", `${policies}/${id}`)).status).toBe(204);
+    expect(await seen(token)).toBe(401);
+    expect(await tokenOf(agentId)).toBeUndefined();
+    expect(await statusOf(agentId)).toBe("suspended");
+  });
+
+  test("A13 removed so that they are kept, they stay, and only the workflow's word is taken no more", async () => {
+    const { id, agentId } = await registered();
+    const token = await tokenOf(agentId);
+    await management.call("DELETE", `${policies}/${id}?agents=keep`);
+    expect([await seen(token), await tokenOf(agentId), await statusOf(agentId)]).toEqual([
+      401,
+      undefined,
+      "active",
+    ]);
+    expect((await management.call("DELETE", `${policies}/${id}?agents=forget`)).status).toBe(400);
+  });
+
+  test("A13 suspended, it gives them nothing until it stands again", async () => {
+    const { id, agentId } = await registered();
+    const token = await tokenOf(agentId);
+    const stand = (status: string): Promise<Answer> =>
+      management.call("PATCH", `/api/v1/trusts/${id}`, { status });
+    expect((await stand("suspended")).status).toBe(200);
+    expect([await seen(token), await tokenOf(agentId)]).toEqual([401, undefined]);
+    await stand("active");
+    expect([await seen(token), await seen(await tokenOf(agentId))]).toEqual([200, 200]);
+    await management.call("DELETE", `${policies}/${id}`);
+  });
+
+  test("A13 an agent decommissioned before stays so, and others of the organization are not touched", async () => {
+    const { id, agentId } = await registered();
+    expect((await fleet.call("DELETE", `/api/v1/agents/${agentId}`)).status).toBe(204);
+    expect((await management.call("DELETE", `${policies}/${id}`)).status).toBe(204);
+    expect([await statusOf(agentId), await statusOf(agent)]).toEqual(["decommissioned", "active"]);
+  });
+});
+
+test("C13 a token by GitHub's word alone counts against the plan of the agent's organization", async () => {
+  github.runIn(ours);
+  const other = await anotherTenant(running);
+  const eve = new Management(other, other.adminSecret);
+  await eve.call("PUT", "/api/v1/organization/bearer-tokens", { allowed: true });
+  const theirs = await agentIn(other, { scopes: ["agents:read"] });
+  const body = { provider: "github", repository: ours.name, branch: "main", agentId: theirs };
+  expect((await eve.call("POST", policies, body)).status).toBe(201);
+  const asked = async (): Promise<Answer> =>
+    read(
+      await fetch(`${running.issuer}/oauth/token`, {
+        method: "POST",
+        body: new URLSearchParams({
+          grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
+          client_id: theirs,
+          assertion: workflowToken(),
+          scope: "agents:read",
+          resource: running.issuer,
+        }),
+      }),
+    );
+  const most = 12;
+  await applyPlanOf(other.tenant, { maxTokensPerDay: most });
+  const answers: Answer[] = [];
+  // Some of them its management has had today.
+  for (let i = 0; i <= most; i++) answers.push(await asked());
+  await applyPlanOf(other.tenant, {}, 2);
+  expect(answers[0]?.status).toBe(200);
+  expect(answers.at(-1)).toMatchObject({ status: 429, body: { code: "plan_limit_reached" } });
+  expect(answers.at(-1)?.headers.get("retry-after")).not.toBeNull();
 });
 
 describe("the actions", () => {

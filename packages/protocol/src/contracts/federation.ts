@@ -102,6 +102,9 @@ const Environment = z
   .max(255)
   .regex(/^[\x21-\x29\x2b-\x7e]+(?: [\x21-\x29\x2b-\x7e]+)*$/, "is printable ASCII, and no wildcard");
 
+/** DELETE …/trust-policies/{id}: what becomes of the agents that it let a workflow register. */
+export const RemoveTrustPolicy = z.strictObject({ agents: z.enum(["suspend", "keep"]).default("suspend") });
+
 /**
  * POST /api/v1/oidc/trust-policies. Names change hands, so the ids are what counts: they are looked up at GitHub unless
  * told. Without an agent it is a policy for workflows that register one.

@@ -119,12 +119,12 @@ async function targetOf(provider: Provider, ctx: Ctx, usual: string | undefined)
   return { audience: one.audience, scopes: one.scope.split(" ") };
 }
 
-/** A refusal of a room as the OAuth error it is called (RFC 6749 §5.2). What is our failure stays one. */
+/** A refusal of a room as the OAuth error it is called (RFC 6749 §5.2). What is our failure, or too often, stays that. */
 async function answered(work: () => Promise<GrantAnswer>): Promise<GrantAnswer> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof Problem) || error.status >= 500) throw error;
+    if (!(error instanceof Problem) || error.status >= 500 || error.status === 429) throw error;
     const { error: name, error_description: description } = toOAuthError(error);
     throw new errors.CustomOIDCProviderError(name, description, { detail: JSON.stringify(error.private) });
   }

@@ -9,6 +9,7 @@ import {
   jwtBearerGrant,
   type Target,
 } from "../oidc/index.ts";
+import type { Quotas } from "../quotas/index.ts";
 import { allowsBearer } from "../tenants/index.ts";
 import type { Mint, TokenFacts } from "../tokens/index.ts";
 import { type AssertionDeps, examineAssertion, type Proven } from "./assertion.ts";
@@ -28,8 +29,8 @@ export type Admitted = { readonly trust: Inbound; readonly proven: Proven };
  */
 export const jwtBearer = (
   deps: Deps,
-  /** Runs once the assertion is admitted, and before it is used up. */
-  onAdmitted: () => Promise<unknown> = async () => undefined,
+  /** What the plan of the agent's tenant allows: counted once the assertion is admitted, and before it is used up. */
+  quotas: Pick<Quotas, "take">,
 ): CustomGrant => ({
   type: jwtBearerGrant,
   parameters: ["assertion"],
@@ -38,7 +39,8 @@ export const jwtBearer = (
     if (assertion === undefined) throw new Problem("invalid_request", { detail: "assertion is missing." });
     if (call.client.kind !== "agent") throw unauthorized("Only an agent is vouched for.");
     const admitted = await admit(deps, call, assertion);
-    await onAdmitted();
+    // Whoever authenticated besides was counted then; by the assertion alone nobody knew yet for whom.
+    if (!call.client.authenticated) await quotas.take("tokens", call.client);
     return issue(deps, call, admitted);
   },
 });

@@ -3,7 +3,13 @@ import { type Caller, nothing, type Route, route } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { isScope, mayBeBearer, Problem, parseScope } from "@remit/protocol";
-import { CreateTrustPolicy, idOf, TrustPolicyBody, TrustPolicyPage } from "@remit/protocol/contracts";
+import {
+  CreateTrustPolicy,
+  idOf,
+  RemoveTrustPolicy,
+  TrustPolicyBody,
+  TrustPolicyPage,
+} from "@remit/protocol/contracts";
 import { z } from "zod";
 import { agentById } from "../agents/index.ts";
 import { type Github, idsOf } from "./github.ts";
@@ -128,16 +134,18 @@ const removeRoute = ({ db }: PolicyDeps): Route =>
   route({
     method: "DELETE",
     path: `${path}/:id`,
-    summary: "Take a workflow's tokens no more; those it got end with it",
+    summary:
+      "Take a workflow's tokens no more; those it got end with it, and agents that it registered are suspended or kept",
     needs,
     limit,
     params: PolicyPath,
+    query: RemoveTrustPolicy,
     answers: { 204: nothing, 404: "not_found" },
-    handle: async (call, { params }) => {
+    handle: async (call, { params, query }) => {
       await db.of(call.caller.tenant).transaction(async (tx) => {
         const { rules } = await trustById(tx, params.id);
         if (rules.kind !== "github") throw new Problem("not_found", { detail: "There is no such trust." });
-        await removeTrust(tx, params.id, byOf(call));
+        await removeTrust(tx, params.id, { ...byOf(call), agents: query.agents });
       });
       return { status: 204 };
     },

@@ -15,6 +15,7 @@ type Row = {
   readonly rules: TrustRules;
   readonly created_at: Instant;
   readonly expires_at: Instant | null;
+  readonly parent_id: Id<"trust"> | null;
 };
 
 const trustOf = (row: Row): Trust => ({
@@ -28,6 +29,7 @@ const trustOf = (row: Row): Trust => ({
   rules: row.rules,
   createdAt: row.created_at,
   expiresAt: row.expires_at ?? undefined,
+  parent: row.parent_id ?? undefined,
 });
 
 const clientOf = ({ id, client }: Trust): string | null => (client === id ? null : client);
@@ -38,11 +40,11 @@ export async function insertTrust(tx: TenantTx, trust: Trust, max: number): Prom
   await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`trusts ${client ?? tx.tenant}`}, 0))`);
   const { count } =
     await tx.run(sql`insert into trusts (tenant_id, id, client_id, kind, name, status, scopes, bearer,
-      rules, created_at, changed_at, expires_at)
+      rules, created_at, changed_at, expires_at, parent_id)
     select ${tx.tenant}, ${trust.id}, ${client}::text, ${trust.rules.kind}, ${trust.name}, ${trust.status},
       ${[...trust.scopes]}::text[], ${trust.bearer}, ${JSON.stringify(trust.rules)}::jsonb,
       ${sqlTime(trust.createdAt)}::timestamptz, ${sqlTime(trust.createdAt)}::timestamptz,
-      ${trust.expiresAt === undefined ? null : sqlTime(trust.expiresAt)}::timestamptz
+      ${trust.expiresAt === undefined ? null : sqlTime(trust.expiresAt)}::timestamptz, ${trust.parent ?? null}::text
     where (select count(*) from trusts where client_id is not distinct from ${client}) < ${max}`);
   return count === 1;
 }
@@ -62,10 +64,17 @@ export async function findTrust(
   return row && trustOf(row);
 }
 
-/** The active ones of a client; there are never many. */
+/** Those by which the agents act that this one let a workflow register. */
+export async function trustsUnder(tx: TenantTx, parent: Id<"trust">): Promise<Trust[]> {
+  return (await tx.many<Row>(sql`select * from trusts where parent_id = ${parent} order by id`)).map(trustOf);
+}
+
+/** The active ones of a client; there are never many. What a suspended one let register stands as long as that stands. */
 export async function listActive(tx: TenantTx, client: string, now: Instant): Promise<Trust[]> {
   const found = await tx.many<Row>(sql`select * from trusts
     where client_id = ${client} and status = 'active' and (expires_at is null or expires_at > ${sqlTime(now)})
+      and (parent_id is null or exists (select from trusts p where p.id = trusts.parent_id and p.status = 'active'
+        and (p.expires_at is null or p.expires_at > ${sqlTime(now)})))
     order by id`);
   return found.map(trustOf);
 }

@@ -1,6 +1,7 @@
-import { after, type Id, type Instant, newId, secondMs } from "@remit/kernel";
+import { after, type Id, type Instant, newId, parseId, secondMs } from "@remit/kernel";
 import { type TenantTx, violates } from "@remit/platform/sql";
 import { type Actor, type EventType, isScope, mayBeBearer, newEvent, Problem } from "@remit/protocol";
+import { agentById, changeStanding } from "../agents/index.ts";
 import { resumeTokens, revokeTokens, revokeTokensIssued } from "../tokens/index.ts";
 import type { TrustKind, TrustRules } from "./rules.ts";
 import * as rows from "./trusts.sql.ts";
@@ -25,6 +26,8 @@ export type Trust = {
   readonly rules: TrustRules;
   readonly createdAt: Instant;
   readonly expiresAt: Instant | undefined;
+  /** By which a workflow registered the agent that this one is of: it gives no more than that one, and no longer. */
+  readonly parent: Id<"trust"> | undefined;
 };
 
 /** What a token that came by somebody's word lives at most. */
@@ -35,8 +38,9 @@ const perClientMax = 50;
 export type By = { readonly actor: Actor; readonly now: Instant };
 
 /** Without a client it is its own. */
-export type NewTrust = Omit<Trust, "id" | "tenant" | "status" | "createdAt" | "client"> & {
+export type NewTrust = Omit<Trust, "id" | "tenant" | "status" | "createdAt" | "client" | "parent"> & {
   readonly client: string | undefined;
+  readonly parent?: Id<"trust">;
 };
 
 /** Writes a trust, checked (`parse.ts`). Throws `invalid_request` when there is no such client, or one too many. */
@@ -47,6 +51,7 @@ export async function createTrust(tx: TenantTx, wanted: NewTrust, { actor, now }
     ...wanted,
     id,
     client: wanted.client ?? id,
+    parent: wanted.parent,
     tenant: tx.tenant,
     status: "active",
     createdAt: now,
@@ -91,9 +96,11 @@ export async function changeTrust(
   await rows.saveTrust(tx, trust, now);
   await record(tx, "trust.changed", { trust, actor, now });
   const [stood, stands] = [isStanding(before, now), isStanding(trust, now)];
-  if (stood && !stands) await endTokens(tx, id, now);
-  if (!stood && stands) await resumeTokens(tx, `trust:${id}`);
-  if (stood && stands && endsSooner(before, trust)) await endTokensIssued(tx, id, now);
+  for (const each of [trust, ...(await rows.trustsUnder(tx, id))]) {
+    if (stood && !stands) await endTokens(tx, each.id, now);
+    if (!stood && stands && isStanding(each, now)) await resumeTokens(tx, `trust:${each.id}`);
+    if (stood && stands && endsSooner(before, trust)) await endTokensIssued(tx, each.id, now);
+  }
   return trust;
 }
 
@@ -104,8 +111,28 @@ const endsSooner = (before: Trust, { expiresAt }: Trust): boolean =>
 const endTokensIssued = (tx: TenantTx, id: Id<"trust">, now: Instant): Promise<void> =>
   revokeTokensIssued(tx, `trust:${id}`, { until: after(now, trustedLifeS * secondMs), issuedUntil: now });
 
-/** Removes a trust; its tokens end with it. */
-export async function removeTrust(tx: TenantTx, id: Id<"trust">, { actor, now }: By): Promise<void> {
+/**
+ * Removes a trust; its tokens end with it. So does the trust in the agents that it let a workflow register: nobody vouches
+ * for them any more, and they are suspended, since whoever runs that workflow has chosen their keys; or they stay as they
+ * are, when that is said.
+ */
+export async function removeTrust(
+  tx: TenantTx,
+  id: Id<"trust">,
+  { actor, now, agents = "suspend" }: By & { readonly agents?: "suspend" | "keep" },
+): Promise<void> {
+  // First the trust itself: a registration under way holds it, and what it makes is seen below.
+  await removeOne(tx, id, { actor, now });
+  for (const { id: child, client } of await rows.trustsUnder(tx, id)) {
+    await removeOne(tx, child, { actor, now });
+    const agent = parseId("agent", client);
+    const found = agent && (await agentById(tx, agent));
+    if (agents === "suspend" && found?.status === "active")
+      await changeStanding(tx, found.id, { to: "suspended", by: actor, now });
+  }
+}
+
+async function removeOne(tx: TenantTx, id: Id<"trust">, { actor, now }: By): Promise<void> {
   const trust = await rows.deleteTrust(tx, id);
   if (trust === undefined) throw unknownTrust();
   await record(tx, "trust.removed", { trust, actor, now });
@@ -139,7 +166,9 @@ export const registeringTrusts = (tx: TenantTx, now: Instant): Promise<Trust[]> 
 /** Whether a trust still stands; it stays as read until the transaction ends. */
 export async function stillStands(tx: TenantTx, { id }: Trust, now: Instant): Promise<boolean> {
   const trust = await rows.findTrust(tx, id, "share");
-  return trust !== undefined && isStanding(trust, now);
+  if (trust === undefined || !isStanding(trust, now)) return false;
+  const parent = trust.parent && (await rows.findTrust(tx, trust.parent, "share"));
+  return trust.parent === undefined || (parent !== undefined && isStanding(parent, now));
 }
 
 export const isStanding = ({ status, expiresAt }: Trust, now: Instant): boolean =>

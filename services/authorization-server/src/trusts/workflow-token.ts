@@ -44,7 +44,7 @@ export async function tokenForAgent(
     target: async () => ({ audience: deps.issuer, scopes: scopes.filter(mayBeBearer) }),
   };
   try {
-    return await jwtBearer(deps, () => deps.quotas.take("tokens", client)).handle(call);
+    return await jwtBearer(deps, deps.quotas).handle(call);
   } catch (error) {
     if (error instanceof Problem && error.code === "unauthorized_client") throw nobodySaid();
     if (error instanceof Problem && error.code === "invalid_dpop_proof")
@@ -111,7 +111,8 @@ export async function trustRegistered(
   if (!(await stillStands(tx, trust, now))) throw new Problem("invalid_token");
   const { name, scopes: given, bearer, rules, expiresAt } = trust;
   const actor = { type: "client", id: by } as const;
-  await createTrust(tx, { name, client: agent, scopes: given, bearer, rules, expiresAt }, { actor, now });
+  const wanted = { name, client: agent, scopes: given, bearer, rules, expiresAt, parent: by };
+  await createTrust(tx, wanted, { actor, now });
 }
 
 export const endOf = ({ expires_in }: GrantAnswer, now: Instant): Instant =>
