@@ -142,6 +142,7 @@ export const problems = {
   payload_too_large: refusal(413, "The body is too large", "Send less."),
   payment_declined: refusal(402, "The payment was declined", "Ask the principal for another payment method."),
   payment_expired: refusal(402, "The challenge of this payment has expired", "Pay the new challenge."),
+  payment_not_taken_here: refusal(403, "A check in front of an upstream takes no payment", "Nothing was charged; have the seller route this address through its gateway, which sees what is delivered."),
   payment_required: refusal(402, "This resource is paid", "Pay one of the offers and send the request again."),
   payment_state_conflict: refusal(409, "The payment is in a state that does not allow this", "Read the payment and act on its status."),
   plan_change_refused: refusal(409, "The organization cannot change to this plan", "Read its plan at /api/v1/tiers/status."),

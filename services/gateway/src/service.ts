@@ -16,7 +16,7 @@ import {
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { hmacSha256 } from "@remit/protocol/node";
-import { createCallers } from "./callers/index.ts";
+import { type Callers, createCallers } from "./callers/index.ts";
 import { createCharging } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
 import { openControl } from "./control/index.ts";
@@ -24,7 +24,7 @@ import { openOfferBook } from "./offers/index.ts";
 import { createUpstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
 import { responseJobs } from "./responses/index.ts";
-import { storefront } from "./storefront/index.ts";
+import { forwardAuth, storefront } from "./storefront/index.ts";
 import { thisWorker } from "./worker.ts";
 
 /** The gateway as a program sees it. `migrate` first, then `listen`; `close` finishes what was paid for. */
@@ -139,15 +139,10 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const http = httpOf({ config, clock, log, db, outbound }, keyring);
   keyring.mount({ http, jobs });
   control.mount(http);
-  const callers = createCallers({
-    issuer,
-    issuerKeys: purchases.verifier.issuerKeys,
-    claim: createFirstUses(db).claim,
-    sessionMac: hmacSha256(keyring.derive("wallet-sessions")),
-    nonceSecret: keyring.derive("dpop-nonce"),
-    clock,
-  });
-  http.mount(storefront({ book, counter, upstreams, callers, terms, clock, traffic: control.traffic }));
+  const callers = callersOf({ config, clock, log, db, outbound }, keyring);
+  const front = storefront({ book, counter, upstreams, callers, terms, clock, traffic: control.traffic });
+  http.mount(forwardAuth(config.origin, { book, upstreams, callers }, front));
+  http.mount(front);
   const address = await http.listen();
   await jobs.start();
   const stopping = new AbortController();
@@ -174,6 +169,17 @@ const openKeys = ({ config, clock, log, db, outbound }: Parts) =>
   withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "gateway", outbound, clock }), clock, log }),
   );
+
+/** Who comes in at auth routes, of whichever merchant. */
+const callersOf = ({ config: { issuer }, clock, db, outbound }: Parts, keyring: Keyring): Callers =>
+  createCallers({
+    issuer,
+    issuerKeys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`),
+    claim: createFirstUses(db).claim,
+    sessionMac: hmacSha256(keyring.derive("wallet-sessions")),
+    nonceSecret: keyring.derive("dpop-nonce"),
+    clock,
+  });
 
 const httpOf = ({ config, clock, log, db, outbound }: Parts, keyring: Keyring): Http =>
   createHttp({

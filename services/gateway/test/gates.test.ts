@@ -7,7 +7,7 @@ import { eventually } from "@remit/testkit";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { type Answer, merchantId, origin, startWorld, type World } from "./world.ts";
+import { type Answer, createAgent, merchantId, origin, startWorld, type World } from "./world.ts";
 
 let world: World;
 let sockets: WebSocketServer;
@@ -203,6 +203,82 @@ describe("an auth route", () => {
       nonce === undefined ? first : await world.ask("/mine/7", { headers: headers(String(nonce)) });
     expect(codeOf(answer)).toBe(code);
     expect(world.upstream.requests).toEqual([]);
+  });
+});
+
+describe("ForwardAuth", () => {
+  const verify = (uri: string | undefined, more: Record<string, string> = {}, query = ""): Promise<Answer> =>
+    world.ask(`/verify${query}`, {
+      headers: {
+        host: "gateway.test",
+        "X-Forwarded-Method": "GET",
+        "X-Forwarded-Host": "shop.test",
+        "X-Forwarded-Proto": "http",
+        ...(uri !== undefined && { "X-Forwarded-Uri": uri }),
+        ...more,
+      },
+    });
+
+  test("lets pass what is free, what nobody gated, and who has signed in", async () => {
+    for (const uri of ["/plain", "/plain?a=b", "/elsewhere", "/demo"])
+      expect([uri, (await verify(uri)).status]).toEqual([uri, 200]);
+    expect((await verify("/mine/7")).headers["www-authenticate"]).toMatch(/SIWX domain="shop\.test"/);
+    const known = await verify("/mine/7", { ...(await signed()), "X-Verified-Wallet": "forged" });
+    expect([known.status, known.headers["x-verified-wallet"]]).toEqual([200, wallet]);
+    expect((await verify("/plain", { "X-Verified-Wallet": "forged" })).headers).not.toHaveProperty(
+      "x-verified-wallet",
+    );
+  });
+
+  test.each([
+    ["no address", undefined],
+    ["a spelling of a paid path", "/demo/report/"],
+    ["a paid path in capitals", "/DEMO/Report"],
+    ["what is below a paid path", "/demo/report/x"],
+    ["a paid path of another method", "/demo/query"],
+    ["an encoded dot", "/demo/%2e/report"],
+    ["a slash too many", "//demo/report"],
+    ["a parameter", "/demo/report;a=b"],
+    ["an auth path in capitals", "/MINE/7"],
+  ])("V12 %s is 403", async (_, uri) => {
+    expect((await verify(uri)).status).toBe(403);
+  });
+
+  test("V12 a host nobody sells at is 403, and so is a header that is sent twice", async () => {
+    expect((await verify("/plain", { "X-Forwarded-Host": "evil.test" })).status).toBe(403);
+    const twice = {
+      host: "gateway.test",
+      "X-Forwarded-Host": "shop.test",
+      "X-Forwarded-Uri": ["/plain", "/demo/report"],
+    };
+    expect((await world.ask("/verify", { headers: twice })).status).toBe(403);
+  });
+
+  test("takes no payment, of whatever kind, and says so", async () => {
+    const unpaid = await verify("/demo/report");
+    expect([unpaid.status, codeOf(unpaid)]).toEqual([402, "payment_required"]);
+    const mandate = createAgent(world).pay(await world.ask("/demo/report"));
+    for (const headers of [
+      mandate,
+      { "X-PAYMENT": base64.encode('{"spt":"spt_1"}') },
+      { Authorization: "Payment e30" },
+      { "Payment-Authorization": "Payment e30" },
+    ]) {
+      const answer = await verify("/demo/report", headers);
+      expect([answer.status, codeOf(answer)]).toEqual([403, "payment_not_taken_here"]);
+    }
+    expect([world.issuer.calls, await world.claims()]).toEqual([[], []]);
+  });
+
+  test("tells nginx, which knows 401 and 403 alone, what it understands", async () => {
+    const statuses = ["/demo/report", "/mine/7", "/demo/report/", "/plain"].map(
+      async (uri) => (await verify(uri, {}, "?for=nginx")).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([401, 401, 403, 200]);
+  });
+
+  test("at a merchant's host the address is the merchant's", async () => {
+    expect((await world.ask("/verify", { headers: { "X-Forwarded-Uri": "/plain" } })).status).toBe(404);
   });
 });
 

@@ -1,1 +1,2 @@
+export { forwardAuth } from "./forward-auth.http.ts";
 export { storefront } from "./storefront.http.ts";

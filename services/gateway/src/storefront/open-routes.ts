@@ -17,7 +17,7 @@ type Asked<R> = { readonly route: R; readonly target: Target };
 
 /** Passes a request through that costs nothing, and its answer as it comes. */
 export async function passOn(deps: OpenRouteDeps, call: PageCall, asked: Asked<OpenRoute>): Promise<void> {
-  const admitted = await admit(deps.callers, call, asked);
+  const admitted = await openGate(deps.callers, call, asked);
   await deps.upstreams.pass(passedRequest(call, asked, admitted), call.raw);
 }
 
@@ -29,11 +29,12 @@ export async function openTunnel(
 ): Promise<void> {
   if (route.gate === "paid")
     throw new Problem("upgrade_not_offered", { detail: "What is sold here is a whole answer." });
-  const admitted = await admit(deps.callers, call, { route, target });
+  const admitted = await openGate(deps.callers, call, { route, target });
   await deps.upstreams.tunnel(passedRequest(call, { route, target }, admitted), call.raw);
 }
 
-function admit(
+/** Asks who calls where the gate wants to know. */
+export function openGate(
   callers: Callers,
   call: Call,
   { route, target }: Asked<OpenRoute>,
