@@ -34,7 +34,7 @@ export const vendorDoors: Readonly<Record<string, readonly string[]>> = {
   "oidc-provider": ["services/authorization-server/src/oidc"],
   fastify: ["packages/platform/src/http"],
   ioredis: ["packages/platform/src/counters"],
-  viem: ["packages/rails/src/x402", "packages/rails/src/wallet"],
+  viem: ["packages/rails/src/x402", "packages/rails/src/wallet", "packages/testkit/src"],
 };
 
 /** Calls that only their door may make: what is called → the files or folders that may. */

@@ -1,9 +1,15 @@
-import { randomBytes } from "node:crypto";
 import { assetOf, invariant, type Money, money, Secret, systemClock, toNumericDate } from "@remit/kernel";
-import { exactEvmPayload, type Hex, transferDigest } from "@remit/protocol";
-import { type SandboxChain, sandboxAddresses, sandboxKeys, sandboxTokens, testChain } from "@remit/testkit";
+import { exactEvmPayload, type Hex } from "@remit/protocol";
+import {
+  type SandboxChain,
+  sandboxAddresses,
+  sandboxKeys,
+  sandboxTokens,
+  signTransfer,
+  type TransferChanges,
+  testChain,
+} from "@remit/testkit";
 import { toEventSelector } from "viem";
-import { privateKeyToAccount, sign } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { topics } from "../src/x402/abi.ts";
 import {
@@ -26,49 +32,8 @@ import { describeEngine, type Traits } from "./describe-engine.ts";
 const usdc = assetOf("USDC_BASE_SEPOLIA");
 invariant(usdc !== undefined, "the sandbox's dollar is an asset");
 const network = "eip155:84532";
-const payer = privateKeyToAccount(sandboxKeys.payer);
 const nowS = (): number => toNumericDate(systemClock.now());
 
-type Signing = {
-  readonly from?: string;
-  readonly to?: string;
-  readonly value?: bigint;
-  readonly validAfter?: number;
-  readonly validBefore?: number;
-  readonly token?: string;
-  readonly key?: Hex;
-  readonly domain?: { readonly name?: string; readonly version?: string; readonly chainId?: number };
-  readonly required?: Partial<AuthorizationSource["requirements"]>;
-};
-
-/** What an agent's wallet makes of what it is asked for; `wrong` parts in what it signs, `required` in what was asked. */
-async function signed(signing: Signing = {}): Promise<AuthorizationSource> {
-  const { value = 1000n, token = sandboxTokens.usdc, key = sandboxKeys.payer } = signing;
-  const authorization = {
-    from: lower(signing.from ?? payer.address),
-    to: lower(signing.to ?? sandboxAddresses.seller),
-    value,
-    validAfter: BigInt(signing.validAfter ?? 0),
-    validBefore: BigInt(signing.validBefore ?? nowS() + 60),
-    nonce: `0x${randomBytes(32).toString("hex")}`,
-  } as const;
-  const domain = { name: "USDC", version: "2", chainId: 84_532, ...signing.domain };
-  const hash = transferDigest({ ...domain, verifyingContract: lower(token) }, authorization);
-  const signature = await sign({ hash, privateKey: key, to: "hex" });
-  return {
-    payload: exactEvmPayload({ authorization, signature }),
-    requirements: {
-      scheme: "exact",
-      network,
-      amount: value.toString(),
-      asset: token,
-      payTo: sandboxAddresses.seller,
-      maxTimeoutSeconds: 60,
-      extra: { name: "USDC", version: "2" },
-      ...signing.required,
-    },
-  };
-}
 const lower = (address: string): Hex => address.toLowerCase() as Hex;
 
 const paymentOf = (source: AuthorizationSource): TransferPayment => {
@@ -136,7 +101,7 @@ describeEngine<AuthorizationSource>("x402", traits, async () => {
     now: systemClock.now(),
     asset: usdc,
     inexpressible: money(usdc, 999n),
-    payer: ({ units }: Money) => signed({ value: units }),
+    payer: ({ units }: Money) => signTransfer({ value: units }),
     breakNext: async (verb, trouble) => void breakNext(verb === "create" ? "verify" : "settle", trouble),
     count: async (key) => {
       const source = sources.get(key);
@@ -164,11 +129,11 @@ async function transfers(at: SandboxChain, { from, nonce }: { from: Hex; nonce: 
 
 describe("what must be right before anybody serves", () => {
   test("a payment that would go through is valid, in the older shape of networks' names too", async () => {
-    expect(await reasonOf(await signed())).toBe("valid");
-    expect(await reasonOf(await signed({ required: { network: "base-sepolia" } }))).toBe("valid");
+    expect(await reasonOf(await signTransfer())).toBe("valid");
+    expect(await reasonOf(await signTransfer({ required: { network: "base-sepolia" } }))).toBe("valid");
   });
 
-  test.each<[string, string, Signing]>([
+  test.each<[string, string, TransferChanges]>([
     ["another scheme", "unsupported_scheme", { required: { scheme: "upto" } }],
     [
       "a chain that is not asked here",
@@ -205,11 +170,11 @@ describe("what must be right before anybody serves", () => {
       { domain: { version: "1" }, required: { extra: { name: "USDC", version: "1" } } },
     ],
   ])("with %s it is refused: %s", async (_, reason, signing) => {
-    expect(await reasonOf(await signed(signing))).toBe(reason);
+    expect(await reasonOf(await signTransfer(signing))).toBe(reason);
   });
 
   test("the second signature that anybody can make of the first is refused (EIP-2)", async () => {
-    const source = await signed();
+    const source = await signTransfer();
     const { authorization, signature } = paymentOf(source).transfer;
     const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
     const s = (order - BigInt(`0x${signature.slice(66, 130)}`)).toString(16).padStart(64, "0");
@@ -220,11 +185,11 @@ describe("what must be right before anybody serves", () => {
   });
 
   test("a wallet that is a contract judges its own signatures (EIP-1271), and is paid from", async () => {
-    const wallet = await sandbox.makeWallet(payer.address);
+    const wallet = await sandbox.makeWallet(sandboxAddresses.payer);
     await sandbox.mint(wallet, 5000n);
-    const source = await signed({ from: wallet });
+    const source = await signTransfer({ from: wallet });
     expect(await reasonOf(source)).toBe("valid");
-    expect(await reasonOf(await signed({ from: wallet, key: sandboxKeys.seller }))).toBe(
+    expect(await reasonOf(await signTransfer({ from: wallet, key: sandboxKeys.seller }))).toBe(
       "invalid_exact_evm_signature",
     );
     const transaction = await broadcast(paymentOf(source));
@@ -235,7 +200,7 @@ describe("what must be right before anybody serves", () => {
   test("the window is judged by the time now, also where the last block is old", async () => {
     const other = await testChain();
     const at = openChain({ chainId: 84_532, rpcUrl: other.rpc });
-    const payment = paymentOf(await signed({ validAfter: nowS() - 1 }));
+    const payment = paymentOf(await signTransfer({ validAfter: nowS() - 1 }));
     expect(await checkPayment(at, systemClock, payment)).toMatchObject({ kind: "valid" });
     await other.stop();
     expect(await checkPayment(at, systemClock, payment)).toEqual({ kind: "unknown", because: "connection" });
@@ -246,7 +211,7 @@ describe("what the chain says of a payment", () => {
   test.each([sandboxTokens.usdc, sandboxTokens.forgiving])(
     "M18 a used authorization pays for nothing, though the token %s may not revert",
     async (token) => {
-      const source = await signed({ token });
+      const source = await signTransfer({ token });
       const payment = paymentOf(source);
       const first = await mined(chain, await broadcast(payment));
       expect(useIn(first.logs, wantedOf(payment))).toBe("paid");
@@ -258,7 +223,7 @@ describe("what the chain says of a payment", () => {
   );
 
   test("a transfer of less than was signed for is none", async () => {
-    const payment = paymentOf(await signed({ token: sandboxTokens.taxing }));
+    const payment = paymentOf(await signTransfer({ token: sandboxTokens.taxing }));
     const receipt = await mined(chain, await broadcast(payment));
     expect(receipt.succeeded).toBe(true);
     expect(useIn(receipt.logs, wantedOf(payment))).toBe("misdirected");
@@ -266,7 +231,7 @@ describe("what the chain says of a payment", () => {
   });
 
   test("M17 what somebody else has sent is found by its nonce alone, however many blocks ago", async () => {
-    const payment = paymentOf(await signed());
+    const payment = paymentOf(await signTransfer());
     expect(await chain.findUse(wantedOf(payment))).toEqual({ kind: "unused" });
     const transaction = await broadcast(payment, sandboxKeys.seller);
     await sandbox.call("anvil_mine", ["0x19"]);
@@ -281,7 +246,7 @@ describe("what the chain says of a payment", () => {
   });
 
   test("an authorization for another payee with the same nonce is not this payment", async () => {
-    const source = await signed({ to: sandboxAddresses.facilitator });
+    const source = await signTransfer({ to: sandboxAddresses.facilitator });
     const theirs = paymentOf({
       ...source,
       requirements: { ...source.requirements, payTo: sandboxAddresses.facilitator },
@@ -295,7 +260,7 @@ describe("what the chain says of a payment", () => {
     const { facilitator } = chainFacilitator(chain);
     const late = { now: () => systemClock.now() + 600_000 } as typeof systemClock;
     const engine = createX402Engine({ facilitator, chain, clock: late });
-    const payment = paymentOf(await signed());
+    const payment = paymentOf(await signTransfer());
     expect((await engine.readBack(referenceOf(payment, 6))).kind).toBe("released");
     await broadcast(payment);
     expect((await engine.readBack(referenceOf(payment, 6))).kind).toBe("captured");
@@ -304,7 +269,7 @@ describe("what the chain says of a payment", () => {
   test("as deep as was asked for, and not before", async () => {
     const { facilitator } = chainFacilitator(chain);
     const engine = createX402Engine({ facilitator, chain, clock: systemClock, confirmations: 3 });
-    const payment = paymentOf(await signed());
+    const payment = paymentOf(await signTransfer());
     await broadcast(payment);
     const reference = referenceOf(payment, 6);
     expect(await engine.readBack(reference)).toEqual({ kind: "unknown", because: "busy" });
@@ -315,7 +280,7 @@ describe("what the chain says of a payment", () => {
 });
 
 test("a reference is read as it was written, and nothing else is one", async () => {
-  const payment = paymentOf(await signed());
+  const payment = paymentOf(await signTransfer());
   const { from, nonce, validBefore } = payment.transfer.authorization;
   expect(readReference(referenceOf(payment, 6))).toEqual({
     network,

@@ -1,6 +1,7 @@
 import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig } from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
+import { type ChainsConfig, chainSettings, chainsConfigOf } from "./facilitator/index.ts";
 
 export type GatewayConfig = CommonConfig & {
   /** The JSON file that says what is sold; read at start, on change and on SIGHUP. Key paths are relative to it. */
@@ -9,6 +10,8 @@ export type GatewayConfig = CommonConfig & {
   readonly patienceMs?: number;
   /** How long a capture that got no answer may still be under way before recovery looks, in ms; 10 s. */
   readonly captureGraceMs?: number;
+  /** The chains on which it is paid; none when absent. */
+  readonly chains?: ChainsConfig;
 };
 
 /** What main.ts starts with. */
@@ -22,6 +25,7 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
   const settings = parseConfig(
     {
       ...commonSettings,
+      ...chainSettings,
       REMIT_OFFERS_FILE: z.string().min(1),
       REMIT_PATIENCE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
       REMIT_CAPTURE_GRACE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
@@ -36,6 +40,7 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       offersFile,
       ...(patienceMs === undefined ? {} : { patienceMs }),
       ...(captureGraceMs === undefined ? {} : { captureGraceMs }),
+      ...chainsConfigOf(settings),
     }),
     logLevel: settings.REMIT_LOG_LEVEL,
     failpoint: settings.REMIT_FAILPOINT,

@@ -20,6 +20,7 @@ import { type Callers, createCallers } from "./callers/index.ts";
 import { createCharging } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
 import { openControl } from "./control/index.ts";
+import { openFacilitators } from "./facilitator/index.ts";
 import { openOfferBook } from "./offers/index.ts";
 import { createUpstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
@@ -46,11 +47,14 @@ export type GatewayOptions = {
 
 /** What each table is, for the test that compares this with the database (T03). */
 export const tables = {
+  chain_signers: "global",
   claims: "tenant",
   merchants: "tenant",
   offers: "tenant",
   responses: "tenant",
   sales: "tenant",
+  settlement_transactions: "global",
+  settlements: "global",
 } as const;
 
 export const migrations: readonly MigrationSource[] = [
@@ -118,6 +122,9 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const file = await openOfferBook(config.offersFile, log);
   const { shelf: book, ...control } = await openControl(file, { db, clock, log, jobs, keyring });
   const upstreams = createUpstreams(clock);
+  const by = await thisWorker(config.dataDir);
+  const { chains } = config;
+  const facilitators = await openFacilitators({ chains, db, clock, log, by, outbound, jobs });
   const terms = { issuer, livemode, mac: hmacSha256(keyring.derive("payment-terms")) };
   const purchases = {
     db,
@@ -125,7 +132,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     clock,
     log,
     upstreams,
-    by: await thisWorker(config.dataDir),
+    by,
     adrift: new Map(),
     patienceMs: config.patienceMs ?? patienceMs,
     captureGraceMs: config.captureGraceMs ?? captureGraceMs,
@@ -139,6 +146,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const http = httpOf({ config, clock, log, db, outbound }, keyring);
   keyring.mount({ http, jobs });
   control.mount(http);
+  facilitators.mount(http);
   const callers = callersOf({ config, clock, log, db, outbound }, keyring);
   const front = storefront({ book, counter, upstreams, callers, terms, clock, traffic: control.traffic });
   http.mount(forwardAuth(config.origin, { book, upstreams, callers }, front));

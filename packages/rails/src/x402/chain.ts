@@ -8,6 +8,8 @@ import type { TransferPayment } from "./payment.ts";
 /** A chain that could not be asked, or an answer of it that nobody understands. It says nothing about any payment. */
 export class ChainAway extends Error {}
 
+export type Block = { readonly number: bigint; readonly hash: Hex };
+
 export type Receipt = {
   readonly succeeded: boolean;
   readonly block: bigint;
@@ -46,6 +48,8 @@ export type Chain = {
   domainOf(asset: Hex): Promise<{ readonly name?: string; readonly version?: string }>;
   isUsed(of: Pick<WantedTransfer, "asset" | "from" | "nonce">): Promise<boolean>;
   findUse(wanted: WantedTransfer): Promise<FoundUse>;
+  /** The newest block, or the one of that number; undefined when there is none. */
+  block(number?: bigint): Promise<Block | undefined>;
   head(): Promise<bigint>;
   fees(): Promise<{ readonly base: bigint; readonly tip: bigint }>;
   /** The signer's transactions that are in blocks. */
@@ -86,6 +90,7 @@ export function openChain(options: ChainOptions): Chain {
     domainOf: (asset) => domainOf(ask, asset),
     isUsed: (of) => isUsed(ask, of),
     findUse: (wanted) => findUse(ask, wanted, BigInt(spanBlocks)),
+    block: (number) => blockOf(ask, number),
     head: async () => big(await told(ask, "eth_blockNumber", [])),
     fees: () => feesOf(ask),
     transactionCount: async (signer) =>
@@ -225,6 +230,14 @@ async function findUse(ask: Ask, wanted: WantedTransfer, spanBlocks: bigint): Pr
     to = from - 1n;
   }
   return { kind: "lost" };
+}
+
+async function blockOf(ask: Ask, number: bigint | undefined): Promise<Block | undefined> {
+  const tag = number === undefined ? "latest" : toHex(number);
+  const found = await told(ask, "eth_getBlockByNumber", [tag, false]);
+  if (typeof found !== "object" || found === null || !("number" in found) || !("hash" in found))
+    return undefined;
+  return { number: big(found.number), hash: lower(found.hash) };
 }
 
 const toHex = (value: bigint): Hex => `0x${value.toString(16)}`;

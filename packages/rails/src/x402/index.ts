@@ -1,4 +1,12 @@
-export { type Chain, ChainAway, type ChainOptions, openChain, type Receipt, type Sent } from "./chain.ts";
+export {
+  type Block,
+  type Chain,
+  ChainAway,
+  type ChainOptions,
+  openChain,
+  type Receipt,
+  type Sent,
+} from "./chain.ts";
 export type { Facilitator, Remembered, Settlement, SettleStep, Verification } from "./facilitator.ts";
 export { type Use, useIn, type WantedTransfer } from "./logs.ts";
 export {

@@ -1,0 +1,2 @@
+export { type ChainsConfig, chainSettings, chainsConfigOf } from "./chains-config.ts";
+export { type Facilitators, openFacilitators } from "./facilitators.ts";

@@ -1,0 +1,174 @@
+import { after } from "@remit/kernel";
+import { pause } from "@remit/platform/jobs";
+import { sha256b64url } from "@remit/protocol/node";
+import {
+  ChainAway,
+  type Checked,
+  checkPayment,
+  type Facilitator,
+  reasons,
+  type Settlement,
+  type TransferPayment,
+  uncertaintyOf,
+} from "@remit/rails/x402";
+import { carryOut, conclude, leaseMs, leaveOpen, seatSigner, signNext } from "./sending.ts";
+import * as rows from "./settlements.sql.ts";
+import {
+  type Attempt,
+  duplicateOf,
+  isFor,
+  rememberedOf,
+  type SettlementId,
+  type SettlementRow,
+  settlementOf,
+} from "./settlements.ts";
+import { type Fees, feesOf, type Station } from "./station.ts";
+
+/** Whose settlement it is: their own key for it, or nobody's. */
+export type Owner = { readonly key: string | undefined; readonly confirmations: number };
+
+/** This gateway's own facilitator on one chain. */
+export type LocalFacilitator = Facilitator & {
+  /** As `settle`, for callers who may have no key. */
+  settleFor(payment: TransferPayment, owner: Owner): Promise<Settlement>;
+};
+
+export function createLocalFacilitator(station: Station): LocalFacilitator {
+  const { chain, clock, db } = station;
+  const fees = feesOf(station);
+  const settleFor: LocalFacilitator["settleFor"] = (payment, owner) =>
+    settle(station, { payment, owner, fees }).catch((error: unknown) => ({
+      kind: "unknown",
+      because: uncertaintyOf(error),
+    }));
+  return {
+    verify: async (payment) => {
+      const checked = await checkPayment(chain, clock, payment);
+      return checked.kind === "valid"
+        ? { kind: "valid", payer: payment.transfer.authorization.from }
+        : checked;
+    },
+    // The key is the caller's for the whole payment: whichever attempt asks, it is the same settlement.
+    settle: (payment, { key, confirmations }) => settleFor(payment, { key, confirmations }),
+    settleFor,
+    remembered: async (of) => rememberedOf(await rows.findSettlement(db.single, of)),
+  };
+}
+
+type Asked = {
+  readonly payment: TransferPayment;
+  readonly owner: Owner;
+  readonly fees: () => Promise<Fees>;
+};
+
+const ownerOf = ({ key }: Owner): string | undefined => (key === undefined ? undefined : sha256b64url(key));
+
+async function settle(station: Station, asked: Asked): Promise<Settlement> {
+  const id = idOf(asked.payment);
+  const [known, checked, fees] = await Promise.all([
+    rows.findSettlement(station.db.single, id),
+    checkPayment(station.chain, station.clock, asked.payment),
+    asked.fees(),
+  ]);
+  if (known !== undefined) return await joinIn(station, known, { owner: ownerOf(asked.owner) });
+  if (checked.kind === "unknown") return checked;
+  if (checked.kind === "invalid") return await refused(station, asked, checked.reason);
+  if (fees.maxFee > station.feeMax) return { kind: "failed", reason: reasons.gas };
+  const begun = await begin(station, { payment: asked.payment, owner: asked.owner, checked, fees });
+  if (begun.kind === "known") return await joinIn(station, begun.row, { owner: ownerOf(asked.owner) });
+  return await finish(station, begun.row, begun.attempt);
+}
+
+const idOf = ({ network, domain, transfer }: TransferPayment): SettlementId => ({
+  network,
+  asset: domain.verifyingContract,
+  from: transfer.authorization.from,
+  nonce: transfer.authorization.nonce,
+});
+
+/** A nonce that is used now may have been used by a settlement that began while we looked. */
+async function refused(station: Station, { payment, owner }: Asked, reason: string): Promise<Settlement> {
+  const row =
+    reason === reasons.nonce ? await rows.findSettlement(station.db.single, idOf(payment)) : undefined;
+  return row === undefined
+    ? { kind: "failed", reason }
+    : await joinIn(station, row, { owner: ownerOf(owner) });
+}
+
+type Begun =
+  | { readonly kind: "ours"; readonly row: SettlementRow; readonly attempt: Attempt }
+  | { readonly kind: "known"; readonly row: SettlementRow };
+
+/** Settlement, transaction nonce and signed bytes in one transaction. Whoever comes second finds the first. */
+async function begin(
+  station: Station,
+  asked: Omit<Asked, "fees"> & {
+    readonly checked: Extract<Checked, { kind: "valid" }>;
+    readonly fees: Fees;
+  },
+): Promise<Begun> {
+  await seatSigner(station);
+  const { db, clock, by, signer } = station;
+  const { payment, owner, checked, fees } = asked;
+  const now = clock.now();
+  const fresh = {
+    ...idOf(payment),
+    owner: ownerOf(owner),
+    to: payment.payTo,
+    value: payment.value,
+    validBefore: payment.transfer.authorization.validBefore,
+    call: checked.data,
+    // An estimate is of the state now; what others do before us may cost a little more.
+    gas: (checked.gas * 5n) / 4n + 10_000n,
+    confirmations: owner.confirmations,
+    signer: signer.address,
+    createdAt: now,
+  };
+  return await db.global.transaction(async (tx): Promise<Begun> => {
+    if (!(await rows.insertSettlement(tx, fresh, { by, until: after(now, leaseMs + station.waitMs) }))) {
+      const row = await rows.findSettlement(tx, fresh);
+      if (row === undefined) throw new ChainAway("the settlement beside this one is gone");
+      return { kind: "known", row };
+    }
+    const attempt = await signNext(station, tx, { ...fresh, fees });
+    if (attempt === undefined) throw new ChainAway("the signer has no nonce");
+    const { txNonce } = attempt;
+    const open = { told: false, state: "sent", reason: undefined, transaction: undefined, txNonce } as const;
+    return { kind: "ours", row: { ...fresh, ...open }, attempt };
+  });
+}
+
+async function finish(station: Station, row: SettlementRow, attempt: Attempt): Promise<Settlement> {
+  const until = station.clock.now() + station.waitMs;
+  const decided = await carryOut(station, row, attempt);
+  if (decided !== undefined) return await told(station, await conclude(station, row, decided));
+  await leaveOpen(station, row);
+  const settled = await joinIn(station, row, { owner: row.owner, until });
+  return settled.kind === "unknown" ? { ...settled, transaction: attempt.transaction } : settled;
+}
+
+/** A settled payment without an owner is told to one asker. */
+async function told({ db, clock }: Station, row: SettlementRow): Promise<Settlement> {
+  if (row.state !== "settled" || row.owner !== undefined) return settlementOf(row);
+  return (await rows.tell(db.single, row, clock.now())) ? settlementOf(row) : duplicateOf(row);
+}
+
+const pollMsMin = 10;
+const pollMsMax = 250;
+
+/** Waits beside whoever brings it on the chain, if the answer will be the asker's. */
+async function joinIn(
+  station: Station,
+  known: SettlementRow,
+  { owner, until = station.clock.now() + station.waitMs }: { owner: string | undefined; until?: number },
+): Promise<Settlement> {
+  const { clock, db } = station;
+  let row = known;
+  for (let waitMs = pollMsMin; row.state === "sent" && isFor(row, owner) && clock.now() < until; ) {
+    await pause(waitMs);
+    waitMs = Math.min(waitMs * 2, pollMsMax);
+    row = (await rows.findSettlement(db.single, row)) ?? row;
+  }
+  if (!isFor(row, owner)) return duplicateOf(row);
+  return await told(station, row);
+}
