@@ -58,11 +58,28 @@ export function createProgram(): Command {
   addKeys(program);
   addWebhooks(program);
   addSell(program);
+  addOffers(program);
   at(program.command("doctor"))
     .description("look for what would stop or endanger an instance")
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./doctor.ts")).doctor(options)));
   return program;
+}
+
+function addOffers(program: Command): void {
+  const offers = program.command("offers").description("the file that says what a gateway sells");
+  offers
+    .command("lint")
+    .description("say what is wrong with an offers file, JSON or YAML, and where")
+    .argument("<file>")
+    .option("--json", "print one object and nothing else")
+    .action((file: string, options: { json?: boolean }) =>
+      failWith(async () => (await import("./offers.ts")).lintOffers(file, options)),
+    );
+  offers
+    .command("schema")
+    .description("print its JSON Schema, for editors")
+    .action(() => failWith(async () => (await import("./offers.ts")).printSchema()));
 }
 
 function addKeys(program: Command): void {

@@ -31,6 +31,7 @@ export { testChain } from "./chain.ts";
 export { accelerateTime, jumpTime, type TestClock, testClock } from "./clock.ts";
 export { type TestDatabase, type TestDatabaseOptions, testDatabase } from "./database.ts";
 export { eventually } from "./eventually.ts";
+export { type Cel, type Definition, type FakeKubernetes, fakeKubernetes } from "./kubernetes/index.ts";
 export { type StartProcess, startProcess, type TestProcess } from "./process.ts";
 export {
   type IntentAtSandbox,

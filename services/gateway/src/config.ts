@@ -1,7 +1,10 @@
+import type { Id } from "@remit/kernel";
 import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig } from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
+import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { type ChainsConfig, chainSettings, chainsConfigOf } from "./facilitator/index.ts";
+import type { ClusterAccess } from "./kubernetes/index.ts";
 
 export type GatewayConfig = CommonConfig & {
   /** The JSON file that says what is sold; read at start, on change and on SIGHUP. Key paths are relative to it. */
@@ -12,7 +15,23 @@ export type GatewayConfig = CommonConfig & {
   readonly captureGraceMs?: number;
   /** The chains on which it is paid; none when absent. */
   readonly chains?: ChainsConfig;
+  /** Sells what ServiceOffers of a cluster say. */
+  readonly kubernetes?: KubernetesConfig;
 };
+
+export type KubernetesConfig = ClusterAccess & {
+  /** For whom everything in the cluster is sold: one of the offers file, or of the API. */
+  readonly merchant: Id<"merchant">;
+  /** Where the controller's lease is. */
+  readonly namespace: string;
+  /** Behind a Service's name and namespace: svc.cluster.local. */
+  readonly serviceDomain: string;
+  readonly leaseS?: number;
+  readonly lookMs?: number;
+};
+
+// Where a cluster puts what a pod may know of it.
+const account = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** What main.ts starts with. */
 export type GatewaySettings = {
@@ -29,6 +48,10 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       REMIT_OFFERS_FILE: z.string().min(1),
       REMIT_PATIENCE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
       REMIT_CAPTURE_GRACE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
+      REMIT_KUBERNETES_MERCHANT: idOf("merchant").optional(),
+      REMIT_KUBERNETES_SERVER: z.url().default("https://kubernetes.default.svc"),
+      REMIT_KUBERNETES_NAMESPACE: z.string().min(1).default("default"),
+      REMIT_KUBERNETES_SERVICE_DOMAIN: z.string().default("svc.cluster.local"),
     },
     env,
   );
@@ -41,8 +64,32 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       ...(patienceMs === undefined ? {} : { patienceMs }),
       ...(captureGraceMs === undefined ? {} : { captureGraceMs }),
       ...chainsConfigOf(settings),
+      ...kubernetesOf(settings),
     }),
     logLevel: settings.REMIT_LOG_LEVEL,
     failpoint: settings.REMIT_FAILPOINT,
+  };
+}
+
+type KubernetesSettings = {
+  readonly REMIT_KUBERNETES_MERCHANT?: Id<"merchant"> | undefined;
+  readonly REMIT_KUBERNETES_SERVER: string;
+  readonly REMIT_KUBERNETES_NAMESPACE: string;
+  readonly REMIT_KUBERNETES_SERVICE_DOMAIN: string;
+};
+
+/** The controller runs where somebody says for whom it sells. */
+function kubernetesOf(settings: KubernetesSettings): { readonly kubernetes?: KubernetesConfig } {
+  const { REMIT_KUBERNETES_MERCHANT: merchant, REMIT_KUBERNETES_SERVER: server } = settings;
+  if (merchant === undefined) return {};
+  return {
+    kubernetes: {
+      merchant,
+      server,
+      namespace: settings.REMIT_KUBERNETES_NAMESPACE,
+      serviceDomain: settings.REMIT_KUBERNETES_SERVICE_DOMAIN,
+      tokenFile: `${account}/token`,
+      caFile: `${account}/ca.crt`,
+    },
   };
 }

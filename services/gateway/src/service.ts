@@ -19,10 +19,11 @@ import { hmacSha256 } from "@remit/protocol/node";
 import { type Callers, createCallers } from "./callers/index.ts";
 import { createCharging } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
-import { openControl } from "./control/index.ts";
+import { type Control, openControl } from "./control/index.ts";
 import { openFacilitators } from "./facilitator/index.ts";
+import { type Controller, openKubernetes, startController } from "./kubernetes/index.ts";
 import { openOfferBook } from "./offers/index.ts";
-import { createUpstreams } from "./proxy/index.ts";
+import { createUpstreams, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
 import { responseJobs } from "./responses/index.ts";
 import { forwardAuth, storefront } from "./storefront/index.ts";
@@ -119,18 +120,15 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   await assertSafeRole(db);
   const keyring = await openKeys({ config, clock, log, db, outbound });
   const jobs = createJobs({ db, log, clock });
-  const file = await openOfferBook(config.offersFile, log);
-  const { shelf: book, ...control } = await openControl(file, { db, clock, log, jobs, keyring });
+  const parts = { db, clock, log, jobs, keyring };
+  const { shelf: book, ...control } = await openControl(await openOfferBook(config.offersFile, log), parts);
   const upstreams = createUpstreams(clock);
   const by = await thisWorker(config.dataDir);
   const { chains } = config;
   const facilitators = await openFacilitators({ chains, db, clock, log, by, outbound, jobs });
   const terms = { issuer, livemode, mac: hmacSha256(keyring.derive("payment-terms")) };
   const purchases = {
-    db,
-    keyring,
-    clock,
-    log,
+    ...parts,
     upstreams,
     by,
     adrift: new Map(),
@@ -153,6 +151,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   http.mount(front);
   const address = await http.listen();
   await jobs.start();
+  const controller = await controllerOf({ config, clock, log }, { control, upstreams, by: purchases.by });
   const stopping = new AbortController();
   const recovering = recoverClaims(purchases, stopping.signal).catch((error: unknown) => {
     log.error({ error }, "recovery at the start failed");
@@ -162,6 +161,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     reload: () => book.reload(),
     close: async () => {
       stopping.abort();
+      await controller?.close();
       book.close();
       await http.close();
       await counter.close();
@@ -171,6 +171,32 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
       keyring.close();
     },
   };
+}
+
+type Controlled = {
+  readonly control: Pick<Control, "desk">;
+  readonly upstreams: Upstreams;
+  readonly by: { readonly worker: string; readonly boot: string };
+};
+
+/** Undefined where no cluster is configured. */
+async function controllerOf(
+  { config, clock, log }: Pick<Parts, "config" | "clock" | "log">,
+  { control, upstreams, by }: Controlled,
+): Promise<Controller | undefined> {
+  const { kubernetes } = config;
+  if (kubernetes === undefined) return undefined;
+  const client = await openKubernetes(kubernetes);
+  const desk = control.desk(kubernetes.merchant);
+  return startController({
+    ...kubernetes,
+    client,
+    desk,
+    upstreams,
+    clock,
+    log,
+    identity: `${by.worker}.${by.boot}`,
+  });
 }
 
 const openKeys = ({ config, clock, log, db, outbound }: Parts) =>

@@ -29,7 +29,7 @@ import {
   thumbprint,
 } from "@remit/protocol/node";
 import { type TestClock, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
-import { createGateway, migrations, type Service } from "../src/index.ts";
+import { createGateway, type GatewayConfig, migrations, type Service } from "../src/index.ts";
 import { type FakeIssuer, startIssuer } from "./issuer.ts";
 
 export type Answer = {
@@ -115,7 +115,9 @@ export async function send(address: string, target: string, more: Ask): Promise<
   return { status: res.statusCode ?? 0, headers: res.headers, body: Buffer.concat(chunks) };
 }
 
-export async function startWorld(options: { readonly realTime?: true } = {}): Promise<World> {
+export async function startWorld(
+  options: { readonly realTime?: true; readonly more?: Partial<GatewayConfig> } = {},
+): Promise<World> {
   const [issuer, upstream] = await Promise.all([startIssuer(), startUpstream()]);
   const database = await testDatabase({ service: "gateway", sources: migrations });
   const clock = options.realTime === true ? realClock() : testClock();
@@ -163,6 +165,7 @@ export async function startWorld(options: { readonly realTime?: true } = {}): Pr
         livemode: false,
         offersFile,
         patienceMs: 600,
+        ...options.more,
       },
       clock,
       log: createLog({ service: "gateway", level: "silent" }),

@@ -78,6 +78,7 @@ export const pricing = (name: string, options: PricingWish): Promise<void> =>
 function specOf(offer: OfferBody): ReplaceOffer {
   const {
     upstream,
+    strip_prefix,
     currency,
     price,
     pay_with,
@@ -97,6 +98,7 @@ function specOf(offer: OfferBody): ReplaceOffer {
     deliver,
     settle,
     serve_by_s,
+    ...(strip_prefix !== undefined && { strip_prefix }),
     ...(price !== undefined && { price }),
     ...(card !== undefined && { card }),
     ...(x402 !== undefined && { x402 }),

@@ -66,8 +66,15 @@ const PayByChain = z.strictObject({
   confirmations: z.int().min(1).max(1000).optional(),
 });
 
+/** A path without a slash at its end, which the upstream does not see. */
+export const StripPrefix = z
+  .string()
+  .max(500)
+  .regex(/^(?:\/[A-Za-z0-9._~-]+)+$/, "is a path such as /services/weather");
+
 const offerMembers = {
   upstream: Origin,
+  strip_prefix: StripPrefix.optional(),
   currency: Currency.default("USD"),
   price: OfferPrice.optional(),
   pay_with: z.array(SellingRail).min(1).max(sellingRails.length).default(["mandate"]),

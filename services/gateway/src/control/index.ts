@@ -1,4 +1,4 @@
-import type { Clock } from "@remit/kernel";
+import type { Clock, Id } from "@remit/kernel";
 import { createCursors } from "@remit/platform/cursors";
 import type { Http } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
@@ -6,11 +6,13 @@ import type { Keyring } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import type { OfferBook } from "../offers/index.ts";
+import { type OfferDesk, openDesk } from "./desk.ts";
 import { merchantReader } from "./merchants.ts";
 import { offerRoutes } from "./offers.http.ts";
 import { openShelf, type Shelf } from "./shelf.ts";
 import { createTraffic, type Traffic } from "./traffic.ts";
 
+export type { OfferDesk } from "./desk.ts";
 export type { Shelf } from "./shelf.ts";
 export type { Traffic } from "./traffic.ts";
 
@@ -22,7 +24,12 @@ export type ControlDeps = {
   readonly keyring: Keyring;
 };
 
-export type Control = { readonly shelf: Shelf; readonly traffic: Traffic; mount(http: Http): void };
+export type Control = {
+  readonly shelf: Shelf;
+  readonly traffic: Traffic;
+  mount(http: Http): void;
+  desk(merchant: Id<"merchant">): OfferDesk;
+};
 
 /** Who says what is for sale: the file, and over it the API. */
 export async function openControl(file: OfferBook, deps: ControlDeps): Promise<Control> {
@@ -32,6 +39,7 @@ export async function openControl(file: OfferBook, deps: ControlDeps): Promise<C
   return {
     shelf,
     traffic,
+    desk: (merchant) => openDesk({ ...deps, shelf }, merchant),
     mount: (http) => http.add(...offerRoutes({ ...deps, shelf, traffic, cursors })),
   };
 }

@@ -74,14 +74,19 @@ export async function replaceOffer(
 }
 
 /** Sells it until its grace has passed, then no more; purchases under way are finished. */
-export async function drainOffer(
-  { db, clock, shelf }: OfferDeps,
+export const drainOffer = (
+  deps: OfferDeps,
   tenant: Id<"tenant">,
   { id, graceS }: { readonly id: Id<"offer">; readonly graceS: number },
+): Promise<OfferRow> => drainOfferAt(deps, tenant, { id, at: after(deps.clock.now(), graceS * secondMs) });
+
+export async function drainOfferAt(
+  { db, clock, shelf }: OfferDeps,
+  tenant: Id<"tenant">,
+  { id, at }: { readonly id: Id<"offer">; readonly at: Instant },
 ): Promise<OfferRow> {
-  const now = clock.now();
   const drained = await db.of(tenant).transaction(async (tx) => {
-    await rows.saveDrain(tx, id, { at: after(now, graceS * secondMs), now });
+    await rows.saveDrain(tx, id, { at, now: clock.now() });
     tx.notify(offersChannel);
     return await present(tx, id);
   });

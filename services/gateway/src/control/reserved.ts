@@ -2,6 +2,7 @@ const reserved = [
   "/.well-known",
   "/api/v1/offers",
   "/api/v1/keys",
+  "/auth",
   "/discovery",
   "/docs",
   "/facilitator",

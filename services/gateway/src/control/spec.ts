@@ -61,6 +61,7 @@ function entriesOf(of: Line, notes: Notes): RouteEntry[] {
   const common = {
     merchant: merchant.id,
     upstream: spec.upstream,
+    ...(spec.strip_prefix !== undefined && { strip_prefix: spec.strip_prefix }),
     gate: line.gate,
     name: line.summary ?? spec.description ?? of.name,
     sku: of.name,

@@ -23,6 +23,6 @@ export {
 export { type OfferBook, openOfferBook, shopAt } from "./offers.ts";
 export { merchantOf, OffersFileRefused } from "./offers-file.ts";
 export { MerchantEntry, type RouteEntry } from "./offers-file-schema.ts";
-export { type Target, targetOf } from "./paths.ts";
+export { type Target, targetOf, upstreamTarget } from "./paths.ts";
 export { routeOf } from "./route-of.ts";
 export { isGuarded, routeAt } from "./route-table.ts";

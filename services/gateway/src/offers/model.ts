@@ -92,6 +92,8 @@ type Route = {
   readonly pattern: Pattern;
   /** Origin of the server behind; it sees the path that was asked for. */
   readonly upstream: string;
+  /** What of the path the upstream does not see, where it knows nothing of the address at which it is sold. */
+  readonly stripPrefix?: string;
   readonly name: string;
   readonly sku: string;
   readonly description?: string;

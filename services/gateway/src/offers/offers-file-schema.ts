@@ -1,5 +1,5 @@
 import { type Id, idPattern } from "@remit/kernel";
-import { Origin, text } from "@remit/protocol/contracts";
+import { Origin, StripPrefix, text } from "@remit/protocol/contracts";
 import { z } from "zod";
 
 const idOf = <K extends "merchant" | "tenant">(kind: K): z.ZodType<Id<K>> =>
@@ -84,6 +84,7 @@ const RouteEntry = z.strictObject({
   method: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]),
   path: z.string().max(1024),
   upstream: Origin,
+  strip_prefix: StripPrefix.optional(),
   gate: z.enum(["free", "paid", "auth"]).default("paid"),
   amount_minor: z.number().optional(),
   currency: z.string().optional(),
@@ -115,4 +116,11 @@ export type MerchantEntry = z.output<typeof MerchantEntry>;
 export const OffersFile = z.strictObject({
   merchants: z.array(MerchantEntry).max(1000),
   routes: z.array(RouteEntry).max(10_000),
+});
+
+/** The schema of the file, for editors (JSON Schema 2020-12). */
+export const offersFileSchema = (): object => ({
+  $id: "https://schema.remit.example/offers-file/v1",
+  title: "What Remit's gateway has for sale",
+  ...z.toJSONSchema(OffersFile, { io: "input" }),
 });

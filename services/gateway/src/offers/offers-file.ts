@@ -2,86 +2,115 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Secret } from "@remit/kernel";
 import { StartRefused } from "@remit/platform/host";
-import { type PrivateJwk, parseJson, parsePrivateJwk } from "@remit/protocol";
+import { type PrivateJwk, parsePrivateJwk } from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
+import type { z } from "zod";
 import { mergeShops } from "./merge.ts";
 import type { Facilitator, Merchant, Offers, PaymentAccounts, SaleRoute } from "./model.ts";
 import { type MerchantEntry, OffersFile, type RouteEntry, type WayEntry } from "./offers-file-schema.ts";
 import { sameShape } from "./paths.ts";
 import { routeOf } from "./route-of.ts";
+import { type Path, readSource, type Spot } from "./source.ts";
 
-/** The file is wrong; `faults` say where, and never show a key. At the start it keeps the gateway from starting. */
+/** One thing that is wrong with the file, and where; it never shows a key. */
+export type OffersFault = { readonly message: string; readonly spot?: Spot };
+
+/** The file is wrong. At the start it keeps the gateway from starting. */
 export class OffersFileRefused extends StartRefused {
-  readonly faults: readonly string[];
+  readonly faults: readonly OffersFault[];
 
-  constructor(faults: readonly string[], options?: ErrorOptions) {
+  constructor(faults: readonly OffersFault[], options?: ErrorOptions) {
     super(
-      `the offers file is refused: ${faults.join("; ")}`,
-      "Mend the file that REMIT_OFFERS_FILE names.",
+      `the offers file is refused: ${faults.map(inWords).join("; ")}`,
+      "Mend the file that REMIT_OFFERS_FILE names; npx remit offers lint FILE tells of each fault.",
       options,
     );
     this.faults = faults;
   }
 }
 
+const inWords = ({ message, spot }: OffersFault): string =>
+  spot === undefined ? message : `${spot.line}:${spot.column} ${message}`;
+
 /** Reads the file and the key files that it names (paths relative to it). Throws OffersFileRefused. */
 export async function readOffersFile(file: string): Promise<Offers> {
   const bytes = await readFile(file).catch((cause: unknown) => {
-    throw new OffersFileRefused(["it cannot be read"], { cause });
+    throw new OffersFileRefused([{ message: "it cannot be read" }], { cause });
   });
   return parseOffers(bytes, (name) => readFile(path.resolve(path.dirname(file), name)));
 }
 
 type ReadKey = (name: string) => Promise<Uint8Array>;
 
-/** The same from bytes; `readKey` fetches the key files. */
+/** The same from bytes, JSON or YAML; `readKey` fetches the key files. */
 export async function parseOffers(bytes: Uint8Array, readKey: ReadKey): Promise<Offers> {
-  const parsed = OffersFile.safeParse(jsonOf(bytes));
+  const source = readSource(bytes);
+  if ("faults" in source) throw new OffersFileRefused(source.faults);
+  const at = (place: Path, message: string): OffersFault => {
+    const spot = source.spotOf(place);
+    return spot === undefined ? { message } : { message, spot };
+  };
+  const parsed = OffersFile.safeParse(source.value);
   if (!parsed.success)
-    throw new OffersFileRefused(parsed.error.issues.map((at) => `${at.path.join(".")}: ${at.message}`));
-  const merchants = await Promise.all(parsed.data.merchants.map((entry) => merchantOf(entry, readKey)));
+    throw new OffersFileRefused(parsed.error.issues.map((issue) => schemaFault(issue, at)));
+  const { merchants: given, routes: entries } = parsed.data;
+  const merchants = await Promise.all(given.map((entry) => merchantOf(entry, readKey)));
   const byId = new Map(merchants.map((merchant) => [merchant.id, merchant]));
+  const facilitators = await facilitatorsOf(entries, readKey);
+  const sold: Placed[] = [];
   const faults = [
     ...twice(
-      "merchant",
+      "merchants",
       merchants.map(({ id }) => id),
     ),
-    ...twice("origin", merchants.map(hostOf)),
+    ...twice("merchants", merchants.map(hostOf)),
   ];
-  const facilitators = await facilitatorsOf(parsed.data.routes, readKey);
-  const routes = parsed.data.routes.map((entry) =>
-    routeOf(entry, { merchant: byId.get(entry.merchant), facilitators, faults }),
-  );
-  const sold = routes.filter((route) => route !== undefined);
   faults.push(
     ...twice(
-      "route",
-      parsed.data.routes.map(({ id }) => id),
+      "routes",
+      entries.map(({ id }) => id),
     ),
-    ...overlaps(sold),
   );
-  if (faults.length > 0) throw new OffersFileRefused(faults);
+  for (const [index, entry] of entries.entries()) {
+    const mine: string[] = [];
+    const route = routeOf(entry, { merchant: byId.get(entry.merchant), facilitators, faults: mine });
+    const place = ["routes", index];
+    faults.push(...mine.map((message) => ({ place, message })));
+    if (route !== undefined) sold.push({ place, route });
+  }
+  faults.push(...sameRequests(sold));
+  if (faults.length > 0) throw new OffersFileRefused(faults.map(({ place, message }) => at(place, message)));
+  const routes = sold.map(({ route }) => route);
   return mergeShops(
-    merchants.map((merchant) => ({ merchant, routes: sold.filter((route) => route.merchant === merchant) })),
+    merchants.map((merchant) => ({
+      merchant,
+      routes: routes.filter((route) => route.merchant === merchant),
+    })),
   );
+}
+
+type Placed = { readonly place: Path; readonly route: SaleRoute };
+type PlacedFault = { readonly place: Path; readonly message: string };
+
+function schemaFault(
+  issue: z.core.$ZodIssue,
+  at: (place: Path, message: string) => OffersFault,
+): OffersFault {
+  // A member that nobody knows stands at its own name, not at the object around it.
+  const place = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0] ?? ""] : issue.path;
+  return at(place, `${issue.path.join(".") || "the file"}: ${issue.message}`);
 }
 
 const hostOf = ({ origin }: Merchant): string => new URL(origin).host;
-
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return parseJson(bytes, { bytesMax: 16 << 20 });
-  } catch (cause) {
-    throw new OffersFileRefused(["it is no JSON that two programs read alike"], { cause });
-  }
-}
 
 export async function merchantOf(entry: MerchantEntry, readKey: ReadKey): Promise<Merchant> {
   const key = async (name: keyof Merchant["keys"]): Promise<PrivateJwk> => {
     const given = entry.keys[name];
     const jwk = typeof given === "string" ? await keyFile(given, readKey) : parsePrivateJwk(given);
     if (jwk === undefined)
-      throw new OffersFileRefused([`${entry.id}.keys.${name}: no private JWK (P-256 or Ed25519)`]);
+      throw new OffersFileRefused([
+        { message: `${entry.id}.keys.${name}: no private JWK (P-256 or Ed25519)` },
+      ]);
     return jwk;
   };
   const [assertion, dpop, offer] = await Promise.all([key("assertion"), key("dpop"), key("offer")]);
@@ -132,33 +161,33 @@ async function secretOf(
 ): Promise<Secret<string>> {
   if (typeof entry === "string") return new Secret(entry);
   const bytes = await readKey(entry.file).catch((cause: unknown) => {
-    throw new OffersFileRefused([`the secret's file ${entry.file} cannot be read`], { cause });
+    throw new OffersFileRefused([{ message: `the secret's file ${entry.file} cannot be read` }], { cause });
   });
   return new Secret(Buffer.from(bytes).toString().trim());
 }
 
 async function keyFile(name: string, readKey: ReadKey): Promise<PrivateJwk | undefined> {
   const bytes = await readKey(name).catch((cause: unknown) => {
-    throw new OffersFileRefused([`the key file ${name} cannot be read`], { cause });
+    throw new OffersFileRefused([{ message: `the key file ${name} cannot be read` }], { cause });
   });
-  return parsePrivateJwk(jsonOf(bytes));
+  const source = readSource(bytes);
+  return "faults" in source ? undefined : parsePrivateJwk(source.value);
 }
 
-const twice = (what: string, names: readonly string[]): string[] =>
-  names.filter((name, index) => names.indexOf(name) !== index).map((name) => `${what} ${name} stands twice`);
+const twice = (list: "merchants" | "routes", names: readonly string[]): PlacedFault[] =>
+  names.flatMap((name, index) =>
+    names.indexOf(name) === index ? [] : [{ place: [list, index], message: `${list}: ${name} stands twice` }],
+  );
 
-/** Between two prices a path must not choose. Of open routes, and beside a paid one, the most specific holds. */
-function overlaps(routes: readonly SaleRoute[]): string[] {
-  const faults: string[] = [];
-  for (const [index, route] of routes.entries())
-    for (const other of routes.slice(index + 1))
+function sameRequests(placed: readonly Placed[]): PlacedFault[] {
+  const faults: PlacedFault[] = [];
+  for (const [index, { route }] of placed.entries())
+    for (const { place, route: other } of placed.slice(index + 1))
       if (
         route.merchant === other.merchant &&
-        route.gate === "paid" &&
-        other.gate === "paid" &&
         route.method === other.method &&
         sameShape(route.pattern, other.pattern)
       )
-        faults.push(`routes ${route.id} and ${other.id} sell the same requests`);
+        faults.push({ place, message: `routes ${route.id} and ${other.id} sell the same requests` });
   return faults;
 }

@@ -111,3 +111,10 @@ export function looselySame(pattern: Pattern, segments: readonly string[]): bool
 }
 
 const isOpen = (segment: string): boolean => segment === "*" || segment.startsWith(":");
+
+/** Path and query as the upstream sees them. */
+export function upstreamTarget(route: { readonly stripPrefix?: string }, { path, query }: Target): string {
+  const { stripPrefix: prefix } = route;
+  if (prefix === undefined || !(path === prefix || path.startsWith(`${prefix}/`))) return path + query;
+  return (path.slice(prefix.length) || "/") + query;
+}

@@ -27,6 +27,8 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
   const pattern = parsePattern(entry.path);
   if (merchant === undefined) faults.push(`${id}: its merchant is not in the file`);
   if ("fault" in pattern) faults.push(`${id}: path ${pattern.fault}`);
+  if (entry.strip_prefix !== undefined && !isBelow(entry.path, entry.strip_prefix))
+    faults.push(`${id}: strip_prefix is no part of its path`);
   const payment = entry.gate === "paid" ? paymentOf(entry, merchant, facilitators) : openOf(entry);
   if ("faults" in payment) faults.push(...payment.faults.map((fault) => `${id}: ${fault}`));
   if (merchant === undefined || "fault" in pattern || "faults" in payment) return undefined;
@@ -38,6 +40,7 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
     upstream,
     name,
     sku,
+    ...(entry.strip_prefix !== undefined && { stripPrefix: entry.strip_prefix }),
     ...(description !== undefined && { description }),
     deliver,
     serveByS: entry.serve_by_s,
@@ -46,6 +49,8 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
     ...payment,
   };
 }
+
+const isBelow = (path: string, prefix: string): boolean => path === prefix || path.startsWith(`${prefix}/`);
 
 type Faults = { readonly faults: readonly string[] };
 

@@ -1,5 +1,5 @@
 import { Problem } from "@remit/protocol";
-import type { SaleRoute, Shop } from "./model.ts";
+import type { PaidRoute, SaleRoute, Shop } from "./model.ts";
 import { looselyBelow, looselySame, moreSpecific, sameShape } from "./paths.ts";
 
 /** The routes of a shop, found by the segments of a path. */
@@ -114,7 +114,14 @@ const guardsAgainst = (other: SaleRoute, route: SaleRoute): boolean =>
   rankOf(other) > rankOf(route)
     ? moreSpecific(route.pattern, other.pattern) >= 0 && !sameShape(route.pattern, other.pattern)
     : // Two prices: the lower one must not be had by another spelling of the path.
-      other.gate === "paid" && route.gate === "paid" && moreSpecific(other.pattern, route.pattern) < 0;
+      other.gate === "paid" &&
+      route.gate === "paid" &&
+      moreSpecific(other.pattern, route.pattern) < 0 &&
+      costOf(other) !== costOf(route);
+
+/** What is paid, and by what: of two routes that cost the same, none is a way around the other. */
+const costOf = ({ price, ways }: PaidRoute): string =>
+  JSON.stringify([price, ways], (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
 
 const foldedSegmentsOf = (path: string): readonly string[] => path.slice(1).toLowerCase().split("/");
 

@@ -8,7 +8,14 @@ import {
   sessionPath,
   type Visit,
 } from "../callers/index.ts";
-import type { Merchant, OpenRoute, SaleRoute, Shop, Target } from "../offers/index.ts";
+import {
+  type Merchant,
+  type OpenRoute,
+  type SaleRoute,
+  type Shop,
+  type Target,
+  upstreamTarget,
+} from "../offers/index.ts";
 import type { PassedRequest, Upstreams } from "../proxy/index.ts";
 
 export type OpenRouteDeps = { readonly upstreams: Upstreams; readonly callers: Callers };
@@ -59,7 +66,7 @@ const passedRequest = (
 ): PassedRequest => ({
   origin: route.upstream,
   method: call.method,
-  target: target.path + target.query,
+  target: upstreamTarget(route, target),
   added: [...forwardedOf(route), "X-Forwarded-For", call.ip, ...admitted.identity],
   withheld: admitted.withheld,
   timeoutMs: route.timeoutMs,

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { secondMs } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
-import type { PaidRoute, Target } from "../offers/index.ts";
+import { type PaidRoute, type Target, upstreamTarget } from "../offers/index.ts";
 import { fieldsOf, hasBody, valuesOf } from "../proxy/index.ts";
 import type { PaidRequest } from "../purchases/index.ts";
 
@@ -24,7 +24,7 @@ export async function readRequest(
     route,
     method: route.method,
     url: route.merchant.origin + path,
-    target: path,
+    target: upstreamTarget(route, target),
     fields,
     body,
     ...(body !== undefined && { bodySha256: sha256(body) }),

@@ -1,0 +1,1 @@
+export { type OffersFault, OffersFileRefused, offersFileSchema, readOffersFile } from "@remit/gateway/offers";

@@ -1,0 +1,2 @@
+export type { Cel } from "./schema.ts";
+export { type Definition, type FakeKubernetes, fakeKubernetes } from "./server.ts";

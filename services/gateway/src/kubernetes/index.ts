@@ -1,0 +1,2 @@
+export { type ClusterAccess, openKubernetes } from "./client.ts";
+export { type Controller, startController } from "./controller.ts";
