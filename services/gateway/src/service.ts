@@ -1,4 +1,4 @@
-import { type Clock, minuteMs, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, minuteMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
@@ -17,7 +17,7 @@ import {
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { hmacSha256 } from "@remit/protocol/node";
 import { type Callers, createCallers } from "./callers/index.ts";
-import { createCharging } from "./charging/index.ts";
+import type { Engines } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
 import { type Control, openControl } from "./control/index.ts";
 import { openFacilitators } from "./facilitator/index.ts";
@@ -26,7 +26,9 @@ import { openOfferBook } from "./offers/index.ts";
 import { createUpstreams, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
 import { responseJobs } from "./responses/index.ts";
+import { termSecrets } from "./secrets.ts";
 import { forwardAuth, storefront } from "./storefront/index.ts";
+import { openTill } from "./till.ts";
 import { thisWorker } from "./worker.ts";
 
 /** The gateway as a program sees it. `migrate` first, then `listen`; `close` finishes what was paid for. */
@@ -44,6 +46,8 @@ export type GatewayOptions = {
   readonly config: GatewayConfig;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** What moves money without a mandate; by default the seller's own accounts, as the offers name them. */
+  readonly engines?: Engines;
 };
 
 /** What each table is, for the test that compares this with the database (T03). */
@@ -83,7 +87,7 @@ export function createGateway({ config, clock = systemClock, ...options }: Gatew
         sources: [platformMigrations, ...migrations],
       }),
     listen: async () => {
-      running = await start({ config, clock, log, db, outbound });
+      running = await start({ config, clock, log, db, outbound, engines: options.engines });
       return running.address;
     },
     reload: async () => {
@@ -100,22 +104,19 @@ export function createGateway({ config, clock = systemClock, ...options }: Gatew
 // A credential may be large; one that is too large still gets an answer that says so (V05).
 const headerBytesMax = 96 * 1024;
 const uploadMs = 15 * minuteMs;
-const patienceMs = 15 * secondMs;
-// As long as the authorization server may still be at work on a call that we have given up.
-const captureGraceMs = 10 * secondMs;
-
 type Parts = {
   readonly config: GatewayConfig;
   readonly clock: Clock;
   readonly log: Log;
   readonly db: Database;
   readonly outbound: Outbound;
+  readonly engines?: Engines | undefined;
 };
 
 type Running = { readonly address: string; reload(): Promise<void>; close(): Promise<void> };
 
 /** Builds the rooms, recovers what an earlier run left open, and opens the door. */
-async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
+async function start({ config, clock, log, db, outbound, engines }: Parts): Promise<Running> {
   const { issuer, livemode } = config;
   await assertSafeRole(db);
   const keyring = await openKeys({ config, clock, log, db, outbound });
@@ -126,18 +127,11 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const by = await thisWorker(config.dataDir);
   const { chains } = config;
   const facilitators = await openFacilitators({ chains, db, clock, log, by, outbound, jobs });
-  const terms = { issuer, livemode, mac: hmacSha256(keyring.derive("payment-terms")) };
-  const purchases = {
-    ...parts,
-    upstreams,
-    by,
-    adrift: new Map(),
-    patienceMs: config.patienceMs ?? patienceMs,
-    captureGraceMs: config.captureGraceMs ?? captureGraceMs,
-    charging: createCharging({ issuer, outbound, clock }),
-    verifier: { ...terms, issuerKeys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`) },
-    offers: () => book.current(),
-  };
+  const terms = { issuer, livemode, macs: termSecrets(keyring) };
+  const purchases = openTill(
+    { config, clock, log, db, outbound, engines },
+    { keyring, upstreams, book, terms, by, facilitators },
+  );
   const counter = openCounter(purchases);
   responseJobs(purchaseJobs(jobs, purchases), { db, clock });
   keepHouse(jobs, { db, clock });
@@ -229,7 +223,10 @@ const httpOf = ({ config, clock, log, db, outbound }: Parts, keyring: Keyring): 
   });
 
 /** Who may reach the gateway's own addresses: bearers of the issuer's tokens for this origin. */
-const operatorsOf = ({ config, clock, db, outbound }: Omit<Parts, "log">, nonceSecret: Uint8Array) =>
+const operatorsOf = (
+  { config, clock, db, outbound }: Omit<Parts, "log" | "engines">,
+  nonceSecret: Uint8Array,
+) =>
   resourceServer({
     issuer: config.issuer,
     audience: config.origin,

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -29,6 +29,7 @@ import {
   thumbprint,
 } from "@remit/protocol/node";
 import { type TestClock, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
+import type { Engines } from "../src/charging/index.ts";
 import { createGateway, type GatewayConfig, migrations, type Service } from "../src/index.ts";
 import { type FakeIssuer, startIssuer } from "./issuer.ts";
 
@@ -85,7 +86,14 @@ export type World = {
   claims(): Promise<{ state: string; charge_id: string | null; sealed_order: unknown }[]>;
   /** Ends this run as a crash would, as far as the database can tell, and starts another one. */
   restart(): Promise<void>;
-  writeOffers(change?: { amountMinor?: number; serveByS?: number; more?: object[] }): Promise<void>;
+  /** Starts another gateway over the same database, beside this one; where it listens. */
+  replica(): Promise<string>;
+  writeOffers(change?: {
+    amountMinor?: number;
+    serveByS?: number;
+    route?: object;
+    more?: object[];
+  }): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -115,9 +123,16 @@ export async function send(address: string, target: string, more: Ask): Promise<
   return { status: res.statusCode ?? 0, headers: res.headers, body: Buffer.concat(chunks) };
 }
 
-export async function startWorld(
-  options: { readonly realTime?: true; readonly more?: Partial<GatewayConfig> } = {},
-): Promise<World> {
+export type WorldOptions = {
+  readonly realTime?: true;
+  readonly more?: Partial<GatewayConfig>;
+  /** How the merchant is paid without a mandate, as the offers file has it. */
+  readonly payments?: object;
+  readonly ways?: readonly object[];
+  readonly engines?: Engines;
+};
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const [issuer, upstream] = await Promise.all([startIssuer(), startUpstream()]);
   const database = await testDatabase({ service: "gateway", sources: migrations });
   const clock = options.realTime === true ? realClock() : testClock();
@@ -138,8 +153,19 @@ export async function startWorld(
       name: "The <b>report</b>",
       sku: "report-1",
       serve_by_s: change.serveByS ?? 30,
+      ...(options.ways !== undefined && { ways: options.ways }),
+      ...change.route,
     });
-    const merchants = [{ id: merchantId, tenant, origin, client_id: clientId, keys }];
+    const merchants = [
+      {
+        id: merchantId,
+        tenant,
+        origin,
+        client_id: clientId,
+        keys,
+        ...(options.payments !== undefined && { payments: options.payments }),
+      },
+    ];
     const routes = [
       route("report", "GET", "/demo/report"),
       route("sibling", "GET", "/demo/other"),
@@ -150,7 +176,7 @@ export async function startWorld(
     await writeFile(offersFile, JSON.stringify({ merchants, routes }));
   };
   await writeOffers();
-  const start = async (): Promise<{ gateway: Service; address: string }> => {
+  const start = async (ownDir = dataDir): Promise<{ gateway: Service; address: string }> => {
     const gateway = createGateway({
       config: {
         origin: "http://gateway.test",
@@ -160,7 +186,7 @@ export async function startWorld(
         databaseUrl: database.url,
         schema: database.schema,
         roles: database.roles,
-        dataDir,
+        dataDir: ownDir,
         outboundAllow: [new URL(issuer.origin).host],
         livemode: false,
         offersFile,
@@ -169,10 +195,13 @@ export async function startWorld(
       },
       clock,
       log: createLog({ service: "gateway", level: "silent" }),
+      ...(options.engines !== undefined && { engines: options.engines }),
     });
     return { gateway, address: await gateway.listen() };
   };
   let running = await start();
+  const replicas: Service[] = [];
+  const ownDirs = [dataDir];
   return {
     clock,
     issuer,
@@ -194,12 +223,21 @@ export async function startWorld(
       await running.gateway.close();
       running = await start();
     },
+    replica: async () => {
+      // Replicas share the key-encryption key, and each has a name of its own.
+      const ownDir = await mkdtemp(path.join(tmpdir(), "remit-gateway-"));
+      await cp(dataDir, ownDir, { recursive: true, filter: (from) => path.basename(from) !== "worker" });
+      ownDirs.push(ownDir);
+      const beside = await start(ownDir);
+      replicas.push(beside.gateway);
+      return beside.address;
+    },
     writeOffers,
     close: async () => {
-      await running.gateway.close();
+      await Promise.all([running.gateway, ...replicas].map((gateway) => gateway.close()));
       await Promise.all([issuer.close(), upstream.close()]);
       await database.drop();
-      await rm(dataDir, { recursive: true });
+      await Promise.all(ownDirs.map((dir) => rm(dir, { recursive: true })));
     },
   };
 }

@@ -19,6 +19,7 @@ export type PaymentReceipt = {
   readonly reference: string;
   /** The signed receipt, where there is one. */
   readonly receipt?: string;
+  readonly externalId?: string;
 };
 
 export const paymentReceiptHeader = "Payment-Receipt";
@@ -71,6 +72,7 @@ export const formatReceipt = (paid: {
   readonly at: Instant;
   readonly reference: string;
   readonly receipt?: string;
+  readonly externalId?: string;
 }): string => {
   const receipt: PaymentReceipt = {
     status: "success",
@@ -78,6 +80,7 @@ export const formatReceipt = (paid: {
     timestamp: toRfc3339(paid.at),
     reference: paid.reference,
     ...(paid.receipt !== undefined && { receipt: paid.receipt }),
+    ...(paid.externalId !== undefined && { externalId: paid.externalId }),
   };
   return base64url.encode(JSON.stringify(receipt));
 };
@@ -85,12 +88,14 @@ export const formatReceipt = (paid: {
 export function parseReceipt(text: string): PaymentReceipt {
   const json = Members.of(decode(text), "credential_malformed", "receipt");
   const receipt = json.maybe("receipt", () => json.text("receipt", { max: 16_384 }));
+  const externalId = json.maybe("externalId", () => json.text("externalId", { max: 255 }));
   return {
     status: json.oneOf("status", ["success"]),
     method: json.text("method", { max: 64 }),
     timestamp: json.text("timestamp", { max: 40 }),
     reference: json.text("reference", { max: 255 }),
     ...(receipt !== undefined && { receipt }),
+    ...(externalId !== undefined && { externalId }),
   };
 }
 

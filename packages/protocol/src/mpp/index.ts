@@ -18,4 +18,12 @@ export {
   parseReceipt,
   paymentReceiptHeader,
 } from "./credential.ts";
+export {
+  evmMethod,
+  evmRequest,
+  parseEvmPayload,
+  parseStripePayload,
+  stripeMethod,
+  stripeRequest,
+} from "./methods.ts";
 export { parseChallenges } from "./parse-challenges.ts";

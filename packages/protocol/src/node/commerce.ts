@@ -4,7 +4,7 @@ import { type Catalogue, examineCatalogue } from "../catalogue/index.ts";
 import { base64, base64url, type Mac, utf8 } from "../encoding/index.ts";
 import { signatureField } from "../http-signature/index.ts";
 import { examineInstruction, type Instruction } from "../instruction/index.ts";
-import { type PrivateJwk, signingAlgOf } from "../jose/index.ts";
+import { type PrivateJwk, type PublicJwk, signingAlgOf } from "../jose/index.ts";
 import {
   type ExpectedOffer,
   examineOffer,
@@ -18,7 +18,13 @@ import {
   type ResponseToSign,
   type SignedResponse,
 } from "../offer/index.ts";
-import { type EvidenceKey, examineReceipt, type Receipt } from "../receipt/index.ts";
+import {
+  type EvidenceKey,
+  examineMerchantReceipt,
+  examineReceipt,
+  type MerchantReceipt,
+  type Receipt,
+} from "../receipt/index.ts";
 import { settle, sha256, sign, signatureOf } from "./signatures.ts";
 
 /** Hexport const hmacSha256 =
@@ -74,6 +80,12 @@ export const verifyReceipt = (
   jws: string,
   expected: { readonly issuer: string; readonly keys: readonly EvidenceKey[]; readonly now?: Instant },
 ): Receipt => settle(examineReceipt(jws, { ...expected, sha256 }));
+
+/** A merchant's own receipt, verified with the keys that its origin publishes. Throws `receipt_invalid`. */
+export const verifyMerchantReceipt = (
+  jws: string,
+  expected: { readonly origin: string; readonly keys: readonly PublicJwk[] },
+): MerchantReceipt => settle(examineMerchantReceipt(jws, expected));
 
 /** An instruction of the authorization server, verified. Throws `instruction_invalid`. */
 export const verifyInstruction = (

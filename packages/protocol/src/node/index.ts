@@ -5,6 +5,7 @@ export {
   signResponse,
   verifyCatalogue,
   verifyInstruction,
+  verifyMerchantReceipt,
   verifyOffer,
   verifyOfferResponse,
   verifyReceipt,

@@ -5,6 +5,7 @@ export {
   evidenceKeysPath,
   parseEvidenceKeys,
 } from "./evidence-keys.ts";
+export { examineMerchantReceipt, type MerchantReceipt, makeMerchantReceipt } from "./merchant-receipt.ts";
 export {
   examineReceipt,
   leafDigestOf,

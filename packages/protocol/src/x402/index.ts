@@ -1,4 +1,13 @@
 export {
+  authCaptureRequirements,
+  authCaptureScheme,
+  type CardPayload,
+  type CardTerms,
+  cardRequirement,
+  cardScheme,
+  parseCardPayload,
+} from "./card-scheme.ts";
+export {
   evmChainIdOf,
   evmNetworksV1,
   exactEvmPayload,
@@ -12,6 +21,12 @@ export {
   transferAuthorizationTypes,
   transferDigest,
 } from "./exact-evm.ts";
+export {
+  exactRequirement,
+  exactRequirementV1,
+  parseTransfer,
+  type TransferTerms,
+} from "./exact-requirements.ts";
 export {
   type MandatePayment,
   type MandateTerms,
@@ -39,3 +54,8 @@ export {
   paymentSignatureHeader,
   type SettleResponse,
 } from "./messages.ts";
+export {
+  paymentIdentifierExtension,
+  paymentIdentifierOf,
+  paymentIdentifierOffer,
+} from "./payment-identifier.ts";

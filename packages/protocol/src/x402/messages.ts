@@ -20,6 +20,8 @@ export type PaymentRequired = {
   readonly error?: string;
   readonly resource: { readonly url: string; readonly description?: string; readonly mimeType?: string };
   readonly accepts: readonly PaymentRequirement[];
+  /** By name, `{info, schema}` each. */
+  readonly extensions?: JsonObject;
 };
 
 /** x402 v2: what the `PAYMENT-SIGNATURE` header holds. `accepted` is the buyer's echo, never to be trusted. */
@@ -28,6 +30,7 @@ export type PaymentPayload = {
   readonly resource?: { readonly url: string };
   readonly accepted: PaymentRequirement;
   readonly payload: JsonObject;
+  readonly extensions?: JsonObject;
 };
 
 /** x402 v2: what the `PAYMENT-RESPONSE` header holds. `transaction` is the charge's id for a mandate. */
@@ -77,6 +80,7 @@ export function parsePaymentRequired(text: string): PaymentRequired {
     x402Version: 2,
     resource: { url: json.members("resource").text("url") },
     accepts,
+    ...(json.has("extensions") && { extensions: json.object("extensions") }),
     ...(error !== undefined && { error }),
   };
 }
@@ -90,6 +94,7 @@ export function parsePaymentPayload(text: string): PaymentPayload {
     x402Version: 2,
     accepted: parseRequirement(json.get("accepted")),
     payload: json.object("payload"),
+    ...(json.has("extensions") && { extensions: json.object("extensions") }),
     ...(resource !== undefined && { resource }),
   };
 }
@@ -121,7 +126,8 @@ export function parseRequirement(value: Json | undefined): PaymentRequirement {
     scheme: entry.text("scheme", { max: 64 }),
     network: entry.text("network", { max: 128 }),
     amount: entry.text("amount", { pattern: /^(0|[1-9]\d{0,77})$/ }),
-    asset: entry.text("asset", { max: 256 }),
+    // The card spelling of older gateways leaves it empty.
+    asset: entry.get("asset") === "" ? "" : entry.text("asset", { max: 256 }),
     payTo: entry.text("payTo", { max: 256 }),
     maxTimeoutSeconds: entry.integer("maxTimeoutSeconds", 1),
     extra: entry.has("extra") ? entry.object("extra") : {},

@@ -4,7 +4,6 @@ import { createPeer, type Peer, type PeerAnswer, type PeerRequest } from "@remit
 import { isProblemCode, Problem, type ProblemCode } from "@remit/protocol";
 import {
   ChargeBody,
-  type ChargeStatus,
   type CreateCharge,
   type ProblemBody,
   parseProblem,
@@ -139,6 +138,3 @@ function refusalOf(refusal: ProblemBody, code: ProblemCode): Problem {
     private: { status: refusal.status },
   });
 }
-
-/** True when the upstream may be called: the money is set aside. */
-export const isHeld = (status: ChargeStatus): boolean => status === "authorized" || status === "committed";

@@ -4,6 +4,10 @@ export {
   type Charging,
   createCharging,
   type Digests,
-  isHeld,
   type Order,
 } from "./charging.ts";
+export { createEngines } from "./engines.ts";
+export { standingOf } from "./mandate-rail.ts";
+export { CardOrder, TransferOrder } from "./orders.ts";
+export type { Ids, Outcome, Rail, Resource } from "./rail.ts";
+export { createRails, type Engines, type Rails, type SignedSource, type TokenSource } from "./rails.ts";

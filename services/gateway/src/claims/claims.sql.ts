@@ -1,18 +1,36 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
-import type { Claim, ClaimState } from "./claims.ts";
+import type { Claim, ClaimRail, ClaimState } from "./claims.ts";
 
 /** Who works on a claim: an installation of the gateway, and which run of it. */
 export type Worker = { readonly worker: string; readonly boot: string };
 
-export type NewClaim = Omit<Claim, "state" | "generation" | "charge" | "receipt">;
+export type NewClaim = Omit<
+  Claim,
+  | "state"
+  | "generation"
+  | "charge"
+  | "receipt"
+  | "reference"
+  | "settlement"
+  | "attempt"
+  | "attemptedAt"
+  | "paidAt"
+>;
 
 /** What a move changes besides the state. */
-export type Moved = { readonly charge?: Id<"charge">; readonly receipt?: string };
+export type Moved = {
+  readonly charge?: Id<"charge">;
+  readonly reference?: string;
+  readonly settlement?: string;
+  readonly receipt?: string;
+  readonly paidAt?: Instant;
+};
 
 type Row = {
   readonly tenant_id: Id<"tenant">;
   readonly id: Id<"claim">;
+  readonly rail: ClaimRail;
   readonly credential: string;
   readonly presentation: string;
   readonly request: string;
@@ -27,6 +45,13 @@ type Row = {
   readonly amount_minor: bigint;
   readonly currency: string;
   readonly receipt: string | null;
+  readonly reference: string | null;
+  readonly settlement: string | null;
+  readonly attempt: number;
+  readonly attempted_at: Instant;
+  readonly challenge_id: string | null;
+  readonly holder: string | null;
+  readonly paid_at: Instant | null;
   readonly created_at: Instant;
   readonly updated_at: Instant;
 };
@@ -39,10 +64,10 @@ export async function insertClaim(
 ): Promise<boolean> {
   const at = sqlTime(claim.updatedAt);
   const written = await tx.run(sql`
-    insert into claims (tenant_id, id, credential, presentation, request, merchant_id, route_id, agent, payer,
+    insert into claims (tenant_id, id, rail, attempted_at, challenge_id, holder, credential, presentation, request, merchant_id, route_id, agent, payer,
       idempotency_key, state, generation, worker, boot, leased_until, sealed_order, amount_minor, currency, created_at,
       updated_at)
-    values (${claim.tenant}, ${claim.id}, ${claim.credential}, ${claim.presentation}, ${claim.request},
+    values (${claim.tenant}, ${claim.id}, ${claim.rail}, ${at}, ${claim.challenge ?? null}, ${claim.holder ?? null}, ${claim.credential}, ${claim.presentation}, ${claim.request},
       ${claim.merchant}, ${claim.route}, ${claim.agent}, ${claim.payer}, ${claim.idempotencyKey ?? null}, 'claimed', 1,
       ${more.by.worker}, ${more.by.boot}, ${sqlTime(more.leasedUntil)}, ${more.sealedOrder}, ${claim.amountMinor},
       ${claim.currency}, ${at}, ${at})
@@ -52,12 +77,13 @@ export async function insertClaim(
 
 export async function findByUse(
   tx: TenantTx,
-  use: { readonly credential: string; readonly agent: string; readonly idempotencyKey?: string | undefined },
+  use: Pick<NewClaim, "credential" | "agent" | "idempotencyKey" | "challenge">,
 ): Promise<Claim | undefined> {
   const key = use.idempotencyKey ?? null;
   const rows = await tx.many<Row>(sql`
     select * from claims where credential = ${use.credential}
       or (agent = ${use.agent} and idempotency_key = ${key}::text and state <> 'released')
+      or challenge_id = ${use.challenge ?? null}::text
     order by credential = ${use.credential} desc limit 1`);
   return rows[0] === undefined ? undefined : claimOf(rows[0]);
 }
@@ -86,10 +112,42 @@ export async function moveClaim(
     update claims set state = ${to.state},
       charge_id = coalesce(${to.charge ?? null}::text, charge_id),
       receipt = coalesce(${to.receipt ?? null}::text, receipt),
+      reference = coalesce(${to.reference ?? null}::text, reference),
+      settlement = coalesce(${to.settlement ?? null}::text, settlement),
+      paid_at = coalesce(${to.paidAt === undefined ? null : sqlTime(to.paidAt)}::timestamptz, paid_at),
       sealed_order = case when ${ends} then null else sealed_order end,
       leased_until = ${sqlTime(to.leasedUntil)}, updated_at = ${sqlTime(to.now)}
     where id = ${claim.id} and state = ${claim.state} and generation = ${claim.generation}`);
   return written.count === 1;
+}
+
+/** Writes the provider's id of a payment down while its hold is wanted; false when somebody else has the claim. */
+export async function keepReference(tx: TenantTx, claim: Claim, reference: string): Promise<boolean> {
+  const written = await tx.run(sql`
+    update claims set reference = ${reference}
+    where id = ${claim.id} and state = 'claimed' and generation = ${claim.generation}`);
+  return written.count === 1;
+}
+
+/** Starts a released claim anew: the next attempt has keys of its own. Undefined when somebody was faster. */
+export async function reopen(
+  tx: TenantTx,
+  claim: Claim,
+  anew: {
+    readonly by: Worker;
+    readonly now: Instant;
+    readonly leasedUntil: Instant;
+    readonly sealedOrder: Uint8Array;
+  },
+): Promise<Claim | undefined> {
+  const { by } = anew;
+  const row = await tx.maybe<Row>(sql`
+    update claims set state = 'claimed', attempt = attempt + 1, attempted_at = ${sqlTime(anew.now)}, reference = null,
+      settlement = null, generation = generation + 1, worker = ${by.worker}, boot = ${by.boot},
+      leased_until = ${sqlTime(anew.leasedUntil)}, sealed_order = ${anew.sealedOrder}, updated_at = ${sqlTime(anew.now)}
+    where id = ${claim.id} and state = 'released' and generation = ${claim.generation}
+    returning *`);
+  return row === undefined ? undefined : claimOf(row);
 }
 
 /** Lets somebody else take over from `at` on. */
@@ -113,7 +171,7 @@ export async function takeOver(
   const row = await tx.maybe<Row>(sql`
     update claims set worker = ${by.worker}, boot = ${by.boot}, generation = generation + 1,
       leased_until = ${sqlTime(by.leasedUntil)}, updated_at = ${sqlTime(by.now)}
-    where id = ${id} and state not in ('captured', 'released')
+    where id = ${id} and state not in ('captured', 'released', 'owed')
       and (leased_until <= ${sqlTime(by.now)} or (worker = ${by.worker} and boot <> ${by.boot}))
     returning *`);
   return row === undefined ? undefined : claimOf(row);
@@ -126,7 +184,7 @@ export const findDue = (
 ): Promise<{ tenant_id: Id<"tenant">; id: Id<"claim"> }[]> =>
   tx.many(sql`
     select tenant_id, id from claims
-    where state not in ('captured', 'released')
+    where state not in ('captured', 'released', 'owed')
       and (leased_until <= ${sqlTime(by.now)} or (worker = ${by.worker} and boot <> ${by.boot}))
     order by leased_until limit 100`);
 
@@ -140,6 +198,7 @@ export async function readSealedOrder(tx: TenantTx, id: Id<"claim">): Promise<Ui
 const claimOf = (row: Row): Claim => ({
   tenant: row.tenant_id,
   id: row.id,
+  rail: row.rail,
   credential: row.credential,
   presentation: row.presentation,
   request: row.request,
@@ -154,6 +213,13 @@ const claimOf = (row: Row): Claim => ({
   amountMinor: Number(row.amount_minor),
   currency: row.currency,
   ...(row.receipt === null ? {} : { receipt: row.receipt }),
+  ...(row.reference === null ? {} : { reference: row.reference }),
+  ...(row.settlement === null ? {} : { settlement: row.settlement }),
+  ...(row.challenge_id === null ? {} : { challenge: row.challenge_id }),
+  ...(row.holder === null ? {} : { holder: row.holder }),
+  ...(row.paid_at === null ? {} : { paidAt: row.paid_at }),
+  attempt: row.attempt,
+  attemptedAt: row.attempted_at,
   createdAt: row.created_at,
   updatedAt: row.updated_at,
 });

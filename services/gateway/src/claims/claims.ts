@@ -1,19 +1,29 @@
-import type { Id, Instant } from "@remit/kernel";
+import { type Id, type Instant, unreachable } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
-import type { ChargeStatus } from "@remit/protocol/contracts";
 
 /**
  * Where a purchase is: about to charge, to serve, to capture or to release, each written before it is done, so that after
  * a crash the row says how far the money may have come. `captured` and `released` are ends; the others end within their
  * lease or are taken over.
  */
-export type ClaimState = "claimed" | "serving" | "capturing" | "captured" | "releasing" | "released";
+export type ClaimState =
+  | "claimed"
+  | "serving"
+  | "capturing"
+  | "captured"
+  | "releasing"
+  | "released"
+  /** Paid before it was served: the payer keeps this as a credit until the goods are delivered. */
+  | "owed";
+
+export type ClaimRail = "mandate" | "card" | "x402";
 
 /** The first use of a payment credential, and all that is needed to finish what it paid for. */
 export type Claim = {
   readonly tenant: Id<"tenant">;
-  /** Also the Idempotency-Key of every call to the charge API. */
+  /** Also the Idempotency-Key of every call to the charge API, and with the attempt that of every call to a provider. */
   readonly id: Id<"claim">;
+  readonly rail: ClaimRail;
   readonly credential: string;
   readonly presentation: string;
   readonly request: string;
@@ -25,6 +35,16 @@ export type Claim = {
   readonly state: ClaimState;
   readonly generation: number;
   readonly charge?: Id<"charge">;
+  /** The provider's id of a payment without a mandate. */
+  readonly reference?: string;
+  /** What the chain or the card network calls the movement of the money. */
+  readonly settlement?: string;
+  readonly attempt: number;
+  readonly attemptedAt: Instant;
+  readonly challenge?: string;
+  /** Thumbprint of the key that the first request proved to hold. */
+  readonly holder?: string;
+  readonly paidAt?: Instant;
   readonly amountMinor: number;
   readonly currency: string;
   readonly receipt?: string;
@@ -37,6 +57,11 @@ export type Again = {
   readonly credential?: string;
   readonly presentation: string;
   readonly request: string;
+  /** What it shows that others cannot have read on a chain: the first request's key, or a proof by the payer. */
+  readonly idempotencyKey?: string;
+  readonly holder?: string;
+  readonly byPayer?: boolean;
+  readonly challenge?: string;
 };
 
 export type ReplayDecision =
@@ -44,53 +69,94 @@ export type ReplayDecision =
   | { readonly kind: "stored" }
   /** Somebody is at it. */
   | { readonly kind: "wait" }
+  /** Nothing was paid; the credential may try again. */
+  | { readonly kind: "again" }
+  /** It is paid and was not delivered yet. */
+  | { readonly kind: "owed" }
   | { readonly kind: "refused"; readonly problem: Problem };
 
-/** What becomes of a second request for a claim. It has proven that it comes from the same payer. */
+const refused = (problem: Problem): ReplayDecision => ({ kind: "refused", problem });
+
+/** What becomes of a second request for a claim. A mandate's has proven that it comes from the same payer. */
 export function decideReplay(claim: Claim, again: Again): ReplayDecision {
   const sameCredential = claim.presentation === again.presentation || claim.credential === again.credential;
   if (claim.request !== again.request)
-    return {
-      kind: "refused",
-      problem: sameCredential
-        ? new Problem("presentation_used", { detail: "It was used for another request." })
-        : new Problem("idempotency_conflict"),
-    };
+    return refused(sameCredential ? usedElsewhere(claim) : keyConflict(claim));
+  if (!sameCredential && again.challenge !== undefined && again.challenge === claim.challenge)
+    return refused(new Problem("challenge_invalid", { detail: "It has been answered by another payment." }));
+  // Under a mandate the agent's key vouches for a retry; elsewhere another payment is another purchase.
+  if (!sameCredential && claim.rail !== "mandate") return refused(keyConflict(claim));
+  if (claim.state === "released") return releasedAgain(claim);
+  if (!isTheirs(claim, again)) return refused(notTheirs(claim));
   if (claim.state === "captured") return { kind: "stored" };
-  if (claim.state !== "released") return { kind: "wait" };
+  return claim.state === "owed" ? { kind: "owed" } : { kind: "wait" };
+}
+
+const usedElsewhere = ({ rail }: Claim): Problem =>
+  new Problem(rail === "mandate" ? "presentation_used" : "payment_used", {
+    detail: "It was used for another request.",
+  });
+
+// x402's payment-identifier and MPP want 409 of another payload under the same id.
+const keyConflict = ({ rail }: Claim): Problem =>
+  new Problem("idempotency_conflict", rail === "mandate" ? {} : { status: 409 });
+
+function releasedAgain({ rail }: Claim): ReplayDecision {
+  if (rail !== "mandate") return { kind: "again" };
   const detail = "Its charge was released and nothing was paid; pay the new offer.";
-  return { kind: "refused", problem: new Problem("presentation_used", { status: 402, detail }) };
+  return refused(new Problem("presentation_used", { status: 402, detail }));
+}
+
+const secretLengthMin = 16;
+
+/**
+ * Whose the answer is. A presentation and a payment token are secrets themselves, and bound to the key that came with
+ * them first; a signature for a chain is public once it is settled, so that a secret must come with it.
+ */
+function isTheirs(claim: Claim, again: Again): boolean {
+  const sameHolder = claim.holder !== undefined && claim.holder === again.holder;
+  if (claim.rail !== "x402") return claim.holder === undefined || sameHolder;
+  const { idempotencyKey: key } = claim;
+  const sameKey = key !== undefined && key.length >= secretLengthMin && key === again.idempotencyKey;
+  return sameHolder || sameKey || again.byPayer === true;
+}
+
+function notTheirs(claim: Claim): Problem {
+  if (claim.state !== "captured" && claim.state !== "owed")
+    return new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+  return new Problem("already_settled", {
+    detail:
+      "The answer goes to the payer alone: show the first request's payment-identifier, or sign in as the payer.",
+    ...(claim.receipt !== undefined && { extra: { receipt: claim.receipt } }),
+  });
 }
 
 export type RecoveryDecision = "capture" | "release" | "settled" | "given_up";
 
+/** Where the money of a claim stands. `committed`: it must be captured, whatever our own row says. */
+export type Standing = "absent" | "pending" | "held" | "committed" | "captured" | "over";
+
 /**
- * What to do with a claim nobody works on, by what the authorization server says of its charge. Before the commit point
- * (`capturing`) the charge is released, since the buyer got nothing; after it, it is captured and the answer kept.
+ * What to do with a claim nobody works on, by where its money stands. Before the commit point it is released, since the
+ * buyer got nothing; after it, it is captured and the answer kept. Of a mandate the authorization server says whether
+ * that point has passed, of another payment our own row does.
  */
-export function decideRecovery(status: ChargeStatus): RecoveryDecision {
-  switch (status) {
+export function decideRecovery(
+  { rail, state }: Pick<Claim, "rail" | "state">,
+  standing: Standing,
+): RecoveryDecision {
+  switch (standing) {
     case "captured":
-    case "refunding":
-    case "refunded":
-    case "disputed":
-    case "won":
-    case "lost":
       return "settled";
-    case "capturing":
     case "committed":
       return "capture";
-    case "released":
-    case "declined":
-    case "expired":
+    case "absent":
+    case "over":
       return "given_up";
-    case "created":
-    case "pending_approval":
+    case "pending":
     case "held":
-    case "authorizing":
-    case "authorized":
-    case "serving":
-    case "releasing":
-      return "release";
+      return rail !== "mandate" && state === "capturing" ? "capture" : "release";
+    default:
+      return unreachable(standing);
   }
 }

@@ -1,8 +1,10 @@
 export {
   type Again,
   type Claim,
+  type ClaimRail,
   decideRecovery,
   decideReplay,
+  type Standing,
 } from "./claims.ts";
 export {
   abandon,
@@ -10,10 +12,12 @@ export {
   claimOfPresentation,
   dueClaims,
   forget,
+  keepReference,
   leave,
   moveOn,
   type NewClaim,
   orderOf,
+  reopenClaim,
   takeClaim,
   type Worker,
 } from "./operations.ts";

@@ -41,15 +41,38 @@ export async function takeClaim(deps: ClaimsDeps, fresh: NewClaim, order: unknow
       });
       const leasedUntil = after(fresh.updatedAt, leaseMs);
       if (await rows.insertClaim(tx, fresh, { by, leasedUntil, sealedOrder }))
-        return { kind: "ours", claim: { ...fresh, state: "claimed", generation: 1 } };
+        return { kind: "ours", claim: begun(fresh) };
       const claim = await rows.findByUse(tx, fresh);
       return claim === undefined ? undefined : { kind: "used", claim };
     });
     // Whoever was first may have been refused meanwhile and be gone: then the credential is free again.
     if (taken !== undefined) return taken;
   }
+  // Seen nowhere here and yet not free: it pays, or has paid, another merchant.
+  if (fresh.rail !== "mandate") throw new Problem("payment_used");
   throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
 }
+
+const begun = (fresh: NewClaim): Claim => ({
+  ...fresh,
+  state: "claimed",
+  generation: 1,
+  attempt: 1,
+  attemptedAt: fresh.updatedAt,
+});
+
+/** Tries a released credential again, under keys of its own; undefined when another request was faster. */
+export const reopenClaim = (deps: ClaimsDeps, claim: Claim, order: unknown): Promise<Claim | undefined> =>
+  patiently(deps, claim.tenant, async (tx) => {
+    const plaintext = Buffer.from(JSON.stringify(order));
+    const sealedOrder = await deps.keyring.seal(tx, scopeOf(tx), { plaintext, aad: aadOf(claim.id) });
+    const now = deps.clock.now();
+    return await rows.reopen(tx, claim, { by: deps.by, now, leasedUntil: after(now, leaseMs), sealedOrder });
+  });
+
+/** Makes the provider's id of a payment durable; false when nobody wants the hold any more. */
+export const keepReference = (deps: ClaimsDeps, claim: Claim, reference: string): Promise<boolean> =>
+  patiently(deps, claim.tenant, (tx) => rows.keepReference(tx, claim, reference));
 
 /** Moves a claim that is ours on, in `tx` or in a transaction of its own. Somebody else's is `charge_in_progress`. */
 export async function moveOn(
@@ -92,7 +115,7 @@ export async function abandon(deps: ClaimsDeps, claim: Claim, inMs = 0): Promise
 /** Frees the credential of a claim that was refused before any money was set aside. */
 export const forget = (deps: ClaimsDeps, claim: Claim): Promise<boolean> => {
   invariant(
-    claim.state === "claimed" && claim.charge === undefined,
+    claim.state === "claimed" && claim.charge === undefined && claim.attempt === 1,
     "only a claim without a charge is forgotten",
   );
   return deps.db.of(claim.tenant).transaction((tx) => rows.deleteClaim(tx, claim));

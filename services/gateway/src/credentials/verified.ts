@@ -1,127 +1,74 @@
-import type { Id, Instant } from "@remit/kernel";
+import { type Instant, invariant } from "@remit/kernel";
 import type { KeySource } from "@remit/platform/outbound";
-import {
-  base64url,
-  canonicalise,
-  checkChallenge,
-  checkMerchantNonce,
-  keyIdOf,
-  type Mac,
-  type Offer,
-  Problem,
-  type PublicJwk,
-  publicJwkOf,
-} from "@remit/protocol";
-import { offerDigest, sha256b64url, verifyOffer, verifyPresentation } from "@remit/protocol/node";
-import { holdOf } from "../offers/index.ts";
-import { bindingOf, contentDigestOf, placeOf, type Wanted } from "../paywall/index.ts";
+import type { Mac } from "@remit/protocol";
+import type { ClaimRail } from "../claims/index.ts";
+import type { Wanted } from "../paywall/index.ts";
+import { verifyCardPayment } from "./card.ts";
 import type { Credential } from "./credentials.ts";
+import { digestOfCredential } from "./digest.ts";
+import { verifyMandatePayment } from "./mandate.ts";
+import { verifyTransferPayment } from "./transfer.ts";
 
-/** A credential that is genuine and meant for exactly this request. Whether it may spend is not known yet. */
+/** A credential that is meant for exactly this request, and genuine as far as can be told without asking anybody. */
 export type VerifiedCredential = {
+  readonly rail: ClaimRail;
   /** The same for every spelling of the same payment. */
   readonly credential: string;
-  /** Thumbprint of the agent's key. */
+  /** Who keeps the client's own keys for retries apart: the agent's key, or the account that pays. */
   readonly agent: string;
-  readonly agentId: string;
-  /** The mandate's subject: pairwise or random, never a name. */
+  /** Who the upstream is told pays: pairwise, random or public, never a name. */
   readonly payer: string;
-  readonly mandate: Id<"mandate">;
-  readonly offer: Offer;
+  /** What the challenge that is answered is known by; it is good for one credential. */
+  readonly challenge?: string;
+  /** What the rail is asked for, for the claim to keep. */
+  readonly order: object;
+};
+
+/** The same, with what its bytes are known by. */
+export type GenuineCredential = VerifiedCredential & {
+  readonly presentation: string;
+  readonly identifier?: string;
 };
 
 export type VerifierDeps = {
   readonly issuer: string;
   readonly issuerKeys: KeySource;
-  readonly mac: Mac;
+  readonly macs: (now: Instant) => readonly [Mac, ...Mac[]];
   readonly livemode: boolean;
 };
 
-/**
- * Checks a credential without asking anybody: our own offer, nonce and challenge, then mandate, key binding and token by
- * the one verification. What fails here never reaches the charge API.
- */
+/** Checks a credential without asking anybody. What fails here never reaches a rail. */
 export async function verifyCredential(
   deps: VerifierDeps,
   wanted: Wanted,
-  { credential, now }: { readonly credential: Credential; readonly now: Instant },
-): Promise<VerifiedCredential> {
-  if (credential.issuer !== undefined && credential.issuer !== deps.issuer)
-    throw new Problem("no_acceptable_payment", { detail: "This merchant takes mandates of another issuer." });
-  if (credential.challenge !== undefined)
-    answersChallenge(deps, wanted, { challenge: credential.challenge, now });
-  const { merchant } = wanted.route;
-  const offer = verifyOwnOffer(deps, wanted, { jws: credential.offer, now });
-  checkMerchantNonce({ nonce: credential.merchantNonce, macs: [deps.mac], now, place: placeOf(wanted) });
-  const verified = verifyPresentation({
-    presentation: credential.presentation,
-    accessToken: credential.accessToken,
-    offerDigest: offerDigest(offer),
-    merchantOrigin: merchant.origin,
-    merchantNonce: credential.merchantNonce,
-    issuer: deps.issuer,
-    issuerKeys: await keysFor(deps.issuerKeys, credential),
-    now,
-    livemode: deps.livemode,
-  });
-  const { agentThumbprint, kbNonce, mandate, accessToken } = verified;
+  at: { readonly credential: Credential; readonly now: Instant },
+): Promise<GenuineCredential> {
+  const { credential } = at;
+  const { identifier, challenge } = credential;
+  const presentation = digestOfCredential(credential, wanted.route);
+  const verified = await verify(deps, wanted, at);
+  invariant(presentation !== undefined, "what is verified has a digest");
   return {
-    // Made of parsed values: a signature can be written in two ways, and both are the same payment.
-    credential: sha256b64url(canonicalise([mandate.jti, agentThumbprint, merchant.id, kbNonce])),
-    agent: agentThumbprint,
-    agentId: accessToken.client_id,
-    payer: mandate.sub,
-    mandate: mandate.jti,
-    offer,
+    ...(challenge !== undefined && { challenge: challenge.id }),
+    // A token or a transfer is one payment by what it says, which is its digest.
+    credential: presentation,
+    ...verified,
+    presentation,
+    ...(identifier !== undefined && { identifier }),
   };
 }
 
-function answersChallenge(
-  { mac }: VerifierDeps,
-  wanted: Wanted,
-  { challenge, now }: { readonly challenge: NonNullable<Credential["challenge"]>; readonly now: Instant },
-): void {
-  const digest = contentDigestOf(wanted);
-  checkChallenge({
-    challenge,
-    macs: [mac],
-    realm: new URL(wanted.route.merchant.origin).host,
-    now,
-    binding: bindingOf(wanted),
-    ...(digest !== undefined && { digest }),
-  });
-}
-
-/** An offer that we signed, for this request, at the price that holds now (O01, O03, O12). */
-function verifyOwnOffer(
+async function verify(
   deps: VerifierDeps,
   wanted: Wanted,
-  { jws, now }: { readonly jws: string; readonly now: Instant },
-): Offer {
-  const { route, method, url, bodySha256 } = wanted;
-  const bodyDigest = bodySha256 === undefined ? undefined : base64url.encode(bodySha256);
-  const offer = verifyOffer(jws, {
-    keys: [publicJwkOf(route.merchant.keys.offer)],
-    now,
-    merchant: route.merchant.id,
-    origin: route.merchant.origin,
-    livemode: deps.livemode,
-    resource: { method, url, ...(bodyDigest !== undefined && { bodyDigest }) },
-  });
-  // An offer without a digest was made for a request without a body.
-  if (offer.resource?.body_digest !== bodyDigest) throw new Problem("offer_resource_mismatch");
-  const { asset, units } = holdOf(route.price);
-  if (offer.sku !== route.sku || offer.currency !== asset.code || BigInt(offer.amount_minor) !== units)
-    throw new Problem("offer_changed", { status: 402 });
-  return offer;
-}
-
-/** The issuer's keys; looked at again when a token names one that is not among them. */
-async function keysFor(source: KeySource, credential: Credential): Promise<readonly PublicJwk[]> {
-  let keys = await source();
-  for (const jws of [credential.presentation, credential.accessToken]) {
-    const kid = keyIdOf(jws.split("~", 1)[0] ?? "");
-    if (kid !== undefined && !keys.some((key) => key.kid === kid)) keys = await source(kid);
+  { credential, now }: { readonly credential: Credential; readonly now: Instant },
+): Promise<Omit<VerifiedCredential, "credential"> & { readonly credential?: string }> {
+  switch (credential.rail) {
+    case "mandate":
+      return await verifyMandatePayment(deps, wanted, { credential, now });
+    case "card":
+      return verifyCardPayment(deps, wanted, { credential, now });
+    case "x402":
+      return verifyTransferPayment(deps, wanted, { credential, now });
   }
-  return keys;
 }

@@ -1,6 +1,6 @@
 import { toDecimal } from "@remit/kernel";
 import { holdOf } from "../offers/index.ts";
-import type { Wanted } from "./terms.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** What a person sees who opens a paid address in a browser. */
 export function paywallPage({ route, method, url }: Wanted, why: string): string {

@@ -4,17 +4,22 @@ import {
   formatChallenge,
   type Problem,
   paymentAuthorizationHeader,
+  paymentIdentifierExtension,
+  paymentIdentifierOffer,
   paymentRequiredHeader,
   problems,
   toProblemJson,
 } from "@remit/protocol";
+import { acceptable } from "./accept-payment.ts";
+import { mppProblemType } from "./mpp-problems.ts";
 import { paywallPage } from "./page.ts";
-import { type TermsDeps, termsOf, type Wanted } from "./terms.ts";
+import { type TermsDeps, termsOf } from "./terms.ts";
+import type { Door, Wanted } from "./wanted.ts";
 
 /** A whole 402, ready to be sent. */
 export type PaymentRequiredAnswer = {
   readonly status: 402;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body: string;
 };
 
@@ -24,12 +29,16 @@ export type Asking = {
   readonly requestId: string;
   readonly wantsHtml: boolean;
   readonly hasOwnAuthorization: boolean;
+  /** `Accept-Payment`. */
+  readonly acceptPayment?: string;
+  /** By which protocol it tried to pay. */
+  readonly door?: Door;
 };
 
 /**
  * One answer that every protocol can read: `PAYMENT-REQUIRED` (x402 v2), `WWW-Authenticate: Payment` (MPP), and a body
- * that is problem+json and x402 v1 at once. The v1 list stays empty: its clients refuse an answer over one entry that
- * they do not know.
+ * that is problem+json and x402 v1 at once. The v1 list holds `exact` on networks that v1 names and nothing else: its
+ * clients refuse an answer over one entry that they do not know.
  */
 export function paymentRequired(
   deps: TermsDeps,
@@ -37,11 +46,11 @@ export function paymentRequired(
   why: { problem: Problem; asking: Asking },
 ): PaymentRequiredAnswer {
   const { problem, asking } = why;
-  const { requirement, challenge } = termsOf(deps, wanted, {
+  const { requirements, requirementsV1, challenges } = termsOf(deps, wanted, {
     now: asking.now,
     ...(asking.hasOwnAuthorization && { header: paymentAuthorizationHeader }),
   });
-  const error = problem.detail ?? problems[problem.code].title;
+  const error = errorOf(problem);
   const resource = { url: wanted.url, description: wanted.route.name };
   const headers = {
     ...problem.headers,
@@ -49,11 +58,12 @@ export function paymentRequired(
       x402Version: 2,
       error: ascii(error),
       resource,
-      accepts: [requirement],
+      accepts: requirements,
+      extensions: { [paymentIdentifierExtension]: paymentIdentifierOffer(false) },
     }),
-    "WWW-Authenticate": formatChallenge(challenge),
+    "WWW-Authenticate": acceptable(challenges, asking.acceptPayment).map(formatChallenge),
     "Cache-Control": "no-store",
-    Vary: "Accept, Authorization",
+    Vary: "Accept, Accept-Payment, Authorization",
   };
   if (asking.wantsHtml)
     return {
@@ -63,20 +73,27 @@ export function paymentRequired(
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": pagePolicy,
       },
-      body: paywallPage(wanted, error),
+      body: paywallPage(wanted, problem.detail ?? problems[problem.code].title),
     };
   const json = {
     ...toProblemJson(problem, asking.requestId, new URL(wanted.url).origin),
     status: 402,
+    ...(asking.door === "mpp" && { type: mppProblemType(problem.code) }),
     x402Version: 1,
     error,
-    accepts: [],
+    accepts: requirementsV1,
   };
   return {
     status: 402,
     headers: { ...headers, "Content-Type": "application/problem+json" },
     body: JSON.stringify(json),
   };
+}
+
+/** A rail's own word where there is one: clients of x402 act on it. */
+function errorOf(problem: Problem): string {
+  const reason = problem.extra?.["reason"];
+  return typeof reason === "string" ? reason : (problem.detail ?? problems[problem.code].title);
 }
 
 const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";

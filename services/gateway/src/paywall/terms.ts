@@ -1,9 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { after, type Instant, newId, toMinor, toRfc3339 } from "@remit/kernel";
 import {
-  type Binding,
-  base64,
+  authCaptureRequirements,
   type Challenge,
+  cardRequirement,
+  evmMethod,
+  evmRequest,
+  exactRequirement,
+  exactRequirementV1,
   type JsonObject,
   type Mac,
   makeChallenge,
@@ -11,68 +15,103 @@ import {
   mandateMethod,
   mandateRequirement,
   merchantNonceMs,
-  type NoncePlace,
   type Offer,
   type PaymentRequirement,
+  stripeMethod,
+  stripeRequest,
 } from "@remit/protocol";
 import { sha256, signOffer } from "@remit/protocol/node";
-import { holdOf, type PaidRoute } from "../offers/index.ts";
+import { holdOf, type PaidRoute, type X402Way } from "../offers/index.ts";
+import { bindingOf, contentDigestOf, placeOf, type Wanted } from "./wanted.ts";
+import { bindingFor, cardTermsOf, transferTermsOf } from "./ways.ts";
 
-/** One request for something that is sold: what the offer is bound to. */
-export type Wanted = {
-  readonly route: PaidRoute;
-  readonly method: string;
-  /** The merchant's origin, path and query. */
-  readonly url: string;
-  /** SHA-256 of the request's body; absent when it has none. */
-  readonly bodySha256?: Uint8Array;
+/** What it costs to have the request answered, in each protocol's words and for this request alone. Nothing is stored. */
+export type Terms = {
+  /** x402 v2. */
+  readonly requirements: readonly PaymentRequirement[];
+  /** x402 v1: only what its clients know, since one entry that they do not makes them refuse all. */
+  readonly requirementsV1: readonly JsonObject[];
+  /** MPP. */
+  readonly challenges: readonly Challenge[];
 };
 
-/** What it costs to have the request answered, signed for this request alone. Nothing of it is stored. */
-export type Terms = { readonly requirement: PaymentRequirement; readonly challenge: Challenge };
+export type TermsDeps = {
+  readonly issuer: string;
+  readonly livemode: boolean;
+  /** The secrets of challenges, nonces and bindings; the first of them makes new ones. */
+  readonly macs: (now: Instant) => readonly [Mac, ...Mac[]];
+};
 
-export type TermsDeps = { readonly issuer: string; readonly livemode: boolean; readonly mac: Mac };
+type Asked = { readonly now: Instant; readonly header?: string };
 
-export function termsOf(
-  deps: TermsDeps,
-  wanted: Wanted,
-  at: { readonly now: Instant; readonly header?: string },
-): Terms {
-  const { merchant } = wanted.route;
-  const offer = signOffer(merchant.keys.offer, offerOf(wanted, deps.livemode, at.now));
-  const merchantNonce = makeMerchantNonce({
-    mac: deps.mac,
-    random: randomBytes(12),
-    now: at.now,
-    place: placeOf(wanted),
+/** All ways in which a request can be paid, in the order of its route. */
+export function termsOf(deps: TermsDeps, wanted: Wanted, at: Asked): Terms {
+  const [mac] = deps.macs(at.now);
+  const binding = bindingFor(mac, wanted);
+  const challenge = challenger(mac, wanted, at);
+  const terms = wanted.route.ways.map((way): Terms => {
+    if (way.rail === "mandate") return mandateTerms(deps, wanted, { now: at.now, challenge });
+    if (way.rail === "x402") return transferTerms(wanted, way, { binding, challenge });
+    const card = cardTermsOf(wanted.route, way);
+    return {
+      requirements: [cardRequirement(card, binding), ...authCaptureRequirements(card, binding)],
+      requirementsV1: [],
+      challenges: [challenge(stripeMethod, stripeRequest(card))],
+    };
   });
-  const requirement = mandateRequirement(sha256, { issuer: deps.issuer, offer, merchantNonce });
-  const digest = contentDigestOf(wanted);
-  const challenge = makeChallenge({
-    mac: deps.mac,
-    realm: new URL(merchant.origin).host,
-    ...mandateMethod,
-    request: { ...requirement } satisfies JsonObject,
-    expires: after(at.now, merchantNonceMs),
-    binding: bindingOf(wanted),
-    ...(digest !== undefined && { digest }),
-    ...(at.header !== undefined && { header: at.header }),
-  });
-  return { requirement, challenge };
+  return {
+    requirements: terms.flatMap(({ requirements }) => requirements),
+    requirementsV1: terms.flatMap(({ requirementsV1 }) => requirementsV1),
+    challenges: terms.flatMap(({ challenges }) => challenges),
+  };
 }
 
-export const placeOf = ({ route, method }: Wanted): NoncePlace => ({
-  route: route.id,
-  method,
-  origin: route.merchant.origin,
-});
+type Challenger = (method: { method: string; intent: string }, request: JsonObject) => Challenge;
 
-/** What the challenge is good for, echoed in `opaque`: without it, one of a route with the same price would do. */
-export const bindingOf = ({ route, method, url }: Wanted): Binding => ({ route: route.id, method, url });
+function challenger(mac: Mac, wanted: Wanted, at: Asked): Challenger {
+  const digest = contentDigestOf(wanted);
+  return (method, request) =>
+    makeChallenge({
+      mac,
+      realm: new URL(wanted.route.merchant.origin).host,
+      ...method,
+      request,
+      expires: after(at.now, merchantNonceMs),
+      binding: bindingOf(wanted),
+      ...(digest !== undefined && { digest }),
+      ...(at.header !== undefined && { header: at.header }),
+    });
+}
 
-/** RFC 9530 §2 of the request's body. */
-export const contentDigestOf = ({ bodySha256 }: Wanted): string | undefined =>
-  bodySha256 === undefined ? undefined : `sha-256=:${base64.encode(bodySha256)}:`;
+function mandateTerms(
+  deps: TermsDeps,
+  wanted: Wanted,
+  { now, challenge }: { readonly now: Instant; readonly challenge: Challenger },
+): Terms {
+  const offer = signOffer(wanted.route.merchant.keys.offer, offerOf(wanted, deps.livemode, now));
+  const [mac] = deps.macs(now);
+  const merchantNonce = makeMerchantNonce({ mac, random: randomBytes(12), now, place: placeOf(wanted) });
+  const requirement = mandateRequirement(sha256, { issuer: deps.issuer, offer, merchantNonce });
+  return {
+    requirements: [requirement],
+    requirementsV1: [],
+    challenges: [challenge(mandateMethod, { ...requirement })],
+  };
+}
+
+function transferTerms(
+  { route, url }: Wanted,
+  way: X402Way,
+  made: { readonly binding: string; readonly challenge: Challenger },
+): Terms {
+  const terms = transferTermsOf(way);
+  const version1 = exactRequirementV1(terms, { url, description: route.name });
+  return {
+    requirements: [exactRequirement(terms, made.binding)],
+    requirementsV1: version1 === undefined ? [] : [version1],
+    challenges: [made.challenge(evmMethod, evmRequest({ ...terms, decimals: way.asset.decimals }))],
+  };
+}
 
 function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, now: Instant): Offer {
   const digest = bodySha256 === undefined ? undefined : Buffer.from(bodySha256).toString("base64url");

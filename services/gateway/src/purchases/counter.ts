@@ -1,21 +1,25 @@
 import { Problem } from "@remit/protocol";
-import { type Again, type Claim, claimOfPresentation, decideReplay, takeClaim } from "../claims/index.ts";
+import {
+  type Again,
+  type Claim,
+  claimOfPresentation,
+  decideReplay,
+  forget,
+  type NewClaim,
+  reopenClaim,
+  takeClaim,
+} from "../claims/index.ts";
 import {
   type Credential,
-  type VerifiedCredential,
+  digestOfCredential,
+  type GenuineCredential,
+  holderOf,
   type VerifierDeps,
   verifyCredential,
 } from "../credentials/index.ts";
 import { openResponse } from "../responses/index.ts";
-import {
-  claimFor,
-  digestOfCredential,
-  digestOfRequest,
-  type PaidRequest,
-  type PurchaseDeps,
-  purchase,
-  type Served,
-} from "./purchase.ts";
+import { type PurchaseDeps, purchase, type Served } from "./purchase.ts";
+import { claimFor, digestOfRequest, type PaidRequest } from "./request.ts";
 
 export type CounterDeps = PurchaseDeps & { readonly verifier: VerifierDeps };
 
@@ -31,39 +35,50 @@ export type Counter = {
 
 export function openCounter(deps: CounterDeps): Counter {
   const running = new Map<Claim["id"], Promise<Served>>();
-  const again = async (claim: Claim, request: Again): Promise<Sold> => {
-    const decision = decideReplay(claim, request);
-    if (decision.kind === "refused") throw decision.problem;
-    if (decision.kind === "stored") return await stored(deps, claim);
-    const run = running.get(claim.id);
-    if (run === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
-    const served = await run;
-    return { ...served, replayed: true };
-  };
-  const buy = async (
-    request: PaidRequest,
-    used: { credential: Credential; verified: VerifiedCredential },
-  ): Promise<Sold> => {
-    const { fresh, order } = claimFor(request, { ...used, clock: deps.clock });
-    const taken = await takeClaim(deps, fresh, order);
-    if (taken.kind === "used") return await again(taken.claim, fresh);
-    const run = purchase(deps, request, { claim: taken.claim, order });
-    running.set(taken.claim.id, run);
+  const run = async (request: PaidRequest, claim: Claim, order: object): Promise<Sold> => {
+    const bought = buy(deps, request, { claim, order });
+    running.set(claim.id, bought);
     try {
-      return { ...(await run), replayed: false };
+      return { ...(await bought), replayed: false };
     } finally {
-      running.delete(taken.claim.id);
+      running.delete(claim.id);
+    }
+  };
+  const again = async (claim: Claim, asked: Again, retry: () => Promise<Sold>): Promise<Sold> => {
+    const decision = decideReplay(claim, asked);
+    switch (decision.kind) {
+      case "refused":
+        throw decision.problem;
+      case "stored":
+        return await stored(deps, claim);
+      case "again":
+        return await retry();
+      case "owed":
+      case "wait": {
+        const bought = running.get(claim.id);
+        if (bought === undefined) throw inProgress();
+        return { ...(await bought), replayed: true };
+      }
     }
   };
   return {
     sell: async (request, credential) => {
+      const asked = askedOf(deps, request, credential);
       const verified = await verify(deps, request, credential);
-      if (!(verified instanceof Problem)) return await buy(request, { credential, verified });
-      // A credential that has expired still fetches what it has paid for: who has its bytes is who paid.
-      const presentation = digestOfCredential(credential);
-      const claim = await claimOfPresentation(deps.db, request.route.merchant.tenant, presentation);
-      if (claim === undefined) throw verified;
-      return await again(claim, { presentation, request: digestOfRequest(request) });
+      if (verified instanceof Problem) {
+        // A credential that has expired still fetches what it has paid for.
+        const claim = await claimOf(deps, request, asked);
+        if (claim === undefined) throw verified;
+        return await again(claim, asked, () => Promise.reject(verified));
+      }
+      const fresh = claimFor(request, { verified, holder: asked.holder, clock: deps.clock });
+      const taken = await takeClaim(deps, fresh, verified.order);
+      if (taken.kind === "ours") return await run(request, taken.claim, verified.order);
+      return await again(taken.claim, { ...asked, ...keysOf(fresh) }, async () => {
+        const claim = await reopenClaim(deps, taken.claim, verified.order);
+        if (claim === undefined) throw inProgress();
+        return await run(request, claim, verified.order);
+      });
     },
     close: async () => {
       await Promise.allSettled(running.values());
@@ -71,11 +86,47 @@ export function openCounter(deps: CounterDeps): Counter {
   };
 }
 
+const inProgress = (): Problem => new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+
+/** What a request shows of itself before anything of its payment is believed. */
+function askedOf(deps: CounterDeps, request: PaidRequest, credential: Credential): Again {
+  const { method, url, fields, route } = request;
+  const holder = holderOf(fields, { method, url, now: deps.clock.now() });
+  const idempotencyKey = credential.identifier ?? request.idempotencyKey;
+  return {
+    presentation: digestOfCredential(credential, route) ?? "",
+    request: digestOfRequest(request),
+    ...(holder !== undefined && { holder }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  };
+}
+
+const keysOf = ({ credential, challenge }: NewClaim): Partial<Again> => ({
+  credential,
+  ...(challenge !== undefined && { challenge }),
+});
+
+const claimOf = async (deps: CounterDeps, request: PaidRequest, asked: Again): Promise<Claim | undefined> =>
+  asked.presentation === ""
+    ? undefined
+    : await claimOfPresentation(deps.db, request.route.merchant.tenant, asked.presentation);
+
+async function buy(
+  deps: CounterDeps,
+  request: PaidRequest,
+  { claim, order }: { readonly claim: Claim; readonly order: object },
+): Promise<Served> {
+  const rail = await deps.rails.of(request.route.merchant, claim, order);
+  if (rail !== undefined) return await purchase(deps, request, { claim, rail });
+  await forget(deps, claim);
+  throw new Problem("unavailable", { private: { because: "the merchant has no account for this rail" } });
+}
+
 async function verify(
   deps: CounterDeps,
   request: PaidRequest,
   credential: Credential,
-): Promise<VerifiedCredential | Problem> {
+): Promise<GenuineCredential | Problem> {
   const { route, method, url, bodySha256 } = request;
   const wanted = { route, method, url, ...(bodySha256 !== undefined && { bodySha256 }) };
   try {

@@ -1,12 +1,12 @@
 import { hourMs, minuteMs, secondMs, unreachable } from "@remit/kernel";
-import type { ChargeBody } from "@remit/protocol/contracts";
-import { CreateCharge } from "@remit/protocol/contracts";
-import { sha256b64url } from "@remit/protocol/node";
-import type { ChargeApi, ChargeOutcome } from "../charging/index.ts";
-import { abandon, type Claim, decideRecovery, dueClaims, orderOf } from "../claims/index.ts";
+import type { Ids, Outcome } from "../charging/index.ts";
+import { abandon, type Claim, decideRecovery, dueClaims } from "../claims/index.ts";
 import type { Merchant, Offers } from "../offers/index.ts";
+import type { UpstreamAnswer } from "../proxy/index.ts";
 import { openResponse } from "../responses/index.ts";
-import { endUnpaid, type PurchaseDeps, release, settle } from "./purchase.ts";
+import { endUnpaid, type Paying, release } from "./money.ts";
+import { owe } from "./owing.ts";
+import { digestsOf, type PurchaseDeps, settle } from "./purchase.ts";
 
 export type RecoveryDeps = PurchaseDeps & { readonly offers: () => Offers };
 
@@ -49,73 +49,83 @@ async function recoverOrLeave(deps: RecoveryDeps, claim: Claim): Promise<boolean
 /** True when the claim has come to its end. */
 async function recover(deps: RecoveryDeps, claim: Claim): Promise<boolean> {
   const merchant = merchantOf(deps.offers(), claim);
-  if (merchant === undefined) {
+  const rail = merchant === undefined ? undefined : await deps.rails.of(merchant, claim);
+  if (merchant === undefined || rail === undefined) {
     deps.log.error(
       { claim: claim.id, merchant: claim.merchant },
-      "a merchant with an open purchase is not in the offers file",
+      "a merchant with an open purchase is not in the offers file, or has not the account that was to be paid",
     );
     return false;
   }
-  const api = deps.charging.of(merchant);
-  const outcome = await chargeOf(deps, api, claim);
+  const outcome = await rail.read(claim);
   if (outcome.kind === "unknown") return await letGo(deps, claim);
   deps.log.info({ claim: claim.id, state: claim.state, outcome: outcome.kind }, "recovering a purchase");
-  if (outcome.kind === "known") return await act(deps, api, { claim, charge: outcome.charge });
-  // A charge that was refused, or that nobody has heard of, holds no money.
+  if (outcome.kind === "known") return await act(deps, { claim, rail, merchant, outcome });
+  // A payment that was refused, or that nobody has heard of, holds no money.
   await endUnpaid(deps, claim);
   return true;
 }
 
 /** Nobody answers: a claim that never learnt of a charge ends once no charge of its time can still be open. */
 async function letGo(deps: RecoveryDeps, claim: Claim): Promise<boolean> {
-  if (claim.charge !== undefined || deps.clock.now() - claim.createdAt < heldMsMax) return false;
+  if (claim.rail !== "mandate" || claim.charge !== undefined) return false;
+  if (deps.clock.now() - claim.createdAt < heldMsMax) return false;
   await endUnpaid(deps, claim);
   return true;
 }
 
-/** What became of the charge. Before its id was written, the same POST under the same key tells. */
-async function chargeOf(deps: RecoveryDeps, api: ChargeApi, claim: Claim): Promise<ChargeOutcome> {
-  if (claim.charge !== undefined) return await api.read(claim.charge);
-  return await api.create(CreateCharge.parse(await orderOf(deps, claim)), claim.id);
-}
+type Found = Paying & {
+  readonly merchant: Merchant;
+  readonly outcome: Extract<Outcome, { kind: "known" }>;
+};
 
-async function act(
-  deps: RecoveryDeps,
-  api: ChargeApi,
-  { claim, charge }: { claim: Claim; charge: ChargeBody },
-): Promise<boolean> {
-  const known = { ...claim, charge: charge.id };
-  const decision = decideRecovery(charge.status);
+async function act(deps: RecoveryDeps, found: Found): Promise<boolean> {
+  const { claim, outcome } = found;
+  const known = { ...found, claim: { ...claim, ...outcome.ids } };
+  const decision = decideRecovery(claim, outcome.standing);
   switch (decision) {
     case "settled":
-      return (await settle(deps, known, charge)).state === "captured";
+      return await settleFound(deps, known, outcome.ids);
     case "given_up":
-      await endUnpaid(deps, known);
+      await endUnpaid(deps, known.claim);
       return true;
     case "capture":
-      return await captureAgain(deps, api, known);
+      return await captureAgain(deps, known);
     case "release":
       // M03, M04, M05: the buyer got nothing, so the buyer pays nothing.
-      return await release(deps, api, { claim: known, reason: "abandoned" });
+      return await release(deps, known, "abandoned");
     default:
       return unreachable(decision);
   }
 }
 
-/** Past the commit point: the money is the merchant's and the answer the buyer's. */
-async function captureAgain(
-  deps: RecoveryDeps,
-  api: ChargeApi,
-  claim: Claim & { readonly charge: ChargeBody["id"] },
-): Promise<boolean> {
-  const answer = await deps.db
+const keptAnswer = (deps: RecoveryDeps, claim: Claim): Promise<UpstreamAnswer | undefined> =>
+  deps.db
     .of(claim.tenant)
     .transaction((tx) => openResponse(tx, deps.keyring, { claim: claim.id, now: deps.clock.now() }));
-  if (answer === undefined) return false;
-  const digests = { request_digest: claim.request, response_digest: sha256b64url(answer.body) };
-  const outcome = await api.capture(claim.charge, digests, claim.id);
-  if (outcome.kind !== "known" || outcome.charge.status !== "captured") return false;
-  await settle(deps, claim, outcome.charge);
+
+/** The money has moved. Without an answer to show for it the goods are owed, whoever it was that moved it. */
+async function settleFound(deps: RecoveryDeps, found: Found, ids: Ids): Promise<boolean> {
+  const { claim, merchant } = found;
+  const answer = await keptAnswer(deps, claim);
+  if (answer === undefined && claim.rail !== "mandate") return await owe(deps, found, { ids, merchant });
+  const digests = answer === undefined ? {} : digestsOf(claim, answer);
+  return (await settle(deps, found, { ids, digests, merchant })).state === "captured";
+}
+
+/** Past the commit point: the money is the merchant's and the answer the buyer's. */
+async function captureAgain(deps: RecoveryDeps, found: Found): Promise<boolean> {
+  const { claim, rail, merchant } = found;
+  const answer = await keptAnswer(deps, claim);
+  if (answer === undefined && claim.rail === "mandate") return false;
+  const digests =
+    answer === undefined ? { request_digest: claim.request, response_digest: "" } : digestsOf(claim, answer);
+  const outcome = await rail.capture(claim, digests);
+  // What a rail will not give any more is let go of; a charge says itself what became of it, at the next look.
+  if (outcome.kind === "refused" && claim.rail !== "mandate") return await release(deps, found, "cancelled");
+  if (outcome.kind !== "known" || outcome.standing !== "captured") return false;
+  if (answer === undefined) return await owe(deps, found, { ids: outcome.ids, merchant });
+  await settle(deps, found, { ids: outcome.ids, digests, merchant });
   return true;
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { type Clock, toRfc3339 } from "@remit/kernel";
 import { type Mount, type PageCall, readBody } from "@remit/platform/http";
 import { Problem, parseJson } from "@remit/protocol";
@@ -13,7 +13,7 @@ import {
   merchantProofPath,
 } from "../catalogue/index.ts";
 import type { Traffic } from "../control/index.ts";
-import { readCredential } from "../credentials/index.ts";
+import { doorOf, readCredential } from "../credentials/index.ts";
 import {
   type OfferBook,
   routeAt,
@@ -24,6 +24,7 @@ import {
   targetOf,
 } from "../offers/index.ts";
 import {
+  type Door,
   type PaymentRequiredAnswer,
   paymentRequired,
   prefersHtml,
@@ -117,18 +118,30 @@ async function answerTo(
     // Nobody pays for a head alone.
     const credential = call.method === "HEAD" ? undefined : readCredential(request.fields);
     if (credential === undefined) throw new Problem("payment_required");
-    return paidAnswer(await deps.counter.sell(request, credential), deps.terms.issuer);
+    return paidAnswer(await deps.counter.sell(request, credential), {
+      issuer: deps.terms.issuer,
+      credential,
+    });
   } catch (error) {
-    if (!(error instanceof Problem) || !wantsFreshTerms(error)) throw error;
+    if (!(error instanceof Problem) || !wantsFreshTerms(error, doorOf(request.fields))) throw error;
     if (error.code !== "payment_required")
       call.log.info({ code: error.code, private: error.private }, "a payment is refused");
     return refuse(deps, call, { request, problem: error });
   }
 }
 
+// What is no request at all gets no terms; in MPP only that is 400, and what cannot be read is one more failed payment.
+const untold: ReadonlySet<string> = new Set([
+  "credential_ambiguous",
+  "payment_method_unsupported",
+  "payment_identifier_required",
+]);
+
 // 4xx of the credential or the mandate: the buyer may pay again. A conflict or an outage is told as it is.
-const wantsFreshTerms = ({ code, status }: Problem): boolean =>
-  [400, 401, 402, 403].includes(status) && code !== "credential_malformed" && code !== "credential_ambiguous";
+const wantsFreshTerms = ({ code, status }: Problem, door: Door | undefined): boolean =>
+  [400, 401, 402, 403].includes(status) &&
+  !untold.has(code) &&
+  (code !== "credential_malformed" || door === "mpp");
 
 function refuse(
   deps: StorefrontDeps,
@@ -137,7 +150,11 @@ function refuse(
 ): PaymentRequiredAnswer {
   const { route, method, url, bodySha256, fields } = request;
   const wanted = { route, method, url, ...(bodySha256 !== undefined && { bodySha256 }) };
+  const door = doorOf(fields);
+  const accept = valuesOf(fields, "accept-payment").join(",");
   const asking = {
+    ...(door !== undefined && { door }),
+    ...(accept !== "" && { acceptPayment: accept }),
     now: deps.clock.now(),
     requestId: call.requestId,
     wantsHtml: prefersHtml(valuesOf(fields, "accept").join(",")),
@@ -152,7 +169,7 @@ function sendDocument(res: ServerResponse, { headers, body }: Document, method: 
 }
 
 function sendRefusal(res: ServerResponse, { status, headers, body }: PaymentRequiredAnswer): void {
-  res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) });
+  res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) } as OutgoingHttpHeaders);
   res.end(body);
 }
 

@@ -1,0 +1,75 @@
+import { invariant } from "@remit/kernel";
+import { Problem } from "@remit/protocol";
+import type { ChargeBody, ChargeStatus } from "@remit/protocol/contracts";
+import type { Claim, Standing } from "../claims/index.ts";
+import type { ChargeApi, ChargeOutcome, Order } from "./charging.ts";
+import type { Outcome, Rail } from "./rail.ts";
+
+/** Money under a mandate: the charge API moves it, and its charge is the truth. */
+export function mandateRail(api: ChargeApi, order: () => Promise<Order>): Rail {
+  const chargeOf = (claim: Claim): NonNullable<Claim["charge"]> => {
+    invariant(claim.charge !== undefined, "what is captured or released has a charge");
+    return claim.charge;
+  };
+  return {
+    hold: async (claim) => outcomeOf(await api.create(await order(), claim.id)),
+    capture: async (claim, digests) => outcomeOf(await api.capture(chargeOf(claim), digests, claim.id)),
+    release: async (claim, reason) => outcomeOf(await api.release(chargeOf(claim), reason, claim.id)),
+    read: async (claim) => {
+      if (claim.charge !== undefined) return outcomeOf(await api.read(claim.charge));
+      // Before its id was written, the same POST under the same key tells.
+      return outcomeOf(await api.create(await order(), claim.id));
+    },
+  };
+}
+
+function outcomeOf(outcome: ChargeOutcome): Outcome {
+  if (outcome.kind !== "known") return outcome;
+  const { charge } = outcome;
+  const standing = standingOf(charge.status);
+  return {
+    kind: "known",
+    standing,
+    ids: { charge: charge.id, ...(charge.receipt !== undefined && { receipt: charge.receipt }) },
+    tells: { "X-Remit-Agent": charge.agent_id, "X-Remit-Mandate": charge.mandate_id },
+    ...(standing === "over" && { problem: ended(charge) }),
+  };
+}
+
+/** Where the money of a charge stands, by what the authorization server says of it. */
+export function standingOf(status: ChargeStatus): Standing {
+  switch (status) {
+    case "captured":
+    case "refunding":
+    case "refunded":
+    case "disputed":
+    case "won":
+    case "lost":
+      return "captured";
+    case "capturing":
+    case "committed":
+      return "committed";
+    case "released":
+    case "declined":
+    case "expired":
+      return "over";
+    case "authorized":
+      return "held";
+    case "created":
+    case "pending_approval":
+    case "held":
+    case "authorizing":
+    case "serving":
+    case "releasing":
+      return "pending";
+  }
+}
+
+function ended(charge: ChargeBody): Problem {
+  const code = charge.status === "declined" ? "payment_declined" : "presentation_used";
+  const decline = charge.decline_code;
+  return new Problem(code, {
+    status: 402,
+    ...(decline !== undefined && { extra: { decline_code: decline } }),
+  });
+}

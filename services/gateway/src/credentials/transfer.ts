@@ -1,0 +1,106 @@
+import { type Instant, secondMs } from "@remit/kernel";
+import {
+  canonicalise,
+  evmRequest,
+  exactEvmPayload,
+  exactRequirement,
+  mppTransferNonce,
+  type PaymentRequirement,
+  Problem,
+} from "@remit/protocol";
+import type { X402Way } from "../offers/index.ts";
+import { transferTermsOf, type Wanted } from "../paywall/index.ts";
+import { answersChallenge, asksAsNow, isBoundHere } from "./challenge.ts";
+import type { TransferCredential } from "./credentials.ts";
+import { wayOfTransfer } from "./transfer-way.ts";
+import type { VerifiedCredential, VerifierDeps } from "./verified.ts";
+
+/** Shorter than this no chain can be relied on to settle in time (as facilitators have it). */
+const leftSMin = 6n;
+
+/**
+ * A transfer that the payer has signed: for one of our ways, bound to this request where the protocol lets us bind it,
+ * of the right amount to the right payee and in time. Whether the signature holds and the money is there is asked of the
+ * chain, by the rail.
+ */
+export function verifyTransferPayment(
+  deps: VerifierDeps,
+  wanted: Wanted,
+  { credential, now }: { readonly credential: TransferCredential; readonly now: Instant },
+): Omit<VerifiedCredential, "credential"> {
+  const way = wayOfTransfer(wanted.route, credential);
+  if (way === undefined) throw notOurs(credential, wanted);
+  const { accepted, challenge, transfer } = credential;
+  answersChallenge(deps, wanted, { challenge, now });
+  if (challenge !== undefined) {
+    asksAsNow(challenge, evmRequest({ ...transferTermsOf(way), decimals: way.asset.decimals }));
+    if (transfer.authorization.nonce !== mppTransferNonce(challenge)) throw refused("nonce_mismatch");
+  }
+  if (accepted !== undefined) acceptsOurs(deps, wanted, { accepted, way, now });
+  inTime(transfer.authorization, { way, now });
+  const { from } = transfer.authorization;
+  const { binding: _, ...extra } = exactRequirement(transferTermsOf(way)).extra;
+  return {
+    rail: "x402",
+    agent: `${way.network}:${from}`,
+    payer: from,
+    order: {
+      payload: exactEvmPayload(transfer),
+      requirements: { ...exactRequirement(transferTermsOf(way)), extra },
+      decimals: way.asset.decimals,
+      ...(way.confirmations !== undefined && { confirmations: way.confirmations }),
+      ...facilitatorOf(way, wanted),
+      resource: { method: wanted.method, url: wanted.url },
+    },
+  };
+}
+
+function facilitatorOf(way: X402Way, { route }: Wanted): { facilitator?: string } {
+  const facilitator = way.facilitator ?? route.merchant.accounts.facilitator;
+  return facilitator.kind === "remote" ? { facilitator: facilitator.url } : {};
+}
+
+/** The echo must be our entry as we make it now; what it says is never taken for what we ask (M16). */
+function acceptsOurs(
+  deps: VerifierDeps,
+  wanted: Wanted,
+  {
+    accepted,
+    way,
+    now,
+  }: { readonly accepted: PaymentRequirement; readonly way: X402Way; readonly now: Instant },
+): void {
+  const { binding, ...extra } = accepted.extra;
+  if (!isBoundHere(deps, wanted, { binding, now }))
+    throw new Problem("challenge_invalid", { detail: "This entry was made for another request." });
+  const ours = exactRequirement(transferTermsOf(way));
+  const same =
+    accepted.scheme === ours.scheme &&
+    accepted.amount === ours.amount &&
+    accepted.payTo.toLowerCase() === ours.payTo.toLowerCase() &&
+    canonicalise(extra) === canonicalise(ours.extra);
+  if (!same) throw new Problem("offer_changed", { status: 402 });
+}
+
+function inTime(
+  { value, validAfter, validBefore }: TransferCredential["transfer"]["authorization"],
+  { way, now }: { readonly way: X402Way; readonly now: Instant },
+): void {
+  const seconds = BigInt(Math.floor(now / secondMs));
+  if (value !== way.amount) throw refused("payload_authorization_value_mismatch");
+  if (validBefore < seconds + leftSMin) throw refused("payload_authorization_valid_before");
+  if (validAfter > seconds) throw refused("payload_authorization_valid_after");
+}
+
+/** In the words that clients of x402 know. */
+const refused = (reason: string): Problem =>
+  new Problem("payment_invalid", { extra: { reason: `invalid_exact_evm_${reason}` } });
+
+function notOurs({ accepted, network }: TransferCredential, { route }: Wanted): Problem {
+  const chain = accepted?.network ?? network;
+  const known = route.ways.some(
+    (way) => way.rail === "x402" && (chain === undefined || way.network === chain),
+  );
+  if (known) return refused("recipient_mismatch");
+  return new Problem("no_acceptable_payment", { detail: "This resource is not sold on that chain." });
+}

@@ -1,0 +1,33 @@
+import { type Binding, base64, type NoncePlace } from "@remit/protocol";
+import type { PaidRoute } from "../offers/index.ts";
+
+/** Which protocol a payment comes by. Refusals and receipts are told in its words. */
+export type Door = "x402" | "x402-v1" | "mpp";
+
+/** One request for something that is sold: what the offer is bound to. */
+export type Wanted = {
+  readonly route: PaidRoute;
+  readonly method: string;
+  /** The merchant's origin, path and query. */
+  readonly url: string;
+  /** SHA-256 of the request's body; absent when it has none. */
+  readonly bodySha256?: Uint8Array;
+};
+
+export const placeOf = ({ route, method }: Wanted): NoncePlace => ({
+  route: route.id,
+  method,
+  origin: route.merchant.origin,
+});
+
+/** What the challenge is good for, echoed in `opaque`: without it, one of a route with the same price would do. */
+export const bindingOf = ({ route, method, url }: Wanted): Binding => ({
+  route: route.id,
+  method,
+  url,
+  tenant: route.merchant.tenant,
+});
+
+/** RFC 9530 §2 of the request's body. */
+export const contentDigestOf = ({ bodySha256 }: Wanted): string | undefined =>
+  bodySha256 === undefined ? undefined : `sha-256=:${base64.encode(bodySha256)}:`;

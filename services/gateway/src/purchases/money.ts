@@ -1,0 +1,156 @@
+import { type Id, invariant, newId, secondMs } from "@remit/kernel";
+import type { Log } from "@remit/platform/telemetry";
+import { makeMerchantReceipt, Problem } from "@remit/protocol";
+import type { ReleaseCharge } from "@remit/protocol/contracts";
+import { sign } from "@remit/protocol/node";
+import type { Digests, Ids, Outcome, Rail, Rails } from "../charging/index.ts";
+import { type Claim, type ClaimsDeps, forget, leave, moveOn } from "../claims/index.ts";
+import type { Merchant } from "../offers/index.ts";
+import { patience } from "../patience.ts";
+import { dropResponse } from "../responses/index.ts";
+
+export type MoneyDeps = ClaimsDeps & {
+  readonly rails: Rails;
+  readonly log: Log;
+  readonly livemode: boolean;
+};
+
+/** A claim at its rail. */
+export type Paying = { readonly claim: Claim; readonly rail: Rail };
+
+/** Sets the money aside. A refusal frees the credential; no answer leaves the claim to recovery. */
+export async function hold(
+  deps: MoneyDeps,
+  { claim, rail }: Paying,
+): Promise<Extract<Outcome, { kind: "known" }>> {
+  const outcome = await untilKnown(deps, () => rail.hold(claim));
+  if (outcome.kind === "refused") {
+    await letGo(deps, claim);
+    throw outcome.problem;
+  }
+  if (outcome.kind === "unknown") {
+    await leave(deps, claim);
+    throw stillOpen(deps, claim, outcome);
+  }
+  const { standing, ids, problem } = outcome;
+  if ((standing === "held" || standing === "committed") && problem === undefined) return outcome;
+  if (standing === "over") await moveOn(deps, claim, { state: "released", ...ids });
+  else if (problem === undefined) {
+    await leave(deps, claim);
+    throw stillOpen(deps, claim, outcome);
+  } else await release(deps, { claim: { ...claim, ...ids }, rail }, "cancelled");
+  throw problem ?? new Problem("payment_declined");
+}
+
+/** No money was ever asked for: the credential is free. One that has been here before keeps its count of attempts. */
+async function letGo(deps: MoneyDeps, claim: Claim): Promise<void> {
+  if (claim.attempt === 1) await forget(deps, claim);
+  else await endUnpaid(deps, claim);
+}
+
+/** Asks again under the same key while there is no answer: the key makes it the same call. */
+export async function untilKnown(
+  { patienceMs, clock }: ClaimsDeps,
+  call: () => Promise<Outcome>,
+): Promise<Outcome> {
+  const left = patience(patienceMs, clock);
+  let outcome = await call();
+  while (outcome.kind === "unknown" && outcome.mayPass && (await left.again())) outcome = await call();
+  return outcome;
+}
+
+/** Takes what is held, and nothing twice: what a rail will not give is released, what it does not say stays open. */
+export async function take(deps: MoneyDeps, paying: Paying, digests: Digests): Promise<Ids> {
+  const { claim, rail } = paying;
+  const outcome = await untilKnown(deps, () => rail.capture(claim, digests));
+  if (outcome.kind === "known" && outcome.standing === "captured") return outcome.ids;
+  const isNo = outcome.kind === "refused" || (outcome.kind === "known" && outcome.problem !== undefined);
+  if (!isNo) throw stillOpen(deps, claim, outcome);
+  await release(deps, paying, "cancelled");
+  throw outcome.problem ?? new Problem("payment_declined");
+}
+
+/** The money is the merchant's: without a mandate the merchant says so itself. */
+export function receiptFor(
+  deps: MoneyDeps,
+  { claim, rail }: Paying,
+  of: { readonly merchant: Merchant; readonly ids: Ids; readonly digests: Partial<Digests> },
+): string | undefined {
+  const { merchant, ids, digests } = of;
+  if (claim.rail === "mandate") return ids.receipt;
+  invariant(rail.resource !== undefined, "a payment without a mandate says what it is for");
+  const facts = {
+    iss: merchant.origin,
+    jti: newId("receipt"),
+    merchant: merchant.id,
+    resource: rail.resource,
+    amount_minor: claim.amountMinor,
+    currency: claim.currency,
+    rail: claim.rail,
+    payment_reference: referenceOf(claim, ids),
+    payer: claim.payer,
+    livemode: deps.livemode,
+    request_digest: claim.request,
+    ...(digests.response_digest !== undefined && { response_digest: digests.response_digest }),
+  };
+  return sign(makeMerchantReceipt(facts, deps.clock.now()), merchant.keys.offer);
+}
+
+/** What anybody can look the payment up by: a transaction of the chain, a payment of the card network. */
+function referenceOf(claim: Claim, { reference = claim.reference, settlement }: Ids): string {
+  const found = claim.rail === "card" ? reference : settlement;
+  invariant(found !== undefined, "what is captured has a name at its rail");
+  return found;
+}
+
+/**
+ * Returns the money; false if nobody said yet that it is: then the durable `releasing` lets recovery look again. The answer
+ * is kept until the release is agreed to, since a late capture may have come first and the answer is then the buyer's.
+ */
+export async function release(
+  deps: MoneyDeps,
+  { claim, rail }: Paying,
+  reason: ReleaseCharge["reason"],
+): Promise<boolean> {
+  const { charge, reference } = claim;
+  const releasing = await moveOn(deps, claim, { state: "releasing", ...idsOf(claim) });
+  const isNamed = charge !== undefined || reference !== undefined;
+  const outcome = isNamed ? await rail.release(claim, reason) : undefined;
+  if (outcome !== undefined && !isOver(outcome)) {
+    deps.log.warn({ claim: claim.id, outcome: outcome.kind }, "a payment could not be released yet");
+    await leave(deps, releasing, secondMs);
+    return false;
+  }
+  await endUnpaid(deps, releasing);
+  return true;
+}
+
+const isOver = (outcome: Outcome): boolean =>
+  outcome.kind === "known" && (outcome.standing === "over" || outcome.standing === "absent");
+
+const idsOf = ({ charge, reference }: Claim): { charge?: Id<"charge">; reference?: string } => ({
+  ...(charge !== undefined && { charge }),
+  ...(reference !== undefined && { reference }),
+});
+
+/** Nothing was paid, so nothing is kept. */
+export const endUnpaid = (deps: ClaimsDeps, claim: Claim): Promise<Claim> =>
+  moveOn(deps, claim, {
+    state: "released",
+    ...idsOf(claim),
+    within: (tx) => dropResponse(tx, claim.id),
+  });
+
+/** 409 until it is resolved: the buyer must not pay again, and may come back with the same credential. */
+export function stillOpen(deps: MoneyDeps, claim: Claim, outcome: Outcome): Problem {
+  const cause = outcome.kind === "unknown" ? outcome.cause : undefined;
+  deps.log.warn(
+    { claim: claim.id, state: claim.state, error: cause },
+    "the outcome of a payment is not known yet",
+  );
+  return new Problem("charge_in_progress", {
+    status: 503,
+    headers: { "Retry-After": "2" },
+    detail: "Send the same request with the same credential again.",
+  });
+}

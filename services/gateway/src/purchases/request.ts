@@ -1,0 +1,60 @@
+import { type Clock, newId } from "@remit/kernel";
+import { canonicalise } from "@remit/protocol";
+import { sha256b64url } from "@remit/protocol/node";
+import type { NewClaim } from "../claims/index.ts";
+import type { GenuineCredential } from "../credentials/index.ts";
+import { holdOf, type PaidRoute } from "../offers/index.ts";
+import type { Fields } from "../proxy/index.ts";
+
+/** A request for a paid route, read whole. */
+export type PaidRequest = {
+  readonly route: PaidRoute;
+  readonly method: string;
+  readonly url: string;
+  /** Path and query: what was matched is what the upstream gets. */
+  readonly target: string;
+  readonly fields: Fields;
+  readonly body: Uint8Array | undefined;
+  readonly bodySha256?: Uint8Array;
+  readonly idempotencyKey?: string;
+};
+
+export const digestOfRequest = ({ method, url, bodySha256 }: PaidRequest): string =>
+  sha256b64url(
+    canonicalise({
+      method,
+      url,
+      body_digest: bodySha256 === undefined ? null : Buffer.from(bodySha256).toString("base64url"),
+    }),
+  );
+
+/** The claim that a verified credential makes for a request. */
+export function claimFor(
+  request: PaidRequest,
+  used: { readonly verified: GenuineCredential; readonly holder: string | undefined; readonly clock: Clock },
+): NewClaim {
+  const { merchant, id: route, price } = request.route;
+  const { rail, credential, presentation, agent, payer, challenge } = used.verified;
+  const amount = holdOf(price);
+  const idempotencyKey = used.verified.identifier ?? request.idempotencyKey;
+  const now = used.clock.now();
+  return {
+    tenant: merchant.tenant,
+    id: newId("claim"),
+    rail,
+    credential,
+    presentation,
+    request: digestOfRequest(request),
+    merchant: merchant.id,
+    route,
+    agent,
+    payer,
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+    ...(challenge !== undefined && { challenge }),
+    ...(used.holder !== undefined && { holder: used.holder }),
+    amountMinor: Number(amount.units),
+    currency: amount.asset.code,
+    createdAt: now,
+    updatedAt: now,
+  };
+}

@@ -1,0 +1,144 @@
+import { parseReceipt, parseSettleResponse, publicJwkOf } from "@remit/protocol";
+import { verifyMerchantReceipt } from "@remit/protocol/node";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  cardForm,
+  challengeFor,
+  entryFor,
+  evmPayload,
+  type Headers,
+  mpp,
+  network,
+  payByTransfer,
+  payer,
+  transfer,
+  version1,
+  version2,
+} from "./payers.ts";
+import { type RailsWorld, startRailsWorld } from "./rails.ts";
+import { type Answer, merchantId, origin, send } from "./world.ts";
+
+let world: RailsWorld;
+let other: string;
+let moved = 0;
+
+beforeAll(async () => {
+  world = await startRailsWorld();
+  other = await world.replica();
+});
+
+afterAll(async () => {
+  await world.close();
+});
+
+beforeEach(async () => {
+  await world.database.asAdmin(`truncate ${world.database.schema}.claims cascade`);
+  world.upstream.requests.length = 0;
+  world.upstream.answer = (_, res) => void res.end("the report");
+  moved = await world.transfers();
+});
+
+const codeOf = ({ body }: Answer): string => JSON.parse(body.toString()).code;
+const settledSince = async (): Promise<number> => (await world.transfers()) - moved;
+const token = (): Promise<string> => world.sandbox.token({ amount: 1000 });
+const intents = (): Promise<string[]> =>
+  world.sandbox.paymentIntents().then((all) => all.map(({ status }) => status));
+
+/** Every way in which the same report is paid without a mandate. */
+const doors: readonly [string, (unpaid: Answer) => Promise<Headers>][] = [
+  ["a transfer by x402 v2", (unpaid) => payByTransfer(unpaid)],
+  [
+    "a transfer by x402 v1",
+    async () => version1({ scheme: "exact", network: "base-sepolia", payload: await transfer() }),
+  ],
+  [
+    "a transfer by MPP",
+    async (unpaid) => {
+      const challenge = challengeFor(unpaid, "evm");
+      return mpp(challenge, await evmPayload(challenge));
+    },
+  ],
+  ["a card by MPP", async (unpaid) => mpp(challengeFor(unpaid, "stripe"), { spt: await token() })],
+  ["a card by x402 v2", async (unpaid) => version2(entryFor(unpaid, "card"), { spt: await token() })],
+  [
+    "a card by auth-capture",
+    async (unpaid) =>
+      version2(entryFor(unpaid, "auth-capture"), {
+        token: await token(),
+        paymentId: `pay_${Math.trunc(moved)}`,
+      }),
+  ],
+  ["a card by the older form", async () => cardForm({ spt: await token() })],
+  ["a card by the older form, wrapped", async () => cardForm({ payload: { spt: await token() } })],
+];
+
+describe("a purchase without a mandate", () => {
+  test.each(doors)("%s is held, served, captured and delivered with its receipt", async (_, pay) => {
+    const unpaid = await world.ask("/demo/report");
+    const paid = await world.ask("/demo/report", { headers: await pay(unpaid) });
+    expect([paid.status, paid.body.toString()]).toEqual([200, "the report"]);
+    const settled = parseSettleResponse(String(paid.headers["payment-response"]));
+    expect(settled.success).toBe(true);
+    const receipt = parseReceipt(String(paid.headers["payment-receipt"]));
+    expect(receipt.reference).toBe(settled.transaction);
+    const signed = verifyMerchantReceipt(String(paid.headers["remit-receipt"]), {
+      origin,
+      keys: [publicJwkOf(world.offerKey)],
+    });
+    expect(signed).toMatchObject({
+      merchant: merchantId,
+      resource: { method: "GET", url: `${origin}/demo/report` },
+      amount_minor: 1000,
+      currency: "USD",
+      payment_reference: settled.transaction,
+    });
+    const isCard = receipt.method === "stripe";
+    expect(await settledSince()).toBe(isCard ? 0 : 1);
+    if (isCard) {
+      const all = await world.sandbox.paymentIntents();
+      const intent = all.find(({ id }) => id === settled.transaction);
+      expect(intent).toMatchObject({ status: "succeeded", amount_received: 1000 });
+    } else expect(settled).toMatchObject({ network, payer });
+  });
+});
+
+describe("one credential, many requests", () => {
+  test.each([
+    [
+      "a transfer with a secret of the payer's",
+      (unpaid: Answer) => payByTransfer(unpaid, "a-secret-of-the-payers"),
+    ],
+    ["a transfer whose signature the chain shows", (unpaid: Answer) => payByTransfer(unpaid)],
+    [
+      "a payment token",
+      async (unpaid: Answer) => mpp(challengeFor(unpaid, "stripe"), { spt: await token() }),
+    ],
+  ])("M10 %s over two gateways runs the handler once and settles once", async (what, pay) => {
+    const before = (await intents()).length;
+    const headers = await pay(await world.ask("/demo/report"));
+    const asked = Array.from({ length: 40 }, (_, index) =>
+      send(index % 2 === 0 ? world.address : other, "/demo/report", { headers }),
+    );
+    const answers = await Promise.all(asked);
+    const delivered = answers.filter(({ status }) => status === 200);
+    expect(world.upstream.requests).toHaveLength(1);
+    expect((await settledSince()) + (await intents()).length - before).toBe(1);
+    expect(new Set(delivered.map(({ body }) => body.toString()))).toEqual(new Set(["the report"]));
+    const fresh = delivered.filter((answer) => answer.headers["idempotent-replayed"] === undefined);
+    expect(fresh).toHaveLength(1);
+    if (what.includes("shows")) expect(delivered).toHaveLength(1);
+    // Who is no fresh winner got the stored answer, or was told to wait or that it is settled.
+    for (const refused of answers.filter(({ status }) => status !== 200))
+      expect([refused.status, ["charge_in_progress", "already_settled"].includes(codeOf(refused))]).toEqual([
+        409,
+        true,
+      ]);
+    await world.restart();
+    const later = await world.ask("/demo/report", { headers });
+    expect(later.status).toBe(what.includes("shows") ? 409 : 200);
+    expect(world.upstream.requests).toHaveLength(1);
+    const sibling = await world.ask("/demo/other", { headers });
+    expect(sibling.status).toBeGreaterThanOrEqual(402);
+    expect(world.upstream.requests).toHaveLength(1);
+  });
+});

@@ -1,0 +1,128 @@
+import { minuteMs } from "@remit/kernel";
+import { setFailpoint } from "@remit/platform/failpoint";
+import { eventually } from "@remit/testkit";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { challengeFor, type Headers, mpp, payByTransfer } from "./payers.ts";
+import { type RailsWorld, startRailsWorld } from "./rails.ts";
+import type { Answer } from "./world.ts";
+
+let world: RailsWorld;
+let moved = 0;
+
+beforeAll(async () => {
+  world = await startRailsWorld();
+});
+
+afterAll(async () => {
+  await world.close();
+});
+
+beforeEach(async () => {
+  await world.database.asAdmin(`truncate ${world.database.schema}.claims cascade`);
+  await world.sandbox.heal();
+  world.upstream.requests.length = 0;
+  world.upstream.answer = (_, res) => void res.end("the report");
+  moved = await world.transfers();
+});
+
+afterEach(() => {
+  setFailpoint(undefined);
+});
+
+const settledSince = async (): Promise<number> => (await world.transfers()) - moved;
+const payByCard = async (unpaid: Answer): Promise<Headers> =>
+  mpp(challengeFor(unpaid, "stripe"), { spt: await world.sandbox.token({ amount: 1000 }) });
+const open = ["requires_capture", "requires_confirmation", "requires_action", "processing"];
+
+/** Nothing was charged and nothing is held, at any rail. */
+async function nothingTaken(): Promise<void> {
+  expect(await settledSince()).toBe(0);
+  const intents = await world.sandbox.paymentIntents();
+  expect(intents.filter(({ status }) => open.includes(status))).toEqual([]);
+  const known = new Set(taken);
+  expect(intents.filter(({ id, status }) => status === "succeeded" && !known.has(id))).toEqual([]);
+}
+const taken: string[] = [];
+const noteTaken = async (): Promise<void> => {
+  const intents = await world.sandbox.paymentIntents({ status: "succeeded" });
+  taken.push(...intents.map(({ id }) => id));
+};
+
+const rails = [
+  ["a transfer", (unpaid: Answer) => payByTransfer(unpaid, "a-secret-of-the-payers")],
+  ["a card", payByCard],
+] as const;
+
+const troubles: readonly [string, (world: RailsWorld) => void, number][] = [
+  ["500", ({ upstream }) => void (upstream.answer = (_, res) => void res.writeHead(500).end("broken")), 500],
+  ["404", ({ upstream }) => void (upstream.answer = (_, res) => void res.writeHead(404).end("none")), 404],
+  ["reset", ({ upstream }) => void (upstream.answer = (req) => void req.socket.destroy()), 502],
+  [
+    "half a body",
+    ({ upstream }) =>
+      void (upstream.answer = (req, res) => {
+        res.writeHead(200, { "content-length": "100" });
+        res.write("half", () => req.socket.destroy());
+      }),
+    502,
+  ],
+];
+
+describe.each(rails)("what is not delivered is not charged, by %s", (_, pay) => {
+  test.each(troubles)("M11 an upstream's %s", async (__, breakIt, status) => {
+    await noteTaken();
+    const headers = await pay(await world.ask("/demo/report"));
+    breakIt(world);
+    const answer = await world.ask("/demo/report", { headers });
+    expect(answer.status).toBe(status);
+    for (const name of ["payment-receipt", "payment-response", "x-payment-response", "remit-receipt"])
+      expect(answer.headers).not.toHaveProperty(name);
+    await nothingTaken();
+    expect(await world.claims()).toMatchObject([{ state: "released", sealed_order: null }]);
+    // The same credential may try again, and is charged once.
+    world.upstream.answer = (__, res) => void res.end("the report");
+    const again = await world.ask("/demo/report", { headers });
+    expect([again.status, again.body.toString()]).toEqual([200, "the report"]);
+    expect(await world.claims()).toMatchObject([{ state: "captured", attempt: 2 }]);
+  });
+
+  test("M12 an upstream that hangs is given up", async () => {
+    await noteTaken();
+    await world.writeOffers({ route: { upstream_timeout_s: 1 } });
+    await world.gateway.reload();
+    const headers = await pay(await world.ask("/demo/report"));
+    world.upstream.answer = () => undefined;
+    const answer = await world.ask("/demo/report", { headers });
+    expect(answer.status).toBe(504);
+    await nothingTaken();
+    await world.writeOffers();
+    await world.gateway.reload();
+  });
+
+  test.each([
+    ["M01", "gateway.claimed", "released"],
+    ["M03", "gateway.charged", "released"],
+    ["M04", "gateway.serving", "released"],
+    ["M05", "gateway.served", "captured"],
+    ["M06", "gateway.capturing", "captured"],
+    ["M07", "gateway.captured", "captured"],
+  ])("%s broken off at %s ends %s, and holds nothing", async (_, name, end) => {
+    await noteTaken();
+    const headers = await pay(await world.ask("/demo/report"));
+    setFailpoint({ name, does: "error" });
+    expect((await world.ask("/demo/report", { headers })).status).toBe(500);
+    setFailpoint(undefined);
+    await eventually(async () => {
+      world.clock.advance(minuteMs);
+      expect(await world.claims()).toMatchObject([{ state: end, sealed_order: null }]);
+    });
+    if (end === "released") await nothingTaken();
+    // Whatever became of it, the credential that paid gets the goods for one payment.
+    const calls = world.upstream.requests.length;
+    const answer = await world.ask("/demo/report", { headers });
+    if (end === "captured") {
+      expect([answer.status, answer.body.toString()]).toEqual([200, "the report"]);
+      expect(world.upstream.requests).toHaveLength(calls);
+    }
+  });
+});
