@@ -35,6 +35,7 @@ export {
   msSince,
   secondMs,
   systemClock,
+  toDate,
   toNumericDate,
   toRfc3339,
 } from "./time.ts";

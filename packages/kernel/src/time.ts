@@ -44,6 +44,9 @@ export const after = (at: Instant, ms: number): Instant => instantOf(at + ms);
 /** RFC 3339 §5.6, UTC, three decimals. */
 export const toRfc3339 = (at: Instant): string => new Date(at).toISOString();
 
+/** For libraries that want a Date. */
+export const toDate = (at: Instant): Date => new Date(at);
+
 /** Parses RFC 3339 §5.6 strictly (`2026-11-22T10:00:00Z`, offsets allowed); undefined when it is none. */
 export function fromRfc3339(text: string): Instant | undefined {
   const match = /^(\d{4}-\d\d)-(\d\d)[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.exec(text);

@@ -20,6 +20,7 @@ import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
+import { type InvoiceDeps, invoiceJobs, invoiceRoutes } from "./invoices/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
 import { ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
@@ -97,6 +98,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     openKeyring({ db, source: kekSourceOf({ config, service: "billing", outbound, clock }), clock, log }),
   );
   const metrics = createMetrics("billing");
+  const invoices: InvoiceDeps = { db, clock, log, keyring };
   const http = httpOf(parts, { keyring, peer, metrics });
   http.add(
     jwksRoute(peerKeys),
@@ -104,6 +106,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     ...instrumentRoutes(instruments),
     ...ledgerRoutes(db),
     ...feeRoutes(db),
+    ...invoiceRoutes(invoices),
     ...planRoutes(plans),
   );
   const { webhookSecret } = config.stripe;
@@ -120,6 +123,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   instrumentJobs(jobs, instruments);
   planJobs(jobs, plans);
   ledgerJobs(jobs, { db, clock, log, metrics });
+  invoiceJobs(jobs, invoices);
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });
   jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));

@@ -2,11 +2,14 @@ import type { MigrationSource } from "@remit/platform/sql";
 
 /** What each table is, for the test that compares this with the database (T03). */
 export const tables = {
+  billing_profiles: "tenant",
   checkouts: "tenant",
   fee_schedules: "tenant",
   fee_tiers: "tenant",
   fee_volumes: "tenant",
   instruments: "tenant",
+  invoice_numbers: "global",
+  invoices: "tenant",
   ledger_accounts: "tenant",
   ledger_entries: "global",
   ledger_months: "global",

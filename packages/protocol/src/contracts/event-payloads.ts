@@ -32,6 +32,16 @@ const partner = told({ issuer: text, status: text });
 const trust = told({ kind: text, client: id, status: text, scope: text, bearer: z.boolean() });
 const webhook = told({ events: texts, active: z.boolean() });
 
+const invoice = told({
+  merchant: id,
+  month: text,
+  kind: text,
+  state: text,
+  currency: text,
+  total_minor: count,
+  due_minor: count,
+});
+
 const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "account.app_added": nothing,
   "account.app_removed": nothing,
@@ -51,6 +61,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "agent.suspended": standing,
   "approval.answered": told({ agent: id, state: text, mandate: one(id), step_up: z.boolean() }),
   "approval.asked": told({ agent: id, principal: id, kind: text, group: one(text), times: count }),
+  "billing_profile.changed": told({ tax_basis_points: count, reverse_charge: z.boolean(), due_days: count }),
   "charge.authorized": told({ ...charge, payment: id }),
   "charge.captured": told({
     ...charge,
@@ -102,6 +113,8 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     ),
   }),
   "instrument.enrolled": told({ brand: text }),
+  "invoice.changed": invoice,
+  "invoice.issued": invoice,
   "ledger.posted": told({ charge: id, refund: id.optional() }),
   "listing.hidden": told({ agent: id }),
   "listing.shown": told({ agent: id }),

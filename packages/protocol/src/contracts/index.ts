@@ -10,6 +10,7 @@ export * from "./event-payloads.ts";
 export * from "./federation.ts";
 export * from "./fees.ts";
 export * from "./identity-providers.ts";
+export * from "./invoices.ts";
 export * from "./keys.ts";
 export * from "./ledger.ts";
 export * from "./mandates.ts";

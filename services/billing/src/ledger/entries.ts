@@ -1,9 +1,9 @@
-import { type Id, type Instant, type Money, newId } from "@remit/kernel";
+import { type Asset, type Id, type Instant, type Money, newId } from "@remit/kernel";
 import type { Booking } from "@remit/rails";
 import type { TermsInForce } from "../fees/index.ts";
 import type { Leg, MerchantOwner } from "./chart.ts";
 
-export type EntryKind = "capture" | "refund" | "booking" | "reversal";
+export type EntryKind = "capture" | "refund" | "booking" | "reversal" | "invoice" | "invoice_payment";
 
 /**
  * One posting to the books. (object, transition, ordinal) says what happened, once, whatever brought the news: an object
@@ -83,6 +83,30 @@ export function bookingEntry(
   ]);
 }
 
+type Invoiced = { readonly invoice: Id<"invoice">; readonly asset: Asset; readonly owner: MerchantOwner };
+
+/** The tax of an invoice: the merchant owes it to us, and we to the state. The fees were posted with their captures. */
+export const invoiceEntry = (
+  { invoice, asset: { code: asset }, owner }: Invoiced,
+  tax: bigint,
+  at: Instant,
+): Entry =>
+  entryOf("invoice", { object: invoice, transition: "issued", charge: null, at }, [
+    { code: "merchant_receivable", owner, asset, units: tax },
+    { code: "tax_payable", asset, units: -tax },
+  ]);
+
+/** The money of an invoice has arrived. */
+export const invoicePaidEntry = (
+  { invoice, asset: { code: asset }, owner }: Invoiced,
+  paid: bigint,
+  at: Instant,
+): Entry =>
+  entryOf("invoice_payment", { object: invoice, transition: "paid", charge: null, at }, [
+    { code: "bank", asset, units: paid },
+    { code: "merchant_receivable", owner, asset, units: -paid },
+  ]);
+
 /** An entry is never changed: this one takes it back. */
 export const reversalOf = (entry: Entry, at: Instant): Entry => ({
   ...entry,
@@ -99,7 +123,7 @@ export const reversalOf = (entry: Entry, at: Instant): Entry => ({
 type Heading = {
   readonly object: string;
   readonly transition: string;
-  readonly charge: Id<"charge">;
+  readonly charge: Id<"charge"> | null;
   readonly at: Instant;
 };
 

@@ -1,5 +1,12 @@
 export { type MerchantOwner } from "./chart.ts";
-export { bookingEntry, captureEntry, type Entry, refundEntry } from "./entries.ts";
+export {
+  bookingEntry,
+  captureEntry,
+  type Entry,
+  invoiceEntry,
+  invoicePaidEntry,
+  refundEntry,
+} from "./entries.ts";
 export { ledgerRoutes } from "./ledger.http.ts";
 export { ledgerJobs } from "./ledger.jobs.ts";
 export { post } from "./ledger.ts";
