@@ -1,6 +1,6 @@
-import { after, dayMs, type Id, newId } from "@remit/kernel";
+import { after, dayMs, hourMs, type Id, newId, toRfc3339 } from "@remit/kernel";
 import { asOwner } from "@remit/platform/sql";
-import { isIncluded, type RemitEvent } from "@remit/protocol";
+import { checkpointTyp, isIncluded, type RemitEvent } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sequence } from "../src/audit/audit.ts";
@@ -86,6 +86,21 @@ describe("what was kept for seven years, or ten for what proves a mandate", () =
     expect(left).toHaveLength(3);
     for (const word of ["charge", "mandate", "amount_minor"])
       expect(JSON.stringify(left)).not.toContain(word);
+  });
+
+  test("is verified in a range that ends at a checkpoint of an older version, which names no root", async () => {
+    await expire();
+    const { entries, gaps } = await shown();
+    const place = gaps[1];
+    const signed_at = toRfc3339(after(log.clock.now(), -hourMs));
+    const says = { v: 1, iss: log.deps.issuer, jti: newId("checkpoint"), tenant_id: tenant, head_seq: 2 };
+    const payload = { ...says, head_entry_hash: place?.entry_hash ?? "", signed_at, signer_kid: "old" };
+    const jws = await log.deps.keys.sign("audit", { typ: checkpointTyp }, payload);
+    await log.tamper(`insert into audit_checkpoints (tenant_id, head_seq, jti, signed_at, jws)
+      values ('${tenant}', 2, '${says.jti}', '${signed_at}', '${jws}')`);
+    expect(await verifyLog(log.deps, tenant, { before: yearsAgo(2) })).toMatchObject({ verified: true });
+    expect(await verifyLog(log.deps, tenant, { from: log.clock.now() })).toMatchObject({ verified: true });
+    expect(entries).toHaveLength(3);
   });
 
   test("is said once, and again only for what has expired since", async () => {

@@ -1,9 +1,11 @@
 import { migrations, tables } from "@remit/authorization-server";
 import { newId } from "@remit/kernel";
 import { sql } from "@remit/platform/sql";
+import type { JsonObject } from "@remit/protocol";
+import { generateJwk, signJws } from "@remit/protocol/node";
 import { checkCatalogue } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { callAsAdmin, newClient } from "./client.ts";
+import { adminToken, callAsAdmin, newClient } from "./client.ts";
 import { adminSecret, principal, type Running, startServer, startWith } from "./running.ts";
 
 let running: Running;
@@ -18,6 +20,23 @@ afterAll(() => running.close());
 const tenantTables = Object.entries(tables)
   .filter(([, kind]) => kind === "tenant")
   .map(([name]) => name);
+
+test("T11 a token whose organization was edited, signed by nobody or by somebody else, is none", async () => {
+  const { body } = await adminToken(running);
+  const [head = "", payload = "", signature = ""] = String(body["access_token"]).split(".");
+  const claims: Record<string, unknown> = JSON.parse(Buffer.from(payload, "base64url").toString());
+  expect(claims["organization_id"]).toBe(running.tenant);
+  const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const edited = { ...claims, organization_id: newId("tenant") };
+  const header: object = JSON.parse(Buffer.from(head, "base64url").toString());
+  const status = async (token: string): Promise<number> =>
+    (await fetch(`${running.issuer}/api/v1/agents`, { headers: { authorization: `Bearer ${token}` } }))
+      .status;
+  expect(await status(`${head}.${payload}.${signature}`)).toBe(200);
+  expect(await status(`${head}.${encoded(edited)}.${signature}`)).toBe(401);
+  expect(await status(`${encoded({ ...header, alg: "none" })}.${encoded(edited)}.`)).toBe(401);
+  expect(await status(signJws(generateJwk("ES256"), { typ: "at+jwt" }, edited as JsonObject))).toBe(401);
+});
 
 test("T02 the server refuses to start under a role that can see past a tenant", async () => {
   await expect(startWith(running.database, { databaseUrl: running.database.adminUrl })).rejects.toThrow();

@@ -54,7 +54,8 @@ async function sayOfLog(
     if (batch.next === undefined) break;
     after = batch.next;
   }
-  // What is said has its place, under a signature, before anything is removed.
+  if (said === 0) return 0;
+  // What is said has its place, under a signature, before anything is removed. Should we die here, the jobs do it.
   await sequence(deps, tenant);
   await signCheckpoint(deps, tenant);
   return said;

@@ -90,9 +90,11 @@ async function spanOf(deps: AuditDeps, tenant: LogName, { from, before }: AuditR
     end: before === undefined ? undefined : await rows.checkpointAfter(tx, tenant, after(before, slackMs)),
   }));
   const signed = found.start === undefined ? undefined : signedFor(deps, tenant, found.start);
-  // Behind a checkpoint without a root no tree can be grown, which alone holds what was removed: all is walked then.
+  // From a checkpoint without a root no tree can be grown, and at one none is held, which alone holds what was removed: it
+  // is walked from the beginning then, and to the end.
   const start = signed?.says.root_hash === undefined ? undefined : signed;
-  const end = found.end === undefined ? undefined : signedFor(deps, tenant, found.end);
+  const ending = found.end === undefined ? undefined : signedFor(deps, tenant, found.end);
+  const end = ending?.says.root_hash === undefined ? undefined : ending;
   if (start !== undefined && from !== undefined && start.says.signed_at > toRfc3339(after(from, -slackMs)))
     throw new Broken(start.says.head_seq, "a checkpoint was signed at another time than its row says");
   if (end !== undefined && before !== undefined && end.says.signed_at < toRfc3339(after(before, slackMs)))

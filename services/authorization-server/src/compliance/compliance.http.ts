@@ -13,6 +13,7 @@ import {
 import { z } from "zod";
 import { agentsOf } from "../agents/index.ts";
 import { type Access, accessOf, type Compliance } from "./compliance.ts";
+import { csvOf } from "./csv.ts";
 
 export type ComplianceRoutesDeps = {
   readonly db: Database;
@@ -126,7 +127,7 @@ const reviewRoute = ({ db, cursors }: ComplianceRoutesDeps): Route =>
       const data = found.map(bodyOf);
       if (query.format === "json") return { status: 200, headers, body: { data, nextCursor } };
       const typed = { ...headers, "content-type": "text/csv; charset=utf-8; header=present" };
-      return { status: 200, headers: typed, body: csvOf(data) };
+      return { status: 200, headers: typed, body: csvOf(columns, data) };
     },
   });
 
@@ -153,11 +154,3 @@ const columns = [
   "expiresAt",
   "lastUsedAt",
 ] as const;
-
-/** RFC 4180. Whatever a spreadsheet would take for a formula is made text. */
-function csvOf(data: readonly ReturnType<typeof bodyOf>[]): string {
-  const cell = (value: string): string =>
-    `"${(/^[=+\-@\t\r]/.test(value) ? `'${value}` : value).replaceAll('"', '""')}"`;
-  const lines = data.map((row) => columns.map((name) => cell([row[name] ?? ""].flat().join(" "))).join(","));
-  return `${[columns.join(","), ...lines].join("\r\n")}\r\n`;
-}
