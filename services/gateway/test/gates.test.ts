@@ -206,6 +206,30 @@ describe("an auth route", () => {
   });
 });
 
+describe("a preflight", () => {
+  const ask = (headers: Record<string, string>, body?: string): Promise<Answer> =>
+    world.ask("/mine/7", { method: "OPTIONS", headers, ...(body !== undefined && { body }) });
+
+  test("A03 learns what a browser must know of an auth route, and nothing that it guards", async () => {
+    let arrived = "";
+    world.upstream.answer = (req, res) => {
+      req.on("data", (chunk) => {
+        arrived += String(chunk);
+      });
+      req.on("end", () => {
+        res.writeHead(200, { "access-control-allow-origin": "https://app.test" });
+        res.end("yours");
+      });
+    };
+    const announced = { origin: "https://app.test", "access-control-request-method": "GET" };
+    const answer = await ask({ ...announced, "content-length": "10" }, "sent along");
+    expect([answer.status, answer.body.toString(), arrived]).toEqual([200, "", ""]);
+    expect(answer.headers).toMatchObject({ "access-control-allow-origin": "https://app.test" });
+    const { origin: _, ...unannounced } = announced;
+    expect((await ask(unannounced)).status).toBe(405);
+  });
+});
+
 describe("ForwardAuth", () => {
   const verify = (uri: string | undefined, more: Record<string, string> = {}, query = ""): Promise<Answer> =>
     world.ask(`/verify${query}`, {

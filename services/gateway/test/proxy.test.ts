@@ -148,7 +148,7 @@ describe("a free route", () => {
     expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, "5", 0]);
     const { req, response } = await stream("/open/a", {
       method: "OPTIONS",
-      headers: { "access-control-request-method": "POST" },
+      headers: { origin: "https://app.test", "access-control-request-method": "POST" },
     });
     req.end();
     expect((await response()).statusCode).toBe(200);

@@ -98,7 +98,7 @@ export type World = {
 };
 
 export type Ask = {
-  readonly method?: "GET" | "POST" | "HEAD" | "PUT" | "DELETE";
+  readonly method?: "GET" | "POST" | "HEAD" | "PUT" | "DELETE" | "OPTIONS";
   readonly headers?: Record<string, string | string[]>;
   readonly body?: string;
   readonly signal?: AbortSignal;

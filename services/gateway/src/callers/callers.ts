@@ -45,8 +45,8 @@ export type CallersDeps = {
   readonly clock: Clock;
 };
 
-const asWallet: Withheld = new Set(["sign-in-with-x"]);
-const asToken: Withheld = new Set(["sign-in-with-x", "authorization", "dpop"]);
+const asWallet: Withheld = new Set();
+const asToken: Withheld = new Set(["authorization", "dpop"]);
 
 export function createCallers(deps: CallersDeps): Callers {
   const tokens = new WeakMap<Merchant, Authenticate>();

@@ -88,9 +88,16 @@ export const sameShape = (a: Pattern, b: Pattern): boolean =>
     (segment, index) => segment === b[index] || (openness(segment) === 1 && openness(b[index] ?? "") === 1),
   );
 
+/** A path or pattern as a reader takes it that decodes before it routes, and to whom case is nothing (`%40Me` is `@me`). */
+export const foldedSegmentsOf = (segments: readonly string[]): readonly string[] => segments.map(folded);
+
+// What cannot be decoded was refused before: a path by `targetOf`, a pattern by `parsePattern`.
+const folded = (segment: string): string =>
+  (segment.includes("%") ? decodeURIComponent(segment) : segment).toLowerCase();
+
 /**
- * True when a more lenient reader than we are may take the path for one that the pattern matches, or for one below it: case
- * does not count, and nothing after the pattern does. `segments` are in lower case.
+ * True when a more lenient reader than we are may take the path for one that the pattern matches, or for one below it:
+ * neither case nor encoding counts, and nothing after the pattern does. `segments` are folded.
  */
 export function looselyBelow(pattern: Pattern, segments: readonly string[]): boolean {
   for (const [index, expected] of pattern.entries()) {
@@ -98,7 +105,7 @@ export function looselyBelow(pattern: Pattern, segments: readonly string[]): boo
     if (expected === "*") return true;
     if (expected === "" && index === pattern.length - 1) return true;
     if (segment === undefined) return false;
-    if (!expected.startsWith(":") && expected.toLowerCase() !== segment) return false;
+    if (!expected.startsWith(":") && folded(expected) !== segment) return false;
   }
   return true;
 }

@@ -89,6 +89,25 @@ describe("V12 a free route is no way around a paid one", () => {
     expect(at(shop, "GET", "/demo/other")).toBe("free GET /:x/:y");
   });
 
+  test("V12 nor what a reader that decodes takes for a paid path", async () => {
+    const shop = await shopOf(
+      "free GET /*",
+      "paid GET /users/@me",
+      "paid GET /a,b/:x",
+      "paid GET /caf%C3%A9",
+    );
+    const spelled = ["/users/%40me", "/users/%40ME", "/users/%40me/x", "/a%2cb/7", "/A%2Cb/7", "/CAF%c3%a9"];
+    for (const path of spelled) {
+      expect([path, at(shop, "GET", path)]).toEqual([path, "route_not_offered"]);
+      expect([path, isGuarded(shop, path)]).toEqual([path, true]);
+    }
+    expect(at(shop, "GET", "/users/a%40b.example")).toBe("free GET /*");
+    const encoded = await shopOf("free GET /*", "paid GET /users/%40me");
+    expect(at(encoded, "GET", "/users/@me")).toBe("route_not_offered");
+    const prices = await shopOf("paid GET /users/:id", "paid GET /users/@me");
+    expect(at(prices, "GET", "/users/%40me")).toBe("route_not_offered");
+  });
+
   test("V12 nor below a paid pattern with open segments, or an auth one", async () => {
     const shop = await shopOf("free GET /*", "paid GET /:shop/report", "auth GET /me/*");
     expect(at(shop, "GET", "/acme/report/")).toBe("route_not_offered");

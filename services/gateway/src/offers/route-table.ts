@@ -1,6 +1,6 @@
 import { Problem } from "@remit/protocol";
 import type { PaidRoute, SaleRoute, Shop } from "./model.ts";
-import { looselyBelow, looselySame, moreSpecific, sameShape } from "./paths.ts";
+import { foldedSegmentsOf, looselyBelow, looselySame, moreSpecific, sameShape } from "./paths.ts";
 
 /** The routes of a shop, found by the segments of a path. */
 type Table = {
@@ -21,8 +21,8 @@ const tables = new WeakMap<Shop, Table>();
 
 /**
  * The route of a path: of all that match, the most specific one. What no route matches is refused, never passed on, and so
- * is what only a less guarded or other price's route matches although an upstream that reads paths loosely (by case, by a
- * trailing slash) might answer with what a better guarded one protects (V12).
+ * is what only a less guarded or other price's route matches although an upstream that reads paths loosely (by case, by encoding,
+ * by a trailing slash) might answer with what a better guarded one protects (V12).
  */
 export function routeAt(shop: Shop, method: string, path: string): SaleRoute {
   const table = tableOf(shop);
@@ -36,7 +36,7 @@ export function routeAt(shop: Shop, method: string, path: string): SaleRoute {
 
 /** True for a path that may be read as one of a guarded route, or as one below it. */
 export function isGuarded(shop: Shop, path: string): boolean {
-  const segments = foldedSegmentsOf(path);
+  const segments = foldedSegmentsOf(path.slice(1).split("/"));
   return shop.routes.some((route) => route.gate !== "free" && looselyBelow(route.pattern, segments));
 }
 
@@ -101,7 +101,7 @@ function isWayAround(
     guards.set(route, guarding);
   }
   if (guarding.length === 0) return false;
-  const segments = foldedSegmentsOf(path);
+  const segments = foldedSegmentsOf(path.slice(1).split("/"));
   return guarding.some((other) =>
     rankOf(other) > rankOf(route)
       ? looselyBelow(other.pattern, segments)
@@ -122,8 +122,6 @@ const guardsAgainst = (other: SaleRoute, route: SaleRoute): boolean =>
 /** What is paid, and by what: of two routes that cost the same, none is a way around the other. */
 const costOf = ({ price, ways }: PaidRoute): string =>
   JSON.stringify([price, ways], (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
-
-const foldedSegmentsOf = (path: string): readonly string[] => path.slice(1).toLowerCase().split("/");
 
 function notAllowed(found: readonly SaleRoute[]): Problem {
   const allow = [...new Set(found.map(({ method }) => method))].join(", ");

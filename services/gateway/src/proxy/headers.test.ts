@@ -17,6 +17,11 @@ describe("headers to the upstream", () => {
     "Payment_Signature",
     "X-PAYMENT",
     "Payment-Authorization",
+    "SIGN-IN-WITH-X",
+    "Sign_In_With_X",
+    "X-Verified-Wallet",
+    "X-Original-URL",
+    "X-HTTP-Method-Override",
     "Connection",
     "Keep-Alive",
     "TE",
@@ -50,7 +55,9 @@ describe("headers to the upstream", () => {
   });
 
   test("a credential in Authorization stays here, the agent's own token passes", () => {
-    expect(upwardFields([["Authorization", "payment abc"]], {})).toEqual([]);
+    for (const value of ["payment abc", "SIWX a.b", "Bearer siwx_abc", "bearer  SIWX_abc"])
+      expect(upwardFields([["Authorization", value]], {})).toEqual([]);
+    expect(upwardFields([["Authorization", "Bearer abc"]], {})).toHaveLength(1);
     expect(upwardFields([["Authorization", "DPoP abc"]], {})).toHaveLength(1);
   });
 });

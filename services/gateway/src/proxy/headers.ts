@@ -23,6 +23,7 @@ const neverUpward = new Set([
   "payment-signature",
   "payment-authorization",
   "x-payment",
+  "sign-in-with-x",
   "forwarded",
   "via",
   "x-real-ip",
@@ -161,10 +162,13 @@ const plainNameOf = (name: string): string => {
   return lower.includes("_") ? lower.replaceAll("_", "-") : lower;
 };
 
+// What pays here or opens a gate here opens it again for whoever learns of it.
+const isForGateway = /^(?:(?:payment|siwx)(?:\s|$)|bearer\s+siwx_)/i;
+
 function mayPassUp(plain: string, value: string): boolean {
   if (neverUpward.has(plain)) return false;
   if (neverUpwardPrefixes.some((prefix) => plain.startsWith(prefix))) return false;
-  return plain !== "authorization" || !/^payment(?:\s|$)/i.test(value.trim());
+  return plain !== "authorization" || !isForGateway.test(value.trim());
 }
 
 function connectionValuesOf(rawHeaders: readonly string[]): string[] {

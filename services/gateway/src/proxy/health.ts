@@ -3,6 +3,8 @@ import { Problem } from "@remit/protocol";
 
 /** What is known of one upstream, from the exchanges with it and from asking it. */
 export type Health = {
+  /** Refuses like `admit` while the upstream is left alone, and takes nobody's turn. */
+  check(): void;
   /** Lets a request through, or refuses it while the upstream is left alone (503 with Retry-After). */
   admit(): void;
   /** It answered, whatever it said. */
@@ -28,14 +30,17 @@ export function createHealth(origin: string, clock: Clock): Health {
   let until = Number.NEGATIVE_INFINITY;
   let unwell = 0;
   let askedEveryMs = 0;
+  const check = (): void => {
+    if (unwell >= unwellMax) throw leftAlone(origin, askedEveryMs);
+    const now = failures < failuresMax ? until : monotonicMs(clock);
+    if (now < until) throw leftAlone(origin, until - now);
+  };
   return {
+    check,
     admit: () => {
-      if (unwell >= unwellMax) throw leftAlone(origin, askedEveryMs);
-      if (failures < failuresMax) return;
-      const now = monotonicMs(clock);
-      if (now < until) throw leftAlone(origin, until - now);
+      check();
       // Only this one request; the next waits for what becomes of it.
-      until = now + pauseAfter(failures);
+      if (failures >= failuresMax) until = monotonicMs(clock) + pauseAfter(failures);
     },
     answered: () => {
       failures = 0;

@@ -4,7 +4,7 @@ import { Problem } from "@remit/protocol";
 import { type Dispatcher, errors, type Pool } from "undici";
 import { passedDown, passedTrailers, passedUp, type Withheld } from "./headers.ts";
 import { admit, type Peer, rawHeadersOf } from "./peer.ts";
-import { hasBody, type Upload, uploadOf } from "./upload.ts";
+import { type Upload, uploadOf } from "./upload.ts";
 
 /** A request to be passed through as it comes, and its answer likewise. */
 export type PassedRequest = {
@@ -19,13 +19,15 @@ export type PassedRequest = {
   readonly timeoutMs: number;
   /** How often it is tried again while that is safe. */
   readonly retries: number;
+  /** No body goes up, and of the answer only its head comes down: nothing is told that a gate guards. */
+  readonly headOnly?: boolean;
 };
 
 export type Pair = { readonly req: IncomingMessage; readonly res: ServerResponse };
 
 /** Passes one exchange through; resolves once it is over. A Problem says that no answer has begun. */
 export async function pass(peer: Peer, request: PassedRequest, pair: Pair): Promise<void> {
-  const upload = uploadOf(pair.req);
+  const upload = request.headOnly === true ? noUpload : uploadOf(pair.req);
   for (let attempt = 1; ; attempt++) {
     admit(peer);
     const outcome = await exchange(peer.pool, request, { ...pair, upload });
@@ -41,6 +43,7 @@ export async function pass(peer: Peer, request: PassedRequest, pair: Pair): Prom
 }
 
 const retryPauseMs = 50;
+const noUpload: Upload = { body: undefined, begun: () => false };
 
 // RFC 9110 §9.2.2.
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
@@ -91,7 +94,7 @@ function exchange(
   const headers = passedUp(
     req.rawHeaders,
     request.added,
-    hasBody(req) ? request.withheld : withLength(request.withheld),
+    upload.body !== undefined ? request.withheld : withLength(request.withheld),
   );
   const { target: path, method, timeoutMs } = request;
   pool.dispatch(
@@ -102,7 +105,9 @@ function exchange(
         if (res.destroyed) started.abort(new Error("the caller has gone"));
       },
       onResponseStart: (started, status) => {
-        if (status >= 200) begin(caller, started, status);
+        if (status < 200) return;
+        begin(caller, started, { status, headOnly: request.headOnly === true });
+        if (request.headOnly === true) started.abort(new Error("its head is all that was asked for"));
       },
       onResponseData: (started, chunk) => {
         if (res.write(chunk)) return;
@@ -115,7 +120,7 @@ function exchange(
       },
       onResponseError: (_, error) => {
         if (res.headersSent) {
-          res.destroy();
+          if (!res.writableEnded) res.destroy();
           settle(over);
         } else settle({ kind: "failed", error, ...howFar(error, controller !== undefined) });
       },
@@ -133,8 +138,16 @@ const withLength = (withheld: Withheld): Withheld => {
 const withoutBody = new WeakMap<Withheld, Withheld>();
 
 /** Sends the head on. Where nothing else follows at once it leaves by itself: an event stream may be silent for long. */
-function begin({ req, res }: Pair, controller: Dispatcher.DispatchController, status: number): void {
+function begin(
+  { req, res }: Pair,
+  controller: Dispatcher.DispatchController,
+  { status, headOnly }: { readonly status: number; readonly headOnly: boolean },
+): void {
   const raw = rawHeadersOf(controller);
+  if (headOnly) {
+    res.writeHead(status, withoutLength(passedDown(raw, { mayHaveTrailers: false })));
+    return void res.end();
+  }
   const mayHaveTrailers =
     req.httpVersionMinor > 0 && req.method !== "HEAD" && status !== 204 && status !== 304 && !hasLength(raw);
   res.writeHead(status, passedDown(raw, { mayHaveTrailers }));
@@ -143,6 +156,9 @@ function begin({ req, res }: Pair, controller: Dispatcher.DispatchController, st
     if (!res.writableEnded && !res.destroyed && res.writableLength === 0) res.flushHeaders();
   });
 }
+
+const withoutLength = (raw: readonly string[]): string[] =>
+  raw.filter((_, index) => (raw[index - (index % 2)] ?? "").toLowerCase() !== "content-length");
 
 function end(res: ServerResponse, trailers: Parameters<typeof passedTrailers>[0]): void {
   const passed = passedTrailers(trailers);

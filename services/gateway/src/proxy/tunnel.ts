@@ -58,10 +58,13 @@ function join(peer: Peer, request: PassedRequest, { req, socket, head }: Upgradi
   const onClose = (): void => void up.destroy();
   socket.once("close", onClose);
   up.on("timeout", () => up.destroy(new Problem("upstream_timeout", { private: { upstream: peer.origin } })));
+  let begun = false;
   up.on("error", (cause) => {
     socket.off("close", onClose);
+    if (begun) socket.destroy();
     if (socket.destroyed) return resolve();
-    peer.health.failed();
+    // Who is silent to an upgrade may well answer others.
+    if (!(cause instanceof Problem)) peer.health.failed();
     reject(
       cause instanceof Problem
         ? cause
@@ -69,6 +72,7 @@ function join(peer: Peer, request: PassedRequest, { req, socket, head }: Upgradi
     );
   });
   up.on("upgrade", (answer, upward, upwardHead) => {
+    begun = true;
     peer.health.answered();
     socket.write(headOf(answer, ["Connection: Upgrade", "Upgrade: websocket"]));
     socket.write(upwardHead);
@@ -76,17 +80,28 @@ function join(peer: Peer, request: PassedRequest, { req, socket, head }: Upgradi
     both(socket, upward).then(resolve, resolve);
   });
   up.on("response", (answer) => {
+    begun = true;
     peer.health.answered();
-    // Its length is told by the end of the connection.
-    socket.write(headOf(answer, ["Connection: close"]));
-    answer.pipe(socket);
+    decline(socket, answer).then(resolve, reject);
+  });
+  up.end();
+  return promise;
+}
+
+/** Passes a refusal on; its length is told by the end of the connection. Resolves once that is closed. */
+function decline(socket: Duplex, answer: IncomingMessage): Promise<void> {
+  socket.write(headOf(answer, ["Connection: close"]));
+  answer.on("error", () => socket.destroy());
+  // Whether it ended well or broke off: there is nothing more to come.
+  answer.once("close", () => socket.end());
+  answer.pipe(socket);
+  limitIdle(socket);
+  return new Promise((resolve) => {
     socket.once("close", () => {
       answer.destroy();
       resolve();
     });
   });
-  up.end();
-  return promise;
 }
 
 function headOf(answer: IncomingMessage, added: readonly string[]): string {
@@ -108,12 +123,16 @@ async function both(down: Duplex, up: Duplex): Promise<void> {
   ] as const) {
     one.on("error", () => one.destroy());
     one.once("close", () => other.destroy());
-    // Connections of node's servers and clients are sockets, plain or TLS.
-    if ("setTimeout" in one)
-      (one as Duplex & { setTimeout(ms: number, late: () => void): void }).setTimeout(idleMs, () =>
-        one.destroy(),
-      );
+    limitIdle(one);
     one.pipe(other);
   }
   await Promise.all(closed);
+}
+
+function limitIdle(side: Duplex): void {
+  // Connections of node's servers and clients are sockets, plain or TLS.
+  if ("setTimeout" in side)
+    (side as Duplex & { setTimeout(ms: number, late: () => void): void }).setTimeout(idleMs, () =>
+      side.destroy(),
+    );
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "@remit/kernel";
 import { type Pair, type PassedRequest, pass } from "./pass.ts";
-import { admit, openPeer, type Peer } from "./peer.ts";
+import { openPeer, type Peer } from "./peer.ts";
 import { tunnel, type Upgrading } from "./tunnel.ts";
 import { fetchWhole, type UpstreamAnswer, type UpstreamRequest } from "./whole.ts";
 
@@ -12,7 +12,7 @@ export type Upstreams = {
   /** Joins a connection to one of its own kind upstream, until either ends. */
   tunnel(request: PassedRequest, from: Upgrading): Promise<void>;
   /** Refuses (503) while the upstream is known to be down, before anybody is asked for money. */
-  admit(origin: string): void;
+  check(origin: string): void;
   /** Asks an upstream how it is. */
   probe(origin: string, path: string, everyMs: number): Promise<void>;
   close(): Promise<void>;
@@ -35,7 +35,7 @@ export function createUpstreams(clock: Clock): Upstreams {
     fetch: (request) => fetchWhole(peerOf(request.origin), request),
     pass: (request, pair) => pass(peerOf(request.origin), request, pair),
     tunnel: (request, from) => tunnel(peerOf(request.origin), request, from),
-    admit: (origin) => admit(peerOf(origin)),
+    check: (origin) => peerOf(origin).health.check(),
     probe: async (origin, path, everyMs) => {
       const { pool, health } = peerOf(origin);
       const asked = {

@@ -1,7 +1,7 @@
 import { Problem, type ProblemCode } from "@remit/protocol";
 import { type Dispatcher, errors } from "undici";
 import { downwardFields, type Fields, fieldsOf } from "./headers.ts";
-import { type Peer, rawHeadersOf } from "./peer.ts";
+import { admit, type Peer, rawHeadersOf } from "./peer.ts";
 
 /** A whole answer of an upstream. The body is as it came over the wire, in its content coding. */
 export type UpstreamAnswer = { readonly status: number; readonly fields: Fields; readonly body: Uint8Array };
@@ -18,8 +18,9 @@ export type UpstreamRequest = {
   readonly bodyBytesMax: number;
 };
 
-export function fetchWhole(peer: Peer, request: UpstreamRequest): Promise<UpstreamAnswer> {
-  return new Promise((resolve, reject) => {
+export async function fetchWhole(peer: Peer, request: UpstreamRequest): Promise<UpstreamAnswer> {
+  admit(peer);
+  return await new Promise((resolve, reject) => {
     peer.pool.dispatch(
       {
         path: request.target,

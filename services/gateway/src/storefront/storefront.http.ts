@@ -91,7 +91,8 @@ const signInBytesMax = 16 * 1024;
 function routeOf({ method = "GET", headers }: IncomingMessage, shop: Shop, { path }: Target): SaleRoute {
   if (method === "HEAD") return routeAt(shop, "GET", path);
   const announced = headers["access-control-request-method"];
-  if (method !== "OPTIONS" || announced === undefined) return routeAt(shop, method, path);
+  if (method !== "OPTIONS" || announced === undefined || headers.origin === undefined)
+    return routeAt(shop, method, path);
   const route = routeAt(shop, announced, path);
   return route.gate === "paid" ? routeAt(shop, method, path) : route;
 }
