@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
 import { benchAgents } from "./agents.ts";
+import { benchGateway } from "./gateway.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchPolicies } from "./policies.ts";
 import { benchPresentations } from "./presentations.ts";
@@ -17,7 +18,7 @@ const seconds = Number(
 );
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-if (!existsSync(path.join(here, "node_modules/@sd-jwt"))) {
+if (!existsSync(path.join(here, "node_modules/@x402"))) {
   say("Installing the peers we compare with, once");
   const flags = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status } = spawnSync("npm", flags, { cwd: here, stdio: ["ignore", "ignore", "inherit"] });
@@ -29,6 +30,7 @@ const sections: Readonly<Record<string, (seconds: number) => Promise<unknown>>> 
   policies: benchPolicies,
   ledger: benchLedger,
   purchases: benchPurchases,
+  gateway: benchGateway,
   tokens: benchTokens,
   token_memory: benchTokenMemory,
   webhooks: benchWebhooks,

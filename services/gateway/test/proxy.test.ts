@@ -30,6 +30,12 @@ beforeAll(async () => {
       open("patient", "GET", "/patient", { upstream_timeout_s: 1, upstream_retries: 1 }),
       open("post", "POST", "/patient", { upstream_timeout_s: 1, upstream_retries: 3 }),
       open("dead", "GET", "/dead", { upstream: `http://127.0.0.1:${port}` }),
+      open("dear", "GET", "/dear", {
+        upstream: `http://127.0.0.1:${port}`,
+        gate: "paid",
+        amount_minor: 1000,
+        currency: "USD",
+      }),
     ],
   });
   await world.gateway.reload();
@@ -344,7 +350,7 @@ describe("limits", () => {
     expect(world.upstream.requests).toHaveLength(1);
   });
 
-  test("an upstream that stays away is left alone, and callers are told when to come back", async () => {
+  test("M11 an upstream that stays away is left alone, nobody is asked for money for it, and callers are told when to come back", async () => {
     for (let attempt = 0; attempt < 5; attempt++) await world.ask("/dead");
     const told = await world.ask("/dead");
     expect([told.status, codeOf(told), told.headers["retry-after"]]).toEqual([
@@ -352,6 +358,10 @@ describe("limits", () => {
       "upstream_unavailable",
       "1",
     ]);
+    const headers = createAgent(world).pay(await world.ask("/dear"));
+    const unsold = await world.ask("/dear", { headers });
+    expect([unsold.status, codeOf(unsold)]).toEqual([503, "upstream_unavailable"]);
+    expect([world.issuer.calls, await world.claims()]).toEqual([[], []]);
     world.clock.advance(1_000);
     expect((await world.ask("/dead")).status).toBe(502);
     const again = await world.ask("/dead");

@@ -19,9 +19,9 @@ const merchant = {
 
 /** A shop of lines such as `paid GET /demo/report`. */
 async function shopOf(...lines: readonly string[]): Promise<Shop> {
-  const routes = lines.map((line) => {
+  const routes = lines.map((line, index) => {
     const [gate, method, path] = line.split(" ");
-    const price = gate === "paid" ? { amount_minor: 1000, currency: "USD" } : {};
+    const price = gate === "paid" ? { amount_minor: 1000 + index, currency: "USD" } : {};
     const id = line.replaceAll(/[^a-z0-9]+/gi, "-");
     const upstream = "http://127.0.0.1:3900";
     return { id, merchant: merchant.id, gate, method, path, upstream, name: id, sku: "s", ...price };

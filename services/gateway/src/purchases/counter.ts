@@ -116,6 +116,13 @@ async function buy(
   request: PaidRequest,
   { claim, order }: { readonly claim: Claim; readonly order: object },
 ): Promise<Served> {
+  try {
+    // Of an upstream that is down, nobody is asked for money.
+    deps.upstreams.check(request.route.upstream);
+  } catch (error) {
+    await forget(deps, claim);
+    throw error;
+  }
   const rail = await deps.rails.of(request.route.merchant, claim, order);
   if (rail !== undefined) return await purchase(deps, request, { claim, rail });
   await forget(deps, claim);
