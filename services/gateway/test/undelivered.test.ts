@@ -126,3 +126,35 @@ describe.each(rails)("what is not delivered is not charged, by %s", (_, pay) => 
     }
   });
 });
+
+describe("paid before it is served", () => {
+  test.each(rails)(
+    "by %s, a failure leaves a credit that is redeemed once and paid once",
+    async (what, pay) => {
+      await noteTaken();
+      await world.writeOffers({ route: { settle: "before" } });
+      await world.gateway.reload();
+      const headers = await pay(await world.ask("/demo/report"));
+      world.upstream.answer = (_, res) => void res.writeHead(500).end("broken");
+      expect((await world.ask("/demo/report", { headers })).status).toBe(500);
+      expect(await world.claims()).toMatchObject([{ state: "owed" }]);
+      const paid = async (): Promise<number> => {
+        const intents = await world.sandbox.paymentIntents({ status: "succeeded" });
+        return (await settledSince()) + intents.filter(({ id }) => !taken.includes(id)).length;
+      };
+      expect(await paid()).toBe(1);
+      world.upstream.answer = (_, res) => void res.end("the report");
+      const calls = world.upstream.requests.length;
+      const redeemed = await world.ask("/demo/report", { headers });
+      expect([redeemed.status, redeemed.body.toString()]).toEqual([200, "the report"]);
+      const again = await world.ask("/demo/report", { headers });
+      expect([again.status, again.headers["idempotent-replayed"]]).toEqual([200, "true"]);
+      expect(world.upstream.requests).toHaveLength(calls + 1);
+      expect(await paid()).toBe(1);
+      if (what === "a transfer")
+        expect((await world.ask("/demo/other", { headers })).status).toBeGreaterThanOrEqual(402);
+      await world.writeOffers();
+      await world.gateway.reload();
+    },
+  );
+});

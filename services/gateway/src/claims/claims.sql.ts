@@ -150,6 +150,20 @@ export async function reopen(
   return row === undefined ? undefined : claimOf(row);
 }
 
+/** Takes a claim whose goods are owed, for one request to deliver them; undefined while another one is at it. */
+export async function takeOwed(
+  tx: TenantTx,
+  claim: Claim,
+  by: Worker & { readonly now: Instant; readonly leasedUntil: Instant },
+): Promise<Claim | undefined> {
+  const row = await tx.maybe<Row>(sql`
+    update claims set worker = ${by.worker}, boot = ${by.boot}, generation = generation + 1,
+      leased_until = ${sqlTime(by.leasedUntil)}, updated_at = ${sqlTime(by.now)}
+    where id = ${claim.id} and state = 'owed' and leased_until <= ${sqlTime(by.now)}
+    returning *`);
+  return row === undefined ? undefined : claimOf(row);
+}
+
 /** Lets somebody else take over from `at` on. */
 export const giveUp = (tx: TenantTx, claim: Claim, at: Instant): Promise<unknown> =>
   tx.run(sql`update claims set leased_until = ${sqlTime(at)}

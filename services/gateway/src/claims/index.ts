@@ -19,5 +19,6 @@ export {
   orderOf,
   reopenClaim,
   takeClaim,
+  takeOwed,
   type Worker,
 } from "./operations.ts";

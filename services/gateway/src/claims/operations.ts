@@ -70,6 +70,13 @@ export const reopenClaim = (deps: ClaimsDeps, claim: Claim, order: unknown): Pro
     return await rows.reopen(tx, claim, { by: deps.by, now, leasedUntil: after(now, leaseMs), sealedOrder });
   });
 
+/** Takes a claim whose goods are owed for `leaseMs`; undefined while another request is at it. */
+export const takeOwed = (deps: ClaimsDeps, claim: Claim, leaseMs: number): Promise<Claim | undefined> =>
+  patiently(deps, claim.tenant, (tx) => {
+    const now = deps.clock.now();
+    return rows.takeOwed(tx, claim, { ...deps.by, now, leasedUntil: after(now, leaseMs) });
+  });
+
 /** Makes the provider's id of a payment durable; false when nobody wants the hold any more. */
 export const keepReference = (deps: ClaimsDeps, claim: Claim, reference: string): Promise<boolean> =>
   patiently(deps, claim.tenant, (tx) => rows.keepReference(tx, claim, reference));

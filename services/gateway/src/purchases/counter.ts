@@ -18,7 +18,9 @@ import {
   verifyCredential,
 } from "../credentials/index.ts";
 import { openResponse } from "../responses/index.ts";
-import { type PurchaseDeps, purchase, type Served } from "./purchase.ts";
+import { endUnpaid, type PurchaseDeps, type Served } from "./money.ts";
+import { redeem } from "./owing.ts";
+import { purchase } from "./purchase.ts";
 import { claimFor, digestOfRequest, type PaidRequest } from "./request.ts";
 
 export type CounterDeps = PurchaseDeps & { readonly verifier: VerifierDeps };
@@ -44,7 +46,11 @@ export function openCounter(deps: CounterDeps): Counter {
       running.delete(claim.id);
     }
   };
-  const again = async (claim: Claim, asked: Again, retry: () => Promise<Sold>): Promise<Sold> => {
+  const again = async (
+    claim: Claim,
+    asked: Again,
+    { request, retry }: { readonly request: PaidRequest; readonly retry: () => Promise<Sold> },
+  ): Promise<Sold> => {
     const decision = decideReplay(claim, asked);
     switch (decision.kind) {
       case "refused":
@@ -54,6 +60,7 @@ export function openCounter(deps: CounterDeps): Counter {
       case "again":
         return await retry();
       case "owed":
+        return { ...(await redeemFor(deps, request, claim)), replayed: false };
       case "wait": {
         const bought = running.get(claim.id);
         if (bought === undefined) throw inProgress();
@@ -69,16 +76,17 @@ export function openCounter(deps: CounterDeps): Counter {
         // A credential that has expired still fetches what it has paid for.
         const claim = await claimOf(deps, request, asked);
         if (claim === undefined) throw verified;
-        return await again(claim, asked, () => Promise.reject(verified));
+        return await again(claim, asked, { request, retry: () => Promise.reject(verified) });
       }
       const fresh = claimFor(request, { verified, holder: asked.holder, clock: deps.clock });
       const taken = await takeClaim(deps, fresh, verified.order);
       if (taken.kind === "ours") return await run(request, taken.claim, verified.order);
-      return await again(taken.claim, { ...asked, ...keysOf(fresh) }, async () => {
+      const retry = async (): Promise<Sold> => {
         const claim = await reopenClaim(deps, taken.claim, verified.order);
         if (claim === undefined) throw inProgress();
         return await run(request, claim, verified.order);
-      });
+      };
+      return await again(taken.claim, { ...asked, ...keysOf(fresh) }, { request, retry });
     },
     close: async () => {
       await Promise.allSettled(running.values());
@@ -125,8 +133,15 @@ async function buy(
   }
   const rail = await deps.rails.of(request.route.merchant, claim, order);
   if (rail !== undefined) return await purchase(deps, request, { claim, rail });
-  await forget(deps, claim);
+  await (claim.attempt === 1 ? forget(deps, claim) : endUnpaid(deps, claim));
   throw new Problem("unavailable", { private: { because: "the merchant has no account for this rail" } });
+}
+
+/** What has been paid for and was not delivered yet. */
+async function redeemFor(deps: CounterDeps, request: PaidRequest, claim: Claim): Promise<Served> {
+  const rail = await deps.rails.of(request.route.merchant, claim);
+  if (rail === undefined) throw new Problem("unavailable");
+  return await redeem(deps, request, { claim, rail });
 }
 
 async function verify(

@@ -1,5 +1,5 @@
 export { type Counter, openCounter, type Sold } from "./counter.ts";
-export type { Served } from "./purchase.ts";
+export type { Served } from "./money.ts";
 export { purchaseJobs } from "./purchases.jobs.ts";
 export { recoverClaims } from "./recovery.ts";
 export type { PaidRequest } from "./request.ts";

@@ -2,11 +2,12 @@ import { type Id, invariant, newId, secondMs } from "@remit/kernel";
 import type { Log } from "@remit/platform/telemetry";
 import { makeMerchantReceipt, Problem } from "@remit/protocol";
 import type { ReleaseCharge } from "@remit/protocol/contracts";
-import { sign } from "@remit/protocol/node";
+import { sha256b64url, sign } from "@remit/protocol/node";
 import type { Digests, Ids, Outcome, Rail, Rails } from "../charging/index.ts";
 import { type Claim, type ClaimsDeps, forget, leave, moveOn } from "../claims/index.ts";
-import type { Merchant } from "../offers/index.ts";
+import type { Merchant, PaidRoute } from "../offers/index.ts";
 import { patience } from "../patience.ts";
+import type { UpstreamAnswer, Upstreams } from "../proxy/index.ts";
 import { dropResponse } from "../responses/index.ts";
 
 export type MoneyDeps = ClaimsDeps & {
@@ -14,6 +15,28 @@ export type MoneyDeps = ClaimsDeps & {
   readonly log: Log;
   readonly livemode: boolean;
 };
+
+export type PurchaseDeps = MoneyDeps & {
+  readonly upstreams: Upstreams;
+  /** How long a capture that got no answer may still be under way before recovery looks, in ms. */
+  readonly captureGraceMs: number;
+};
+
+/** What the buyer gets: an answer that was paid for, or an upstream's refusal that was not. */
+export type Served =
+  | { readonly kind: "paid"; readonly claim: Claim; readonly answer: UpstreamAnswer }
+  | { readonly kind: "unpaid"; readonly answer: UpstreamAnswer };
+
+const slackMs = 10 * secondMs;
+
+/** How long an upstream may be at work on a claim. */
+export const leaseOf = ({ serveByS, timeoutMs }: PaidRoute): number =>
+  Math.max(serveByS * secondMs, timeoutMs) + slackMs;
+
+export const digestsOf = (claim: Claim, answer: UpstreamAnswer): Digests => ({
+  request_digest: claim.request,
+  response_digest: sha256b64url(answer.body),
+});
 
 /** A claim at its rail. */
 export type Paying = { readonly claim: Claim; readonly rail: Rail };
@@ -59,13 +82,16 @@ export async function untilKnown(
   return outcome;
 }
 
+/** The rail has said that it will not give the money. */
+export const isNo = (outcome: Outcome): outcome is Exclude<Outcome, { kind: "unknown" }> =>
+  outcome.kind === "refused" || (outcome.kind === "known" && outcome.problem !== undefined);
+
 /** Takes what is held, and nothing twice: what a rail will not give is released, what it does not say stays open. */
 export async function take(deps: MoneyDeps, paying: Paying, digests: Digests): Promise<Ids> {
   const { claim, rail } = paying;
   const outcome = await untilKnown(deps, () => rail.capture(claim, digests));
   if (outcome.kind === "known" && outcome.standing === "captured") return outcome.ids;
-  const isNo = outcome.kind === "refused" || (outcome.kind === "known" && outcome.problem !== undefined);
-  if (!isNo) throw stillOpen(deps, claim, outcome);
+  if (!isNo(outcome)) throw stillOpen(deps, claim, outcome);
   await release(deps, paying, "cancelled");
   throw outcome.problem ?? new Problem("payment_declined");
 }

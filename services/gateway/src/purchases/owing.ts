@@ -1,20 +1,65 @@
+import { Problem } from "@remit/protocol";
 import type { Ids } from "../charging/index.ts";
-import { moveOn } from "../claims/index.ts";
+import { type Claim, leave, moveOn, takeOwed } from "../claims/index.ts";
 import type { Merchant } from "../offers/index.ts";
-import { type MoneyDeps, type Paying, receiptFor } from "./money.ts";
+import { keepResponse } from "../responses/index.ts";
+import {
+  digestsOf,
+  leaseOf,
+  type MoneyDeps,
+  type Paying,
+  type PurchaseDeps,
+  receiptFor,
+  type Served,
+} from "./money.ts";
+import type { PaidRequest } from "./request.ts";
+import { isGoods, serve } from "./serve.ts";
 
 /** The money is the merchant's and nothing was delivered: the payer keeps a credit, and the claim says so. */
 export async function owe(
   deps: MoneyDeps,
   paying: Paying,
   paid: { readonly ids: Ids; readonly merchant: Merchant },
-): Promise<true> {
+): Promise<Claim> {
   const receipt = receiptFor(deps, paying, { ...paid, digests: {} });
-  await moveOn(deps, paying.claim, {
+  return await moveOn(deps, paying.claim, {
     state: "owed",
+    // Nobody works on it: whoever paid may come for it at once.
+    leaseMs: 0,
     ...paid.ids,
     paidAt: deps.clock.now(),
     ...(receipt !== undefined && { receipt }),
   });
-  return true;
+}
+
+/**
+ * Delivers what has been paid for before. A failure leaves the credit where it is; only one request at a time tries, and
+ * the first that gets the goods ends it.
+ */
+export async function redeem(
+  deps: PurchaseDeps,
+  request: PaidRequest,
+  { claim: owed, rail }: Paying,
+): Promise<Served> {
+  const { route } = request;
+  const claim = await takeOwed(deps, owed, leaseOf(route));
+  if (claim === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+  const answer = await serve(deps.upstreams, request, { "X-Payment-Payer": claim.payer });
+  if (!isGoods(answer)) {
+    await leave(deps, claim);
+    if (answer instanceof Problem) throw answer;
+    return { kind: "unpaid", answer };
+  }
+  const digests = digestsOf(claim, answer);
+  const ids = {
+    ...(claim.reference !== undefined && { reference: claim.reference }),
+    ...(claim.settlement !== undefined && { settlement: claim.settlement }),
+  };
+  const receipt = receiptFor(deps, { claim, rail }, { ids, digests, merchant: route.merchant });
+  const delivered = await moveOn(deps, claim, {
+    state: "captured",
+    ...(receipt !== undefined && { receipt }),
+    within: (tx) => keepResponse(tx, deps.keyring, { claim: claim.id, answer, now: deps.clock.now() }),
+  });
+  return { kind: "paid", claim: delivered, answer };
 }

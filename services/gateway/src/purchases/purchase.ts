@@ -1,28 +1,27 @@
 import { secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import { Problem } from "@remit/protocol";
-import { sha256b64url } from "@remit/protocol/node";
 import type { Digests, Ids } from "../charging/index.ts";
 import { abandon, type Claim, moveOn } from "../claims/index.ts";
 import type { Merchant } from "../offers/index.ts";
-import type { UpstreamAnswer, Upstreams } from "../proxy/index.ts";
+import type { UpstreamAnswer } from "../proxy/index.ts";
 import { keepResponse } from "../responses/index.ts";
-import { hold, type MoneyDeps, type Paying, receiptFor, release, take } from "./money.ts";
+import {
+  digestsOf,
+  hold,
+  leaseOf,
+  type MoneyDeps,
+  type Paying,
+  type PurchaseDeps,
+  receiptFor,
+  release,
+  type Served,
+  take,
+} from "./money.ts";
+import { owe, redeem } from "./owing.ts";
 import type { PaidRequest } from "./request.ts";
 import { isGoods, reasonOf, serve } from "./serve.ts";
 
-export type PurchaseDeps = MoneyDeps & {
-  readonly upstreams: Upstreams;
-  /** How long a capture that got no answer may still be under way before recovery looks, in ms. */
-  readonly captureGraceMs: number;
-};
-
-/** What the buyer gets: an answer that was paid for, or an upstream's refusal that was not. */
-export type Served =
-  | { readonly kind: "paid"; readonly claim: Claim; readonly answer: UpstreamAnswer }
-  | { readonly kind: "unpaid"; readonly answer: UpstreamAnswer };
-
-const slackMs = 10 * secondMs;
 /** Longer than a chain may take to settle. */
 const captureMs = 90 * secondMs;
 
@@ -39,9 +38,11 @@ export async function purchase(
   try {
     await failpoint("gateway.claimed");
     const held = await hold(deps, { claim, rail });
-    const { serveByS, timeoutMs } = request.route;
-    const leaseMs = Math.max(serveByS * secondMs, timeoutMs) + slackMs;
-    claim = await moveOn(deps, claim, { state: "serving", ...held.ids, leaseMs });
+    if (request.route.settle === "before" && claim.rail !== "mandate") {
+      claim = await payFirst(deps, request, { claim: { ...claim, ...held.ids }, rail });
+      return await redeem(deps, request, { claim, rail });
+    }
+    claim = await moveOn(deps, claim, { state: "serving", ...held.ids, leaseMs: leaseOf(request.route) });
     await failpoint("gateway.charged");
     await failpoint("gateway.serving");
     const answer = await serve(deps.upstreams, request, { "X-Payment-Payer": claim.payer, ...held.tells });
@@ -67,6 +68,24 @@ export async function purchase(
   }
 }
 
+/** The money is the merchant's before the upstream works: from then on the goods are owed. */
+async function payFirst(
+  deps: PurchaseDeps,
+  request: PaidRequest,
+  { claim: held, rail }: Paying,
+): Promise<Claim> {
+  const { charge, reference } = held;
+  const claim = await moveOn(deps, held, {
+    state: "capturing",
+    leaseMs: captureMs,
+    ...(charge !== undefined && { charge }),
+    ...(reference !== undefined && { reference }),
+  });
+  await failpoint("gateway.capturing");
+  const ids = await take(deps, { claim, rail }, { request_digest: claim.request, response_digest: "" });
+  return await owe(deps, { claim, rail }, { ids, merchant: request.route.merchant });
+}
+
 /** Writes the whole answer down, in the transaction that says it will be captured. */
 const keep = (deps: PurchaseDeps, claim: Claim, answer: UpstreamAnswer): Promise<Claim> =>
   moveOn(deps, claim, {
@@ -74,11 +93,6 @@ const keep = (deps: PurchaseDeps, claim: Claim, answer: UpstreamAnswer): Promise
     leaseMs: captureMs,
     within: (tx) => keepResponse(tx, deps.keyring, { claim: claim.id, answer, now: deps.clock.now() }),
   });
-
-export const digestsOf = (claim: Claim, answer: UpstreamAnswer): Digests => ({
-  request_digest: claim.request,
-  response_digest: sha256b64url(answer.body),
-});
 
 /** The commit: once the money is taken the answer is the buyer's, before it is nobody's. */
 export function settle(

@@ -4,9 +4,9 @@ import { abandon, type Claim, decideRecovery, dueClaims } from "../claims/index.
 import type { Merchant, Offers } from "../offers/index.ts";
 import type { UpstreamAnswer } from "../proxy/index.ts";
 import { openResponse } from "../responses/index.ts";
-import { endUnpaid, type Paying, release } from "./money.ts";
+import { digestsOf, endUnpaid, isNo, type Paying, type PurchaseDeps, release } from "./money.ts";
 import { owe } from "./owing.ts";
-import { digestsOf, type PurchaseDeps, settle } from "./purchase.ts";
+import { settle } from "./purchase.ts";
 
 export type RecoveryDeps = PurchaseDeps & { readonly offers: () => Offers };
 
@@ -108,23 +108,22 @@ const keptAnswer = (deps: RecoveryDeps, claim: Claim): Promise<UpstreamAnswer | 
 async function settleFound(deps: RecoveryDeps, found: Found, ids: Ids): Promise<boolean> {
   const { claim, merchant } = found;
   const answer = await keptAnswer(deps, claim);
-  if (answer === undefined && claim.rail !== "mandate") return await owe(deps, found, { ids, merchant });
+  if (answer === undefined && claim.rail !== "mandate")
+    return (await owe(deps, found, { ids, merchant })).state === "owed";
   const digests = answer === undefined ? {} : digestsOf(claim, answer);
   return (await settle(deps, found, { ids, digests, merchant })).state === "captured";
 }
 
-/** Past the commit point: the money is the merchant's and the answer the buyer's. */
+/** Past the commit point: the money is the merchant's and the answer the buyer's. Without the answer there is no sale. */
 async function captureAgain(deps: RecoveryDeps, found: Found): Promise<boolean> {
   const { claim, rail, merchant } = found;
   const answer = await keptAnswer(deps, claim);
-  if (answer === undefined && claim.rail === "mandate") return false;
-  const digests =
-    answer === undefined ? { request_digest: claim.request, response_digest: "" } : digestsOf(claim, answer);
+  if (answer === undefined) return claim.rail !== "mandate" && (await release(deps, found, "cancelled"));
+  const digests = digestsOf(claim, answer);
   const outcome = await rail.capture(claim, digests);
   // What a rail will not give any more is let go of; a charge says itself what became of it, at the next look.
-  if (outcome.kind === "refused" && claim.rail !== "mandate") return await release(deps, found, "cancelled");
+  if (claim.rail !== "mandate" && isNo(outcome)) return await release(deps, found, "cancelled");
   if (outcome.kind !== "known" || outcome.standing !== "captured") return false;
-  if (answer === undefined) return await owe(deps, found, { ids: outcome.ids, merchant });
   await settle(deps, found, { ids: outcome.ids, digests, merchant });
   return true;
 }
