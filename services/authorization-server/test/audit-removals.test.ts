@@ -90,17 +90,15 @@ describe("what was kept for seven years, or ten for what proves a mandate", () =
 
   test("is verified in a range that ends at a checkpoint of an older version, which names no root", async () => {
     await expire();
-    const { entries, gaps } = await shown();
-    const place = gaps[1];
+    const [third] = (await shown()).entries;
     const signed_at = toRfc3339(after(log.clock.now(), -hourMs));
-    const says = { v: 1, iss: log.deps.issuer, jti: newId("checkpoint"), tenant_id: tenant, head_seq: 2 };
-    const payload = { ...says, head_entry_hash: place?.entry_hash ?? "", signed_at, signer_kid: "old" };
+    const says = { v: 1, iss: log.deps.issuer, jti: newId("checkpoint"), tenant_id: tenant, head_seq: 3 };
+    const payload = { ...says, head_entry_hash: third?.entry_hash ?? "", signed_at, signer_kid: "old" };
     const jws = await log.deps.keys.sign("audit", { typ: checkpointTyp }, payload);
     await log.tamper(`insert into audit_checkpoints (tenant_id, head_seq, jti, signed_at, jws)
-      values ('${tenant}', 2, '${says.jti}', '${signed_at}', '${jws}')`);
-    expect(await verifyLog(log.deps, tenant, { before: yearsAgo(2) })).toMatchObject({ verified: true });
-    expect(await verifyLog(log.deps, tenant, { from: log.clock.now() })).toMatchObject({ verified: true });
-    expect(entries).toHaveLength(3);
+      values ('${tenant}', 3, '${says.jti}', '${signed_at}', '${jws}')`);
+    const range = { from: yearsAgo(9), before: yearsAgo(2) };
+    expect(await verifyLog(log.deps, tenant, range)).toMatchObject({ verified: true });
   });
 
   test("is said once, and again only for what has expired since", async () => {
