@@ -1,13 +1,15 @@
 import { createGoods, openUpstream } from "./goods.ts";
 import { priceAtomic, priceMinor, startRemit } from "./instance.ts";
 import { mppPayer, openTill, type Till, x402Payer } from "./payers.ts";
-import { openMppShop, openX402Shop } from "./references.ts";
+import { openMppShop, openX402Shop, sellOverX402 } from "./references.ts";
 import { type Finding, type Row, receiptIn, rows, type Trial } from "./rows.ts";
 
 /** Where the two sellers are paid: addresses that nothing else in this suite pays to. */
 const payTo = {
   remit: "0x00000000000000000000000000000000000052e1",
   reference: "0x00000000000000000000000000000000000052e2",
+  /** A server of another maker that Remit's facilitator settles for. */
+  served: "0x00000000000000000000000000000000000052e3",
 } as const;
 
 const upstreamGoods = createGoods();
@@ -20,7 +22,9 @@ const mppShop = await openMppShop(mppGoods, remit.sandbox);
 let failed = 0;
 try {
   await unmodifiedClients();
+  await facilitator();
   await weaknesses();
+  await latencies();
 } finally {
   for (const one of [x402Shop, mppShop, upstream]) one.close();
   await remit.stop();
@@ -63,6 +67,54 @@ async function unmodifiedClients(): Promise<void> {
   });
 }
 
+/** A server of another maker has its payments settled by ours. */
+async function facilitator(): Promise<void> {
+  await tried("@x402/express 2.27, settled by Remit's facilitator", async () => {
+    const shop = await sellOverX402(createGoods(), {
+      facilitator: `${remit.gateway}/facilitator`,
+      payTo: payTo.served,
+    });
+    try {
+      const answer = await x402Payer(remit).fetch(`${shop.origin}/report`);
+      const body = await answer.text();
+      const transfers = await till.transfersTo(payTo.served);
+      const paid = transfers.length === 1 && transfers[0]?.value === priceAtomic;
+      return {
+        holds: answer.status === 200 && paid && receiptIn(answer),
+        seen: `${answer.status} ${body}; Transfer of ${transfers[0]?.value} in ${transfers[0]?.transaction}`,
+      };
+    } finally {
+      shop.close();
+    }
+  });
+}
+
+/** Told, not judged: a machine that others share says little of time. */
+async function latencies(): Promise<void> {
+  process.stdout.write("\nFrom the credential to the answer, 20 one after another, ms (goods take 30)\n\n");
+  for (const protocol of ["x402", "mpp"] as const)
+    for (const [name, trial] of [
+      ["reference", referenceTrial({ protocol })],
+      ["Remit", remitTrial({ protocol })],
+    ] as const) {
+      const took = await timesOf(trial).catch(() => []);
+      const at = (part: number): string => took[Math.floor(took.length * part)]?.toFixed(0) ?? "none";
+      process.stdout.write(`${protocol.padEnd(5)}${name.padEnd(10)} p50 ${at(0.5)}, p95 ${at(0.95)}\n`);
+    }
+}
+
+async function timesOf({ origin, payer }: Trial): Promise<number[]> {
+  const took: number[] = [];
+  for (let number = 0; number < 20; number++) {
+    const headers = await payer.credential(`${origin}/report`);
+    const started = performance.now();
+    const answer = await fetch(`${origin}/report`, { headers });
+    await answer.text();
+    if (answer.status === 200) took.push(performance.now() - started);
+  }
+  return took.sort((a, b) => a - b);
+}
+
 async function tried(name: string, work: () => Promise<Finding>): Promise<void> {
   const { holds, seen } = await work().catch((error: unknown) => ({ holds: false, seen: threw(error) }));
   if (!holds) failed++;
@@ -94,13 +146,13 @@ function threw(error: unknown): string {
   return `it threw: ${String(error).slice(0, 80)}`;
 }
 
-function referenceTrial({ protocol }: Row): Trial {
+function referenceTrial({ protocol }: Pick<Row, "protocol">): Trial {
   const shop =
     protocol === "x402" ? { shop: x402Shop, goods: x402Goods } : { shop: mppShop, goods: mppGoods };
   return { origin: shop.shop.origin, goods: shop.goods, ...payerOf(protocol, till, payTo.reference) };
 }
 
-function remitTrial({ protocol }: Row): Trial {
+function remitTrial({ protocol }: Pick<Row, "protocol">): Trial {
   return { origin: remit.gateway, goods: upstreamGoods, ...payerOf(protocol, till, payTo.remit) };
 }
 

@@ -160,5 +160,6 @@ export const rows: readonly Row[] = [
   { name: "the upstream answers 500: no charge, no receipt", protocol: "mpp", run: broken },
   { name: "one challenge, two tokens: one payment", protocol: "mpp", run: twoTokens },
   { name: "the client hangs up: nothing paid that cannot be fetched", protocol: "x402", run: hangUp },
+  { name: "the client hangs up: nothing paid that cannot be fetched", protocol: "mpp", run: hangUp },
   { name: "a malformed credential is a bad request (400)", protocol: "x402", run: malformed },
 ];
