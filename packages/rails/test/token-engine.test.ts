@@ -117,6 +117,14 @@ describe("a shared payment token", () => {
     expect((await engine.hold({ ...other, attempt: 2 }, kept)).kind).toBe("authorized");
   });
 
+  test("C03 that is asked for 20 times at once under one key makes one payment", async () => {
+    const of = order(await sandbox.token({ amount: 1000 }));
+    const standings = await Promise.all(Array.from({ length: 20 }, () => engine.hold(of, kept)));
+    // Whoever comes while the first is still running is told to ask again, and never that nothing is held.
+    expect(new Set(standings.map(({ kind }) => kind))).toEqual(new Set(["authorized"]));
+    expect(await seen(of.key)).toHaveLength(1);
+  });
+
   test.each([
     ["more than its limit", { amount: 999 }, "shared_payment_token_amount_exceeded"],
     ["another currency", { amount: 1000, currency: "eur" }, "shared_payment_token_currency_mismatch"],
