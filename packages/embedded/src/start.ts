@@ -3,11 +3,11 @@ import path from "node:path";
 import { createAuthorizationServer, usualQuotas } from "@remit/authorization-server";
 import { createBilling } from "@remit/billing";
 import { createDirectory } from "@remit/directory";
-import { createGateway } from "@remit/gateway";
-import { type Clock, systemClock } from "@remit/kernel";
+import { createGateway, type GatewayConfig } from "@remit/gateway";
+import { type Clock, Secret, systemClock } from "@remit/kernel";
 import { StartRefused } from "@remit/platform/host";
 import type { Log } from "@remit/platform/telemetry";
-import { createSandbox, type Sandbox } from "@remit/sandbox";
+import { createSandbox, findAnvil, type Sandbox, sandboxKeys } from "@remit/sandbox";
 import { loadAccounts } from "./accounts.ts";
 import {
   authorizationServerConfigOf,
@@ -122,7 +122,7 @@ async function startServices(composition: Composition) {
     log: log("billing"),
   });
   const gateway = createGateway({
-    config: { ...configOf(composition, "gateway"), offersFile },
+    config: { ...configOf(composition, "gateway"), offersFile, ...paidOn(ports.chain) },
     clock,
     log: log("gateway"),
   });
@@ -148,6 +148,17 @@ function chainOf({ chain }: Sandbox, log: Log): Pick<DevFile, "chain"> {
   const { rpc, chainId: chain_id, usdc, payerKey: payer_key } = chain;
   return { chain: { rpc, chain_id, usdc, payer_key } };
 }
+
+/** The gateway reads the sandbox's chain and pays for gas there, where this platform can have one. */
+const paidOn = (port: number): Pick<GatewayConfig, "chains"> =>
+  findAnvil() === undefined
+    ? {}
+    : {
+        chains: {
+          rpcUrls: { "eip155:84532": `http://127.0.0.1:${port}` },
+          facilitatorKey: new Secret<string>(sandboxKeys.facilitator),
+        },
+      };
 
 /** Cards and plans: at the sandbox's Stripe, from which people come back to pages of ours. */
 const soldAt = (origins: Origins) => ({

@@ -1,4 +1,5 @@
 export {
+  findAnvil,
   type SandboxChain,
   sandboxAddresses,
   sandboxKeys,

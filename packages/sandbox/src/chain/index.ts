@@ -1,3 +1,4 @@
+export { findAnvil } from "./anvil.ts";
 export {
   type ChainOptions,
   type SandboxChain,
