@@ -88,7 +88,7 @@ describeEngine<AuthorizationSource>("x402", traits, async () => {
   const own = await testChain();
   const at = openChain({ chainId: 84_532, rpcUrl: own.rpc });
   const { facilitator, verified, breakNext } = chainFacilitator(at);
-  const engine = createX402Engine({ facilitator, chain: at, clock: systemClock });
+  const engine = createX402Engine({ facilitator, chain: at });
   const sources = new Map<string, AuthorizationSource>();
   return {
     engine: {
@@ -173,6 +173,12 @@ describe("what must be right before anybody serves", () => {
     expect(await reasonOf(await signTransfer(signing))).toBe(reason);
   });
 
+  test("a signature that is good long after anybody waits for it is refused", async () => {
+    expect(await reasonOf(await signTransfer({ validBefore: nowS() + 8000 }))).toBe(
+      "invalid_exact_evm_payload_authorization_valid_before",
+    );
+  });
+
   test("the second signature that anybody can make of the first is refused (EIP-2)", async () => {
     const source = await signTransfer();
     const { authorization, signature } = paymentOf(source).transfer;
@@ -237,8 +243,8 @@ describe("what the chain says of a payment", () => {
     await sandbox.call("anvil_mine", ["0x19"]);
     const { facilitator } = chainFacilitator(chain);
     const strict = openChain({ chainId: 84_532, rpcUrl: sandbox.rpc, spanBlocks: 10 });
-    const engine = createX402Engine({ facilitator, chain: strict, clock: systemClock });
-    expect(await engine.readBack(referenceOf(payment, 6))).toMatchObject({
+    const engine = createX402Engine({ facilitator, chain: strict });
+    expect(await engine.readBack(referenceOf(payment, { places: 6, key: "clm_1" }))).toMatchObject({
       kind: "captured",
       amount: { units: 1000n, asset: { places: 6 } },
       booking: { id: transaction },
@@ -256,22 +262,44 @@ describe("what the chain says of a payment", () => {
     expect(await chain.findUse(ours)).toMatchObject({ use: "misdirected" });
   });
 
-  test("a payment that can never be made any more reads as released, one of long ago that was made as captured", async () => {
+  test("A6 an authorization is over once a final block past its time shows it unused, whatever our own clock says", async () => {
+    const own = await testChain();
+    const at = openChain({ chainId: 84_532, rpcUrl: own.rpc });
+    const engine = createX402Engine({ facilitator: chainFacilitator(at).facilitator, chain: at });
+    const reference = referenceOf(paymentOf(await signTransfer()), { places: 6, key: "clm_1" });
+    expect((await engine.readBack(reference)).kind).toBe("authorized");
+    await own.call("evm_increaseTime", ["0x258"]);
+    await own.call("anvil_mine", ["0x1"]);
+    expect((await engine.readBack(reference)).kind).toBe("authorized");
+    await own.call("anvil_mine", ["0x80"]);
+    expect((await engine.readBack(reference)).kind).toBe("released");
+    await own.stop();
+  });
+
+  test("a no of somebody who only stopped waiting is none while the authorization can be used", async () => {
     const { facilitator } = chainFacilitator(chain);
-    const late = { now: () => systemClock.now() + 600_000 } as typeof systemClock;
-    const engine = createX402Engine({ facilitator, chain, clock: late });
-    const payment = paymentOf(await signTransfer());
-    expect((await engine.readBack(referenceOf(payment, 6))).kind).toBe("released");
-    await broadcast(payment);
-    expect((await engine.readBack(referenceOf(payment, 6))).kind).toBe("captured");
+    const source = await signTransfer();
+    const reference = referenceOf(paymentOf(source), { places: 6, key: "clm_1" });
+    const amount = money(usdc, 1000n);
+    const order = { key: "clm_1", attempt: 1, reference, amount, source };
+    const captureBy = async (reason: string, vouches: boolean): Promise<string> => {
+      const settle = async () => ({ kind: "failed", reason }) as const;
+      const engine = createX402Engine({ facilitator: { ...facilitator, settle, vouches }, chain });
+      return (await engine.capture(order)).kind;
+    };
+    expect(await captureBy("invalid_exact_evm_transaction_failed", false)).toBe("unknown");
+    expect(await captureBy("invalid_exact_evm_signature", false)).toBe("declined");
+    expect(await captureBy("invalid_exact_evm_transaction_failed", true)).toBe("declined");
+    await broadcast(paymentOf(source), sandboxKeys.seller);
+    expect(await captureBy("invalid_exact_evm_transaction_failed", false)).toBe("captured");
   });
 
   test("as deep as was asked for, and not before", async () => {
     const { facilitator } = chainFacilitator(chain);
-    const engine = createX402Engine({ facilitator, chain, clock: systemClock, confirmations: 3 });
+    const engine = createX402Engine({ facilitator, chain, confirmations: 3 });
     const payment = paymentOf(await signTransfer());
     await broadcast(payment);
-    const reference = referenceOf(payment, 6);
+    const reference = referenceOf(payment, { places: 6, key: "clm_1" });
     expect(await engine.readBack(reference)).toEqual({ kind: "unknown", because: "busy" });
     await sandbox.call("anvil_mine", ["0x2"]);
     expect((await engine.readBack(reference)).kind).toBe("captured");
@@ -282,7 +310,7 @@ describe("what the chain says of a payment", () => {
 test("a reference is read as it was written, and nothing else is one", async () => {
   const payment = paymentOf(await signTransfer());
   const { from, nonce, validBefore } = payment.transfer.authorization;
-  expect(readReference(referenceOf(payment, 6))).toEqual({
+  expect(readReference(referenceOf(payment, { places: 6, key: "clm_1" }))).toEqual({
     network,
     asset: lower(sandboxTokens.usdc),
     from,
@@ -291,6 +319,7 @@ test("a reference is read as it was written, and nothing else is one", async () 
     value: 1000n,
     places: 6,
     validBefore,
+    key: "clm_1",
   });
   expect(readReference("pi_1")).toBeUndefined();
 });

@@ -126,7 +126,7 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   const upstreams = createUpstreams(clock);
   const by = await thisWorker(config.dataDir);
   const { chains } = config;
-  const facilitators = await openFacilitators({ chains, db, clock, log, by, outbound, jobs });
+  const facilitators = await openFacilitators({ chains, livemode, db, clock, log, by, outbound, jobs });
   const terms = { issuer, livemode, macs: termSecrets(keyring) };
   const purchases = openTill(
     { config, clock, log, db, outbound, engines },

@@ -47,6 +47,7 @@ export function chainFacilitator(chain: Chain) {
     return use === "paid" ? { kind: "settled", transaction } : { kind: "failed", reason: "transfer_failed" };
   };
   const facilitator: Facilitator = {
+    vouches: true,
     verify: async (payment) => {
       const checked = await checkPayment(chain, systemClock, payment);
       return checked.kind === "valid"

@@ -7,6 +7,7 @@ import {
   type SandboxChain,
   type SignedPayment,
   sandboxKeys,
+  sandboxTokens,
   type TestDatabase,
   testChain,
   testDatabase,
@@ -63,6 +64,9 @@ export async function startChainWorld(): Promise<ChainWorld> {
           livemode: false,
           offersFile,
           chains: {
+            assets: [sandboxTokens.forgiving, sandboxTokens.taxing].map(
+              (token) => `eip155:84532/erc20:${token}`,
+            ),
             rpcUrls: { "eip155:84532": chain.rpc },
             facilitatorKey: new Secret(sandboxKeys.facilitator),
             ...(token !== undefined && { facilitatorToken: new Secret(token) }),

@@ -163,6 +163,14 @@ describe("what a chain can do between verifying and settling", () => {
     });
   });
 
+  test("a contract that is no known token has no gas paid for", async () => {
+    const token = await world.chain.makeWallet(sandboxAddresses.payer);
+    expect(await settle(here, await signTransfer({ token }))).toMatchObject({
+      success: false,
+      errorReason: "asset_not_deployed_contract",
+    });
+  });
+
   test("a signature that was not made by the payer costs no gas", async () => {
     const before = (await world.transactions()).length;
     expect(await settle(here, await signTransfer({ key: sandboxKeys.seller }))).toMatchObject({

@@ -22,7 +22,7 @@ export async function startRailsWorld(options: WorldOptions = {}): Promise<Rails
   const [sandbox, chain] = await Promise.all([testSandbox(), testChain()]);
   const at = openChain({ chainId: chain.chainId, rpcUrl: chain.rpc });
   const { facilitator, breakNext } = chainFacilitator(at);
-  const transfers = createX402Engine({ facilitator, chain: at, clock: systemClock });
+  const transfers = createX402Engine({ facilitator, chain: at });
   const engines = createEngines({
     clock: systemClock,
     facilitators: { engineOf: () => transfers, mount: () => undefined },

@@ -32,6 +32,8 @@ export type Prospect = {
 /** What became of bytes that were sent. */
 export type Sent = "taken" | "nonce_too_low" | "underpriced" | "no_gas";
 
+export type Authorization = Pick<WantedTransfer, "asset" | "from" | "nonce">;
+
 export type FoundUse =
   | { readonly kind: "unused" }
   /** It has been used, and by a transaction that is out of reach of the search. */
@@ -46,7 +48,10 @@ export type Chain = {
   balanceOf(asset: Hex, owner: Hex): Promise<bigint>;
   /** What the token itself calls its domain; undefined for what it does not say. */
   domainOf(asset: Hex): Promise<{ readonly name?: string; readonly version?: string }>;
-  isUsed(of: Pick<WantedTransfer, "asset" | "from" | "nonce">): Promise<boolean>;
+  /** Now, or as of a block. */
+  isUsed(of: Authorization, at?: bigint): Promise<boolean>;
+  /** True once no block can change it any more: a final one past `validBefore` (seconds) shows it unused. */
+  isOver(of: Authorization, validBefore: bigint): Promise<boolean>;
   findUse(wanted: WantedTransfer): Promise<FoundUse>;
   /** The newest block, or the one of that number; undefined when there is none. */
   block(number?: bigint): Promise<Block | undefined>;
@@ -88,7 +93,8 @@ export function openChain(options: ChainOptions): Chain {
     isValidSignature: (wallet, digest, signature) => isValidSignature(ask, wallet, { digest, signature }),
     balanceOf: async (asset, owner) => big(await call(ask, asset, asksBalance(owner))),
     domainOf: (asset) => domainOf(ask, asset),
-    isUsed: (of) => isUsed(ask, of),
+    isUsed: (of, at) => isUsed(ask, of, at),
+    isOver: (of, validBefore) => isOver(ask, of, validBefore),
     findUse: (wanted) => findUse(ask, wanted, BigInt(spanBlocks)),
     block: (number) => blockOf(ask, number),
     head: async () => big(await told(ask, "eth_blockNumber", [])),
@@ -208,10 +214,18 @@ async function domainOf(ask: Ask, asset: Hex): Promise<{ name?: string; version?
   return { ...(name !== undefined && { name }), ...(version !== undefined && { version }) };
 }
 
-const isUsed = async (
-  ask: Ask,
-  { asset, from, nonce }: Pick<WantedTransfer, "asset" | "from" | "nonce">,
-): Promise<boolean> => big(await call(ask, asset, asksState(from, nonce))) !== 0n;
+async function isUsed(ask: Ask, { asset, from, nonce }: Authorization, at?: bigint): Promise<boolean> {
+  const tag = at === undefined ? "latest" : toHex(at);
+  const data = asksState(from, nonce);
+  return big(await told(ask, "eth_call", [{ to: asset, data }, tag])) !== 0n;
+}
+
+async function isOver(ask: Ask, of: Authorization, validBefore: bigint): Promise<boolean> {
+  const found = await told(ask, "eth_getBlockByNumber", ["finalized", false]);
+  if (typeof found !== "object" || found === null || !("number" in found) || !("timestamp" in found))
+    return false;
+  return big(found.timestamp) > validBefore && !(await isUsed(ask, of, big(found.number)));
+}
 
 /** Looks for the transaction that used an authorization, from the newest block back. */
 async function findUse(ask: Ask, wanted: WantedTransfer, spanBlocks: bigint): Promise<FoundUse> {

@@ -25,6 +25,8 @@ export type SettleStep = Step & {
 
 /** Verifies payments and brings them on the chain. None of its verbs throws for what a chain or a network says. */
 export type Facilitator = {
+  /** Its no is the last word: nothing that it has sent for the payment is under way. Somebody else's may only be tired of waiting. */
+  readonly vouches: boolean;
   verify(payment: TransferPayment): Promise<Verification>;
   /** Asked again with the same key it is the same settlement, and has the same answer. */
   settle(payment: TransferPayment, step: SettleStep): Promise<Settlement>;
@@ -34,5 +36,7 @@ export type Facilitator = {
     readonly asset: Hex;
     readonly from: Hex;
     readonly nonce: Hex;
+    /** Whose it is: what another key has settled is not this payment. */
+    readonly key: string;
   }): Promise<Remembered>;
 };

@@ -33,6 +33,8 @@ export type TransferPayment = {
   readonly domain: TokenDomain;
   readonly payTo: Hex;
   readonly value: bigint;
+  /** How long from now on a signature may be good, in seconds. */
+  readonly timeoutS: number;
   readonly transfer: SignedTransfer;
 };
 
@@ -40,6 +42,8 @@ export type ReadPayment =
   | { readonly kind: "payment"; readonly payment: TransferPayment }
   | { readonly kind: "invalid"; readonly reason: Reason; readonly payer?: Hex };
 
+const timeoutSUsual = 300;
+const timeoutSMax = 86_400;
 const addressPattern = /^0x[0-9a-fA-F]{40}$/;
 
 /** Reads what is asked for and what was given into one payment, in the order in which facilitators check. */
@@ -64,6 +68,7 @@ export function readPayment({ payload, requirements }: AuthorizationSource): Rea
       domain: { name: extra.name, version: extra.version, chainId, verifyingContract },
       payTo: lower(payTo),
       value: BigInt(amount),
+      timeoutS: Math.min(requirements.maxTimeoutSeconds ?? timeoutSUsual, timeoutSMax),
       transfer,
     },
   };
@@ -91,24 +96,35 @@ export type TransferReference = {
   readonly value: bigint;
   readonly validBefore: bigint;
   readonly places: number;
+  /** Whose payment it is: the key under which it is settled. */
+  readonly key: string;
 };
 
 /** One text of it: known before anything is sent, since the payer's signature fixes every part. */
-export const referenceOf = (payment: TransferPayment, places: number): string => {
+export const referenceOf = (
+  payment: TransferPayment,
+  { places, key }: { readonly places: number; readonly key: string },
+): string => {
   const { from, nonce, validBefore } = payment.transfer.authorization;
   const { network, domain, payTo, value } = payment;
-  return `${network}/erc20:${domain.verifyingContract}/${from}/${nonce}/${payTo}/${value}e-${places}/${validBefore}`;
+  return `${network}/erc20:${domain.verifyingContract}/${from}/${nonce}/${payTo}/${value}e-${places}/${validBefore}/${key}`;
 };
 
 const hex = "(0x[0-9a-f]{40})";
 const referencePattern = new RegExp(
-  `^(eip155:[1-9]\\d{0,14})/erc20:${hex}/${hex}/(0x[0-9a-f]{64})/${hex}/(\\d{1,78})e-(\\d{1,2})/(\\d{1,78})$`,
+  `^(eip155:[1-9]\\d{0,14})/erc20:${hex}/${hex}/(0x[0-9a-f]{64})/${hex}/(\\d{1,78})e-(\\d{1,2})/(\\d{1,78})/([\\x21-\\x7e]{1,255})$`,
 );
 
 export function readReference(reference: string): TransferReference | undefined {
-  const [, network, asset, from, nonce, to, value, places, validBefore] =
+  const [, network, asset, from, nonce, to, value, places, validBefore, key] =
     referencePattern.exec(reference) ?? [];
-  if (network === undefined || value === undefined || places === undefined || validBefore === undefined)
+  if (
+    network === undefined ||
+    value === undefined ||
+    places === undefined ||
+    validBefore === undefined ||
+    key === undefined
+  )
     return undefined;
   return {
     network,
@@ -120,6 +136,7 @@ export function readReference(reference: string): TransferReference | undefined 
     value: BigInt(value),
     places: Number(places),
     validBefore: BigInt(validBefore),
+    key,
   };
 }
 

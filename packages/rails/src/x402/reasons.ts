@@ -26,8 +26,8 @@ export const reasons = {
   duplicate: "duplicate_settlement",
   /** The chain costs more than this facilitator is allowed to spend. */
   gas: "gas_price_too_high",
-  /** The facilitator, or its chain, does not answer. */
-  unavailable: "facilitator_unavailable",
+  /** The token wants more gas than a transfer takes. */
+  gasUse: "gas_limit_exceeded",
 } as const;
 
 export type Reason = (typeof reasons)[keyof typeof reasons];

@@ -15,6 +15,10 @@ export type Checked =
 
 // A transfer needs time to get into a block.
 const leadS = 6n;
+// Wallets round up, and the payer's clock may be ahead of ours. What matters is that no signature is good for ever.
+const slackS = 3_600n;
+// A transfer takes less than a third of it; a contract that checks signatures may take more. Beyond, it is no transfer.
+const gasMax = { key: 300_000n, wallet: 1_000_000n };
 // secp256k1n / 2: of the two signatures that anybody can make of one, tokens and we take the lower (EIP-2).
 const halfOrder = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
 
@@ -31,7 +35,10 @@ export async function checkPayment(chain: Chain, clock: Clock, payment: Transfer
     // A token may let a used authorization pass without a word.
     if (prospect.isUsed) return invalid(reasons.nonce);
     const { simulation } = prospect;
-    if (simulation.kind === "passes") return { kind: "valid", data, gas: simulation.gas };
+    if (simulation.kind === "passes") {
+      const isDear = simulation.gas > (prospect.isWallet ? gasMax.wallet : gasMax.key);
+      return isDear ? invalid(reasons.gasUse) : { kind: "valid", data, gas: simulation.gas };
+    }
     return invalid(await diagnosis(chain, payment));
   } catch (error) {
     return { kind: "unknown", because: uncertaintyOf(error) };
@@ -69,9 +76,11 @@ function partsOf(signature: Hex): Parts | undefined {
 
 function wrongTerms(payment: TransferPayment, now: Instant): Reason | undefined {
   const { to, value, validAfter, validBefore } = payment.transfer.authorization;
+  // What is good for longer than was asked for could be charged when nobody expects it any more.
+  const latestS = BigInt(toNumericDate(now) + payment.timeoutS) + slackS;
   const nowS = BigInt(toNumericDate(now));
   if (to !== payment.payTo) return reasons.recipient;
-  if (validBefore < nowS + leadS) return reasons.validBefore;
+  if (validBefore < nowS + leadS || validBefore > latestS) return reasons.validBefore;
   if (validAfter > nowS) return reasons.validAfter;
   return value === payment.value ? undefined : reasons.value;
 }

@@ -1,4 +1,4 @@
-import { type Clock, money, secondMs } from "@remit/kernel";
+import { money } from "@remit/kernel";
 import type { CaptureOrder, HoldOrder, Keep, PaymentEngine, ReleaseOrder, Standing } from "../engine.ts";
 import type { Chain, FoundUse } from "./chain.ts";
 import type { Facilitator, Settlement } from "./facilitator.ts";
@@ -17,7 +17,6 @@ import { uncertaintyOf } from "./verify.ts";
 export type X402EngineDeps = {
   readonly facilitator: Facilitator;
   readonly chain: Chain;
-  readonly clock: Clock;
   /** How deep in the chain a transfer counts; 1 when its own block is enough. */
   readonly confirmations?: number;
 };
@@ -45,7 +44,7 @@ async function hold(
 ): Promise<Standing> {
   const read = readFor(order);
   if (read.kind === "invalid") return { kind: "refused", because: read.reason };
-  const reference = referenceOf(read.payment, order.amount.asset.places);
+  const reference = referenceOf(read.payment, { places: order.amount.asset.places, key: order.key });
   const verified = await deps.facilitator.verify(read.payment);
   if (verified.kind === "unknown") return verified;
   if (verified.kind === "invalid") return { kind: "refused", because: verified.reason };
@@ -99,8 +98,29 @@ async function afterFailure(
   const declined: Standing = { kind: "declined", reference, code: reason };
   if (reason === reasons.duplicate) return declined;
   const found = await onChain(deps, reference);
-  return found.kind === "captured" || found.kind === "unknown" ? found : declined;
+  if (found.kind === "captured" || found.kind === "unknown") return found;
+  // What was sent by somebody who only stopped waiting may be mined a block later.
+  const mayCome = found.kind === "authorized" && !deps.facilitator.vouches && !saidBeforeSending.has(reason);
+  return mayCome ? { kind: "unknown", because: "busy" } : declined;
 }
+
+/** Refusals that are said of a payment for which nothing was sent. */
+const saidBeforeSending: ReadonlySet<string> = new Set([
+  reasons.scheme,
+  reasons.network,
+  reasons.domain,
+  reasons.asset,
+  reasons.signature,
+  reasons.recipient,
+  reasons.validBefore,
+  reasons.validAfter,
+  reasons.value,
+  reasons.balance,
+  reasons.tokenName,
+  reasons.tokenVersion,
+  reasons.unsupported,
+  reasons.simulation,
+]);
 
 /** Nothing to undo; but what has been paid, or may be just now, is not told as released. */
 async function release(deps: X402EngineDeps, { reference }: ReleaseOrder): Promise<Standing> {
@@ -121,9 +141,6 @@ async function readBack(deps: X402EngineDeps, reference: string): Promise<Standi
   return await onChain(deps, reference);
 }
 
-// A block's time may run ahead of ours or behind it, and a transfer that was sent in time may be in the next block.
-const expirySlackMs = 120 * secondMs;
-
 async function onChain(deps: X402EngineDeps, reference: string): Promise<Standing> {
   const of = readReference(reference);
   if (of === undefined) return { kind: "unknown", because: "unexpected" };
@@ -136,14 +153,15 @@ async function onChain(deps: X402EngineDeps, reference: string): Promise<Standin
 }
 
 async function standingOf(
-  { chain, clock, confirmations = 1 }: X402EngineDeps,
+  { chain, confirmations = 1 }: X402EngineDeps,
   of: TransferReference,
   { found, reference }: { readonly found: FoundUse; readonly reference: string },
 ): Promise<Standing> {
   if (found.kind === "lost") return { kind: "unknown", because: "unexpected" };
   if (found.kind === "unused") {
-    const over = clock.now() > Number(of.validBefore) * secondMs + expirySlackMs;
-    return over ? { kind: "released", reference } : { kind: "authorized", reference, amount: moneyOf(of) };
+    return (await chain.isOver(of, of.validBefore))
+      ? { kind: "released", reference }
+      : { kind: "authorized", reference, amount: moneyOf(of) };
   }
   if (found.use !== "paid") {
     const code = found.use === "misdirected" ? reasons.transfer : reasons.nonce;

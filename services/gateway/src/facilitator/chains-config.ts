@@ -10,6 +10,8 @@ export type ChainsConfig = {
   readonly facilitatorKey?: Secret<string>;
   /** Whoever calls the facilitator's API must bear it. */
   readonly facilitatorToken?: Secret<string>;
+  /** Tokens that the facilitator's API settles beside those that Remit knows (CAIP-19). */
+  readonly assets?: readonly string[];
   /** The most that a unit of gas may cost, in gwei; 100. */
   readonly gasGweiMax?: number;
   /** How long whoever asks waits for the chain, in ms; 55 s. */
@@ -19,6 +21,7 @@ export type ChainsConfig = {
 };
 
 const chain = /^(eip155:[1-9]\d{0,14})=(https?:\/\/\S+)$/;
+const asset = /^eip155:[1-9]\d{0,14}\/erc20:0x[0-9a-fA-F]{40}$/;
 const key = z
   .string()
   .regex(/^0x[0-9a-fA-F]{64}$/, "no 0x and 64 hex digits")
@@ -38,6 +41,12 @@ export const chainSettings = {
     .min(16)
     .transform((text) => new Secret(text))
     .optional(),
+  /** `eip155:8453/erc20:0x…,…` */
+  REMIT_FACILITATOR_ASSETS: z
+    .string()
+    .transform((text) => text.split(",").map((entry) => entry.trim()))
+    .refine((all) => all.every((one) => asset.test(one)), "no list of eip155:<id>/erc20:<address>")
+    .optional(),
   REMIT_GAS_GWEI_MAX: z.coerce.number().int().min(1).max(1_000_000).optional(),
 };
 
@@ -47,6 +56,7 @@ export function chainsConfigOf(settings: ChainSettings): { readonly chains?: Cha
   const { REMIT_CHAINS: entries, REMIT_FACILITATOR_TOKEN: facilitatorToken } = settings;
   if (entries === undefined) return {};
   const facilitatorKey = keyOf(settings);
+  const { REMIT_FACILITATOR_ASSETS: assets } = settings;
   const gasGweiMax = settings.REMIT_GAS_GWEI_MAX;
   const rpcUrls = Object.fromEntries(
     entries.flatMap((entry) => {
@@ -59,6 +69,7 @@ export function chainsConfigOf(settings: ChainSettings): { readonly chains?: Cha
       rpcUrls,
       ...(facilitatorKey !== undefined && { facilitatorKey }),
       ...(facilitatorToken !== undefined && { facilitatorToken }),
+      ...(assets !== undefined && { assets }),
       ...(gasGweiMax !== undefined && { gasGweiMax }),
     },
   };

@@ -1,7 +1,8 @@
-import { minuteMs, type Secret } from "@remit/kernel";
+import { assetOfCaip19, minuteMs, type Secret } from "@remit/kernel";
 import { type Call, type Route, route } from "@remit/platform/http";
 import { evmNetworksV1, exactScheme, Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
+import { type ReadPayment, reasons } from "@remit/rails/x402";
 import type { LocalFacilitator } from "./local.ts";
 import {
   FacilitatorCall,
@@ -18,6 +19,8 @@ export type FacilitatorRoutesDeps = {
   readonly facilitators: ReadonlyMap<string, LocalFacilitator>;
   /** Address of the key that pays for gas. */
   readonly signer: string;
+  /** Tokens (CAIP-19, lower case) for which gas is paid beside those that Remit knows: any other contract may burn it. */
+  readonly assets: ReadonlySet<string>;
   /** Callers must bear it; anybody may call when absent. */
   readonly token?: Secret<string>;
 };
@@ -44,7 +47,7 @@ const verifyRoute = (deps: FacilitatorRoutesDeps): Route =>
     answers: { 200: VerifyAnswer, 401: "invalid_token", 503: "unavailable" },
     handle: async (call, { body }) => {
       admit(deps, call);
-      const read = paymentOf(body);
+      const read = known(deps, paymentOf(body));
       if (read.kind === "invalid") return { status: 200, body: verifyAnswerOf(read, read.payer) };
       const payer = read.payment.transfer.authorization.from;
       const facilitator = deps.facilitators.get(read.payment.network);
@@ -70,7 +73,7 @@ const settleRoute = (deps: FacilitatorRoutesDeps): Route =>
     handle: async (call, { body }) => {
       admit(deps, call);
       const { network } = body.paymentRequirements;
-      const read = paymentOf(body);
+      const read = known(deps, paymentOf(body));
       if (read.kind === "invalid")
         return { status: 200, body: settleAnswerOf(refused(read.reason), { network, payer: read.payer }) };
       const payer = read.payment.transfer.authorization.from;
@@ -114,6 +117,15 @@ const supportedRoute = (deps: FacilitatorRoutesDeps): Route =>
       return { status: 200, body: { kinds, extensions: [], signers: { "eip155:*": [deps.signer] } } };
     },
   });
+
+function known({ assets, facilitators }: FacilitatorRoutesDeps, read: ReadPayment): ReadPayment {
+  if (read.kind === "invalid") return read;
+  const { network, domain, transfer } = read.payment;
+  const asset = `${network}/erc20:${domain.verifyingContract}`;
+  if (!facilitators.has(network)) return read; // refused as elsewhere
+  if (assets.has(asset) || assetOfCaip19(asset) !== undefined) return read;
+  return { kind: "invalid", reason: reasons.asset, payer: transfer.authorization.from };
+}
 
 /** Where a token is set, gas is paid for those alone who bear it. */
 function admit({ token }: FacilitatorRoutesDeps, call: Call): void {

@@ -33,6 +33,7 @@ export type FacilitatorsDeps = {
   readonly by: Worker;
   readonly outbound: Outbound;
   readonly jobs: Jobs;
+  readonly livemode: boolean;
 };
 
 export type Facilitators = {
@@ -51,7 +52,7 @@ const settleMsUsual = 55 * secondMs;
 const outbidMsUsual = 20 * secondMs;
 
 export async function openFacilitators(deps: FacilitatorsDeps): Promise<Facilitators> {
-  const { clock, outbound } = deps;
+  const { outbound, log } = deps;
   const config = deps.chains ?? { rpcUrls: {} };
   const signer = config.facilitatorKey === undefined ? undefined : signerWithKey(config.facilitatorKey);
   const chains = new Map<string, Chain>();
@@ -69,15 +70,25 @@ export async function openFacilitators(deps: FacilitatorsDeps): Promise<Facilita
       const settles =
         chain === undefined
           ? undefined
-          : settlerOf(facilitator, { chain, outbound, clock, local: local.get(network) });
+          : settlerOf(facilitator, { chain, outbound, local: local.get(network) });
       if (chain === undefined || settles === undefined) return undefined;
       const depth = confirmations === undefined ? {} : { confirmations };
-      return createX402Engine({ facilitator: settles, chain, clock, ...depth });
+      return createX402Engine({ facilitator: settles, chain, ...depth });
     },
     mount: (http) => {
       if (signer === undefined || local.size === 0) return;
-      const { facilitatorToken: token } = config;
-      const routes = { facilitators: local, signer: signer.address, ...(token !== undefined && { token }) };
+      const { facilitatorToken: token, assets } = config;
+      if (token === undefined && deps.livemode) {
+        // Whoever could call it would spend our gas.
+        log.warn({}, "the facilitator has no token, and serves this gateway alone");
+        return;
+      }
+      const routes = {
+        facilitators: local,
+        signer: signer.address,
+        assets: new Set(assets?.map((asset) => asset.toLowerCase())),
+        ...(token !== undefined && { token }),
+      };
       http.add(...facilitatorRoutes(routes));
     },
   };
@@ -110,13 +121,12 @@ function settlerOf(
   at: {
     readonly chain: Chain;
     readonly outbound: Outbound;
-    readonly clock: Clock;
     readonly local: LocalFacilitator | undefined;
   },
 ): Facilitator | undefined {
   if (choice.kind === "local") return at.local;
-  const { chain, outbound, clock } = at;
+  const { chain, outbound } = at;
   return isFacilitatorUrl(choice.url)
-    ? createRemoteFacilitator({ url: choice.url, token: choice.token, chain, outbound, clock })
+    ? createRemoteFacilitator({ url: choice.url, token: choice.token, chain, outbound })
     : undefined;
 }

@@ -42,6 +42,7 @@ export function createLocalFacilitator(station: Station): LocalFacilitator {
       because: uncertaintyOf(error),
     }));
   return {
+    vouches: true,
     verify: async (payment) => {
       const checked = await checkPayment(chain, clock, payment);
       return checked.kind === "valid"
@@ -51,7 +52,7 @@ export function createLocalFacilitator(station: Station): LocalFacilitator {
     // The key is the caller's for the whole payment: whichever attempt asks, it is the same settlement.
     settle: (payment, { key, confirmations }) => settleFor(payment, { key, confirmations }),
     settleFor,
-    remembered: async (of) => rememberedOf(await rows.findSettlement(db.single, of)),
+    remembered: async (of) => rememberedOf(await rows.findSettlement(db.single, of), sha256b64url(of.key)),
   };
 }
 

@@ -3,12 +3,10 @@ import type { Hex } from "@remit/protocol";
 import { type Block, ChainAway, reasons } from "@remit/rails/x402";
 import { byOthers, conclude, leaseMs, leaveOpen, lookUp, signNext, signWith } from "./sending.ts";
 import * as rows from "./settlements.sql.ts";
-import { type Attempt, raised, type SettlementRow } from "./settlements.ts";
+import { type Attempt, type Decided, raised, type SettlementRow } from "./settlements.ts";
 import type { Fees, Station } from "./station.ts";
 
 const againMs = secondMs;
-// What was sent in time may be in a block whose time is a little behind ours.
-const expirySlackS = 120n;
 
 /** Goes on with every settlement that a crash, or a chain that did not answer, left open. Returns how many ended. */
 export async function recoverSettlements(station: Station, signal: AbortSignal): Promise<number> {
@@ -34,7 +32,7 @@ export async function recoverSettlements(station: Station, signal: AbortSignal):
 async function recover(station: Station, row: SettlementRow): Promise<boolean> {
   const attempts = await rows.findAttempts(station.db.single, row);
   const decided =
-    (await lookUp(station, row, attempts)) ?? (await byOthers(station, row)) ?? expired(station, row);
+    (await lookUp(station, row, attempts)) ?? (await byOthers(station, row)) ?? (await expired(station, row));
   if (decided !== undefined) {
     await conclude(station, row, decided);
     return true;
@@ -43,11 +41,9 @@ async function recover(station: Station, row: SettlementRow): Promise<boolean> {
   return false;
 }
 
-/** Nobody has used it, and the token lets nobody use it any more. */
-const expired = ({ clock }: Station, { validBefore }: SettlementRow) =>
-  BigInt(Math.floor(clock.now() / secondMs)) > validBefore + expirySlackS
-    ? ({ state: "failed", reason: reasons.validBefore } as const)
-    : undefined;
+/** Nobody has used it, and no block can change that any more. */
+const expired = async ({ chain }: Station, row: SettlementRow): Promise<Decided | undefined> =>
+  (await chain.isOver(row, row.validBefore)) ? { state: "failed", reason: reasons.validBefore } : undefined;
 
 async function sendAgain(station: Station, row: SettlementRow, attempts: readonly Attempt[]): Promise<void> {
   const { chain, clock, log, network } = station;

@@ -1,4 +1,4 @@
-import { type Clock, type Secret, secondMs } from "@remit/kernel";
+import { type Secret, secondMs } from "@remit/kernel";
 import type { Outbound } from "@remit/platform/outbound";
 import { exactEvmPayload, type Hex, type JsonObject, parseJson } from "@remit/protocol";
 import {
@@ -19,7 +19,6 @@ export type RemoteFacilitator = {
   readonly outbound: Outbound;
   /** Where its word is proven: money is not taken for paid because somebody says so. */
   readonly chain: Chain;
-  readonly clock: Clock;
 };
 
 const verifyMs = 5 * secondMs;
@@ -49,6 +48,7 @@ const Settled = z.looseObject({
 
 /** Somebody else's facilitator, by the API of x402 v2. It remembers nothing for us: the chain does. */
 export const createRemoteFacilitator = (remote: RemoteFacilitator): Facilitator => ({
+  vouches: false,
   verify: async (payment) => {
     const said = await ask(remote, "verify", { payment, timeoutMs: verifyMs });
     const read = Verified.safeParse(said);
@@ -100,14 +100,14 @@ async function ask(
   }
 }
 
-function bodyOf({ network, domain, payTo, value, transfer }: TransferPayment): JsonObject {
+function bodyOf({ network, domain, payTo, value, timeoutS, transfer }: TransferPayment): JsonObject {
   const requirements = {
     scheme: "exact",
     network,
     amount: value.toString(),
     asset: domain.verifyingContract,
     payTo,
-    maxTimeoutSeconds: 300,
+    maxTimeoutSeconds: timeoutS,
     extra: { name: domain.name, version: domain.version },
   };
   const payload = exactEvmPayload(transfer);

@@ -98,9 +98,21 @@ export async function lookUp(
 ): Promise<Decided | undefined> {
   for (const { transaction } of attempts) {
     const receipt = await station.chain.receipt(transaction);
-    if (receipt !== undefined) return await judge(station, of, { transaction, receipt });
+    const decided = receipt === undefined ? undefined : await judge(station, of, { transaction, receipt });
+    // A no counts once no other transaction of ours can still say yes.
+    if (decided?.state === "settled" || (decided !== undefined && (await areMined(station, of, attempts))))
+      return decided;
   }
   return undefined;
+}
+
+async function areMined(
+  { chain }: Station,
+  of: SettlementRow,
+  attempts: readonly Attempt[],
+): Promise<boolean> {
+  const mined = await chain.transactionCount(of.signer);
+  return attempts.every(({ txNonce }) => txNonce < mined);
 }
 
 /** Our transaction is in a block. It is paid if the money went where it was to go; else somebody else's may have been. */
@@ -112,7 +124,11 @@ async function judge(
   const use = receipt.succeeded ? useIn(receipt.logs, of) : "none";
   if (use === "paid") return await whenDeep(station, of, { transaction, block: receipt.block });
   if (use === "misdirected") return { state: "failed", reason: reasons.transfer, transaction };
-  return (await byOthers(station, of)) ?? { state: "failed", reason: reasons.transaction, transaction };
+  const others = await byOthers(station, of);
+  if (others !== undefined) return others;
+  // "Unused" may be the word of a node that does not know the block of our own transaction yet.
+  if (await station.chain.isUsed(of, receipt.block)) return undefined;
+  return { state: "failed", reason: reasons.transaction, transaction };
 }
 
 /** What another's transaction did with the authorization: anybody may send one, and the payer may cancel it. */

@@ -67,8 +67,11 @@ export const duplicateOf = ({ transaction }: SettlementRow): Settlement => ({
 export const isFor = (row: SettlementRow, owner: string | undefined): boolean =>
   row.owner === owner && (owner !== undefined || !row.told);
 
-export const rememberedOf = (row: SettlementRow | undefined): Remembered =>
-  row === undefined ? { kind: "absent" } : settlementOf(row);
+/** What another has settled is not the asker's, however often the chain says that it was paid. */
+export function rememberedOf(row: SettlementRow | undefined, owner: string): Remembered {
+  if (row === undefined) return { kind: "absent" };
+  return row.owner === owner ? settlementOf(row) : duplicateOf(row);
+}
 
 /** What a replacement pays: nodes take one that offers at least a tenth more of both. */
 export const raised = (fee: bigint): bigint => (fee * 125n) / 100n + 1n;

@@ -19,6 +19,7 @@ const RequirementsV2 = z.looseObject({
   amount: text(78),
   asset: text(256),
   payTo: text(256),
+  maxTimeoutSeconds: z.int().min(1).optional(),
   extra: Extra,
 });
 const RequirementsV1 = z.looseObject({
@@ -27,6 +28,7 @@ const RequirementsV1 = z.looseObject({
   maxAmountRequired: text(78),
   asset: text(256),
   payTo: text(256),
+  maxTimeoutSeconds: z.int().min(1).optional(),
   extra: Extra,
 });
 
@@ -77,10 +79,21 @@ export function paymentOf(call: FacilitatorCall): ReadPayment {
   if (said.network !== wanted.network) return { kind: "invalid", reason: reasons.network };
   const amount =
     call.x402Version === 2 ? call.paymentRequirements.amount : call.paymentRequirements.maxAmountRequired;
-  const { scheme, network, asset, payTo, extra } = wanted;
+  const { scheme, network, asset, payTo, maxTimeoutSeconds, extra } = wanted;
   const { name, version } = extra ?? {};
   const domain = { ...(name !== undefined && { name }), ...(version !== undefined && { version }) };
-  return readPayment({ payload, requirements: { scheme, network, asset, payTo, amount, extra: domain } });
+  return readPayment({
+    payload,
+    requirements: {
+      scheme,
+      network,
+      asset,
+      payTo,
+      amount,
+      extra: domain,
+      ...(maxTimeoutSeconds !== undefined && { maxTimeoutSeconds }),
+    },
+  });
 }
 
 type Known = Exclude<Verification, { kind: "unknown" }>;
