@@ -115,6 +115,8 @@ export const eventTypes = {
   "policy.deactivated": soc2(),
   "policy.removed": soc2(),
   "receipt.issued": eidas(),
+  "reconciliation.opened": soc2(),
+  "reconciliation.resolved": soc2(),
   "response.delivered": soc2(),
   "response.kept": soc2(),
   "security.client_assertion_replay": soc2(),

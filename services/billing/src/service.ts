@@ -1,7 +1,7 @@
 import { type Clock, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
-import { createJobs } from "@remit/platform/jobs";
+import { createHttp, edgeOptions, type Route, resourceServer } from "@remit/platform/http";
+import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
 import { createFirstUses } from "@remit/platform/once";
@@ -25,7 +25,8 @@ import { jwksRoute } from "./jwks.http.ts";
 import { ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
 import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
-import { type News, stripeRoutes } from "./stripe/index.ts";
+import { type ReconciliationDeps, reconciliationJobs, reconciliationRoutes } from "./reconciliation/index.ts";
+import { movementsOf, type News, stripeRoutes } from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
 
 /** Billing as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -98,15 +99,13 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     openKeyring({ db, source: kekSourceOf({ config, service: "billing", outbound, clock }), clock, log }),
   );
   const metrics = createMetrics("billing");
-  const invoices: InvoiceDeps = { db, clock, log, keyring };
+  const books = booksOf(parts, { keyring, metrics, stripe });
   const http = httpOf(parts, { keyring, peer, metrics });
   http.add(
     jwksRoute(peerKeys),
     ...paymentRoutes(payments),
     ...instrumentRoutes(instruments),
-    ...ledgerRoutes(db),
-    ...feeRoutes(db),
-    ...invoiceRoutes(invoices),
+    ...books.routes,
     ...planRoutes(plans),
   );
   const { webhookSecret } = config.stripe;
@@ -122,8 +121,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   paymentJobs(jobs, payments);
   instrumentJobs(jobs, instruments);
   planJobs(jobs, plans);
-  ledgerJobs(jobs, { db, clock, log, metrics });
-  invoiceJobs(jobs, invoices);
+  books.jobs(jobs);
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });
   jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));
@@ -135,6 +133,38 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
       await http.close();
       await jobs.stop();
       keyring.close();
+    },
+  };
+}
+
+/** The ledger and what is made of it: fees, months, invoices, reconciliation. */
+function booksOf(
+  { db, clock, log }: Parts,
+  of: {
+    readonly keyring: OpenKeyring;
+    readonly metrics: Metrics;
+    readonly stripe: ReturnType<typeof openStripe>;
+  },
+): { routes: Route[]; jobs: (jobs: Jobs) => void } {
+  const { keyring, metrics, stripe } = of;
+  const invoices: InvoiceDeps = { db, clock, log, keyring };
+  const reconciliation: ReconciliationDeps = {
+    db,
+    clock,
+    log,
+    movements: (span) => movementsOf(stripe, span),
+  };
+  return {
+    routes: [
+      ...ledgerRoutes(db),
+      ...feeRoutes(db),
+      ...invoiceRoutes(invoices),
+      ...reconciliationRoutes(reconciliation),
+    ],
+    jobs: (jobs) => {
+      ledgerJobs(jobs, { db, clock, log, metrics });
+      invoiceJobs(jobs, invoices);
+      reconciliationJobs(jobs, reconciliation);
     },
   };
 }

@@ -17,6 +17,7 @@ export const tables = {
   ledger_sums: "tenant",
   payments: "tenant",
   plans: "tenant",
+  reconciliation_cases: "tenant",
   refunds: "tenant",
   stripe_customers: "tenant",
 } as const;

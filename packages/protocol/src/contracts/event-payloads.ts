@@ -159,6 +159,8 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     max_tokens_per_month: one(count),
     max_requests_per_minute: one(count),
   }),
+  "reconciliation.opened": told({ kind: text, object: text }),
+  "reconciliation.resolved": told({ kind: text, object: text }),
   "security.passkey_copied": passkey,
   "session.started": told({ sid: id, acr: one(text) }),
   "session.stepped_up": told({ sid: id, acr: one(text) }),

@@ -23,6 +23,7 @@ export * from "./payments.ts";
 export * from "./plans.ts";
 export * from "./policies.ts";
 export * from "./problem.ts";
+export * from "./reconciliation.ts";
 export * from "./scaffold.ts";
 export * from "./sessions.ts";
 export * from "./setup-tokens.ts";

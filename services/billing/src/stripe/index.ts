@@ -1,3 +1,4 @@
+export { type Movement, movementsOf } from "./balance.ts";
 export { customerOf } from "./customers.ts";
 export type { News } from "./events.ts";
 export { isUnsettled } from "./failures.ts";

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { idOf, Timestamp, text } from "./values.ts";
+
+const Units = z
+  .string()
+  .regex(/^-?\d+$/)
+  .nullable();
+
+/** A difference between our books and Stripe's, by its balance transaction; amounts are decimal strings of units. */
+export const ReconciliationCase = z.object({
+  id: idOf("case"),
+  kind: z.enum(["missing_here", "missing_there", "other_amount", "other_fee"]),
+  object: z.string(),
+  asset: z.string(),
+  ours: Units,
+  theirs: Units,
+  opened_at: Timestamp,
+  resolved_at: Timestamp.nullable(),
+  note: z.string().nullable(),
+});
+export const ReconciliationCases = z.object({ data: z.array(ReconciliationCase) });
+
+/** POST /api/v1/reconciliation-cases/{id}/resolution. */
+export const ResolveCase = z.strictObject({ note: text(1_000) });

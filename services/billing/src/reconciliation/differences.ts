@@ -1,0 +1,38 @@
+import type { Movement } from "../stripe/index.ts";
+
+/** What our books say of a balance transaction of Stripe: what cleared, and what it kept. */
+export type Booked = {
+  readonly object: string;
+  readonly asset: string;
+  readonly amount: bigint;
+  readonly fee: bigint;
+};
+
+export type Difference = {
+  readonly kind: "missing_here" | "missing_there" | "other_amount" | "other_fee";
+  readonly object: string;
+  readonly asset: string;
+  readonly ours: bigint | null;
+  readonly theirs: bigint | null;
+};
+
+/** Every way in which one movement and our entry of it differ; none when they agree. */
+export function differencesOf(theirs: Movement, ours: Booked | undefined): Difference[] {
+  const { id: object, amount, fee } = theirs;
+  const asset = amount.asset.code;
+  if (ours === undefined) return [{ kind: "missing_here", object, asset, ours: null, theirs: amount.units }];
+  const found: Difference[] = [];
+  if (ours.asset !== asset || ours.amount !== amount.units)
+    found.push({ kind: "other_amount", object, asset, ours: ours.amount, theirs: amount.units });
+  if (ours.fee !== fee.units)
+    found.push({ kind: "other_fee", object, asset, ours: ours.fee, theirs: fee.units });
+  return found;
+}
+
+export const missingThere = ({ object, asset, amount }: Booked): Difference => ({
+  kind: "missing_there",
+  object,
+  asset,
+  ours: amount,
+  theirs: null,
+});

@@ -1,0 +1,85 @@
+import type { Id, Instant } from "@remit/kernel";
+import { type Sql, sql, sqlTime } from "@remit/platform/sql";
+import type { Booked, Difference } from "./differences.ts";
+import type { Case } from "./reconciliation.ts";
+
+type BookedRow = {
+  readonly object: string;
+  readonly asset: string;
+  readonly amount: string;
+  readonly fee: string;
+};
+
+const bookedOf = ({ amount, fee, ...row }: BookedRow): Booked => ({
+  ...row,
+  amount: BigInt(amount),
+  fee: BigInt(fee),
+});
+
+/** The entries of these balance transactions. What clears leaves a clearing account: the sign is turned. */
+export const bookedAs = async (tx: Sql, objects: readonly string[]): Promise<Booked[]> =>
+  (
+    await tx.many<BookedRow>(sql`
+      select e.object_id as object, p.asset, -coalesce(sum(p.units) filter (where p.account_id like 'card\_clearing:%'), 0) as amount,
+        coalesce(sum(p.units) filter (where p.account_id like 'processor\_fees:%'), 0) as fee
+      from ledger_entries e join ledger_postings p on p.entry_id = e.id
+      where e.object_id = any(${objects}) and e.transition = 'booked' group by e.object_id, p.asset`)
+  ).map(bookedOf);
+
+/** What we booked in a time, beyond one object, in pages of 500. */
+export const bookedWithin = async (
+  tx: Sql,
+  of: { from: Instant; until: Instant; beyond: string },
+): Promise<Booked[]> =>
+  (
+    await tx.many<BookedRow>(sql`
+      select e.object_id as object, p.asset, -coalesce(sum(p.units) filter (where p.account_id like 'card\_clearing:%'), 0) as amount,
+        coalesce(sum(p.units) filter (where p.account_id like 'processor\_fees:%'), 0) as fee
+      from ledger_entries e join ledger_postings p on p.entry_id = e.id
+      where e.posted_at >= ${sqlTime(of.from)} and e.posted_at < ${sqlTime(of.until)} and e.kind = 'booking'
+        and e.object_id > ${of.beyond}
+      group by e.object_id, p.asset order by e.object_id limit 500`)
+  ).map(bookedOf);
+
+export async function openCase(
+  tx: Sql,
+  difference: Difference,
+  { id, now }: { id: Id<"case">; now: Instant },
+): Promise<boolean> {
+  const { kind, object, asset, ours, theirs } = difference;
+  const written = await tx.run(sql`
+    insert into reconciliation_cases (tenant_id, id, kind, object_id, asset, ours, theirs, opened_at)
+    values ('platform', ${id}, ${kind}, ${object}, ${asset}, ${ours}, ${theirs}, ${sqlTime(now)})
+    on conflict (object_id, kind) do nothing`);
+  return written.count === 1;
+}
+
+type CaseRow = Omit<Case, "ours" | "theirs"> & {
+  readonly ours: string | null;
+  readonly theirs: string | null;
+};
+
+const caseOf = ({ ours, theirs, ...row }: CaseRow): Case => ({
+  ...row,
+  ours: ours === null ? null : BigInt(ours),
+  theirs: theirs === null ? null : BigInt(theirs),
+});
+
+export const cases = async (tx: Sql): Promise<Case[]> =>
+  (
+    await tx.many<CaseRow>(sql`
+      select id, kind, object_id as object, asset, ours, theirs, opened_at as "openedAt", resolved_at as "resolvedAt", note
+      from reconciliation_cases order by (resolved_at is null) desc, opened_at desc, id desc limit 500`)
+  ).map(caseOf);
+
+/** Undefined when there is no such case, or it was resolved before. */
+export async function resolveCase(
+  tx: Sql,
+  of: { id: Id<"case">; by: string; note: string; now: Instant },
+): Promise<Case | undefined> {
+  const row = await tx.maybe<CaseRow>(sql`
+    update reconciliation_cases set resolved_at = ${sqlTime(of.now)}, resolved_by = ${of.by}, note = ${of.note}
+    where id = ${of.id} and resolved_at is null
+    returning id, kind, object_id as object, asset, ours, theirs, opened_at as "openedAt", resolved_at as "resolvedAt", note`);
+  return row === undefined ? undefined : caseOf(row);
+}
