@@ -2,7 +2,7 @@ import { after, type Instant, minuteMs } from "@remit/kernel";
 import { cataloguePath, makeCatalogue, publicJwkOf } from "@remit/protocol";
 import { type MerchantProof, merchantJwksPath, merchantProofPath } from "@remit/protocol/contracts";
 import { sha256b64url, signResponse } from "@remit/protocol/node";
-import type { Shop } from "../offers/index.ts";
+import { type Shop, wayOf } from "../offers/index.ts";
 import { listedOffer } from "../paywall/index.ts";
 
 export { cataloguePath, merchantJwksPath, merchantProofPath };
@@ -51,7 +51,9 @@ function signCatalogue(
       name: new URL(merchant.origin).host,
       livemode: at.livemode,
     },
-    routes.flatMap((route) => (route.gate === "paid" ? [listedOffer(route, at)] : [])),
+    routes.flatMap((route) =>
+      route.gate === "paid" && wayOf(route, "mandate") !== undefined ? [listedOffer(route, at)] : [],
+    ),
   );
   const body = Buffer.from(JSON.stringify(catalogue));
   const signed = signResponse(merchant.keys.offer, {
