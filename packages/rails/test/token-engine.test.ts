@@ -202,6 +202,16 @@ describe("a shared payment token", () => {
     expect(refused.length).toBeGreaterThan(0);
   });
 
+  test("M02 a payment in the older spelling whose answer was lost is found by another process", async () => {
+    const of = order(await sandbox.token({ amount: 1000 }));
+    const older = engineAt(sandbox, { apiVersion: "2025-10-29.preview" });
+    const held = await older.hold(of, kept);
+    expect(held.kind).toBe("authorized");
+    const next = engineAt(sandbox, { apiVersion: "2025-10-29.preview" });
+    expect(await next.hold(of, kept)).toEqual(held);
+    expect(await seen(of.key)).toHaveLength(1);
+  });
+
   describe("on a platform", () => {
     const merchant = async (): Promise<string> => {
       const stripe = openStripe({ ...sandbox.stripe, timeoutMs: 2000 });
@@ -255,6 +265,17 @@ describe("a shared payment token", () => {
         kind: "captured",
         booking: { fee: { units: 69n } },
       });
+    });
+
+    test("a payment whose fee rounded to nothing is refunded all the same", async () => {
+      const destination = await merchant();
+      const platform = engineAt(sandbox, { connect: { kind: "destination", destination, feeBps: 50n } });
+      const amount = money(usd, 50n);
+      const of = order(await sandbox.token({ amount: 50 }), { amount });
+      const reference = referenceOf(await platform.hold(of, kept));
+      expect((await platform.capture({ ...of, reference })).kind).toBe("captured");
+      const back = { key: "rfd_50", attempt: 1, reference, amount, startedAt: systemClock.now() };
+      expect((await platform.refund({ ...back, recovered: false })).kind).toBe("refunded");
     });
 
     test("an account that has not given its particulars is paid nothing", async () => {

@@ -19,7 +19,7 @@ import { standingOf } from "./standings.ts";
 export type SavedCard = { readonly payer: string; readonly instrument: string };
 
 /** Saved cards over Stripe: manual-capture PaymentIntents, created unconfirmed so that every unknown outcome is read by id. */
-export const createCardEngine = (deps: CardDeps): PaymentEngine<SavedCard> => ({
+export const createCardEngine = (deps: Omit<CardDeps, "connect">): PaymentEngine<SavedCard> => ({
   rail: "card",
   hold: (order, keep) => hold(deps, order, keep),
   capture: (order) => captureIntent(deps, order),

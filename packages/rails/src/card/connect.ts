@@ -1,4 +1,4 @@
-import { type Money, share } from "@remit/kernel";
+import { type Money, money, share } from "@remit/kernel";
 import { toStripe } from "./amounts.ts";
 
 /**
@@ -41,11 +41,16 @@ export function platformFee(
   amount: Money,
 ): { application_fee_amount?: number } {
   if (connect?.feeBps === undefined) return {};
-  return { application_fee_amount: toStripe(share(amount, connect.feeBps, "half-even"))?.amount ?? 0 };
+  const { asset, units } = share(amount, connect.feeBps, "half-even");
+  // Stripe takes amounts of three places in steps of ten: what lies between stays with the merchant.
+  const payable = money(asset, asset.places === 3 ? units - (units % 10n) : units);
+  return { application_fee_amount: toStripe(payable)?.amount ?? 0 };
 }
 
-/** A refund is the merchant's to bear, and the platform gives back its fee. */
-export const givenBack = (connect: Connect | undefined) => ({
+/** A refund is the merchant's to bear, and the platform gives back its fee, where there was one to take. */
+export const givenBack = (connect: Connect | undefined, amount: Money) => ({
   ...(connect?.kind === "destination" ? { reverse_transfer: true } : {}),
-  ...(connect?.feeBps === undefined ? {} : { refund_application_fee: true }),
+  ...((platformFee(connect, amount).application_fee_amount ?? 0) === 0
+    ? {}
+    : { refund_application_fee: true }),
 });

@@ -38,12 +38,16 @@ export function failureOf(error: unknown): Failure {
 export const intentIn = (error: unknown): string | null =>
   error instanceof Stripe.errors.StripeError ? (error.payment_intent?.id ?? null) : null;
 
-/** True of a call that was refused, before anything came of it, because a parameter of that name is not known there. */
+/**
+ * True of a call that was refused, before anything came of it, because a parameter of that name is not known there, or
+ * because its key was first used with other parameters: an earlier run may have had to spell it otherwise.
+ */
 export const misplaced = (error: unknown, names: readonly string[]): boolean =>
-  error instanceof Stripe.errors.StripeInvalidRequestError &&
+  error instanceof Stripe.errors.StripeError &&
   error.statusCode === 400 &&
-  (error.code === "parameter_unknown" || error.code === "parameter_missing") &&
-  names.some((name) => error.param?.startsWith(name) === true);
+  (error instanceof Stripe.errors.StripeIdempotencyError ||
+    ((error.code === "parameter_unknown" || error.code === "parameter_missing") &&
+      names.some((name) => error.param?.startsWith(name) === true)));
 
 function cardFailure(error: Stripe.errors.StripeCardError): Failure {
   if (error.code === "authentication_required" || error.decline_code === "authentication_required")

@@ -24,7 +24,7 @@ async function makeRefund(deps: CardDeps, order: RefundOrder, price: StripeAmoun
         payment_intent: order.reference,
         amount: price.amount,
         metadata: { refund: order.key },
-        ...givenBack(deps.connect),
+        ...givenBack(deps.connect, order.amount),
         expand: ["balance_transaction"],
       },
       optionsOf(deps, order, "refund"),
