@@ -50,7 +50,7 @@ export async function transfer(signing: Signing = {}): Promise<JsonObject> {
     to: lower(signing.to ?? sandboxAddresses.seller),
     value: signing.value ?? 10_000_000n,
     validAfter: BigInt(signing.validAfter ?? 0),
-    validBefore: BigInt(signing.validBefore ?? toNumericDate(systemClock.now()) + 7 * 86_400),
+    validBefore: BigInt(signing.validBefore ?? toNumericDate(systemClock.now()) + 3600),
     nonce: lower(signing.nonce ?? `0x${randomBytes(32).toString("hex")}`),
   };
   const domain = {
