@@ -3,6 +3,7 @@ import { type CommonConfig, commonConfigOf, commonSettings, freeze, parseConfig 
 import type { LogLevel } from "@remit/platform/telemetry";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
+import type { OfferUpstreams } from "./control/index.ts";
 import { type ChainsConfig, chainSettings, chainsConfigOf } from "./facilitator/index.ts";
 import type { ClusterAccess } from "./kubernetes/index.ts";
 
@@ -15,6 +16,8 @@ export type GatewayConfig = CommonConfig & {
   readonly captureGraceMs?: number;
   /** The chains on which it is paid; none when absent. */
   readonly chains?: ChainsConfig;
+  /** Where offers of the API may lead (`host:port`, or any): nowhere unless the operator says so. */
+  readonly offerUpstreams?: OfferUpstreams;
   /** Sells what ServiceOffers of a cluster say. */
   readonly kubernetes?: KubernetesConfig;
 };
@@ -48,6 +51,7 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       REMIT_OFFERS_FILE: z.string().min(1),
       REMIT_PATIENCE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
       REMIT_CAPTURE_GRACE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
+      REMIT_OFFER_UPSTREAMS: z.string().optional(),
       REMIT_KUBERNETES_MERCHANT: idOf("merchant").optional(),
       REMIT_KUBERNETES_SERVER: z.url().default("https://kubernetes.default.svc"),
       REMIT_KUBERNETES_NAMESPACE: z.string().min(1).default("default"),
@@ -64,6 +68,7 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       ...(patienceMs === undefined ? {} : { patienceMs }),
       ...(captureGraceMs === undefined ? {} : { captureGraceMs }),
       ...chainsConfigOf(settings),
+      ...upstreamsOf(settings.REMIT_OFFER_UPSTREAMS),
       ...kubernetesOf(settings),
     }),
     logLevel: settings.REMIT_LOG_LEVEL,
@@ -92,4 +97,10 @@ function kubernetesOf(settings: KubernetesSettings): { readonly kubernetes?: Kub
       caFile: `${account}/ca.crt`,
     },
   };
+}
+
+/** `any`, or pairs with commas between. */
+function upstreamsOf(text: string | undefined): { readonly offerUpstreams?: OfferUpstreams } {
+  if (text === undefined) return {};
+  return { offerUpstreams: text === "any" ? text : text.split(",").map((pair) => pair.trim()) };
 }

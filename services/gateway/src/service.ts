@@ -117,15 +117,14 @@ type Running = { readonly address: string; reload(): Promise<void>; close(): Pro
 
 /** Builds the rooms, recovers what an earlier run left open, and opens the door. */
 async function start({ config, clock, log, db, outbound, engines }: Parts): Promise<Running> {
-  const { issuer, livemode } = config;
+  const { issuer, livemode, chains } = config;
   await assertSafeRole(db);
   const keyring = await openKeys({ config, clock, log, db, outbound });
   const jobs = createJobs({ db, log, clock });
-  const parts = { db, clock, log, jobs, keyring };
+  const parts = { db, clock, log, jobs, keyring, upstreams: config.offerUpstreams };
   const { shelf: book, ...control } = await openControl(await openOfferBook(config.offersFile, log), parts);
   const upstreams = createUpstreams(clock);
   const by = await thisWorker(config.dataDir);
-  const { chains } = config;
   const facilitators = await openFacilitators({ chains, livemode, db, clock, log, by, outbound, jobs });
   const terms = { issuer, livemode, macs: termSecrets(keyring) };
   const purchases = openTill(

@@ -171,6 +171,41 @@ describe("the offers API", () => {
     expect((await call("GET", "/api/v1/offers")).json["data"]).toHaveLength(1);
   });
 
+  test.each([
+    "http://169.254.169.254",
+    "http://127.0.0.1:1",
+    "http://localhost:3100",
+    "https://metadata.google.internal",
+  ])(
+    "W02 an upstream that the operator has not listed is refused, and never called: %s",
+    async (upstream) => {
+      const answer = await call("POST", "/api/v1/offers", { body: weather({ upstream }) });
+      expect([answer.status, answer.json["code"]]).toEqual([422, "offer_refused"]);
+      const id = await made();
+      const changed = await call("PUT", `/api/v1/offers/${id}`, { body: { upstream, price: "1.00" } });
+      expect([changed.status, changed.json["code"]]).toEqual([422, "offer_refused"]);
+      // Written past the API, or before the operator's list became shorter.
+      const { schema } = world.database;
+      await world.database.asAdmin(`update ${schema}.offers set spec = jsonb_set(spec, '{upstream}', $1)`, [
+        JSON.stringify(upstream),
+      ]);
+      await world.database.asAdmin(`select pg_notify($1, '')`, [`${schema}.offers`]);
+      await eventually(async () => expect(await priceAt("/weather/today")).toBeUndefined());
+    },
+  );
+
+  test("one offer that cannot be read is its own trouble, and no other's", async () => {
+    await made();
+    await made({ name: "other", routes: [{ path: "/other" }] });
+    const { schema } = world.database;
+    await world.database.asAdmin(
+      `update ${schema}.offers set spec = spec || '{"routes": 7}' where name = 'other'`,
+    );
+    await world.database.asAdmin(`select pg_notify($1, '')`, [`${schema}.offers`]);
+    await eventually(async () => expect(await priceAt("/other")).toBeUndefined());
+    expect(await priceAt("/weather/today")).toBe("25");
+  });
+
   test("T02 another organization sees and changes nothing of it", async () => {
     const id = await made();
     const tenant = newId("tenant");

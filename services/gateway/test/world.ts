@@ -191,6 +191,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         livemode: false,
         offersFile,
         patienceMs: 600,
+        offerUpstreams: [new URL(upstream.origin).host],
         ...options.more,
       },
       clock,

@@ -47,6 +47,13 @@ describe("what the flags of a sale come to", () => {
     expect(paths).toContain("free /v1/models");
   });
 
+  test("coins of a real chain never go to the sandbox's seller, whose key everybody knows", () => {
+    expect(made({ payWith: ["x402"] })).toMatchObject({ offer: { x402: { pay_to: sandbox.payTo } } });
+    expect(made({ payWith: ["x402"], chain: "base" })).toMatchObject({
+      fault: expect.stringContaining("--pay-to"),
+    });
+  });
+
   test.each<[string, Partial<SellWish>, string]>([
     ["no price at all", { price: undefined as never }, "--price"],
     ["cards that arrive nowhere", { payWith: ["card"] }, "--stripe-network-id"],

@@ -25,6 +25,8 @@ export type Sandbox = { readonly networkId: string; readonly payTo?: string };
 
 export type Wanted = { readonly offer: CreateOffer; readonly notes: readonly string[] };
 
+const sandboxChain = "base-sepolia";
+
 /** The offer that the flags describe, or what they leave open. Pure. */
 export function offerOf(
   wish: SellWish,
@@ -32,7 +34,8 @@ export function offerOf(
 ): Wanted | { readonly fault: string } {
   const notes: string[] = [];
   const networkId = wish.stripeNetworkId ?? sandbox?.networkId;
-  const payTo = wish.payTo ?? sandbox?.payTo;
+  // The sandbox's seller is everybody's: coins of a real chain would go to whoever takes them first.
+  const payTo = wish.payTo ?? (wish.chain === sandboxChain ? sandbox?.payTo : undefined);
   const rails = wish.payWith ?? [
     ...(wish.stripeNetworkId === undefined ? [] : (["card"] as const)),
     ...(wish.payTo === undefined ? [] : (["x402"] as const)),

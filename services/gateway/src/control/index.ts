@@ -9,10 +9,12 @@ import type { OfferBook } from "../offers/index.ts";
 import { type OfferDesk, openDesk } from "./desk.ts";
 import { merchantReader } from "./merchants.ts";
 import { offerRoutes } from "./offers.http.ts";
+import { type OfferUpstreams, reachOf } from "./reach.ts";
 import { openShelf, type Shelf } from "./shelf.ts";
 import { createTraffic, type Traffic } from "./traffic.ts";
 
 export type { OfferDesk } from "./desk.ts";
+export type { OfferUpstreams } from "./reach.ts";
 export type { Shelf } from "./shelf.ts";
 export type { Traffic } from "./traffic.ts";
 
@@ -22,6 +24,7 @@ export type ControlDeps = {
   readonly log: Log;
   readonly jobs: Jobs;
   readonly keyring: Keyring;
+  readonly upstreams: OfferUpstreams | undefined;
 };
 
 export type Control = {
@@ -34,12 +37,13 @@ export type Control = {
 /** Who says what is for sale: the file, and over it the API. */
 export async function openControl(file: OfferBook, deps: ControlDeps): Promise<Control> {
   const traffic = createTraffic(deps.clock);
-  const shelf = await openShelf(file, { ...deps, readMerchants: merchantReader(deps) });
+  const mayReach = reachOf(deps.upstreams);
+  const shelf = await openShelf(file, { ...deps, mayReach, readMerchants: merchantReader(deps) });
   const cursors = createCursors(deps.keyring.derive("offers-cursor"));
   return {
     shelf,
     traffic,
-    desk: (merchant) => openDesk({ ...deps, shelf }, merchant),
-    mount: (http) => http.add(...offerRoutes({ ...deps, shelf, traffic, cursors })),
+    desk: (merchant) => openDesk({ ...deps, shelf, mayReach }, merchant),
+    mount: (http) => http.add(...offerRoutes({ ...deps, shelf, mayReach, traffic, cursors })),
   };
 }

@@ -1,6 +1,7 @@
 import { type Id, type Instant, invariant } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import { type Database, type TenantTx, violates } from "@remit/platform/sql";
+import type { Log } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
 import { type Merchant, MerchantEntry, merchantOf } from "../offers/index.ts";
 import * as rows from "./merchants.sql.ts";
@@ -13,19 +14,27 @@ type Deps = { readonly db: Database; readonly keyring: Keyring };
 type Known = { readonly generation: bigint; readonly merchant: Merchant };
 
 /** Opens the secrets of a merchant once for each change of it. */
-export function merchantReader({ db, keyring }: Deps): ReadMerchants {
+export function merchantReader({ db, keyring, log }: Deps & { readonly log: Log }): ReadMerchants {
   let known = new Map<string, Known>();
   return async () => {
     const found = await db.relay.transaction(rows.readMerchants);
     const read = await Promise.all(
-      found.map(async (row): Promise<Known> => {
+      found.map(async (row): Promise<Known | undefined> => {
         const before = known.get(row.id);
         if (before?.generation === row.generation) return before;
-        return { generation: row.generation, merchant: await open({ db, keyring }, row) };
+        try {
+          return { generation: row.generation, merchant: await open({ db, keyring }, row) };
+        } catch (error) {
+          // A busy database is everybody's trouble, and passes; what cannot be read is that of one merchant alone.
+          if (error instanceof Problem) throw error;
+          log.error({ merchant: row.id, error }, "a merchant's secrets cannot be read");
+          return before;
+        }
       }),
     );
-    known = new Map(read.map((each) => [each.merchant.id, each]));
-    return read.map(({ merchant }) => merchant);
+    const readable = read.filter((each) => each !== undefined);
+    known = new Map(readable.map((each) => [each.merchant.id, each]));
+    return readable.map(({ merchant }) => merchant);
   };
 }
 

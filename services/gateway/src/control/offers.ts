@@ -4,10 +4,16 @@ import { Problem } from "@remit/protocol";
 import type { CreateOffer } from "@remit/protocol/contracts";
 import type { SaleRoute } from "../offers/index.ts";
 import * as rows from "./offers.sql.ts";
+import { outOfReach } from "./reach.ts";
 import { conflicts, offersChannel, type Shelf } from "./shelf.ts";
 import { routesOf, type Spec, type Standing, specOf } from "./spec.ts";
 
-export type OfferDeps = { readonly db: Database; readonly clock: Clock; readonly shelf: Shelf };
+export type OfferDeps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly shelf: Shelf;
+  readonly mayReach: (upstream: string) => boolean;
+};
 export type Source = rows.OfferRow["source"];
 type OfferRow = rows.OfferRow;
 
@@ -16,7 +22,7 @@ const offersMax = 500;
 
 /** Puts an offer up for sale: live in this process when it returns, and in the others within a second. */
 export async function createOffer(
-  { db, clock, shelf }: OfferDeps,
+  { db, clock, shelf, mayReach }: OfferDeps,
   tenant: Id<"tenant">,
   {
     input,
@@ -27,6 +33,7 @@ export async function createOffer(
   const now = clock.now();
   const id = newId("offer");
   const spec = specOf(input);
+  refuseReach(mayReach, { source, spec });
   const standing = standingOf(shelf, tenant, { id, name: input.name, merchant: input.merchant, spec });
   const routes = sellable(standing);
   const row: OfferRow = {
@@ -63,6 +70,7 @@ export async function replaceOffer(
   const replaced = await db.of(tenant).transaction(async (tx) => {
     await rows.lockOffers(tx);
     const row = await present(tx, id);
+    refuseReach(deps.mayReach, { source: row.source, spec });
     const standing = standingOf(shelf, tenant, { id, name: row.name, merchant: row.merchant_id, spec });
     refuseConflicts(sellable(standing), await othersOf(tx, shelf, { standing, now }));
     await rows.saveSpec(tx, id, { spec, now });
@@ -137,6 +145,15 @@ function standingOf(shelf: Shelf, tenant: Id<"tenant">, { merchant: id, ...rest 
   if (merchant?.tenant !== tenant)
     throw new Problem("not_found", { detail: "No merchant of this organization has this id here." });
   return { ...rest, merchant };
+}
+
+/** A cluster's resources name its own services; organizations name whatever they like. */
+function refuseReach(
+  mayReach: OfferDeps["mayReach"],
+  { source, spec }: { readonly source: Source; readonly spec: Spec },
+): void {
+  if (source === "api" && !mayReach(spec.upstream))
+    throw new Problem("offer_refused", { detail: outOfReach(spec.upstream) });
 }
 
 function sellable(standing: Standing): readonly SaleRoute[] {

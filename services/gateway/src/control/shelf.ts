@@ -2,9 +2,11 @@ import type { Clock, Instant } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
+import { ReplaceOffer } from "@remit/protocol/contracts";
 import { type Merchant, mergeShops, type OfferBook, type Offers, type SaleRoute } from "../offers/index.ts";
 import type { ReadMerchants } from "./merchants.ts";
 import { type OfferRow, readOffers } from "./offers.sql.ts";
+import { outOfReach } from "./reach.ts";
 import { type Made, routesOf } from "./spec.ts";
 
 /** Notified whenever somebody changed what is for sale. */
@@ -33,6 +35,7 @@ export type ShelfDeps = {
   readonly log: Log;
   readonly jobs: Jobs;
   readonly readMerchants: ReadMerchants;
+  readonly mayReach: (upstream: string) => boolean;
 };
 
 // A notification comes at once; where none can come, a change is live within this.
@@ -53,9 +56,15 @@ type Laid = {
 export async function openShelf(file: OfferBook, deps: ShelfDeps): Promise<Shelf> {
   const { clock, jobs } = deps;
   let stock: Stock = await readStock(deps);
-  let laid = layOut(file.current(), stock, clock.now());
-  const refresh = async (): Promise<void> => {
-    stock = await readStock(deps);
+  let laid = layOut(file.current(), stock, { now: clock.now(), ...deps });
+  let reading: Promise<void> = Promise.resolve();
+  // One after the other: an older read that ends last must not stand over a newer one.
+  const refresh = (): Promise<void> => {
+    const next = reading.then(async () => {
+      stock = await readStock(deps);
+    });
+    reading = next.catch(() => undefined); // whoever asked hears of it
+    return next;
   };
   jobs.follow(offersChannel, () => ({ pollMs, look: refresh }));
   const current = (): Laid => {
@@ -63,7 +72,7 @@ export async function openShelf(file: OfferBook, deps: ShelfDeps): Promise<Shelf
       laid.stock !== stock ||
       laid.file !== file.current() ||
       (laid.until !== undefined && clock.now() >= laid.until);
-    if (isStale) laid = layOut(file.current(), stock, clock.now());
+    if (isStale) laid = layOut(file.current(), stock, { now: clock.now(), ...deps });
     return laid;
   };
   return {
@@ -83,7 +92,8 @@ async function readStock({ db, readMerchants }: ShelfDeps): Promise<Stock> {
 }
 
 /** Pure: what is sold of all this, and what stands in the way of the rest. */
-export function layOut(file: Offers, stock: Stock, now: Instant): Laid {
+export function layOut(file: Offers, stock: Stock, at: Judging): Laid {
+  const { now } = at;
   const merchants = new Map<string, Merchant>();
   const hosts = new Set<string>();
   for (const merchant of [...[...file.values()].map((shop) => shop.merchant), ...stock.merchants]) {
@@ -96,7 +106,7 @@ export function layOut(file: Offers, stock: Stock, now: Instant): Laid {
   const routes = new Map<string, SaleRoute[]>([...merchants.keys()].map((id) => [id, []]));
   for (const shop of file.values()) routes.get(shop.merchant.id)?.push(...shop.routes);
   const shown = new Map<string, Shown>();
-  for (const row of stock.rows) shown.set(row.id, show(row, { merchants, routes, now }));
+  for (const row of stock.rows) shown.set(row.id, show(row, { ...at, merchants, routes }));
   const ends = stock.rows.flatMap(({ drained_at: at }) => (at !== null && at > now ? [at] : []));
   return {
     file,
@@ -110,13 +120,14 @@ export function layOut(file: Offers, stock: Stock, now: Instant): Laid {
   };
 }
 
-type Laying = {
+type Judging = Pick<ShelfDeps, "log" | "mayReach"> & { readonly now: Instant };
+
+type Laying = Judging & {
   readonly merchants: ReadonlyMap<string, Merchant>;
   readonly routes: ReadonlyMap<string, SaleRoute[]>;
-  readonly now: Instant;
 };
 
-function show(row: OfferRow, { merchants, routes, now }: Laying): Shown {
+function show(row: OfferRow, { merchants, routes, now, log, mayReach }: Laying): Shown {
   const merchant = merchants.get(row.merchant_id);
   const stands = routes.get(row.merchant_id);
   // Somebody else's merchant is nobody's to sell for.
@@ -129,11 +140,22 @@ function show(row: OfferRow, { merchants, routes, now }: Laying): Shown {
       warnings: [],
       faults: ["its merchant is not known here"],
     };
-  const made = routesOf({ id: row.id, name: row.name, merchant, spec: row.spec });
-  const faults = [...made.faults, ...conflicts(made.routes, stands)];
+  const made = madeOf(row, merchant, log);
+  const reach = row.source === "api" && !mayReach(row.spec.upstream) ? [outOfReach(row.spec.upstream)] : [];
+  const faults = [...made.faults, ...reach, ...conflicts(made.routes, stands)];
   const isSold = faults.length === 0 && (row.drained_at === null || row.drained_at > now);
   if (isSold) stands.push(...made.routes);
   return { ...made, row, merchant, faults, isSold };
+}
+
+/** What another version wrote may not be understood here: that is the trouble of one offer, and of no other tenant. */
+function madeOf({ id, name, spec }: OfferRow, merchant: Merchant, log: Log): Made {
+  try {
+    return routesOf({ id, name, merchant, spec: ReplaceOffer.parse(spec) });
+  } catch (error) {
+    log.error({ offer: id, error }, "an offer cannot be read");
+    return { routes: [], warnings: [], faults: ["this version of the gateway cannot read it"] };
+  }
 }
 
 /** Of two routes for the very same requests, which one holds would be chance. */

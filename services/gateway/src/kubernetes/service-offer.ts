@@ -6,6 +6,8 @@ import { KubernetesObject } from "./watch.ts";
 
 const Decimal = z.string().regex(/^\d+(?:\.\d+)?$/);
 
+const dnsName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+
 export const priceMembers = ["perRequest", "perMTok", "perMB", "perHour", "perEpoch"] as const;
 
 const Payment = z.looseObject({
@@ -35,8 +37,9 @@ export const ServiceOffer = KubernetesObject.extend({
   spec: z.looseObject({
     type: z.enum(["inference", "fine-tuning", "http", "agent", "skill", "dataset"]).default("http"),
     upstream: z.looseObject({
-      service: z.string(),
-      namespace: z.string().optional(),
+      // A name, and nothing that would make another host of the address.
+      service: z.string().regex(dnsName),
+      namespace: z.string().regex(dnsName).optional(),
       port: z.int().default(11_434),
       healthPath: z.string().default("/health"),
     }),
