@@ -322,6 +322,14 @@ describe("selling from the terminal", () => {
     expect((await fetch(`${dev.gateway}/cheap`)).status).toBe(402);
   });
 
+  test("a price for what nobody measures is refused, with what to do instead", async () => {
+    const sell = commandsOf(remit.dataDir, "sell");
+    const words = ["inference", "llama", "--upstream", url, "--no-watch", "--model", "llama3"];
+    const refused = await sell(...words, "--per-mtok", "0.50");
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain("nothing measures use: set a price per request");
+  });
+
   test("the same requests are not sold twice, and the seller hears by whom they are", async () => {
     const sell = commandsOf(remit.dataDir, "sell");
     const words = ["http", "rival", "--upstream", url, "--no-watch", "--price", "1.00"];

@@ -197,6 +197,16 @@ describe("a ServiceOffer in a cluster", () => {
     expect(body["message"]).toContain(message);
   });
 
+  test("a price for what nobody measures is not sold, and the resource says why", async () => {
+    await apply(resourceOf("metered", {}, { price: { perMTok: "0.50" } }));
+    await becomes("metered", "PaymentGateReady", {
+      status: "False",
+      reason: "PaymentRefused",
+      message: expect.stringContaining("nothing measures use: set a price per request"),
+    });
+    expect((await world.ask("/services/metered/x")).status).toBe(404);
+  });
+
   test("a change is followed, and the conditions say of which generation they are", async () => {
     await apply(resourceOf("changing", { path: "/one" }));
     await becomes("changing", "Ready", { status: "True" });

@@ -82,7 +82,10 @@ const priced = (command: Command): Command =>
   command
     .option("--price <amount>", "for each request, a decimal such as 0.05", amount)
     .addOption(
-      new Option("--per-mtok <amount>", "for each million tokens that a model used")
+      new Option(
+        "--per-mtok <amount>",
+        "for each million tokens that a model used; not sold yet, since nothing counts them",
+      )
         .argParser(amount)
         .conflicts("price"),
     )

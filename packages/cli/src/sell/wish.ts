@@ -55,7 +55,7 @@ export function offerOf(
     price === undefined &&
     !(wish.route?.every(({ gate, price: own }) => gate !== "paid" || own !== undefined) ?? false)
   )
-    return { fault: "Say what it costs: --price 0.05, or --per-mtok 0.50." };
+    return { fault: "Say what it costs: --price 0.05." };
   const parsed = CreateOffer.safeParse({
     name: wish.name ?? nameOf(wish.upstream),
     merchant,

@@ -71,7 +71,7 @@ describe("the price of an offer", () => {
 
   test("a price with more places than its currency is rounded for money, and exact for tokens", () => {
     const { routes, warnings } = make({ price: "1.005", ...everyRail });
-    expect(routes[0]).toMatchObject({ price: { amount: { units: 101n } } });
+    expect(routes[0]).toMatchObject({ price: { units: 101n } });
     expect(routes[0]).toMatchObject({
       ways: [{ rail: "card" }, { amount: 1_005_000n }, { rail: "mandate" }],
     });
@@ -89,6 +89,13 @@ describe("the price of an offer", () => {
       { price: "1.00", ...everyRail, x402: { ...everyRail.x402, chain: "dogecoin" } },
       "dogecoin",
     ],
+    [
+      "a price for each million tokens, which nobody counts",
+      { price: { per: "mtok", amount: "0.50", ceiling: "0.05" } },
+      "not sold yet, since nothing measures use: set a price per request",
+    ],
+    ["a paid stream", { price: "1.00", deliver: "stream" }, "set deliver to buffer"],
+    ["a mandate charged first", { price: "1.00", settle: "before" }, "set settle to after"],
     ["nowhere for the coins to go", { price: "1.00", pay_with: ["x402"] }, "x402.pay_to"],
   ])("%s is refused", (_what, more, why) => {
     expect(make(more).faults.join()).toContain(why);

@@ -9,7 +9,7 @@ import {
   stripeRequest,
 } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
-import { type CardWay, holdOf, wayOf } from "../offers/index.ts";
+import { type CardWay, wayOf } from "../offers/index.ts";
 import { cardTermsOf, type Wanted } from "../paywall/index.ts";
 import { answersChallenge, asksAsNow, isBoundHere } from "./challenge.ts";
 import type { CardCredential } from "./credentials.ts";
@@ -44,7 +44,7 @@ export function verifyCardPayment(
     }),
     order: {
       spt,
-      ...toMinor(holdOf(route.price)),
+      ...toMinor(route.price),
       ...(way.account !== undefined && { account: way.account }),
       resource: { method, url },
     },

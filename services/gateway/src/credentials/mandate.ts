@@ -11,7 +11,6 @@ import {
   publicJwkOf,
 } from "@remit/protocol";
 import { offerDigest, sha256b64url, verifyOffer, verifyPresentation } from "@remit/protocol/node";
-import { holdOf } from "../offers/index.ts";
 import { placeOf, type Wanted } from "../paywall/index.ts";
 import { answersChallenge } from "./challenge.ts";
 import type { MandateCredential } from "./credentials.ts";
@@ -79,7 +78,7 @@ function verifyOwnOffer(
   });
   // An offer without a digest was made for a request without a body.
   if (offer.resource?.body_digest !== bodyDigest) throw new Problem("offer_resource_mismatch");
-  const { asset, units } = holdOf(route.price);
+  const { asset, units } = route.price;
   if (offer.sku !== route.sku || offer.currency !== asset.code || BigInt(offer.amount_minor) !== units)
     throw new Problem("offer_changed", { status: 402 });
   return offer;

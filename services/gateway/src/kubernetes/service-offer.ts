@@ -101,7 +101,7 @@ export function offerOf(
   return { fault: `${issue?.path.join(".") ?? "spec"}: ${issue?.message ?? "is not right"}` };
 }
 
-/** What is counted has a ceiling: unless told, a thousand tokens, five minutes or a megabyte, as the seeds estimate. */
+/** What is counted is refused later, in one place for all who sell; it has a ceiling: unless told, a thousand tokens, five minutes or a megabyte, as the seeds estimate. */
 function priceOf(price: ServiceOffer["spec"]["payment"]["price"]): OfferPrice | undefined {
   const { perRequest, perMTok, perMB, perHour, ceiling } = price;
   if (perRequest !== undefined) return perRequest;

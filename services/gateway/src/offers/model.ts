@@ -1,4 +1,4 @@
-import { type Id, type Money, type Secret, secondMs } from "@remit/kernel";
+import { type Id, type Money, type Secret } from "@remit/kernel";
 import type { PrivateJwk } from "@remit/protocol";
 import type { Pattern } from "./paths.ts";
 
@@ -60,7 +60,7 @@ export type X402Way = {
   readonly network: string;
   readonly asset: ChainAsset;
   readonly payTo: string;
-  /** Atomic units of the asset. For a metered price it is the ceiling. */
+  /** Atomic units of the asset. */
   readonly amount: bigint;
   /** Blocks on top of the transfer's before it counts; 1 means that its own block is enough. */
   readonly confirmations?: number;
@@ -68,19 +68,6 @@ export type X402Way = {
 };
 
 export type Way = MandateWay | CardWay | X402Way;
-
-export type Unit = "request" | "mtok" | "mb" | "hour";
-
-export type Price =
-  | { readonly kind: "fixed"; readonly amount: Money }
-  | {
-      readonly kind: "metered";
-      readonly unit: Unit;
-      /** 10^-6 of the ceiling's currency for each unit, as budgets count: units cost less than a cent. */
-      readonly unitPriceMicros: bigint;
-      /** What is held; no more is ever captured. */
-      readonly ceiling: Money;
-    };
 
 /** A way that the configuration names and that is not sold, and why. */
 export type DroppedWay = { readonly rail: Way["rail"]; readonly because: string };
@@ -97,7 +84,7 @@ type Route = {
   readonly name: string;
   readonly sku: string;
   readonly description?: string;
-  /** `stream`: bytes leave as they come, and a fixed price is captured at the first. */
+  /** `stream`: bytes leave as they come. Paid answers are whole before they are captured. */
   readonly deliver: "buffer" | "stream";
   readonly serveByS: number;
   /** How long the upstream has for its whole answer. */
@@ -111,7 +98,7 @@ export type OpenRoute = Route & { readonly gate: "free" | "auth" };
 
 export type PaidRoute = Route & {
   readonly gate: "paid";
-  readonly price: Price;
+  readonly price: Money;
   /** At least one. */
   readonly ways: readonly Way[];
   readonly dropped: readonly DroppedWay[];
@@ -127,9 +114,6 @@ export type Shop = { readonly merchant: Merchant; readonly routes: readonly Sale
 /** Everything that is for sale, by the Host that buyers name. */
 export type Offers = ReadonlyMap<string, Shop>;
 
-/** What a purchase holds: the price, or the most that it can become. */
-export const holdOf = (price: Price): Money => (price.kind === "fixed" ? price.amount : price.ceiling);
-
 /** The way of one rail that a route is sold by. */
 export const wayOf = <R extends Way["rail"]>(
   { ways }: PaidRoute,
@@ -144,5 +128,3 @@ export function atomicOf({ asset, units }: Money, decimals: number): bigint | un
   const step = 10n ** BigInt(-shift);
   return units % step === 0n ? units / step : undefined;
 }
-
-export const defaultTimeoutMs = (serveByS: number): number => serveByS * secondMs;

@@ -40,7 +40,7 @@ describe("the offers file", () => {
       id: "report",
       serveByS: 60,
       gate: "paid",
-      price: { kind: "fixed", amount: { units: 1000n } },
+      price: { units: 1000n },
       ways: [{ rail: "mandate" }],
       deliver: "buffer",
       settle: "after",
@@ -187,12 +187,31 @@ describe("the offers file", () => {
     });
   });
 
-  test("a metered price holds its ceiling", async () => {
-    const metered = { unit: "mtok", unit_price: "0.25", ceiling_minor: 200 };
-    const route = await sold({ amount_minor: undefined, metered });
-    expect(route).toMatchObject({
-      price: { kind: "metered", unit: "mtok", unitPriceMicros: 250_000n, ceiling: { units: 200n } },
+  const perMtok = { unit: "mtok", unit_price: "0.25", ceiling_minor: 200 };
+  test.each<[string, object, string]>([
+    [
+      "a price for what nobody measures, which would take its ceiling",
+      { amount_minor: undefined, metered: perMtok },
+      "per mtok with a ceiling is not sold yet, since nothing measures use: set a price per request",
+    ],
+    ["a paid answer that is streamed", { deliver: "stream" }, "set deliver to buffer"],
+    ["a mandate that is charged first", { settle: "before" }, "set settle to after, or add a way"],
+    [
+      "an upstream that may take longer than is promised",
+      { serve_by_s: 30, upstream_timeout_s: 31 },
+      "upstream_timeout_s 31 is longer than serve_by_s 30",
+    ],
+  ])("%s is refused, and what to do instead is said", async (_, route, why) => {
+    await expect(sold(route)).rejects.toThrow(why);
+  });
+
+  test("what pays at the door may be charged before it is served, and what is free may be streamed", async () => {
+    expect(await sold({ settle: "before", ways: [{ rail: "mandate" }, x402] })).toMatchObject({
+      settle: "before",
     });
+    const free = { gate: "free", deliver: "stream", amount_minor: undefined, currency: undefined };
+    expect(await sold(free)).toMatchObject({ deliver: "stream" });
+    expect(await sold({ serve_by_s: 30, upstream_timeout_s: 30 })).toMatchObject({ timeoutMs: 30_000 });
   });
 
   test.each([

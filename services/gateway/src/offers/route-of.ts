@@ -1,13 +1,10 @@
-import { assetOfCaip19, moneyOf, toDecimal } from "@remit/kernel";
+import { assetOfCaip19, type Money, moneyOf, secondMs, toDecimal } from "@remit/kernel";
 import { cardMinimum, toStripe } from "@remit/rails/card";
 import {
   atomicOf,
   type DroppedWay,
-  defaultTimeoutMs,
   type Facilitator,
-  holdOf,
   type Merchant,
-  type Price,
   type SaleRoute,
   type Way,
 } from "./model.ts";
@@ -29,6 +26,11 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
   if ("fault" in pattern) faults.push(`${id}: path ${pattern.fault}`);
   if (entry.strip_prefix !== undefined && !isBelow(entry.path, entry.strip_prefix))
     faults.push(`${id}: strip_prefix is no part of its path`);
+  const { serve_by_s: serveByS, upstream_timeout_s: timeoutS = serveByS } = entry;
+  if (timeoutS > serveByS)
+    faults.push(
+      `${id}: upstream_timeout_s ${timeoutS} is longer than serve_by_s ${serveByS}, the time that is promised`,
+    );
   const payment = entry.gate === "paid" ? paymentOf(entry, merchant, facilitators) : openOf(entry);
   if ("faults" in payment) faults.push(...payment.faults.map((fault) => `${id}: ${fault}`));
   if (merchant === undefined || "fault" in pattern || "faults" in payment) return undefined;
@@ -43,8 +45,8 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
     ...(entry.strip_prefix !== undefined && { stripPrefix: entry.strip_prefix }),
     ...(description !== undefined && { description }),
     deliver,
-    serveByS: entry.serve_by_s,
-    timeoutMs: defaultTimeoutMs(entry.upstream_timeout_s ?? entry.serve_by_s),
+    serveByS,
+    timeoutMs: timeoutS * secondMs,
     retries: entry.upstream_retries,
     ...payment,
   };
@@ -62,7 +64,7 @@ function openOf(entry: RouteEntry): { readonly gate: "free" | "auth" } | Faults 
 
 type Payment = {
   readonly gate: "paid";
-  readonly price: Price;
+  readonly price: Money;
   readonly ways: readonly Way[];
   readonly dropped: readonly DroppedWay[];
   readonly settle: "after" | "before";
@@ -73,11 +75,10 @@ function paymentOf(
   merchant: Merchant | undefined,
   facilitators: Facts["facilitators"],
 ): Payment | Faults {
-  const price = priceOf(entry);
-  if (price === undefined)
-    return {
-      faults: ["amount_minor is a positive integer of an ISO 4217 currency, or metered says a price"],
-    };
+  const unsold = notSoldYet(entry);
+  if (unsold.length > 0) return { faults: unsold };
+  const price = moneyOf(entry.amount_minor, entry.currency);
+  if (price === undefined) return { faults: ["amount_minor is a positive integer of an ISO 4217 currency"] };
   const rails = entry.ways.map(({ rail }) => rail);
   const twice = rails.filter((rail, index) => rail !== "x402" && rails.indexOf(rail) !== index);
   if (twice.length > 0) return { faults: twice.map((rail) => `way ${rail} stands twice`) };
@@ -89,28 +90,30 @@ function paymentOf(
   return { gate: "paid", price, ways, dropped, settle: entry.settle };
 }
 
-function priceOf({ amount_minor, currency, metered }: RouteEntry): Price | undefined {
-  if ((amount_minor === undefined) === (metered === undefined)) return undefined;
-  if (metered === undefined) {
-    const amount = moneyOf(amount_minor, currency);
-    return amount === undefined ? undefined : { kind: "fixed", amount };
-  }
-  const ceiling = moneyOf(metered.ceiling_minor, currency);
-  const [whole = "0", fraction = ""] = metered.unit_price.split(".");
-  const unitPriceMicros = BigInt(whole + fraction.padEnd(6, "0"));
-  if (ceiling === undefined || unitPriceMicros === 0n) return undefined;
-  return { kind: "metered", unit: metered.unit, unitPriceMicros, ceiling };
+/** What the words of an offer can say and no purchase does: to sell it otherwise would be to charge otherwise. */
+function notSoldYet({ metered, deliver, settle, ways }: RouteEntry): string[] {
+  const faults: string[] = [];
+  if (metered !== undefined)
+    faults.push(
+      `a price per ${metered.unit} with a ceiling is not sold yet, since nothing measures use: set a price per request`,
+    );
+  if (deliver === "stream")
+    faults.push(
+      "a paid answer is not streamed yet: set deliver to buffer, or sell it at a free or auth gate",
+    );
+  if (settle === "before" && ways.every(({ rail }) => rail === "mandate"))
+    faults.push("a mandate is never charged before it is served: set settle to after, or add a way that is");
+  return faults;
 }
 
 type Selling = {
-  readonly price: Price;
+  readonly price: Money;
   readonly merchant: Merchant | undefined;
   readonly facilitator: Facilitator | undefined;
 };
 
-function wayOf(entry: WayEntry, { price, merchant, facilitator }: Selling): Way | DroppedWay {
+function wayOf(entry: WayEntry, { price: amount, merchant, facilitator }: Selling): Way | DroppedWay {
   const drop = (because: string): DroppedWay => ({ rail: entry.rail, because });
-  const amount = holdOf(price);
   if (entry.rail === "mandate") return { rail: "mandate" };
   if (entry.rail === "card") {
     const least = cardMinimum(amount.asset);

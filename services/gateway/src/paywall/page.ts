@@ -1,10 +1,9 @@
 import { toDecimal } from "@remit/kernel";
-import { holdOf } from "../offers/index.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** What a person sees who opens a paid address in a browser. */
 export function paywallPage({ route, method, url }: Wanted, why: string): string {
-  const price = `${toDecimal(holdOf(route.price))} ${holdOf(route.price).asset.code}`;
+  const price = `${toDecimal(route.price)} ${route.price.asset.code}`;
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -21,7 +21,7 @@ import {
   stripeRequest,
 } from "@remit/protocol";
 import { sha256, signOffer } from "@remit/protocol/node";
-import { holdOf, type PaidRoute, type X402Way } from "../offers/index.ts";
+import type { PaidRoute, X402Way } from "../offers/index.ts";
 import { bindingOf, contentDigestOf, placeOf, type Wanted } from "./wanted.ts";
 import { bindingFor, cardTermsOf, transferTermsOf } from "./ways.ts";
 
@@ -122,7 +122,7 @@ function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, 
     sku: route.sku,
     name: route.name,
     ...(route.description !== undefined && { description: route.description }),
-    ...toMinor(holdOf(route.price)),
+    ...toMinor(route.price),
     merchant: route.merchant.id,
     merchant_origin: route.merchant.origin,
     issued_at: toRfc3339(now),

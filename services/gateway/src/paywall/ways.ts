@@ -1,7 +1,7 @@
 import { invariant, toDecimal } from "@remit/kernel";
 import { type CardTerms, canonicalise, type Mac, type TransferTerms } from "@remit/protocol";
 import { toStripe } from "@remit/rails/card";
-import { type CardWay, holdOf, type PaidRoute, type X402Way } from "../offers/index.ts";
+import type { CardWay, PaidRoute, X402Way } from "../offers/index.ts";
 import { bindingOf, type Wanted } from "./wanted.ts";
 
 /** What a signed transfer must say. */
@@ -14,7 +14,7 @@ export const transferTermsOf = ({ network, asset, payTo, amount }: X402Way): Tra
 
 /** What a payment by card is asked for, as the card network writes it. */
 export function cardTermsOf(route: PaidRoute, way: CardWay): CardTerms {
-  const price = holdOf(route.price);
+  const price = route.price;
   const amount = toStripe(price);
   invariant(amount !== undefined, "a card sells only what it can be charged");
   return {

@@ -3,7 +3,7 @@ import { canonicalise } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import type { NewClaim } from "../claims/index.ts";
 import type { GenuineCredential } from "../credentials/index.ts";
-import { holdOf, type PaidRoute } from "../offers/index.ts";
+import type { PaidRoute } from "../offers/index.ts";
 import type { Fields } from "../proxy/index.ts";
 
 /** A request for a paid route, read whole. */
@@ -33,9 +33,8 @@ export function claimFor(
   request: PaidRequest,
   used: { readonly verified: GenuineCredential; readonly holder: string | undefined; readonly clock: Clock },
 ): NewClaim {
-  const { merchant, id: route, price } = request.route;
+  const { merchant, id: route, price: amount } = request.route;
   const { rail, credential, presentation, agent, payer, challenge } = used.verified;
-  const amount = holdOf(price);
   const idempotencyKey = used.verified.identifier ?? request.idempotencyKey;
   const now = used.clock.now();
   return {
