@@ -99,6 +99,10 @@ function endOf(text: string): number | undefined {
   const head = text.indexOf("\r\n\r\n");
   if (head < 0) return undefined;
   const length = /\r\ncontent-length: (\d+)/i.exec(text.slice(0, head))?.[1];
-  if (length === undefined) throw new Error(`an answer without a length: ${text.slice(0, head)}`);
-  return head + 4 + Number(length);
+  if (length !== undefined) return head + 4 + Number(length);
+  if (!/\r\ntransfer-encoding: chunked/i.test(text.slice(0, head)))
+    throw new Error(`an answer without a length: ${text.slice(0, head)}`);
+  // The peers' answers are short text, in which an empty chunk is the last one.
+  const last = text.indexOf("\r\n0\r\n\r\n", head);
+  return last < 0 ? undefined : last + 7;
 }
