@@ -1,3 +1,4 @@
+import { toNumericDate } from "@remit/kernel";
 import { parseReceipt, parseSettleResponse, publicJwkOf } from "@remit/protocol";
 import { verifyMerchantReceipt } from "@remit/protocol/node";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -99,6 +100,35 @@ describe("a purchase without a mandate", () => {
       const intent = all.find(({ id }) => id === settled.transaction);
       expect(intent).toMatchObject({ status: "succeeded", amount_received: 1000 });
     } else expect(settled).toMatchObject({ network, payer });
+  });
+});
+
+describe("how long a transfer may be good for", () => {
+  const payV1 = async (after: number, before: number): Promise<Answer> => {
+    const nowS = toNumericDate(world.clock.now());
+    const payload = await transfer({ validAfter: nowS + after, validBefore: nowS + before });
+    const headers = version1({ scheme: "exact", network: "base-sepolia", payload });
+    return await world.ask("/demo/report", { headers });
+  };
+
+  test.each([
+    ["what clients of v1 sign", -600, 300],
+    ["what a clock signs that is a minute ahead", 0, 360],
+  ])("%s is taken", async (_, after, before) => {
+    expect((await payV1(after, before)).status).toBe(200);
+  });
+
+  test.each([
+    ["longer than was asked for: it could be charged when nobody expects it", 0, 361, "valid_before"],
+    ["for a week", 0, 7 * 86_400, "valid_before"],
+    ["shorter than a chain takes", 0, 5, "valid_before"],
+    ["from later on", 1, 300, "valid_after"],
+  ])("%s is refused, and nobody serves", async (_, after, before, reason) => {
+    const refused = await payV1(after, before);
+    expect([refused.status, codeOf(refused)]).toEqual([402, "payment_invalid"]);
+    expect(refused.body.toString()).toContain(`invalid_exact_evm_payload_authorization_${reason}`);
+    expect(world.upstream.requests).toEqual([]);
+    expect(await world.claims()).toEqual([]);
   });
 });
 

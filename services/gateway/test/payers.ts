@@ -42,7 +42,7 @@ export type Signing = {
   readonly key?: Hex;
 };
 
-/** A transfer as a wallet signs it. */
+/** A transfer as a wallet signs it: for less than the 300 s that it may, since the clock of a test stands still. */
 export async function transfer(signing: Signing = {}): Promise<JsonObject> {
   const key = signing.key ?? sandboxKeys.payer;
   const authorization = {
@@ -50,7 +50,7 @@ export async function transfer(signing: Signing = {}): Promise<JsonObject> {
     to: lower(signing.to ?? sandboxAddresses.seller),
     value: signing.value ?? 10_000_000n,
     validAfter: BigInt(signing.validAfter ?? 0),
-    validBefore: BigInt(signing.validBefore ?? toNumericDate(systemClock.now()) + 3600),
+    validBefore: BigInt(signing.validBefore ?? toNumericDate(systemClock.now()) + 240),
     nonce: lower(signing.nonce ?? `0x${randomBytes(32).toString("hex")}`),
   };
   const domain = {

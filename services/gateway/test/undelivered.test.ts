@@ -1,4 +1,4 @@
-import { minuteMs } from "@remit/kernel";
+import { minuteMs, systemClock } from "@remit/kernel";
 import { setFailpoint } from "@remit/platform/failpoint";
 import { eventually } from "@remit/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -19,6 +19,8 @@ afterAll(async () => {
 
 beforeEach(async () => {
   await world.database.asAdmin(`truncate ${world.database.schema}.claims cascade`);
+  // What a payer signs is in time for the chain and for us, however far an earlier test let our time pass.
+  world.clock.set(systemClock.now());
   await world.sandbox.heal();
   world.upstream.requests.length = 0;
   world.upstream.answer = (_, res) => void res.end("the report");

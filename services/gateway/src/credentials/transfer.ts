@@ -17,6 +17,8 @@ import type { VerifiedCredential, VerifierDeps } from "./verified.ts";
 
 /** Shorter than this no chain can be relied on to settle in time (as facilitators have it). */
 const leftSMin = 6n;
+/** How far the payer's clock may be ahead. What is good for longer could be charged when nobody expects it any more. */
+const aheadSMax = 60;
 
 /**
  * A transfer that the payer has signed: for one of our ways, bound to this request where the protocol lets us bind it,
@@ -88,7 +90,10 @@ function inTime(
 ): void {
   const seconds = BigInt(Math.floor(now / secondMs));
   if (value !== way.amount) throw refused("payload_authorization_value_mismatch");
-  if (validBefore < seconds + leftSMin) throw refused("payload_authorization_valid_before");
+  const { maxTimeoutSeconds } = exactRequirement(transferTermsOf(way));
+  const latest = seconds + BigInt(maxTimeoutSeconds + aheadSMax);
+  if (validBefore < seconds + leftSMin || validBefore > latest)
+    throw refused("payload_authorization_valid_before");
   if (validAfter > seconds) throw refused("payload_authorization_valid_after");
 }
 
