@@ -98,7 +98,8 @@ export async function moveBudget(
   const row = await tx.one<BudgetRow>(sql`update mandate_budgets
     set held = held + ${String(by.held)}::numeric, spent = spent + ${String(by.spent)}::numeric,
       uses = uses + ${by.uses},
-      cap = greatest(coalesce(asked, cap), held + ${String(by.held)}::numeric + spent + ${String(by.spent)}::numeric)
+      cap = case when asked is null then cap else
+        least(cap, greatest(asked, held + ${String(by.held)}::numeric + spent + ${String(by.spent)}::numeric)) end
     where mandate_id = ${mandate} returning cap, held, spent, uses, uses_max`);
   return budgetOf(row);
 }

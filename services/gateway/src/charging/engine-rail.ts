@@ -40,11 +40,11 @@ export function engineRail<Source>(deps: EngineRailDeps<Source>): Rail {
     resource: deps.resource,
     hold,
     capture: async (claim) => {
-      const order = { ...stepOf(claim), reference: referenceOf(claim), amount, source };
+      const order = { ...endOf(claim), reference: referenceOf(claim), amount, source };
       return outcomeOf(await engine.capture(order), amount);
     },
     release: async (claim) =>
-      outcomeOf(await engine.release({ ...stepOf(claim), reference: referenceOf(claim) })),
+      outcomeOf(await engine.release({ ...endOf(claim), reference: referenceOf(claim) })),
     read: async (claim) => {
       if (claim.reference === undefined) return await hold(claim);
       return outcomeOf(await engine.readBack(claim.reference));
@@ -52,7 +52,14 @@ export function engineRail<Source>(deps: EngineRailDeps<Source>): Rail {
   };
 }
 
-const stepOf = ({ id, attempt }: Claim): { key: string; attempt: number } => ({ key: id, attempt });
+type Step = { readonly key: string; readonly attempt: number };
+const stepOf = ({ id, attempt }: Claim): Step => ({ key: id, attempt });
+
+/**
+ * A payment is captured or released once, whatever the key. Who takes a claim over has read that neither has come about, and
+ * asks under a key of its own: a provider may keep a failure for the one before, and give it again for a day.
+ */
+const endOf = ({ id, generation }: Claim): Step => ({ key: id, attempt: generation });
 
 function referenceOf({ reference }: Claim): string {
   invariant(reference !== undefined, "what is captured or released has a reference");
