@@ -107,7 +107,9 @@ export const callerOf =
     const nonce = response.headers.get("dpop-nonce");
     if (response.status === 401 && nonce !== null) response = await send(nonce);
     const text = await response.text();
-    return { status: response.status, body: text === "" ? {} : JSON.parse(text), headers: response.headers };
+    const isPdf = response.headers.get("content-type") === "application/pdf";
+    const body = isPdf ? { text } : text === "" ? {} : JSON.parse(text);
+    return { status: response.status, body, headers: response.headers };
   };
 
 export type Purchase = {

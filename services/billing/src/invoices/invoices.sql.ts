@@ -129,6 +129,16 @@ export async function moveInvoice(
   return row === undefined ? undefined : storedOf(row).invoice;
 }
 
+/** Without reading it: that may be what fails. */
+export const putOff = async (
+  tx: Sql,
+  id: Id<"invoice">,
+  { now, until }: { now: Instant; until: Instant },
+): Promise<void> => {
+  await tx.run(sql`
+    update invoices set next_step_at = ${sqlTime(until)} where id = ${id} and next_step_at <= ${sqlTime(now)}::timestamptz`);
+};
+
 export const dueInvoices = (
   tx: Sql,
   now: Instant,

@@ -6,7 +6,7 @@ import { createLog } from "@remit/platform/telemetry";
 import { type TestDatabase, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reversalOf } from "../ledger/entries.ts";
-import { captureEntry, type Entry, post, refundEntry } from "../ledger/index.ts";
+import { captureEntry, type Entry, monthNamed, post, refundEntry } from "../ledger/index.ts";
 import { accountsOf, check } from "../ledger/ledger.ts";
 import { migrations } from "../tables.ts";
 import { dueOf, nameOf } from "./invoice.ts";
@@ -190,6 +190,50 @@ describe("a month's invoices", () => {
       [id],
     );
     expect(told.map(({ state }) => state)).toEqual(["open", "overdue", "reminded", "final_notice", "paid"]);
+  });
+
+  test("R02 a capture whose fee is all of it is on the invoice, whose fees are those of the ledger", async () => {
+    const of = merchant();
+    now = instantOf(Date.UTC(2026, 10, 1));
+    const october = Date.UTC(2026, 9, 3);
+    const earned = async () =>
+      (await accountsOf(db, "platform"))
+        .filter(({ code }) => code === "platform_fees")
+        .reduce((all, { balance }) => all - balance, 0n);
+    const before = await earned();
+    await write(captured(of, october, { fee: 1000n }), captured(of, october + 1));
+    await invoiceMonth(deps, "2026-10");
+    const { invoice } = only(await documentsOf(deps, of.tenant));
+    expect(invoice).toMatchObject({ net: 1059n, withheld: 1059n, state: "paid" });
+    expect(invoice.lines).toMatchObject([{ kind: "capture", count: 2n, gross: 2000n, fee: 1059n }]);
+    expect(invoice.net).toBe((await earned()) - before);
+  });
+
+  test("one organization whose invoices cannot be written or dunned keeps nobody else from theirs", async () => {
+    now = instantOf(Date.UTC(2026, 11, 1));
+    const two = [merchant(), merchant()].sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
+    const [broken = merchant(), sound = merchant()] = two;
+    for (const of of [broken, sound]) await write(captured(of, Date.UTC(2026, 10, 3), { invoiced: true }));
+    const seal: typeof plain.seal = async (tx, scope, message) => {
+      if (scope === `billing:${broken.tenant}`) throw new TypeError("its key is gone");
+      return plain.seal(tx, scope, message);
+    };
+    await expect(invoiceMonth({ ...deps, keyring: { ...plain, seal } }, "2026-11")).rejects.toThrow(
+      /no invoices of 2026-11/,
+    );
+    expect(await documentsOf(deps, broken.tenant)).toEqual([]);
+    expect(only(await documentsOf(deps, sound.tenant)).invoice.state).toBe("open");
+    expect((await monthNamed(db, "2026-11"))?.state).toBe("summed");
+    await invoiceMonth(deps, "2026-11");
+    expect(only(await documentsOf(deps, broken.tenant)).invoice.state).toBe("open");
+    expect((await monthNamed(db, "2026-11"))?.state).toBe("invoiced");
+    await database.asAdmin(
+      "update invoices set asset = 'ZZZ', next_step_at = next_step_at - interval '1 day' where tenant_id = $1",
+      [broken.tenant],
+    );
+    now = after(now, 31 * dayMs);
+    while (await dun(deps));
+    expect(only(await documentsOf(deps, sound.tenant)).invoice.state).toBe("overdue");
   });
 
   test("what an invoice says cannot be changed by the application, nor seen by another organization", async () => {

@@ -3,6 +3,7 @@ import {
   assetOf,
   type Clock,
   dayMs,
+  hourMs,
   type Id,
   type Instant,
   invariant,
@@ -106,16 +107,26 @@ export async function setProfile(
 
 /**
  * Closes a month that is over, sums it up and writes its invoices. Each step is durable and done once, so that a run after
- * a crash, beside another one or years later goes on from there, and one that finds all done changes nothing.
+ * a crash, beside another one or years later goes on from there, and one that finds all done changes nothing. One
+ * organization whose invoices cannot be written keeps nobody else from theirs: the month is finished when it has them too.
  */
 export async function invoiceMonth(deps: InvoiceDeps, month: string): Promise<void> {
   if (!(await closeMonth(deps.db, month, deps.clock.now()))) throw new Problem("month_open");
   while (await sumMonth(deps.db, month)) await failpoint("month.summing");
   const issuer = await profileOf(deps, "platform");
+  const failures: unknown[] = [];
   for await (const tenant of tenantsIn(deps.db, month)) {
-    await writeInvoices(deps, { tenant, month, issuer });
+    await writeInvoices(deps, { tenant, month, issuer }).catch((error: unknown) => {
+      deps.log.error(
+        { tenant, month, error },
+        "an organization's invoices cannot be written: somebody must look",
+      );
+      failures.push(error);
+    });
     await failpoint("month.invoicing");
   }
+  if (failures.length > 0)
+    throw new AggregateError(failures, `${failures.length} organizations have no invoices of ${month}`);
   await finishMonth(deps.db, month, deps.clock.now());
 }
 
@@ -207,20 +218,32 @@ const tell = (tx: TenantTx, { type, invoice, now }: Told): Promise<void> =>
     ),
   );
 
-/** Takes the next step with each invoice that is due and not paid. True while there may be more. */
+/**
+ * Takes the next step with each invoice that is due and not paid; one with which that fails is put off for an hour, so that
+ * the others have their turn. True while there may be more.
+ */
 export async function dun(deps: InvoiceDeps): Promise<boolean> {
   const now = deps.clock.now();
   const due = await deps.db.global.transaction((tx) => rows.dueInvoices(tx, now));
   for (const { tenant, id } of due)
-    await deps.db.of(tenant).transaction(async (tx) => {
-      const found = await rows.invoiceById(tx, id);
-      if (found === undefined || found.invoice.nextStepAt === null || found.invoice.nextStepAt > now) return;
-      const to = { ...nextStep(found.invoice.state, now), paidAt: null, reference: null };
-      const moved = await rows.moveInvoice(tx, found.invoice, to);
-      if (moved !== undefined) await tell(tx, { type: "invoice.changed", invoice: moved, now });
+    await takeStep(deps, { tenant, id, now }).catch(async (error: unknown) => {
+      deps.log.error({ tenant, invoice: id, error }, "an invoice cannot be dunned: somebody must look");
+      await deps.db.of(tenant).transaction((tx) => rows.putOff(tx, id, { now, until: after(now, hourMs) }));
     });
   return due.length > 0;
 }
+
+const takeStep = (
+  deps: InvoiceDeps,
+  { tenant, id, now }: { tenant: Id<"tenant">; id: Id<"invoice">; now: Instant },
+): Promise<void> =>
+  deps.db.of(tenant).transaction(async (tx) => {
+    const found = await rows.invoiceById(tx, id);
+    if (found === undefined || found.invoice.nextStepAt === null || found.invoice.nextStepAt > now) return;
+    const to = { ...nextStep(found.invoice.state, now), paidAt: null, reference: null };
+    const moved = await rows.moveInvoice(tx, found.invoice, to);
+    if (moved !== undefined) await tell(tx, { type: "invoice.changed", invoice: moved, now });
+  });
 
 /** An operator has seen the money of an invoice arrive. Once; again with the same reference it changes nothing. */
 export async function payInvoice(deps: InvoiceDeps, id: Id<"invoice">, reference: string): Promise<Document> {
@@ -239,6 +262,13 @@ export async function payInvoice(deps: InvoiceDeps, id: Id<"invoice">, reference
     await tell(tx, { type: "invoice.changed", invoice: paid, now });
     await post(tx, [invoicePaidEntry(ownedBy(paid), dueOf(paid), now)]);
   });
+  return documentOf(deps, tenant, id);
+}
+
+/** Of whichever organization it is: for the operator. */
+export async function anyDocument(deps: InvoiceDeps, id: Id<"invoice">): Promise<Document> {
+  const tenant = await deps.db.global.transaction((tx) => rows.tenantOfInvoice(tx, id));
+  if (tenant === null) throw new Problem("not_found");
   return documentOf(deps, tenant, id);
 }
 
@@ -264,6 +294,6 @@ export const documentsOf = (deps: InvoiceDeps, tenant: Id<"tenant">): Promise<Do
 async function open(deps: InvoiceDeps, tx: TenantTx, { invoice, sealed }: rows.Stored): Promise<Document> {
   const place = { tenant: invoice.tenant, aad: `invoice ${invoice.id}`, sealed };
   const parties = await openJson<{ from: Party; to: Party }>(deps, tx, place);
-  // Erased: the numbers stay, the names are gone.
+  // The law has invoices keep their parties: no erasure of ours shreds this scope. Should its key be gone, the numbers stand.
   return { invoice, ...(parties ?? { from: unknownParty("Remit"), to: unknownParty(invoice.tenant) }) };
 }

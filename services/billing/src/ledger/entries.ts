@@ -18,6 +18,8 @@ export type Entry = {
   readonly charge: Id<"charge"> | null;
   readonly reverses: Id<"entry"> | null;
   readonly at: Instant;
+  /** Whose capture or refund it is, also where nothing of it is left for the merchant. */
+  readonly owner?: MerchantOwner;
   /** By which rail a capture came, and the terms of its fee. */
   readonly rail?: string;
   readonly fee?: { readonly schedule: string; readonly from: string };
@@ -53,6 +55,7 @@ export function captureEntry({ captured, fee, owner, terms, ...paid }: Capture):
   ]);
   return {
     ...entry,
+    owner,
     rail: paid.rail,
     fee: { schedule: terms.schedule, from: String(terms.fromVolume) },
   };
@@ -62,10 +65,11 @@ export function captureEntry({ captured, fee, owner, terms, ...paid }: Capture):
 export function refundEntry(paid: Paid & { refund: Id<"refund">; refunded: Money }): Entry {
   const { refunded, owner } = paid;
   const asset = refunded.asset.code;
-  return entryOf("refund", { ...paid, object: paid.refund, transition: "refunded" }, [
+  const entry = entryOf("refund", { ...paid, object: paid.refund, transition: "refunded" }, [
     { code: "merchant_payable", owner, asset, units: refunded.units },
     { code: "card_clearing", asset, units: -refunded.units },
   ]);
+  return { ...entry, owner };
 }
 
 /** What Stripe has booked of a capture (`into`) or of a refund (`out_of`) on our balance, and what it kept for it. */
