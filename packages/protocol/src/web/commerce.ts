@@ -22,10 +22,7 @@ import {
 import { type EvidenceKey, examineReceipt, type Receipt } from "../receipt/index.ts";
 import { settle, sha256, sign, signatureOf } from "./signatures.ts";
 
-/** Hexport const hmacSha256 =
-  (key: Uint8Array): Mac =>
-  (data) =>
-    hmac(nobleSha256, key, typeof data === "string" ? utf8(data) : data);-SHA-256 under a key of at least 32 bytes. */
+/** HMAC-SHA-256 under a key of at least 32 bytes. */
 export const hmacSha256 =
   (key: Uint8Array): Mac =>
   (data) =>

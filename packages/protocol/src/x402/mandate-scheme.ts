@@ -26,9 +26,15 @@ export function remitNetwork(sha256: Sha256, issuer: string): string {
   return `remit:${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** The entry of a 402 for the terms; amount, currency, payee and resource come from the offer and nowhere else. */
-export function mandateRequirement(sha256: Sha256, terms: MandateTerms): PaymentRequirement {
-  const offer = peekOffer(terms.offer);
+/**
+ * The entry of a 402 for the terms; amount, currency, payee and resource come from the offer and nowhere else. Who has just
+ * signed the offer hands it over; otherwise it is read from the terms.
+ */
+export function mandateRequirement(
+  sha256: Sha256,
+  terms: MandateTerms,
+  offer: Offer = peekOffer(terms.offer),
+): PaymentRequirement {
   if (offer.resource === undefined)
     throw new Problem("offer_malformed", { detail: "offer.resource is missing" });
   return {

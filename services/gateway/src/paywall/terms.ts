@@ -88,10 +88,11 @@ function mandateTerms(
   wanted: Wanted,
   { now, challenge }: { readonly now: Instant; readonly challenge: Challenger },
 ): Terms {
-  const offer = signOffer(wanted.route.merchant.keys.offer, offerOf(wanted, deps.livemode, now));
+  const offered = offerOf(wanted, deps.livemode, now);
+  const offer = signOffer(wanted.route.merchant.keys.offer, offered);
   const [mac] = deps.macs(now);
   const merchantNonce = makeMerchantNonce({ mac, random: randomBytes(12), now, place: placeOf(wanted) });
-  const requirement = mandateRequirement(sha256, { issuer: deps.issuer, offer, merchantNonce });
+  const requirement = mandateRequirement(sha256, { issuer: deps.issuer, offer, merchantNonce }, offered);
   return {
     requirements: [requirement],
     requirementsV1: [],
