@@ -1,7 +1,7 @@
-import { minuteMs, systemClock } from "@remit/kernel";
+import { minuteMs, newId, secondMs } from "@remit/kernel";
 import { setFailpoint } from "@remit/platform/failpoint";
 import { eventually } from "@remit/testkit";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { challengeFor, type Headers, mpp, payByTransfer } from "./payers.ts";
 import { type RailsWorld, startRailsWorld } from "./rails.ts";
 import type { Answer } from "./world.ts";
@@ -17,19 +17,13 @@ afterAll(async () => {
   await world.close();
 });
 
-beforeEach(async () => {
+async function clean(): Promise<void> {
   await world.database.asAdmin(`truncate ${world.database.schema}.claims cascade`);
-  // What a payer signs is in time for the chain and for us, however far an earlier test let our time pass.
-  world.clock.set(systemClock.now());
   await world.sandbox.heal();
   world.upstream.requests.length = 0;
   world.upstream.answer = (_, res) => void res.end("the report");
   moved = await world.transfers();
-});
-
-afterEach(() => {
-  setFailpoint(undefined);
-});
+}
 
 const settledSince = async (): Promise<number> => (await world.transfers()) - moved;
 const payByCard = async (unpaid: Answer): Promise<Headers> =>
@@ -51,7 +45,7 @@ const noteTaken = async (): Promise<void> => {
 };
 
 const rails = [
-  ["a transfer", (unpaid: Answer) => payByTransfer(unpaid, "a-secret-of-the-payers")],
+  ["a transfer", (unpaid: Answer) => payByTransfer(unpaid, newId("request"))],
   ["a card", payByCard],
 ] as const;
 
@@ -71,6 +65,8 @@ const troubles: readonly [string, (world: RailsWorld) => void, number][] = [
 ];
 
 describe.each(rails)("what is not delivered is not charged, by %s", (_, pay) => {
+  beforeEach(clean);
+
   test.each(troubles)("M11 an upstream's %s", async (__, breakIt, status) => {
     await noteTaken();
     const headers = await pay(await world.ask("/demo/report"));
@@ -87,49 +83,27 @@ describe.each(rails)("what is not delivered is not charged, by %s", (_, pay) => 
     expect([again.status, again.body.toString()]).toEqual([200, "the report"]);
     expect(await world.claims()).toMatchObject([{ state: "captured", attempt: 2 }]);
   });
+});
 
-  test("M12 an upstream that hangs is given up", async () => {
-    await noteTaken();
-    await world.writeOffers({ route: { upstream_timeout_s: 1 } });
-    await world.gateway.reload();
+test("M12 an upstream that hangs is given up, by every rail", async () => {
+  await clean();
+  await noteTaken();
+  await world.writeOffers({ route: { upstream_timeout_s: 1 } });
+  await world.gateway.reload();
+  world.upstream.answer = () => undefined;
+  const answers = rails.map(async ([, pay]) => {
     const headers = await pay(await world.ask("/demo/report"));
-    world.upstream.answer = () => undefined;
-    const answer = await world.ask("/demo/report", { headers });
-    expect(answer.status).toBe(504);
-    await nothingTaken();
-    await world.writeOffers();
-    await world.gateway.reload();
+    return (await world.ask("/demo/report", { headers })).status;
   });
-
-  test.each([
-    ["M01", "gateway.claimed", "released"],
-    ["M03", "gateway.charged", "released"],
-    ["M04", "gateway.serving", "released"],
-    ["M05", "gateway.served", "captured"],
-    ["M06", "gateway.capturing", "captured"],
-    ["M07", "gateway.captured", "captured"],
-  ])("%s broken off at %s ends %s, and holds nothing", async (_, name, end) => {
-    await noteTaken();
-    const headers = await pay(await world.ask("/demo/report"));
-    setFailpoint({ name, does: "error" });
-    expect((await world.ask("/demo/report", { headers })).status).toBe(500);
-    setFailpoint(undefined);
-    await eventually(async () => {
-      world.clock.advance(minuteMs);
-      expect(await world.claims()).toMatchObject([{ state: end, sealed_order: null }]);
-    });
-    if (end === "released") await nothingTaken();
-    // Whatever became of it, the credential that paid gets the goods for one payment.
-    const calls = world.upstream.requests.length;
-    const answer = await world.ask("/demo/report", { headers });
-    if (end === "captured") {
-      expect([answer.status, answer.body.toString()]).toEqual([200, "the report"]);
-      expect(world.upstream.requests).toHaveLength(calls);
-    }
-  });
+  expect(await Promise.all(answers)).toEqual([504, 504]);
+  await nothingTaken();
+  await world.writeOffers();
+  await world.gateway.reload();
 });
 
 describe("paid before it is served", () => {
+  beforeEach(clean);
+
   test.each(rails)(
     "by %s, a failure leaves a credit that is redeemed once and paid once",
     async (what, pay) => {
@@ -159,4 +133,62 @@ describe("paid before it is served", () => {
       await world.gateway.reload();
     },
   );
+});
+
+const steps = [
+  ["M01", "gateway.claimed", "released"],
+  ["M03", "gateway.charged", "released"],
+  ["M04", "gateway.serving", "released"],
+  ["M05", "gateway.served", "captured"],
+  ["M06", "gateway.capturing", "captured"],
+  ["M07", "gateway.captured", "captured"],
+] as const;
+
+describe("broken off at any step", () => {
+  const broken = new Map<string, { readonly id: unknown; readonly headers: Headers }>();
+  const idsNow = async (): Promise<unknown[]> => (await world.claims()).map(({ id }) => id);
+
+  // Each is broken off, and time passes for all of them together: it goes on to be that late for all that comes after.
+  beforeAll(async () => {
+    await clean();
+    await noteTaken();
+    for (const [rail, pay] of rails)
+      for (const [, name] of steps) {
+        world.clock.advance(secondMs); // challenges of one instant are one challenge
+        const headers = await pay(await world.ask("/demo/report"));
+        const before = new Set(await idsNow());
+        setFailpoint({ name, does: "error" });
+        expect((await world.ask("/demo/report", { headers })).status).toBe(500);
+        setFailpoint(undefined);
+        broken.set(`${name} ${rail}`, { id: (await idsNow()).find((id) => !before.has(id)), headers });
+      }
+    await eventually(async () => {
+      world.clock.advance(minuteMs);
+      const open = (await world.claims()).filter(({ sealed_order: order }) => order !== null);
+      expect(open).toEqual([]);
+    });
+  });
+
+  test.each(rails.flatMap(([rail]) => steps.map(([fault, name, end]) => [fault, name, rail, end] as const)))(
+    "%s at %s, by %s, it ends %s",
+    async (_, name, rail, end) => {
+      const { id, headers } = broken.get(`${name} ${rail}`) ?? {};
+      const claim = (await world.claims()).find((row) => row["id"] === id);
+      expect(claim).toMatchObject({ state: end, attempt: 1 });
+      expect(claim?.["receipt"] === null).toBe(end === "released");
+      // The credential that has paid gets its goods, and nobody makes them again.
+      const calls = world.upstream.requests.length;
+      const answer = await world.ask("/demo/report", { ...(headers !== undefined && { headers }) });
+      if (end === "captured") expect([answer.status, answer.body.toString()]).toEqual([200, "the report"]);
+      expect(world.upstream.requests).toHaveLength(calls);
+    },
+  );
+
+  test("what was served is paid once each, and nothing is held", async () => {
+    expect(await settledSince()).toBe(3);
+    const intents = await world.sandbox.paymentIntents();
+    expect(intents.filter(({ status }) => open.includes(status))).toEqual([]);
+    const anew = intents.filter(({ id, status }) => status === "succeeded" && !taken.includes(id));
+    expect(anew).toHaveLength(3);
+  });
 });
