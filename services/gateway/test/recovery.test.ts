@@ -191,6 +191,7 @@ describe("who works on a claim", () => {
     worker: string | undefined;
     boot: string;
     leasedInMs: number;
+    merchant?: string;
   }): Promise<string> {
     const headers = await breakOffAt("gateway.captured");
     expect(headers).toBeDefined();
@@ -200,8 +201,8 @@ describe("who works on a claim", () => {
     world.issuer.charges.set(charge.id, { ...charge, status: held });
     world.issuer.calls.length = 0;
     await world.database.asAdmin(
-      `update ${world.database.schema}.claims set state = 'serving', worker = coalesce($1, worker), boot = $2, leased_until = to_timestamp($3::float8 / 1000)`,
-      [by.worker ?? null, by.boot, world.clock.now() + by.leasedInMs],
+      `update ${world.database.schema}.claims set state = 'serving', worker = coalesce($1, worker), boot = $2, leased_until = to_timestamp($3::float8 / 1000), merchant_id = coalesce($4, merchant_id)`,
+      [by.worker ?? null, by.boot, world.clock.now() + by.leasedInMs, by.merchant ?? null],
     );
     return charge.id;
   }
@@ -243,11 +244,15 @@ describe("who works on a claim", () => {
   });
 
   test("a merchant that is gone from the offers keeps its open purchases until it is back", async () => {
-    await openClaim({ worker: undefined, boot: "earlier", leasedInMs: 0 });
-    await world.database.asAdmin(`update ${world.database.schema}.claims set merchant_id = $1`, [
-      newId("merchant"),
-    ]);
+    await openClaim({ worker: undefined, boot: "earlier", leasedInMs: 0, merchant: newId("merchant") });
+    const generation = async (): Promise<number> => (await world.claims())[0]?.generation ?? 0;
+    const before = await generation();
     await world.restart();
+    await eventually(async () => {
+      world.clock.advance(minuteMs);
+      expect(await generation()).toBeGreaterThan(before);
+    });
     expect(await world.claims()).toMatchObject([{ state: "serving" }]);
+    expect(statuses()).toEqual(["authorized"]);
   });
 });

@@ -135,6 +135,45 @@ describe("paid before it is served", () => {
   );
 });
 
+describe("a credential that may try again", () => {
+  beforeEach(clean);
+
+  const fail = (): void => void (world.upstream.answer = (req) => void req.socket.destroy());
+  const work = (): void => void (world.upstream.answer = (_, res) => void res.end("the report"));
+
+  test("C03 does not once its idempotency key has paid by another one", async () => {
+    const key = newId("request");
+    const first = await payByTransfer(await world.ask("/demo/report"), key);
+    fail();
+    expect((await world.ask("/demo/report", { headers: first })).status).toBe(502);
+    work();
+    const second = await payByTransfer(await world.ask("/demo/report"), key);
+    expect((await world.ask("/demo/report", { headers: second })).status).toBe(200);
+    const refused = await world.ask("/demo/report", { headers: first });
+    expect([refused.status, JSON.parse(refused.body.toString())]).toMatchObject([
+      409,
+      { code: "idempotency_conflict" },
+    ]);
+    expect(world.upstream.requests).toHaveLength(2);
+    expect(await settledSince()).toBe(1);
+    expect((await world.claims()).map(({ state }) => state).toSorted()).toEqual(["captured", "released"]);
+  });
+
+  test("M11 may also do so after an upstream that was left alone, and pays once", async () => {
+    const headers = await payByTransfer(await world.ask("/demo/report"), newId("request"));
+    fail();
+    const ask = async (): Promise<number> => (await world.ask("/demo/report", { headers })).status;
+    for (let i = 0; i < 5; i++) expect(await ask()).toBe(502);
+    expect(await ask()).toBe(503);
+    expect(await world.claims()).toMatchObject([{ state: "released", attempt: 6, sealed_order: null }]);
+    expect(world.upstream.requests).toHaveLength(5);
+    work();
+    world.clock.advance(2 * secondMs);
+    expect(await ask()).toBe(200);
+    expect(await settledSince()).toBe(1);
+  });
+});
+
 const steps = [
   ["M01", "gateway.claimed", "released"],
   ["M03", "gateway.charged", "released"],
@@ -145,8 +184,8 @@ const steps = [
 ] as const;
 
 describe("broken off at any step", () => {
-  const broken = new Map<string, { readonly id: unknown; readonly headers: Headers }>();
-  const idsNow = async (): Promise<unknown[]> => (await world.claims()).map(({ id }) => id);
+  const broken = new Map<string, { readonly id: string | undefined; readonly headers: Headers }>();
+  const idsNow = async (): Promise<string[]> => (await world.claims()).map(({ id }) => id);
 
   // Each is broken off, and time passes for all of them together: it goes on to be that late for all that comes after.
   beforeAll(async () => {
@@ -173,9 +212,9 @@ describe("broken off at any step", () => {
     "%s at %s, by %s, it ends %s",
     async (_, name, rail, end) => {
       const { id, headers } = broken.get(`${name} ${rail}`) ?? {};
-      const claim = (await world.claims()).find((row) => row["id"] === id);
+      const claim = (await world.claims()).find((row) => row.id === id);
       expect(claim).toMatchObject({ state: end, attempt: 1 });
-      expect(claim?.["receipt"] === null).toBe(end === "released");
+      expect(claim?.receipt === null).toBe(end === "released");
       // The credential that has paid gets its goods, and nobody makes them again.
       const calls = world.upstream.requests.length;
       const answer = await world.ask("/demo/report", { ...(headers !== undefined && { headers }) });

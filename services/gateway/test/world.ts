@@ -83,7 +83,7 @@ export type World = {
   readonly offerKey: PrivateJwk;
   ask(target: string, more?: Ask): Promise<Answer>;
   /** Everything in the database and everything sent, counted. */
-  claims(): Promise<{ state: string; charge_id: string | null; sealed_order: unknown }[]>;
+  claims(): Promise<ClaimRow[]>;
   /** Ends this run as a crash would, as far as the database can tell, and starts another one. */
   restart(): Promise<void>;
   /** Starts another gateway over the same database, beside this one; where it listens. */
@@ -95,6 +95,15 @@ export type World = {
     more?: object[];
   }): Promise<void>;
   close(): Promise<void>;
+};
+
+type ClaimRow = {
+  readonly id: string;
+  readonly state: string;
+  readonly generation: number;
+  readonly charge_id: string | null;
+  readonly receipt: string | null;
+  readonly sealed_order: unknown;
 };
 
 export type Ask = {

@@ -1,6 +1,6 @@
 import { after, type Clock, type Id, type Instant, invariant, secondMs } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
-import type { Database, TenantTx } from "@remit/platform/sql";
+import { type Database, type TenantTx, violates } from "@remit/platform/sql";
 import { Problem, parseJson } from "@remit/protocol";
 import { patience, whenAvailable } from "../patience.ts";
 import { scopeOf } from "../responses/index.ts";
@@ -61,13 +61,20 @@ const begun = (fresh: NewClaim): Claim => ({
   attemptedAt: fresh.updatedAt,
 });
 
-/** Tries a released credential again, under keys of its own; undefined when another request was faster. */
+/**
+ * Tries a released credential again, under keys of its own; undefined when another request was faster. While it was
+ * released its idempotency key was free, and may belong to another payment by now.
+ */
 export const reopenClaim = (deps: ClaimsDeps, claim: Claim, order: unknown): Promise<Claim | undefined> =>
   patiently(deps, claim.tenant, async (tx) => {
     const plaintext = Buffer.from(JSON.stringify(order));
     const sealedOrder = await deps.keyring.seal(tx, scopeOf(tx), { plaintext, aad: aadOf(claim.id) });
     const now = deps.clock.now();
     return await rows.reopen(tx, claim, { by: deps.by, now, leasedUntil: after(now, leaseMs), sealedOrder });
+  }).catch((error: unknown) => {
+    throw violates(error, "claims_idempotency")
+      ? new Problem("idempotency_conflict", { status: 409, cause: error })
+      : error;
   });
 
 /** Takes a claim whose goods are owed for `leaseMs`; undefined while another request is at it. */

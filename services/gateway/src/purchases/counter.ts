@@ -4,7 +4,6 @@ import {
   type Claim,
   claimOfPresentation,
   decideReplay,
-  forget,
   type NewClaim,
   reopenClaim,
   takeClaim,
@@ -18,7 +17,7 @@ import {
   verifyCredential,
 } from "../credentials/index.ts";
 import { openResponse } from "../responses/index.ts";
-import { endUnpaid, type PurchaseDeps, type Served } from "./money.ts";
+import { letGo, type PurchaseDeps, type Served } from "./money.ts";
 import { redeem } from "./owing.ts";
 import { purchase } from "./purchase.ts";
 import { claimFor, digestOfRequest, type PaidRequest } from "./request.ts";
@@ -128,12 +127,12 @@ async function buy(
     // Of an upstream that is down, nobody is asked for money.
     deps.upstreams.check(request.route.upstream);
   } catch (error) {
-    await forget(deps, claim);
+    await letGo(deps, claim);
     throw error;
   }
   const rail = await deps.rails.of(request.route.merchant, claim, order);
   if (rail !== undefined) return await purchase(deps, request, { claim, rail });
-  await (claim.attempt === 1 ? forget(deps, claim) : endUnpaid(deps, claim));
+  await letGo(deps, claim);
   throw new Problem("unavailable", { private: { because: "the merchant has no account for this rail" } });
 }
 

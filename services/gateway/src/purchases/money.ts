@@ -66,7 +66,7 @@ export async function hold(
 }
 
 /** No money was ever asked for: the credential is free. One that has been here before keeps its count of attempts. */
-async function letGo(deps: MoneyDeps, claim: Claim): Promise<void> {
+export async function letGo(deps: ClaimsDeps, claim: Claim): Promise<void> {
   if (claim.attempt === 1) await forget(deps, claim);
   else await endUnpaid(deps, claim);
 }
