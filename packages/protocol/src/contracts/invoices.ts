@@ -61,6 +61,9 @@ export const InvoiceBody = z.object({
   tax: z.object({ basis_points: z.int(), amount_minor: Amount, reverse_charge: z.boolean() }),
   total_minor: Amount,
   withheld_minor: Amount,
+  /** What credit notes have settled of it; of a credit note, what has been set off. */
+  credited_minor: Amount,
+  /** What is left: the total, but for what was withheld and credited. */
   due_minor: Amount,
   issued_at: Timestamp,
   due_at: Timestamp,

@@ -62,12 +62,17 @@ export type Invoice = Draft & {
   readonly state: InvoiceState;
   readonly nextStepAt: Instant | null;
   readonly paidAt: Instant | null;
+  /** What credit notes have settled of it; of a credit note, what has been set off against invoices. */
+  readonly credited: bigint;
   readonly paymentReference: string | null;
 };
 
 export const totalOf = ({ net, tax }: Pick<Draft, "net" | "tax">): bigint => net + tax;
 export const dueOf = (draft: Pick<Draft, "net" | "tax" | "withheld">): bigint =>
   totalOf(draft) - draft.withheld;
+/** What is still to pay of an invoice; of a credit note, below nothing, what is still to give back. */
+export const leftOf = (invoice: Pick<Invoice, "kind" | "net" | "tax" | "withheld" | "credited">): bigint =>
+  dueOf(invoice) + (invoice.kind === "credit_note" ? invoice.credited : -invoice.credited);
 export const nameOf = ({ year, number }: Pick<Invoice, "year" | "number">): string =>
   `${year}-${String(number).padStart(6, "0")}`;
 
@@ -121,6 +126,34 @@ export function draftsOf(
 /** How a document stands when it is written: nothing may be left to pay. */
 export const stateAtIssue = (draft: Draft): InvoiceState =>
   draft.kind === "credit_note" ? "credited" : dueOf(draft) > 0n ? "open" : "paid";
+
+/**
+ * Sets credit notes off against unpaid invoices of the same merchant and asset, the oldest first, given oldest first. Answers
+ * those that change, as they stand then. What is left of a note waits for the invoices to come.
+ */
+export function setOff(documents: readonly Invoice[]): Invoice[] {
+  const standing = new Map(documents.map((document) => [document.id, document]));
+  const now = ({ id }: Invoice): Invoice => {
+    const found = standing.get(id);
+    invariant(found !== undefined, "every document stands");
+    return found;
+  };
+  const credit = (document: Invoice, units: bigint): void => {
+    const next = { ...document, credited: document.credited + units };
+    const settled = document.kind === "invoice" && leftOf(next) === 0n;
+    standing.set(document.id, settled ? { ...next, state: "credited", nextStepAt: null } : next);
+  };
+  for (const note of documents.filter(({ kind }) => kind === "credit_note"))
+    for (const invoice of documents.filter(({ kind }) => kind === "invoice")) {
+      if (invoice.merchant !== note.merchant || invoice.asset.code !== note.asset.code) continue;
+      const [give, owed] = [-leftOf(now(note)), leftOf(now(invoice))];
+      const units = give < owed ? give : owed;
+      if (units <= 0n) continue;
+      credit(now(note), units);
+      credit(now(invoice), units);
+    }
+  return documents.map(now).filter(({ credited }, index) => credited !== documents[index]?.credited);
+}
 
 /** What comes next when nobody pays, and when. */
 export function nextStep(state: InvoiceState, now: Instant): { state: InvoiceState; next: Instant | null } {

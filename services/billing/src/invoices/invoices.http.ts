@@ -13,7 +13,7 @@ import {
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { boundsOf, closedMonths, monthNamed } from "../ledger/index.ts";
-import { dueOf, nameOf, totalOf } from "./invoice.ts";
+import { dueOf, leftOf, nameOf, totalOf } from "./invoice.ts";
 import { askForMonth } from "./invoices.jobs.ts";
 import {
   anyDocument,
@@ -229,7 +229,8 @@ const bodyOf = ({ invoice, from, to }: Document): z.input<typeof InvoiceBody> =>
   },
   total_minor: Number(totalOf(invoice)),
   withheld_minor: Number(invoice.withheld),
-  due_minor: Number(dueOf(invoice)),
+  credited_minor: Number(dueOf(invoice) - leftOf(invoice)),
+  due_minor: Number(leftOf(invoice)),
   issued_at: toRfc3339(invoice.issuedAt),
   due_at: toRfc3339(invoice.dueAt),
   paid_at: invoice.paidAt === null ? null : toRfc3339(invoice.paidAt),

@@ -55,6 +55,7 @@ type Row = {
   readonly net: string;
   readonly tax: string;
   readonly withheld: string;
+  readonly credited: string;
   readonly tax_basis_points: number;
   readonly reverse_charge: boolean;
   readonly sealed: Uint8Array;
@@ -90,6 +91,7 @@ function storedOf(row: Row): Stored {
     net: BigInt(row.net),
     tax: BigInt(row.tax),
     withheld: BigInt(row.withheld),
+    credited: BigInt(row.credited),
     taxBasisPoints: row.tax_basis_points,
     reverseCharge: row.reverse_charge,
     issuedAt: row.issued_at,
@@ -137,6 +139,21 @@ export const putOff = async (
 ): Promise<void> => {
   await tx.run(sql`
     update invoices set next_step_at = ${sqlTime(until)} where id = ${id} and next_step_at <= ${sqlTime(now)}::timestamptz`);
+};
+
+/** What may be settled by setting it off, the oldest first, held until the commit. */
+export const unsettled = async (tx: Sql): Promise<Invoice[]> =>
+  (
+    await tx.many<Row>(sql`
+      select * from invoices where case kind when 'credit_note' then credited < withheld - net - tax
+        else state in ('open', 'overdue', 'reminded', 'final_notice', 'uncollectible') end
+      order by year, number for update`)
+  ).map((row) => storedOf(row).invoice);
+
+/** As decided upon while it was held. */
+export const creditInvoice = async (tx: Sql, { id, credited, state, nextStepAt }: Invoice): Promise<void> => {
+  await tx.run(sql`
+    update invoices set credited = ${credited}, state = ${state}, next_step_at = ${timeOf(nextStepAt)} where id = ${id}`);
 };
 
 export const dueInvoices = (

@@ -9,7 +9,7 @@ import { reversalOf } from "../ledger/entries.ts";
 import { captureEntry, type Entry, monthNamed, post, refundEntry } from "../ledger/index.ts";
 import { accountsOf, check } from "../ledger/ledger.ts";
 import { migrations } from "../tables.ts";
-import { dueOf, nameOf } from "./invoice.ts";
+import { dueOf, leftOf, nameOf, setOff } from "./invoice.ts";
 import {
   type Document,
   documentsOf,
@@ -127,6 +127,75 @@ describe("a month's invoices", () => {
     const [note, invoice] = (await documentsOf(deps, of.tenant)).map((document) => document.invoice);
     expect(note).toMatchObject({ kind: "credit_note", net: -59n, state: "credited", month: "2025-07" });
     expect(invoice).toEqual(before);
+  });
+
+  test("R05 a credit note settles the invoice it corrects, and what is left of it the next ones, never twice", async () => {
+    const of = merchant();
+    await setProfile(deps, of.tenant, acme({ tax: 1900 }));
+    const standing = async () =>
+      (await documentsOf(deps, of.tenant)).map(({ invoice }) => [
+        invoice.kind,
+        invoice.month,
+        invoice.state,
+        leftOf(invoice),
+      ]);
+    const owed = async () =>
+      (await accountsOf(db, of.tenant)).find(({ code }) => code === "merchant_receivable")?.balance;
+    const [paid, wrong, right] = [1, 2, 3].map((day) =>
+      captured(of, Date.UTC(2025, 7, day), { invoiced: true, fee: 100n }),
+    );
+    if (paid === undefined || wrong === undefined || right === undefined)
+      throw new TypeError("three captures");
+    await write(paid, wrong, right);
+    now = instantOf(Date.UTC(2025, 8, 1));
+    await invoiceMonth(deps, "2025-08");
+    const before = await pdfOf(only(await documentsOf(deps, of.tenant)));
+    await write(reversalOf(wrong, instantOf(Date.UTC(2025, 8, 2))));
+    now = instantOf(Date.UTC(2025, 9, 1));
+    await Promise.all([invoiceMonth(deps, "2025-09"), invoiceMonth(deps, "2025-09")]);
+    expect(await standing()).toEqual([
+      ["credit_note", "2025-09", "credited", 0n],
+      ["invoice", "2025-08", "open", 238n],
+    ]);
+    expect(await owed()).toBe(238n);
+    const [, august] = await documentsOf(deps, of.tenant);
+    if (august === undefined) throw new TypeError("an invoice");
+    expect(Buffer.compare(await pdfOf(august), before)).toBe(0);
+    const [note] = (await documentsOf(deps, of.tenant)).map(({ invoice }) => ({ ...invoice, credited: 0n }));
+    if (note === undefined) throw new TypeError("a credit note");
+    expect(setOff([august.invoice, note])).toHaveLength(2);
+    expect(setOff([august.invoice, { ...note, merchant: newId("merchant") }])).toEqual([]);
+    expect(setOff([august.invoice, { ...note, asset: { ...note.asset, code: "EUR" } }])).toEqual([]);
+    await payInvoice(deps, august.invoice.id, "bank");
+    expect(await owed()).toBe(0n);
+    // Too late for the invoice, which is paid: the next one is less, and reminded of no more.
+    await write(
+      reversalOf(paid, instantOf(Date.UTC(2025, 9, 2))),
+      captured(of, Date.UTC(2025, 9, 3), { invoiced: true, fee: 70n }),
+      reversalOf(right, instantOf(Date.UTC(2025, 9, 2))),
+    );
+    now = instantOf(Date.UTC(2025, 10, 1));
+    await invoiceMonth(deps, "2025-10");
+    const october = (await standing()).filter(([, month]) => month === "2025-10");
+    expect(october).toEqual([
+      ["invoice", "2025-10", "credited", 0n],
+      ["credit_note", "2025-10", "credited", -155n],
+    ]);
+    expect(await owed()).toBe(-155n);
+    const [settled] = (await documentsOf(deps, of.tenant)).filter(
+      ({ invoice }) => invoice.kind === "invoice" && invoice.month === "2025-10",
+    );
+    if (settled === undefined) throw new TypeError("an invoice");
+    await expect(payInvoice(deps, settled.invoice.id, "bank")).rejects.toMatchObject({
+      code: "invoice_settled",
+    });
+    now = after(now, 90 * dayMs);
+    while (await dun(deps));
+    expect(await standing()).toHaveLength(4);
+    expect((await standing()).filter(([, month]) => month === "2025-10")).toEqual(october);
+    await invoiceMonth(deps, "2025-10");
+    expect(await owed()).toBe(-155n);
+    expect((await check(db)).balanced).toBe(true);
   });
 
   test("numbers have no gap and no double, however many close at once and whatever dies, and a second run changes no byte", async () => {

@@ -28,11 +28,12 @@ import {
 import {
   type Draft,
   draftsOf,
-  dueOf,
   type Invoice,
+  leftOf,
   nextStep,
   type Party,
   type Profile,
+  setOff,
   stateAtIssue,
   totalOf,
 } from "./invoice.ts";
@@ -154,6 +155,11 @@ async function writeInvoices(deps: InvoiceDeps, { tenant, month, issuer }: Writi
       await tell(tx, { type: "invoice.issued", invoice, now });
       if (invoice.tax !== 0n) entries.push(invoiceEntry(ownedBy(invoice), invoice.tax, now));
     }
+    // Nothing to post: the reversals and the tax of a note have left the merchant owing so much less.
+    for (const changed of setOff(await rows.unsettled(tx))) {
+      await rows.creditInvoice(tx, changed);
+      await tell(tx, { type: "invoice.changed", invoice: changed, now });
+    }
     await post(tx, entries);
   });
 }
@@ -187,6 +193,7 @@ function invoiceOf(
     nextStepAt: state === "open" ? dueAt : null,
     paidAt: state === "paid" ? now : null,
     paymentReference: null,
+    credited: 0n,
   };
 }
 
@@ -211,7 +218,7 @@ const tell = (tx: TenantTx, { type, invoice, now }: Told): Promise<void> =>
           state: invoice.state,
           currency: invoice.asset.code,
           total_minor: Number(totalOf(invoice)),
-          due_minor: Number(dueOf(invoice)),
+          due_minor: Number(leftOf(invoice)),
         },
       },
       now,
@@ -260,7 +267,7 @@ export async function payInvoice(deps: InvoiceDeps, id: Id<"invoice">, reference
     const paid = payable ? await rows.moveInvoice(tx, invoice, to) : undefined;
     if (paid === undefined) throw new Problem("invoice_settled");
     await tell(tx, { type: "invoice.changed", invoice: paid, now });
-    await post(tx, [invoicePaidEntry(ownedBy(paid), dueOf(paid), now)]);
+    await post(tx, [invoicePaidEntry(ownedBy(paid), leftOf(paid), now)]);
   });
   return documentOf(deps, tenant, id);
 }
