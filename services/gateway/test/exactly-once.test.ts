@@ -132,6 +132,14 @@ describe("how long a transfer may be good for", () => {
   });
 });
 
+test("C03 two buyers who ask at one instant both pay: neither answers the other's challenge", async () => {
+  const [one, two] = [await world.ask("/demo/report"), await world.ask("/demo/report")];
+  for (const unpaid of [one, two]) {
+    const headers = mpp(challengeFor(unpaid, "stripe"), { spt: await token() });
+    expect((await world.ask("/demo/report", { headers })).status).toBe(200);
+  }
+});
+
 describe("one credential, many requests", () => {
   test.each([
     [

@@ -193,7 +193,6 @@ describe("broken off at any step", () => {
     await noteTaken();
     for (const [rail, pay] of rails)
       for (const [, name] of steps) {
-        world.clock.advance(secondMs); // challenges of one instant are one challenge
         const headers = await pay(await world.ask("/demo/report"));
         const before = new Set(await idsNow());
         setFailpoint({ name, does: "error" });
@@ -215,10 +214,11 @@ describe("broken off at any step", () => {
       const claim = (await world.claims()).find((row) => row.id === id);
       expect(claim).toMatchObject({ state: end, attempt: 1 });
       expect(claim?.receipt === null).toBe(end === "released");
+      if (end === "released") return;
       // The credential that has paid gets its goods, and nobody makes them again.
       const calls = world.upstream.requests.length;
       const answer = await world.ask("/demo/report", { ...(headers !== undefined && { headers }) });
-      if (end === "captured") expect([answer.status, answer.body.toString()]).toEqual([200, "the report"]);
+      expect([answer.status, answer.body.toString()]).toEqual([200, "the report"]);
       expect(world.upstream.requests).toHaveLength(calls);
     },
   );

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { after, type Instant, newId, toMinor, toRfc3339 } from "@remit/kernel";
 import {
   authCaptureRequirements,
@@ -66,6 +66,9 @@ export function termsOf(deps: TermsDeps, wanted: Wanted, at: Asked): Terms {
   };
 }
 
+/** A challenge is answered once, so two who ask for the same at one instant must not get the same: they end apart. */
+const apartMs = 10_000;
+
 type Challenger = (method: { method: string; intent: string }, request: JsonObject) => Challenge;
 
 function challenger(mac: Mac, wanted: Wanted, at: Asked): Challenger {
@@ -76,7 +79,7 @@ function challenger(mac: Mac, wanted: Wanted, at: Asked): Challenger {
       realm: new URL(wanted.route.merchant.origin).host,
       ...method,
       request,
-      expires: after(at.now, merchantNonceMs),
+      expires: after(at.now, merchantNonceMs - randomInt(apartMs)),
       binding: bindingOf(wanted),
       ...(digest !== undefined && { digest }),
       ...(at.header !== undefined && { header: at.header }),
