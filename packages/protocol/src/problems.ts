@@ -11,7 +11,7 @@ export const problems = {
   agent_exists: refusal(409, "An agent with this e-mail address exists", "Use that agent, or register with another address."),
   agent_limit_reached: refusal(403, "The organization has as many agents as it may", "Decommission one, or have the limit raised."),
   agent_suspended: refusal(403, "The agent is suspended or decommissioned", "Ask the operator to resume the agent."),
-  already_settled: refusal(409, "This payment has been settled", "Use the receipt; do not pay again."),
+  already_settled: refusal(409, "This payment has been settled", "Do not pay again: use the receipt, or fetch the answer as its payer, with the first payment's identifier or a sign-in-with-x."),
   approval_answered: refusal(409, "This approval has been answered otherwise", "Read the approval; its answer is final."),
   approval_expired: refusal(409, "The time to answer this approval is over", "Have the agent ask again."),
   approval_required: refusal(403, "The principal must approve this purchase first", "Ask the principal to approve it."),

@@ -131,14 +131,14 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
     { config, clock, log, db, outbound, engines },
     { keyring, upstreams, book, terms, by, facilitators },
   );
-  const counter = openCounter(purchases);
+  const callers = callersOf({ config, clock, log, db, outbound }, keyring);
+  const counter = openCounter({ ...purchases, callers });
   responseJobs(purchaseJobs(jobs, purchases), { db, clock });
   keepHouse(jobs, { db, clock });
   const http = httpOf({ config, clock, log, db, outbound }, keyring);
   keyring.mount({ http, jobs });
   control.mount(http);
   facilitators.mount(http);
-  const callers = callersOf({ config, clock, log, db, outbound }, keyring);
   const front = storefront({ book, counter, upstreams, callers, terms, clock, traffic: control.traffic });
   http.mount(forwardAuth(config.origin, { book, upstreams, callers }, front));
   http.mount(front);

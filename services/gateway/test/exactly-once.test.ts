@@ -1,6 +1,7 @@
-import { toNumericDate } from "@remit/kernel";
+import { secondMs, systemClock, toNumericDate } from "@remit/kernel";
 import { parseReceipt, parseSettleResponse, publicJwkOf } from "@remit/protocol";
 import { verifyMerchantReceipt } from "@remit/protocol/node";
+import { sandboxKeys } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   cardForm,
@@ -12,6 +13,7 @@ import {
   network,
   payByTransfer,
   payer,
+  signIn,
   transfer,
   version1,
   version2,
@@ -179,4 +181,95 @@ describe("one credential, many requests", () => {
     expect(sibling.status).toBeGreaterThanOrEqual(402);
     expect(world.upstream.requests).toHaveLength(1);
   });
+});
+
+describe("a lost answer that a signature on the chain paid for", () => {
+  /** A purchase whose answer never arrived, with nothing but its signature to show. */
+  async function lost(): Promise<Headers> {
+    const headers = await payByTransfer(await world.ask("/demo/report"));
+    expect((await world.ask("/demo/report", { headers })).status).toBe(200);
+    return headers;
+  }
+
+  test("comes again to its payer, who signs in", async () => {
+    const headers = await lost();
+    const proof = await signIn(world.clock.now());
+    const again = await world.ask("/demo/report", { headers: { ...headers, ...proof } });
+    expect([again.status, again.body.toString()]).toEqual([200, "the report"]);
+    expect(again.headers["idempotent-replayed"]).toBe("true");
+    // The text counts once, on every gateway.
+    const used = await send(other, "/demo/report", { headers: { ...headers, ...proof } });
+    expect([used.status, codeOf(used)]).toEqual([409, "already_settled"]);
+    expect(world.upstream.requests).toHaveLength(1);
+    expect(await settledSince()).toBe(1);
+  });
+
+  test("is for nobody else, who is told how its payer gets it", async () => {
+    const headers = await lost();
+    const now = world.clock.now();
+    const strangers: Headers[] = [
+      {},
+      await signIn(now, { key: sandboxKeys.facilitator }),
+      await signIn(now, { domain: "other.test" }),
+      { "SIGN-IN-WITH-X": "bm9uZQ==" },
+      { Authorization: `Bearer siwx_${"A".repeat(75)}` },
+      { "Idempotency-Key": "a-key-of-somebody-elses" },
+    ];
+    for (const shown of strangers) {
+      const refused = await world.ask("/demo/report", { headers: { ...headers, ...shown } });
+      expect([refused.status, codeOf(refused)]).toEqual([409, "already_settled"]);
+      expect(refused.body.toString()).not.toContain("the report");
+      expect(refused.headers).not.toHaveProperty("payment-required");
+      expect(refused.headers["www-authenticate"]).toBe('SIWX domain="shop.test", window="600"');
+      const { extensions, receipt, remedy } = JSON.parse(refused.body.toString());
+      expect(extensions["sign-in-with-x"].info).toMatchObject({
+        domain: "shop.test",
+        uri: `${origin}/demo/report`,
+      });
+      expect([typeof receipt, remedy]).toEqual(["string", expect.stringContaining("sign-in-with-x")]);
+    }
+    expect(world.upstream.requests).toHaveLength(1);
+  });
+});
+
+test("one key for retries is two purchases of two payers by card", async () => {
+  const keyed = { "Idempotency-Key": "order-1" };
+  for (let buyer = 0; buyer < 2; buyer++) {
+    const challenge = challengeFor(await world.ask("/demo/report"), "stripe");
+    const headers = { ...keyed, ...mpp(challenge, { spt: await token() }) };
+    expect((await world.ask("/demo/report", { headers })).status).toBe(200);
+    const again = await world.ask("/demo/report", { headers });
+    expect([again.status, again.headers["idempotent-replayed"]]).toEqual([200, "true"]);
+    // A challenge is of its instant.
+    world.clock.advance(secondMs);
+  }
+  expect(world.upstream.requests).toHaveLength(2);
+});
+
+test("a settlement that fails is told in the words of x402, and nothing is delivered", async () => {
+  const accepted = entryFor(await world.ask("/demo/report"), "exact");
+  const payload = await transfer({ validBefore: toNumericDate(systemClock.now()) + 60 });
+  // While the upstream works, the time of the signature runs out.
+  world.upstream.answer = (_, res) =>
+    void world.chain
+      .call("evm_increaseTime", ["0x78"])
+      .then(() => world.chain.call("evm_mine", []))
+      .then(() => res.end("the report"));
+  const answer = await world.ask("/demo/report", { headers: version2(accepted, payload) });
+  expect([answer.status, codeOf(answer)]).toEqual([402, "payment_declined"]);
+  const failed = parseSettleResponse(String(answer.headers["payment-response"]));
+  expect(failed).toMatchObject({ success: false, transaction: "", network, payer });
+  expect(failed.errorReason).toMatch(/./);
+  expect(answer.body.toString()).not.toContain("the report");
+  expect(await settledSince()).toBe(0);
+});
+
+test("the page of a 402 lists every way, with its amount and network", async () => {
+  const page = await world.ask("/demo/report", { headers: { accept: "text/html" } });
+  const ways = [...page.body.toString().matchAll(/<li>(.*?)<\/li>/g)].map(([, way]) => way);
+  expect(ways).toEqual([
+    expect.stringMatching(/^Mandate: 10\.00 USD/),
+    expect.stringMatching(/^Card: 10\.00 USD/),
+    expect.stringMatching(/^Stablecoin: 10\.000000 USDC on base-sepolia \(eip155:84532\)/),
+  ]);
 });

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { invariant, systemClock, toNumericDate } from "@remit/kernel";
+import { type Instant, invariant, systemClock, toNumericDate, toRfc3339 } from "@remit/kernel";
 import {
   base64,
   type Challenge,
   encodeHeader,
   exactEvmPayload,
   formatCredential,
+  formatSignIn,
   type Hex,
   isJsonObject,
   type JsonObject,
@@ -13,6 +14,7 @@ import {
   type PaymentRequirement,
   parseChallenges,
   parsePaymentRequired,
+  signInText,
   transferDigest,
 } from "@remit/protocol";
 import { sandboxAddresses, sandboxKeys, sandboxTokens } from "@remit/testkit";
@@ -113,6 +115,26 @@ export const mpp = (challenge: Challenge, payload: JsonObject): Headers => ({
 /** Pays a 402 by a signed transfer, in x402 v2. */
 export const payByTransfer = async (unpaid: Answer, identifier?: string): Promise<Headers> =>
   version2(entryFor(unpaid, "exact"), await transfer(), identifier);
+
+/** A text that a wallet signs to say who it is, made new each time. */
+export async function signIn(
+  now: Instant,
+  change: { readonly key?: Hex; readonly domain?: string } = {},
+): Promise<Headers> {
+  const account = privateKeyToAccount(change.key ?? sandboxKeys.payer);
+  const domain = change.domain ?? "shop.test";
+  const text = {
+    domain,
+    address: account.address,
+    uri: `http://${domain}/demo/report`,
+    version: "1" as const,
+    chainId: network,
+    nonce: randomBytes(16).toString("hex"),
+    issuedAt: toRfc3339(now),
+  };
+  const signature = await account.signMessage({ message: signInText(text) });
+  return { "SIGN-IN-WITH-X": formatSignIn({ signIn: text, signature }) };
+}
 
 /** The payload that answers a challenge of evm/charge. */
 export async function evmPayload(challenge: Challenge): Promise<JsonObject> {

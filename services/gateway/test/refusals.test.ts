@@ -91,7 +91,7 @@ describe("a 402", () => {
     expect([answer.status, answer.headers["content-type"]]).toEqual([402, "text/html; charset=utf-8"]);
     expect(answer.headers).toHaveProperty("payment-required");
     expect(answer.body.toString()).toContain("The &lt;b&gt;report&lt;/b&gt;");
-    expect(answer.body.toString()).toContain("10.00 USD");
+    expect(answer.body.toString()).toContain("<li>Mandate: 10.00 USD");
   });
 
   test("is new each time", async () => {

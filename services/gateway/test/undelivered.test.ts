@@ -1,10 +1,12 @@
 import { minuteMs, newId, secondMs } from "@remit/kernel";
 import { setFailpoint } from "@remit/platform/failpoint";
+import { parsePaymentRequired, parseSettleResponse, publicJwkOf } from "@remit/protocol";
+import { verifyMerchantReceipt } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { challengeFor, type Headers, mpp, payByTransfer } from "./payers.ts";
+import { challengeFor, type Headers, mpp, payByTransfer, signIn } from "./payers.ts";
 import { type RailsWorld, startRailsWorld } from "./rails.ts";
-import type { Answer } from "./world.ts";
+import { type Answer, origin } from "./world.ts";
 
 let world: RailsWorld;
 let moved = 0;
@@ -112,8 +114,25 @@ describe("paid before it is served", () => {
       await world.gateway.reload();
       const headers = await pay(await world.ask("/demo/report"));
       world.upstream.answer = (_, res) => void res.writeHead(500).end("broken");
-      expect((await world.ask("/demo/report", { headers })).status).toBe(500);
+      const failed = await world.ask("/demo/report", { headers });
+      expect([failed.status, failed.body.toString()]).toEqual([500, "broken"]);
+      // Whoever has paid is told so, and has no reason to pay again.
+      const settled = parseSettleResponse(String(failed.headers["payment-response"]));
+      expect(settled.success).toBe(true);
+      expect(JSON.stringify(settled.extensions)).toContain("a credit stands");
+      const receipt = verifyMerchantReceipt(String(failed.headers["remit-receipt"]), {
+        origin,
+        keys: [publicJwkOf(world.offerKey)],
+      });
+      expect(receipt).toMatchObject({ amount_minor: 1000, payment_reference: settled.transaction });
+      expect(failed.headers["remit-credit"]).toBe("true");
+      expect(failed.headers).not.toHaveProperty("payment-receipt");
       expect(await world.claims()).toMatchObject([{ state: "owed" }]);
+      world.upstream.answer = (req) => void req.socket.destroy();
+      const gone = await world.ask("/demo/report", { headers });
+      expect([gone.status, gone.headers["remit-credit"]]).toEqual([502, "true"]);
+      expect(gone.body.toString()).toContain("a credit stands");
+      expect(parseSettleResponse(String(gone.headers["payment-response"]))).toEqual(settled);
       const paid = async (): Promise<number> => {
         const intents = await world.sandbox.paymentIntents({ status: "succeeded" });
         return (await settledSince()) + intents.filter(({ id }) => !taken.includes(id)).length;
@@ -133,6 +152,38 @@ describe("paid before it is served", () => {
       await world.gateway.reload();
     },
   );
+
+  test("a transfer that names nothing which the chain does not show is refused, and one that does is redeemed by its payer", async () => {
+    await world.writeOffers({ route: { settle: "before" } });
+    await world.gateway.reload();
+    const unpaid = await world.ask("/demo/report");
+    const { extensions } = parsePaymentRequired(String(unpaid.headers["payment-required"]));
+    expect(extensions?.["payment-identifier"]).toMatchObject({ info: { required: true } });
+    const nameless = await payByTransfer(unpaid);
+    for (const short of [{}, { "Idempotency-Key": "order-1" }]) {
+      const refused = await world.ask("/demo/report", { headers: { ...nameless, ...short } });
+      expect([refused.status, JSON.parse(refused.body.toString()).code]).toEqual([
+        400,
+        "payment_identifier_required",
+      ]);
+    }
+    expect([await settledSince(), await world.claims(), world.upstream.requests]).toEqual([0, [], []]);
+    world.upstream.answer = (_, res) => void res.writeHead(500).end("broken");
+    const keyed = { ...nameless, "Idempotency-Key": "a-secret-of-the-payers" };
+    expect((await world.ask("/demo/report", { headers: keyed })).status).toBe(500);
+    world.upstream.answer = (_, res) => void res.end("the report");
+    const unproven = await world.ask("/demo/report", { headers: nameless });
+    expect([unproven.status, unproven.headers["www-authenticate"]]).toEqual([
+      409,
+      expect.stringContaining("SIWX"),
+    ]);
+    const proof = await signIn(world.clock.now());
+    const redeemed = await world.ask("/demo/report", { headers: { ...nameless, ...proof } });
+    expect([redeemed.status, redeemed.body.toString()]).toEqual([200, "the report"]);
+    expect(await settledSince()).toBe(1);
+    await world.writeOffers();
+    await world.gateway.reload();
+  });
 });
 
 describe("a credential that may try again", () => {

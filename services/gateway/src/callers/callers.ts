@@ -34,6 +34,10 @@ export type Callers = {
   admit(visit: Visit): Promise<Admitted>;
   /** A session of a day for a signed text (EIP-4361) that has not been used. */
   signIn(visit: Visit, text: string, signature: string): Promise<Session>;
+  /** The wallet that a request is signed by, with a text that has not been used or in a session; undefined without either. */
+  walletOf(visit: Visit): Promise<string | undefined>;
+  /** The refusal of what one wallet alone may have, with how it signs in. */
+  askWallet(problem: Problem, visit: Visit): Problem;
 };
 
 export type CallersDeps = {
@@ -57,18 +61,12 @@ export function createCallers(deps: CallersDeps): Callers {
   };
   return {
     admit: async (visit) => {
-      const signed = visit.header("sign-in-with-x");
       const authorization = visit.header("authorization");
-      const [, scheme = "", value = ""] = /^(\S+) +(.*)$/.exec(authorization ?? "") ?? [];
-      const kind = scheme.toLowerCase();
       try {
-        if (signed !== undefined) {
-          if (kind === "siwx" || kind === "dpop") throw twice();
-          return admittedAs(await useOnce(deps, visit, ofHeader(signed)), asWallet);
-        }
-        if (kind === "siwx") return admittedAs(await useOnce(deps, visit, ofAuthorization(value)), asToken);
-        if (kind === "bearer" && isSessionToken(value))
-          return admittedAs(walletOfSession(deps.sessionMac, value, at(visit)), asToken);
+        if (visit.header("sign-in-with-x") !== undefined && /^(?:siwx|dpop) /i.test(authorization ?? ""))
+          throw twice();
+        const signed = await signedBy(deps, visit);
+        if (signed !== undefined) return admittedAs(signed.wallet, signed.withheld);
         const caller = await bearerOf(tokensOf(visit.merchant), visit, authorization);
         return { identity: ["X-Remit-Agent", caller], withheld: asToken };
       } catch (error) {
@@ -79,6 +77,8 @@ export function createCallers(deps: CallersDeps): Callers {
       const wallet = await useOnce(deps, visit, ofText(text, signature));
       return openSession(deps.sessionMac, { ...at(visit), wallet });
     },
+    walletOf: async (visit) => (await signedBy(deps, visit))?.wallet,
+    askWallet: withSignIn,
   };
 }
 
@@ -106,6 +106,22 @@ async function bearerOf(
   const credentials = { method, url, now, authorization, dpop: visit.header("dpop") };
   const { caller } = await authenticate(credentials, { scope: "oid4ac:payment" });
   return caller.client;
+}
+
+/** The wallet that says so itself, in whichever header, and what the upstream is not to see of that. */
+async function signedBy(
+  deps: CallersDeps,
+  visit: Visit,
+): Promise<{ readonly wallet: string; readonly withheld: Withheld } | undefined> {
+  const signed = visit.header("sign-in-with-x");
+  if (signed !== undefined)
+    return { wallet: await useOnce(deps, visit, ofHeader(signed)), withheld: asWallet };
+  const [, scheme = "", value = ""] = /^(\S+) +(.*)$/.exec(visit.header("authorization") ?? "") ?? [];
+  const kind = scheme.toLowerCase();
+  if (kind === "siwx")
+    return { wallet: await useOnce(deps, visit, ofAuthorization(value)), withheld: asToken };
+  if (kind !== "bearer" || !isSessionToken(value)) return undefined;
+  return { wallet: walletOfSession(deps.sessionMac, value, at(visit)), withheld: asToken };
 }
 
 /** The wallet of a signed text that nobody has used before, on any replica. */

@@ -73,6 +73,8 @@ export type ReplayDecision =
   | { readonly kind: "again" }
   /** It is paid and was not delivered yet. */
   | { readonly kind: "owed" }
+  /** It is the payer's alone, whom a chain shows and who has to show that it is him. */
+  | { readonly kind: "payers"; readonly problem: Problem }
   | { readonly kind: "refused"; readonly problem: Problem };
 
 const refused = (problem: Problem): ReplayDecision => ({ kind: "refused", problem });
@@ -87,7 +89,7 @@ export function decideReplay(claim: Claim, again: Again): ReplayDecision {
   // Under a mandate the agent's key vouches for a retry; elsewhere another payment is another purchase.
   if (!sameCredential && claim.rail !== "mandate") return refused(keyConflict(claim));
   if (claim.state === "released") return releasedAgain(claim);
-  if (!isTheirs(claim, again)) return refused(notTheirs(claim));
+  if (!isTheirs(claim, again)) return notTheirs(claim);
   if (claim.state === "captured") return { kind: "stored" };
   return claim.state === "owed" ? { kind: "owed" } : { kind: "wait" };
 }
@@ -109,6 +111,10 @@ function releasedAgain({ rail }: Claim): ReplayDecision {
 
 const secretLengthMin = 16;
 
+/** A key that nobody guesses. */
+export const isSecret = (key: string | undefined): key is string =>
+  key !== undefined && key.length >= secretLengthMin;
+
 /**
  * Whose the answer is. A presentation and a payment token are secrets themselves, and bound to the key that came with
  * them first; a signature for a chain is public once it is settled, so that a secret must come with it.
@@ -117,18 +123,27 @@ function isTheirs(claim: Claim, again: Again): boolean {
   const sameHolder = claim.holder !== undefined && claim.holder === again.holder;
   if (claim.rail !== "x402") return claim.holder === undefined || sameHolder;
   const { idempotencyKey: key } = claim;
-  const sameKey = key !== undefined && key.length >= secretLengthMin && key === again.idempotencyKey;
+  const sameKey = isSecret(key) && key === again.idempotencyKey;
   return sameHolder || sameKey || again.byPayer === true;
 }
 
-function notTheirs(claim: Claim): Problem {
+function notTheirs(claim: Claim): ReplayDecision {
   if (claim.state !== "captured" && claim.state !== "owed")
-    return new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
-  return new Problem("already_settled", {
+    return refused(new Problem("charge_in_progress", { headers: { "Retry-After": "1" } }));
+  const extra = claim.receipt !== undefined && { extra: { receipt: claim.receipt } };
+  if (claim.rail !== "x402")
+    return refused(
+      new Problem("already_settled", {
+        detail: "The answer goes to the holder of the first request's DPoP key alone.",
+        ...extra,
+      }),
+    );
+  const problem = new Problem("already_settled", {
     detail:
-      "The answer goes to the payer alone: show the first request's payment-identifier, or sign in as the payer.",
-    ...(claim.receipt !== undefined && { extra: { receipt: claim.receipt } }),
+      "The answer goes to the payer alone: send the same request with the first one's payment-identifier or DPoP key, or signed in as the payer.",
+    ...extra,
   });
+  return { kind: "payers", problem };
 }
 
 export type RecoveryDecision = "capture" | "release" | "settled" | "given_up";

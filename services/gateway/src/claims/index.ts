@@ -4,6 +4,7 @@ export {
   type ClaimRail,
   decideRecovery,
   decideReplay,
+  isSecret,
   type Standing,
 } from "./claims.ts";
 export {

@@ -31,13 +31,15 @@ export function verifyCardPayment(
   if (way === undefined)
     throw new Problem("no_acceptable_payment", { detail: "This resource is not sold by card." });
   const { challenge, accepted, spt, paymentId } = credential;
+  const payer = `card:${sha256b64url(spt).slice(0, payerLength)}`;
   answersChallenge(deps, wanted, { challenge, now });
   if (challenge !== undefined) asksAsNow(challenge, stripeRequest(cardTermsOf(route, way)));
   if (accepted !== undefined) acceptsOurs(deps, wanted, { accepted, way, now });
   return {
     rail: "card",
-    agent: "card",
-    payer: `card:${sha256b64url(spt).slice(0, payerLength)}`,
+    // Nobody else's keys for retries are in the way of this payer's.
+    agent: payer,
+    payer,
     // The draft's own key: a payee takes a payment's id once, whatever token comes with it.
     ...(paymentId !== undefined && {
       challenge: sha256b64url(canonicalise(["auth-capture", cardTermsOf(route, way).payTo, paymentId])),

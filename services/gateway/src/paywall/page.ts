@@ -1,4 +1,6 @@
 import { toDecimal } from "@remit/kernel";
+import { evmNetworksV1 } from "@remit/protocol";
+import type { PaidRoute, Way, X402Way } from "../offers/index.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** What a person sees who opens a paid address in a browser. */
@@ -25,12 +27,43 @@ dd { margin: 0 0 .75rem; overflow-wrap: anywhere }
 <dt>Sold by</dt><dd>${escapeHtml(route.merchant.origin)}</dd>
 <dt>Request</dt><dd><code>${escapeHtml(`${method} ${url}`)}</code></dd>
 </dl>
-<p>An agent pays it under a mandate: it reads the <code>PAYMENT-REQUIRED</code> header of this answer and sends the request
-again with its payment. Give your agent this address.</p>
+<h2>Ways to pay</h2>
+<ul>
+${route.ways.map((way) => `<li>${escapeHtml(told(route, way))}</li>`).join("\n")}
+</ul>
+<p>A program pays: it reads the <code>PAYMENT-REQUIRED</code> or <code>WWW-Authenticate</code> header of this answer and sends
+the request again with its payment. Give your agent this address.</p>
 </main>
 </body>
 </html>
 `;
+}
+
+/** One way, in a sentence. */
+function told({ price }: PaidRoute, way: Way): string {
+  const amount = `${toDecimal(price)} ${price.asset.code}`;
+  switch (way.rail) {
+    case "mandate":
+      return `Mandate: ${amount}, out of the budget that you have given your agent`;
+    case "card":
+      return `Card: ${amount}, with a shared payment token`;
+    case "x402":
+      return `Stablecoin: ${amountOf(way)} ${way.asset.name} on ${networkOf(way)}, by a signed transfer (x402)`;
+  }
+}
+
+function amountOf({ network, asset, amount }: X402Way): string {
+  const caip19 = `${network}/erc20:${asset.address}`;
+  return toDecimal({
+    units: amount,
+    asset: { code: caip19, places: asset.decimals, kind: "token", caip19 },
+  });
+}
+
+/** `base (eip155:8453)`; a chain without a name of its own in x402 goes by its number. */
+function networkOf({ network }: X402Way): string {
+  const name = Object.entries(evmNetworksV1).find(([, id]) => id === network)?.[0];
+  return name === undefined ? network : `${name} (${network})`;
 }
 
 const entities: Readonly<Record<string, string>> = {

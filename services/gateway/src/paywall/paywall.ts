@@ -59,7 +59,7 @@ export function paymentRequired(
       error: ascii(error),
       resource,
       accepts: requirements,
-      extensions: { [paymentIdentifierExtension]: paymentIdentifierOffer(false) },
+      extensions: { [paymentIdentifierExtension]: paymentIdentifierOffer(mustNameItself(wanted)) },
     }),
     "WWW-Authenticate": acceptable(challenges, asking.acceptPayment).map(formatChallenge),
     "Cache-Control": "no-store",
@@ -89,6 +89,10 @@ export function paymentRequired(
     body: JSON.stringify(json),
   };
 }
+
+// What a chain shows everybody fetches nothing: whoever pays first must have something else to show (design, "Lost answers").
+const mustNameItself = ({ route }: Wanted): boolean =>
+  route.settle === "before" && route.ways.some(({ rail }) => rail === "x402");
 
 /** A rail's own word where there is one: clients of x402 act on it. */
 function errorOf(problem: Problem): string {

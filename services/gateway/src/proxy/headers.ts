@@ -58,6 +58,7 @@ const neverDownward = new Set([
   "x-payment",
   "x-payment-response",
   "remit-receipt",
+  "remit-credit",
   "idempotent-replayed",
   "x-request-id",
 ]);

@@ -1,9 +1,11 @@
 import { Problem } from "@remit/protocol";
+import type { Callers, Visit } from "../callers/index.ts";
 import {
   type Again,
   type Claim,
   claimOfPresentation,
   decideReplay,
+  isSecret,
   type NewClaim,
   reopenClaim,
   takeClaim,
@@ -16,13 +18,17 @@ import {
   type VerifierDeps,
   verifyCredential,
 } from "../credentials/index.ts";
+import { valuesOf } from "../proxy/index.ts";
 import { openResponse } from "../responses/index.ts";
 import { letGo, type PurchaseDeps, type Served } from "./money.ts";
 import { redeem } from "./owing.ts";
 import { purchase } from "./purchase.ts";
 import { claimFor, digestOfRequest, type PaidRequest } from "./request.ts";
 
-export type CounterDeps = PurchaseDeps & { readonly verifier: VerifierDeps };
+export type CounterDeps = PurchaseDeps & {
+  readonly verifier: VerifierDeps;
+  readonly callers: Pick<Callers, "walletOf" | "askWallet">;
+};
 
 /** The answer for a buyer, and whether it has been delivered under this claim before. */
 export type Sold = Served & { readonly replayed: boolean };
@@ -36,35 +42,26 @@ export type Counter = {
 
 export function openCounter(deps: CounterDeps): Counter {
   const running = new Map<Claim["id"], Promise<Served>>();
-  const run = async (request: PaidRequest, claim: Claim, order: object): Promise<Sold> => {
-    const bought = buy(deps, request, { claim, order });
-    running.set(claim.id, bought);
-    try {
-      return { ...(await bought), replayed: false };
-    } finally {
-      running.delete(claim.id);
-    }
-  };
-  const again = async (
-    claim: Claim,
-    asked: Again,
-    { request, retry }: { readonly request: PaidRequest; readonly retry: () => Promise<Sold> },
-  ): Promise<Sold> => {
+  const run = (claim: Claim, work: Promise<Served>): Promise<Sold> => noted(running, claim, work);
+  const again = async (claim: Claim, asked: Again, more: Retry): Promise<Sold> => {
     const decision = decideReplay(claim, asked);
+    const bought = running.get(claim.id);
     switch (decision.kind) {
       case "refused":
         throw decision.problem;
+      case "payers":
+        await signedInAsPayer(deps, more.request, { claim, problem: decision.problem });
+        return await again(claim, { ...asked, byPayer: true }, more);
       case "stored":
         return await stored(deps, claim);
       case "again":
-        return await retry();
+        return await more.retry();
       case "owed":
-        return { ...(await redeemFor(deps, request, claim)), replayed: false };
-      case "wait": {
-        const bought = running.get(claim.id);
+        if (bought !== undefined) return { ...(await bought), replayed: true };
+        return await run(claim, redeemFor(deps, more.request, claim));
+      case "wait":
         if (bought === undefined) throw inProgress();
         return { ...(await bought), replayed: true };
-      }
     }
   };
   return {
@@ -77,13 +74,20 @@ export function openCounter(deps: CounterDeps): Counter {
         if (claim === undefined) throw verified;
         return await again(claim, asked, { request, retry: () => Promise.reject(verified) });
       }
+      const isUnnamed = mustNameItself(request, verified) && asked.holder === undefined;
+      const lacksKey = isUnnamed && !isSecret(asked.idempotencyKey);
+      // Whoever has paid already may show more than that.
+      if (lacksKey && (await claimOf(deps, request, asked)) === undefined) throw identifierRequired();
       const fresh = claimFor(request, { verified, holder: asked.holder, clock: deps.clock });
       const taken = await takeClaim(deps, fresh, verified.order);
-      if (taken.kind === "ours") return await run(request, taken.claim, verified.order);
+      const buying = (claim: Claim): Promise<Sold> =>
+        run(claim, buy(deps, request, { claim, order: verified.order }));
+      if (taken.kind === "ours") return await buying(taken.claim);
       const retry = async (): Promise<Sold> => {
+        if (lacksKey) throw identifierRequired();
         const claim = await reopenClaim(deps, taken.claim, verified.order);
         if (claim === undefined) throw inProgress();
-        return await run(request, claim, verified.order);
+        return await buying(claim);
       };
       return await again(taken.claim, { ...asked, ...keysOf(fresh) }, { request, retry });
     },
@@ -92,6 +96,64 @@ export function openCounter(deps: CounterDeps): Counter {
     },
   };
 }
+
+/** Work that can be waited for while it runs. */
+async function noted(
+  running: Map<Claim["id"], Promise<Served>>,
+  { id }: Claim,
+  work: Promise<Served>,
+): Promise<Sold> {
+  running.set(id, work);
+  try {
+    return { ...(await work), replayed: false };
+  } finally {
+    if (running.get(id) === work) running.delete(id);
+  }
+}
+
+type Retry = { readonly request: PaidRequest; readonly retry: () => Promise<Sold> };
+
+/** Paid first by a signature that the chain shows: the goods may stay owed, to whom that signature does not tell. */
+const mustNameItself = ({ route }: PaidRequest, { rail }: GenuineCredential): boolean =>
+  route.settle === "before" && rail === "x402";
+
+const identifierRequired = (): Problem =>
+  new Problem("payment_identifier_required", {
+    detail:
+      "It is paid before it is served: name the payment, so that you can fetch what is owed. An Idempotency-Key of 16 characters does as well.",
+  });
+
+/** The payer, by a sign-in of the wallet that has paid; nobody else learns more than how that is done. */
+async function signedInAsPayer(
+  { callers, clock }: CounterDeps,
+  { route: { merchant }, method, url, fields }: PaidRequest,
+  { claim, problem }: { readonly claim: Claim; readonly problem: Problem },
+): Promise<void> {
+  const visit: Visit = {
+    merchant,
+    method,
+    url: url.split("?", 1)[0] ?? url,
+    now: clock.now(),
+    header: (name) => {
+      const [value, ...more] = valuesOf(fields, name);
+      if (more.length > 0) throw new Problem("invalid_request", { detail: `${name} was sent twice.` });
+      return value;
+    },
+  };
+  const wallet = await callers.walletOf(visit).catch((error: unknown) => {
+    if (!(error instanceof Problem) || error.status >= 500) throw error;
+    // Told as what it is here: of a payment that stands, no refusal asks for another one.
+    throw callers.askWallet(becauseOf(problem, error), visit);
+  });
+  if (wallet !== claim.payer) throw callers.askWallet(problem, visit);
+}
+
+const becauseOf = ({ code, extra, detail = "" }: Problem, cause: Problem): Problem =>
+  new Problem(code, {
+    cause,
+    ...(extra !== undefined && { extra }),
+    detail: cause.detail === undefined ? detail : `${detail} The sign-in: ${cause.detail}`,
+  });
 
 const inProgress = (): Problem => new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
 

@@ -22,9 +22,13 @@ export type PurchaseDeps = MoneyDeps & {
   readonly captureGraceMs: number;
 };
 
-/** What the buyer gets: an answer that was paid for, or an upstream's refusal that was not. */
+/**
+ * What the buyer gets: an answer that was paid for, an upstream's refusal that was not, or one that was, for which the
+ * payer has a credit.
+ */
 export type Served =
   | { readonly kind: "paid"; readonly claim: Claim; readonly answer: UpstreamAnswer }
+  | { readonly kind: "owed"; readonly claim: Claim; readonly answer: UpstreamAnswer | Problem }
   | { readonly kind: "unpaid"; readonly answer: UpstreamAnswer };
 
 const slackMs = 10 * secondMs;

@@ -2,7 +2,7 @@ import { Problem } from "@remit/protocol";
 import type { Ids } from "../charging/index.ts";
 import { type Claim, leave, moveOn, takeOwed } from "../claims/index.ts";
 import type { Merchant } from "../offers/index.ts";
-import { keepResponse } from "../responses/index.ts";
+import { dropResponse, keepResponse } from "../responses/index.ts";
 import {
   digestsOf,
   leaseOf,
@@ -47,8 +47,7 @@ export async function redeem(
   const answer = await serve(deps.upstreams, request, { "X-Payment-Payer": claim.payer });
   if (!isGoods(answer)) {
     await leave(deps, claim);
-    if (answer instanceof Problem) throw answer;
-    return { kind: "unpaid", answer };
+    return { kind: "owed", claim, answer };
   }
   const digests = digestsOf(claim, answer);
   const ids = {
@@ -59,7 +58,11 @@ export async function redeem(
   const delivered = await moveOn(deps, claim, {
     state: "captured",
     ...(receipt !== undefined && { receipt }),
-    within: (tx) => keepResponse(tx, deps.keyring, { claim: claim.id, answer, now: deps.clock.now() }),
+    within: async (tx) => {
+      // An answer of before, which has not been swept yet, is in nobody's way.
+      await dropResponse(tx, claim.id);
+      await keepResponse(tx, deps.keyring, { claim: claim.id, answer, now: deps.clock.now() });
+    },
   });
   return { kind: "paid", claim: delivered, answer };
 }

@@ -5,6 +5,7 @@ import {
   formatReceipt,
   mandateMethod,
   mandateSettled,
+  Problem,
   paymentReceiptHeader,
   paymentResponseHeader,
   remitNetwork,
@@ -24,9 +25,52 @@ export function paidAnswer(
   sold: Sold,
   by: { readonly issuer: string; readonly credential: Credential },
 ): WholeAnswer {
+  if (sold.kind === "owed") return owedAnswer(sold, by);
   const { status, fields, body } = sold.answer;
   if (sold.kind === "unpaid") return { status, fields: [...fields, ["Cache-Control", "no-store"]], body };
   return { status, fields: [...fields, ["Cache-Control", "private"], ...proofOf(sold, by)], body };
+}
+
+const credit = "It is paid, and a credit stands: send the same request with the same payment again.";
+
+/**
+ * What was paid for and could not be had: the upstream's refusal, with the proof that no second payment is due. MPP's own
+ * header is for answers that succeed (draft-ryan-httpauth-payment §5.3), so that the others say it.
+ */
+function owedAnswer(owed: Owed, by: Parameters<typeof proofOf>[1]): WholeAnswer {
+  const proof = [...proofOf({ ...owed, credit }, by), ["Remit-Credit", "true"] as const].filter(
+    ([name]) => name !== paymentReceiptHeader,
+  );
+  const { answer, claim } = owed;
+  if (answer instanceof Problem)
+    throw new Problem(answer.code, {
+      cause: answer,
+      detail: answer.detail === undefined ? credit : `${answer.detail} ${credit}`,
+      headers: { ...answer.headers, ...Object.fromEntries(proof) },
+      extra: { ...answer.extra, ...(claim.receipt !== undefined && { receipt: claim.receipt }) },
+      ...(answer.private !== undefined && { private: answer.private }),
+    });
+  const { status, fields, body } = answer;
+  return { status, fields: [...fields, ["Cache-Control", "no-store"], ...proof], body };
+}
+
+type Owed = Extract<Sold, { kind: "owed" }>;
+type Paid = Pick<Extract<Sold, { kind: "paid" }>, "claim" | "replayed">;
+
+/** What x402 says of a settlement that has failed; nothing by another rail or protocol. */
+export function unsettled({ code, extra }: Problem, credential: Credential): Record<string, string> {
+  if (credential.rail !== "x402" || credential.door === "mpp" || code !== "payment_declined") return {};
+  const reason = extra?.["decline_code"];
+  const failed: SettleResponse = {
+    success: false,
+    errorReason: typeof reason === "string" ? reason : code,
+    transaction: "",
+    network: credential.accepted?.network ?? credential.network ?? "",
+    payer: credential.transfer.authorization.from,
+  };
+  return credential.door === "x402"
+    ? { [paymentResponseHeader]: encodeHeader(failed) }
+    : { "X-PAYMENT-RESPONSE": base64.encode(JSON.stringify(failed)) };
 }
 
 type Proof = {
@@ -40,7 +84,7 @@ type Proof = {
 };
 
 function proofOf(
-  { claim, replayed }: Extract<Sold, { kind: "paid" }>,
+  { claim, replayed, credit: standing }: Paid & { readonly credit?: string },
   { issuer, credential }: { readonly issuer: string; readonly credential: Credential },
 ): Fields {
   const { receipt } = claim;
@@ -48,7 +92,7 @@ function proofOf(
   const externalId = credential.rail === "card" ? credential.externalId : undefined;
   const paid = { method, at: claim.updatedAt, reference };
   return [
-    [paymentResponseHeader, encodeHeader(settled)],
+    [paymentResponseHeader, encodeHeader(standing === undefined ? settled : withCredit(settled, standing))],
     ["X-PAYMENT-RESPONSE", base64.encode(JSON.stringify(version1))],
     [paymentReceiptHeader, formatReceipt({ ...paid, ...(externalId !== undefined && { externalId }) })],
     ...(receipt === undefined ? [] : [["Remit-Receipt", receipt] as const]),
@@ -56,11 +100,12 @@ function proofOf(
   ];
 }
 
-function proven(
-  claim: Extract<Sold, { kind: "paid" }>["claim"],
-  issuer: string,
-  credential: Credential,
-): Proof {
+const withCredit = (settled: SettleResponse, detail: string): SettleResponse => ({
+  ...settled,
+  extensions: { ...settled.extensions, "remit-credit": { info: { detail } } },
+});
+
+function proven(claim: Paid["claim"], issuer: string, credential: Credential): Proof {
   const { payer, receipt } = claim;
   const withReceipt = receipt !== undefined && { extensions: { "remit-receipt": { info: { receipt } } } };
   if (claim.rail === "mandate") {

@@ -13,7 +13,7 @@ import {
   merchantProofPath,
 } from "../catalogue/index.ts";
 import type { Traffic } from "../control/index.ts";
-import { doorOf, readCredential } from "../credentials/index.ts";
+import { type Credential, doorOf, readCredential } from "../credentials/index.ts";
 import {
   type OfferBook,
   routeAt,
@@ -32,7 +32,7 @@ import {
 } from "../paywall/index.ts";
 import { type Upstreams, valuesOf } from "../proxy/index.ts";
 import type { Counter, PaidRequest } from "../purchases/index.ts";
-import { paidAnswer, type WholeAnswer } from "./answers.ts";
+import { paidAnswer, unsettled, type WholeAnswer } from "./answers.ts";
 import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
 import { readRequest } from "./requests.ts";
 
@@ -115,9 +115,10 @@ async function answerTo(
   call: PageCall,
   request: PaidRequest,
 ): Promise<WholeAnswer | PaymentRequiredAnswer> {
+  let credential: Credential | undefined;
   try {
     // Nobody pays for a head alone.
-    const credential = call.method === "HEAD" ? undefined : readCredential(request.fields);
+    credential = call.method === "HEAD" ? undefined : readCredential(request.fields);
     if (credential === undefined) throw new Problem("payment_required");
     return paidAnswer(await deps.counter.sell(request, credential), {
       issuer: deps.terms.issuer,
@@ -127,7 +128,9 @@ async function answerTo(
     if (!(error instanceof Problem) || !wantsFreshTerms(error, doorOf(request.fields))) throw error;
     if (error.code !== "payment_required")
       call.log.info({ code: error.code, private: error.private }, "a payment is refused");
-    return refuse(deps, call, { request, problem: error });
+    const refusal = refuse(deps, call, { request, problem: error });
+    if (credential === undefined) return refusal;
+    return { ...refusal, headers: { ...refusal.headers, ...unsettled(error, credential) } };
   }
 }
 
