@@ -444,6 +444,55 @@ describe("lost answers", () => {
     });
     expect(await stateOf(id)).toBe("authorized");
   });
+
+  test("R01 a capture that billing makes, somebody else makes at Stripe, and events tell of again and again is one entry", async () => {
+    const { of, id } = await held();
+    const [intent] = await intentsOf(of);
+    const body = (event: string) =>
+      JSON.stringify({
+        id: event,
+        object: "event",
+        type: "payment_intent.succeeded",
+        livemode: false,
+        data: { object: { id: intent?.id } },
+      });
+    const tell = async (event: string) => {
+      const atS = Math.floor(stage.clock.now() / 1000);
+      const mac = createHmac("sha256", webhookSecret)
+        .update(`${atS}.${body(event)}`)
+        .digest("hex");
+      const told = await fetch(`${stage.address()}/api/v1/webhooks/stripe`, {
+        method: "POST",
+        body: body(event),
+        headers: { "stripe-signature": `t=${atS},v1=${mac}` },
+      });
+      expect(told.status).toBe(200);
+    };
+    const elsewhere = fetch(`${stage.sandbox.origin}/v1/payment_intents/${intent?.id}/capture`, {
+      method: "POST",
+      headers: { authorization: "Bearer sk_test_else" },
+    });
+    const news = ["evt_one", "evt_one", "evt_two"].map(tell);
+    await Promise.all([elsewhere, stage.step("capture", id, of), ...news]);
+    await eventually(async () => (await stateOf(id)) === "captured");
+    for (const event of ["evt_one", "evt_two", "evt_three"]) await tell(event);
+    await stage.step("capture", id, of);
+    const entries = () =>
+      stage.database.asAdmin<{ kind: string }>(
+        "select kind from ledger_entries where charge_id = $1 order by kind",
+        [of.charge],
+      );
+    await eventually(async () => (await entries()).length >= 2);
+    await eventually(async () => {
+      const jobs = await stage.database.asAdmin(
+        "select id from jobs where queue in ('payments.hint', 'payments.book') and key = $1",
+        [id],
+      );
+      expect(jobs).toEqual([]);
+    });
+    expect(await entries()).toEqual([{ kind: "booking" }, { kind: "capture" }]);
+    expect(await stage.books()).toMatchObject({ balanced: true });
+  });
 });
 
 describe("nothing moves without the authorization server's word", () => {
