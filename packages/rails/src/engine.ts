@@ -64,7 +64,11 @@ export type CaptureOrder<Source> = Step & {
   readonly amount: Money;
   readonly source: Source;
 };
-export type ReleaseOrder = Step & { readonly reference: string };
+export type ReleaseOrder = Step & {
+  readonly reference: string;
+  /** True when the caller's row shows that no capture was ever asked for; else one may still be under way. */
+  readonly neverCaptured?: boolean;
+};
 export type RefundOrder = Step & {
   readonly reference: string;
   readonly amount: Money;

@@ -10,7 +10,7 @@ import {
   testChain,
 } from "@remit/testkit";
 import { toEventSelector } from "viem";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { topics } from "../src/x402/abi.ts";
 import {
   type AuthorizationSource,
@@ -59,20 +59,24 @@ const reasonOf = async (source: AuthorizationSource): Promise<string> => {
 
 /** Brings a payment on the chain without looking at it, as anybody may. */
 async function broadcast(payment: TransferPayment, key: Hex = sandboxKeys.facilitator): Promise<Hex> {
+  const { raw, transaction } = await signedCall(chain, payment, key);
+  expect(await chain.send(raw)).toBe("taken");
+  await mined(chain, transaction);
+  return transaction;
+}
+
+async function signedCall(at: Chain, payment: TransferPayment, key: Hex = sandboxKeys.facilitator) {
   const signer = signerWithKey(new Secret(key));
-  const { base, tip } = await chain.fees();
-  const { raw, transaction } = await signer.sign({
+  const { base, tip } = await at.fees();
+  return await signer.sign({
     chainId: 84_532,
-    nonce: await chain.transactionCount(signer.address),
+    nonce: await at.transactionCount(signer.address),
     to: payment.domain.verifyingContract,
     data: callOf(payment),
     gas: 300_000n,
     maxFee: base * 2n + tip,
     tip,
   });
-  expect(await chain.send(raw)).toBe("taken");
-  await mined(chain, transaction);
-  return transaction;
 }
 
 const traits: Traits = {
@@ -288,10 +292,60 @@ describe("what the chain says of a payment", () => {
       return (await engine.capture(order)).kind;
     };
     expect(await captureBy("invalid_exact_evm_transaction_failed", false)).toBe("unknown");
-    expect(await captureBy("invalid_exact_evm_signature", false)).toBe("declined");
+    expect(await captureBy("invalid_exact_evm_recipient_mismatch", false)).toBe("declined");
     expect(await captureBy("invalid_exact_evm_transaction_failed", true)).toBe("declined");
     await broadcast(paymentOf(source), sandboxKeys.seller);
     expect(await captureBy("invalid_exact_evm_transaction_failed", false)).toBe("captured");
+  });
+
+  test.each([
+    "invalid_exact_evm_insufficient_balance",
+    "invalid_exact_evm_transaction_simulation_failed",
+    "invalid_exact_evm_payload_authorization_valid_before",
+    "invalid_exact_evm_signature",
+  ])("M09 a later call's no (%s) is not the fate of what an earlier call has sent", async (reason) => {
+    const own = await testChain();
+    const at = openChain({ chainId: 84_532, rpcUrl: own.rpc });
+    const { facilitator } = chainFacilitator(at);
+    const source = await signTransfer();
+    const reference = referenceOf(paymentOf(source), { places: 6, key: "clm_1" });
+    const order = { key: "clm_1", attempt: 1, reference, amount: money(usdc, 1000n), source };
+    await own.call("evm_setAutomine", [false]);
+    const settle = vi
+      .fn<typeof facilitator.settle>()
+      .mockImplementationOnce(async (payment) => {
+        expect(await at.send((await signedCall(at, payment)).raw)).toBe("taken");
+        return { kind: "unknown", because: "connection" };
+      })
+      .mockResolvedValue({ kind: "failed", reason });
+    const engine = createX402Engine({ facilitator: { ...facilitator, settle, vouches: false }, chain: at });
+    expect((await engine.capture(order)).kind).toBe("unknown");
+    expect((await engine.capture(order)).kind).toBe("unknown");
+    expect((await engine.release(order)).kind).toBe("unknown");
+    await own.call("anvil_mine", ["0x1"]);
+    expect((await engine.capture(order)).kind).toBe("captured");
+    expect((await engine.release(order)).kind).toBe("captured");
+    await own.stop();
+  });
+
+  test("M09 what somebody else may have sent is released by a final block, what nobody was asked for at once", async () => {
+    const own = await testChain();
+    const at = openChain({ chainId: 84_532, rpcUrl: own.rpc });
+    const { facilitator } = chainFacilitator(at);
+    const reference = referenceOf(paymentOf(await signTransfer()), { places: 6, key: "clm_1" });
+    const order = { key: "clm_1", attempt: 1, reference };
+    const releaseBy = async (vouches: boolean, neverCaptured?: boolean): Promise<string> => {
+      const engine = createX402Engine({ facilitator: { ...facilitator, vouches }, chain: at });
+      return (await engine.release({ ...order, ...(neverCaptured !== undefined && { neverCaptured }) })).kind;
+    };
+    expect(await releaseBy(false)).toBe("unknown");
+    expect(await releaseBy(false, false)).toBe("unknown");
+    expect(await releaseBy(false, true)).toBe("released");
+    expect(await releaseBy(true)).toBe("released");
+    await own.call("evm_increaseTime", ["0x258"]);
+    await own.call("anvil_mine", ["0x80"]);
+    expect(await releaseBy(false)).toBe("released");
+    await own.stop();
   });
 
   test("as deep as was asked for, and not before", async () => {

@@ -100,34 +100,33 @@ async function afterFailure(
   const found = await onChain(deps, reference);
   if (found.kind === "captured" || found.kind === "unknown") return found;
   // What was sent by somebody who only stopped waiting may be mined a block later.
-  const mayCome = found.kind === "authorized" && !deps.facilitator.vouches && !saidBeforeSending.has(reason);
+  const mayCome = found.kind === "authorized" && !deps.facilitator.vouches && !wrongForEver.has(reason);
   return mayCome ? { kind: "unknown", because: "busy" } : declined;
 }
 
-/** Refusals that are said of a payment for which nothing was sent. */
-const saidBeforeSending: ReadonlySet<string> = new Set([
+/**
+ * Refusals of the payment's own words, for which no call of ever so many can have sent anything. What is said of the
+ * chain or of the time (a balance, a simulation, a window) may be the echo of our own transfer, sent by a call before.
+ */
+const wrongForEver: ReadonlySet<string> = new Set([
+  reasons.payload,
   reasons.scheme,
   reasons.network,
   reasons.domain,
-  reasons.asset,
-  reasons.signature,
   reasons.recipient,
-  reasons.validBefore,
-  reasons.validAfter,
   reasons.value,
-  reasons.balance,
-  reasons.tokenName,
-  reasons.tokenVersion,
-  reasons.unsupported,
-  reasons.simulation,
 ]);
 
 /** Nothing to undo; but what has been paid, or may be just now, is not told as released. */
-async function release(deps: X402EngineDeps, { reference }: ReleaseOrder): Promise<Standing> {
+async function release(
+  deps: X402EngineDeps,
+  { reference, neverCaptured = false }: ReleaseOrder,
+): Promise<Standing> {
   const standing = await readBack(deps, reference);
-  return standing.kind === "captured" || standing.kind === "unknown"
-    ? standing
-    : { kind: "released", reference };
+  if (standing.kind === "captured" || standing.kind === "unknown") return standing;
+  // Unused now says nothing of what was sent a moment ago by somebody who cannot tell us: a final block will.
+  const mayCome = standing.kind === "authorized" && !neverCaptured && !deps.facilitator.vouches;
+  return mayCome ? { kind: "unknown", because: "busy" } : { kind: "released", reference };
 }
 
 async function readBack(deps: X402EngineDeps, reference: string): Promise<Standing> {

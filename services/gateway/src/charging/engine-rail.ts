@@ -43,8 +43,10 @@ export function engineRail<Source>(deps: EngineRailDeps<Source>): Rail {
       const order = { ...endOf(claim), reference: referenceOf(claim), amount, source };
       return outcomeOf(await engine.capture(order), amount);
     },
-    release: async (claim) =>
-      outcomeOf(await engine.release({ ...endOf(claim), reference: referenceOf(claim) })),
+    release: async (claim) => {
+      const order = { ...endOf(claim), reference: referenceOf(claim), neverCaptured: isUnasked(claim) };
+      return outcomeOf(await engine.release(order));
+    },
     read: async (claim) => {
       if (claim.reference === undefined) return await hold(claim);
       return outcomeOf(await engine.readBack(claim.reference));
@@ -60,6 +62,9 @@ const stepOf = ({ id, attempt }: Claim): Step => ({ key: id, attempt });
  * asks under a key of its own: a provider may keep a failure for the one before, and give it again for a day.
  */
 const endOf = ({ id, generation }: Claim): Step => ({ key: id, attempt: generation });
+
+/** A row says so before a capture is asked for; one that is being released may have come from there. */
+const isUnasked = ({ state }: Claim): boolean => state === "claimed" || state === "serving";
 
 function referenceOf({ reference }: Claim): string {
   invariant(reference !== undefined, "what is captured or released has a reference");

@@ -102,6 +102,7 @@ async function signAnew(station: Station, row: SettlementRow, mined: number): Pr
   if (seen !== undefined && seen < mined)
     await rows.setNonce(db.single, { network, signer: signer.address, seen, to: mined });
   const fees = await freshFees(station);
+  if (fees === undefined) return;
   const attempt = await db.global.transaction((tx) => signNext(station, tx, { ...row, fees }));
   if (attempt !== undefined) await send(station, attempt.raw);
 }
@@ -115,16 +116,21 @@ async function fillGap(station: Station, row: SettlementRow, mined: number): Pro
   const isAlone = (await rows.countOpen(db.single, { ...of, from: mined })) === 1;
   if (isAlone && seen !== undefined) await rows.setNonce(db.single, { ...of, seen, to: mined + 1 });
   const fees = await freshFees(station);
+  if (fees === undefined) return;
   const attempt = await db.global.transaction((tx) =>
     signWith(station, tx, { ...row, fees, txNonce: mined }),
   );
   await send(station, attempt.raw);
 }
 
-const freshFees = async ({ chain }: Station): Promise<Fees> => {
+/** Undefined while gas costs more than may be paid: the next look asks again. */
+async function freshFees({ chain, feeMax, log, network }: Station): Promise<Fees | undefined> {
   const { base, tip } = await chain.fees();
-  return { maxFee: base * 2n + tip, tip };
-};
+  const maxFee = base * 2n + tip;
+  if (maxFee <= feeMax) return { maxFee, tip };
+  log.error({ network, maxFee: String(maxFee) }, "gas costs more than may be paid");
+  return undefined;
+}
 
 /** Takes up the chain's word on the next nonce, where nothing of ours is under way that would explain the difference. */
 export async function steady({ db, chain, network, signer, log }: Station): Promise<void> {
