@@ -210,6 +210,42 @@ describe("a credential that may try again", () => {
     expect((await world.claims()).map(({ state }) => state).toSorted()).toEqual(["captured", "released"]);
   });
 
+  test("O12 is charged and receipted at the price that it pays now", async () => {
+    const spt = await world.sandbox.token({ amount: 1000 });
+    const pay = async (): Promise<Answer> => {
+      const challenge = challengeFor(await world.ask("/demo/report"), "stripe");
+      return await world.ask("/demo/report", { headers: mpp(challenge, { spt }) });
+    };
+    fail();
+    expect((await pay()).status).toBe(502);
+    work();
+    await world.writeOffers({ amountMinor: 700 });
+    await world.gateway.reload();
+    const paid = await pay();
+    expect(paid.status).toBe(200);
+    const receipt = verifyMerchantReceipt(String(paid.headers["remit-receipt"]), {
+      origin,
+      keys: [publicJwkOf(world.offerKey)],
+    });
+    const intents = await world.sandbox.paymentIntents();
+    const intent = intents.find(({ id }) => id === receipt.payment_reference);
+    expect([receipt.amount_minor, intent?.amount_received]).toEqual([700, 700]);
+    await world.writeOffers();
+    await world.gateway.reload();
+  });
+
+  test("fetches a lost answer by the secret that it was paid with", async () => {
+    const headers = await payByTransfer(await world.ask("/demo/report"));
+    fail();
+    expect((await world.ask("/demo/report", { headers })).status).toBe(502);
+    work();
+    const named = { headers: { ...headers, "Idempotency-Key": "a-secret-of-the-payers" } };
+    expect((await world.ask("/demo/report", named)).status).toBe(200);
+    const again = await world.ask("/demo/report", named);
+    expect([again.status, again.headers["idempotent-replayed"]]).toEqual([200, "true"]);
+    expect((await world.ask("/demo/report", { headers })).status).toBe(409);
+  });
+
   test("M11 may also do so after an upstream that was left alone, and pays once", async () => {
     const headers = await payByTransfer(await world.ask("/demo/report"), newId("request"));
     fail();

@@ -129,21 +129,27 @@ export async function keepReference(tx: TenantTx, claim: Claim, reference: strin
   return written.count === 1;
 }
 
-/** Starts a released claim anew: the next attempt has keys of its own. Undefined when somebody was faster. */
+/**
+ * Starts a released claim anew, with what is asked and shown now: the next attempt has keys of its own. Undefined when
+ * somebody was faster.
+ */
 export async function reopen(
   tx: TenantTx,
   claim: Claim,
   anew: {
     readonly by: Worker;
+    readonly fresh: NewClaim;
     readonly now: Instant;
     readonly leasedUntil: Instant;
     readonly sealedOrder: Uint8Array;
   },
 ): Promise<Claim | undefined> {
-  const { by } = anew;
+  const { by, fresh } = anew;
   const row = await tx.maybe<Row>(sql`
     update claims set state = 'claimed', attempt = attempt + 1, attempted_at = ${sqlTime(anew.now)}, reference = null,
-      settlement = null, generation = generation + 1, worker = ${by.worker}, boot = ${by.boot},
+      settlement = null, route_id = ${fresh.route}, amount_minor = ${fresh.amountMinor}, currency = ${fresh.currency},
+      idempotency_key = ${fresh.idempotencyKey ?? null}, challenge_id = ${fresh.challenge ?? null},
+      holder = ${fresh.holder ?? null}, generation = generation + 1, worker = ${by.worker}, boot = ${by.boot},
       leased_until = ${sqlTime(anew.leasedUntil)}, sealed_order = ${anew.sealedOrder}, updated_at = ${sqlTime(anew.now)}
     where id = ${claim.id} and state = 'released' and generation = ${claim.generation}
     returning *`);

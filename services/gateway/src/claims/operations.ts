@@ -65,16 +65,22 @@ const begun = (fresh: NewClaim): Claim => ({
  * Tries a released credential again, under keys of its own; undefined when another request was faster. While it was
  * released its idempotency key was free, and may belong to another payment by now.
  */
-export const reopenClaim = (deps: ClaimsDeps, claim: Claim, order: unknown): Promise<Claim | undefined> =>
+export const reopenClaim = (
+  deps: ClaimsDeps,
+  claim: Claim,
+  anew: { readonly fresh: NewClaim; readonly order: unknown },
+): Promise<Claim | undefined> =>
   patiently(deps, claim.tenant, async (tx) => {
-    const plaintext = Buffer.from(JSON.stringify(order));
+    const plaintext = Buffer.from(JSON.stringify(anew.order));
     const sealedOrder = await deps.keyring.seal(tx, scopeOf(tx), { plaintext, aad: aadOf(claim.id) });
     const now = deps.clock.now();
-    return await rows.reopen(tx, claim, { by: deps.by, now, leasedUntil: after(now, leaseMs), sealedOrder });
+    const leasedUntil = after(now, leaseMs);
+    return await rows.reopen(tx, claim, { by: deps.by, fresh: anew.fresh, now, leasedUntil, sealedOrder });
   }).catch((error: unknown) => {
-    throw violates(error, "claims_idempotency")
-      ? new Problem("idempotency_conflict", { status: 409, cause: error })
-      : error;
+    if (violates(error, "claims_idempotency"))
+      throw new Problem("idempotency_conflict", { status: 409, cause: error });
+    if (violates(error, "claims_challenge_once")) throw new Problem("challenge_invalid", { cause: error });
+    throw error;
   });
 
 /** Takes a claim whose goods are owed for `leaseMs`; undefined while another request is at it. */

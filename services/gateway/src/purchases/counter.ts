@@ -85,7 +85,7 @@ export function openCounter(deps: CounterDeps): Counter {
       if (taken.kind === "ours") return await buying(taken.claim);
       const retry = async (): Promise<Sold> => {
         if (lacksKey) throw identifierRequired();
-        const claim = await reopenClaim(deps, taken.claim, verified.order);
+        const claim = await reopenClaim(deps, taken.claim, { fresh, order: verified.order });
         if (claim === undefined) throw inProgress();
         return await buying(claim);
       };
