@@ -291,3 +291,48 @@ describe("the offers API", () => {
     expect(await priceAt("/weather/today")).toBe("25");
   });
 });
+
+describe("merchants over the API", () => {
+  const entry = (more: object = {}): object => ({
+    tenant: world.tenant,
+    origin: "https://second.example",
+    client_id: newId("client"),
+    keys: { assertion: generateJwk("ES256"), dpop: generateJwk("ES256"), offer: generateJwk("ES256") },
+    payments: { stripe: { secret_key: "sk_test_of_the_second" } },
+    ...more,
+  });
+  const put = (id: string, body: object, scope = "admin:orgs") =>
+    call("PUT", `/api/v1/merchants/${id}`, { body, scope });
+
+  test("the operator adds a merchant: its origin is answered with its keys, and no secret is shown or kept in clear", async () => {
+    const id = newId("merchant");
+    const wanted = entry();
+    const made = await put(id, wanted);
+    expect([made.status, made.json]).toMatchObject([200, { id, origin: "https://second.example" }]);
+    expect(made.body.toString()).not.toMatch(/sk_test|"d"/);
+    const proof = await world.ask("/.well-known/oid4ac-merchant", { headers: { host: "second.example" } });
+    expect(JSON.parse(proof.body.toString())).toMatchObject({ merchants: [{ id }] });
+    const rows = await world.database.asAdmin<{ plain: boolean }>(
+      `select position('sk_test_of_the_second'::bytea in sealed) > 0 as plain from ${world.database.schema}.merchants`,
+    );
+    expect(rows).toEqual([{ plain: false }]);
+  });
+
+  test("T02 an organization's own administrator adds none, and nobody takes over another's", async () => {
+    const id = newId("merchant");
+    expect(await put(id, entry({ origin: "https://third.example" }), "offers:write")).toMatchObject({
+      status: 403,
+    });
+    expect(await put(id, entry({ origin: "https://third.example" }))).toMatchObject({ status: 200 });
+    const taken = await put(newId("merchant"), entry({ origin: "https://third.example" }));
+    expect([taken.status, taken.json["code"]]).toEqual([409, "merchant_origin_taken"]);
+    const foreign = await put(id, entry({ tenant: newId("tenant"), origin: "https://fourth.example" }));
+    expect([foreign.status, foreign.json["code"]]).toEqual([403, "client_not_allowed"]);
+  });
+
+  test("a key that is the name of a file is refused: the gateway reads no file that a caller names", async () => {
+    const keys = { assertion: "/etc/passwd", dpop: generateJwk("ES256"), offer: generateJwk("ES256") };
+    const refused = await put(newId("merchant"), entry({ origin: "https://fifth.example", keys }));
+    expect([refused.status, refused.json["code"]]).toEqual([422, "offer_refused"]);
+  });
+});

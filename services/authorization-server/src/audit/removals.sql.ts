@@ -43,8 +43,5 @@ export const removalsWithin = (
       select removal from audit_removals
       where tenant_id = ${tenant} and seq between ${first} and ${last})`);
 
-export const removalOf = (tx: Sql, tenant: string, seq: number): Promise<{ removal: string } | undefined> =>
-  tx.maybe(sql`select removal from audit_removals where tenant_id = ${tenant} and seq = ${seq}`);
-
 export const logsWithEntries = (tx: Sql, after: string): Promise<{ tenant_id: string }[]> =>
   tx.many(sql`select tenant_id from audit_heads where tenant_id > ${after} order by tenant_id limit 500`);

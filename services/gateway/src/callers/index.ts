@@ -1,3 +1,2 @@
 export { type Admitted, anybody, type Callers, createCallers, type Visit } from "./callers.ts";
 export { type Session, sessionPath } from "./sessions.ts";
-export { signedInAt } from "./wallets.ts";

@@ -7,7 +7,5 @@ export {
   type Order,
 } from "./charging.ts";
 export { createEngines } from "./engines.ts";
-export { standingOf } from "./mandate-rail.ts";
-export { CardOrder, TransferOrder } from "./orders.ts";
 export type { Ids, Outcome, Rail, Resource } from "./rail.ts";
 export { createRails, type Engines, type Rails, type SignedSource, type TokenSource } from "./rails.ts";

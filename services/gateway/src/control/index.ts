@@ -7,6 +7,7 @@ import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import type { OfferBook } from "../offers/index.ts";
 import { type OfferDesk, openDesk } from "./desk.ts";
+import { merchantRoutes } from "./merchants.http.ts";
 import { merchantReader } from "./merchants.ts";
 import { offerRoutes } from "./offers.http.ts";
 import { type OfferUpstreams, reachOf } from "./reach.ts";
@@ -44,6 +45,10 @@ export async function openControl(file: OfferBook, deps: ControlDeps): Promise<C
     shelf,
     traffic,
     desk: (merchant) => openDesk({ ...deps, shelf, mayReach }, merchant),
-    mount: (http) => http.add(...offerRoutes({ ...deps, shelf, mayReach, traffic, cursors })),
+    mount: (http) =>
+      http.add(
+        ...offerRoutes({ ...deps, shelf, mayReach, traffic, cursors }),
+        ...merchantRoutes({ ...deps, shelf }),
+      ),
   };
 }

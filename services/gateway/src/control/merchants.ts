@@ -10,11 +10,11 @@ import { offersChannel } from "./shelf.ts";
 /** Every merchant that the API made, with its keys. */
 export type ReadMerchants = () => Promise<readonly Merchant[]>;
 
-type Deps = { readonly db: Database; readonly keyring: Keyring };
+export type MerchantDeps = { readonly db: Database; readonly keyring: Keyring };
 type Known = { readonly generation: bigint; readonly merchant: Merchant };
 
 /** Opens the secrets of a merchant once for each change of it. */
-export function merchantReader({ db, keyring, log }: Deps & { readonly log: Log }): ReadMerchants {
+export function merchantReader({ db, keyring, log }: MerchantDeps & { readonly log: Log }): ReadMerchants {
   let known = new Map<string, Known>();
   return async () => {
     const found = await db.relay.transaction(rows.readMerchants);
@@ -38,7 +38,7 @@ export function merchantReader({ db, keyring, log }: Deps & { readonly log: Log 
   };
 }
 
-async function open({ db, keyring }: Deps, row: rows.MerchantRow): Promise<Merchant> {
+async function open({ db, keyring }: MerchantDeps, row: rows.MerchantRow): Promise<Merchant> {
   const plaintext = await db.of(row.tenant_id).transaction(async (tx) => {
     const found = await rows.readSealed(tx, row.id);
     return found && (await keyring.open(tx, scopeOf(tx), { sealed: found.sealed, aad: aadOf(row.id) }));
@@ -49,7 +49,7 @@ async function open({ db, keyring }: Deps, row: rows.MerchantRow): Promise<Merch
 
 /** Writes a merchant with its secrets, for its tenant. Which origins this gateway answers is the operator's to say. */
 export async function putMerchant(
-  { db, keyring }: Deps,
+  { db, keyring }: MerchantDeps,
   entry: MerchantEntry,
   now: Instant,
 ): Promise<rows.MerchantRow> {

@@ -8,8 +8,6 @@ const Decimal = z.string().regex(/^\d+(?:\.\d+)?$/);
 
 const dnsName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
 
-export const priceMembers = ["perRequest", "perMTok", "perMB", "perHour", "perEpoch"] as const;
-
 const Payment = z.looseObject({
   method: z.enum(["crypto", "card", "mandate"]).default("crypto"),
   payWith: z.array(z.enum(["card", "x402", "mandate"])).optional(),
