@@ -564,7 +564,7 @@ describe("W13 order and duplicates", () => {
     const truth = new Map<string, number>();
     for (let n = 0; n < 12; n++) {
       const subject = subjects[n % 3] ?? "";
-      await world.happen("mandate.narrowed", { subject, payload: { n } });
+      await world.happen("mandate.exhausted", { subject, payload: { n } });
       truth.set(subject, n);
     }
     await world.fanOut();
