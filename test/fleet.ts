@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import {
@@ -17,7 +16,7 @@ import {
 } from "@remit/embedded";
 import { type EmbeddedPostgres, startPostgres } from "@remit/platform/embedded-postgres";
 import { eventually, startProcess, switchesOf, type TestProcess } from "@remit/testkit";
-import { freeBase } from "./ports.ts";
+import { freeBase, freePort } from "./ports.ts";
 
 /** The programs of an installation, by the names of their directories. */
 export type Member = "sandbox" | "authorization-server" | "directory" | "billing" | "gateway";
@@ -215,15 +214,6 @@ function commonOf(place: Place, service: ServiceName): Env {
     REMIT_OUTBOUND_ALLOW: config.outboundAllow.join(","),
   };
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject).listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 
 function isAlive(pid: number): boolean {
   try {
