@@ -7,6 +7,7 @@ import { createSecrets, type PeerSetting } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { delegationRoutes, tokenExchange } from "./delegations/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
+import { actFor } from "./memberships/index.ts";
 import type { ClientSource, CustomGrant } from "./oidc/index.ts";
 import { type Outbounds, outboundOfTrusts } from "./outbounds.ts";
 import { partnerRoutes } from "./partners/index.ts";
@@ -52,7 +53,13 @@ export function createChaining(grounds: Grounds): Chaining {
   };
   return {
     grants: [
-      tokenExchange({ ...handing, keys, issuer, issueIdJag: issueIdJag({ db, keys, issuer }) }),
+      tokenExchange({
+        ...handing,
+        keys,
+        issuer,
+        issueIdJag: issueIdJag({ db, keys, issuer }),
+        actFor: actFor({ db, keys, mint, issuer }),
+      }),
       jwtBearer(trusting, grounds.quotas),
     ],
     routes: [

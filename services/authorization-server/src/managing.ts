@@ -13,6 +13,7 @@ import { didOfAgent } from "./dids/index.ts";
 import { agentInfoRoute, fleetJobs, fleetRoutes } from "./fleet/index.ts";
 import { createGuesses } from "./guesses/index.ts";
 import type { Mandates } from "./mandates/index.ts";
+import { membershipRoute } from "./memberships/index.ts";
 import { createExports, memberRoutes, organizationJobs, organizationRoutes } from "./organizations/index.ts";
 import type { People } from "./people.ts";
 import { tenantTables } from "./tables.ts";
@@ -56,7 +57,15 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
   http.add(...credentialRoutes({ db, secrets, cursors }));
   http.add(
     ...organizationRoutes({ db, secrets, cursors, exported: createExports({ db, tables: tenantTables }) }),
-    ...memberRoutes({ db, keyring, secrets, guesses: createGuesses(grounds), ...people }),
+    ...memberRoutes({
+      db,
+      keyring,
+      secrets,
+      guesses: createGuesses(grounds),
+      issuer: config.issuer,
+      ...people,
+    }),
+    membershipRoute({ db, accounts: people.accounts }),
   );
   organizationJobs(jobs, { db, keyring, clock });
   http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));

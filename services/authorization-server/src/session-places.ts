@@ -1,13 +1,16 @@
 import type { Clock } from "@remit/kernel";
 import type { Http } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
+import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { accountPages } from "./account/index.ts";
+import { createSecrets } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import type { Mandates } from "./mandates/index.ts";
+import { invitationPages, membershipPages } from "./memberships/index.ts";
 import { type ClientSource, type Core, createAccountAccess } from "./oidc/index.ts";
 import type { People } from "./people.ts";
 import { logoutJobs, type Sessions, sessionJobs, sessionRoutes } from "./sessions/index.ts";
@@ -19,6 +22,7 @@ type Grounds = {
   readonly log: Log;
   readonly db: Database;
   readonly outbound: Outbound;
+  readonly keyring: Pick<Keyring, "derive">;
   readonly keys: IssuerKeys;
   readonly clientOf: ClientSource;
 };
@@ -43,5 +47,8 @@ export function mountSessions(grounds: Grounds, places: Places): void {
   const { accounts, factors, post, forms, identities } = people;
   const access = createAccountAccess({ issuer, clock, accounts, sessions, provider: core.provider });
   http.add(...accountPages({ db, clientOf, mandates, access, sessions, forms, now: clock.now }));
+  const secrets = createSecrets(grounds.keyring.derive("client-secrets"));
+  http.add(...membershipPages({ db, access, forms }));
+  http.add(...invitationPages({ db, access, forms, secrets, accounts }));
   http.add(...signInMethodPages({ db, access, accounts, factors, post, forms, identities }));
 }

@@ -5,7 +5,8 @@ import { newClient } from "./client.ts";
 import { exchange, obtainCode } from "./consent.ts";
 import { type InWallet, openWallet } from "./in-wallet.ts";
 import { look } from "./look.ts";
-import { codeMailedTo } from "./person.ts";
+import { Management } from "./management.ts";
+import { codeMailedTo, letterTo } from "./person.ts";
 import { principal, type Running, startServer } from "./running.ts";
 
 let running: Running;
@@ -28,6 +29,18 @@ async function signIn(page: Page, path: string): Promise<void> {
   await page.getByLabel("Password").fill(principal.password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL(`${running.issuer}${path}`);
+}
+
+/** The link in the letter by which an organization asks somebody to join. */
+async function invitationTo(email: string): Promise<string> {
+  const manager = new Management(running);
+  const asked = { name: "Shop of Grace", slug: "shop-of-grace" };
+  const { body } = await manager.call("POST", "/api/v1/organizations", asked);
+  const { clientId, clientSecret } = body["admin"] as { clientId: string; clientSecret: string };
+  const own = new Management({ ...running, adminId: clientId }, clientSecret);
+  const path = `/api/v1/organizations/${String(body["organizationId"])}/members`;
+  await own.call("POST", path, { email, role: "admin" });
+  return /^http\S+code=\S+$/m.exec((await letterTo(running, email)).text)?.[0] ?? "";
 }
 
 test("A11 a person signs in, finds the other session on the device list, ends it, and its next call is refused", async () => {
@@ -72,6 +85,24 @@ test("A11 a person signs in, finds the other session on the device list, ends it
   await look(page, "signed-out");
   await page.goto(`${running.issuer}/account`);
   await page.getByLabel("Password").waitFor();
+});
+
+test("an invitation is read and accepted, and an organization left, on pages that everybody can use", async () => {
+  const { page } = await browser.visitor();
+  await signIn(page, "/account/organizations");
+  await page.getByText("your own").waitFor();
+  await look(page, "account-organizations");
+  await page.goto(await invitationTo(principal.email));
+  await page.getByText("“Shop of Grace”").waitFor();
+  await look(page, "account-invitation");
+  await page.getByRole("button", { name: "Join" }).click();
+  await page.getByText("You have joined the organization.").waitFor();
+  await page.getByRole("button", { name: "Leave Shop of Grace" }).click();
+  await page.getByText("You have left the organization.").waitFor();
+  await page.goto(`${running.issuer}/account/invitation`);
+  await page.getByLabel("Code of the invitation").fill("rms_of-nobody");
+  await page.getByRole("button", { name: "Join" }).click();
+  await page.getByRole("alert").waitFor();
 });
 
 const methodsPath = "/account/sign-in-methods";

@@ -10,6 +10,7 @@ export { type ResourceServerOptions, resourceServer } from "./resource-server.ts
 export {
   type Answer,
   type Answers,
+  actorOf,
   type Call,
   type Caller,
   type CallOf,

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Id, Instant } from "@remit/kernel";
-import type { AccessTokenClaims, Problem, ProblemCode, Scope } from "@remit/protocol";
+import type { AccessTokenClaims, Actor, Problem, ProblemCode, Scope } from "@remit/protocol";
 import { z } from "zod";
 import type { Log } from "../telemetry/index.ts";
 
@@ -28,6 +28,10 @@ export type Caller = {
   readonly thumbprint?: string;
   readonly claims: AccessTokenClaims;
 };
+
+/** Whom the log names for what a management call does: the person who acts by a tool of theirs, else the client. */
+export const actorOf = ({ actor, client }: Caller): Actor =>
+  actor.type === "account" ? { type: "account", id: actor.id } : { type: "client", id: client };
 
 /** One request, parsed and authorised. */
 export type Call = {

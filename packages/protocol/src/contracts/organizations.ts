@@ -118,6 +118,22 @@ export const InviteMember = z.strictObject({
 });
 export const ChangeMember = z.strictObject({ role: z.enum(memberRoles) });
 
+/** GET /api/v1/memberships: where a person belongs, their own organization first. */
+export const MembershipList = z.object({
+  data: z.array(
+    z.object({
+      organizationId: idOf("tenant"),
+      name: z.string(),
+      slug: z.string().nullable(),
+      kind: z.string(),
+      personal: z.boolean(),
+      role: z.enum(memberRoles),
+      scopes: z.array(z.string()),
+      since: Timestamp,
+    }),
+  ),
+});
+
 /** POST /api/v1/invitations/accept. */
 export const AcceptInvitation = z.strictObject({ code: z.string().min(1).max(128) });
 export const JoinedOrganization = z.object({ organizationId: idOf("tenant"), role: z.enum(memberRoles) });

@@ -10,6 +10,7 @@ export const places = {
   sessions: { href: "/account/sessions", text: "Sessions" },
   applications: { href: "/account/applications", text: "Applications" },
   approvals: { href: "/account/approvals", text: "Approvals" },
+  organizations: { href: "/account/organizations", text: "Organizations" },
   events: { href: "/account/events", text: "Activity" },
 } as const;
 export type Place = keyof typeof places;
@@ -24,13 +25,15 @@ const steps = {
 } as const;
 type Step = keyof typeof steps;
 
-/** The page that a sign-in comes back to, by name: of a passkey with its key, of an identity with its id. */
-export type Destination = Place | Step | `passkey.${string}` | `identity.${string}`;
+/** The page that a sign-in comes back to, by name: of a passkey with its key, of an identity with its id, of an invitation with its code. */
+export type Destination = Place | Step | `passkey.${string}` | `identity.${string}` | `invitation.${string}`;
 
 /** A20: a page of ours, whatever stands there; never an address. */
 export function hrefOf(name: string): string {
   const key = /^passkey\.([\w-]{43})$/.exec(name)?.[1];
   if (key !== undefined) return `/account/sign-in-methods/passkeys/${key}`;
+  const invitation = /^invitation\.(rms_[\w-]{43})$/.exec(name)?.[1];
+  if (invitation !== undefined) return `/account/invitation?code=${invitation}`;
   const identity = parseId("identity", name.replace(/^identity\./, ""));
   if (identity !== undefined) return `/account/sign-in-methods/identities/${identity}`;
   if (Object.hasOwn(steps, name)) return steps[name as Step]; // just seen to be one
@@ -49,6 +52,8 @@ export const outcomes = {
   "password-removed": "The password was removed. You sign in with a passkey.",
   "app-added": "The authenticator app was added.",
   "app-removed": "The authenticator app was removed.",
+  "organization-joined": "You have joined the organization.",
+  "organization-left": "You have left the organization.",
   "identity-unlinked": "It is unlinked. It signs nobody in here any more.",
 } as const;
 export type Outcome = keyof typeof outcomes;

@@ -1,6 +1,6 @@
 import { fromRfc3339, type Id, type Instant, minuteMs, parseId, secondMs, toRfc3339 } from "@remit/kernel";
 import type { Cursors } from "@remit/platform/cursors";
-import { type Caller, nothing, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { Problem, parsePublicJwk } from "@remit/protocol";
 import {
@@ -149,7 +149,7 @@ function byOf({ caller, now }: { readonly caller: Caller; readonly now: Instant 
   const isAgent = caller.actor.type === "agent" || caller.client.startsWith("agt_");
   if (!itself && (!manages || (isAgent && !caller.scopes.has("admin:orgs"))))
     throw new Problem("client_not_allowed", { detail: "An agent manages its own credentials alone." });
-  return { actor: { type: "client", id: caller.client }, bound: caller.thumbprint !== undefined, now };
+  return { actor: actorOf(caller), bound: caller.thumbprint !== undefined, now };
 }
 
 function newProof(secrets: Secrets, jwk: unknown): { proves: Proves; shown: { clientSecret?: string } } {

@@ -41,6 +41,8 @@ type Deps = {
   readonly granted: () => void;
   /** Identity assertions for other authorization servers (`trusts`). */
   readonly issueIdJag: (call: GrantCall, idToken: string) => Promise<GrantAnswer>;
+  /** What a person acts by for an organization that they belong to (`memberships`). */
+  readonly actFor: (call: GrantCall, token: string) => Promise<GrantAnswer>;
 };
 
 /**
@@ -57,6 +59,7 @@ export const tokenExchange = (deps: Deps): CustomGrant => ({
     "actor_token_type",
     "requested_token_type",
     "requested_actor",
+    "organization_id",
   ],
   handle: async (call) => {
     const token = call.param("subject_token");
@@ -71,6 +74,7 @@ export const tokenExchange = (deps: Deps): CustomGrant => ({
     if (given === tokenTypes.delegation) return exchangeHanded(deps, call, token);
     if (given !== tokenTypes.accessToken)
       throw refused("subject_token_type must be that of an access token or of a delegation.");
+    if (call.param("organization_id") !== undefined) return deps.actFor(call, token);
     return exchange(deps, call, token);
   },
 });

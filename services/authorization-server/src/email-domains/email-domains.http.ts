@@ -1,5 +1,5 @@
 import { minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Caller, nothing, onlyOperator, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, onlyOperator, type Route, route } from "@remit/platform/http";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
@@ -16,7 +16,7 @@ const limit = { count: 120, windowMs: minuteMs, by: "tenant" } as const;
 const path = "/api/v1/email-domains/:domain";
 
 const byOf = (call: { readonly caller: Caller; readonly now: By["now"] }): By => ({
-  actor: { type: "client", id: call.caller.client },
+  actor: actorOf(call.caller),
   now: call.now,
 });
 

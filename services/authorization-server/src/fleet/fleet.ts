@@ -1,5 +1,5 @@
 import type { Id, Instant } from "@remit/kernel";
-import type { Caller } from "@remit/platform/http";
+import { actorOf, type Caller } from "@remit/platform/http";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, isScope, mayBeBearer, Problem, type Scope } from "@remit/protocol";
@@ -23,7 +23,7 @@ export type Managing = { readonly caller: Caller; readonly now: Instant };
 export const managingOf = ({ caller, now }: Managing): Managing => ({ caller, now });
 
 const byOf = ({ caller, now }: Managing): { by: Actor; now: Instant } => ({
-  by: { type: "client", id: caller.client },
+  by: actorOf(caller),
   now,
 });
 

@@ -1,5 +1,5 @@
 import { type Id, minuteMs } from "@remit/kernel";
-import { type Route, route } from "@remit/platform/http";
+import { actorOf, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
@@ -27,7 +27,7 @@ export const grantRoutes = ({ db, clientOf }: Deps): Route[] => [
       const { tenant } = caller;
       if ((await clientOf(id))?.tenant !== tenant)
         throw new Problem("not_found", { detail: "There is no such client." });
-      const actor = { type: "client", id: caller.client } as const;
+      const actor = actorOf(caller);
       const grants = await endTokensOfClient(db, { client: id, tenant, actor, now });
       return { status: 200, body: { client_id: id, grants } };
     },

@@ -1,5 +1,5 @@
 import { minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Route, route } from "@remit/platform/http";
+import { actorOf, type Route, route } from "@remit/platform/http";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
 import { AdmissionBody, AdmissionPage, DecideAdmission, idOf } from "@remit/protocol/contracts";
@@ -44,7 +44,7 @@ export const admissionRoutes = (deps: Deps): Route[] => [
     body: DecideAdmission,
     answers: { 200: AdmissionBody, 404: "not_found" },
     handle: async ({ caller, now }, { params, body }) => {
-      const actor = { type: "client", id: caller.client } as const;
+      const actor = actorOf(caller);
       const answer = { id: params.id, admit: body.decision === "admit", actor, now };
       const admission = await deps.db
         .of(caller.tenant)

@@ -1,5 +1,5 @@
 import { type Id, minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Caller, nothing, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import {
@@ -41,7 +41,7 @@ const limit = { count: 120, windowMs: minuteMs, by: "tenant" } as const;
 const path = "/api/v1/identity-providers";
 
 const byOf = (call: { readonly caller: Caller; readonly now: By["now"] }): By => ({
-  actor: { type: "client", id: call.caller.client },
+  actor: actorOf(call.caller),
   now: call.now,
 });
 

@@ -17,7 +17,10 @@ const notYou =
 /** Its tenant chose the name: it is seen as a name, and holds no address to click. */
 const quoted = (provider: string): string => `“${provider.replace(/[:/.]+/g, " ").trim()}”`;
 
-/** What we write to people. Never a link to click in a hurry: a code is typed where it was asked for. */
+/**
+ * What we write to people. Never a link to click in a hurry: a code is typed where it was asked for. The link of an
+ * invitation leads to a page that lets in nobody but the signed-in owner of the address.
+ */
 export const letters = {
   signUpCode: (who: To & { code: string }): Letter =>
     written(who, "Your code for Remit", [
@@ -47,9 +50,11 @@ export const letters = {
       "Type it on the page that asked for it, within 15 minutes. It lets you add a second way to show that it is you.",
       ignore,
     ]),
-  invitation: (who: To & { organization: string; code: string }): Letter =>
+  invitation: (who: To & { organization: string; code: string; issuer: string }): Letter =>
     written(who, "You are invited to an organization at Remit", [
-      `${quoted(who.organization)} asks you to join it. Sign in to Remit with this address, creating an account if you have none, and accept the invitation with this code:`,
+      `${quoted(who.organization)} asks you to join it. Sign in to Remit with this address, creating an account if you have none, and accept the invitation here:`,
+      `${who.issuer}/account/invitation?code=${who.code}`,
+      "Or type its code on the page of your organizations:",
       who.code,
       "It is good for seven days. If you do not know who asks, do nothing.",
     ]),

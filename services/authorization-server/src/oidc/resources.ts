@@ -92,6 +92,8 @@ const management = [
   "webhooks:write",
 ];
 
+const managing = [...management, "offers:read", "offers:write", "billing:read", "admin:orgs"];
+
 /** What an agent may have at a service of ours by somebody else's word; the grant narrows it to what that one gave. */
 const handedOver: Readonly<Record<string, readonly string[]>> = {
   [jwtBearerGrant]: management,
@@ -112,15 +114,15 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
       if (resource === issuer) return ["charges:write", "directory:read"];
       return ours.has(resource) ? ["directory:read", "directory:write"] : [];
     case "admin":
-      return ours.has(resource)
-        ? [...management, "offers:read", "offers:write", "billing:read", "billing:write", "admin:orgs"]
-        : [];
+      return ours.has(resource) ? [...managing, "billing:write"] : [];
     case "peer":
       return ours.has(resource) ? ["payments:execute", "directory:read", "events:write", "tokens:read"] : [];
     case "application":
       return ours.has(resource) ? ["wallet:read"] : [];
     case "wallet":
-      return ours.has(resource) ? ["wallet:read", "wallet:write"] : [];
+      if (!ours.has(resource)) return [];
+      // A person acts for an organization by an exchange, which narrows this to what their role there gives.
+      return grantType === tokenExchangeGrant ? managing : ["wallet:read", "wallet:write"];
     case undefined:
     default:
       return [];

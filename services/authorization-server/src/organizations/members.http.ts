@@ -1,5 +1,5 @@
 import { type Instant, minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Caller, nothing, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import {
   AcceptInvitation,
@@ -37,7 +37,7 @@ export const memberRoutes = (deps: MemberDeps): Route[] => [
 ];
 
 const byOf = ({ caller, now }: { readonly caller: Caller; readonly now: Instant }): By => ({
-  actor: { type: "client", id: caller.client },
+  actor: actorOf(caller),
   now,
 });
 

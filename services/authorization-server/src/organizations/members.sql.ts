@@ -1,6 +1,8 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type RelayTx, type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { MemberRole } from "@remit/protocol/contracts";
+import type { TenantKind } from "../tenants/index.ts";
+import type { OrganizationStatus } from "./organizations.ts";
 
 export type Member = { readonly account: Id<"account">; readonly role: MemberRole; readonly since: Instant };
 
@@ -23,6 +25,40 @@ export async function findRole(tx: TenantTx, account: Id<"account">): Promise<Me
     sql`select role from memberships where account_id = ${account}`,
   );
   return row?.role;
+}
+
+/** What a person is in the tenant of the transaction. */
+export type MembershipHere = {
+  readonly role: MemberRole;
+  readonly since: Instant;
+  readonly name: string;
+  readonly kind: TenantKind;
+  readonly slug: string | null;
+  readonly status: OrganizationStatus;
+};
+
+/** `lock: "share"` keeps it as read until the transaction ends. */
+export async function findMembership(
+  tx: TenantTx,
+  account: Id<"account">,
+  lock: "none" | "share" = "none",
+): Promise<MembershipHere | undefined> {
+  if (lock === "share") await tx.run(sql`select from memberships where account_id = ${account} for share`);
+  return tx.maybe<MembershipHere>(sql`select m.role, m.created_at as since, t.name, t.kind, s.slug, s.status
+    from memberships m join tenants t using (tenant_id) join tenant_standings s using (tenant_id)
+    where m.account_id = ${account}`);
+}
+
+/** The tenants that a person belongs to, by id. */
+export async function tenantsOfMember(
+  db: Sql,
+  account: Id<"account">,
+  limit: number,
+): Promise<Id<"tenant">[]> {
+  const rows = await db.many<{ tenant: Id<"tenant"> }>(
+    sql`select tenant from tenants_of_member(${account}, ${limit}) as tenant`,
+  );
+  return rows.map(({ tenant }) => tenant);
 }
 
 /** Changes of who belongs to an organization come one after the other, so that each sees the owners of before. */
@@ -87,6 +123,16 @@ export async function useInvitation(
   return tx.maybe(sql`update invitations set accepted_at = ${sqlTime(now)}
     where digest = ${digest} and email_digest = ${emailDigest} and accepted_at is null and expires_at > ${sqlTime(now)}
     returning id, role`);
+}
+
+/** What an invitation asks this address to join as, while it may be used. */
+export async function findInvitation(
+  tx: TenantTx,
+  { digest, emailDigest, now }: { digest: string; emailDigest: string; now: Instant },
+): Promise<{ readonly organization: string; readonly role: MemberRole } | undefined> {
+  return tx.maybe(sql`select t.name as organization, i.role from invitations i join tenants t using (tenant_id)
+    where i.digest = ${digest} and i.email_digest = ${emailDigest} and i.accepted_at is null
+      and i.expires_at > ${sqlTime(now)}`);
 }
 
 export async function tenantOfInvitation(tx: Sql, digest: string): Promise<Id<"tenant"> | undefined> {

@@ -1,4 +1,4 @@
-import { after, dayMs, type Id, type Instant, newId } from "@remit/kernel";
+import { after, dayMs, hourMs, type Id, type Instant, newId } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
@@ -7,6 +7,7 @@ import type { Account, Accounts } from "../accounts/index.ts";
 import type { Secrets } from "../clients/index.ts";
 import type { Guesses } from "../guesses/index.ts";
 import { letters, type Post } from "../mail/index.ts";
+import { revokeTokensIssued } from "../tokens/index.ts";
 import * as rows from "./members.sql.ts";
 import type { Organization } from "./organizations.ts";
 
@@ -17,6 +18,7 @@ export type MemberDeps = {
   readonly accounts: Pick<Accounts, "byId" | "digestOf">;
   readonly post: Post;
   readonly guesses: Pick<Guesses, "count">;
+  readonly issuer: string;
 };
 
 export type By = { readonly actor: Actor; readonly now: Instant };
@@ -36,11 +38,11 @@ export type Invited = {
 };
 
 /**
- * Asks somebody to join, by a letter with a code. Whether the address has an account nobody learns. An address gets three
+ * Asks somebody to join, by a letter with a link and its code. Whether the address has an account nobody learns. An address gets three
  * such letters a day, of all organizations together.
  */
 export async function inviteMember(
-  { db, keyring, secrets, accounts, post, guesses }: MemberDeps,
+  { db, keyring, secrets, accounts, post, guesses, issuer }: MemberDeps,
   { id: tenant, name }: Organization,
   { email, role, actor, now }: By & { readonly email: string; readonly role: MemberRole },
 ): Promise<Invited> {
@@ -72,15 +74,27 @@ export async function inviteMember(
       by: actor.id,
       now,
     });
-    await post.send(tx, letters.invitation({ to: email, organization: name, code }));
+    await post.send(tx, letters.invitation({ to: email, organization: name, code, issuer }));
     await record(tx, "member.invited", { subject: id, payload: { role }, actor, now });
     return { id, email, role, expiresAt };
   });
 }
 
+/** What a code lets this account join; undefined for one that it does not, whatever the reason. */
+export async function findInvitation(
+  { db, secrets, accounts }: Pick<MemberDeps, "db" | "secrets" | "accounts">,
+  account: Account,
+  { code, now }: { readonly code: string; readonly now: Instant },
+): Promise<{ readonly organization: string; readonly role: MemberRole } | undefined> {
+  const digest = digestOf(secrets, code);
+  const tenant = await rows.tenantOfInvitation(db.single, digest);
+  const emailDigest = accounts.digestOf(account.email);
+  return tenant && db.of(tenant).transaction((tx) => rows.findInvitation(tx, { digest, emailDigest, now }));
+}
+
 /** Joins the organization that a code is of, if it was sent to the address of this account. It is used once. */
 export async function acceptInvitation(
-  { db, secrets, accounts }: MemberDeps,
+  { db, secrets, accounts }: Pick<MemberDeps, "db" | "secrets" | "accounts">,
   account: Account,
   { code, now }: { readonly code: string; readonly now: Instant },
 ): Promise<{ readonly tenant: Id<"tenant">; readonly role: MemberRole }> {
@@ -104,7 +118,7 @@ export async function acceptInvitation(
 const digestOf = (secrets: Secrets, code: string): string =>
   Buffer.from(secrets.digest(code)).toString("base64url");
 
-/** Gives a member another role. The last owner stays one (`last_owner`), whoever else is changed at the same time. */
+/** Gives a member another role, and ends the tokens that the former one gave. The last owner stays one (`last_owner`), whoever else is changed at the same time. */
 export function changeMember(
   db: Database,
   { tenant, account }: Named,
@@ -113,6 +127,7 @@ export function changeMember(
   return changing(db, { tenant, account }, async (tx, before) => {
     if (before === "owner" && role !== "owner") await keepAnOwner(tx, account);
     await rows.saveRole(tx, account, role);
+    await endActing(tx, account, now);
     await record(tx, "member.changed", { subject: account, payload: { from: before, role }, actor, now });
     const changed = (await rows.listMembers(tx, membersMax)).find((one) => one.account === account);
     if (changed === undefined) throw unknown();
@@ -120,14 +135,21 @@ export function changeMember(
   });
 }
 
-/** Takes a member out. */
+/** Takes a member out: at once, for the tokens that they act by here too (T11). */
 export function removeMember(db: Database, { tenant, account }: Named, { actor, now }: By): Promise<void> {
   return changing(db, { tenant, account }, async (tx, before) => {
     if (before === "owner") await keepAnOwner(tx, account);
     await rows.deleteMember(tx, account);
+    await endActing(tx, account, now);
     await record(tx, "member.removed", { subject: account, payload: { role: before }, actor, now });
   });
 }
+
+/** Tokens by which a person acts for the tenant of the transaction live less than this. */
+const actingMs = hourMs;
+
+const endActing = (tx: TenantTx, account: Id<"account">, now: Instant): Promise<void> =>
+  revokeTokensIssued(tx, `member:${tx.tenant}:${account}`, { until: after(now, actingMs), issuedUntil: now });
 
 type Named = { readonly tenant: Id<"tenant">; readonly account: Id<"account"> };
 

@@ -1,8 +1,8 @@
 import { after, dayMs, fromNumericDate, type Id, type Instant, newId } from "@remit/kernel";
-import type { Caller } from "@remit/platform/http";
+import { actorOf, type Caller } from "@remit/platform/http";
 import { enqueue } from "@remit/platform/jobs";
 import { type CrossingTx, type Database, type Sql, type Tx, violates } from "@remit/platform/sql";
-import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
+import { type EventType, newEvent, Problem } from "@remit/protocol";
 import type { ChangeOrganization, CreateOrganization } from "@remit/protocol/contracts";
 import { registerAdmin, type Secrets, scopesOf } from "../clients/index.ts";
 import { wakeLanes } from "../lanes/index.ts";
@@ -59,8 +59,6 @@ const belowMax = 1_000;
 // A tenant's id is never used again: what it was given stays refused until it is active again.
 const never = fromNumericDate(253_402_300_799);
 
-const actorOf = ({ caller }: Managing): Actor => ({ type: "client", id: caller.client });
-
 type Deps = { readonly db: Database; readonly secrets: Secrets };
 export type Created = {
   readonly organization: Organization;
@@ -79,7 +77,7 @@ export async function createOrganization(
   const organization = await db.of(newTenantId()).transaction(async (tx) => {
     await rows.lockTree(tx);
     await requireRoomBelow(tx, caller.tenant);
-    const made = { slug, by: caller.tenant, actor: actorOf(managing) };
+    const made = { slug, by: caller.tenant, actor: actorOf(managing.caller) };
     await createTenant(tx, { name, kind: "company", now, made }).catch(refuseTaken);
     const standing = await rows.findStanding(tx, tx.tenant);
     if (standing === undefined) throw unknown();
@@ -246,7 +244,7 @@ type Telling = {
 async function turn(tx: CrossingTx, one: rows.Descended, { managing, payload }: Telling): Promise<void> {
   const tenant = await tx.as(one.id);
   const type = one.before === one.after ? "tenant.changed" : eventOf[one.after];
-  const facts = { tenant: one.id, actor: actorOf(managing), subject: one.id, payload };
+  const facts = { tenant: one.id, actor: actorOf(managing.caller), subject: one.id, payload };
   await tenant.record(newEvent(type, facts, managing.now));
   // Its standing decides whether its agents are in the marketplace, and its name stands there beside them.
   await tellDirectory(tenant);

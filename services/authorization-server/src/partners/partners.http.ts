@@ -1,5 +1,5 @@
 import { fromRfc3339, type Instant, minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Caller, nothing, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
 import { Problem, type Scope, scopes } from "@remit/protocol";
 import {
@@ -46,7 +46,7 @@ export const partnerRoutes = (deps: PartnerDeps): Route[] => [
 ];
 
 const byOf = (call: { readonly caller: Caller; readonly now: Instant }): By => ({
-  actor: { type: "client", id: call.caller.client },
+  actor: actorOf(call.caller),
   now: call.now,
 });
 

@@ -1,4 +1,4 @@
-import { type Route, route } from "@remit/platform/http";
+import { actorOf, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { BearerSwitch } from "@remit/protocol/contracts";
 import { allowBearer, allowsBearer } from "./tenants.ts";
@@ -27,7 +27,7 @@ export const tenantRoutes = ({ db }: { readonly db: Database }): Route[] => [
     body: BearerSwitch,
     answers: { 200: BearerSwitch },
     handle: async (call, { body }) => {
-      const by = { actor: { type: "client", id: call.caller.client } as const, now: call.now };
+      const by = { actor: actorOf(call.caller), now: call.now };
       await db.of(call.caller.tenant).transaction((tx) => allowBearer(tx, body.allowed, by));
       return { status: 200, body };
     },

@@ -1,4 +1,4 @@
-import { type Clock, fromNumericDate } from "@remit/kernel";
+import { type Clock, fromNumericDate, parseId } from "@remit/kernel";
 import type { Database } from "@remit/platform/sql";
 import { type Actor, newEvent } from "@remit/protocol";
 import type { IssuerKeys } from "../keys/index.ts";
@@ -20,7 +20,8 @@ export type RevocationDeps = {
  * for everybody else, and for what is no token of ours, nothing happens and nothing is said (§2.2).
  */
 export async function revoke(deps: RevocationDeps, token: string, asker: Asker): Promise<void> {
-  const actor: Actor = { type: "client", id: asker.client };
+  const type = parseId("account", asker.client) === undefined ? "client" : "account";
+  const actor: Actor = { type, id: asker.client };
   if (!looksLikeJwt(token))
     return deps.refreshTokens.endFamilyOf(token, { actor, mayEnd: (owner) => mayEndToken(asker, owner) });
   const { db, clock } = deps;

@@ -103,7 +103,9 @@ async function askerOf(
   const { caller, headers } = await authenticate(credentials, needs);
   const client = await clientOf(caller.client);
   if (client === undefined) throw new Problem("invalid_token", { detail: "The token's client is gone." });
-  const asker = endpoints.asker({ ...client, scopes: [...caller.scopes] });
+  // The wallet is everybody's: a person who acts by it asks for the organization they act for, and owns none of its tokens.
+  const person = caller.actor.type === "account" ? { id: caller.subject, tenant: caller.tenant } : {};
+  const asker = endpoints.asker({ ...client, ...person, scopes: [...caller.scopes] });
   const left = asker.isPeer ? {} : await quotas.take("introspections", client);
   return { asker, headers: { ...headers, ...left } };
 }

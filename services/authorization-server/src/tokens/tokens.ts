@@ -7,10 +7,10 @@ import * as rows from "./tokens.sql.ts";
 
 /**
  * What may be revoked: one token, all of a grant (a code's or a refresh token's family), all of a session, of a client,
- * of a trust, of a whole tenant, or of a link in a chain of delegations (whoever revokes a link revokes those below it too).
+ * of a trust, of a whole tenant, of a person in a tenant, or of a link in a chain of delegations (whoever revokes a link revokes those below it too).
  */
 export type TokenKey =
-  `${"jti" | "grant" | "session" | "client" | "delegation" | "trust" | "tenant"}:${string}`;
+  `${"jti" | "grant" | "session" | "client" | "delegation" | "trust" | "tenant" | "member"}:${string}`;
 
 /**
  * Refuses the tokens of the key from the moment the transaction commits; `until` is when the last of them expires. Waits
@@ -126,6 +126,7 @@ function keysOf(claims: AccessTokenClaims): TokenKey[] {
     `tenant:${claims.organization_id}`,
   ];
   for (const agent of actorsBefore(claims)) keys.push(`client:${agent}`);
+  if (parseId("account", claims.sub)) keys.push(`member:${claims.organization_id}:${claims.sub}`);
   if (claims.trust !== undefined) keys.push(`trust:${claims.trust}`);
   if (claims.delegation !== undefined) keys.push(`delegation:${claims.delegation}`);
   if (claims.grant_id !== undefined) keys.push(`grant:${claims.grant_id}`);

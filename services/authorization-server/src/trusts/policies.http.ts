@@ -1,5 +1,5 @@
 import { type Instant, minuteMs, parseId, toRfc3339 } from "@remit/kernel";
-import { type Caller, nothing, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { isScope, mayBeBearer, Problem, parseScope } from "@remit/protocol";
@@ -48,7 +48,7 @@ export const policyRoutes = (deps: PolicyDeps): Route[] => [
 ];
 
 const byOf = (call: { readonly caller: Caller; readonly now: Instant }): By => ({
-  actor: { type: "client", id: call.caller.client },
+  actor: actorOf(call.caller),
   now: call.now,
 });
 

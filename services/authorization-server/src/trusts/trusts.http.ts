@@ -1,5 +1,5 @@
 import { fromRfc3339, type Instant, minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Caller, nothing, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import {
@@ -39,7 +39,7 @@ export const trustRoutes = (deps: Deps): Route[] => [
 ];
 
 const byOf = (call: { readonly caller: Caller; readonly now: Instant }): By => ({
-  actor: { type: "client", id: call.caller.client },
+  actor: actorOf(call.caller),
   now: call.now,
 });
 

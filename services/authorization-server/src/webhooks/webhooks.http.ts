@@ -1,5 +1,5 @@
 import { type Instant, minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Caller, nothing, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import {
@@ -51,7 +51,8 @@ export const webhookRoutes = (deps: Deps): Route[] => [
 
 /** Who asks, for the log. */
 export const byOf = (call: { readonly caller: Caller; readonly now: Instant }): By => ({
-  actor: { type: call.caller.actor.type === "agent" ? "agent" : "client", id: call.caller.client },
+  actor:
+    call.caller.actor.type === "agent" ? { type: "agent", id: call.caller.client } : actorOf(call.caller),
   now: call.now,
 });
 
