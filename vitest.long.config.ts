@@ -3,5 +3,11 @@ import usual, { long } from "./vitest.config.ts";
 
 export default defineConfig({
   ...usual,
-  test: { ...usual.test, include: long, exclude: configDefaults.exclude },
+  test: {
+    ...usual.test,
+    include: long,
+    exclude: configDefaults.exclude,
+    testTimeout: 600_000,
+    hookTimeout: 300_000,
+  },
 });

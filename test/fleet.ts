@@ -15,8 +15,8 @@ import {
   startEmbedded,
 } from "@remit/embedded";
 import { type EmbeddedPostgres, startPostgres } from "@remit/platform/embedded-postgres";
-import { eventually, startProcess, switchesOf, type TestProcess } from "@remit/testkit";
-import { freeBase, freePort } from "./ports.ts";
+import { eventually, freePort, startProcess, switchesOf, type TestProcess } from "@remit/testkit";
+import { freeBase } from "./ports.ts";
 
 /** The programs of an installation, by the names of their directories. */
 export type Member = "sandbox" | "authorization-server" | "directory" | "billing" | "gateway";

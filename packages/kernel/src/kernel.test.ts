@@ -64,6 +64,19 @@ describe("ids", () => {
     expect(parseId("charge", text)).toBeUndefined();
   });
 
+  test("of one millisecond are in the order in which they were minted", () => {
+    const real = Date.now;
+    const at = real();
+    Date.now = () => at;
+    try {
+      const ids = Array.from({ length: 2_000 }, () => newId("event"));
+      expect(ids).toEqual(ids.toSorted());
+      expect(new Set(ids).size).toBe(ids.length);
+    } finally {
+      Date.now = real;
+    }
+  });
+
   test("are UUIDs of version 7", () => {
     const bits = newId("event")
       .slice(4)

@@ -118,19 +118,26 @@ export function describeEngine<Source>(
       expect((await stage.count(of.key)).captured).toBe(1);
     });
 
-    test.runIf(traits.capturesInPart)("a part is captured and booked, and no more is refunded", async () => {
-      const { of, reference } = await held();
-      const part = money(price.asset, 700n);
-      const captured = await stage.engine.capture({ ...of, reference, amount: part });
-      expect(captured).toMatchObject({ kind: "captured", amount: part, booking: { amount: part } });
-      const refund = refundOf("rfd_1", reference, 300n);
-      expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: { units: 300n } });
-      expect(await stage.engine.refund(refund)).toMatchObject({ kind: "refunded", amount: { units: 300n } });
-      expect(
-        await stage.engine.refund({ ...refund, key: "rfd_2", amount: money(price.asset, 401n) }),
-      ).toMatchObject({ kind: "refused" });
-      expect(await kind(stage.engine.readBack(reference))).toBe("captured");
-    });
+    if (traits.capturesInPart)
+      test("a part is captured and booked, and no more is refunded", async () => {
+        const { of, reference } = await held();
+        const part = money(price.asset, 700n);
+        const captured = await stage.engine.capture({ ...of, reference, amount: part });
+        expect(captured).toMatchObject({ kind: "captured", amount: part, booking: { amount: part } });
+        const refund = refundOf("rfd_1", reference, 300n);
+        expect(await stage.engine.refund(refund)).toMatchObject({
+          kind: "refunded",
+          amount: { units: 300n },
+        });
+        expect(await stage.engine.refund(refund)).toMatchObject({
+          kind: "refunded",
+          amount: { units: 300n },
+        });
+        expect(
+          await stage.engine.refund({ ...refund, key: "rfd_2", amount: money(price.asset, 401n) }),
+        ).toMatchObject({ kind: "refused" });
+        expect(await kind(stage.engine.readBack(reference))).toBe("captured");
+      });
 
     test("the reference is kept before anything can cost money", async () => {
       const of = await order();
@@ -151,15 +158,13 @@ export function describeEngine<Source>(
       expect(await kind(stage.engine.release({ ...of, reference }))).toBe("released");
     });
 
-    test.runIf(traits.releasesAtProvider)(
-      "a release frees the hold, and a capture after it tells so instead of failing",
-      async () => {
+    if (traits.releasesAtProvider)
+      test("a release frees the hold, and a capture after it tells so instead of failing", async () => {
         const { of, reference } = await held();
         expect(await kind(stage.engine.release({ ...of, reference }))).toBe("released");
         expect(await kind(stage.engine.release({ ...of, reference, attempt: 2 }))).toBe("released");
         expect(await kind(stage.engine.capture({ ...of, reference, amount: price }))).toBe("released");
-      },
-    );
+      });
 
     test("a captured payment cannot be released: the answer is that it was captured", async () => {
       const { of, reference } = await held();
@@ -167,17 +172,18 @@ export function describeEngine<Source>(
       expect(await kind(stage.engine.release({ ...of, reference }))).toBe("captured");
     });
 
-    test.runIf(traits.declines)("a decline is told with its code and reads back as the same", async () => {
-      const of = await order();
-      await stage.breakNext("confirm", "decline");
-      const kept: string[] = [];
-      const standing = await stage.engine.hold(of, async (reference) => kept.push(reference) > 0);
-      expect(standing).toMatchObject({ kind: "declined", code: "generic_decline" });
-      expect(await stage.engine.readBack(kept[0] ?? "")).toMatchObject({
-        kind: "declined",
-        code: "generic_decline",
+    if (traits.declines)
+      test("a decline is told with its code and reads back as the same", async () => {
+        const of = await order();
+        await stage.breakNext("confirm", "decline");
+        const kept: string[] = [];
+        const standing = await stage.engine.hold(of, async (reference) => kept.push(reference) > 0);
+        expect(standing).toMatchObject({ kind: "declined", code: "generic_decline" });
+        expect(await stage.engine.readBack(kept[0] ?? "")).toMatchObject({
+          kind: "declined",
+          code: "generic_decline",
+        });
       });
-    });
 
     test("what the provider cannot express is refused before it is asked", async () => {
       const of = await order({ amount: stage.inexpressible });
@@ -196,9 +202,8 @@ export function describeEngine<Source>(
       },
     );
 
-    test.runIf(traits.forgetsKeys)(
-      "M02 a create whose 500 is stored is found by its label and time; one that did nothing is absent",
-      async () => {
+    if (traits.forgetsKeys)
+      test("M02 a create whose 500 is stored is found by its label and time; one that did nothing is absent", async () => {
         const of = await order();
         await stage.breakNext("create", "server_error_after_effect");
         expect(await kind(stage.engine.hold(of, async () => true))).toBe("unknown");
@@ -210,14 +215,14 @@ export function describeEngine<Source>(
         expect(await kind(stage.engine.hold(none, async () => true))).toBe("absent");
         expect(await kind(stage.engine.hold({ ...none, attempt: 2 }, async () => true))).toBe("authorized");
         expect((await stage.count(none.key)).existing).toBe(1);
-      },
-    );
+      });
 
-    test.runIf(traits.forgetsKeys)("after 20 h a create is never replayed, only looked up", async () => {
-      const of = await order({ startedAt: (stage.now - 21 * 3_600_000) as Instant });
-      expect(await kind(stage.engine.hold(of, async () => true))).toBe("absent");
-      expect((await stage.count(of.key)).existing).toBe(0);
-    });
+    if (traits.forgetsKeys)
+      test("after 20 h a create is never replayed, only looked up", async () => {
+        const of = await order({ startedAt: (stage.now - 21 * 3_600_000) as Instant });
+        expect(await kind(stage.engine.hold(of, async () => true))).toBe("absent");
+        expect((await stage.count(of.key)).existing).toBe(0);
+      });
 
     test("M09 a capture whose answer is lost reads back as captured, never as releasable", async () => {
       const { of, reference } = await held();
@@ -237,9 +242,8 @@ export function describeEngine<Source>(
       expect(await kind(stage.engine.capture({ ...first, attempt: 2 }))).toBe("captured");
     });
 
-    test.runIf(traits.refunds)(
-      "a refund whose answer is lost is found again and never paid twice",
-      async () => {
+    if (traits.refunds)
+      test("a refund whose answer is lost is found again and never paid twice", async () => {
         const { of, reference } = await held();
         await stage.engine.capture({ ...of, reference, amount: price });
         const refund = refundOf(`rfd_lost_${number}`, reference, 400n);
@@ -254,29 +258,31 @@ export function describeEngine<Source>(
         expect((await stage.engine.refund(other)).kind).toBe("unknown");
         expect((await stage.engine.refund(other)).kind).toBe("absent");
         expect((await stage.engine.refund({ ...other, attempt: 2 })).kind).toBe("refunded");
-      },
-    );
+      });
 
-    test.runIf(traits.refunds).each([
-      ["in part", 500n],
-      ["in full", 1000n],
-    ])("R07 a refund %s whose answer was lost and whose key is forgotten is made once", async (_, units) => {
-      const { of, reference } = await held();
-      await stage.engine.capture({ ...of, reference, amount: price });
-      const refund = refundOf(`rfd_forgotten_${number}`, reference, units);
-      await stage.breakNext("refund", "lost_answer");
-      expect((await stage.engine.refund(refund)).kind).toBe("unknown");
-      await stage.forgetKeys();
-      const found = { kind: "refunded", amount: { units }, booking: { amount: { units } } };
-      expect(await stage.engine.refund({ ...refund, recovered: true })).toMatchObject(found);
-      const old = { ...refund, startedAt: (stage.now - 21 * 3_600_000) as Instant };
-      expect(await stage.engine.refund(old)).toMatchObject(found);
-      expect(await stage.refunds(reference)).toEqual([units]);
-    });
+    if (traits.refunds)
+      test.each([
+        ["in part", 500n],
+        ["in full", 1000n],
+      ])(
+        "R07 a refund %s whose answer was lost and whose key is forgotten is made once",
+        async (_, units) => {
+          const { of, reference } = await held();
+          await stage.engine.capture({ ...of, reference, amount: price });
+          const refund = refundOf(`rfd_forgotten_${number}`, reference, units);
+          await stage.breakNext("refund", "lost_answer");
+          expect((await stage.engine.refund(refund)).kind).toBe("unknown");
+          await stage.forgetKeys();
+          const found = { kind: "refunded", amount: { units }, booking: { amount: { units } } };
+          expect(await stage.engine.refund({ ...refund, recovered: true })).toMatchObject(found);
+          const old = { ...refund, startedAt: (stage.now - 21 * 3_600_000) as Instant };
+          expect(await stage.engine.refund(old)).toMatchObject(found);
+          expect(await stage.refunds(reference)).toEqual([units]);
+        },
+      );
 
-    test.runIf(traits.refunds)(
-      "R07 'already refunded' is not believed of the very refund that did it",
-      async () => {
+    if (traits.refunds)
+      test("R07 'already refunded' is not believed of the very refund that did it", async () => {
         const { of, reference } = await held();
         await stage.engine.capture({ ...of, reference, amount: price });
         const refund = refundOf(`rfd_echo_${number}`, reference, 1000n);
@@ -287,12 +293,10 @@ export function describeEngine<Source>(
         const other = refundOf(`${refund.key}b`, reference, 1n);
         expect(await stage.engine.refund(other)).toMatchObject({ kind: "refused" });
         expect(await stage.refunds(reference)).toEqual([1000n]);
-      },
-    );
+      });
 
-    test.runIf(traits.refunds)(
-      "a recovered refund that was never made is made now, and reads back by its id",
-      async () => {
+    if (traits.refunds)
+      test("a recovered refund that was never made is made now, and reads back by its id", async () => {
         const { of, reference } = await held();
         await stage.engine.capture({ ...of, reference, amount: price });
         const made = await stage.engine.refund(refundOf(`rfd_new_${number}`, reference, 500n, true));
@@ -300,7 +304,6 @@ export function describeEngine<Source>(
         const id = made.kind === "refunded" ? made.refund : "";
         expect(await stage.engine.readRefund(id)).toEqual(made);
         expect((await stage.engine.readRefund("re_nobody_knows")).kind).toBe("unknown");
-      },
-    );
+      });
   });
 }

@@ -2,9 +2,9 @@ import { setTimeout as pause } from "node:timers/promises";
 
 const firstPauseMs = 5;
 const pauseMsMax = 200;
-const totalMsMax = 30_000;
+const totalMsMax = 90_000;
 
-/** Repeats `check` until it neither throws nor returns false, 30 s at most; then throws what it threw last. */
+/** Repeats `check` until it neither throws nor returns false, 90 s at most; then throws what it threw last. */
 export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
   for (
     let pauseMs = firstPauseMs, totalMs = 0;

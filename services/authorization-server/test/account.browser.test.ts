@@ -110,7 +110,7 @@ const grace = { email: "grace@example.com", name: "Grace", password: "words that
 
 async function withPasskeys(): Promise<Page> {
   const { page } = await browser.visitor();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   // A virtual authenticator is touched the moment it is asked, so the browser's own offer would be taken before a click.
   await page.addInitScript("PublicKeyCredential.isConditionalMediationAvailable = async () => false");
   return page;

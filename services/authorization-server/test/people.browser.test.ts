@@ -63,7 +63,7 @@ describe("a person with a passkey", () => {
 
   beforeAll(async () => {
     ({ page } = await browser.visitor());
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     // A virtual authenticator is touched the moment it is asked, so the browser's own offer would be taken before a click.
     await page.addInitScript("PublicKeyCredential.isConditionalMediationAvailable = async () => false");
     authenticator = await addAuthenticator(page);
@@ -174,7 +174,7 @@ describe("a person with a password", () => {
 
   test("adds a passkey where two factors are asked for, is asked for it after the password, and gets back in by a recovery code", async () => {
     const { page } = await browser.visitor();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     await page.addInitScript("PublicKeyCredential.isConditionalMediationAvailable = async () => false");
     await addAuthenticator(page);
     const asked = await ask({ acr_values: "urn:remit:aal2" });

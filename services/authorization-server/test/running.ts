@@ -1,6 +1,4 @@
-import { randomInt } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import {
@@ -13,7 +11,9 @@ import {
 import { createLog } from "@remit/platform/telemetry";
 import { type PrivateJwk, publicJwkOf } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
-import { type TestDatabase, testDatabase } from "@remit/testkit";
+import { freePort, type TestDatabase, testDatabase } from "@remit/testkit";
+
+export { freePort };
 
 export type ClientKeys = { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk };
 
@@ -118,19 +118,3 @@ export async function startServer(
     },
   };
 }
-
-// The issuer's URL is part of what is signed, so the port must be known before anything listens. It is drawn by lot from
-// below those that the system gives to whoever asks for any: test files run side by side.
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 20_000);
-    if (await isFree(port)) return port;
-  }
-}
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
-  });

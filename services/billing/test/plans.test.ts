@@ -157,8 +157,12 @@ describe("a plan is bought at Stripe's Checkout", () => {
     end $$`);
     await eventually(async () =>
       expect(
-        await stage.database.asAdmin("select from pg_locks where locktype = 'advisory'"),
-      ).not.toHaveLength(0),
+        await stage.database.asAdmin(
+          `select from pg_locks where locktype = 'advisory' and granted
+             and database = (select oid from pg_database where datname = current_database())
+             and ((classid::bigint << 32) | objid::bigint) = hashtextextended('plan ${tenant}', 0)`,
+        ),
+      ).toHaveLength(1),
     );
     expect((await checkOut(tenant)).body["code"]).toBe("plan_change_refused");
     await agreeing;
