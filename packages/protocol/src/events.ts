@@ -143,6 +143,8 @@ export const eventTypes = {
   "trust.changed": soc2(),
   "trust.created": soc2(),
   "trust.removed": soc2(),
+  "wallet.frozen": eidas(),
+  "wallet.unfrozen": eidas(),
   "webhook.changed": soc2(),
   "webhook.created": soc2(),
   "webhook.dead_lettered": soc2(),

@@ -9,6 +9,7 @@ export const problems = {
   access_denied: refusal(403, "The principal did not consent", "Ask the principal again, perhaps for less."),
   agent_decommissioned: refusal(409, "The agent is decommissioned", "Register a new agent."),
   agent_exists: refusal(409, "An agent with this e-mail address exists", "Use that agent, or register with another address."),
+  agent_frozen: refusal(403, "The principal has frozen this agent, or all of them", "Stop; the principal lifts it in the wallet."),
   agent_limit_reached: refusal(403, "The organization has as many agents as it may", "Decommission one, or have the limit raised."),
   agent_suspended: refusal(403, "The agent is suspended or decommissioned", "Ask the operator to resume the agent."),
   already_settled: refusal(409, "This payment has been settled", "Do not pay again: use the receipt, or fetch the answer as its payer, with the first payment's identifier or a sign-in-with-x."),

@@ -1,11 +1,11 @@
-import type { Clock, Id } from "@remit/kernel";
+import type { Clock } from "@remit/kernel";
 import type { Http, RawPair } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { answeringPages } from "./answering/index.ts";
 import { type Approval, type Approvals, approvalJobs, approvalRoutes } from "./approvals/index.ts";
-import { clientById } from "./clients/index.ts";
+import { nameOfAgent } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { deviceJobs } from "./device/index.ts";
 import type { Artifacts } from "./grants/index.ts";
@@ -43,7 +43,3 @@ export function mountAsking({ http, jobs, people, approvals, core, ...grounds }:
   pingJobs(jobs, { db, artifacts, approvals, outbound });
   deviceJobs(jobs, { db, clock });
 }
-
-/** As its owner wrote it. An agent is never forgotten. */
-const nameOfAgent = async (db: Database, id: Id<"agent">): Promise<string> =>
-  (await clientById(db, id))?.name ?? id;

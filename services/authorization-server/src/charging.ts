@@ -5,13 +5,23 @@ import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
-import { chargeJobs, chargeRoutes, createBilling, createCharges, createMerchants } from "./charges/index.ts";
+import {
+  chargeJobs,
+  chargeRoutes,
+  createBilling,
+  createCharges,
+  createMerchants,
+  walletChargeRoutes,
+} from "./charges/index.ts";
+import { nameOfAgent } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
+import type { People } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
+import { walletRoutes } from "./wallet/index.ts";
 
 type Grounds = {
   readonly config: AuthorizationServerConfig;
@@ -24,15 +34,29 @@ type Grounds = {
   readonly outbound: Outbound;
 };
 
+/** Who gives mandates and how they show it. */
+type Givers = {
+  readonly accounts: Pick<People["accounts"], "byId">;
+  readonly factors: Pick<People["factors"], "hasSecond">;
+};
+
 type Mounting = { readonly http: Http; readonly jobs: Jobs };
 
 /** Mandates and what may be charged under them. */
-export function mountMandates(grounds: Grounds, { http }: Pick<Mounting, "http">): Mandates {
+export function mountMandates(
+  grounds: Grounds,
+  { http, people }: Pick<Mounting, "http"> & { readonly people: Givers },
+): Mandates {
   const { config, clock, db, keys } = grounds;
   const { issuer, livemode } = config;
   const statusLists = createStatusLists({ db, issuer, keys, clock });
   const mandates = createMandates({ ...grounds, issuer, livemode, statusLists });
-  http.add(...statusListRoutes(statusLists), ...mandateRoutes({ db, mandates }));
+  const { accounts, factors } = people;
+  http.add(
+    ...statusListRoutes(statusLists),
+    ...mandateRoutes({ db, mandates, livemode, accounts, factors }),
+    ...walletRoutes({ db, mandates, nameOf: (agent) => nameOfAgent(db, agent) }),
+  );
   return mandates;
 }
 
@@ -59,6 +83,10 @@ export async function mountCharges(
     billing: createBilling({ peer, origin: config.billing, issuer, keys, clock, log }),
     merchants: createMerchants({ outbound, directory: config.directory, clock }),
   });
-  http.add(...chargeRoutes({ db, clock, charges, leaseMs }), ...receiptRoutes(receipts));
+  http.add(
+    ...chargeRoutes({ db, clock, charges, leaseMs }),
+    ...walletChargeRoutes({ db, receipts }),
+    ...receiptRoutes(receipts),
+  );
   chargeJobs(jobs, charges);
 }

@@ -225,7 +225,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   const people = createPeople(grounds, jobs);
   const { accounts } = people;
   const secrets = createSecrets(keyring.derive("client-secrets"));
-  const mandates = mountMandates(grounds, { http });
+  const mandates = mountMandates(grounds, { http, people });
   const peer = await createOwnPeer(grounds);
   await mountCharges(grounds, { http, jobs, mandates });
   mountSigningIn(grounds, { http, jobs, people, mandates });

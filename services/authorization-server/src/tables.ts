@@ -9,6 +9,7 @@ import { deliveryTables } from "./deliveries/index.ts";
 import { deviceTables } from "./device/index.ts";
 import { emailDomainTables } from "./email-domains/index.ts";
 import { federatedSignInTables } from "./federated-sign-in/index.ts";
+import { freezeTables } from "./freezes/index.ts";
 import { identityTables } from "./identities/index.ts";
 import { identityProviderTables } from "./identity-providers/index.ts";
 import { laneTables } from "./lanes/index.ts";
@@ -55,6 +56,7 @@ export const tables = {
   ...partnerTables,
   ...sessionTables,
   ...statusListTables,
+  ...freezeTables,
   ...mandateTables,
   ...chargeTables,
   ...receiptTables,

@@ -14,6 +14,7 @@ const nothing = told({});
 const passkey = told({ passkey: id });
 const standing = told({ agent: id, from: text, to: text });
 const mandateChange = told({ agent: id, from: text, because: text });
+const braked = told({ agent: one(id), mandates: count });
 const charge = { mandate: id, generation: count };
 const payment = told({
   charge: id,
@@ -170,6 +171,8 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "trust.changed": trust,
   "trust.created": trust,
   "trust.removed": trust,
+  "wallet.frozen": braked,
+  "wallet.unfrozen": braked,
   "webhook.changed": webhook,
   "webhook.created": webhook,
   "webhook.dead_lettered": told({ count }),

@@ -30,4 +30,5 @@ export * from "./setup-tokens.ts";
 export * from "./sign-in-methods.ts";
 export * from "./trusts.ts";
 export * from "./values.ts";
+export * from "./wallet.ts";
 export * from "./webhooks.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { rails, velocityPeriods } from "../mandate/index.ts";
-import { AmountMinor, AmountOrZero, Currency, idOf, Timestamp } from "./values.ts";
+import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Timestamp, text } from "./values.ts";
 
 export const MandateStatus = z.enum(["active", "suspended", "revoked", "expired", "exhausted"]);
 export type MandateStatus = z.infer<typeof MandateStatus>;
@@ -18,6 +18,27 @@ const StepUp = z.union([
   z.strictObject({ first_purchase_at_merchant: z.literal(true) }),
 ]);
 
+const AcceptedAsset = z.strictObject({ asset: z.string().max(200), peg: Currency });
+
+const LineItem = z.strictObject({
+  name: z.string().min(1).max(200),
+  sku: z.string().min(1).max(200).optional(),
+  quantity: z.int().min(1).max(1_000_000).optional(),
+  amount_minor: AmountMinor.optional(),
+});
+
+/** What a rule has counted in the period that is open now; a limit that is absent is null. */
+export const MandateWindow = z.object({
+  period: z.enum(velocityPeriods),
+  zone: z.string(),
+  opens_at: Timestamp,
+  amount_minor: AmountMinor.nullable(),
+  used_minor: AmountOrZero,
+  count: z.int().nullable(),
+  used_count: z.int().min(0),
+});
+export type MandateWindow = z.infer<typeof MandateWindow>;
+
 /** GET /api/v1/mandates/{id}: what it allows now, narrowed or as it was given. Amounts are in minor units of the mandate's currency, rounded down. */
 export const MandateBody = z.object({
   id: idOf("mandate"),
@@ -26,6 +47,8 @@ export const MandateBody = z.object({
   currency: Currency,
   amount_minor: AmountMinor,
   per_charge_minor: AmountMinor.nullable(),
+  /** What may be held and spent in all: `amount_minor`, or more while a narrower cap waits for holds to end. */
+  cap_minor: AmountOrZero,
   held_minor: AmountOrZero,
   spent_minor: AmountOrZero,
   remaining_minor: AmountOrZero,
@@ -33,9 +56,20 @@ export const MandateBody = z.object({
   categories: z.array(z.string()),
   rails: z.array(z.string()),
   uses: z.enum(["single", "multiple"]),
+  also_accepts: z.array(AcceptedAsset),
+  offer_digest: Digest.nullable(),
+  line_items: z.array(LineItem),
   velocity: z.array(Velocity),
+  /** One for each rule of `velocity`, in its order. */
+  windows: z.array(MandateWindow),
   step_up: z.array(StepUp),
   purpose: z.string().nullable(),
+  /** Which card or wallet pays, for the principal's eyes; null is the default one. */
+  instrument_id: z.string().nullable(),
+  /** What it allows in plain words. */
+  sentences: z.array(z.string()),
+  /** The principal froze the agent, or everything: as suspended until that is lifted. */
+  frozen: z.boolean(),
   livemode: z.boolean(),
   valid_from: Timestamp,
   valid_until: Timestamp,
@@ -68,6 +102,44 @@ export const NarrowMandate = z
   .partial()
   .refine((asked) => Object.keys(asked).length > 0, "Name at least one limit.");
 export type NarrowMandate = z.infer<typeof NarrowMandate>;
+
+/**
+ * POST /api/v1/mandates: a mandate that a principal gives an agent of its own accord. The agent is one of the principal's
+ * organization, or one that it has given a mandate before.
+ */
+export const GiveMandate = z.strictObject({
+  agent_id: idOf("agent"),
+  currency: Currency,
+  amount_minor: AmountMinor,
+  per_charge_minor: AmountMinor.optional(),
+  velocity: some(Velocity).optional(),
+  merchants: some(z.string().max(200)).optional(),
+  categories: some(z.string().max(64)).optional(),
+  rails: some(z.enum(rails)).optional(),
+  also_accepts: some(AcceptedAsset).optional(),
+  uses: z.enum(["single", "multiple"]).default("multiple"),
+  offer_digest: Digest.optional(),
+  line_items: some(LineItem).optional(),
+  step_up: some(StepUp).optional(),
+  purpose: text(500).optional(),
+  valid_until: Timestamp.optional(),
+  instrument_id: idOf("instrument").optional(),
+});
+export type GiveMandate = z.infer<typeof GiveMandate>;
+
+/** One change in the life of a mandate. `details` are ids, amounts and codes; personal words never stand here. */
+export const MandateEvent = z.object({
+  id: z.string(),
+  type: z.string(),
+  at: Timestamp,
+  actor: z.object({ type: z.string(), id: z.string() }),
+  details: z.record(z.string(), z.unknown()),
+});
+export type MandateEvent = z.infer<typeof MandateEvent>;
+
+/** GET /api/v1/mandates/{id}/history: newest first. */
+export const MandateHistory = z.object({ data: z.array(MandateEvent), next_cursor: z.string().nullable() });
+export type MandateHistory = z.infer<typeof MandateHistory>;
 
 /** GET /api/v1/mandates: newest first. */
 export const MandateList = z.object({ data: z.array(MandateBody), next_cursor: z.string().nullable() });

@@ -1,10 +1,11 @@
-import { type Clock, type Id, parseId, toNumericDate, toRfc3339 } from "@remit/kernel";
+import { type Clock, type Id, parseId, toRfc3339 } from "@remit/kernel";
 import { type Caller, type CallOf, type Route, route } from "@remit/platform/http";
 import { idempotent } from "@remit/platform/idempotency";
 import type { Database } from "@remit/platform/sql";
 import { describeMandate, Problem } from "@remit/protocol";
 import { ApprovalBody, ApprovalList, ApprovalStatus, DenyApproval, idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
+import { requireSure, type SureDeps } from "../assurance/index.ts";
 import type { Approvals, Within } from "./approvals.operations.ts";
 import type { Answerer, Approval } from "./approvals.ts";
 
@@ -15,13 +16,10 @@ const Page = z.strictObject({
   cursor: idOf("approval").optional(),
 });
 
-type Deps = {
+type Deps = SureDeps & {
   readonly db: Database;
   readonly clock: Clock;
   readonly approvals: Approvals;
-  /** Whether the money is real. */
-  readonly livemode: boolean;
-  readonly factors: { hasSecond(account: Id<"account">): Promise<boolean> };
   /** As its owner wrote it. */
   readonly nameOf: (approval: Approval) => Promise<string>;
 };
@@ -87,7 +85,7 @@ const approveRoute = (deps: Deps): Route =>
     },
     handle: async (call, { params: { id } }) => {
       const named = namedBy(call.caller, id);
-      await assertSure(deps, call);
+      await requireSure(deps, { ...call, person: personOf(call.caller) });
       const approve = (within: Within) => deps.approvals.approve(named, answererOf(call), within);
       return { status: 200, ...(await once(deps, { call, named, name: "approve" }, approve)) };
     },
@@ -116,22 +114,6 @@ const denyRoute = (deps: Deps): Route =>
   });
 
 type Keyed = CallOf<{ readonly scope: "wallet:write" }, "required">;
-
-const sureAcrs: readonly unknown[] = ["urn:remit:aal2", "urn:remit:aal3"];
-const sureForS = 300;
-
-/**
- * RFC 9470: a yes of somebody who has a second factor, and of everybody where the money is real, needs a sign-in that
- * used one, and lately; whoever has none is led to add one by that sign-in. A no never does.
- */
-async function assertSure({ livemode, factors }: Deps, { caller, now }: Keyed): Promise<void> {
-  if (!livemode && !(await factors.hasSecond(personOf(caller)))) return;
-  const { acr, auth_time: signedInS = 0 } = caller.claims;
-  if (sureAcrs.includes(acr) && toNumericDate(now) - signedInS <= sureForS) return;
-  throw new Problem("insufficient_user_authentication", {
-    extra: { acr_values: String(sureAcrs[0]), max_age: sureForS },
-  });
-}
 
 /** The answer is kept in the transaction of the effect; another answer that was there first is no effect of ours. */
 async function once(

@@ -10,3 +10,4 @@ export {
   Proof,
 } from "./assurance.ts";
 export { isFreshlyProven, requireFreshProof } from "./fresh-proof.ts";
+export { requireSure, type SureDeps } from "./sure.ts";

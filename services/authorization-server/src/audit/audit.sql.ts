@@ -281,3 +281,13 @@ export const recentBodies = (tx: Sql, events: readonly string[], limit: number):
     where tenant_id = nullif(current_setting('remit.tenant', true), '') and event = any(${events})
       and split_part(event, '.', 1) in ('account', 'consent', 'identity', 'security', 'session', 'factor', 'passkey')
     order by event_id desc limit ${limit}`);
+
+/** Of the transaction's tenant, by an index of their own. */
+export const bodiesAbout = (
+  tx: Sql,
+  { subject, before, limit }: { subject: string; before: string | undefined; limit: number },
+): Promise<BodyRow[]> =>
+  tx.many(sql`select event_id, body from audit_rows
+    where tenant_id = nullif(current_setting('remit.tenant', true), '') and subject = ${subject}
+      and event_id < ${before ?? "~"}
+    order by event_id desc limit ${limit}`);

@@ -133,6 +133,13 @@ export const recentOf = async (tx: Sql, events: readonly string[], limit: number
     body === null ? [] : (readBody(body) ?? []),
   );
 
+/** What the log has about one subject, newest first. */
+export const entriesAbout = async (
+  tx: Sql,
+  page: { readonly subject: string; readonly before: Id<"event"> | undefined; readonly limit: number },
+): Promise<AuditBody[]> =>
+  (await rows.bodiesAbout(tx, page)).flatMap(({ body }) => (body === null ? [] : (readBody(body) ?? [])));
+
 /** A place as it is shown: its entry, or that there is none that could be read. No row keeps the others from being read. */
 export function shownOf(row: rows.ChainRow & { readonly removal?: string | null }): AuditEntry | AuditGap {
   if (row.body !== null && readBody(row.body) !== undefined) return entryOf(row);

@@ -1,7 +1,7 @@
 export { createFileAnchor } from "./anchor.ts";
 export { auditRoutes } from "./audit.http.ts";
 export { auditJobs } from "./audit.jobs.ts";
-export { type AuditDeps, recentOf } from "./audit.ts";
+export { type AuditDeps, entriesAbout, recentOf } from "./audit.ts";
 export { type AuditRecorder, createAuditRecorder } from "./recorder.ts";
 export { createVerifications, type VerifyLog } from "./verify.ts";
 

@@ -3,7 +3,7 @@ import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { AccessTokenClaims, PublicJwk } from "@remit/protocol";
 import type { Charge, ChargeState, Verb } from "./charges.ts";
 
-type Row = {
+export type ChargeRow = {
   readonly id: Id<"charge">;
   readonly tenant_id: Id<"tenant">;
   readonly mandate_id: Id<"mandate">;
@@ -46,7 +46,7 @@ type Row = {
   readonly livemode: boolean;
 };
 
-function chargeOf(row: Row): Charge {
+export function chargeOf(row: ChargeRow): Charge {
   const asset = assetOf(row.currency);
   invariant(asset !== undefined, "a charge's currency is one we know");
   const of = (units: bigint): Money => money(asset, units);
@@ -98,7 +98,7 @@ export async function findCharge(
   id: Id<"charge">,
   lock: "none" | "update" = "none",
 ): Promise<Charge | undefined> {
-  const row = await tx.maybe<Row>(
+  const row = await tx.maybe<ChargeRow>(
     lock === "none"
       ? sql`select * from charges where id = ${id}`
       : sql`select * from charges where id = ${id} for no key update`,
@@ -145,7 +145,7 @@ const timeOf = (at: Instant | undefined): string | null => (at === undefined ? n
 /** One conditional UPDATE on (state, generation); undefined for the loser, who reads again. */
 export async function moveCharge(tx: Sql, from: Charge, change: ChargeChange): Promise<Charge | undefined> {
   const { refunding } = change;
-  const row = await tx.maybe<Row>(sql`update charges set
+  const row = await tx.maybe<ChargeRow>(sql`update charges set
       state = ${change.to}, intent = ${change.intent ?? null},
       payment_id = coalesce(${change.payment ?? null}, payment_id),
       payment_reference = coalesce(${change.paymentReference ?? null}, payment_reference),
@@ -234,7 +234,7 @@ export async function listCharges(
   page: { limit: number; before: Id<"charge"> | undefined; agent: string | undefined },
 ): Promise<Charge[]> {
   const before = page.before ?? afterAll;
-  const found = await tx.many<Row>(
+  const found = await tx.many<ChargeRow>(
     page.agent === undefined
       ? sql`select * from charges where id < ${before} order by id desc limit ${page.limit}`
       : sql`select * from charges where agent_id = ${page.agent} and id < ${before}

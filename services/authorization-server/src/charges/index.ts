@@ -3,6 +3,7 @@ export { chargeRoutes } from "./charges.http.ts";
 export { chargeJobs } from "./charges.jobs.ts";
 export { type Charges, type ChargesDeps, createCharges } from "./charges.operations.ts";
 export { createMerchants, type Merchants } from "./merchants.ts";
+export { walletChargeRoutes } from "./wallet-charges.http.ts";
 
 /** The tables of this room, by the kind of protection each has. */
 export const chargeTables = {

@@ -37,6 +37,7 @@ export {
 export { type Confirmation, confirmAll, type Entries, noEntries, type ToConfirm } from "./confirmation.ts";
 export { createKnownClients, type KnownClient, type KnownClients } from "./known-clients.ts";
 export { type AuthMethod, authMethods, type ClientMetadata } from "./metadata.ts";
+export { nameOfAgent } from "./names.ts";
 export { hasPlainHead, type PlainRequest, peekBody, readPlainRequest } from "./plain-request.ts";
 export { createSecrets, type Secrets } from "./secrets.ts";
 export { setupTokenRoutes } from "./setup-tokens.http.ts";

@@ -2,7 +2,7 @@ import { type Clock, type Id, parseId, secondMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Actor } from "@remit/protocol";
-import { endTokensOfClient, mandatesGivenTo } from "../grants/index.ts";
+import { endTokensOfClient } from "../grants/index.ts";
 import { type EndingCause, endingQueue } from "./fleet.ts";
 
 type Deps = { readonly db: Database; readonly clock: Clock; readonly mandates: MandatePort };
@@ -13,7 +13,11 @@ export type MandatePort = Readonly<
     "revokeWithin" | "suspendWithin",
     (tx: TenantTx, id: Id<"mandate">, why: { because: string; actor: Actor }) => Promise<unknown>
   >
->;
+> & {
+  heldBy(
+    agent: string,
+  ): Promise<readonly { readonly tenant: Id<"tenant">; readonly mandate: Id<"mandate"> }[]>;
+};
 
 // An ending comes however long the database was away: no job of it ever dies.
 const attemptsMax = 1_000_000;
@@ -45,7 +49,7 @@ async function end({ db, clock, mandates }: Deps, { agent, tenant, because, acto
   const gone = because === "agent_decommissioned";
   if (gone) await endTokensOfClient(db, { client: agent, tenant, actor, now });
   const change = gone ? mandates.revokeWithin : mandates.suspendWithin;
-  for (const given of await mandatesGivenTo(db, agent))
+  for (const given of await mandates.heldBy(agent))
     await db.of(given.tenant).transaction((tx) => change(tx, given.mandate, { because, actor }));
 }
 

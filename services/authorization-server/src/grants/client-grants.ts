@@ -9,12 +9,6 @@ import { familyMs } from "./grants.ts";
 /** Longer than any access token lives, and than a delegation for a day. */
 const revokedMs = 2 * dayMs;
 
-/** Every mandate that somebody gave this client, with the tenant of who gave it. */
-export const mandatesGivenTo = (
-  db: Database,
-  client: string,
-): Promise<{ tenant: Id<"tenant">; mandate: Id<"mandate"> }[]> => rows.mandatesOfClient(db.single, client);
-
 /**
  * Takes back everything that a client holds: its access tokens and the families of its grants, with whomever they are, in
  * one transaction. The client stays; what it is given afterwards counts. Returns how many families ended.

@@ -138,10 +138,3 @@ export async function listGrantsOfAccount(
     since: row.created_at,
   }));
 }
-
-export const mandatesOfClient = (
-  tx: Sql,
-  client: string,
-): Promise<{ tenant: Id<"tenant">; mandate: Id<"mandate"> }[]> =>
-  tx.many(sql`select distinct mandate_id as mandate, tenant_id as tenant from oauth_grants
-    where client_id = ${client} and mandate_id is not null order by mandate_id`);

@@ -1,5 +1,5 @@
 export { type Artifacts, createArtifacts, endsAt, successorUid, type Use, type Used } from "./artifacts.ts";
-export { endTokensOfClient, mandatesGivenTo } from "./client-grants.ts";
+export { endTokensOfClient } from "./client-grants.ts";
 export { grantRoutes } from "./grants.http.ts";
 export { grantJobs } from "./grants.jobs.ts";
 export {

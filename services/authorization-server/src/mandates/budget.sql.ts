@@ -5,6 +5,7 @@ import {
   type Budget,
   type Hold,
   type HoldState,
+  type UsedWindow,
   type Velocity,
   type Window,
 } from "./budget.ts";
@@ -40,6 +41,17 @@ export async function findBudget(tx: Sql, mandate: Id<"mandate">): Promise<Budge
     sql`select cap, held, spent, uses, uses_max from mandate_budgets where mandate_id = ${mandate}`,
   );
   return row && budgetOf(row);
+}
+
+export async function findBudgets(
+  tx: Sql,
+  mandates: readonly Id<"mandate">[],
+): Promise<Map<Id<"mandate">, Budget>> {
+  const found = await tx.many<BudgetRow & { readonly mandate_id: Id<"mandate"> }>(
+    sql`select mandate_id, cap, held, spent, uses, uses_max from mandate_budgets
+      where mandate_id = any(${[...mandates]}::text[])`,
+  );
+  return new Map(found.map((row) => [row.mandate_id, budgetOf(row)]));
 }
 
 /** Takes the amount and one use if there is room, in one statement; undefined for the loser of a race. */
@@ -140,6 +152,17 @@ export async function findWindow(
   return { amount: BigInt(row.amount ?? "0"), uses: row.uses ?? 0, opensAt: row.opens_at };
 }
 
+/** The same of all rules of a mandate at once, in their order. */
+export async function findWindows(
+  tx: Sql,
+  mandate: Id<"mandate">,
+  rules: readonly Velocity[],
+): Promise<UsedWindow[]> {
+  const found: UsedWindow[] = [];
+  for (const velocity of rules) found.push({ velocity, ...(await findWindow(tx, mandate, velocity)) });
+  return found;
+}
+
 /** Gives back of the periods in which a hold was counted. */
 export async function giveBackWindow(
   tx: Sql,
@@ -215,3 +238,15 @@ export async function sumOfHolds(tx: Sql, mandate: Id<"mandate">): Promise<{ hel
     from mandate_holds where mandate_id = ${mandate}`);
   return { held: BigInt(row.held), spent: BigInt(row.spent) };
 }
+
+/** For each agent and currency, what its standing mandates may still spend together, in budget units. */
+export const roomsOf = (
+  tx: Sql,
+  agents: readonly Id<"agent">[],
+  now: Instant,
+): Promise<{ agent_id: Id<"agent">; currency: string; mandates: number; room: string }[]> =>
+  tx.many(sql`select m.agent_id, m.currency, count(*)::integer as mandates, sum(b.cap - b.held - b.spent) as room
+    from mandates m join mandate_budgets b on b.tenant_id = m.tenant_id and b.mandate_id = m.id
+    where m.agent_id = any(${[...agents]}::text[]) and m.state <> 'revoked'
+      and coalesce(m.narrowed_until, m.expires_at) > ${sqlTime(now)}
+    group by m.agent_id, m.currency order by m.agent_id, m.currency`);

@@ -24,6 +24,14 @@ export type Velocity = {
 /** The period a hold counts in. */
 export type Window = { readonly rule: number; readonly opensAt: Instant };
 
+/** What the open period of a rule has counted. */
+export type UsedWindow = {
+  readonly velocity: Velocity;
+  readonly amount: bigint;
+  readonly uses: number;
+  readonly opensAt: Instant;
+};
+
 export type HoldState = "held" | "captured" | "released";
 
 /** What one charge keeps of a budget: held until captured (in part) or released; a refund gives back of the captured. */

@@ -1,4 +1,4 @@
-export type { Budget, Hold } from "./budget.ts";
+export { type Budget, type Hold, minorOf, remainingOf } from "./budget.ts";
 export { assertRoom, captureHold, checkBudget, refundHold, releaseHold, takeHold } from "./holds.ts";
 export { mandateRoutes } from "./mandates.http.ts";
 export {
@@ -19,6 +19,9 @@ export {
   standingOfMandate,
   velocityOf,
 } from "./mandates.ts";
+
+export { type RoomOfAgent, roomOfAgents } from "./rooms.ts";
+export { actorOf } from "./shown.ts";
 
 /** The tables of this room, by the kind of protection each has. */
 export const mandateTables = {

@@ -1,7 +1,7 @@
-import { type Id, type Instant, toRfc3339 } from "@remit/kernel";
+import type { Id } from "@remit/kernel";
 import { type Caller, type Route, route } from "@remit/platform/http";
 import type { Database, TenantTx } from "@remit/platform/sql";
-import { type Actor, Problem } from "@remit/protocol";
+import { Problem } from "@remit/protocol";
 import {
   idOf,
   MandateBody,
@@ -11,21 +11,27 @@ import {
   RevokeMandate,
 } from "@remit/protocol/contracts";
 import { z } from "zod";
-import { minorOf, remainingOf } from "./budget.ts";
+import { type GivingDeps, giveRoute } from "./giving.http.ts";
+import { historyRoute } from "./history.http.ts";
 import type { Mandates, MandateWithBudget, Why } from "./mandates.operations.ts";
-import { assetOfMandate, type Mandate, standingOfMandate } from "./mandates.ts";
+import type { Mandate } from "./mandates.ts";
+import { actorOf, bodyOf, noSuchMandate } from "./shown.ts";
 
 const Path = z.strictObject({ id: idOf("mandate") });
 const Page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: idOf("mandate").optional(),
+  /** Only this agent's. */
+  agent_id: idOf("agent").optional(),
 });
 const readers = ["wallet:read", "oid4ac:payment"] as const;
 
 type Deps = { readonly db: Database; readonly mandates: Mandates };
+export type MandateRoutesDeps = Deps & GivingDeps;
 
 /** Mandates for the principal's side (`wallet:*`) and, each its own, for agents (`oid4ac:payment`). */
-export const mandateRoutes = (deps: Deps): Route[] => [
+export const mandateRoutes = (deps: MandateRoutesDeps): Route[] => [
+  giveRoute(deps),
   listRoute(deps),
   readRoute(deps),
   credentialRoute(deps),
@@ -33,6 +39,7 @@ export const mandateRoutes = (deps: Deps): Route[] => [
   changeRoute(deps, "suspend"),
   changeRoute(deps, "resume"),
   narrowRoute(deps),
+  historyRoute(deps),
 ];
 
 const listRoute = ({ mandates }: Deps): Route =>
@@ -44,7 +51,7 @@ const listRoute = ({ mandates }: Deps): Route =>
     query: Page,
     answers: { 200: MandateList },
     handle: async ({ caller, now }, { query }) => {
-      const agent = caller.scopes.has("wallet:read") ? undefined : caller.client;
+      const agent = caller.scopes.has("wallet:read") ? query.agent_id : caller.client;
       const page = { limit: query.limit + 1, before: query.cursor, agent };
       const found = await mandates.list(caller.tenant, page);
       const shown = found.slice(0, query.limit);
@@ -118,13 +125,14 @@ const changeRoute = ({ db, mandates }: Deps, change: keyof typeof changes): Rout
     needs: { scope: "wallet:write" },
     params: Path,
     body: z.strictObject({}),
-    answers: { 200: MandateBody, 403: "mandate_revoked", 404: "not_found" },
+    answers: { 200: MandateBody, 403: ["mandate_revoked", "agent_frozen"], 404: "not_found" },
     handle: async ({ caller, now }, { params: { id } }) => {
       const why: Why = { because: changes[change].because, actor: actorOf(caller) };
       const work = (tx: TenantTx): Promise<Mandate> =>
         change === "suspend" ? mandates.suspendWithin(tx, id, why) : mandates.resumeWithin(tx, id, why);
       const changed = await db.of(caller.tenant).transaction(work);
       if (changed.state === "revoked") throw new Problem("mandate_revoked");
+      if (change === "resume" && changed.frozenAt !== undefined) throw new Problem("agent_frozen");
       return { status: 200, body: bodyOf(await existing(mandates, caller.tenant, id), now) };
     },
   });
@@ -166,8 +174,6 @@ function readable(
   return found;
 }
 
-const noSuchMandate = (): Problem => new Problem("not_found", { detail: "There is no such mandate." });
-
 async function existing(
   mandates: Mandates,
   tenant: Id<"tenant">,
@@ -176,36 +182,4 @@ async function existing(
   const found = await mandates.find(tenant, id);
   if (found === undefined) throw noSuchMandate();
   return found;
-}
-
-const actorOf = ({ actor }: Caller): Actor =>
-  actor.type === "service" ? { type: "system", id: actor.id } : { type: actor.type, id: actor.id };
-
-function bodyOf({ mandate, budget }: MandateWithBudget, now: Instant): z.input<typeof MandateBody> {
-  const { details } = mandate;
-  const asset = assetOfMandate(details);
-  return {
-    id: mandate.id,
-    status: standingOfMandate(mandate, budget, now),
-    agent_id: mandate.agent,
-    currency: details.currency,
-    amount_minor: details.amount_minor,
-    per_charge_minor: details.per_charge_minor ?? null,
-    held_minor: minorOf(asset, budget.held),
-    spent_minor: minorOf(asset, budget.spent),
-    remaining_minor: minorOf(asset, remainingOf(budget)),
-    merchants: [...(details.merchants ?? [])],
-    categories: [...(details.categories ?? [])],
-    rails: [...(details.rails ?? [])],
-    uses: details.uses,
-    velocity: (details.velocity ?? []).map((rule) => ({ ...rule, zone: rule.zone ?? "UTC" })),
-    step_up: [...(details.step_up ?? [])],
-    purpose: details.purpose ?? null,
-    livemode: mandate.livemode,
-    valid_from: toRfc3339(mandate.issuedAt),
-    valid_until: toRfc3339(mandate.expiresAt),
-    created_at: toRfc3339(mandate.issuedAt),
-    narrowed_at: mandate.narrowedAt === undefined ? null : toRfc3339(mandate.narrowedAt),
-    revoked_at: mandate.revokedAt === undefined ? null : toRfc3339(mandate.revokedAt),
-  };
 }

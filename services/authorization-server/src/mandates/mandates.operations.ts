@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Clock, type Id, newId } from "@remit/kernel";
+import { type Clock, type Id, invariant, newId } from "@remit/kernel";
 import type { Keyring, SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx, Tx } from "@remit/platform/sql";
 import {
@@ -13,10 +13,12 @@ import {
 } from "@remit/protocol";
 import type { NarrowMandate } from "@remit/protocol/contracts";
 import { randomText, sha256b64url, thumbprint } from "@remit/protocol/node";
+import { meetAgent } from "../freezes/index.ts";
 import { endGrantsOf } from "../grants/index.ts";
 import type { StatusEntry, StatusLists } from "../status-lists/index.ts";
-import { findBudget, insertBudget, narrowBudget } from "./budget.sql.ts";
-import { type Budget, minorOf } from "./budget.ts";
+import { findBudget, findBudgets, findWindows, insertBudget, narrowBudget } from "./budget.sql.ts";
+import { type Budget, minorOf, type UsedWindow } from "./budget.ts";
+import { type Freezing, freezeWithin } from "./freezing.ts";
 import * as rows from "./mandates.sql.ts";
 import {
   assetOfMandate,
@@ -26,6 +28,8 @@ import {
   type Mandate,
   type MandateState,
   mayBecome,
+  stateOfMandate,
+  velocityOf,
 } from "./mandates.ts";
 import { narrowedTerms } from "./narrowing.ts";
 
@@ -47,7 +51,12 @@ export type Why = {
   readonly note?: string | undefined;
 };
 
-export type MandateWithBudget = { readonly mandate: Mandate; readonly budget: Budget };
+export type MandateWithBudget = {
+  readonly mandate: Mandate;
+  readonly budget: Budget;
+  /** What each of its rules has counted in the period that is open, in their order. */
+  readonly windows: readonly UsedWindow[];
+};
 
 /** What other rooms do with mandates. The `…Within` forms run in the caller's transaction, in the mandate's tenant. */
 export type Mandates = {
@@ -56,7 +65,13 @@ export type Mandates = {
   /** The credential with every disclosure; undefined when the tenant has no such mandate or its data were erased. */
   jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined>;
   find(tenant: Id<"tenant">, id: Id<"mandate">): Promise<MandateWithBudget | undefined>;
+  /** The same in the caller's transaction, of one that is there. */
+  findWithin(tx: TenantTx, id: Id<"mandate">): Promise<MandateWithBudget>;
   list(tenant: Id<"tenant">, page: MandatePage): Promise<MandateWithBudget[]>;
+  /** Those that an agent holds and that are not revoked, whoever gave them. */
+  heldBy(
+    agent: string,
+  ): Promise<readonly { readonly tenant: Id<"tenant">; readonly mandate: Id<"mandate"> }[]>;
   /** From a mandate's id to its tenant, whoever asks. It never changes, so it is remembered. */
   tenantOf(id: Id<"mandate">): Promise<Id<"tenant"> | undefined>;
   /** Whether this principal, of the transaction's tenant, ever gave this agent a mandate. */
@@ -71,6 +86,8 @@ export type Mandates = {
   resumeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   /** Lets it allow less from this commit on. Charges that are held already go on. */
   narrowWithin(tx: TenantTx, id: Id<"mandate">, asked: Narrowing): Promise<void>;
+  /** The principal's brake on one agent or on all of them. */
+  freezeWithin(tx: TenantTx, freezing: Freezing): Promise<void>;
 };
 
 export type Narrowing = { readonly to: NarrowMandate; readonly actor: Actor };
@@ -92,13 +109,14 @@ export function createMandates(deps: MandatesDeps): Mandates {
   return {
     issue: (tx, input) => issue(deps, tx, input),
     jwtOf: (tx, id) => openJwt(deps, tx, id),
-    find: (tenant, id) =>
-      db.of(tenant).transaction(async (tx) => {
-        const mandate = await rows.findMandate(tx, id);
-        const budget = await findBudget(tx, id);
-        return mandate && budget && { mandate, budget };
-      }),
+    find: (tenant, id) => db.of(tenant).transaction((tx) => findWithBudget(tx, id)),
+    async findWithin(tx, id) {
+      const found = await findWithBudget(tx, id);
+      invariant(found !== undefined, "the mandate is there");
+      return found;
+    },
     list: (tenant, page) => db.of(tenant).transaction((tx) => listWithBudgets(tx, page)),
+    heldBy: (agent) => heldBy(db, agent),
     async tenantOf(id) {
       const known = tenants.get(id) ?? (await db.global.transaction((tx) => rows.tenantOfMandate(tx, id)));
       if (known === undefined) return undefined;
@@ -115,15 +133,17 @@ export function createMandates(deps: MandatesDeps): Mandates {
     },
     resumeWithin: become("active"),
     narrowWithin: (tx, id, asked) => narrow(deps, tx, { id, ...asked }),
+    freezeWithin: (tx, freezing) => freezeWithin(deps.statusLists, tx, freezing),
   };
 }
 
 async function issue(deps: MandatesDeps, tx: TenantTx, input: IssueMandate): Promise<IssuedMandate> {
   const id = input.id ?? newId("mandate");
   const details = withInstrument(input);
+  const now = deps.clock.now();
+  await meetAgent(tx, input.agent, now);
   await assertZones(tx, details);
   const status = await deps.statusLists.take(tx);
-  const now = deps.clock.now();
   const toIssue = mandateToIssue(deps, { id, details, status, input, now });
   const unsigned = issueMandate(toIssue, { digest: sha256b64url, salt: randomText });
   const jwt = unsigned.finish(await deps.keys.sign("mandate", unsigned.header, unsigned.payload));
@@ -224,12 +244,38 @@ async function openJwt(deps: MandatesDeps, tx: TenantTx, id: Id<"mandate">): Pro
   return opened && new TextDecoder().decode(opened);
 }
 
+async function findWithBudget(tx: TenantTx, id: Id<"mandate">): Promise<MandateWithBudget | undefined> {
+  const mandate = await rows.findMandate(tx, id);
+  const budget = mandate && (await findBudget(tx, id));
+  return budget && { mandate, budget, windows: await windowsOf(tx, mandate) };
+}
+
 async function listWithBudgets(tx: TenantTx, page: MandatePage): Promise<MandateWithBudget[]> {
-  const found: MandateWithBudget[] = [];
-  for (const mandate of await rows.listMandates(tx, page)) {
-    const budget = await findBudget(tx, mandate.id);
-    if (budget !== undefined) found.push({ mandate, budget });
+  const found = await rows.listMandates(tx, page);
+  const budgets = await findBudgets(
+    tx,
+    found.map(({ id }) => id),
+  );
+  const listed: MandateWithBudget[] = [];
+  for (const mandate of found) {
+    const budget = budgets.get(mandate.id);
+    if (budget !== undefined) listed.push({ mandate, budget, windows: await windowsOf(tx, mandate) });
   }
+  return listed;
+}
+
+const windowsOf = (tx: TenantTx, { id, details }: Mandate): Promise<UsedWindow[]> =>
+  details.velocity === undefined ? Promise.resolve([]) : findWindows(tx, id, velocityOf(details));
+
+/** Each tenant's own, since no transaction sees those of two. */
+async function heldBy(
+  db: Database,
+  agent: string,
+): Promise<{ readonly tenant: Id<"tenant">; readonly mandate: Id<"mandate"> }[]> {
+  const found = [];
+  for (const tenant of await db.global.transaction((tx) => rows.tenantsOfMandatesOf(tx, agent)))
+    for (const mandate of await db.of(tenant).transaction((tx) => rows.mandatesHeldBy(tx, agent)))
+      found.push({ tenant, mandate });
   return found;
 }
 
@@ -255,14 +301,16 @@ async function changeState(
 ): Promise<Mandate> {
   const mandate = await rows.findMandate(tx, id, "update");
   if (mandate === undefined) throw new Problem("not_found", { detail: "There is no such mandate." });
-  if (!mayBecome(mandate.state, to)) return mandate;
+  if (!mayBecome(mandate.ownState, to)) return mandate;
   const now = deps.clock.now();
   await rows.saveState(tx, id, { state: to, because: why.note ?? why.because, now });
-  await deps.statusLists.tell(tx, mandate.status, statusOf[to]);
-  const payload = { agent: mandate.agent, from: mandate.state, because: why.because };
+  const state = stateOfMandate(to, mandate.frozenAt);
+  if (state !== mandate.state) await deps.statusLists.tell(tx, mandate.status, statusOf[state]);
+  const payload = { agent: mandate.agent, from: mandate.ownState, because: why.because };
   await tx.record(newEvent(eventOf[to], { tenant: tx.tenant, actor: why.actor, subject: id, payload }, now));
   if (to === "revoked") await endGrantsOf(tx, { mandate: id, actor: why.actor, now });
-  return { ...mandate, state: to, because: why.because, revokedAt: to === "revoked" ? now : undefined };
+  const revokedAt = to === "revoked" ? now : undefined;
+  return { ...mandate, state, ownState: to, because: why.because, revokedAt };
 }
 
 /** The row is locked against charges that decide: each is held by the former terms before this, or by the narrower after. */

@@ -1,7 +1,7 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { MandateDetails } from "@remit/protocol";
-import type { Mandate, MandateState } from "./mandates.ts";
+import { type Mandate, type MandateState, stateOfMandate } from "./mandates.ts";
 
 type Row = {
   readonly id: Id<"mandate">;
@@ -19,6 +19,7 @@ type Row = {
   readonly narrowed: MandateDetails | null;
   readonly narrowed_until: Instant | null;
   readonly narrowed_at: Instant | null;
+  readonly frozen_at: Instant | null;
   readonly revoked_at: Instant | null;
   readonly livemode: boolean;
   readonly status_list: number;
@@ -31,7 +32,9 @@ const mandateOf = (row: Row): Mandate => ({
   agent: row.agent_id,
   agentTenant: row.agent_tenant_id,
   principal: row.principal_id,
-  state: row.state,
+  state: stateOfMandate(row.state, row.frozen_at ?? undefined),
+  ownState: row.state,
+  frozenAt: row.frozen_at ?? undefined,
   because: row.because ?? undefined,
   details: row.narrowed ?? row.details,
   holderThumbprint: row.holder_thumbprint,
@@ -60,7 +63,9 @@ export async function findMandate(
   return row && mandateOf(row);
 }
 
-export type NewMandate = Omit<Mandate, "state" | "because" | "narrowedAt" | "revokedAt" | "tenant"> & {
+type Later = "state" | "ownState" | "frozenAt" | "because" | "narrowedAt" | "revokedAt" | "tenant";
+
+export type NewMandate = Omit<Mandate, Later> & {
   readonly subject: string;
   readonly instrument: Id<"instrument"> | undefined;
   readonly sealedJwt: Uint8Array;
@@ -113,7 +118,7 @@ export async function findSealedJwt(tx: Sql, id: Id<"mandate">): Promise<Uint8Ar
 const afterAll = "~";
 
 export async function listMandates(
-  tx: Sql,
+  tx: TenantTx,
   page: { limit: number; before: Id<"mandate"> | undefined; agent: string | undefined },
 ): Promise<Mandate[]> {
   const before = page.before ?? afterAll;
@@ -145,6 +150,45 @@ export async function wasGivenBy(
   const row = await tx.one<{ given: boolean }>(sql`select exists (select from mandates
     where agent_id = ${of.agent} and principal_id = ${of.principal}) as given`);
   return row.given;
+}
+
+/** The tenants in which an agent holds mandates, whoever gave them, in an order that stays. */
+export async function tenantsOfMandatesOf(tx: Sql, agent: string): Promise<Id<"tenant">[]> {
+  const found = await tx.many<{ tenant: Id<"tenant"> }>(
+    sql`select tenant from tenants_of_mandates_of(${agent}) as tenant order by tenant collate "C"`,
+  );
+  return found.map(({ tenant }) => tenant);
+}
+
+/** Those of an agent that its end still reaches. */
+export async function mandatesHeldBy(tx: TenantTx, agent: string): Promise<Id<"mandate">[]> {
+  const found = await tx.many<{ id: Id<"mandate"> }>(
+    sql`select id from mandates where agent_id = ${agent} and state <> 'revoked' order by id`,
+  );
+  return found.map(({ id }) => id);
+}
+
+/** Locks what a brake on an agent, or on all of them, reaches, in the order of ids. */
+export async function lockFor(
+  tx: TenantTx,
+  { agent, frozen, now }: { agent: Id<"agent"> | undefined; frozen: boolean; now: Instant },
+): Promise<Mandate[]> {
+  const found = await tx.many<Row>(sql`select * from mandates
+    where (${agent ?? null}::text is null or agent_id = ${agent ?? null}::text) and state <> 'revoked'
+      and (frozen_at is not null) = ${!frozen} and coalesce(narrowed_until, expires_at) > ${sqlTime(now)}
+      and (${frozen} or not exists (select from principals_agents a
+        where a.agent_id in (mandates.agent_id, '*') and a.frozen_at is not null))
+    order by id for no key update`);
+  return found.map(mandateOf);
+}
+
+export async function saveFrozen(
+  tx: TenantTx,
+  ids: readonly Id<"mandate">[],
+  frozenAt: Instant | undefined,
+): Promise<void> {
+  const at = frozenAt === undefined ? null : sqlTime(frozenAt);
+  await tx.run(sql`update mandates set frozen_at = ${at}::timestamptz where id = any(${[...ids]}::text[])`);
 }
 
 export async function tenantOfMandate(tx: Sql, id: Id<"mandate">): Promise<Id<"tenant"> | undefined> {

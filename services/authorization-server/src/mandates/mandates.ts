@@ -11,7 +11,11 @@ export type Mandate = {
   readonly agent: Id<"agent">;
   readonly agentTenant: Id<"tenant">;
   readonly principal: Id<"account">;
+  /** What counts: as it was last said of it, and suspended while it is frozen. */
   readonly state: MandateState;
+  /** What was last said of it alone. */
+  readonly ownState: MandateState;
+  readonly frozenAt: Instant | undefined;
   readonly because: string | undefined;
   /** What counts: as the principal consented, or as narrowed since. The credential says what was consented to. */
   readonly details: MandateDetails;
@@ -60,6 +64,10 @@ export function standingOfMandate(mandate: Mandate, budget: Budget, now: Instant
   const usedUp = budget.usesMax !== undefined && budget.uses >= budget.usesMax && budget.held === 0n;
   return usedUp || budget.spent === budget.cap ? "exhausted" : mandate.state;
 }
+
+/** What counts of a mandate: a brake on its agent suspends it, whatever it would be without. */
+export const stateOfMandate = (own: MandateState, frozenAt: Instant | undefined): MandateState =>
+  own === "active" && frozenAt !== undefined ? "suspended" : own;
 
 /** Whether a state may follow another; a revocation is final, and asking for the state there is changes nothing. */
 export const mayBecome = (from: MandateState, to: MandateState): boolean => from !== "revoked" && from !== to;

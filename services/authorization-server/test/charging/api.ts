@@ -1,11 +1,12 @@
-import { type Id, parseId } from "@remit/kernel";
+import { type Id, newId, parseId } from "@remit/kernel";
 import { type Caller, createHttp } from "@remit/platform/http";
 import { createLog, createMetrics } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
-import { chargeRoutes } from "../../src/charges/index.ts";
+import { chargeRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
 import { mandateRoutes } from "../../src/mandates/index.ts";
 import { receiptRoutes } from "../../src/receipts/index.ts";
 import { statusListRoutes } from "../../src/status-lists/index.ts";
+import { walletRoutes } from "../../src/wallet/index.ts";
 import type { World } from "./world.ts";
 
 /** Who calls: the resource server that finds this out from tokens has tests of its own. */
@@ -13,6 +14,8 @@ export type As = {
   readonly tenant: Id<"tenant">;
   readonly client: string;
   readonly scopes: readonly string[];
+  /** Whose token it is, where it is not the client's own. */
+  readonly subject?: string;
 };
 
 export type Sent = {
@@ -51,7 +54,13 @@ export async function openApi(world: World): Promise<Api> {
       return { caller };
     },
   });
-  http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates }));
+  const giving = {
+    livemode: false,
+    factors: { hasSecond: async () => false },
+    accounts: { byId: async () => ({ id: newId("account"), email: "ada@example.com" }) },
+  };
+  http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));
+  http.add(...walletChargeRoutes(world), ...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
   http.add(...receiptRoutes(receipts), ...statusListRoutes(statusLists));
   const origin = await http.listen();
   let keys = 0;
@@ -76,17 +85,17 @@ export async function openApi(world: World): Promise<Api> {
 }
 
 function callerOf(authorization: string): Caller {
-  const { tenant, client, scopes } = JSON.parse(authorization) as As; // what `send` wrote
+  const { tenant, client, scopes, subject = client } = JSON.parse(authorization) as As; // what `send` wrote
   const type = parseId("agent", client) === undefined ? "client" : "agent";
   return {
     tenant,
     client,
-    subject: client,
+    subject,
     scopes: new Set(scopes),
     actor: { type, id: client },
     claims: {
       iss: "test",
-      sub: client,
+      sub: subject,
       aud: "test",
       client_id: client,
       jti: "test",

@@ -1,0 +1,124 @@
+import { type Id, type Instant, toRfc3339 } from "@remit/kernel";
+import { type Caller, type Route, route } from "@remit/platform/http";
+import type { Database } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
+import { idOf, WalletAgent, WalletAgentList, WalletStanding } from "@remit/protocol/contracts";
+import { z } from "zod";
+import { actorOf, type Mandates } from "../mandates/index.ts";
+import { readAgents, type SeenAgent } from "./wallet.ts";
+
+const Path = z.strictObject({ id: idOf("agent") });
+const Page = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: idOf("agent").optional(),
+});
+
+export type WalletDeps = {
+  readonly db: Database;
+  readonly mandates: Pick<Mandates, "freezeWithin">;
+  /** As its owner wrote it. */
+  readonly nameOf: (agent: Id<"agent">) => Promise<string>;
+};
+
+/** What a principal sees of the agents that act for it, and its brakes. */
+export const walletRoutes = (deps: WalletDeps): Route[] => [
+  listRoute(deps),
+  readRoute(deps),
+  brakeRoute(deps, { verb: "freeze", summary: "Stop an agent: nothing is charged under its mandates" }),
+  brakeRoute(deps, { verb: "unfreeze", summary: "Let a frozen agent use its mandates again" }),
+  brakeAllRoute(deps, { verb: "freeze", summary: "Stop every agent at once" }),
+  brakeAllRoute(deps, {
+    verb: "unfreeze",
+    summary: "Lift the brake on all agents; those frozen alone stay so",
+  }),
+];
+
+const listRoute = (deps: WalletDeps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/wallet/agents",
+    summary: "The agents that the caller's tenant has given mandates to",
+    needs: { scope: "wallet:read" },
+    query: Page,
+    answers: { 200: WalletAgentList },
+    handle: async ({ caller, now }, { query: { limit, cursor } }) => {
+      const page = { after: cursor, limit: limit + 1, now };
+      const { agents, allFrozenAt } = await readAgents(deps.db.of(caller.tenant), page);
+      const shown = agents.slice(0, limit);
+      const data = await Promise.all(shown.map((agent) => bodyOf(deps, agent)));
+      const next = agents.length > limit ? (shown.at(-1)?.id ?? null) : null;
+      return { status: 200, body: { all_frozen: allFrozenAt !== undefined, data, next_cursor: next } };
+    },
+  });
+
+const readRoute = (deps: WalletDeps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/wallet/agents/:id",
+    summary: "One agent that the caller's tenant has given mandates to",
+    needs: { scope: "wallet:read" },
+    params: Path,
+    answers: { 200: WalletAgent, 404: "not_found" },
+    handle: async ({ caller, now }, { params: { id } }) => ({
+      status: 200,
+      body: await existing(deps, { caller, id, now }),
+    }),
+  });
+
+type Brake = { readonly verb: "freeze" | "unfreeze"; readonly summary: string };
+
+const brakeRoute = (deps: WalletDeps, { verb, summary }: Brake): Route =>
+  route({
+    method: "POST",
+    path: `/api/v1/wallet/agents/:id/${verb}`,
+    summary,
+    needs: { scope: "wallet:write" },
+    params: Path,
+    body: z.strictObject({}),
+    answers: { 200: WalletAgent, 404: "not_found" },
+    handle: async ({ caller, now }, { params: { id } }) => {
+      const braking = { agent: id, frozen: verb === "freeze", actor: actorOf(caller), now };
+      await deps.db.of(caller.tenant).transaction((tx) => deps.mandates.freezeWithin(tx, braking));
+      return { status: 200, body: await existing(deps, { caller, id, now }) };
+    },
+  });
+
+const brakeAllRoute = (deps: WalletDeps, { verb, summary }: Brake): Route =>
+  route({
+    method: "POST",
+    path: `/api/v1/wallet/${verb}`,
+    summary,
+    needs: { scope: "wallet:write" },
+    body: z.strictObject({}),
+    answers: { 200: WalletStanding },
+    handle: async ({ caller, now }) => {
+      const frozen = verb === "freeze";
+      const braking = { agent: undefined, frozen, actor: actorOf(caller), now };
+      await deps.db.of(caller.tenant).transaction((tx) => deps.mandates.freezeWithin(tx, braking));
+      const page = { after: undefined, limit: 1, now };
+      const { allFrozenAt } = await readAgents(deps.db.of(caller.tenant), page);
+      const at = allFrozenAt === undefined ? null : toRfc3339(allFrozenAt);
+      return { status: 200, body: { all_frozen: at !== null, all_frozen_at: at } };
+    },
+  });
+
+async function existing(
+  deps: WalletDeps,
+  { caller, id, now }: { readonly caller: Caller; readonly id: Id<"agent">; readonly now: Instant },
+): Promise<z.input<typeof WalletAgent>> {
+  const page = { after: undefined, limit: 1, only: id, now };
+  const [found] = (await readAgents(deps.db.of(caller.tenant), page)).agents;
+  if (found === undefined) throw new Problem("not_found", { detail: "There is no such agent." });
+  return bodyOf(deps, found);
+}
+
+const bodyOf = async (deps: WalletDeps, agent: SeenAgent): Promise<z.input<typeof WalletAgent>> => ({
+  id: agent.id,
+  name: await deps.nameOf(agent.id),
+  status: agent.status,
+  frozen: agent.frozenAt !== undefined,
+  frozen_at: agent.frozenAt === undefined ? null : toRfc3339(agent.frozenAt),
+  known_since: toRfc3339(agent.knownAt),
+  mandates: agent.mandates,
+  remaining: [...agent.remaining],
+});
