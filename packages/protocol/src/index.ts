@@ -179,6 +179,11 @@ export {
   parseStripePayload,
   paymentAuthorizationHeader,
   paymentReceiptHeader,
+  rpcChallenge,
+  rpcCredential,
+  rpcPaymentCodes,
+  rpcPaymentKeys,
+  rpcReceipt,
   stripeMethod,
   stripeRequest,
 } from "./mpp/index.ts";

@@ -22,6 +22,7 @@ import type { GatewayConfig } from "./config.ts";
 import { type Control, openControl } from "./control/index.ts";
 import { openFacilitators } from "./facilitator/index.ts";
 import { type Controller, openKubernetes, startController } from "./kubernetes/index.ts";
+import { mcpDoor } from "./mcp/index.ts";
 import { openOfferBook } from "./offers/index.ts";
 import { createUpstreams, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
@@ -139,7 +140,8 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   keyring.mount({ http, jobs });
   control.mount(http);
   facilitators.mount(http);
-  const front = storefront({ book, counter, upstreams, callers, terms, clock, traffic: control.traffic });
+  const behind = { counter, upstreams, callers, terms, clock, traffic: control.traffic };
+  const front = storefront({ book, ...behind, doors: [mcpDoor(behind)] });
   http.mount(forwardAuth(config.origin, { book, upstreams, callers }, front));
   http.mount(front);
   const address = await http.listen();

@@ -34,9 +34,14 @@ export type OfferPrice = z.infer<typeof OfferPrice>;
 export const offerMethods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 export const offerGates = ["paid", "free", "auth"] as const;
 
+/** A tool of an MCP server by its name, or `*` for every tool that no other line names. */
+export const ToolName = z.string().regex(/^(?:\*|[A-Za-z0-9_./-]{1,128})$/, "is the name of a tool, or *");
+
 /** One line of the route table; the most specific path that matches a request holds. */
 export const OfferRoute = z.strictObject({
   path: z.string().min(1).max(1024),
+  /** At this path an MCP server is sold by its tools, and this line is about one of them. */
+  tool: ToolName.optional(),
   methods: z
     .array(z.enum(offerMethods))
     .min(1)
@@ -114,6 +119,7 @@ const SoldRoute = z.object({
   id: z.string(),
   method: z.enum(offerMethods),
   path: z.string(),
+  tool: ToolName.optional(),
   gate: z.enum(offerGates),
   pays_with: z.array(SellingRail),
   not_sold_with: z.array(DroppedRail),

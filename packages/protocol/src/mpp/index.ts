@@ -19,6 +19,13 @@ export {
   paymentReceiptHeader,
 } from "./credential.ts";
 export {
+  rpcChallenge,
+  rpcCredential,
+  rpcPaymentCodes,
+  rpcPaymentKeys,
+  rpcReceipt,
+} from "./json-rpc.ts";
+export {
   evmMethod,
   evmRequest,
   parseEvmPayload,

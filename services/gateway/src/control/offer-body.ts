@@ -43,6 +43,7 @@ const soldOf = (route: SaleRoute): Body["sold"][number] => ({
   // Of the five that a route table may name.
   method: route.method as Body["sold"][number]["method"],
   path: `/${route.pattern.join("/")}`,
+  ...(route.tool !== undefined && { tool: route.tool }),
   gate: route.gate,
   pays_with: route.gate === "paid" ? route.ways.map(({ rail }) => rail) : [],
   not_sold_with: route.gate === "paid" ? [...route.dropped] : [],

@@ -3,7 +3,14 @@ import type { Jobs } from "@remit/platform/jobs";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { ReplaceOffer } from "@remit/protocol/contracts";
-import { type Merchant, mergeShops, type OfferBook, type Offers, type SaleRoute } from "../offers/index.ts";
+import {
+  doClash,
+  type Merchant,
+  mergeShops,
+  type OfferBook,
+  type Offers,
+  type SaleRoute,
+} from "../offers/index.ts";
 import type { ReadMerchants } from "./merchants.ts";
 import { type OfferRow, readOffers } from "./offers.sql.ts";
 import { outOfReach } from "./reach.ts";
@@ -160,18 +167,27 @@ function madeOf({ id, name, spec }: OfferRow, merchant: Merchant, log: Log): Mad
 
 /** Of two routes for the very same requests, which one holds would be chance. */
 export function conflicts(made: readonly SaleRoute[], stands: readonly SaleRoute[]): string[] {
-  const taken = new Map(stands.map((route) => [shapeOf(route), route.id]));
+  const taken = new Map<string, SaleRoute[]>();
+  for (const route of stands) placeOf(taken, route).push(route);
   const faults: string[] = [];
   for (const route of made) {
-    const other = taken.get(shapeOf(route));
-    if (other !== undefined)
-      faults.push(
-        `${route.method} /${route.pattern.join("/")} is sold already, by ${other.split(".", 1)[0]}`,
-      );
-    taken.set(shapeOf(route), route.id);
+    const there = placeOf(taken, route);
+    const other = there.find((known) => doClash(known, route));
+    if (other !== undefined) faults.push(`${toldOf(route)} is sold already, by ${other.id.split(".", 1)[0]}`);
+    there.push(route);
   }
   return faults;
 }
 
-const shapeOf = ({ method, pattern }: SaleRoute): string =>
-  `${method} ${pattern.map((segment) => (segment.startsWith(":") ? ":" : segment)).join("/")}`;
+const toldOf = ({ method, pattern, tool }: SaleRoute): string =>
+  `${tool === undefined ? method : `the tool ${tool} at`} /${pattern.join("/")}`;
+
+/** The routes of one path, of which few can be. */
+function placeOf(taken: Map<string, SaleRoute[]>, { pattern }: SaleRoute): SaleRoute[] {
+  const shape = pattern.map((segment) => (segment.startsWith(":") ? ":" : segment)).join("/");
+  const known = taken.get(shape);
+  if (known !== undefined) return known;
+  const fresh: SaleRoute[] = [];
+  taken.set(shape, fresh);
+  return fresh;
+}

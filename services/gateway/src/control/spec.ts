@@ -63,7 +63,7 @@ function entriesOf(of: Line, notes: Notes): RouteEntry[] {
     upstream: spec.upstream,
     ...(spec.strip_prefix !== undefined && { strip_prefix: spec.strip_prefix }),
     gate: line.gate,
-    name: line.summary ?? spec.description ?? of.name,
+    name: line.summary ?? line.tool ?? spec.description ?? of.name,
     sku: of.name,
     ...(spec.description !== undefined && { description: spec.description }),
     deliver: spec.deliver,
@@ -72,6 +72,11 @@ function entriesOf(of: Line, notes: Notes): RouteEntry[] {
     upstream_retries: 0,
     ...payment,
   };
+  const { tool } = line;
+  if (tool !== undefined)
+    return [
+      { ...common, id: routeId(of.id, `tool ${tool}`, line.path), method: "POST", path: line.path, tool },
+    ];
   return spelledOut(line.path).flatMap((path) =>
     line.methods.map((method) => ({ ...common, id: routeId(of.id, method, path), method, path })),
   );

@@ -1,4 +1,3 @@
-import type { ServerResponse } from "node:http";
 import type { Clock, Instant } from "@remit/kernel";
 
 /** What this process has seen of one route since it started. Nothing is written for a request that does not pay. */
@@ -9,10 +8,13 @@ export type Seen = {
   readonly open: number;
 };
 
+/** An answer on its way, and the status that it has in the end. */
+export type Answering = { readonly statusCode: number; once(event: "close", listener: () => void): unknown };
+
 export type Traffic = {
   readonly since: Instant;
   /** Counts the request by how it is answered. */
-  count(route: { readonly id: string; readonly gate: string }, res: ServerResponse): void;
+  count(route: { readonly id: string; readonly gate: string }, res: Answering): void;
   of(routes: readonly string[]): Seen;
 };
 

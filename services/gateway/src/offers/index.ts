@@ -23,3 +23,4 @@ export { MerchantEntry, type RouteEntry } from "./offers-file-schema.ts";
 export { type Target, targetOf, upstreamTarget } from "./paths.ts";
 export { routeOf } from "./route-of.ts";
 export { isGuarded, routeAt } from "./route-table.ts";
+export { doClash, type ToolServer, toolServerAt } from "./tools.ts";

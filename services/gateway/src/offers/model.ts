@@ -81,6 +81,8 @@ type Route = {
   readonly upstream: string;
   /** What of the path the upstream does not see, where it knows nothing of the address at which it is sold. */
   readonly stripPrefix?: string;
+  /** The tool of an MCP server that this is the price of; `*` for every one that no other route names. */
+  readonly tool?: string;
   readonly name: string;
   readonly sku: string;
   readonly description?: string;

@@ -1,5 +1,5 @@
 import { type Id, idPattern } from "@remit/kernel";
-import { Origin, StripPrefix, text } from "@remit/protocol/contracts";
+import { Origin, StripPrefix, ToolName, text } from "@remit/protocol/contracts";
 import { z } from "zod";
 
 const idOf = <K extends "merchant" | "tenant">(kind: K): z.ZodType<Id<K>> =>
@@ -85,6 +85,7 @@ const RouteEntry = z.strictObject({
   path: z.string().max(1024),
   upstream: Origin,
   strip_prefix: StripPrefix.optional(),
+  tool: ToolName.optional(),
   gate: z.enum(["free", "paid", "auth"]).default("paid"),
   amount_minor: z.number().optional(),
   currency: z.string().optional(),

@@ -8,9 +8,9 @@ import type { z } from "zod";
 import { mergeShops } from "./merge.ts";
 import type { Facilitator, Merchant, Offers, PaymentAccounts, SaleRoute } from "./model.ts";
 import { type MerchantEntry, OffersFile, type RouteEntry, type WayEntry } from "./offers-file-schema.ts";
-import { sameShape } from "./paths.ts";
 import { routeOf } from "./route-of.ts";
 import { type Path, readSource, type Spot } from "./source.ts";
+import { doClash } from "./tools.ts";
 
 /** One thing that is wrong with the file, and where; it never shows a key. */
 export type OffersFault = { readonly message: string; readonly spot?: Spot };
@@ -183,11 +183,7 @@ function sameRequests(placed: readonly Placed[]): PlacedFault[] {
   const faults: PlacedFault[] = [];
   for (const [index, { route }] of placed.entries())
     for (const { place, route: other } of placed.slice(index + 1))
-      if (
-        route.merchant === other.merchant &&
-        route.method === other.method &&
-        sameShape(route.pattern, other.pattern)
-      )
+      if (route.merchant === other.merchant && doClash(route, other))
         faults.push({ place, message: `routes ${route.id} and ${other.id} sell the same requests` });
   return faults;
 }

@@ -26,6 +26,7 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
   if ("fault" in pattern) faults.push(`${id}: path ${pattern.fault}`);
   if (entry.strip_prefix !== undefined && !isBelow(entry.path, entry.strip_prefix))
     faults.push(`${id}: strip_prefix is no part of its path`);
+  if (entry.tool !== undefined) faults.push(...toolFaults(entry).map((fault) => `${id}: ${fault}`));
   const { serve_by_s: serveByS, upstream_timeout_s: timeoutS = serveByS } = entry;
   if (timeoutS > serveByS)
     faults.push(
@@ -42,6 +43,7 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
     upstream,
     name,
     sku,
+    ...(entry.tool !== undefined && { tool: entry.tool }),
     ...(entry.strip_prefix !== undefined && { stripPrefix: entry.strip_prefix }),
     ...(description !== undefined && { description }),
     deliver,
@@ -50,6 +52,15 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
     retries: entry.upstream_retries,
     ...payment,
   };
+}
+
+/** Tools are called by POST at one address (MCP, Streamable HTTP), and their answers are judged whole. */
+function toolFaults({ path, method, deliver }: RouteEntry): string[] {
+  const faults: string[] = [];
+  if (method !== "POST") faults.push("a tool is called by POST");
+  if (/[:*]/.test(path)) faults.push("the address of an MCP server has no open part");
+  if (deliver === "stream") faults.push("what a tool answers is not streamed");
+  return faults;
 }
 
 const isBelow = (path: string, prefix: string): boolean => path === prefix || path.startsWith(`${prefix}/`);

@@ -2,6 +2,7 @@ import type { Instant } from "@remit/kernel";
 import {
   encodeHeader,
   formatChallenge,
+  type PaymentRequired,
   type Problem,
   paymentAuthorizationHeader,
   paymentIdentifierExtension,
@@ -13,7 +14,7 @@ import {
 import { acceptable } from "./accept-payment.ts";
 import { mppProblemType } from "./mpp-problems.ts";
 import { paywallPage } from "./page.ts";
-import { type TermsDeps, termsOf } from "./terms.ts";
+import { type Terms, type TermsDeps, termsOf } from "./terms.ts";
 import type { Door, Wanted } from "./wanted.ts";
 
 /** A whole 402, ready to be sent. */
@@ -46,21 +47,15 @@ export function paymentRequired(
   why: { problem: Problem; asking: Asking },
 ): PaymentRequiredAnswer {
   const { problem, asking } = why;
-  const { requirements, requirementsV1, challenges } = termsOf(deps, wanted, {
+  const terms = termsOf(deps, wanted, {
     now: asking.now,
     ...(asking.hasOwnAuthorization && { header: paymentAuthorizationHeader }),
   });
+  const { requirementsV1, challenges } = terms;
   const error = errorOf(problem);
-  const resource = { url: wanted.url, description: wanted.route.name };
   const headers = {
     ...problem.headers,
-    [paymentRequiredHeader]: encodeHeader({
-      x402Version: 2,
-      error: ascii(error),
-      resource,
-      accepts: requirements,
-      extensions: { [paymentIdentifierExtension]: paymentIdentifierOffer(mustNameItself(wanted)) },
-    }),
+    [paymentRequiredHeader]: encodeHeader(requiredBy(wanted, terms, ascii(error))),
     "WWW-Authenticate": acceptable(challenges, asking.acceptPayment).map(formatChallenge),
     "Cache-Control": "no-store",
     Vary: "Accept, Accept-Payment, Authorization",
@@ -90,12 +85,25 @@ export function paymentRequired(
   };
 }
 
+/** The 402 in x402 v2's words, whatever carries them. */
+export const requiredBy = (
+  wanted: Wanted,
+  { requirements }: Pick<Terms, "requirements">,
+  error: string,
+): PaymentRequired => ({
+  x402Version: 2,
+  error,
+  resource: { url: wanted.url, description: wanted.route.name },
+  accepts: requirements,
+  extensions: { [paymentIdentifierExtension]: paymentIdentifierOffer(mustNameItself(wanted)) },
+});
+
 // What a chain shows everybody fetches nothing: whoever pays first must have something else to show (design, "Lost answers").
 const mustNameItself = ({ route }: Wanted): boolean =>
   route.settle === "before" && route.ways.some(({ rail }) => rail === "x402");
 
 /** A rail's own word where there is one: clients of x402 act on it. */
-function errorOf(problem: Problem): string {
+export function errorOf(problem: Problem): string {
   const reason = problem.extra?.["reason"];
   return typeof reason === "string" ? reason : (problem.detail ?? problems[problem.code].title);
 }

@@ -21,13 +21,18 @@ export type PassedRequest = {
   readonly retries: number;
   /** No body goes up, and of the answer only its head comes down: nothing is told that a gate guards. */
   readonly headOnly?: boolean;
+  /** The body, where it has been read already. */
+  readonly body?: Uint8Array;
+  /** What a field of the answer's head says here, where that is something else than upstream. */
+  readonly retold?: (name: string, value: string) => string;
 };
 
 export type Pair = { readonly req: IncomingMessage; readonly res: ServerResponse };
 
 /** Passes one exchange through; resolves once it is over. A Problem says that no answer has begun. */
 export async function pass(peer: Peer, request: PassedRequest, pair: Pair): Promise<void> {
-  const upload = request.headOnly === true ? noUpload : uploadOf(pair.req);
+  const { headOnly, body } = request;
+  const upload = headOnly === true || body !== undefined ? noUpload : uploadOf(pair.req);
   for (let attempt = 1; ; attempt++) {
     admit(peer);
     const outcome = await exchange(peer.pool, request, { ...pair, upload });
@@ -98,7 +103,14 @@ function exchange(
   );
   const { target: path, method, timeoutMs } = request;
   pool.dispatch(
-    { path, method, headers, body: upload.body ?? null, headersTimeout: timeoutMs, bodyTimeout: timeoutMs },
+    {
+      path,
+      method,
+      headers,
+      body: request.body ?? upload.body ?? null,
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    },
     {
       onRequestStart: (started) => {
         controller = started;
@@ -106,7 +118,7 @@ function exchange(
       },
       onResponseStart: (started, status) => {
         if (status < 200) return;
-        begin(caller, started, { status, headOnly: request.headOnly === true });
+        begin(caller, started, { ...request, status });
         if (request.headOnly === true) started.abort(new Error("its head is all that was asked for"));
       },
       onResponseData: (started, chunk) => {
@@ -141,9 +153,13 @@ const withoutBody = new WeakMap<Withheld, Withheld>();
 function begin(
   { req, res }: Pair,
   controller: Dispatcher.DispatchController,
-  { status, headOnly }: { readonly status: number; readonly headOnly: boolean },
+  {
+    status,
+    headOnly = false,
+    retold,
+  }: Pick<PassedRequest, "headOnly" | "retold"> & { readonly status: number },
 ): void {
-  const raw = rawHeadersOf(controller);
+  const raw = retell(rawHeadersOf(controller), retold);
   if (headOnly) {
     res.writeHead(status, withoutLength(passedDown(raw, { mayHaveTrailers: false })));
     return void res.end();
@@ -156,6 +172,11 @@ function begin(
     if (!res.writableEnded && !res.destroyed && res.writableLength === 0) res.flushHeaders();
   });
 }
+
+const retell = (raw: string[], retold: PassedRequest["retold"]): string[] =>
+  retold === undefined
+    ? raw
+    : raw.map((text, index) => (index % 2 === 0 ? text : retold(raw[index - 1] ?? "", text)));
 
 const withoutLength = (raw: readonly string[]): string[] =>
   raw.filter((_, index) => (raw[index - (index % 2)] ?? "").toLowerCase() !== "content-length");

@@ -2,4 +2,4 @@ export { type Counter, openCounter, type Sold } from "./counter.ts";
 export type { Served } from "./money.ts";
 export { purchaseJobs } from "./purchases.jobs.ts";
 export { recoverClaims } from "./recovery.ts";
-export type { PaidRequest } from "./request.ts";
+export { idempotencyKeyOf, type PaidRequest } from "./request.ts";

@@ -1,10 +1,10 @@
 import { type Clock, newId } from "@remit/kernel";
-import { canonicalise } from "@remit/protocol";
+import { canonicalise, Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import type { NewClaim } from "../claims/index.ts";
 import type { GenuineCredential } from "../credentials/index.ts";
 import type { PaidRoute } from "../offers/index.ts";
-import type { Fields } from "../proxy/index.ts";
+import type { Fields, UpstreamAnswer } from "../proxy/index.ts";
 
 /** A request for a paid route, read whole. */
 export type PaidRequest = {
@@ -17,6 +17,8 @@ export type PaidRequest = {
   readonly body: Uint8Array | undefined;
   readonly bodySha256?: Uint8Array;
   readonly idempotencyKey?: string;
+  /** What an answer says in the protocol of its route, where its status is not all: a tool fails with a 200. */
+  readonly judge?: (answer: UpstreamAnswer) => UpstreamAnswer;
 };
 
 export const digestOfRequest = ({ method, url, bodySha256 }: PaidRequest): string =>
@@ -56,4 +58,12 @@ export function claimFor(
     createdAt: now,
     updatedAt: now,
   };
+}
+
+/** V11: optional here, since the credential is a key already; but what is sent must be one key. */
+export function idempotencyKeyOf(values: readonly string[]): string | undefined {
+  const [value, ...more] = values;
+  if (value === undefined) return undefined;
+  if (more.length > 0 || !/^[\x21-\x7e]{1,255}$/.test(value)) throw new Problem("idempotency_key_invalid");
+  return value;
 }

@@ -28,7 +28,8 @@ export async function serve(
     bodyBytesMax: responseBytesMax,
   });
   try {
-    return await answering;
+    const answer = await answering;
+    return request.judge?.(answer) ?? answer;
   } catch (error) {
     if (error instanceof Problem) return error;
     throw error;

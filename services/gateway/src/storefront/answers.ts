@@ -31,7 +31,7 @@ export function paidAnswer(
   return { status, fields: [...fields, ["Cache-Control", "private"], ...proofOf(sold, by)], body };
 }
 
-const credit = "It is paid, and a credit stands: send the same request with the same payment again.";
+export const credit = "It is paid, and a credit stands: send the same request with the same payment again.";
 
 /**
  * What was paid for and could not be had: the upstream's refusal, with the proof that no second payment is due. MPP's own
@@ -58,16 +58,23 @@ type Owed = Extract<Sold, { kind: "owed" }>;
 type Paid = Pick<Extract<Sold, { kind: "paid" }>, "claim" | "replayed">;
 
 /** What x402 says of a settlement that has failed; nothing by another rail or protocol. */
-export function unsettled({ code, extra }: Problem, credential: Credential): Record<string, string> {
-  if (credential.rail !== "x402" || credential.door === "mpp" || code !== "payment_declined") return {};
+export function unsettled({ code, extra }: Problem, credential: Credential): SettleResponse | undefined {
+  if (credential.rail !== "x402" || credential.door === "mpp" || code !== "payment_declined")
+    return undefined;
   const reason = extra?.["decline_code"];
-  const failed: SettleResponse = {
+  return {
     success: false,
     errorReason: typeof reason === "string" ? reason : code,
     transaction: "",
     network: credential.accepted?.network ?? credential.network ?? "",
     payer: credential.transfer.authorization.from,
   };
+}
+
+/** The same in the header of the protocol. */
+export function unsettledHeaders(problem: Problem, credential: Credential): Record<string, string> {
+  const failed = unsettled(problem, credential);
+  if (failed === undefined) return {};
   return credential.door === "x402"
     ? { [paymentResponseHeader]: encodeHeader(failed) }
     : { "X-PAYMENT-RESPONSE": base64.encode(JSON.stringify(failed)) };
@@ -100,12 +107,13 @@ function proofOf(
   ];
 }
 
-const withCredit = (settled: SettleResponse, detail: string): SettleResponse => ({
+export const withCredit = (settled: SettleResponse, detail: string): SettleResponse => ({
   ...settled,
   extensions: { ...settled.extensions, "remit-credit": { info: { detail } } },
 });
 
-function proven(claim: Paid["claim"], issuer: string, credential: Credential): Proof {
+/** What a purchase is proven by, in each protocol's words. */
+export function proven(claim: Paid["claim"], issuer: string, credential: Credential): Proof {
   const { payer, receipt } = claim;
   const withReceipt = receipt !== undefined && { extensions: { "remit-receipt": { info: { receipt } } } };
   if (claim.rail === "mandate") {

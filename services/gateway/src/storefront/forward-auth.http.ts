@@ -49,7 +49,8 @@ async function judge(
   const asked = askedOf(deps, call);
   const route = routeOf(asked);
   if (route === undefined) return [];
-  if (route.gate === "paid") throw paidOnly(call, route);
+  // Which tool is called, only its body says; that is not seen here.
+  if (route.gate === "paid" || route.tool !== undefined) throw paidOnly(call, route);
   const { identity } = await openGate(
     deps.callers,
     { ...call, method: asked.method },

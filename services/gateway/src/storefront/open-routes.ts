@@ -23,11 +23,16 @@ export type OpenRouteDeps = { readonly upstreams: Upstreams; readonly callers: C
 type Asked<R> = { readonly route: R; readonly target: Target };
 
 /** Passes a request through that costs nothing, and its answer as it comes. */
-export async function passOn(deps: OpenRouteDeps, call: PageCall, asked: Asked<OpenRoute>): Promise<void> {
+export async function passOn(
+  deps: OpenRouteDeps,
+  call: PageCall,
+  asked: Asked<OpenRoute> & { readonly change?: (request: PassedRequest) => PassedRequest },
+): Promise<void> {
+  const { change = (request) => request } = asked;
   const admitted = await openGate(deps.callers, call, asked);
   // Whoever only announces a request has not said who it is: it learns what a browser must know, and nothing guarded.
   const headOnly = call.method === "OPTIONS" && asked.route.gate === "auth";
-  await deps.upstreams.pass({ ...passedRequest(call, asked, admitted), headOnly }, call.raw);
+  await deps.upstreams.pass(change({ ...passedRequest(call, asked, admitted), headOnly }), call.raw);
 }
 
 /** Opens a WebSocket through to the upstream. On a paid route there is no whole answer that could be paid for. */

@@ -4,7 +4,7 @@ import { Problem } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import { type PaidRoute, type Target, upstreamTarget } from "../offers/index.ts";
 import { fieldsOf, hasBody, valuesOf } from "../proxy/index.ts";
-import type { PaidRequest } from "../purchases/index.ts";
+import { idempotencyKeyOf, type PaidRequest } from "../purchases/index.ts";
 
 const bodyBytesMax = 1024 * 1024;
 // What is paid for is read whole first, and whoever sends it a byte at a time waits in vain.
@@ -17,7 +17,7 @@ export async function readRequest(
   target: Target,
 ): Promise<PaidRequest> {
   const fields = fieldsOf(req.rawHeaders);
-  const idempotencyKey = readIdempotencyKey(valuesOf(fields, "idempotency-key"));
+  const idempotencyKey = idempotencyKeyOf(valuesOf(fields, "idempotency-key"));
   const body = await readBody(req);
   const path = target.path + target.query;
   return {
@@ -30,14 +30,6 @@ export async function readRequest(
     ...(body !== undefined && { bodySha256: sha256(body) }),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   };
-}
-
-/** V11: optional here, since the credential is a key already; but what is sent must be one key. */
-function readIdempotencyKey(values: readonly string[]): string | undefined {
-  const [value, ...more] = values;
-  if (value === undefined) return undefined;
-  if (more.length > 0 || !/^[\x21-\x7e]{1,255}$/.test(value)) throw new Problem("idempotency_key_invalid");
-  return value;
 }
 
 /** Undefined when the request has no body. */

@@ -32,7 +32,7 @@ import {
 } from "../paywall/index.ts";
 import { type Upstreams, valuesOf } from "../proxy/index.ts";
 import type { Counter, PaidRequest } from "../purchases/index.ts";
-import { paidAnswer, unsettled, type WholeAnswer } from "./answers.ts";
+import { paidAnswer, unsettledHeaders, type WholeAnswer } from "./answers.ts";
 import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
 import { readRequest } from "./requests.ts";
 
@@ -44,7 +44,15 @@ export type StorefrontDeps = {
   readonly terms: TermsDeps;
   readonly clock: Clock;
   readonly traffic: Pick<Traffic, "count">;
+  /** What has doors of its own at some addresses. */
+  readonly doors?: readonly OwnDoor[];
 };
+
+/** Answers an address of a shop by itself; undefined for one that is not its own. */
+export type OwnDoor = (
+  call: PageCall,
+  at: { readonly shop: Shop; readonly target: Target },
+) => Promise<void> | undefined;
 
 /** Everything that merchants' origins answer: documents, 402s, and what was paid for. */
 export const storefront = (deps: StorefrontDeps): Mount => ({
@@ -55,6 +63,10 @@ export const storefront = (deps: StorefrontDeps): Mount => ({
     const document = documentAt(deps, shop, { method: req.method, path: target.path });
     if (document !== undefined) return sendDocument(res, document, req.method);
     if (isSignIn(shop, call, target)) return await exchange(deps, call, { shop, target });
+    for (const door of deps.doors ?? []) {
+      const answering = door(call, { shop, target });
+      if (answering !== undefined) return await answering;
+    }
     const route = routeOf(req, shop, target);
     deps.traffic.count(route, res);
     if (route.gate !== "paid") return await passOn(deps, call, { route, target });
@@ -130,7 +142,7 @@ async function answerTo(
       call.log.info({ code: error.code, private: error.private }, "a payment is refused");
     const refusal = refuse(deps, call, { request, problem: error });
     if (credential === undefined) return refusal;
-    return { ...refusal, headers: { ...refusal.headers, ...unsettled(error, credential) } };
+    return { ...refusal, headers: { ...refusal.headers, ...unsettledHeaders(error, credential) } };
   }
 }
 
@@ -141,8 +153,8 @@ const untold: ReadonlySet<string> = new Set([
   "payment_identifier_required",
 ]);
 
-// 4xx of the credential or the mandate: the buyer may pay again. A conflict or an outage is told as it is.
-const wantsFreshTerms = ({ code, status }: Problem, door: Door | undefined): boolean =>
+/** 4xx of the credential or the mandate: the buyer may pay again. A conflict or an outage is told as it is. */
+export const wantsFreshTerms = ({ code, status }: Problem, door: Door | undefined): boolean =>
   [400, 401, 402, 403].includes(status) &&
   !untold.has(code) &&
   (code !== "credential_malformed" || door === "mpp");

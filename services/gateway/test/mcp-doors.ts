@@ -1,0 +1,83 @@
+import type { JsonObject } from "@remit/protocol";
+import { describe, expect, test } from "vitest";
+import { byMandate, type McpWorld } from "./mcp-world.ts";
+import { callOf, connectTo, rpc, unpaidOf } from "./tool-server.ts";
+
+/** What is tried at the doors of a server that is sold: by its name, its path, its protocol. */
+export const describeDoors = (world: () => McpWorld): void =>
+  describe("no way around the price", () => {
+    test.each([
+      ["a tool that is not for sale", callOf("secret"), -32_602],
+      ["a name that is none", { ...callOf("report"), params: { name: 7 } }, -32_602],
+      ["a name in other letters", callOf("Report"), -32_602],
+      [
+        "arguments that are no object",
+        { ...callOf("report"), params: { name: "report", arguments: [] } },
+        -32_602,
+      ],
+    ])("%s is refused", async (_, message, code) => {
+      const { json } = await world().raw(message);
+      expect(json).toMatchObject({ error: { code } });
+      expect(world().ran()).toEqual([]);
+    });
+
+    test.each([
+      ["several calls in one list", JSON.stringify([callOf("report")])],
+      [
+        "a call that is read in two ways",
+        '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"report"}}',
+      ],
+      ["no JSON", "{"],
+      ["another protocol", JSON.stringify({ id: 1, method: "tools/call", params: { name: "report" } })],
+      ["an id that is no id", JSON.stringify({ ...callOf("report"), id: null })],
+    ])("V12 %s never reaches the server", async (_, message) => {
+      expect((await world().raw(message)).status).toBe(400);
+      expect(world().tools.requests).toEqual([]);
+    });
+
+    test("V12 a call without a number is dropped, since nobody could be told what it costs", async () => {
+      const { id: _, ...notification } = callOf("report");
+      const answer = await world().ask("/mcp", rpc(notification));
+      expect([answer.status, answer.body.length]).toEqual([202, 0]);
+      expect(world().tools.requests).toEqual([]);
+    });
+
+    test.each(["/MCP", "/mcp/", "/mc%70", "/mcp;x"])("V12 %s is no other door to it", async (path) => {
+      const answer = await world().ask(path, rpc(callOf("report")));
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(world().ran()).toEqual([]);
+    });
+
+    test("a task is answered at once, so that its result leaves by no other way", async () => {
+      const paid = callOf(
+        "report",
+        await byMandate(world(), unpaidOf((await world().raw(callOf("report"))).json["result"])),
+      );
+      const params = { ...(paid["params"] as JsonObject), task: { ttl: 60_000 } };
+      expect((await world().raw({ ...paid, params })).json).not.toHaveProperty("result.task");
+      expect(world().tools.calls[0]?.params).not.toHaveProperty("task");
+    });
+
+    test("a check in front cannot see which tool is called, and lets none pass", async () => {
+      const answer = await world().ask("/verify", {
+        headers: {
+          host: "gateway.test",
+          "x-forwarded-uri": "/mcp",
+          "x-forwarded-host": "shop.test",
+          "x-forwarded-method": "POST",
+        },
+      });
+      expect(answer.status).toBe(402);
+    });
+
+    test("what is passed on keeps its session: the client's ends at the server", async () => {
+      const other = await connectTo(world().address);
+      expect(other.transport?.sessionId).toMatch(/^r\./);
+      const { transport } = other;
+      if (transport !== undefined && "terminateSession" in transport)
+        await (transport as { terminateSession(): Promise<void> }).terminateSession();
+      const gone = world().tools.requests.findLast(({ method }) => method === "DELETE");
+      expect(gone?.headers["mcp-session-id"]).toMatch(/^[0-9a-f-]{36}$/);
+      await other.close();
+    });
+  });
