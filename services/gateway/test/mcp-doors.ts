@@ -4,7 +4,7 @@ import { byMandate, type McpWorld } from "./mcp-world.ts";
 import { callOf, connectTo, rpc, unpaidOf } from "./tool-server.ts";
 
 /** What is tried at the doors of a server that is sold: by its name, its path, its protocol. */
-export const describeDoors = (world: () => McpWorld): void =>
+export function describeDoors(world: () => McpWorld): void {
   describe("no way around the price", () => {
     test.each([
       ["a tool that is not for sale", callOf("secret"), -32_602],
@@ -81,3 +81,4 @@ export const describeDoors = (world: () => McpWorld): void =>
       await other.close();
     });
   });
+}

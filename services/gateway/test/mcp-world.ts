@@ -52,7 +52,7 @@ export const free = { gate: "free", amount_minor: undefined, currency: undefined
 export async function startMcpWorld(): Promise<McpWorld> {
   const world = await startRailsWorld();
   const tools = startTools();
-  world.upstream.answer = tools.answer;
+  world.upstream.answer = (req, res) => tools.answer(req, res);
   const sold = ["report", "sibling", "fails", "throws"].map((tool) => toolRoute(tool, world.upstream.origin));
   await world.writeOffers({ more: [...sold, toolRoute("echo", world.upstream.origin, free)] });
   await world.gateway.reload();

@@ -5,7 +5,6 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { Server } from "@modelcontextprotocol/sdk/server/index.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { CallToolRequestSchema, ListToolsRequestSchema, McpError } from "@modelcontextprotocol/sdk/types.js";
 import { newId } from "@remit/kernel";
 import {
@@ -91,8 +90,7 @@ export function startTools(): Tools {
       onsessioninitialized: (id) => void sessions.set(id, transport),
       onsessionclosed: (id) => void sessions.delete(id),
     });
-    // The library's own types do not hold under exactOptionalPropertyTypes.
-    await createToolServer(tools.calls).connect(transport as Transport);
+    await createToolServer(tools.calls).connect(transport);
     return transport;
   }
   return tools;
@@ -125,7 +123,7 @@ export async function connectTo(
   const transport = new StreamableHTTPClientTransport(new URL(`http://shop.test${path}`), {
     fetch: fetchAt(address),
   });
-  await client.connect(transport as Transport);
+  await client.connect(transport);
   return client;
 }
 

@@ -1,6 +1,7 @@
 import type { Instant } from "@remit/kernel";
 import {
   formatReceipt,
+  type Json,
   type JsonObject,
   Problem,
   parseReceipt,
@@ -158,8 +159,8 @@ export function refusal(
   return { error: plain({ code, message, data: { httpStatus: problem.status, problem: told } }) };
 }
 
-export const unknownTool = (name: string): RpcAnswer => ({
-  error: { code: invalidParams, message: `Unknown tool: ${name.slice(0, 128)}` },
+export const unknownTool = (name: Json): RpcAnswer => ({
+  error: { code: invalidParams, message: `Unknown tool: ${JSON.stringify(name).slice(0, 128)}` },
 });
 
 /** What is written down as JSON is JSON: members that are undefined are none. */

@@ -158,7 +158,7 @@ async function callTool(deps: McpDeps, asked: Asked): Promise<void> {
   const { call, server, message, id } = asked;
   const { name } = message.params;
   const route = typeof name === "string" ? server.toolOf(name) : undefined;
-  if (route === undefined) return send(call.raw.res, envelope(id, unknownTool(String(name))));
+  if (route === undefined) return send(call.raw.res, envelope(id, unknownTool(name ?? null)));
   const seen = { statusCode: 200 };
   const close = (listener: () => void): unknown => call.raw.res.once("close", listener);
   deps.traffic.count(route, { once: (_, listener) => close(listener), ...live(seen) });
@@ -185,7 +185,7 @@ type ToolAnswer = { readonly status: number } & (
 
 /** What the tool says to who pays, or what it costs. Whatever is wrong with a payment is answered with fresh terms. */
 async function sellTool(deps: McpDeps, asked: Asked, route: PaidRoute): Promise<ToolAnswer> {
-  const { call, message, fields } = asked;
+  const { message, fields } = asked;
   let request: PaidRequest | undefined;
   let credential: Credential | undefined;
   try {
@@ -242,7 +242,7 @@ function refusedBy(
  */
 function requestFor(asked: Asked, route: PaidRoute): PaidRequest {
   const { message, target, id, fields } = asked;
-  const { name, arguments: given = {} } = message.params;
+  const { name = null, arguments: given = {} } = message.params;
   if (!isJsonObject(given)) throw new Problem("invalid_request", { detail: "arguments is no object." });
   const idempotencyKey = idempotencyKeyOf(valuesOf(fields, "idempotency-key"));
   return {
@@ -252,7 +252,7 @@ function requestFor(asked: Asked, route: PaidRoute): PaidRequest {
     target: upstreamTarget(route, target),
     fields: fieldsUp(asked),
     body: Buffer.from(JSON.stringify(upwardMessage(message, { isPaid: true }))),
-    bodySha256: sha256(canonicalise({ tool: String(name), arguments: given })),
+    bodySha256: sha256(canonicalise({ tool: name, arguments: given })),
     judge: judgeTool(id),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   };

@@ -96,49 +96,46 @@ function exchange(
     res.off("close", onClose);
     resolve(outcome);
   };
-  const headers = passedUp(
-    req.rawHeaders,
-    request.added,
-    upload.body !== undefined ? request.withheld : withLength(request.withheld),
-  );
-  const { target: path, method, timeoutMs } = request;
-  pool.dispatch(
-    {
-      path,
-      method,
-      headers,
-      body: request.body ?? upload.body ?? null,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
+  pool.dispatch(upward(request, req, upload), {
+    onRequestStart: (started) => {
+      controller = started;
+      if (res.destroyed) started.abort(new Error("the caller has gone"));
     },
-    {
-      onRequestStart: (started) => {
-        controller = started;
-        if (res.destroyed) started.abort(new Error("the caller has gone"));
-      },
-      onResponseStart: (started, status) => {
-        if (status < 200) return;
-        begin(caller, started, { ...request, status });
-        if (request.headOnly === true) started.abort(new Error("its head is all that was asked for"));
-      },
-      onResponseData: (started, chunk) => {
-        if (res.write(chunk)) return;
-        started.pause();
-        res.once("drain", () => started.resume());
-      },
-      onResponseEnd: (_, trailers) => {
-        end(res, trailers);
+    onResponseStart: (started, status) => {
+      if (status < 200) return;
+      begin(caller, started, { ...request, status });
+      if (request.headOnly === true) started.abort(new Error("its head is all that was asked for"));
+    },
+    onResponseData: (started, chunk) => {
+      if (res.write(chunk)) return;
+      started.pause();
+      res.once("drain", () => started.resume());
+    },
+    onResponseEnd: (_, trailers) => {
+      end(res, trailers);
+      settle(over);
+    },
+    onResponseError: (_, error) => {
+      if (res.headersSent) {
+        if (!res.writableEnded) res.destroy();
         settle(over);
-      },
-      onResponseError: (_, error) => {
-        if (res.headersSent) {
-          if (!res.writableEnded) res.destroy();
-          settle(over);
-        } else settle({ kind: "failed", error, ...howFar(error, controller !== undefined) });
-      },
+      } else settle({ kind: "failed", error, ...howFar(error, controller !== undefined) });
     },
-  );
+  });
   return promise;
+}
+
+function upward(request: PassedRequest, req: IncomingMessage, upload: Upload): Dispatcher.DispatchOptions {
+  const { target: path, method, timeoutMs, withheld } = request;
+  const isUploaded = upload.body !== undefined;
+  return {
+    path,
+    method,
+    headers: passedUp(req.rawHeaders, request.added, isUploaded ? withheld : withLength(withheld)),
+    body: request.body ?? upload.body ?? null,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  };
 }
 
 const withLength = (withheld: Withheld): Withheld => {
