@@ -1,6 +1,8 @@
 import { assetOf, invariant, type Money, money, Secret, systemClock, toNumericDate } from "@remit/kernel";
 import { exactEvmPayload, type Hex } from "@remit/protocol";
 import {
+  chainFacilitator,
+  mined,
   type SandboxChain,
   sandboxAddresses,
   sandboxKeys,
@@ -8,6 +10,7 @@ import {
   signTransfer,
   type TransferChanges,
   testChain,
+  wantedOf,
 } from "@remit/testkit";
 import { toEventSelector } from "viem";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -26,7 +29,6 @@ import {
   type TransferPayment,
   useIn,
 } from "../src/x402/index.ts";
-import { chainFacilitator, mined, wantedOf } from "./chain-facilitator.ts";
 import { describeEngine, type Traits } from "./describe-engine.ts";
 
 const usdc = assetOf("USDC_BASE_SEPOLIA");
@@ -106,7 +108,10 @@ describeEngine<AuthorizationSource>("x402", traits, async () => {
     asset: usdc,
     inexpressible: money(usdc, 999n),
     payer: ({ units }: Money) => signTransfer({ value: units }),
-    breakNext: async (verb, trouble) => void breakNext(verb === "create" ? "verify" : "settle", trouble),
+    breakNext: async (verb, trouble) => {
+      invariant(trouble !== "decline", "a facilitator declines nothing that verifies");
+      breakNext(verb === "create" ? "verify" : "settle", trouble);
+    },
     count: async (key) => {
       const source = sources.get(key);
       const payment = source === undefined ? undefined : paymentOf(source);

@@ -28,6 +28,7 @@ export {
 } from "./browser.ts";
 export { checkCatalogue, type TableKind, type Tables } from "./catalogue.ts";
 export { testChain } from "./chain.ts";
+export { chainFacilitator, mined, wantedOf } from "./chain-facilitator.ts";
 export { accelerateTime, jumpTime, type TestClock, testClock } from "./clock.ts";
 export { type TestDatabase, type TestDatabaseOptions, testDatabase } from "./database.ts";
 export { eventually } from "./eventually.ts";

@@ -1,8 +1,13 @@
 import { systemClock } from "@remit/kernel";
 import { createX402Engine, openChain } from "@remit/rails/x402";
-import { type SandboxChain, type TestSandbox, testChain, testSandbox } from "@remit/testkit";
+import {
+  chainFacilitator,
+  type SandboxChain,
+  type TestSandbox,
+  testChain,
+  testSandbox,
+} from "@remit/testkit";
 import { createEngines } from "../src/charging/index.ts";
-import { chainFacilitator } from "./chain-facilitator.ts";
 import { cardWay, transferWay } from "./payers.ts";
 import { startWorld, type World, type WorldOptions } from "./world.ts";
 
@@ -10,8 +15,6 @@ import { startWorld, type World, type WorldOptions } from "./world.ts";
 export type RailsWorld = World & {
   readonly sandbox: TestSandbox;
   readonly chain: SandboxChain;
-  /** Breaks the next call to the facilitator. */
-  readonly breakNext: ReturnType<typeof chainFacilitator>["breakNext"];
   /** Transactions that moved money to the seller, from this block on. */
   transfers(): Promise<number>;
 };
@@ -21,7 +24,7 @@ const transferTopic = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4
 export async function startRailsWorld(options: WorldOptions = {}): Promise<RailsWorld> {
   const [sandbox, chain] = await Promise.all([testSandbox(), testChain()]);
   const at = openChain({ chainId: chain.chainId, rpcUrl: chain.rpc });
-  const { facilitator, breakNext } = chainFacilitator(at);
+  const { facilitator } = chainFacilitator(at);
   const transfers = createX402Engine({ facilitator, chain: at });
   const engines = createEngines({
     clock: systemClock,
@@ -45,7 +48,6 @@ export async function startRailsWorld(options: WorldOptions = {}): Promise<Rails
     },
     sandbox,
     chain,
-    breakNext,
     transfers: async () => {
       const filter = { fromBlock: "0x0", toBlock: "latest", topics: [transferTopic, null, payTo] };
       const logs: unknown = await chain.call("eth_getLogs", [{ ...filter, address: chain.usdc }]);

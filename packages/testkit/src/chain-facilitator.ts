@@ -1,6 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Secret, systemClock } from "@remit/kernel";
-import { sandboxKeys } from "@remit/testkit";
 import {
   type Chain,
   checkPayment,
@@ -12,15 +11,19 @@ import {
   signerWithKey,
   type TransferPayment,
   useIn,
-} from "../src/x402/index.ts";
-import type { Trouble } from "./describe-engine.ts";
+} from "@remit/rails/x402";
+import { sandboxKeys } from "@remit/sandbox";
 
-/** A facilitator over a real chain that forgets all at once when it is asked to go wrong; it remembers only its errors. */
+/** It never hears of a call, its answer is lost, or it answers with an error that it keeps for the key. */
+type Trouble = "lost_request" | "lost_answer" | "server_error" | "server_error_after_effect";
+
+/** Somebody's facilitator over a real chain: of what it did it remembers nothing but its errors. */
 export function chainFacilitator(chain: Chain) {
   const signer = signerWithKey(new Secret(sandboxKeys.facilitator));
   const verified = new Set<string>();
   const stored = new Set<string>();
   const troubles = new Map<"verify" | "settle", Trouble>();
+  let sending: Promise<unknown> = Promise.resolve();
   const taken = (verb: "verify" | "settle"): Trouble | undefined => {
     const trouble = troubles.get(verb);
     troubles.delete(verb);
@@ -59,7 +62,12 @@ export function chainFacilitator(chain: Chain) {
       const trouble = taken("settle");
       if (trouble === "server_error") stored.add(key);
       if (stored.has(key)) return { kind: "unknown", because: "server_error" };
-      return await broken(trouble, () => settle(payment));
+      return await broken(trouble, () => {
+        // One account sends them, one after the other.
+        const settled = sending.then(() => settle(payment));
+        sending = settled.catch(() => undefined);
+        return settled;
+      });
     },
     remembered: async () => ({ kind: "absent" }),
   };
