@@ -1,13 +1,11 @@
-import path from "node:path";
-import { eventually, startProcess, type TestProcess } from "@remit/testkit";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Answer, createAgent, entryOf, send, startWorld, type World } from "./world.ts";
+import { type GatewayProcess, startGatewayProcess } from "./gateway-process.ts";
+import { type Answer, createAgent, entryOf, startWorld, type World } from "./world.ts";
 
 // The gateway as the process that it is in production, killed as by the kernel, and started again on the same data.
-const main = path.resolve(import.meta.dirname, "../src/main.ts");
-
 let world: World;
-let running: TestProcess | undefined;
+let running: GatewayProcess | undefined;
 
 beforeAll(async () => {
   world = await startWorld({ realTime: true });
@@ -26,37 +24,17 @@ type Killed = {
 
 async function startGateway(failpoint: string): Promise<Killed> {
   await running?.kill();
-  const env = {
-    NODE_ENV: "test",
-    DATABASE_URL: world.database.url,
-    REMIT_ORIGIN: "http://gateway.test",
-    REMIT_ISSUER: world.issuer.origin,
-    REMIT_PORT: "0",
-    REMIT_SCHEMA: world.database.schema,
-    REMIT_ROLE_APP: world.database.roles.app,
-    REMIT_ROLE_RELAY: world.database.roles.relay,
-    REMIT_ROLE_LOOKUP: world.database.roles.lookup,
-    REMIT_DATA_DIR: world.dataDir,
-    REMIT_OUTBOUND_ALLOW: new URL(world.issuer.origin).host,
-    REMIT_OFFERS_FILE: world.offersFile,
-    REMIT_FAILPOINT: `${failpoint}:kill9`,
-  };
-  running = await startProcess({ main, env, readyWhen: /"listening"/ });
-  let address = addressOf(running);
+  let gateway = await startGatewayProcess(world, { failpoint: `${failpoint}:kill9` });
+  running = gateway;
   return {
-    ask: (headers = {}) => send(address, "/demo/report", { headers }),
+    ask: (headers = {}) => gateway.ask("/demo/report", { headers }),
     restart: async () => {
-      running = await running?.restart({ ...env, REMIT_FAILPOINT: "" });
-      if (running !== undefined) address = addressOf(running);
+      await gateway.kill();
+      gateway = await startGatewayProcess(world);
+      running = gateway;
     },
   };
 }
-
-const addressOf = (started: TestProcess): string => {
-  const found = /"bound":"([^"]+)"/.exec(started.output())?.[1];
-  if (found === undefined) throw new Error("the gateway did not say where it listens");
-  return found;
-};
 
 const statuses = (): string[] => [...world.issuer.charges.values()].map(({ status }) => status);
 

@@ -156,7 +156,10 @@ export async function reopen(
   return row === undefined ? undefined : claimOf(row);
 }
 
-/** Takes a claim whose goods are owed, for one request to deliver them; undefined while another one is at it. */
+/**
+ * Takes a claim whose goods are owed, for one request to deliver them; undefined while another one is at it, unless that
+ * was of an earlier run of this worker.
+ */
 export async function takeOwed(
   tx: TenantTx,
   claim: Claim,
@@ -165,7 +168,8 @@ export async function takeOwed(
   const row = await tx.maybe<Row>(sql`
     update claims set worker = ${by.worker}, boot = ${by.boot}, generation = generation + 1,
       leased_until = ${sqlTime(by.leasedUntil)}, updated_at = ${sqlTime(by.now)}
-    where id = ${claim.id} and state = 'owed' and leased_until <= ${sqlTime(by.now)}
+    where id = ${claim.id} and state = 'owed'
+      and (leased_until <= ${sqlTime(by.now)} or (worker = ${by.worker} and boot <> ${by.boot}))
     returning *`);
   return row === undefined ? undefined : claimOf(row);
 }
