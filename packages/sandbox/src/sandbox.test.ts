@@ -20,7 +20,7 @@ const start = async (webhooks: { url: string; secret: string }[] = []): Promise<
     port,
     protocol: "http",
     maxNetworkRetries: 0,
-    timeout: 300,
+    timeout: 30_000,
     telemetry: false,
   });
 };
@@ -233,7 +233,8 @@ describe("failure switches", () => {
     );
     const fresh = await intent();
     await fail("payment_intents.confirm", "hang");
-    expect(await codeOf(stripe.paymentIntents.confirm(fresh.id, { off_session: true }))).toBe(
+    const hasty = { timeout: 300 };
+    expect(await codeOf(stripe.paymentIntents.confirm(fresh.id, { off_session: true }, hasty))).toBe(
       "StripeConnectionError",
     );
     expect((await stripe.paymentIntents.retrieve(fresh.id)).status).toBe("requires_capture");

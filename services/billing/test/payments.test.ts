@@ -389,7 +389,7 @@ describe("lost answers", () => {
     expect(await stage.books()).toMatchObject({ balanced: true });
   });
 
-  test("a hold that runs out at Stripe is noticed by its signed webhook", async () => {
+  test("M15 a hold that runs out at Stripe is noticed by its signed webhook, freed, and told of", async () => {
     const { of, id } = await held();
     const [intent] = await intentsOf(of);
     const cancelled = await fetch(`${stage.sandbox.origin}/v1/payment_intents/${intent?.id}/cancel`, {
@@ -401,6 +401,11 @@ describe("lost answers", () => {
     expect((await stage.call("GET", `/api/v1/payments/${String(id)}`)).body).toMatchObject({
       decline_code: "expired_before_capture",
     });
+    const told = await stage.database.asAdmin<{ type: string }>(
+      "select type from outbox where subject = $1",
+      [id],
+    );
+    expect(told.map(({ type }) => type)).toContain("payment.released");
   });
 
   test("W14 a webhook that is unsigned, altered, old, live or of another account changes nothing", async () => {

@@ -23,6 +23,9 @@ export type ChainWorld = {
     readonly token?: string;
     readonly settleMs?: number;
     readonly outbidMs?: number;
+    readonly gasGweiMax?: number;
+    /** Another node of the chain. */
+    readonly rpc?: string;
   }): Promise<string>;
   stop(address: string): Promise<void>;
   /** How often the token says that an authorization was used. */
@@ -44,7 +47,7 @@ export async function startChainWorld(): Promise<ChainWorld> {
   return {
     chain,
     database,
-    start: async ({ token, ...times } = {}) => {
+    start: async ({ token, rpc = chain.rpc, ...more } = {}) => {
       const dataDir = await mkdtemp(path.join(root, "gateway-"));
       const offersFile = path.join(dataDir, "offers.json");
       await writeFile(offersFile, JSON.stringify({ merchants: [], routes: [] }));
@@ -67,10 +70,10 @@ export async function startChainWorld(): Promise<ChainWorld> {
             assets: [sandboxTokens.forgiving, sandboxTokens.taxing].map(
               (token) => `eip155:84532/erc20:${token}`,
             ),
-            rpcUrls: { "eip155:84532": chain.rpc },
+            rpcUrls: { "eip155:84532": rpc },
             facilitatorKey: new Secret(sandboxKeys.facilitator),
             ...(token !== undefined && { facilitatorToken: new Secret(token) }),
-            ...times,
+            ...more,
           },
         },
         clock: systemClock,

@@ -142,6 +142,30 @@ test("C03 two buyers who ask at one instant both pay: neither answers the other'
   }
 });
 
+test("C04 one challenge is answered once: of twenty tokens for it one pays, and the others can pay for something else", async () => {
+  const challenge = challengeFor(await world.ask("/demo/report"), "stripe");
+  const before = (await intents()).filter((status) => status === "succeeded").length;
+  const tokens = await Promise.all(Array.from({ length: 20 }, token));
+  const answers = await Promise.all(
+    tokens.map((spt, nth) =>
+      send(nth % 2 === 0 ? world.address : other, "/demo/report", { headers: mpp(challenge, { spt }) }),
+    ),
+  );
+  const won = answers.findIndex(({ status }) => status === 200);
+  const lost = answers.filter((_, nth) => nth !== won);
+  expect(new Set(lost.map(({ status }) => status))).toEqual(new Set([402]));
+  expect(new Set(lost.map(codeOf))).toEqual(new Set(["challenge_invalid"]));
+  const later = await world.ask("/demo/report", { headers: mpp(challenge, { spt: await token() }) });
+  expect([later.status, codeOf(later)]).toEqual([402, "challenge_invalid"]);
+  expect(world.upstream.requests).toHaveLength(1);
+  const after = await intents();
+  expect(after.filter((status) => status === "succeeded")).toHaveLength(before + 1);
+  expect(after).not.toContain("requires_capture");
+  const spt = tokens[won === 0 ? 1 : 0] ?? "";
+  const anew = challengeFor(await world.ask("/demo/report"), "stripe");
+  expect((await world.ask("/demo/report", { headers: mpp(anew, { spt }) })).status).toBe(200);
+});
+
 describe("one credential, many requests", () => {
   test.each([
     [

@@ -103,6 +103,30 @@ test("M12 an upstream that hangs is given up, by every rail", async () => {
   await world.gateway.reload();
 });
 
+test("M15 a hold that has run out at the card network while the upstream worked takes nothing and delivers nothing", async () => {
+  await clean();
+  await noteTaken();
+  const headers = await payByCard(await world.ask("/demo/report"));
+  const runOut = async (): Promise<void> => {
+    const [intent] = await world.sandbox.paymentIntents({ status: "requires_capture" });
+    const bearer = { authorization: `Bearer ${world.sandbox.stripe.apiKey}` };
+    const ended = await fetch(`${world.sandbox.origin}/v1/payment_intents/${intent?.id}/cancel`, {
+      method: "POST",
+      headers: bearer,
+    });
+    expect(ended.status).toBe(200);
+  };
+  world.upstream.answer = (_, res) => void runOut().finally(() => res.end("the report"));
+  const answer = await world.ask("/demo/report", { headers });
+  expect([answer.status, JSON.parse(answer.body.toString())]).toMatchObject([
+    402,
+    { code: "payment_declined" },
+  ]);
+  expect(answer.body.toString()).not.toContain("the report");
+  await nothingTaken();
+  expect(await world.claims()).toMatchObject([{ state: "released", sealed_order: null }]);
+});
+
 describe("paid before it is served", () => {
   beforeEach(clean);
 

@@ -6,9 +6,9 @@ import path from "node:path";
 import { readDevFile } from "@remit/embedded";
 import { eventually, scratchFolder } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freeBase } from "./ports.ts";
+import { freeBase } from "../ports.ts";
 
-const launcher = path.resolve(import.meta.dirname, "../tools/remit.mjs");
+const launcher = path.resolve(import.meta.dirname, "../../tools/remit.mjs");
 let dataDir = "";
 let base = 0;
 const groups = new Set<number>();
