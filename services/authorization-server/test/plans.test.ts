@@ -166,31 +166,38 @@ describe("an allowance that processes share", () => {
   });
 });
 
-test("an organization that ended is paid for no longer; what billing did not hear is told again", async () => {
+test("an organization that ended, or does not act, is paid for no longer; what billing did not hear is told again", async () => {
   const database = await testDatabase({ service: "authorization_server", sources: migrations });
   const own = database.open({ record: recordToOutbox });
   const [one, other] = [newId("tenant"), newId("tenant")];
-  const happened = (tenant: Id<"tenant">, type: "tenant.deleted" | "tenant.erased" | "tenant.suspended") =>
+  const happened = (tenant: Id<"tenant">, type: `tenant.${"deleted" | "erased" | "suspended" | "resumed"}`) =>
     own.of(tenant).transaction((tx) => {
       const actor = { type: "system", id: "test" } as const;
       return tx.record(newEvent(type, { tenant, actor, subject: tenant }, testClock().now()));
     });
   await happened(one, "tenant.suspended");
+  await happened(one, "tenant.resumed");
   await happened(one, "tenant.deleted");
   await happened(other, "tenant.erased");
   const ended: string[] = [];
   let away = true;
-  const end: Billed["end"] = async (tenant, when) => {
+  const end: Billed["end"] = async (tenant, when, because = "asked") => {
     if (away) throw new Problem("unavailable");
-    ended.push(`${tenant} ${when}`);
+    ended.push(`${tenant} ${when} ${because}`);
     return { tier: "free", endsAt: null };
   };
-  const billed = { end };
+  const goOn: Billed["goOn"] = async (tenant) => void ended.push(`${tenant} goes on`);
+  const billed = { end, goOn };
   await expect(tellEnded({ db: own, billed })).rejects.toThrow("unavailable");
   away = false;
   await eventually(async () => {
     await tellEnded({ db: own, billed });
-    expect(ended).toEqual([`${one} period`, `${other} now`]);
+    expect(ended).toEqual([
+      `${one} period organization`,
+      `${one} goes on`,
+      `${one} period organization`,
+      `${other} now asked`,
+    ]);
   });
   await database.drop();
 });

@@ -3,6 +3,7 @@ import { createLog } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAllowances } from "../src/plans/index.ts";
+import { trimUsage } from "../src/usage/metering.sql.ts";
 import { type Answer, callAsAdmin, newClient, type OAuthClient } from "./client.ts";
 import { anotherTenant } from "./fleet.ts";
 import { Management } from "./management.ts";
@@ -149,6 +150,33 @@ test("D01 what is read again after a reader died is counted once", async () => {
   const after = sumOf(await get("tokens"));
   // One more: the token of whoever asks.
   expect(after - before).toBe((await issued(running.tenant)) - shownNow);
+});
+
+test("what was used longer ago than anybody looks is forgotten, in windows, and nothing else", async () => {
+  const { tenant, database } = running;
+  const put = (age: string): Promise<unknown> =>
+    database.asAdmin(
+      `insert into usage_quarters (tenant_id, quarter, tokens)
+        select $1, date_bin('15 minutes', now() - $2::interval, 'epoch') - n * interval '15 min', 1
+        from generate_series(1, 3) n`,
+      [tenant, age],
+    );
+  await put("399 days");
+  await put("401 days");
+  await database.asAdmin(
+    `insert into usage_agents (tenant_id, day, agent_id, tokens, last_at)
+      select $1, (now() - n * interval '200 days')::date, 'agt_old', 1, now() from generate_series(1, 3) n`,
+    [tenant],
+  );
+  const db = database.open();
+  const trim = () => db.relay.transaction((tx) => trimUsage(tx, 2));
+  expect([await trim(), await trim(), await trim()]).toEqual([3, 1, 0]);
+  const [left] = await database.asAdmin<{ quarters: string; agents: string }>(
+    `select (select count(*) from usage_quarters where quarter < now() - interval '300 days') as quarters,
+      (select count(*) from usage_agents where agent_id = 'agt_old') as agents`,
+  );
+  expect(left).toEqual({ quarters: "3", agents: "2" });
+  await database.asAdmin("delete from usage_agents where agent_id = 'agt_old'");
 });
 
 test("what died with a process comes back once all that was issued is counted", async () => {

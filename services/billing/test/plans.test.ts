@@ -132,6 +132,30 @@ describe("a plan is bought at Stripe's Checkout", () => {
     await becomes(tenant, "pro");
   });
 
+  test("a visit whose process died before it had a session finds the one that Stripe made, or is over after an hour", async () => {
+    const [lost, none] = [newId("tenant"), newId("tenant")];
+    await urlFor(lost);
+    await stage.database.asAdmin(
+      "update checkouts set state = 'opening', session = null, url = null where tenant_id = $1",
+      [lost],
+    );
+    const id = newId("checkout");
+    await stage.database.asAdmin(
+      `insert into checkouts (tenant_id, id, tier, success_url, cancel_url, state, created_at)
+        values ($1, $2, 'pro', 'http://x', 'http://x', 'opening', now() - interval '61 min')`,
+      [none, id],
+    );
+    await stage.database.asAdmin(
+      "insert into jobs (id, queue, key, payload, run_at) values ($1, 'plans.checkout', $1, $2, now())",
+      [id, JSON.stringify({ tenant: none, checkout: id })],
+    );
+    await stage.database.asAdmin("update jobs set run_at = now() where queue = 'plans.checkout'");
+    const stateOf = async (tenant: Id<"tenant">): Promise<unknown> =>
+      (await stage.database.asAdmin("select state from checkouts where tenant_id = $1", [tenant]))[0];
+    await eventually(async () => expect(await stateOf(lost)).toEqual({ state: "open" }));
+    await eventually(async () => expect(await stateOf(none)).toEqual({ state: "expired" }));
+  });
+
   test("a visit that is ended while Stripe makes it cannot be paid", async () => {
     const tenant = newId("tenant");
     const expired = async (): Promise<number> =>
@@ -151,8 +175,8 @@ describe("a plan is bought at Stripe's Checkout", () => {
     const tenant = newId("tenant");
     const agreeing = stage.database.asAdmin(`do $$ begin
       perform pg_advisory_xact_lock(hashtextextended('plan ${tenant}', 0));
-      insert into plans (tenant_id, tier, version, source, read_at, changed_at)
-        values ('${tenant}', 'enterprise', 1, 'agreement', now(), now());
+      insert into plans (tenant_id, tier, version, source, read_no, changed_at)
+        values ('${tenant}', 'enterprise', 1, 'agreement', 0, now());
       perform pg_sleep(1.5);
     end $$`);
     await eventually(async () =>
@@ -248,10 +272,9 @@ describe("what becomes of a subscription", () => {
 describe("a plan that is paid for", () => {
   /** News was lost: what is written is not what Stripe says. */
   const forget = (tenant: Id<"tenant">): Promise<unknown> =>
-    stage.database.asAdmin(
-      "update plans set subscription_status = 'past_due', read_at = now() - interval '1 min' where tenant_id = $1",
-      [tenant],
-    );
+    stage.database.asAdmin("update plans set subscription_status = 'past_due' where tenant_id = $1", [
+      tenant,
+    ]);
   const isRead = (tenant: Id<"tenant">): Promise<void> =>
     eventually(async () => expect((await planOf(tenant))["subscription_status"]).toBe("active"));
 
@@ -381,6 +404,33 @@ describe("who pays can end it", () => {
     );
     expect((await stage.sandbox.requests("checkout_sessions.create")).length).toBe(visits);
     expect(await planOf(tenant)).toMatchObject({ tier: "pro", version: 1, ends_with_period: false });
+  });
+
+  test("when its organization does not act; it goes on when it does, unless its people had ended it", async () => {
+    const forThat = { when: "period", because: "organization" };
+    const stops = (tenant: Id<"tenant">): Promise<Answer> =>
+      stage.call("POST", `/api/v1/plans/${tenant}/end`, { scope, body: forThat });
+    const acts = (tenant: Id<"tenant">): Promise<Answer> =>
+      stage.call("POST", `/api/v1/plans/${tenant}/resume`, { scope });
+    const { tenant } = await paying();
+    for (let times = 0; times < 2; times++)
+      expect((await stops(tenant)).body).toMatchObject({ tier: "pro", ends_with_period: true });
+    for (let times = 0; times < 2; times++)
+      expect((await acts(tenant)).body).toMatchObject({ tier: "pro", ends_with_period: false });
+    // Ended by its people before it stopped, or after: it stays as they wanted it.
+    await end(tenant, "period");
+    await stops(tenant);
+    expect((await acts(tenant)).body).toMatchObject({ ends_with_period: true });
+    const other = await paying();
+    await stops(other.tenant);
+    await end(other.tenant, "period");
+    expect((await acts(other.tenant)).body).toMatchObject({ ends_with_period: true });
+    // And one whose period went by meanwhile is over.
+    const third = await paying();
+    await stops(third.tenant);
+    await stage.sandbox.subscription(third.subscription, "canceled");
+    await becomes(third.tenant, "free");
+    expect((await acts(third.tenant)).body).toMatchObject({ tier: "free" });
   });
 
   test("also what is unpaid and gives no plan, before it is paid after all", async () => {

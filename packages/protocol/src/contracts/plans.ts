@@ -73,7 +73,11 @@ export const StartCheckout = z.strictObject({
   cancel_url: ReturnUrl.optional(),
 });
 /** POST /api/v1/plans/{tenant}/end at billing. */
-export const EndPlan = z.strictObject({ when: z.enum(["period", "now"]) });
+export const EndPlan = z.strictObject({
+  when: z.enum(["period", "now"]),
+  /** `organization`: it does not act; what ends for this reason goes on when it does. */
+  because: z.enum(["asked", "organization"]).default("asked"),
+});
 export const CheckoutBody = z.object({ url: z.url() });
 export const BilledPlan = z.object({
   tier: Tier,

@@ -16,7 +16,10 @@ export type Billed = {
   end(
     tenant: Id<"tenant">,
     when: "period" | "now",
+    because?: "asked" | "organization",
   ): Promise<{ readonly tier: PlanTier; readonly endsAt: string | null }>;
+  /** Goes on with what was to end because the organization did not act. Throws `unavailable`. */
+  goOn(tenant: Id<"tenant">): Promise<void>;
   /** Hands on what Stripe sent, byte for byte; billing alone can tell whether it is Stripe's. */
   hearStripe(body: Uint8Array, signature: string | undefined): Promise<void>;
 };
@@ -49,11 +52,16 @@ export function createBilled({ peer: given, outbound, origin }: Deps): Billed {
       const answer = await peer.call({ origin, method: "PUT", path, scope, body, timeoutMs });
       return BilledPlan.parse(accepted(answer));
     },
-    end: async (tenant, when) => {
+    end: async (tenant, when, because = "asked") => {
       const path = `/api/v1/plans/${tenant}/end`;
-      const answer = await peer.call({ origin, method: "POST", path, scope, body: { when }, timeoutMs });
+      const body = { when, because };
+      const answer = await peer.call({ origin, method: "POST", path, scope, body, timeoutMs });
       const { tier, period_end: endsAt, ends_with_period: ends } = BilledPlan.parse(accepted(answer));
       return { tier, endsAt: ends ? endsAt : null };
+    },
+    goOn: async (tenant) => {
+      const path = `/api/v1/plans/${tenant}/resume`;
+      accepted(await peer.call({ origin, method: "POST", path, scope, timeoutMs }));
     },
     hearStripe: async (body, signature) => {
       const signed = signature === undefined ? {} : { "stripe-signature": signature };

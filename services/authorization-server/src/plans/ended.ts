@@ -5,21 +5,23 @@ import type { Billed } from "./billed.ts";
 const batchMax = 500;
 
 /**
- * Tells billing of organizations that ended, so that nobody goes on to pay for one: with the period that is paid while it
- * can be brought back, at once when it is erased. Told again it changes nothing.
+ * Tells billing of organizations that do not act any more, so that nobody goes on to pay for one: what is paid ends with its
+ * period while it can act again, and goes on when it does; at once when it is erased. Told again it changes nothing.
  */
 export async function tellEnded({
   db,
   billed,
 }: {
   readonly db: Database;
-  readonly billed: Pick<Billed, "end">;
+  readonly billed: Pick<Billed, "end" | "goOn">;
 }): Promise<void> {
   const tell = (): Promise<number> =>
     readOutbox(db.relay, { consumer: "plans", limit: batchMax }, async (events) => {
       for (const { type, tenant } of events) {
         if (tenant === "platform") continue;
-        if (type === "tenant.deleted") await billed.end(tenant, "period");
+        if (type === "tenant.deleted" || type === "tenant.suspended")
+          await billed.end(tenant, "period", "organization");
+        if (type === "tenant.resumed") await billed.goOn(tenant);
         if (type === "tenant.erased") await billed.end(tenant, "now");
       }
     });

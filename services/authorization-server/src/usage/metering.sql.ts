@@ -1,5 +1,5 @@
 import type { Position } from "@remit/platform/outbox";
-import { type Sql, sql, sqlTime } from "@remit/platform/sql";
+import { type RelayTx, type Sql, sql, sqlTime } from "@remit/platform/sql";
 import type { Issued } from "./metering.ts";
 
 /** How far everything has been counted; nobody else counts until the transaction ends. */
@@ -33,4 +33,13 @@ export async function saveCaughtUp(db: Sql, at: string): Promise<void> {
   await db.run(
     sql`update usage_metered set caught_up_at = ${at}::timestamptz where caught_up_at < ${at}::timestamptz`,
   );
+}
+
+/** Forgets a window of what was used longer ago than anybody looks; returns how many rows. */
+export async function trimUsage(tx: RelayTx, limit: number): Promise<number> {
+  const quarters = await tx.run(sql`delete from usage_quarters where (tenant_id, quarter) in (
+    select tenant_id, quarter from usage_quarters where quarter < now() - interval '400 days' limit ${limit})`);
+  const agents = await tx.run(sql`delete from usage_agents where (tenant_id, day, agent_id) in (
+    select tenant_id, day, agent_id from usage_agents where day < (now() - interval '400 days')::date limit ${limit})`);
+  return quarters.count + agents.count;
 }

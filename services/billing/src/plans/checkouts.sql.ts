@@ -10,6 +10,7 @@ type Row = {
   readonly state: CheckoutState;
   readonly session: string | null;
   readonly url: string | null;
+  readonly created_at: Instant;
 };
 
 const checkoutOf = (row: Row): Checkout => ({
@@ -20,6 +21,7 @@ const checkoutOf = (row: Row): Checkout => ({
   state: row.state,
   session: row.session ?? undefined,
   url: row.url ?? undefined,
+  createdAt: row.created_at,
 });
 
 /** The one that runs: this one, or another that was there before. */

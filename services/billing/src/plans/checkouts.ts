@@ -15,7 +15,7 @@ import {
   resumeSubscription,
 } from "../stripe/index.ts";
 import * as rows from "./checkouts.sql.ts";
-import { lockPlan, tenantOfCustomer } from "./plans.sql.ts";
+import { clearMark, lockPlan, nextRead, tenantOfCustomer } from "./plans.sql.ts";
 import {
   type Agreement,
   agreeOn,
@@ -41,6 +41,7 @@ export type Checkout = {
   readonly state: CheckoutState;
   readonly session: string | undefined;
   readonly url: string | undefined;
+  readonly createdAt: Instant;
 };
 
 export type CheckoutDeps = {
@@ -57,6 +58,8 @@ export const checkoutQueue = "plans.checkout";
 
 /** How often a visit of which no news came is looked at. */
 const lookMs = 5 * minuteMs;
+/** After this Stripe makes no session of a request any more, and nobody waits for its address. */
+const openingMs = 60 * minuteMs;
 
 export type Wanted = {
   readonly tenant: Id<"tenant">;
@@ -97,7 +100,8 @@ const begin = (
     refuseIfHeld(await lockPlan(tx, tenant), tier);
     const now = deps.clock.now();
     const id = newId("checkout");
-    const wanted: Checkout = { id, tier, ...urls, state: "opening", session: undefined, url: undefined };
+    const empty = { state: "opening", session: undefined, url: undefined, createdAt: now } as const;
+    const wanted: Checkout = { id, tier, ...urls, ...empty };
     const begun = await rows.beginCheckout(tx, { tenant, wanted, now });
     if (begun.id === id)
       await enqueue(tx, {
@@ -121,6 +125,7 @@ async function resumed(deps: CheckoutDeps, { tenant, tier }: Wanted): Promise<bo
   const held = await planOf(deps, tenant);
   const isEnding = held.source === "subscription" && held.endsWithPeriod && isLive(held.status);
   if (held.subscription === undefined || held.tier !== tier || !isEnding) return false;
+  await deps.db.of(tenant).transaction(clearMark);
   await resumeSubscription(deps.stripe, held.subscription);
   await settleSubscription(deps, held.subscription);
   const now = await planOf(deps, tenant);
@@ -178,12 +183,18 @@ export async function settleCheckout(
 
 /** Reads a subscription at Stripe and writes what it means for the plan of whose customer it is. */
 export async function settleSubscription(deps: CheckoutDeps, subscription: string): Promise<void> {
-  const readAt = deps.clock.now();
-  const seen = await readSubscription(deps.stripe, subscription, deps.prices);
-  if (seen === undefined) return;
-  const tenant = await tenantOfCustomer(deps.db.single, seen.customer);
-  if (tenant !== null) await takeSubscription(deps, { tenant, seen, readAt });
+  for (let reads = 0; reads < readsMax; reads++) {
+    const readNo = await nextRead(deps.db.single);
+    const seen = await readSubscription(deps.stripe, subscription, deps.prices);
+    if (seen === undefined) return;
+    const tenant = await tenantOfCustomer(deps.db.single, seen.customer);
+    if (tenant === null || (await takeSubscription(deps, { tenant, seen, readNo })) === "taken") return;
+  }
+  throw new Problem("unavailable", { detail: "The plan is being read by others: ask again." });
 }
+
+/** More than this overtake nobody but in a storm, and whoever asked asks again. */
+const readsMax = 5;
 
 /** Ends what an organization pays for, with the period that is paid or now; a visit that runs is over too. */
 export async function endPlan(
@@ -191,7 +202,15 @@ export async function endPlan(
   { tenant, when }: { readonly tenant: Id<"tenant">; readonly when: "period" | "now" },
 ): Promise<Plan> {
   const db = deps.db.of(tenant);
-  await endVisit(deps, db);
+  await db.transaction(clearMark);
+  return endWhatIsPaid(deps, { tenant, when });
+}
+
+export async function endWhatIsPaid(
+  deps: CheckoutDeps,
+  { tenant, when }: { readonly tenant: Id<"tenant">; readonly when: "period" | "now" },
+): Promise<Plan> {
+  await endVisit(deps, deps.db.of(tenant));
   const { subscription, status } = await planOf(deps, tenant);
   if (subscription !== undefined && !isOver(status)) {
     // What gives no plan has no period to wait for.
@@ -231,9 +250,27 @@ export async function lookAtCheckout(
   deps: CheckoutDeps,
   of: { readonly tenant: Id<"tenant">; readonly checkout: Id<"checkout"> },
 ): Promise<Instant | undefined> {
-  const state = await settleCheckout(deps, of);
+  const settled = await settleCheckout(deps, of);
+  const state = settled === "opening" ? await settleOpening(deps, of) : settled;
   if (state === "open" || state === "opening") return after(deps.clock.now(), lookMs);
   return undefined;
+}
+
+/** A visit whose process died before it had a session: it has the one that Stripe made, or after a while it is over. */
+async function settleOpening(
+  deps: CheckoutDeps,
+  { tenant, checkout: id }: { readonly tenant: Id<"tenant">; readonly checkout: Id<"checkout"> },
+): Promise<CheckoutState> {
+  const db = deps.db.of(tenant);
+  const visit = await db.transaction((tx) => rows.findCheckout(tx, id));
+  if (visit?.state !== "opening") return visit?.state ?? "expired";
+  const customer = await customerOf(deps.stripe, db, () => toRfc3339(deps.clock.now()));
+  const made = await findCheckout(deps.stripe, { id, customer });
+  const now = deps.clock.now();
+  if (made !== undefined && (await db.transaction((tx) => rows.keepSession(tx, { id, ...made }))))
+    return "open";
+  if (now < after(visit.createdAt, openingMs)) return "opening";
+  return (await db.transaction((tx) => rows.abandonCheckout(tx, { id, now }))) ? "expired" : "open";
 }
 
 /** Whose visit a session is. */

@@ -5,6 +5,7 @@ import { AgreePlan, BilledPlan, CheckoutBody, EndPlan, idOf, StartCheckout } fro
 import { z } from "zod";
 import { agreeInstead, type CheckoutDeps, checkOut, endPlan } from "./checkouts.ts";
 import { limitsOf, type Plan, planOf } from "./plans.ts";
+import { endWithOrganization, goOnWithOrganization } from "./standing.ts";
 
 const needs = { scope: "plans:write" } as const;
 const OfTenant = z.strictObject({ tenant: idOf("tenant") });
@@ -12,6 +13,7 @@ const OfTenant = z.strictObject({ tenant: idOf("tenant") });
 /** Plans of any tenant: for the authorization server, which has made sure who asks. */
 export const planRoutes = (deps: CheckoutDeps): Route[] => [
   endRoute(deps),
+  goOnRoute(deps),
   route({
     method: "GET",
     path: "/api/v1/plans/:tenant",
@@ -78,7 +80,26 @@ const endRoute = (deps: CheckoutDeps): Route =>
     answers: { 200: BilledPlan, 403: "client_not_allowed", 503: "unavailable" },
     handle: async ({ caller }, { params, body }) => {
       requireIssuer(caller.client);
-      return { status: 200, body: bodyOf(await endPlan(deps, { tenant: params.tenant, when: body.when })) };
+      const { tenant } = params;
+      const plan =
+        body.because === "organization" && body.when === "period"
+          ? await endWithOrganization(deps, tenant)
+          : await endPlan(deps, { tenant, when: body.when });
+      return { status: 200, body: bodyOf(plan) };
+    },
+  });
+
+const goOnRoute = (deps: CheckoutDeps): Route =>
+  route({
+    method: "POST",
+    path: "/api/v1/plans/:tenant/resume",
+    summary: "Goes on with what was to end because the organization did not act.",
+    needs,
+    params: OfTenant,
+    answers: { 200: BilledPlan, 403: "client_not_allowed", 503: "unavailable" },
+    handle: async ({ caller }, { params }) => {
+      requireIssuer(caller.client);
+      return { status: 200, body: bodyOf(await goOnWithOrganization(deps, params.tenant)) };
     },
   });
 

@@ -25,7 +25,8 @@ export type Plan = {
   readonly status: string | undefined;
   readonly periodEnd: Instant | undefined;
   readonly endsWithPeriod: boolean;
-  readonly readAt: Instant;
+  /** The place of the read that this was written from, in the order in which reads began. */
+  readonly readNo: bigint;
 };
 
 export const limitsOf = ({ tier, ownLimits }: Pick<Plan, "tier" | "ownLimits">): PlanLimits =>
@@ -52,12 +53,12 @@ export function nextLook({ periodEnd }: Pick<Plan, "periodEnd">, now: Instant): 
 }
 
 /**
- * The plan after what Stripe says of a subscription; undefined when that changes nothing: it is an older word, it is of
- * another subscription than the one that is paid, the operator has agreed on something else, or nobody knows what was
- * bought. A subscription that we have keeps its tier, whatever becomes of its price.
+ * The plan after what Stripe says of a subscription; undefined when that changes nothing: it is of another subscription
+ * than the one that is paid, the operator has agreed on something else, or nobody knows what was bought. A subscription
+ * that we have keeps its tier, whatever becomes of its price.
  */
-export function planAfter(before: Plan, seen: SubscriptionSeen, readAt: Instant): Plan | undefined {
-  if (readAt < before.readAt || before.source === "agreement") return undefined;
+export function planAfter(before: Plan, seen: SubscriptionSeen, readNo: bigint): Plan | undefined {
+  if (before.source === "agreement") return undefined;
   const isOther = before.subscription !== undefined && before.subscription !== seen.subscription;
   if (isOther && (isLive(before.status) || !isLive(seen.status))) return undefined;
   const tier = seen.tier ?? (before.subscription === seen.subscription ? before.tier : undefined);
@@ -71,7 +72,7 @@ export function planAfter(before: Plan, seen: SubscriptionSeen, readAt: Instant)
     status: seen.status,
     periodEnd: seen.periodEnd,
     endsWithPeriod: seen.endsWithPeriod,
-    readAt,
+    readNo,
   };
 }
 
@@ -81,20 +82,25 @@ export type PlanDeps = { readonly db: Database; readonly clock: Clock };
 export const planOf = ({ db }: Pick<PlanDeps, "db">, tenant: Id<"tenant">): Promise<Plan> =>
   db.of(tenant).transaction((tx) => rows.findPlan(tx));
 
-/** Writes what Stripe said of a subscription, and tells whoever enforces plans if it allows something else now. */
+/**
+ * Writes what Stripe said of a subscription, and tells whoever enforces plans if it allows something else now. `overtaken`
+ * when a read that began later has been written: of the two nobody knows which Stripe answered last, so it is read again.
+ */
 export const takeSubscription = (
   deps: PlanDeps,
-  of: { readonly tenant: Id<"tenant">; readonly seen: SubscriptionSeen; readonly readAt: Instant },
-): Promise<void> =>
+  of: { readonly tenant: Id<"tenant">; readonly seen: SubscriptionSeen; readonly readNo: bigint },
+): Promise<"taken" | "overtaken"> =>
   deps.db.of(of.tenant).transaction(async (tx) => {
     const before = await rows.lockPlan(tx, of.tenant);
-    const after = planAfter(before, of.seen, of.readAt);
-    if (after === undefined) return;
+    if (of.readNo < before.readNo) return "overtaken";
+    const after = planAfter(before, of.seen, of.readNo);
+    if (after === undefined) return "taken";
     const now = deps.clock.now();
     await change(tx, { before, after, actor: stripe, now });
-    if (isOver(after.status)) return;
+    if (isOver(after.status)) return "taken";
     const { tenant } = of;
     await enqueue(tx, { queue: lookQueue, key: tenant, payload: { tenant }, runAt: nextLook(after, now) });
+    return "taken";
   });
 
 const stripe: Actor = { type: "system", id: "stripe" };
@@ -123,7 +129,8 @@ export const agreeOn = ({ db, clock }: PlanDeps, { tenant, tier, limits, by }: A
       });
     const now = clock.now();
     const source = tier === "free" && limits === undefined ? "subscription" : "agreement";
-    const after: Plan = { ...before, tier, ownLimits: limits, source, readAt: now };
+    const readNo = await rows.nextRead(tx);
+    const after: Plan = { ...before, tier, ownLimits: limits, source, readNo };
     return change(tx, { before, after, actor: by, now });
   });
 
