@@ -7,11 +7,12 @@ import { cardRoutes } from "./cards/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { didRoutes } from "./dids/index.ts";
 import { credentialTypeRoutes } from "./discovery/index.ts";
+import { createKept } from "./documents/index.ts";
 import { forwardMount } from "./forwards/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import { directoryAt, listingJobs } from "./listings/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
-import { signatureDirectoryRoutes } from "./signature-directories/index.ts";
+import { handedOutMs, signatureDirectoryRoutes } from "./signature-directories/index.ts";
 
 type Publishing = {
   readonly config: AuthorizationServerConfig;
@@ -23,6 +24,9 @@ type Publishing = {
   /** To hosts that tenants name. */
   readonly tenantOutbound: Outbound;
 };
+
+/** How many signed cards, and directories, are kept to be handed out again; some 4 KB each. */
+const keptMax = 2_000;
 
 /** Of this program, until its packages are published. */
 const version = "0.1.0";
@@ -39,8 +43,13 @@ export async function mountPublishing(
   http.add(
     ...credentialTypeRoutes(issuer),
     ...didRoutes({ issuer, db, keys, outbound: tenantOutbound }),
-    ...cardRoutes({ issuer, db, keys, version }),
-    ...signatureDirectoryRoutes({ issuer, db, keys }),
+    ...cardRoutes({ issuer, db, keys, version, signed: createKept({ clock, max: keptMax }) }),
+    ...signatureDirectoryRoutes({
+      issuer,
+      db,
+      keys,
+      signed: createKept({ clock, max: keptMax, ageMs: handedOutMs }),
+    }),
   );
   for (const [path, origin] of Object.entries(config.forward ?? {}))
     http.mount(forwardMount({ path, origin }, outbound));

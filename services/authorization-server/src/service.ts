@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "@remit/kernel";
 import { type ClockWatch, createClockWatch } from "@remit/platform/clock-watch";
-import { createCounters } from "@remit/platform/counters";
+import { type Counters, createCounters } from "@remit/platform/counters";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
@@ -111,6 +111,7 @@ type Base = Outbounds & {
   readonly recorder: AuditRecorder;
   readonly issuance: boolean;
   readonly metrics: Metrics;
+  readonly counters: Counters;
   readonly quotas: Quotas;
   readonly planning: Planning;
   readonly watch: ClockWatch | undefined;
@@ -163,7 +164,7 @@ export function createAuthorizationServer({
   const counters = createCounters({ redisUrl: config.redisUrl, prefix, clock, log });
   const planning = createPlanning({ ...outbounds, config, db, clock, log });
   const quotas = planning.quotas(createQuotas({ counters, clock, settings: config.quotas }));
-  const given = { config, clock, log, db, recorder, issuance, metrics, quotas, planning, watch };
+  const given = { config, clock, log, db, recorder, issuance, metrics, counters, quotas, planning, watch };
   const base: Base = { ...outbounds, ...given };
   let rooms: Promise<Rooms> | undefined;
   const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
@@ -217,8 +218,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   const uses = createLastUses(db);
   const used = uses.note;
   const grounds: Grounds = { ...base, keyring, keys, peers, live, known, clientOf, uses, used };
-  const cache = config.redisUrl === undefined ? "memory" : "redis";
-  const operations = createOperations({ ...grounds, sources: migrations, cache });
+  const operations = createOperations({ ...grounds, sources: migrations });
   const policing = createPolicing(base);
   const http = httpOf(grounds, { ...operations, ...policing });
   const jobs = createJobs({ db, log, clock, check: watch?.require });

@@ -148,8 +148,27 @@ describe("a policy of an organization", () => {
     for (const at of ["/api/v1/agents", "/api/v1/audit", "/api/v1/organizations"])
       expect(await ada.call("GET", at), at).toMatchObject({ status: 403, body: { code: "policy_denied" } });
     expect((await ada.call("GET", policies)).status).toBe(200);
+    const path = `${policies}/:id/deactivate`;
+    const asked = {
+      principal: { type: "client", id: running.adminId, scopes: ["admin:orgs"] },
+      action: `POST:${path}`,
+      params: { id },
+    };
+    const told = async (principal: object): Promise<unknown> => {
+      const body = { ...asked, principal: { ...asked.principal, ...principal } };
+      return (await ada.call("POST", `${policies}/explain`, body)).body;
+    };
+    expect(await told({})).toMatchObject({ decision: "deny", because: "policy" });
+    expect(await told({ proven: true, bound: false })).toMatchObject({ decision: "deny" });
+    expect(await told({ proven: true })).toMatchObject({ decision: "allow", because: "break_glass" });
     expect((await ada.call("POST", `${policies}/${id}/deactivate`)).status).toBe(200);
     await comes(200, "/api/v1/agents");
+    // That somebody went past the policies is in the log before they are answered.
+    const { body } = await ada.call("GET", `${policies}/decisions?decision=allow`);
+    const passed = DecisionPage.parse(body).data.filter(({ because }) => because === "break_glass");
+    expect(passed).toContainEqual(
+      expect.objectContaining({ action: `POST:${path}`, principal: `client:${running.adminId}` }),
+    );
   });
 
   test("decides on calls about the organization itself, which is not within itself", async () => {

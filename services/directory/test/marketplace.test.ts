@@ -86,6 +86,24 @@ describe("what everybody sees", () => {
     for (const at of [publishedAt, updatedAt]) expect(at).toMatch(/^\d{4}-\d\d-\d\dT/);
   });
 
+  test("is updated when it says something else, not when the same is told again under another signature", async () => {
+    const tenant = newId("tenant");
+    const id = await list({}, tenant);
+    await world.database.asAdmin(
+      `update ${world.database.schema}.listings set updated_at = now() - interval '1 h'`,
+    );
+    const at = async (): Promise<string> => ((await read(id)).body as MarketplaceAgent).updatedAt;
+    const before = await at();
+    const again = (revision: number, more: Partial<Facts>): Promise<void> =>
+      told({ publisher: publisher(tenant), agent: { id, revision, listing: factsOf(id, more) } });
+    const signedAgain = { name: "Resume screener", signatures: [{ protected: "p2", signature: "s2" }] };
+    await again(2, { card: signedAgain });
+    expect(await at()).toBe(before);
+    expect(((await read(id)).body as MarketplaceAgent).card).toEqual(signedAgain);
+    await again(3, { card: { ...signedAgain, description: "another" } });
+    expect(await at()).not.toBe(before);
+  });
+
   test("is found by words of name and capability, by type, environment and capability, and by all together", async () => {
     const screener = await list();
     const router = await list({

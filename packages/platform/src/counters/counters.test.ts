@@ -54,6 +54,10 @@ describe.each(engines)("counters in %s", (engine) => {
     expect(await usedOf(counters, "a")).toBe(2);
   });
 
+  test("it says where it counts", async () => {
+    expect(await (await connected(url)).state()).toBe(url === undefined ? "own" : "shared");
+  });
+
   test("a count says when its window ends, and all of a window say the same", async () => {
     const counters = await connected(url);
     const first = await counters.count("a", minuteMs);
@@ -129,6 +133,7 @@ describe("D05 a Redis that is no help", () => {
     const counts: number[] = [];
     for (let i = 0; i < 20; i++) counts.push(await usedOf(counters, "a"));
     expect(counts).toEqual(Array.from({ length: 20 }, (_unused, i) => i + 1));
+    expect(await counters.state()).toBe("away");
   });
 
   test("one that is not there at all is left alone between two tries", async () => {

@@ -12,6 +12,8 @@ export type Count = { readonly used: number; readonly endsAt: Instant };
  */
 export type Counters = {
   count(key: string, windowMs: number): Promise<Count>;
+  /** Whether the Redis answers now; `own` where there is none to share. */
+  state(): Promise<"shared" | "away" | "own">;
   close(): Promise<void>;
 };
 

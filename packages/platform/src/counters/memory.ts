@@ -25,6 +25,7 @@ export function memoryCounters(clock: Clock): Counters {
       const leftMs = Math.ceil(window.endsAtMs - monotonicMs(clock));
       return { used: window.used, endsAt: after(clock.now(), Math.max(leftMs, 1)) };
     },
+    state: async () => "own",
     close: async () => {},
   };
 }

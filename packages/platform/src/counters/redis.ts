@@ -39,6 +39,11 @@ export function redisCounters(
         return own.count(key, windowMs);
       }
     },
+    state: () =>
+      redis.ping().then(
+        () => "shared",
+        () => "away",
+      ),
     close: async () => redis.disconnect(),
   };
 }

@@ -55,6 +55,8 @@ export const ExplainPolicy = z.strictObject({
     id: z.string().min(1).max(255),
     scopes: z.array(z.enum(scopes)).max(40).default([]),
     bound: z.boolean().default(true),
+    /** Whether it has proven itself within the last 5 minutes, as changes of policies ask for. */
+    proven: z.boolean().default(false),
   }),
   /** The agent that acts for the principal by a token of its own, which is judged too; the principal itself, unless said. */
   client: z.string().min(1).max(255).optional(),
@@ -106,6 +108,8 @@ export const DecisionPage = z.object({
       action: z.string(),
       resource: z.string(),
       decision: z.enum(["allow", "deny"]),
+      /** `break_glass`: past the organization's policies, to mend them. */
+      because: z.enum(["policy", "break_glass"]),
       determining: z.array(z.string()),
       errors: z.array(z.string()),
     }),

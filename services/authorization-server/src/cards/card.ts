@@ -104,6 +104,8 @@ const capabilities = (did: string, where: JsonObject): JsonObject => ({
   ],
 });
 
+export type SignedCard = { readonly card: AgentCard; readonly kid: string };
+
 /**
  * The card with its signature (A2A 1.0 §8.4): a JWS over its canonical form without `signatures`, by the issuer, whose key
  * stands at `jku`.
@@ -111,7 +113,7 @@ const capabilities = (did: string, where: JsonObject): JsonObject => ({
 export async function signCard(
   card: AgentCard,
   { keys, issuer }: { readonly keys: IssuerKeys; readonly issuer: string },
-): Promise<{ readonly card: AgentCard; readonly kid: string }> {
+): Promise<SignedCard> {
   const { kid, alg } = keys.currentKey("card");
   const header = { alg, kid, typ: "JOSE", jku: `${issuer}/.well-known/jwks.json` };
   const inBase64 = (text: string): string => Buffer.from(text).toString("base64url");

@@ -2,12 +2,20 @@ import type { Id } from "@remit/kernel";
 import { type Call, nothing, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { idOf } from "@remit/protocol/contracts";
+import { sha256b64url } from "@remit/protocol/node";
 import { z } from "zod";
 import { agentById, unknownAgent } from "../agents/index.ts";
 import { type PublishedAgent, publishedAgent } from "../dids/index.ts";
-import { publish } from "../documents/index.ts";
+import { type Kept, publish } from "../documents/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
-import { type AgentCard, canonicalCard, cardOfAgent, cardOfServer, signCard } from "./card.ts";
+import {
+  type AgentCard,
+  canonicalCard,
+  cardOfAgent,
+  cardOfServer,
+  type SignedCard,
+  signCard,
+} from "./card.ts";
 import { recordOf } from "./record.ts";
 
 export type CardDeps = {
@@ -16,6 +24,8 @@ export type CardDeps = {
   readonly keys: IssuerKeys;
   /** Of this program. */
   readonly version: string;
+  /** Cards that were signed, by what they say and by which key. */
+  readonly signed: Kept<SignedCard>;
 };
 
 const Card = z.looseObject({
@@ -67,8 +77,14 @@ const agentRoute = (deps: CardDeps, path: string): Route =>
       answerCard(deps, call, cardOfAgent(deps.issuer, await listedAgent(deps.db, params.id))),
   });
 
+/** A version of a card is signed once by a key, however often strangers ask for it. */
+const signedCard = (deps: CardDeps, card: AgentCard): Promise<SignedCard> =>
+  deps.signed.get(`${deps.keys.currentKey("card").kid} ${sha256b64url(canonicalCard(card))}`, () =>
+    signCard(card, deps),
+  );
+
 async function answerCard(deps: CardDeps, call: Call, card: AgentCard) {
-  const { card: signed, kid } = await signCard(card, deps);
+  const { card: signed, kid } = await signedCard(deps, card);
   // The schema checks the answer before it leaves; its input type knows no more than that.
   const body = signed as z.input<typeof Card>;
   const says = `${kid} ${canonicalCard(card)}`;
@@ -87,7 +103,7 @@ const recordRoute = (deps: CardDeps): Route =>
       const found = await listedAgent(deps.db, params.id);
       const unsigned = cardOfAgent(deps.issuer, found);
       const facts = { ...found, issuer: deps.issuer, forItsOwn: false };
-      const { card } = await signCard(unsigned, deps);
+      const { card } = await signedCard(deps, unsigned);
       const says = JSON.stringify(recordOf({ ...facts, card: unsigned }));
       return publish(call, { type: "application/json", says, body: recordBody({ ...facts, card }) });
     },
@@ -106,7 +122,7 @@ const ownRecordRoute = (deps: CardDeps): Route =>
       const own = await deps.db.of(caller.tenant).transaction((tx) => agentById(tx, params.id));
       if (own === undefined) throw unknownAgent();
       const found = await publishedAgent(deps.db, own.id);
-      const { card } = await signCard(cardOfAgent(deps.issuer, found), deps);
+      const { card } = await signedCard(deps, cardOfAgent(deps.issuer, found));
       return { status: 200, body: recordBody({ ...found, issuer: deps.issuer, card, forItsOwn: true }) };
     },
   });

@@ -1,4 +1,5 @@
 import type { Clock } from "@remit/kernel";
+import type { Counters } from "@remit/platform/counters";
 import { type Database, type MigrationSource, migrationIds, platformMigrations } from "@remit/platform/sql";
 import type { Log, Metrics } from "@remit/platform/telemetry";
 import type { IssuerKeys } from "../keys/index.ts";
@@ -6,13 +7,13 @@ import { appliedMigrations, type Lags, readLags } from "./operations.sql.ts";
 
 export type OperationsDeps = {
   readonly db: Database;
-  readonly keys: Pick<IssuerKeys, "currentKey">;
+  readonly keys: Pick<IssuerKeys, "currentKey" | "signBytes">;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly sources: readonly MigrationSource[];
   /** Where counters are kept that processes share. */
-  readonly cache: "redis" | "memory";
+  readonly counters: Pick<Counters, "state">;
 };
 
 export type Operations = {
@@ -41,8 +42,8 @@ export function createOperations(deps: OperationsDeps): Operations {
     details: async () => ({
       database: await databaseOf(deps),
       ...queuesOf(await lags()),
-      keys: keysOf(deps),
-      cache: { status: "ok", kind: deps.cache },
+      keys: await keysOf(deps),
+      cache: await cacheOf(deps),
     }),
     measure: async () => {
       const now = await lags();
@@ -80,8 +81,22 @@ const queuesOf = (lags: Lags): object => ({
 
 const rounded = (seconds: number): number => Math.round(seconds * 1000) / 1000;
 
-/** Public facts: the ids of the keys that sign now. */
-function keysOf({ keys }: OperationsDeps): object {
+/** Whether a key of ours signs now, wherever it is kept, and how long that took; its id is public. */
+async function keysOf({ keys, clock, log }: OperationsDeps): Promise<object> {
   const { kid, alg } = keys.currentKey("access");
-  return { status: "ok", signs_with: { kid, alg } };
+  const began = clock.monotonicNs();
+  try {
+    // No token, and no part of one: what is signed there holds a dot and no space.
+    await keys.signBytes(kid, Buffer.from(`remit health check ${clock.now()}`));
+  } catch (error) {
+    log.warn({ error }, "the signing key does not sign");
+    return { status: "failing", signs_with: { kid, alg } };
+  }
+  return { status: "ok", signs_with: { kid, alg }, ms: Number((clock.monotonicNs() - began) / 1_000_000n) };
+}
+
+/** Without its Redis each process counts alone: it refuses later, and nothing that matters is lost (D05). */
+async function cacheOf({ counters }: OperationsDeps): Promise<object> {
+  const found = await counters.state();
+  return { status: found === "away" ? "late" : "ok", kind: found === "own" ? "memory" : "redis" };
 }

@@ -5,8 +5,8 @@ import { isFreshlyProven } from "../assurance/index.ts";
 import { actorsOf, decideForAll } from "./acting.ts";
 import { type Action, type Actions, resourceOf } from "./actions.ts";
 import type { DecisionLog } from "./decision-log.ts";
-import type { InForce, PoliciesInForce } from "./in-force.ts";
-import type { PolicyAnswer, PolicyEngine, PolicyRequest } from "./port.ts";
+import type { PoliciesInForce } from "./in-force.ts";
+import type { PolicyAnswer, PolicyRequest } from "./port.ts";
 
 export type DecideDeps = {
   readonly db: Database;
@@ -24,12 +24,16 @@ export const createDecide =
   async (call, { method, path, params }) => {
     const action = deps.actions().get(`${method}:${path}`);
     if (action?.managed !== true) return;
-    const engines = enginesFor(await deps.inForce.of(call.caller.tenant), { call, action });
-    if (engines.length === 0) return;
+    const inForce = await deps.inForce.of(call.caller.tenant);
+    const mends = mendsPolicies(action, call);
+    const engines = mends ? inForce.operated : inForce.own;
+    const because = mends && inForce.hasOwn ? "break_glass" : "policy";
+    // Also where nobody is left to ask: that somebody went past an organization's policies is written down.
+    if (engines.length === 0 && because === "policy") return;
     const request = requestOf(call, { action, params });
     const answer = await decideForAll(deps.db, engines, request);
     deps.decided(answer.decision);
-    await deps.log.note(request, { call, answer });
+    await deps.log.note(request, { call, answer, because });
     if (answer.decision === "allow") return;
     // Nobody decided, so nobody allowed: whoever calls may come again.
     if (answer.determining.length === 0 && answer.errors.length > 0)
@@ -41,14 +45,11 @@ export const createDecide =
 
 /** Whoever manages the organization, and has just proven it, can always mend its policies: none can lock everybody out. */
 export const mendsPolicies = (action: Action, call: Pick<Calling, "caller" | "now">): boolean =>
-  /^\/api\/v1\/policies(?:\/|$)/.test(action.path) &&
-  call.caller.scopes.has("admin:orgs") &&
-  isFreshlyProven(call);
+  isMending(action, call.caller.scopes) && isFreshlyProven(call);
 
-const enginesFor = (
-  { own, operated }: InForce,
-  { call, action }: { readonly call: Calling; readonly action: Action },
-): readonly PolicyEngine[] => (mendsPolicies(action, call) ? operated : own);
+/** Whether a call is one by which policies are mended, for whoever has just proven it. */
+export const isMending = ({ path }: Pick<Action, "path">, scopes: ReadonlySet<string>): boolean =>
+  /^\/api\/v1\/policies(?:\/|$)/.test(path) && scopes.has("admin:orgs");
 
 function requestOf(
   { caller, ip, now }: Calling,

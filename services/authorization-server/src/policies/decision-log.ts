@@ -6,10 +6,14 @@ import * as rows from "./policies.sql.ts";
 import type { PolicyAnswer, PolicyRequest } from "./port.ts";
 
 export type DecisionLog = {
-  /** A denial is written before it is answered; what was allowed within a second, many at once. */
+  /** A denial, and what went past policies, is written before it is answered; what was allowed within a second, many at once. */
   note(
     request: PolicyRequest,
-    of: { readonly call: Pick<Call, "requestId">; readonly answer: PolicyAnswer },
+    of: {
+      readonly call: Pick<Call, "requestId">;
+      readonly answer: PolicyAnswer;
+      readonly because: rows.DecisionRow["because"];
+    },
   ): Promise<void>;
   /** Writes what waits. */
   flush(): Promise<void>;
@@ -49,7 +53,7 @@ export function createDecisionLog({ db, clock, log, lost }: DecisionLogDeps): De
   };
   return {
     flush,
-    async note(request, { call, answer }) {
+    async note(request, { call, answer, because }) {
       const { tenant, principal, client, action, resource } = request;
       const row: rows.DecisionRow = {
         id: newId("decision"),
@@ -60,10 +64,11 @@ export function createDecisionLog({ db, clock, log, lost }: DecisionLogDeps): De
         action,
         resource: `${resource.type}:${resource.id}`,
         decision: answer.decision,
+        because,
         determining: [...answer.determining],
         errors: answer.errors.map((error) => error.slice(0, 500)),
       };
-      if (answer.decision === "deny") return write(tenant, [row]);
+      if (answer.decision === "deny" || because === "break_glass") return write(tenant, [row]);
       if (waiting.length >= waitingMax) return lost(1);
       waiting.push({ tenant, row });
     },

@@ -10,7 +10,12 @@ import { policiesChannel } from "./policies.ts";
 import type { PolicyEngine } from "./port.ts";
 
 /** What decides in one tenant. `own` has a part of the tenant's; `operated` is what stands without it. */
-export type InForce = { readonly own: readonly PolicyEngine[]; readonly operated: readonly PolicyEngine[] };
+export type InForce = {
+  readonly own: readonly PolicyEngine[];
+  readonly operated: readonly PolicyEngine[];
+  /** Whether the tenant has policies in force at all. */
+  readonly hasOwn: boolean;
+};
 
 export type Language = { readonly cedar: Cedar; readonly actions: Actions };
 
@@ -56,7 +61,7 @@ export function createPoliciesInForce(deps: InForceDeps): PoliciesInForce {
     const inForce =
       known?.fingerprint === fingerprint
         ? known.inForce
-        : { own: ownEngines(deps, { active, operated }), operated: alone };
+        : { own: ownEngines(deps, { active, operated }), operated: alone, hasOwn: active.length > 0 };
     kept.delete(tenant);
     kept.set(tenant, { fingerprint, inForce, readAt, generation: before });
     const [oldest] = kept;

@@ -111,6 +111,7 @@ export type DecisionRow = {
   readonly action: string;
   readonly resource: string;
   readonly decision: "allow" | "deny";
+  readonly because: "policy" | "break_glass";
   readonly determining: string[];
   readonly errors: string[];
 };
@@ -118,11 +119,11 @@ export type DecisionRow = {
 export const insertDecisions = (tx: TenantTx, rows: readonly DecisionRow[]): Promise<{ count: number }> =>
   tx.run(sql`
     insert into policy_decisions
-      (tenant_id, id, at, request_id, principal, client, action, resource, decision, determining, errors)
-    select ${tx.tenant}, d.id, d.at, d.request_id, d.principal, d.client, d.action, d.resource, d.decision,
+      (tenant_id, id, at, request_id, principal, client, action, resource, decision, because, determining, errors)
+    select ${tx.tenant}, d.id, d.at, d.request_id, d.principal, d.client, d.action, d.resource, d.decision, d.because,
       array(select jsonb_array_elements_text(d.determining)), array(select jsonb_array_elements_text(d.errors))
     from jsonb_to_recordset(${JSON.stringify(rows.map(inJson))}::jsonb) as d(id text, at timestamptz, request_id text,
-      principal text, client text, action text, resource text, decision text, determining jsonb, errors jsonb)`);
+      principal text, client text, action text, resource text, decision text, because text, determining jsonb, errors jsonb)`);
 
 const inJson = (row: DecisionRow) => ({ ...row, at: sqlTime(row.at) });
 
@@ -131,7 +132,8 @@ export const listDecisions = (
   { before, decision, limit }: { before: string | undefined; decision: string | undefined; limit: number },
 ): Promise<DecisionRow[]> =>
   tx.many(sql`
-    select id, at, request_id, principal, client, action, resource, decision, determining, errors from policy_decisions
+    select id, at, request_id, principal, client, action, resource, decision, because, determining, errors
+    from policy_decisions
     where tenant_id = ${tx.tenant} and (${before ?? null}::text is null or id < ${before ?? null})
       and (${decision ?? null}::text is null or decision = ${decision ?? null})
     order by id desc limit ${limit}`);

@@ -3,17 +3,24 @@ import type { Database } from "@remit/platform/sql";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { publishedAgent } from "../dids/index.ts";
-import { publish } from "../documents/index.ts";
+import { type Kept, publish } from "../documents/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import {
   type DirectoryKey,
   directoryKeysOf,
   directoryMediaType,
   directoryPath,
+  nameOfDirectory,
+  type SignedDirectory,
   signedDirectory,
 } from "./directory.ts";
 
-type Deps = { readonly issuer: string; readonly db: Database; readonly keys: IssuerKeys };
+type Deps = {
+  readonly issuer: string;
+  readonly db: Database;
+  readonly keys: IssuerKeys;
+  readonly signed: Kept<SignedDirectory>;
+};
 
 const AgentPath = z.strictObject({ id: idOf("agent") });
 const answers = { 200: z.string(), 304: nothing } as const;
@@ -51,7 +58,10 @@ const agentRoute = (deps: Deps, path: string): Route =>
     },
   });
 
-async function answer({ keys }: Deps, call: Call, listed: readonly DirectoryKey[]) {
-  const { body, headers } = await signedDirectory(listed, { keys, now: call.now, targetUri: call.url });
+async function answer({ keys, signed }: Deps, call: Call, listed: readonly DirectoryKey[]) {
+  const signing = { keys, now: call.now, targetUri: call.url };
+  const { body, headers } = await signed.get(nameOfDirectory(listed, signing), () =>
+    signedDirectory(listed, signing),
+  );
   return publish(call, { type: directoryMediaType, says: body, body, headers });
 }

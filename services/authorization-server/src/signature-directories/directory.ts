@@ -15,6 +15,16 @@ export const directoryPath = "/.well-known/http-message-signatures-directory";
 
 const tag = "http-message-signatures-directory";
 const lifeMs = 5 * minuteMs;
+/** How long one that was signed is handed out: whoever gets it last has as long as this to read it. */
+export const handedOutMs = lifeMs / 2;
+
+export type SignedDirectory = { readonly body: string; readonly headers: Readonly<Record<string, string>> };
+
+/** What a directory says, to whom it is bound and by which keys: two of one name are signed alike. */
+export const nameOfDirectory = (listed: readonly DirectoryKey[], { keys, targetUri }: Signing): string =>
+  [new URL(targetUri).host, ...signersOf(listed, keys).map(({ kid }) => kid), JSON.stringify(listed)].join(
+    " ",
+  );
 
 export type DirectoryKey = {
   readonly kty: "OKP";
@@ -48,7 +58,7 @@ type Signing = {
 export async function signedDirectory(
   listed: readonly DirectoryKey[],
   { keys, now, targetUri }: Signing,
-): Promise<{ readonly body: string; readonly headers: Readonly<Record<string, string>> }> {
+): Promise<SignedDirectory> {
   const body = JSON.stringify({ keys: listed });
   const digest = contentDigestField(Buffer.from(sha256(body)).toString("base64"));
   const fields: HeaderPair[] = [["content-digest", digest]];

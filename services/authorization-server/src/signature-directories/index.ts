@@ -1,1 +1,2 @@
 export { signatureDirectoryRoutes } from "./directories.http.ts";
+export { handedOutMs, type SignedDirectory } from "./directory.ts";

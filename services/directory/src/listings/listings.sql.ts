@@ -39,7 +39,10 @@ export async function clearAll(tx: TenantTx, now: Instant): Promise<void> {
       published_at = null, updated_at = ${sqlTime(now)} where tenant_id = ${tx.tenant}`);
 }
 
-/** False for a word that is not newer than what is known. What was published stays so dated while it stays listed. */
+/**
+ * False for a word that is not newer than what is known. What was published stays so dated while it stays listed, and what
+ * says the same as before, under whatever signature, is not updated by being told again.
+ */
 export async function saveListing(
   tx: TenantTx,
   {
@@ -64,7 +67,13 @@ export async function saveListing(
       version = excluded.version, capabilities = excluded.capabilities, deployment_env = excluded.deployment_env,
       provider = excluded.provider, did = excluded.did, did_document = excluded.did_document, card = excluded.card,
       published_at = case when l.listed and excluded.listed then l.published_at else excluded.published_at end,
-      updated_at = excluded.updated_at
+      updated_at = case
+        when (l.listed, l.name, l.agent_type, l.version, l.capabilities,
+          l.deployment_env, l.provider, l.did, l.did_document, l.card - 'signatures')
+          is not distinct from (excluded.listed, excluded.name, excluded.agent_type, excluded.version,
+            excluded.capabilities, excluded.deployment_env, excluded.provider, excluded.did,
+            excluded.did_document, excluded.card - 'signatures')
+        then l.updated_at else excluded.updated_at end
     where l.revision < excluded.revision`);
   return count === 1;
 }
