@@ -210,18 +210,12 @@ async function removalsOf(dev: DevFile): Promise<(entry: string) => Promise<Audi
 
 export const expireAudit = (options: Where): Promise<void> =>
   withInstance(options, async (dev) => {
-    let [said, removed] = [0, false];
-    for (let more = true; more; ) {
-      const path = "/api/v1/audit/removals";
-      const done = AuditRemovals.parse(
-        await callAsOperator(dev, { origin: dev.issuer, method: "POST", path }),
-      );
-      said += done.said;
-      ({ more, removed } = done);
-    }
-    if (options.json === true) return printJson({ said, removed });
-    print(good(`${said} entries have expired since this was asked last; each log says which, signed.`));
-    if (!removed) print("The owner of the database removes them: call expire_audit_bodies();");
+    const path = "/api/v1/audit/removals";
+    const asked = await callAsOperator(dev, { origin: dev.issuer, method: "POST", path });
+    const { removes: removed } = AuditRemovals.parse(asked);
+    if (options.json === true) return printJson({ queued: true, removes: removed });
+    print(good("What has expired is being said in each log, signed, by an entry audit.expired."));
+    if (!removed) print("The owner of the database removes it then: call expire_audit_bodies();");
   });
 
 export type AuditWish = Where & AuditTime;

@@ -12,6 +12,7 @@ import {
   auditRoutes,
   createFileAnchor,
   createVerifications,
+  removalJobs,
 } from "./audit/index.ts";
 import { complianceRoutes, createCompliance } from "./compliance/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
@@ -47,12 +48,13 @@ export function mountAudit(
   const deps: AuditDeps = { db, keys, anchor, clock, log, issuer };
   const verify = createVerifications(deps);
   const remove = removeExpired(config);
-  http.add(...auditRoutes({ ...deps, verify, remove }, takeReported(db)));
+  http.add(...auditRoutes({ ...deps, verify, removes: remove !== undefined }, takeReported(db)));
   const name = "agentidp_audit_chain_integrity";
   const integrity = metrics.gauge(
     name,
     "1 while every audit log was found whole when it was verified last, within two hours.",
   );
+  removalJobs(jobs, deps, remove);
   auditJobs(jobs, deps, (whole) => integrity.set(whole ? 1 : 0));
   const tenantTables = Object.entries(tables).flatMap(([table, kind]) => (kind === "tenant" ? [table] : []));
   const compliance = createCompliance({ db, clock, issuer, tenantTables, verify });

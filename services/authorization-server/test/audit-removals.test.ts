@@ -1,11 +1,14 @@
 import { after, dayMs, hourMs, type Id, newId, toRfc3339 } from "@remit/kernel";
+import { createJobs, enqueue } from "@remit/platform/jobs";
 import { asOwner } from "@remit/platform/sql";
 import { checkpointTyp, isIncluded, type RemitEvent } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sequence } from "../src/audit/audit.ts";
 import { signCheckpoint } from "../src/audit/checkpoint.ts";
 import { inclusionOf } from "../src/audit/proofs.ts";
+import { removalJobs } from "../src/audit/removals.jobs.ts";
 import { sayExpired } from "../src/audit/removals.ts";
 import { entryById, searchOnward } from "../src/audit/search.ts";
 import { verifyLog } from "../src/audit/verify.ts";
@@ -107,6 +110,40 @@ describe("what was kept for seven years, or ten for what proves a mandate", () =
     await sequence(log.deps, tenant);
     await signCheckpoint(log.deps, tenant);
     expect(await expire()).toBe(1);
+    expect(await verifyLog(log.deps, tenant)).toMatchObject({ verified: true });
+  });
+
+  test("is verified in a time that grows with the log alone: each statement's signature is checked once", async () => {
+    for (let each = 0; each < 60; each++) await log.record(tenant, { at: yearsAgo(8) });
+    await sequence(log.deps, tenant);
+    await signCheckpoint(log.deps, tenant);
+    expect(await expire()).toBe(63);
+    let asked = 0;
+    const publicKeys: typeof log.deps.keys.publicKeys = (purpose) => {
+      asked += 1;
+      return log.deps.keys.publicKeys(purpose);
+    };
+    const keys = Object.assign(Object.create(log.deps.keys) as typeof log.deps.keys, { publicKeys });
+    expect(await verifyLog({ ...log.deps, keys }, tenant)).toMatchObject({ verified: true });
+    // One statement, and the signed checkpoints; not one for each of 63 places.
+    expect(asked).toBeLessThan(20);
+  });
+
+  test("is done by a job when the operator asks, window by window, and removed where the owner is known", async () => {
+    const jobs = createJobs({ db: log.db, log: log.deps.log, clock: log.clock });
+    let removed = 0;
+    removalJobs(jobs, log.deps, async () => {
+      await owner();
+      removed += 1;
+    });
+    const job = { queue: "audit.removals", key: "all", payload: { by: "cli_operator" } };
+    await log.db.global.transaction((tx) => enqueue(tx, job));
+    await jobs.start();
+    await eventually(async () => {
+      expect(removed).toBe(1);
+      expect((await bodies()).filter(({ there }) => !there)).toHaveLength(3);
+    });
+    await jobs.stop();
     expect(await verifyLog(log.deps, tenant)).toMatchObject({ verified: true });
   });
 

@@ -147,14 +147,14 @@ export const AuditConsistency = z.object({
   checkpoint: z.string(),
 });
 
-/** POST /api/v1/audit/removals: what has expired is said and signed; and removed, where this service may. */
+/**
+ * POST /api/v1/audit/removals: what has expired will be said and signed, and removed where this service may. Each log tells
+ * by an entry `audit.expired` when that was done.
+ */
 export const AuditRemovals = z.object({
-  /** Entries whose removal was said now. */
-  said: z.int().min(0),
-  /** More have expired: call again. */
-  more: z.boolean(),
+  queued: z.literal(true),
   /** False where the owner of the database has to call expire_audit_bodies(). */
-  removed: z.boolean(),
+  removes: z.boolean(),
 });
 export type AuditRemovals = z.infer<typeof AuditRemovals>;
 

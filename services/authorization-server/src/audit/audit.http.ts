@@ -14,7 +14,7 @@ import {
 import { z } from "zod";
 import { type AuditDeps, headOf, sequence } from "./audit.ts";
 import { actionOf, agentOf, filterOf, outcomeOf, rangeOf } from "./filter.ts";
-import { type RemoveExpired, removalsRoute } from "./removals.http.ts";
+import { removalsRoute } from "./removals.http.ts";
 import { reportedBy } from "./reporting.ts";
 import { countMax, entryById, searchOnward, searchPage } from "./search.ts";
 import { treeRoutes } from "./tree.http.ts";
@@ -27,7 +27,7 @@ const EventPath = z.strictObject({ eventId: idOf("event") });
 /** Takes in an event of a peer; record is idempotent by the event's id. */
 export type TakeEvent = (event: RemitEvent) => Promise<void>;
 
-type Deps = AuditDeps & { readonly verify: VerifyLog; readonly remove?: RemoveExpired | undefined };
+type Deps = AuditDeps & { readonly verify: VerifyLog; readonly removes: boolean };
 
 export const auditRoutes = (deps: Deps, take: TakeEvent): Route[] => [
   listRoute(deps),
@@ -35,7 +35,7 @@ export const auditRoutes = (deps: Deps, take: TakeEvent): Route[] => [
   rangeRoute(deps),
   readRoute(deps),
   ...treeRoutes(deps),
-  removalsRoute(deps, deps.remove),
+  removalsRoute(deps, deps.removes),
   eventsRoute(take),
 ];
 

@@ -3,6 +3,7 @@ export { auditRoutes } from "./audit.http.ts";
 export { auditJobs } from "./audit.jobs.ts";
 export { type AuditDeps, entriesAbout, recentOf } from "./audit.ts";
 export { type AuditRecorder, createAuditRecorder } from "./recorder.ts";
+export { removalJobs } from "./removals.jobs.ts";
 export { createVerifications, type VerifyLog } from "./verify.ts";
 
 /** The tables of this room and their kind (the catalogue test compares). */

@@ -7,7 +7,6 @@ import {
   Problem,
   type Retention,
   removalTyp,
-  removes,
   runsOf,
 } from "@remit/protocol";
 import { settle } from "@remit/protocol/node";
@@ -19,6 +18,9 @@ import * as rows from "./removals.sql.ts";
 const yearsOf: Readonly<Record<Retention, number>> = { "soc2-7y": 7, "eidas-10y": 10 };
 const placesMax = 500;
 const saidMax = 10_000;
+
+/** Where what the operator asks for waits. */
+export const removalsQueue = "audit.removals";
 
 export type Said = { readonly said: number; readonly more: boolean };
 
@@ -105,18 +107,30 @@ function sign({ keys, issuer, clock }: AuditDeps, { tenant, removal, places }: T
   return keys.sign("audit", { typ: removalTyp }, payload);
 }
 
-/** Whether a statement that we signed removes a place of this log. */
-export function isRemoved(
-  { keys }: AuditDeps,
+/**
+ * Those of these places, in ascending order, that a statement which we signed removes from this log. Each statement is
+ * verified once, however many places it names: the work is linear in places and in what is said of them.
+ */
+export function removedAmong(
+  { keys }: Pick<AuditDeps, "keys">,
   tenant: LogName,
-  { seq, by }: { readonly seq: number; readonly by: readonly rows.Removal[] },
-): boolean {
-  return by.some(({ event_id, body }) => {
-    const statement = body === null ? undefined : readBody(body)?.payload["statement"];
-    if (typeof statement !== "string") return false;
-    const said = statementOf(statement, keys);
-    return said?.jti === event_id && said.tenant_id === tenant && removes(said, seq);
-  });
+  { places, by }: { readonly places: readonly number[]; readonly by: readonly rows.Removal[] },
+): ReadonlySet<number> {
+  const runs = by
+    .flatMap(({ event_id, body }) => {
+      const statement = body === null ? undefined : readBody(body)?.payload["statement"];
+      const said = typeof statement === "string" ? statementOf(statement, keys) : undefined;
+      return said?.jti === event_id && said.tenant_id === tenant ? said.places : [];
+    })
+    .toSorted(([a], [b]) => a - b);
+  const removed = new Set<number>();
+  let [at, reach] = [0, 0];
+  for (const place of places) {
+    for (let run = runs[at]; run !== undefined && run[0] <= place; run = runs[++at])
+      reach = Math.max(reach, run[1]);
+    if (place <= reach) removed.add(place);
+  }
+  return removed;
 }
 
 function statementOf(statement: string, keys: AuditDeps["keys"]): AuditRemoval | undefined {

@@ -12,7 +12,7 @@ import * as rows from "./audit.sql.ts";
 import { type AuditDeps, entryOf, type LogName, wrongIn } from "./audit.ts";
 import { anchoredCheckpoint, Broken, type Signed, signedFor } from "./checkpoint.ts";
 import { removalsWithin } from "./removals.sql.ts";
-import { isRemoved } from "./removals.ts";
+import { removedAmong } from "./removals.ts";
 import { edgeUnder, MissingHashes, rootAt } from "./tree.ts";
 
 /** What of a log is verified: all of it, or what was recorded in a time. `before` is exclusive. */
@@ -244,7 +244,7 @@ async function removedWithin(
   const [first, last] = [missing[0], missing.at(-1)];
   if (first === undefined || last === undefined) return new Set();
   const by = await deps.db.of(tenant).transaction((tx) => removalsWithin(tx, tenant, { first, last }));
-  return new Set(missing.filter((seq) => isRemoved(deps, tenant, { seq, by })));
+  return removedAmong(deps, tenant, { places: missing, by });
 }
 
 function pass(

@@ -72,15 +72,16 @@ export async function explain(
       policy: statement.split(/[#@]/, 1)[0] ?? statement,
       statement,
       text: texts.get(statement) ?? "",
-      of: statement.startsWith("bundled:")
-        ? "bundled"
-        : statement.startsWith("operator:")
-          ? "operator"
-          : "tenant",
+      of: whoseIs(statement),
     })),
     errors: [...answer.errors],
     ...told,
   };
+}
+
+function whoseIs(statement: string): "bundled" | "operator" | "tenant" {
+  if (statement.startsWith("bundled:")) return "bundled";
+  return statement.startsWith("operator:") ? "operator" : "tenant";
 }
 
 const draftRow = (draft: ExplainPolicy["draft"]): rows.ActiveRow[] =>
