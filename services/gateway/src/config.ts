@@ -18,6 +18,8 @@ export type GatewayConfig = CommonConfig & {
   readonly chains?: ChainsConfig;
   /** Where offers of the API may lead (`host:port`, or any): nowhere unless the operator says so. */
   readonly offerUpstreams?: OfferUpstreams;
+  /** What programs that are upstreams (`stdio:`) find in their environment beside what the offers file gives them. */
+  readonly programEnv?: Readonly<Record<string, string>>;
   /** Sells what ServiceOffers of a cluster say. */
   readonly kubernetes?: KubernetesConfig;
 };
@@ -70,11 +72,21 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       ...chainsConfigOf(settings),
       ...upstreamsOf(settings.REMIT_OFFER_UPSTREAMS),
       ...kubernetesOf(settings),
+      programEnv: programEnvOf(env),
     }),
     logLevel: settings.REMIT_LOG_LEVEL,
     failpoint: settings.REMIT_FAILPOINT,
   };
 }
+
+/** What a program needs to be found and to speak; nothing of what this process is trusted with. */
+const programEnvOf = (env: NodeJS.ProcessEnv): Record<string, string> =>
+  Object.fromEntries(
+    ["PATH", "HOME", "LANG", "TMPDIR"].flatMap((name) => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 
 type KubernetesSettings = {
   readonly REMIT_KUBERNETES_MERCHANT?: Id<"merchant"> | undefined;

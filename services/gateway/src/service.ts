@@ -22,8 +22,8 @@ import type { GatewayConfig } from "./config.ts";
 import { type Control, openControl } from "./control/index.ts";
 import { openFacilitators } from "./facilitator/index.ts";
 import { type Controller, openKubernetes, startController } from "./kubernetes/index.ts";
-import { mcpDoor } from "./mcp/index.ts";
-import { openOfferBook } from "./offers/index.ts";
+import { mcpDoor, withChildren } from "./mcp/index.ts";
+import { type Offers, openOfferBook } from "./offers/index.ts";
 import { createUpstreams, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
 import { responseJobs } from "./responses/index.ts";
@@ -124,7 +124,13 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   const jobs = createJobs({ db, log, clock });
   const parts = { db, clock, log, jobs, keyring, upstreams: config.offerUpstreams };
   const { shelf: book, ...control } = await openControl(await openOfferBook(config.offersFile, log), parts);
-  const upstreams = createUpstreams(clock);
+  const offers = (): Offers => book.current();
+  const upstreams = withChildren(createUpstreams(clock), {
+    offers,
+    env: config.programEnv ?? {},
+    clock,
+    log,
+  });
   const by = await thisWorker(config.dataDir);
   const facilitators = await openFacilitators({ chains, livemode, db, clock, log, by, outbound, jobs });
   const terms = { issuer, livemode, macs: termSecrets(keyring) };

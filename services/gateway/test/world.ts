@@ -93,6 +93,7 @@ export type World = {
     serveByS?: number;
     route?: object;
     more?: object[];
+    servers?: object[];
   }): Promise<void>;
   close(): Promise<void>;
 };
@@ -182,7 +183,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       route("files", "GET", "/files/*"),
       ...(change.more ?? []),
     ];
-    await writeFile(offersFile, JSON.stringify({ merchants, routes }));
+    await writeFile(offersFile, JSON.stringify({ merchants, servers: change.servers, routes }));
   };
   await writeOffers();
   const start = async (ownDir = dataDir): Promise<{ gateway: Service; address: string }> => {

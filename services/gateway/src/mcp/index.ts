@@ -1,1 +1,2 @@
+export { withChildren } from "./children.ts";
 export { mcpDoor } from "./mcp.http.ts";

@@ -11,6 +11,7 @@ export {
   type PaidRoute,
   type PaymentAccounts,
   type SaleRoute,
+  type ServerProgram,
   type Shop,
   type StripeAccount,
   type Way,
@@ -23,4 +24,4 @@ export { MerchantEntry, type RouteEntry } from "./offers-file-schema.ts";
 export { type Target, targetOf, upstreamTarget } from "./paths.ts";
 export { routeOf } from "./route-of.ts";
 export { isGuarded, routeAt } from "./route-table.ts";
-export { doClash, type ToolServer, toolServerAt } from "./tools.ts";
+export { doClash, programOf, type ToolServer, toolServerAt } from "./tools.ts";

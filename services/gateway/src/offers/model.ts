@@ -72,6 +72,14 @@ export type Way = MandateWay | CardWay | X402Way;
 /** A way that the configuration names and that is not sold, and why. */
 export type DroppedWay = { readonly rail: Way["rail"]; readonly because: string };
 
+/** A program that is a server: it speaks over its standard input and output. */
+export type ServerProgram = {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+};
+
 type Route = {
   readonly id: string;
   readonly merchant: Merchant;
@@ -83,6 +91,8 @@ type Route = {
   readonly stripPrefix?: string;
   /** The tool of an MCP server that this is the price of; `*` for every one that no other route names. */
   readonly tool?: string;
+  /** What runs behind an upstream of the form `stdio:name`. */
+  readonly program?: ServerProgram;
   readonly name: string;
   readonly sku: string;
   readonly description?: string;

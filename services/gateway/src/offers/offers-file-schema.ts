@@ -83,7 +83,7 @@ const RouteEntry = z.strictObject({
   merchant: idOf("merchant"),
   method: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]),
   path: z.string().max(1024),
-  upstream: Origin,
+  upstream: z.union([Origin, z.string().regex(/^stdio:[a-z0-9-]{1,64}$/)]),
   strip_prefix: StripPrefix.optional(),
   tool: ToolName.optional(),
   gate: z.enum(["free", "paid", "auth"]).default("paid"),
@@ -113,9 +113,20 @@ const RouteEntry = z.strictObject({
 export type RouteEntry = z.output<typeof RouteEntry>;
 export type MerchantEntry = z.output<typeof MerchantEntry>;
 
+/** A program that routes name by `upstream: stdio:<id>`; from this file alone, since whoever names one runs it here. */
+const ServerEntry = z.strictObject({
+  id: z.string().regex(/^[a-z0-9-]{1,64}$/),
+  command: z.string().min(1).max(1024),
+  args: z.array(z.string().max(8192)).max(100).default([]),
+  env: z.record(z.string().regex(/^[A-Za-z_]\w{0,127}$/), z.string().max(32_768)).default({}),
+  cwd: z.string().min(1).max(1024).optional(),
+});
+export type ServerEntry = z.output<typeof ServerEntry>;
+
 /** The offers file as it is written. What is left out has the meaning of a route that sells under a mandate. */
 export const OffersFile = z.strictObject({
   merchants: z.array(MerchantEntry).max(1000),
+  servers: z.array(ServerEntry).max(100).default([]),
   routes: z.array(RouteEntry).max(10_000),
 });
 

@@ -53,10 +53,13 @@ export async function parseOffers(bytes: Uint8Array, readKey: ReadKey): Promise<
   const parsed = OffersFile.safeParse(source.value);
   if (!parsed.success)
     throw new OffersFileRefused(parsed.error.issues.map((issue) => schemaFault(issue, at)));
-  const { merchants: given, routes: entries } = parsed.data;
+  const { merchants: given, routes: entries, servers: programs } = parsed.data;
   const merchants = await Promise.all(given.map((entry) => merchantOf(entry, readKey)));
   const byId = new Map(merchants.map((merchant) => [merchant.id, merchant]));
   const facilitators = await facilitatorsOf(entries, readKey);
+  const servers = new Map(
+    programs.map(({ id, cwd, ...rest }) => [id, { ...rest, ...(cwd !== undefined && { cwd }) }]),
+  );
   const sold: Placed[] = [];
   const faults = [
     ...twice(
@@ -64,6 +67,10 @@ export async function parseOffers(bytes: Uint8Array, readKey: ReadKey): Promise<
       merchants.map(({ id }) => id),
     ),
     ...twice("merchants", merchants.map(hostOf)),
+    ...twice(
+      "servers",
+      programs.map(({ id }) => id),
+    ),
   ];
   faults.push(
     ...twice(
@@ -73,7 +80,8 @@ export async function parseOffers(bytes: Uint8Array, readKey: ReadKey): Promise<
   );
   for (const [index, entry] of entries.entries()) {
     const mine: string[] = [];
-    const route = routeOf(entry, { merchant: byId.get(entry.merchant), facilitators, faults: mine });
+    const merchant = byId.get(entry.merchant);
+    const route = routeOf(entry, { merchant, facilitators, servers, faults: mine });
     const place = ["routes", index];
     faults.push(...mine.map((message) => ({ place, message })));
     if (route !== undefined) sold.push({ place, route });
@@ -174,7 +182,7 @@ async function keyFile(name: string, readKey: ReadKey): Promise<PrivateJwk | und
   return "faults" in source ? undefined : parsePrivateJwk(source.value);
 }
 
-const twice = (list: "merchants" | "routes", names: readonly string[]): PlacedFault[] =>
+const twice = (list: "merchants" | "routes" | "servers", names: readonly string[]): PlacedFault[] =>
   names.flatMap((name, index) =>
     names.indexOf(name) === index ? [] : [{ place: [list, index], message: `${list}: ${name} stands twice` }],
   );

@@ -6,6 +6,7 @@ import {
   type Facilitator,
   type Merchant,
   type SaleRoute,
+  type ServerProgram,
   type Way,
 } from "./model.ts";
 import type { RouteEntry, WayEntry } from "./offers-file-schema.ts";
@@ -15,17 +16,22 @@ type Facts = {
   readonly merchant: Merchant | undefined;
   /** The facilitator of each way that names one. */
   readonly facilitators: ReadonlyMap<WayEntry, Facilitator>;
+  /** Programs that are upstreams, by their names; only who runs this gateway may name one. */
+  readonly servers?: ReadonlyMap<string, ServerProgram>;
   readonly faults: string[];
 };
 
 /** The route, or undefined with its faults added: all faults of a file are told at once. */
-export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: Facts): SaleRoute | undefined {
+export function routeOf(entry: RouteEntry, facts: Facts): SaleRoute | undefined {
+  const { merchant, facilitators, faults } = facts;
   const { id, method, upstream, name, sku, description, deliver } = entry;
   const pattern = parsePattern(entry.path);
   if (merchant === undefined) faults.push(`${id}: its merchant is not in the file`);
   if ("fault" in pattern) faults.push(`${id}: path ${pattern.fault}`);
   if (entry.strip_prefix !== undefined && !isBelow(entry.path, entry.strip_prefix))
     faults.push(`${id}: strip_prefix is no part of its path`);
+  const program = facts.servers?.get(upstream.replace("stdio:", ""));
+  faults.push(...programFaults(entry, program).map((fault) => `${id}: ${fault}`));
   if (entry.tool !== undefined) faults.push(...toolFaults(entry).map((fault) => `${id}: ${fault}`));
   const { serve_by_s: serveByS, upstream_timeout_s: timeoutS = serveByS } = entry;
   if (timeoutS > serveByS)
@@ -44,6 +50,7 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
     name,
     sku,
     ...(entry.tool !== undefined && { tool: entry.tool }),
+    ...(program !== undefined && { program }),
     ...(entry.strip_prefix !== undefined && { stripPrefix: entry.strip_prefix }),
     ...(description !== undefined && { description }),
     deliver,
@@ -52,6 +59,12 @@ export function routeOf(entry: RouteEntry, { merchant, facilitators, faults }: F
     retries: entry.upstream_retries,
     ...payment,
   };
+}
+
+function programFaults({ upstream, tool }: RouteEntry, program: ServerProgram | undefined): string[] {
+  if (!upstream.startsWith("stdio:")) return [];
+  if (program === undefined) return [`no server of the file is named ${upstream}`];
+  return tool === undefined ? ["a program is sold by its tools alone"] : [];
 }
 
 /** Tools are called by POST at one address (MCP, Streamable HTTP), and their answers are judged whole. */

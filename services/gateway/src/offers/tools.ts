@@ -1,4 +1,4 @@
-import type { OpenRoute, PaidRoute, SaleRoute, Shop } from "./model.ts";
+import type { Offers, OpenRoute, PaidRoute, SaleRoute, ServerProgram, Shop } from "./model.ts";
 import { sameShape } from "./paths.ts";
 
 /** An MCP server that is sold by its tools, at one address of a shop. */
@@ -47,3 +47,21 @@ export function doClash(a: SaleRoute, b: SaleRoute): boolean {
   if (a.tool === undefined || b.tool === undefined) return true;
   return a.tool === b.tool || a.upstream !== b.upstream || a.stripPrefix !== b.stripPrefix;
 }
+
+const programs = new WeakMap<Offers, ReadonlyMap<string, ServerProgram>>();
+
+/** What runs behind an upstream `stdio:name`, as the offers say now. */
+export function programOf(offers: Offers, upstream: string): ServerProgram | undefined {
+  const found = programs.get(offers) ?? programsOf(offers);
+  programs.set(offers, found);
+  return found.get(upstream);
+}
+
+const programsOf = (offers: Offers): ReadonlyMap<string, ServerProgram> =>
+  new Map(
+    [...offers.values()].flatMap(({ routes }) =>
+      routes.flatMap(({ upstream, program }) =>
+        program === undefined ? [] : [[upstream, program] as const],
+      ),
+    ),
+  );
