@@ -20,10 +20,11 @@ import { type Callers, createCallers } from "./callers/index.ts";
 import type { Engines } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
 import { type Control, openControl } from "./control/index.ts";
+import { apiDocumentOf, discoveryDoor, resourcesRoute } from "./discovery/index.ts";
 import { openFacilitators } from "./facilitator/index.ts";
 import { type Controller, openKubernetes, startController } from "./kubernetes/index.ts";
 import { mcpDoor, withChildren } from "./mcp/index.ts";
-import { type Offers, openOfferBook } from "./offers/index.ts";
+import { type OfferBook, type Offers, openOfferBook } from "./offers/index.ts";
 import { createUpstreams, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
 import { responseJobs } from "./responses/index.ts";
@@ -142,12 +143,13 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   const counter = openCounter({ ...purchases, callers });
   responseJobs(purchaseJobs(jobs, purchases), { db, clock });
   keepHouse(jobs, { db, clock });
-  const http = httpOf({ config, clock, log, db, outbound }, keyring);
+  const http = httpOf({ config, clock, log, db, outbound }, keyring, book);
   keyring.mount({ http, jobs });
   control.mount(http);
   facilitators.mount(http);
+  http.add(resourcesRoute({ book, clock }));
   const behind = { counter, upstreams, callers, terms, clock, traffic: control.traffic };
-  const front = storefront({ book, ...behind, doors: [mcpDoor(behind)] });
+  const front = storefront({ book, ...behind, doors: [discoveryDoor, mcpDoor(behind)] });
   http.mount(forwardAuth(config.origin, { book, upstreams, callers }, front));
   http.mount(front);
   const address = await http.listen();
@@ -216,7 +218,7 @@ const callersOf = ({ config: { issuer }, clock, db, outbound }: Parts, keyring: 
     clock,
   });
 
-const httpOf = ({ config, clock, log, db, outbound }: Parts, keyring: Keyring): Http =>
+const httpOf = ({ config, clock, log, db, outbound }: Parts, keyring: Keyring, book: OfferBook): Http =>
   createHttp({
     ...edgeOptions("gateway", { config, clock, log }),
     metrics: createMetrics("gateway"),
@@ -225,6 +227,10 @@ const httpOf = ({ config, clock, log, db, outbound }: Parts, keyring: Keyring): 
     // A long upload is no slow one: it ends when nothing moves.
     patience: { requestMs: uploadMs },
     authenticate: operatorsOf({ config, clock, db, outbound }, keyring.derive("dpop-nonce")),
+    documentAt: (host, own) => {
+      const shop = book.current().get(host.toLowerCase());
+      return shop && apiDocumentOf(shop, shop.merchant.origin === config.origin ? own : undefined);
+    },
     // An agent's token travels with its mandate, and its audience is the merchant's origin.
     protectedResource: { issuer: config.issuer, scopes: ["oid4ac:payment"] },
   });

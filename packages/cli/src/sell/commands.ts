@@ -2,16 +2,30 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { act, at } from "../command.ts";
 import { failWith } from "../output.ts";
 import type { Where } from "../where.ts";
-import { address, amount, currency, offerName, port, railsIn, routeLine, upstream } from "./flags.ts";
+import {
+  address,
+  amount,
+  currency,
+  mcpUpstream,
+  offerName,
+  port,
+  railsIn,
+  routeLine,
+  toolPrice,
+  upstream,
+} from "./flags.ts";
 import type { PricingWish, StopWish } from "./manage.ts";
-import type { SellWish } from "./wish.ts";
+import { type McpWish, type SellWish, wishOfMcp } from "./wish.ts";
 
 const asJson = ["--json", "print objects and nothing else, one a line while it watches"] as const;
 
 /** `remit sell`: what is for sale, and how it sells. */
 export function addSell(program: Command): void {
-  const sell = program.command("sell").description("sell an HTTP API to agents, and see how it sells");
+  const sell = program
+    .command("sell")
+    .description("sell an HTTP API or an MCP server to agents, and see how it sells");
   addHttp(sell);
+  addMcp(sell);
   at(sell.command("list"))
     .description("everything that is for sale")
     .option(...asJson)
@@ -43,10 +57,44 @@ export function addSell(program: Command): void {
 }
 
 function addHttp(sell: Command): void {
-  priced(at(sell.command("http").alias("inference")))
+  sold(priced(at(sell.command("http").alias("inference"))))
     .description("sell an upstream, and watch; what runs here does it, or one that is started for it")
-    .argument("[name]", "what it is called; the upstream's host unless told", offerName)
     .requiredOption("--upstream <url>", "the server behind, such as http://localhost:9000", upstream)
+    .option(
+      "--route <line>",
+      'one line of the route table: "path=/v1/*,methods=GET|POST,price=0.05,gate=paid|free|auth,summary=…"; again for each; ' +
+        "what no line sells is refused",
+      routeLine,
+    )
+    .option("--model <name>", "sell a model at the addresses of the OpenAI API")
+    .action((name: string | undefined, options: SellWish) =>
+      failWith(async () =>
+        (await import("./sell.ts")).sellHttp({ ...options, ...(name !== undefined && { name }) }),
+      ),
+    );
+}
+
+function addMcp(sell: Command): void {
+  sold(priced(at(sell.command("mcp"))))
+    .description("sell the tools of an MCP server (Streamable HTTP), and watch")
+    .requiredOption("--upstream <url>", "the server behind, such as http://localhost:9000/mcp", mcpUpstream)
+    .option(
+      "--tool <price>",
+      'what a tool costs: "search=0.05" or "echo=free"; again for each; * is every other tool. Without any, all cost --price; ' +
+        "a tool that no line names is not sold",
+      toolPrice,
+    )
+    .action((name: string | undefined, options: McpWish) =>
+      failWith(async () =>
+        (await import("./sell.ts")).sellHttp({ ...wishOfMcp(options), ...(name !== undefined && { name }) }),
+      ),
+    );
+}
+
+/** What every sale can say. */
+const sold = (command: Command): Command =>
+  command
+    .argument("[name]", "what it is called; the upstream's host unless told", offerName)
     .option("--currency <code>", "of all prices", currency, "USD")
     .option(
       "--pay-with <rails>",
@@ -60,23 +108,10 @@ function addHttp(sell: Command): void {
     )
     .option("--pay-to <address>", "where stablecoins go", address)
     .option("--chain <name>", "on which chain", "base-sepolia")
-    .option(
-      "--route <line>",
-      'one line of the route table: "path=/v1/*,methods=GET|POST,price=0.05,gate=paid|free|auth,summary=…"; again for each; ' +
-        "what no line sells is refused",
-      routeLine,
-    )
-    .option("--model <name>", "sell a model at the addresses of the OpenAI API")
     .option("--hostname <host>", "the host at which it is sold")
     .option("--port <number>", "the port at which it is sold", port)
     .option("--no-watch", "return once it is for sale; for an instance that runs already")
-    .option(...asJson)
-    .action((name: string | undefined, options: SellWish) =>
-      failWith(async () =>
-        (await import("./sell.ts")).sellHttp({ ...options, ...(name !== undefined && { name }) }),
-      ),
-    );
-}
+    .option(...asJson);
 
 const priced = (command: Command): Command =>
   command

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { railsIn, routeLine, upstream } from "./flags.ts";
+import { mcpUpstream, railsIn, routeLine, toolPrice, upstream } from "./flags.ts";
 
 describe("the flags of a sale", () => {
   test("a route line says path, methods, price, gate and, to its end, a summary", () => {
@@ -37,5 +37,39 @@ describe("the flags of a sale", () => {
     "http://h?q",
   ])("%s is no upstream", (text) => {
     expect(() => upstream(text)).toThrow(/./);
+  });
+
+  test("a tool has a price or is free, each once", () => {
+    expect(toolPrice("*=0.10", toolPrice("echo=free", toolPrice("search=0.05")))).toEqual([
+      { tool: "search", gate: "paid", price: "0.05" },
+      { tool: "echo", gate: "free" },
+      { tool: "*", gate: "paid", price: "0.10" },
+    ]);
+    expect(routeLine("path=/mcp,tool=search,price=0.05")).toMatchObject([{ path: "/mcp", tool: "search" }]);
+  });
+
+  test.each(["search", "search=", "=0.05", "search=cheap", "a tool=1", "search=-1"])(
+    "%s is no tool's price",
+    (text) => {
+      expect(() => toolPrice(text)).toThrow(/./);
+    },
+  );
+
+  test("a tool twice is refused", () => {
+    expect(() => toolPrice("a=1", toolPrice("a=2"))).toThrow("twice");
+  });
+
+  test("an MCP server's address has a path and nothing behind it", () => {
+    expect(mcpUpstream("http://localhost:9000/mcp")).toEqual({
+      origin: "http://localhost:9000",
+      path: "/mcp",
+    });
+    for (const text of [
+      "http://localhost:9000/mcp?x=1",
+      "ws://localhost/mcp",
+      "http://u@localhost/mcp",
+      "mcp",
+    ])
+      expect(() => mcpUpstream(text)).toThrow(/./);
   });
 });

@@ -4,6 +4,7 @@ import {
   OfferRoute,
   type SellingRail,
   sellingRails,
+  ToolName,
 } from "@remit/protocol/contracts";
 import { InvalidArgumentError } from "commander";
 
@@ -47,6 +48,30 @@ export function upstream(text: string): string {
   return url.origin;
 }
 
+/** The address of an MCP server: where it is, and at which path it is sold too. */
+export function mcpUpstream(text: string): { readonly origin: string; readonly path: string } {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "")
+    throw new InvalidArgumentError("an http(s) address, such as http://localhost:9000/mcp");
+  if (url.search !== "" || url.hash !== "")
+    throw new InvalidArgumentError(`an address with nothing behind it: ${url.origin}${url.pathname}`);
+  return { origin: url.origin, path: url.pathname };
+}
+
+export type ToolPrice = Pick<OfferRoute, "tool" | "gate" | "price">;
+
+/** `search=0.05`, `echo=free`; `*` is every tool that is not named. Repeated flags add up. */
+export function toolPrice(text: string, before: readonly ToolPrice[] = []): readonly ToolPrice[] {
+  const [, tool = "", costs = ""] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (!ToolName.safeParse(tool).success)
+    throw new InvalidArgumentError("a tool and what it costs, such as search=0.05 or echo=free");
+  if (before.some((known) => known.tool === tool)) throw new InvalidArgumentError(`${tool} stands twice`);
+  return [
+    ...before,
+    costs === "free" ? { tool, gate: "free" } : { tool, gate: "paid", price: amount(costs) },
+  ];
+}
+
 export function address(text: string): string {
   if (!/^0x[0-9a-fA-F]{40}$/.test(text)) throw new InvalidArgumentError("an address: 0x and 40 hex digits");
   return text;
@@ -58,7 +83,7 @@ export function port(text: string): number {
   return number;
 }
 
-const lineMembers = ["path", "methods", "price", "gate", "summary"] as const;
+const lineMembers = ["path", "tool", "methods", "price", "gate", "summary"] as const;
 
 /**
  * `path=/v1/*,methods=GET|POST,price=0.05,gate=paid,summary=Everything`: one line of a route table. Commas part members;

@@ -131,7 +131,9 @@ export const probe = (name: string, options: Where): Promise<void> =>
     if (probed.some(({ ok }) => !ok)) process.exitCode = 1;
   });
 
-async function ask(origin: string, { method, path, gate }: OfferBody["sold"][number]): Promise<Probed> {
+async function ask(origin: string, line: OfferBody["sold"][number]): Promise<Probed> {
+  const { method, path, gate, tool } = line;
+  if (tool !== undefined) return await askTool(origin + path, { gate, tool });
   const url = origin + path.replace(/\*$/, "remit-probe");
   // What is free may change something upstream: only a paid address is sure to do nothing for a stranger.
   if (gate === "free" && method !== "GET") return { url, method, gate, status: 0, ok: true };
@@ -140,4 +142,24 @@ async function ask(origin: string, { method, path, gate }: OfferBody["sold"][num
   const answered = response?.status ?? 0;
   const expected = { paid: answered === 402, auth: answered === 401, free: answered !== 0 && answered < 500 };
   return { url, method, gate, status: answered, ok: expected[gate] };
+}
+
+/** Calls a tool without paying: a paid one says its price in a result, and a free one is not called at all. */
+async function askTool(url: string, { gate, tool }: { gate: string; tool: string }): Promise<Probed> {
+  const probed = { url: `${url} ${tool}`, method: "POST", gate };
+  if (gate !== "paid") return { ...probed, status: 0, ok: true };
+  const message = {
+    jsonrpc: "2.0",
+    id: 1,
+    method: "tools/call",
+    params: { name: tool === "*" ? "remit-probe" : tool },
+  };
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+    body: JSON.stringify(message),
+    signal: AbortSignal.timeout(probeMs),
+  }).catch(() => undefined);
+  const text = await response?.text().catch(() => "");
+  return { ...probed, status: response?.status ?? 0, ok: text?.includes('"x402Version":2') ?? false };
 }

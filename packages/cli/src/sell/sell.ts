@@ -111,7 +111,9 @@ function announce(dev: DevFile, offer: OfferBody, wish: SellWish): void {
   const url = first?.url.replace(/\*$/, "") ?? dev.gateway;
   print("");
   print(`  ${bold("How to pay")}`);
-  print(faint(`  curl -i ${url}            shows the price, in every protocol`));
+  const isMcp = offer.sold.some(({ tool }) => tool !== undefined);
+  if (isMcp) print(faint(`  Point any MCP client at ${url}: its list of tools says what they cost.`));
+  else print(faint(`  curl -i ${url}            shows the price, in every protocol`));
   if (railsOf(offer).includes("mandate"))
     print(faint(`  An agent pays under its mandate: payingFetch(${JSON.stringify(url)}) of @remit/agent.`));
   if (railsOf(offer).includes("x402"))

@@ -26,11 +26,16 @@ export const refusedRails = ({ sold }: OfferBody): string[] => [
 
 /** The first address of each line of the route table, without the spellings that stand for the same. */
 export function urlsOf({ origin, routes }: OfferBody): { gate: string; methods: string; url: string }[] {
-  return routes.map(({ path, methods, gate }) => ({
+  return routes.map(({ path, tool, methods, gate }) => ({
     gate,
-    methods: methods.length === 5 ? "any method" : methods.join(", "),
+    methods: toldOf(tool, methods),
     url: `${origin ?? ""}${path}`,
   }));
+}
+
+function toldOf(tool: string | undefined, methods: readonly string[]): string {
+  if (tool !== undefined) return tool === "*" ? "every other tool" : `the tool ${tool}`;
+  return methods.length === 5 ? "any method" : methods.join(", ");
 }
 
 export const stateText = ({ status, because }: OfferBody): string => {

@@ -1,6 +1,6 @@
 import { newId } from "@remit/kernel";
 import { describe, expect, test } from "vitest";
-import { offerOf, type SellWish } from "./wish.ts";
+import { offerOf, type SellWish, wishOfMcp } from "./wish.ts";
 
 const sandbox = { networkId: "profile_test_x", payTo: `0x${"ab".repeat(20)}` };
 const wish = (more: Partial<SellWish> = {}): SellWish => ({
@@ -61,5 +61,27 @@ describe("what the flags of a sale come to", () => {
   ])("%s is refused with its remedy", (_what, more, remedy) => {
     const outcome = offerOf(wish(more), { merchant: newId("merchant"), sandbox: undefined });
     expect(outcome).toMatchObject({ fault: expect.stringContaining(remedy) });
+  });
+
+  test("an MCP server is sold at its own path, by all tools or by those that are named", () => {
+    const upstream = { origin: "http://localhost:9000", path: "/mcp" };
+    const { upstream: _, ...rest } = wish();
+    const routes = (more: object): unknown => {
+      const outcome = offerOf(wishOfMcp({ ...rest, upstream, ...more }), {
+        merchant: newId("merchant"),
+        sandbox,
+      });
+      return "offer" in outcome ? outcome.offer.routes : outcome.fault;
+    };
+    expect(routes({})).toMatchObject([{ path: "/mcp", tool: "*", methods: ["POST"], gate: "paid" }]);
+    const tool = [
+      { tool: "search", gate: "paid", price: "0.05" },
+      { tool: "echo", gate: "free" },
+    ];
+    expect(routes({ tool, price: undefined })).toMatchObject([
+      { tool: "search", price: "0.05" },
+      { tool: "echo" },
+    ]);
+    expect(routes({ price: undefined })).toContain("--price");
   });
 });

@@ -1,5 +1,6 @@
 import { CreateOffer, type OfferRoute, type SellingRail } from "@remit/protocol/contracts";
 import type { Where } from "../where.ts";
+import type { ToolPrice } from "./flags.ts";
 
 /** What somebody wants to sell, as the flags say it. */
 export type SellWish = Where & {
@@ -19,6 +20,18 @@ export type SellWish = Where & {
   readonly port?: number;
   readonly watch?: boolean;
 };
+
+/** The same of an MCP server. */
+export type McpWish = Omit<SellWish, "upstream" | "route" | "model"> & {
+  readonly upstream: { readonly origin: string; readonly path: string };
+  readonly tool?: readonly ToolPrice[];
+};
+
+/** A line for each tool, all at the server's own path; one for all of them where none is named. */
+export function wishOfMcp({ upstream, tool = [{ tool: "*", gate: "paid" }], ...wish }: McpWish): SellWish {
+  const route = tool.map((line): OfferRoute => ({ path: upstream.path, methods: ["POST"], ...line }));
+  return { ...wish, upstream: upstream.origin, route };
+}
 
 /** Where money may arrive when the flags do not say: a development instance brings a seller of its own. */
 export type Sandbox = { readonly networkId: string; readonly payTo?: string };

@@ -11,7 +11,7 @@ import { type Edge, measure, openCall } from "./edge.ts";
 import { healthRoutes } from "./health.ts";
 import { serveInternal } from "./internal.ts";
 import { openApiOf } from "./openapi.ts";
-import type { HttpOptions } from "./options.ts";
+import type { ApiDocument, HttpOptions } from "./options.ts";
 import { problemPages } from "./problem-pages.ts";
 import { protectedResourceRoutes } from "./protected-resource.ts";
 import { referencePage } from "./reference-page.ts";
@@ -61,7 +61,7 @@ export function createHttp(options: HttpOptions): Http {
       { declared, described: mounts.flatMap(({ describes = [] }) => describes) },
     );
   const document = onceMade(openApi);
-  declared.push(openApiRoute(document), referencePage(document), ...problemPages());
+  declared.push(openApiRoute(document, options.documentAt), referencePage(document), ...problemPages());
   declared.push(...protectedResourceRoutes(options, () => declared));
   const app = openFastify(edge);
   const direct = serveDirectly(edge, app.server);
@@ -103,14 +103,18 @@ export function createHttp(options: HttpOptions): Http {
   };
 }
 
-const openApiRoute = (openApi: () => Readonly<Record<string, unknown>>): Route =>
+const openApiRoute = (openApi: () => ApiDocument, documentAt: HttpOptions["documentAt"]): Route =>
   route({
     method: "GET",
     path: "/openapi.json",
     summary: "This document.",
     needs: "public",
     answers: { 200: z.record(z.string(), z.unknown()) },
-    handle: () => ({ status: 200, body: openApi(), headers: { "Cache-Control": "public, max-age=300" } }),
+    handle: (call) => {
+      const others = documentAt?.(call.header("host") ?? "", openApi());
+      const headers = { "Cache-Control": others === undefined ? "public, max-age=300" : "no-cache" };
+      return { status: 200, body: others ?? openApi(), headers };
+    },
   });
 
 /** The document does not change once the server listens: it is made when it is first asked for. */

@@ -4,7 +4,7 @@ export { countedAddress } from "./caller-address.ts";
 export { edgeOptions } from "./edge-options.ts";
 export { createHttp, type Http } from "./http.ts";
 export { onlyOperator, platformTenant } from "./operator.ts";
-export type { HttpOptions, Patience, ServerLimits } from "./options.ts";
+export type { ApiDocument, HttpOptions, Patience, ServerLimits } from "./options.ts";
 export { type Counted, countAll } from "./rate-limit.ts";
 export { type ResourceServerOptions, resourceServer } from "./resource-server.ts";
 export {

@@ -58,4 +58,8 @@ export type HttpOptions = {
   /** Compares answers with their declaration (on by default; an answer that differs is a 500): a hundred of each route, then some. */
   readonly checkAnswers?: boolean;
   readonly tracer?: Tracer;
+  /** What `/openapi.json` says at a host that has a document of its own; `own` is this server's. */
+  readonly documentAt?: (host: string, own: ApiDocument) => ApiDocument | undefined;
 };
+
+export type ApiDocument = Readonly<Record<string, unknown>>;

@@ -51,6 +51,8 @@ export const OfferRoute = z.strictObject({
   /** The offer's own price where it says none. */
   price: OfferPrice.optional(),
   summary: text(200).optional(),
+  /** Sold to who knows it, and told of nowhere. */
+  hidden: z.boolean().optional(),
 });
 export type OfferRoute = z.infer<typeof OfferRoute>;
 

@@ -52,7 +52,9 @@ function signCatalogue(
       livemode: at.livemode,
     },
     routes.flatMap((route) =>
-      route.gate === "paid" && wayOf(route, "mandate") !== undefined ? [listedOffer(route, at)] : [],
+      route.gate === "paid" && !route.hidden && wayOf(route, "mandate") !== undefined
+        ? [listedOffer(route, at)]
+        : [],
     ),
   );
   const body = Buffer.from(JSON.stringify(catalogue));

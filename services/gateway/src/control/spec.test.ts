@@ -4,6 +4,7 @@ import { generateJwk } from "@remit/protocol/node";
 import { describe, expect, test } from "vitest";
 import type { Merchant } from "../offers/index.ts";
 import { decimalNearest, unitsNearest } from "./prices.ts";
+import { conflicts } from "./shelf.ts";
 import { routesOf } from "./spec.ts";
 
 const key = generateJwk("ES256");
@@ -112,5 +113,57 @@ describe("the price of an offer", () => {
       }).routes.map((route) => route.id);
     expect(of("0.05")).toEqual(of("7.00"));
     expect(new Set(of("0.05")).size).toBe(10);
+  });
+});
+
+describe("the tools of an MCP server", () => {
+  const tool = (name: string, more: object = {}) => ({
+    path: "/mcp",
+    tool: name,
+    methods: ["POST"],
+    ...more,
+  });
+
+  test("are a route each, at one address, with prices and ids of their own", () => {
+    const routes = [
+      tool("search", { price: "0.10" }),
+      tool("*"),
+      tool("echo", { gate: "free", hidden: true }),
+    ];
+    const made = make({ price: "1.00", pay_with: ["mandate"], routes });
+    expect(made.faults).toEqual([]);
+    expect(made.routes).toMatchObject([
+      {
+        tool: "search",
+        method: "POST",
+        pattern: ["mcp"],
+        price: { units: 10n },
+        name: "search",
+        hidden: false,
+      },
+      { tool: "*", price: { units: 100n } },
+      { tool: "echo", gate: "free", hidden: true },
+    ]);
+    expect(new Set(made.routes.map(({ id }) => id)).size).toBe(3);
+  });
+
+  test("are no program of the gateway's own machine, whatever an offer says", () => {
+    expect(() => make({ upstream: "stdio:tools", price: "1.00", routes: [tool("search")] })).toThrow(
+      /upstream/,
+    );
+  });
+
+  test.each([
+    ["twice", [tool("a"), tool("a")]],
+    ["beside a page at their address", [tool("a"), { path: "/mcp", methods: ["GET"], gate: "free" }]],
+  ])("are not sold %s", (_, routes) => {
+    const made = make({ price: "1.00", routes });
+    expect(conflicts(made.routes, [])).toHaveLength(1);
+  });
+
+  test("are not behind an open path", () => {
+    expect(make({ price: "1.00", routes: [tool("a", { path: "/x/*" })] }).faults.join()).toContain(
+      "no open part",
+    );
   });
 });

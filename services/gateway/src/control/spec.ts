@@ -65,6 +65,7 @@ function entriesOf(of: Line, notes: Notes): RouteEntry[] {
     gate: line.gate,
     name: line.summary ?? line.tool ?? spec.description ?? of.name,
     sku: of.name,
+    hidden: line.hidden ?? false,
     ...(spec.description !== undefined && { description: spec.description }),
     deliver: spec.deliver,
     settle: spec.settle,

@@ -50,7 +50,7 @@ export function startChild(
   };
 }
 
-type Talk = Pick<Child, "ask" | "hasEnded"> & { tell(message: JsonObject): void };
+type Talk = Pick<Child, "ask" | "hasEnded"> & { readonly tell: (message: JsonObject) => void };
 
 /** Numbers what is asked anew, since many who call may use the same numbers (MCP, "stdio"). */
 function talkWith(child: ChildProcessByStdio<Writable, Readable, Readable>, log: Log): Talk {

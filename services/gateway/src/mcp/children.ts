@@ -1,6 +1,6 @@
 import { after, type Clock, type Instant, secondMs } from "@remit/kernel";
 import type { Log } from "@remit/platform/telemetry";
-import { isJsonObject, type JsonObject, Problem, parseJson } from "@remit/protocol";
+import { isJsonObject, type Json, type JsonObject, Problem, parseJson } from "@remit/protocol";
 import { type Offers, programOf, type ServerProgram } from "../offers/index.ts";
 import type { Pair, PassedRequest, UpstreamAnswer, Upstreams } from "../proxy/index.ts";
 import { type Child, startChild } from "./child.ts";
@@ -60,14 +60,14 @@ const restartMs = secondMs;
 const isProgram = (origin: string): boolean => origin.startsWith("stdio:");
 
 /** Of one connection, which here is everybody's. */
-const ofOneClient = new Set(["resources/subscribe", "resources/unsubscribe", "logging/setLevel"]);
+const ofOneClient = new Set<Json>(["resources/subscribe", "resources/unsubscribe", "logging/setLevel"]);
 
 async function answerOf(child: Child, message: JsonObject, timeoutMs: number): Promise<UpstreamAnswer> {
   const { id, method, params } = message;
   const found: RpcAnswer =
     method === "initialize"
       ? { result: await child.introduction }
-      : ofOneClient.has(String(method))
+      : ofOneClient.has(method ?? null)
         ? { error: { code: -32_601, message: "Not offered: this server is shared." } }
         : await child.ask({ jsonrpc: "2.0", method: method ?? null, ...paramsOf(params) }, timeoutMs);
   const body = Buffer.from(JSON.stringify(envelope(id as RpcId, found))); // read as a request with an id

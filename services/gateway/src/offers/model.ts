@@ -96,6 +96,8 @@ type Route = {
   readonly name: string;
   readonly sku: string;
   readonly description?: string;
+  /** Sold to who knows its address; no catalogue and no document of discovery tells of it. */
+  readonly hidden: boolean;
   /** `stream`: bytes leave as they come. Paid answers are whole before they are captured. */
   readonly deliver: "buffer" | "stream";
   readonly serveByS: number;

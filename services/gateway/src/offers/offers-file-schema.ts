@@ -103,6 +103,7 @@ const RouteEntry = z.strictObject({
     .default([{ rail: "mandate" }]),
   name: text(200),
   sku: z.string().regex(/^[\x21-\x7e]{1,128}$/),
+  hidden: z.boolean().default(false),
   description: text(500).optional(),
   deliver: z.enum(["buffer", "stream"]).default("buffer"),
   settle: z.enum(["after", "before"]).default("after"),

@@ -53,6 +53,7 @@ export function routeOf(entry: RouteEntry, facts: Facts): SaleRoute | undefined 
     ...(program !== undefined && { program }),
     ...(entry.strip_prefix !== undefined && { stripPrefix: entry.strip_prefix }),
     ...(description !== undefined && { description }),
+    hidden: entry.hidden,
     deliver,
     serveByS,
     timeoutMs: timeoutS * secondMs,

@@ -1,4 +1,5 @@
 export { acceptable } from "./accept-payment.ts";
+export { bazaarOf } from "./bazaar.ts";
 export { mppProblemType } from "./mpp-problems.ts";
 export {
   type Asking,

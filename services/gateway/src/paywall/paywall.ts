@@ -12,6 +12,7 @@ import {
   toProblemJson,
 } from "@remit/protocol";
 import { acceptable } from "./accept-payment.ts";
+import { bazaarOf } from "./bazaar.ts";
 import { mppProblemType } from "./mpp-problems.ts";
 import { paywallPage } from "./page.ts";
 import { type Terms, type TermsDeps, termsOf } from "./terms.ts";
@@ -95,7 +96,11 @@ export const requiredBy = (
   error,
   resource: { url: wanted.url, description: wanted.route.name },
   accepts: requirements,
-  extensions: { [paymentIdentifierExtension]: paymentIdentifierOffer(mustNameItself(wanted)) },
+  extensions: {
+    [paymentIdentifierExtension]: paymentIdentifierOffer(mustNameItself(wanted)),
+    // What is hidden is sold to who knows of it, and facilitators list what they see.
+    ...(!wanted.route.hidden && { bazaar: bazaarOf(wanted.route) }),
+  },
 });
 
 // What a chain shows everybody fetches nothing: whoever pays first must have something else to show (design, "Lost answers").
