@@ -150,6 +150,7 @@ export function createAuthorizationServer({
     url: config.databaseUrl,
     schema: config.schema,
     relayRole: config.roles.relay,
+    ...(config.databaseWaitMs !== undefined && { waitMsMax: config.databaseWaitMs }),
     // One write, two readers: an event stands in the audit log and in the outbox, or in neither; once.
     record: async (tx, event) => {
       if (await recorder.record(tx, event)) await recordToOutbox(tx, event);

@@ -56,6 +56,8 @@ const start = (issuer: string, port: number, failpoint = ""): Promise<TestProces
       REMIT_ROLE_RELAY: database.roles.relay,
       REMIT_ROLE_LOOKUP: database.roles.lookup,
       REMIT_DATA_DIR: dataDir,
+      // Fifty at once on a busy machine is no outage.
+      REMIT_DATABASE_WAIT_MS: "15000",
       REMIT_BILLING_ORIGIN: places.billing,
       REMIT_DIRECTORY_ORIGIN: places.directory,
       REMIT_PEERS: `billing=${places.billing},directory=${places.directory}`,

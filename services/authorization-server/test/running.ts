@@ -67,6 +67,8 @@ export async function startWith(
       outboundAllow: [],
       livemode: false,
       peers: { billing, directory },
+      // Many at once on a busy machine is no outage.
+      databaseWaitMs: 15_000,
       ...more,
     },
     ...options,

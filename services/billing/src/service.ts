@@ -46,6 +46,7 @@ export function createBilling({ config, clock = systemClock, ...options }: Billi
     url: config.databaseUrl,
     schema: config.schema,
     relayRole: config.roles.relay,
+    ...(config.databaseWaitMs !== undefined && { waitMsMax: config.databaseWaitMs }),
     record: recordToOutbox,
     log,
   });

@@ -200,6 +200,7 @@ export async function openStage(
     issuer: issuer.origin,
     outboundAllow: [new URL(issuer.origin).host],
     livemode: false,
+    databaseWaitMs: 15_000,
     stripe: { ...sandbox.stripe, webhookSecret, timeoutMs: more.stripeTimeoutMs ?? 1000 },
     leaseMs: more.leaseMs ?? 30_000,
   };

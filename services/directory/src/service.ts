@@ -51,6 +51,7 @@ export function createDirectory({ config, clock = systemClock, ...options }: Dir
     url: config.databaseUrl,
     schema: config.schema,
     relayRole: config.roles.relay,
+    ...(config.databaseWaitMs !== undefined && { waitMsMax: config.databaseWaitMs }),
     record: recordToOutbox,
     log,
   });

@@ -90,6 +90,7 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
       outboundAllow: [hostOf(issuer)],
       tenantOutboundAllow: hosts.map(hostOf),
       livemode: false,
+      databaseWaitMs: 15_000,
     },
     clock,
     log: createLog({ service: "directory", level: "silent" }),

@@ -74,6 +74,7 @@ export function createGateway({ config, clock = systemClock, ...options }: Gatew
     url: config.databaseUrl,
     schema: config.schema,
     relayRole: config.roles.relay,
+    ...(config.databaseWaitMs !== undefined && { waitMsMax: config.databaseWaitMs }),
     log,
   });
   const outbound = createOutbound({ allow: config.outboundAllow, log, clock });

@@ -36,6 +36,18 @@ export type ChainWorld = {
 
 const used = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5"; // AuthorizationUsed(address,bytes32)
 
+/** How often the token says that an authorization was used. */
+export async function usesOn(chain: SandboxChain, { payload, requirements }: SignedPayment): Promise<number> {
+  // Signed by the test kit, which writes an authorization there.
+  const { from, nonce } = payload["authorization"] as { from: string; nonce: string };
+  const filter = {
+    address: requirements.asset,
+    fromBlock: "0x0",
+    topics: [used, `0x${from.slice(2).padStart(64, "0")}`, nonce],
+  };
+  return ((await chain.call("eth_getLogs", [filter])) as unknown[]).length;
+}
+
 export async function startChainWorld(): Promise<ChainWorld> {
   const [chain, database] = await Promise.all([
     testChain(),
@@ -88,16 +100,7 @@ export async function startChainWorld(): Promise<ChainWorld> {
       await running.get(address)?.close();
       running.delete(address);
     },
-    uses: async ({ payload, requirements }) => {
-      // Signed by the test kit, which writes an authorization there.
-      const { from, nonce } = payload["authorization"] as { from: string; nonce: string };
-      const filter = {
-        address: requirements.asset,
-        fromBlock: "0x0",
-        topics: [used, `0x${from.slice(2).padStart(64, "0")}`, nonce],
-      };
-      return ((await chain.call("eth_getLogs", [filter])) as unknown[]).length;
-    },
+    uses: (payment) => usesOn(chain, payment),
     transactions: () =>
       database.asAdmin(
         `select tx_nonce::text, max_fee::text, transaction from ${database.schema}.settlement_transactions order by created_at`,

@@ -54,6 +54,8 @@ export async function startGatewayProcess(
       REMIT_DATA_DIR: place.dataDir,
       REMIT_OUTBOUND_ALLOW: new URL(issuer.origin).host,
       REMIT_OFFERS_FILE: place.offersFile,
+      // Many at once on a busy machine is no outage.
+      REMIT_DATABASE_WAIT_MS: "15000",
       REMIT_FAILPOINT: failpoint,
       ...settings,
     },

@@ -65,6 +65,8 @@ export const commonSettings = {
   NODE_ENV: z.string().optional(),
   DATABASE_URL: z.string().startsWith("postgres"),
   MIGRATION_DATABASE_URL: z.string().startsWith("postgres").optional(),
+  /** How long a request waits for a connection before it is told to come back; 1.8 s. */
+  REMIT_DATABASE_WAIT_MS: z.coerce.number().int().min(100).max(60_000).optional(),
   REMIT_ORIGIN: originText,
   REMIT_ISSUER: originText,
   REMIT_HOST: z.string().default("127.0.0.1"),
@@ -100,6 +102,8 @@ export type CommonConfig = {
   readonly metricsPort?: number;
   readonly databaseUrl: string;
   readonly migrationDatabaseUrl?: string;
+  /** How long a request waits for a connection, in ms. */
+  readonly databaseWaitMs?: number;
   readonly schema: string;
   readonly roles: {
     readonly app: string;
@@ -139,6 +143,9 @@ export const commonConfigOf = (settings: CommonSettings): CommonConfig =>
     ...(settings.MIGRATION_DATABASE_URL === undefined
       ? {}
       : { migrationDatabaseUrl: settings.MIGRATION_DATABASE_URL }),
+    ...(settings.REMIT_DATABASE_WAIT_MS === undefined
+      ? {}
+      : { databaseWaitMs: settings.REMIT_DATABASE_WAIT_MS }),
     schema: settings.REMIT_SCHEMA,
     roles: {
       app: settings.REMIT_ROLE_APP,
