@@ -152,6 +152,21 @@ describe("a charge from hold to receipt", () => {
     expect((await charge({ mandate, amount: 1_000 })).state).toBe("authorized");
   });
 
+  test("G08 many small charges below every limit of a single one stop at the period's, and none of them asks anybody", async () => {
+    const limits = { per_charge_minor: 500, step_up: [{ above_minor: 400 }] };
+    const mandate = await giveMandate(world, {
+      ...limits,
+      velocity: [{ period: "day", amount_minor: 2_000 }],
+    });
+    for (let nth = 0; nth < 6; nth++)
+      expect((await charge({ mandate, amount: 300 })).state).toBe("authorized");
+    const more = Array.from({ length: 4 }, () => refusalOf(charge({ mandate, amount: 300 })));
+    expect(new Set(await Promise.all(more))).toEqual(new Set(["mandate_velocity_exceeded"]));
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(1_800), uses: 6 });
+    expect((await charge({ mandate, amount: 200 })).state).toBe("authorized");
+    expect(await refusalOf(charge({ mandate, amount: 1 }))).toBe("mandate_velocity_exceeded");
+  });
+
   test("a refund returns the amount to the budget, neither use nor velocity; too much is refused", async () => {
     const mandate = await giveMandate(world, { velocity: [{ period: "day", count: 1 }] });
     const { id } = await charge({ mandate, amount: 1_000, request: { capture: "automatic" } });

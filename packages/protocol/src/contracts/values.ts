@@ -2,6 +2,7 @@ import { assetOf, fromRfc3339, type Id, type IdKind, idPattern } from "@remit/ke
 import { z } from "zod";
 import { urlOf } from "../encoding/index.ts";
 import { rails } from "../mandate/index.ts";
+import { readable } from "../readable.ts";
 
 /** Money on the wire: whole minor units, 1 … 2^53-1, as a JSON number. Strings, fractions and zero are refused. */
 export const AmountMinor = z
@@ -64,13 +65,8 @@ export const exampleKeys = {
   },
 } as const;
 
-/** Text for people: printable, with a limit, no control characters. */
-export const text = (lengthMax: number): z.ZodString =>
-  z
-    .string()
-    .min(1)
-    .max(lengthMax)
-    .regex(/^[^\p{Cc}\p{Cs}]+$/u);
+/** Text for people: printable, with a limit, and nothing that could deceive whoever reads it. */
+export const text = (lengthMax: number): z.ZodString => z.string().min(1).max(lengthMax).regex(readable);
 
 function isOrigin(value: string): boolean {
   const url = urlOf(value);

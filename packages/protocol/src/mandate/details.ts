@@ -1,5 +1,6 @@
 import { assetOf } from "@remit/kernel";
 import { isJsonObject, type Json, type JsonObject } from "../encoding/index.ts";
+import { readable } from "../readable.ts";
 
 /** The type of Remit's authorization details (RFC 9396 §2). */
 export const mandateDetailsType = "oid4ac_mandate";
@@ -108,12 +109,8 @@ export function isAmount(value: Json | undefined): value is number {
 const isListOf = (value: Json, fits: (element: Json) => boolean): boolean =>
   Array.isArray(value) && value.length > 0 && value.length <= listMax && value.every(fits);
 
-// Control characters, line separators, and what turns the direction of writing: with them a stranger's words could pass
-// for ours on a consent page.
-const deceptive = /[\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
-
 const isShortText = (value: Json | undefined, max: number): boolean =>
-  typeof value === "string" && value.trim().length > 0 && value.length <= max && !deceptive.test(value);
+  typeof value === "string" && value.trim().length > 0 && value.length <= max && readable.test(value);
 
 /** An object whose members are all known and fit; those in `required` are there. */
 function isRecordOf(

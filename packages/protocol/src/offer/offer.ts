@@ -3,6 +3,7 @@ import { base64url, type Sha256, urlOf } from "../encoding/index.ts";
 import { canonicalise } from "../jcs/index.ts";
 import { Members } from "../members.ts";
 import { Problem } from "../problems.ts";
+import { readable } from "../readable.ts";
 
 /** What the offer sells: one request. `body_digest` is base64url(SHA-256(request body)). */
 export type OfferResource = { readonly method: string; readonly url: string; readonly body_digest?: string };
@@ -89,9 +90,9 @@ function checkOffer(value: unknown): asserts value is Offer {
   offer.maybe("@context", () => offer.oneOf("@context", ["https://schema.org"]));
   offer.maybe("@type", () => offer.oneOf("@type", ["Offer"]));
   offer.text("id", { max: 128, pattern: /^[\w.:-]+$/ });
-  offer.text("sku", { max: 128 });
-  offer.text("name", { max: 300 });
-  offer.maybe("description", () => offer.text("description", { max: 2000 }));
+  offer.text("sku", { max: 128, pattern: readable });
+  offer.text("name", { max: 300, pattern: readable });
+  offer.maybe("description", () => offer.text("description", { max: 2000, pattern: readable }));
   checkMoney(offer);
   offer.id("merchant", "merchant");
   const origin = offer.text("merchant_origin", { max: 300 });
@@ -120,7 +121,7 @@ function checkMoney(offer: Members): void {
     offer.refuse("unit_price", "and max_amount_minor come together");
   if (offer.has("unit_price")) {
     const unitPrice = offer.members("unit_price");
-    unitPrice.text("unit", { max: 64 });
+    unitPrice.text("unit", { max: 64, pattern: readable });
     unitPrice.integer("amount_minor", 1);
   }
   const lines = offer.maybe("line_items", () => offer.list("line_items", 200)) ?? [];
@@ -135,7 +136,7 @@ function sumOf(lines: readonly unknown[], offer: Members): bigint {
   );
   const parts = lines.map((value) => {
     const line = Members.of(value, "offer_malformed", "offer.line_items");
-    line.text("name", { max: 300 });
+    line.text("name", { max: 300, pattern: readable });
     const quantity = line.maybe("quantity", () => line.integer("quantity", 1)) ?? 1;
     return BigInt(line.integer("amount_minor", 0)) * BigInt(quantity);
   });
