@@ -96,13 +96,18 @@ describe("the tenant says whom it trusts", () => {
   test("one agent has at most fifty", async () => {
     const crowd = await anotherTenant("crowd");
     const crowded = await newClient(crowd.running, "agent");
-    const many = await Promise.all(
-      Array.from({ length: 53 }, (_, i) =>
-        crowd.management.call("POST", path, body({ client_id: crowded.id, name: `Trust ${i}` })),
-      ),
-    );
-    expect(many.filter(({ status }) => status === 201)).toHaveLength(50);
-    expect(many.filter(({ status }) => status === 400)).toHaveLength(3);
+    const add = async (count: number) =>
+      await Promise.all(
+        Array.from({ length: count }, (_, i) =>
+          crowd.management.call("POST", path, body({ client_id: crowded.id, name: `Trust ${i}` })),
+        ),
+      );
+    const many = [];
+    // One waits for the other: a busy machine gives up on the last of fifty.
+    for (let lot = 0; lot < 6; lot++) many.push(...(await add(8)));
+    many.push(...(await add(5)));
+    const statuses = many.map(({ status }) => status).toSorted((a, b) => a - b);
+    expect(statuses).toEqual([...Array<number>(50).fill(201), ...Array<number>(3).fill(400)]);
   });
 
   test.each<[string, object]>([
