@@ -10,6 +10,8 @@ type Sent = {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** What the proof is bound to. */
+  readonly token?: string;
 };
 
 /** A tenant's management client with a key of its own: what `admin:orgs` needs, unless other scopes are asked for. */
@@ -19,7 +21,8 @@ export class Management {
   readonly #scope: string;
   readonly #key = generateJwk("ES256");
   readonly #nonces = new Map<string, string>();
-  #token: string | undefined;
+  // Asked for once, however many call at once: a proof is for the token beside it.
+  #token: Promise<string> | undefined;
 
   constructor(running: Pick<Running, "issuer" | "adminId">, secret = adminSecret, scope = "admin:orgs") {
     this.#scope = scope;
@@ -27,16 +30,14 @@ export class Management {
     this.#secret = secret;
   }
 
-  async #send(url: string, init: Sent): Promise<Answer> {
+  async #send(url: string, { token, ...init }: Sent): Promise<Answer> {
     const at = new URL(url);
     const claims = {
       jti: randomJti(),
       htm: init.method,
       htu: at.origin + at.pathname,
       iat: Math.floor(systemClock.now() / 1000),
-      ...(this.#token === undefined
-        ? {}
-        : { ath: createHash("sha256").update(this.#token).digest("base64url") }),
+      ...(token === undefined ? {} : { ath: createHash("sha256").update(token).digest("base64url") }),
       ...(this.#nonces.has(at.pathname) ? { nonce: this.#nonces.get(at.pathname) ?? "" } : {}),
     };
     const dpop = signJws(this.#key, { typ: "dpop+jwt", jwk: { ...publicJwkOf(this.#key) } }, claims);
@@ -52,21 +53,25 @@ export class Management {
     return again ? this.#send(url, init) : first;
   }
 
+  async #newToken(): Promise<string> {
+    const basic = Buffer.from(`${this.#running.adminId}:${this.#secret}`).toString("base64");
+    const answer = await this.#twice(`${this.#running.issuer}/oauth/token`, {
+      method: "POST",
+      headers: { authorization: `Basic ${basic}`, "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams({ grant_type: "client_credentials", scope: this.#scope }).toString(),
+    });
+    if (answer.status !== 200) throw new Error(`no management token: ${JSON.stringify(answer.body)}`);
+    return String(answer.body["access_token"]);
+  }
+
   async call(method: string, path: string, body?: unknown): Promise<Answer> {
-    if (this.#token === undefined) {
-      const basic = Buffer.from(`${this.#running.adminId}:${this.#secret}`).toString("base64");
-      const answer = await this.#twice(`${this.#running.issuer}/oauth/token`, {
-        method: "POST",
-        headers: { authorization: `Basic ${basic}`, "content-type": "application/x-www-form-urlencoded" },
-        body: new URLSearchParams({ grant_type: "client_credentials", scope: this.#scope }).toString(),
-      });
-      if (answer.status !== 200) throw new Error(`no management token: ${JSON.stringify(answer.body)}`);
-      this.#token = String(answer.body["access_token"]);
-    }
+    this.#token ??= this.#newToken();
+    const token = await this.#token;
     return this.#twice(this.#running.issuer + path, {
       method,
+      token,
       headers: {
-        authorization: `DPoP ${this.#token}`,
+        authorization: `DPoP ${token}`,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export type RpcCall = { readonly method: string; readonly params: readonly unknown[] };
@@ -34,13 +34,14 @@ export async function bentChain(rpcUrl: string): Promise<BentChain> {
       return { jsonrpc: "2.0", id: call.id, error: said };
     }
   };
-  const server = createServer(async (req, res) => {
+  const serve = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const asked = JSON.parse(await bodyOf(req)) as Asked | Asked[]; // what our own client sends
     const answers = await Promise.all([asked].flat().map(answerTo));
     if (answers.includes(silence)) return;
     res.setHeader("content-type", "application/json");
     res.end(JSON.stringify(Array.isArray(asked) ? answers : answers[0]));
-  });
+  };
+  const server = createServer((req, res) => void serve(req, res));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const bent: BentChain = {
     // A server that listens on a port has an address of this shape.

@@ -30,7 +30,7 @@ afterEach(async () => {
 const mine = (blocks = 1): Promise<unknown> => world.chain.call("anvil_mine", [`0x${blocks.toString(16)}`]);
 const automine = (on: boolean): Promise<unknown> => world.chain.call("evm_setAutomine", [on]);
 
-type Purchase = { readonly payment: SignedPayment; ask(): Promise<Settled> };
+type Purchase = { readonly payment: SignedPayment; readonly ask: () => Promise<Settled> };
 
 /** A payment under a key of its caller's, who may ask again. */
 async function purchase(): Promise<Purchase> {

@@ -1,4 +1,5 @@
-import { newId, systemClock } from "@remit/kernel";
+import { invariant, newId, systemClock } from "@remit/kernel";
+import type { JsonObject } from "@remit/protocol";
 import { sandboxKeys } from "@remit/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { GatewayProcess } from "./gateway-process.ts";
@@ -18,6 +19,11 @@ afterAll(() => shop.close());
 /** What nobody but its owner may read. */
 const secrets = new Set<string>([sandboxKeys.facilitator, sandboxKeys.facilitator.slice(2)]);
 
+function signatureOf({ signature }: JsonObject): string {
+  invariant(typeof signature === "string", "a transfer is signed");
+  return signature;
+}
+
 async function payByAll(): Promise<number[]> {
   const ask = async (headers: Record<string, string>): Promise<number> =>
     (await gateway.ask("/demo/report", { headers })).status;
@@ -27,7 +33,7 @@ async function payByAll(): Promise<number[]> {
   const named = newId("request");
   const mandate = createAgent(shop.world).pay(unpaid);
   const proof = await signIn(systemClock.now());
-  secrets.add(spt).add(String(payload["signature"])).add(named);
+  secrets.add(spt).add(signatureOf(payload)).add(named);
   for (const value of [...Object.values(mandate), ...Object.values(proof)])
     secrets.add(value.replace(/^(DPoP|Bearer|Payment) /, ""));
   const statuses = [];
