@@ -4,7 +4,13 @@ import type { Jobs } from "@remit/platform/jobs";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { answeringPages } from "./answering/index.ts";
-import { type Approval, type Approvals, approvalJobs, approvalRoutes } from "./approvals/index.ts";
+import {
+  type Approval,
+  type Approvals,
+  approvalJobs,
+  approvalRoutes,
+  type Waiting,
+} from "./approvals/index.ts";
 import { nameOfAgent } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { deviceJobs } from "./device/index.ts";
@@ -24,11 +30,12 @@ type Asking = {
   readonly sessions: Sessions;
   readonly artifacts: Artifacts;
   readonly approvals: Approvals;
+  readonly waiting: Waiting;
   readonly core: Core;
 };
 
 /** What agents without a browser ask, and where people answer. */
-export function mountAsking({ http, jobs, people, approvals, core, ...grounds }: Asking): void {
+export function mountAsking({ http, jobs, people, approvals, waiting, core, ...grounds }: Asking): void {
   const { db, clock, artifacts, outbound, sessions } = grounds;
   const { issuer, livemode } = grounds.config;
   const { accounts, factors } = people;
@@ -36,7 +43,7 @@ export function mountAsking({ http, jobs, people, approvals, core, ...grounds }:
   const opened = (raw: RawPair) => openedBy(core.provider(), raw);
   const nameOf = ({ agent }: Approval): Promise<string> => nameOfAgent(db, agent);
   http.add(
-    ...approvalRoutes({ db, clock, livemode, approvals, factors, nameOf }),
+    ...approvalRoutes({ db, clock, livemode, approvals, waiting, factors, nameOf }),
     ...answeringPages({ ...people, livemode, approvals, nameOf, access, opened }),
   );
   approvalJobs(jobs, approvals);

@@ -6,11 +6,13 @@ import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import {
+  type ChargesDeps,
   chargeJobs,
   chargeRoutes,
   createBilling,
   createCharges,
   createMerchants,
+  purchaseAnswers,
   walletChargeRoutes,
 } from "./charges/index.ts";
 import { nameOfAgent } from "./clients/index.ts";
@@ -64,13 +66,13 @@ export function mountMandates(
 export async function mountCharges(
   grounds: Grounds,
   { http, jobs, mandates }: Mounting & { readonly mandates: Mandates },
-): Promise<void> {
-  const { config, clock, db, keys, outbound, log } = grounds;
+): Promise<PurchaseAnswers> {
+  const { config, clock, db, keys, keyring, outbound, log } = grounds;
   const { issuer, livemode } = config;
   const peer = await createOwnPeer(grounds);
   const receipts = createReceipts({ db, issuer, keys, clock });
   const leaseMs = config.chargeLeaseMs;
-  const charges = createCharges({
+  const deps: ChargesDeps = {
     leaseMs,
     db,
     issuer,
@@ -78,15 +80,21 @@ export async function mountCharges(
     clock,
     log,
     keys,
+    keyring,
     mandates,
     receipts,
     billing: createBilling({ peer, origin: config.billing, issuer, keys, clock, log }),
     merchants: createMerchants({ outbound, directory: config.directory, clock }),
-  });
+  };
+  const charges = createCharges(deps);
   http.add(
     ...chargeRoutes({ db, clock, charges, leaseMs }),
     ...walletChargeRoutes({ db, receipts }),
     ...receiptRoutes(receipts),
   );
   chargeJobs(jobs, charges);
+  return purchaseAnswers(deps);
 }
+
+/** What principals' answers do to the purchases that wait for them. */
+export type PurchaseAnswers = ReturnType<typeof purchaseAnswers>;

@@ -16,13 +16,13 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
-import { createApprovals } from "./approvals/index.ts";
+import { createApprovals, createWaiting, type Waiting } from "./approvals/index.ts";
 import { mountAsking } from "./asking.ts";
 import { type AuditRecorder, createAuditRecorder } from "./audit/index.ts";
 import { mountAudit } from "./auditing.ts";
 import { type Bootstrap, type Bootstrapped, bootstrap } from "./bootstrap.ts";
 import { createChaining } from "./chaining.ts";
-import { mountCharges, mountMandates } from "./charging.ts";
+import { mountCharges, mountMandates, type PurchaseAnswers } from "./charging.ts";
 import {
   accountPagesAt,
   clientById,
@@ -132,6 +132,7 @@ type Grounds = Base & {
 
 type Rooms = {
   readonly http: Http;
+  readonly waiting: Waiting;
   readonly jobs: Jobs;
   readonly keys: IssuerKeys;
   readonly keyring: OpenKeyring;
@@ -181,6 +182,7 @@ export function createAuthorizationServer({
     reload: async () => (await open()).policing.reload(),
     close: async () => {
       const opened = await rooms?.catch(() => undefined);
+      opened?.waiting.close();
       await opened?.http.close();
       await opened?.jobs.stop();
       await opened?.policing.close();
@@ -228,8 +230,9 @@ async function openRooms(base: Base): Promise<Rooms> {
   const secrets = createSecrets(keyring.derive("client-secrets"));
   const mandates = mountMandates(grounds, { http, people });
   const peer = await createOwnPeer(grounds);
-  await mountCharges(grounds, { http, jobs, mandates });
-  mountSigningIn(grounds, { http, jobs, people, mandates });
+  const purchases = await mountCharges(grounds, { http, jobs, mandates });
+  const waiting = createWaiting(db);
+  mountSigningIn(grounds, { http, jobs, people, mandates, purchases, waiting });
   const { issuer } = config;
   keyring.mount({ http, jobs });
   http.add(...operatorRoutes(keys), ...keyRoutes({ keys, issuer }));
@@ -251,6 +254,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   await policing.begin(http);
   return {
     http,
+    waiting,
     policing,
     jobs,
     keys,
@@ -292,10 +296,17 @@ function httpOf(
 
 type Mounting = { readonly http: Http; readonly jobs: Jobs };
 
+type SigningIn = Mounting & {
+  readonly people: People;
+  readonly mandates: Mandates;
+  readonly purchases: PurchaseAnswers;
+  readonly waiting: Waiting;
+};
+
 /** OAuth and the pages that people see on its way. */
 function mountSigningIn(
   grounds: Grounds,
-  { http, jobs, people, mandates }: Mounting & { readonly people: People; readonly mandates: Mandates },
+  { http, jobs, people, mandates, purchases, waiting }: SigningIn,
 ): void {
   const { config, clock, db, keyring } = grounds;
   const { issuer, livemode } = config;
@@ -309,7 +320,8 @@ function mountSigningIn(
   const held = { db, clock, accounts, artifacts, mandates };
   const adapter = adapterFor({ ...grounds, ...held, repeats, sessions, guesses, userCodeKey });
   const answering = { ...held, provider: () => core.provider() };
-  const approvals = createApprovals({ db, clock, keyring, answers: cibaAnswers(answering) });
+  const answers = { mandate: cibaAnswers(answering), purchase: purchases };
+  const approvals = createApprovals({ db, clock, keyring, answers });
   const tokens = tokenEndpointsOf(grounds, { artifacts, mandates });
   const chaining = createChaining(grounds);
   http.add(...chaining.routes);
@@ -351,5 +363,5 @@ function mountSigningIn(
   mountTokenEndpoints(grounds, { http, core, endpoints: tokens });
   grantJobs(jobs, { artifacts, clock });
   delegationJobs(jobs, { db });
-  mountAsking({ ...outward, http, jobs, people, sessions, artifacts, approvals, core });
+  mountAsking({ ...outward, http, jobs, people, sessions, artifacts, approvals, waiting, core });
 }

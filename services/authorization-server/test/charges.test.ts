@@ -189,15 +189,6 @@ describe("a charge from hold to receipt", () => {
     expect(declined).toMatchObject({ state: "declined", because: "card_declined" });
     expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, uses: 0 });
   });
-
-  test("a card that asks for the cardholder is released, never retried off-session", async () => {
-    const mandate = await giveMandate(world);
-    world.billing.fail("hold", "requires_action");
-    const refused = await charge({ mandate });
-    expect(refused).toMatchObject({ state: "released", because: "authentication_required" });
-    expect(world.billing.done.filter((line) => line === `hold ${refused.id}`)).toHaveLength(1);
-    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n });
-  });
 });
 
 describe("the budget holds in every race", () => {
@@ -558,14 +549,6 @@ describe("what a charge refuses", () => {
   test("live and test do not mix", async () => {
     expect(await refusalOf(charge({ mandate, offer: { livemode: true } }))).toBe("livemode_mismatch");
     expect(await refusalOf(charge({ mandate, token: { livemode: true } }))).toBe("livemode_mismatch");
-  });
-
-  test("a purchase that the principal wanted to be asked about is not made unasked", async () => {
-    const careful = await giveMandate(world, { step_up: [{ above_minor: 500 }] });
-    expect(await refusalOf(charge({ mandate: careful, amount: 501 }))).toBe("approval_required");
-    expect((await charge({ mandate: careful, amount: 500 })).state).toBe("authorized");
-    const first = await giveMandate(world, { step_up: [{ first_purchase_at_merchant: true }] });
-    expect(await refusalOf(charge({ mandate: first }))).toBe("approval_required");
   });
 
   test("a refused charge leaves neither a hold nor a claim behind", async () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AmountMinor, Currency, idOf, Timestamp, text } from "./values.ts";
+import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Timestamp, text } from "./values.ts";
 
 export const ApprovalStatus = z.enum(["pending", "approved", "denied", "expired"]);
 export type ApprovalStatus = z.infer<typeof ApprovalStatus>;
@@ -22,22 +22,101 @@ export const ApprovalQuestion = z.object({
   sentences: z.array(z.string()),
 });
 
-/** GET /api/v1/approvals/{id}: something that waits, or waited, for a principal's answer. */
-export const ApprovalBody = z.object({
+/** The purchase that waits, from the merchant's signed offer and the mandate alone. */
+export const ApprovalPurchase = z.object({
+  charge_id: idOf("charge"),
+  merchant: z.object({ id: idOf("merchant"), origin: z.string(), name: z.string() }),
+  offer: z.object({
+    id: z.string(),
+    digest: Digest,
+    /** In the merchant's words. */
+    name: z.string(),
+    line_items: z.array(
+      z.object({ name: z.string(), amount_minor: AmountOrZero, quantity: z.int().nullable() }),
+    ),
+  }),
+  currency: Currency,
+  /** What is held for it, and at most taken. */
+  amount_minor: AmountMinor,
+  /** What is left of the mandate once this is held, as it stood when the question was put. */
+  remaining_minor: AmountOrZero,
+  /** Why a person is asked. */
+  because: z.enum(["above_limit", "first_purchase_at_merchant", "authentication_required"]),
+  /** In the agent's words, signed with its key; never ours. */
+  reason: z.string().nullable(),
+  sentences: z.array(z.string()),
+});
+
+/** How a yes is confirmed: the challenge, and options for `navigator.credentials.get` as JSON where there is a passkey. */
+export const ApprovalConfirmation = z.object({
+  /** base64url(SHA-256(JCS({charge, offer_digest, amount, payee, agent}))). */
+  challenge: Digest,
+  passkey: z.string().nullable(),
+});
+
+const common = {
   id: idOf("approval"),
-  kind: z.literal("mandate"),
   status: ApprovalStatus,
   /** The name is as its owner wrote it; nobody verified it. */
   agent: z.object({ id: z.string(), name: z.string() }),
   /** In the agent's words (OpenID CIBA §7.1), never ours. */
   binding_message: z.string().nullable(),
-  asks: ApprovalQuestion,
   times_asked: z.int().min(1),
   asked_at: Timestamp,
   expires_at: Timestamp,
   answered_at: Timestamp.nullable(),
   mandate_id: idOf("mandate").nullable(),
+};
+
+/** What an agent asks to be allowed to spend from now on. */
+export const MandateApproval = z.object({ ...common, kind: z.literal("mandate"), asks: ApprovalQuestion });
+
+/** One purchase under a mandate that wants a yes of its own; its amount is held meanwhile. */
+export const ChargeApproval = z.object({
+  ...common,
+  kind: z.literal("charge"),
+  purchase: ApprovalPurchase,
+  /** While it waits and a single one is read. */
+  confirm: ApprovalConfirmation.optional(),
 });
+
+/** One purchase whose card issuer wants the cardholder: done at Stripe with `client_secret`, then approved here. */
+export const ScaApproval = z.object({
+  ...common,
+  kind: z.literal("sca"),
+  purchase: ApprovalPurchase,
+});
+
+const exampleDigest = "C7pYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+const exampleApproval = {
+  id: "apv_01arz3ndektsv4rrffq69g5fav",
+  kind: "charge",
+  status: "pending",
+  agent: { id: "agt_01arz3ndektsv4rrffq69g5fav", name: "Research agent" },
+  binding_message: "The report you wanted",
+  times_asked: 1,
+  asked_at: "2030-05-04T03:02:01Z",
+  expires_at: "2030-05-04T03:12:01Z",
+  answered_at: null,
+  mandate_id: "mnd_01arz3ndektsv4rrffq69g5fav",
+  purchase: {
+    charge_id: "chg_01arz3ndektsv4rrffq69g5fav",
+    merchant: { id: "mrc_01arz3ndektsv4rrffq69g5fav", origin: "https://shop.example", name: "Shop" },
+    offer: { id: "offer-1", digest: exampleDigest, name: "A report", line_items: [] },
+    currency: "EUR",
+    amount_minor: 7_500,
+    remaining_minor: 42_500,
+    because: "above_limit",
+    reason: "The report you wanted",
+    sentences: ["Pay 75.00 EUR to https://shop.example (“Shop”)."],
+  },
+  confirm: { challenge: exampleDigest, passkey: null },
+};
+
+/** GET /api/v1/approvals/{id}: something that waits, or waited, for a principal's answer. */
+export const ApprovalBody = z
+  .discriminatedUnion("kind", [MandateApproval, ChargeApproval, ScaApproval])
+  .meta({ examples: [exampleApproval] });
 export type ApprovalBody = z.infer<typeof ApprovalBody>;
 
 /** GET /api/v1/approvals: newest first. */
@@ -47,3 +126,10 @@ export type ApprovalList = z.infer<typeof ApprovalList>;
 /** POST /api/v1/approvals/{id}/deny. */
 export const DenyApproval = z.strictObject({ reason: text(500).optional() });
 export type DenyApproval = z.infer<typeof DenyApproval>;
+
+/** POST /api/v1/approvals/{id}/approve. */
+export const ApproveApproval = z.strictObject({
+  /** What `navigator.credentials.get` answered to the options of `confirm`, as JSON (WebAuthn L3 §5.1). */
+  assertion: z.string().max(24_576).optional(),
+});
+export type ApproveApproval = z.infer<typeof ApproveApproval>;

@@ -63,6 +63,9 @@ export const ChargeBody = z.object({
   payment_reference: z.string().nullable(),
   offer_digest: Digest.optional(),
   decline_code: z.string().optional(),
+  /** While a principal is asked (`pending_approval`): until when, and which approval it is. */
+  approve_by: Timestamp.optional(),
+  approval_id: idOf("approval").optional(),
   generation: z.int().min(1),
   livemode: z.boolean(),
   created_at: Timestamp,

@@ -64,6 +64,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "approval.asked": told({ agent: id, principal: id, kind: text, group: one(text), times: count }),
   "billing_profile.changed": told({ tax_basis_points: count, reverse_charge: z.boolean(), due_days: count }),
   "charge.authorized": told({ ...charge, payment: id }),
+  "charge.authorizing": told({ ...charge, approval: id }),
   "charge.captured": told({
     ...charge,
     amount_minor: count,
@@ -75,6 +76,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "charge.capturing": told({ ...charge, amount_minor: count, response_digest: one(text) }),
   "charge.committed": told(charge),
   "charge.declined": told({ ...charge, because: text }),
+  "charge.expired": told({ ...charge, approval: id }),
   "charge.held": told({
     ...charge,
     agent: id,
@@ -85,6 +87,15 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     offer_digest: text,
     mandate_hash: text,
     presentation_hash: text,
+  }),
+  "charge.pending_approval": told({
+    ...charge,
+    approval: id,
+    kind: text,
+    because: text,
+    approve_by: count,
+    amount_minor: count,
+    currency: text,
   }),
   "charge.refund_refused": told({ ...charge, refund: id, amount_minor: count, because: text }),
   "charge.refunded": told({ ...charge, refund: id, amount_minor: count, refunded_minor: count }),

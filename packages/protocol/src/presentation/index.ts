@@ -36,6 +36,8 @@ export type PresentationRequest = {
   readonly merchantNonce: string;
   /** The merchant's origin. */
   readonly audience: string;
+  /** Why, in the agent's own words, should the principal be asked. Up to 300 characters, none of them control characters. */
+  readonly reason?: string | undefined;
   readonly now: Instant;
 };
 
@@ -50,6 +52,7 @@ export function presentation(request: PresentationRequest, digest: Digest): Unsi
       nonce: presentationNonce(request.merchantNonce, request.offerDigest, digest),
       ath: digest(request.accessToken),
       sd_hash: digest(bound),
+      ...(request.reason === undefined ? {} : { reason: request.reason }),
     },
     finish: (jws) => bound + jws,
   };
@@ -81,6 +84,8 @@ export type VerifiedPresentation = {
   readonly kbNonce: string;
   /** Seconds. */
   readonly kbIat: number;
+  /** The agent's own words, signed with its key; nobody else's. */
+  readonly reason: string | undefined;
   readonly accessToken: AccessTokenClaims;
   /** base64url(SHA-256(presentation)). */
   readonly presentationHash: string;
@@ -122,6 +127,7 @@ export function examinePresentation(
       holderJwk: claims.cnf.jwk,
       kbNonce: keyBinding.nonce,
       kbIat: keyBinding.iat,
+      reason: keyBinding.reason,
       accessToken: token.value,
       presentationHash: digest(input.presentation),
       mandateHash,
@@ -129,7 +135,12 @@ export function examinePresentation(
   };
 }
 
-type KeyBinding = { readonly check: SignatureCheck; readonly nonce: string; readonly iat: number };
+type KeyBinding = {
+  readonly check: SignatureCheck;
+  readonly nonce: string;
+  readonly iat: number;
+  readonly reason: string | undefined;
+};
 
 /** RFC 9901 §7.3 (5), with the token's digest bound in as well. */
 function examineKeyBinding(
@@ -150,7 +161,17 @@ function examineKeyBinding(
   if (!isNumericDate(iat) || !isFresh(iat, input.now)) throw refused("mandate_kb_stale");
   if (sdHash !== digest(parts.bound)) throw refused("mandate_kb_hash_mismatch");
   if (ath !== digest(input.accessToken)) throw refused("mandate_kb_token_mismatch");
-  return { check: checkOf(jws, holder, "mandate_kb_signature_invalid"), nonce, iat };
+  const reason = reasonIn(jws.payload["reason"]);
+  return { check: checkOf(jws, holder, "mandate_kb_signature_invalid"), nonce, iat, reason };
+}
+
+const reasonPattern = /^[^\p{Cc}\p{Cf}]{1,300}$/u;
+
+/** G01: shown to a person as a quotation, so without what could make it look like anything else. */
+function reasonIn(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && reasonPattern.test(value)) return value;
+  throw refused("mandate_kb_invalid", "reason is a text of up to 300 characters without control characters");
 }
 
 function checkSameHolder(mandate: MandateClaims, token: AccessTokenClaims, agentThumbprint: string): void {

@@ -4,7 +4,7 @@ import { type Json, Problem } from "@remit/protocol";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import type { Account, Accounts } from "../accounts/index.ts";
-import type { Answerer, Approval, Approvals } from "../approvals/index.ts";
+import { type Answerer, type Approval, type Approvals, confirmedText } from "../approvals/index.ts";
 import { acrOf } from "../assurance/index.ts";
 import type { Factors } from "../factors/index.ts";
 import type { AccountAccess } from "../oidc/index.ts";
@@ -172,8 +172,11 @@ const answererOf = (call: PageCall, { account }: Person): Answerer => ({
 /** What is confirmed: this approval and what it allows, so that the proof is good for nothing else. */
 const questionOf = ({ id, agent, subject }: Approval): Question => ({
   action: "approval.approve",
-  // Details are JSON by their making.
-  what: { approval: id, agent, details: subject.request.details as unknown as Json },
+  what:
+    subject.kind === "mandate"
+      ? // Details are JSON by their making.
+        { approval: id, agent, details: subject.request.details as unknown as Json }
+      : { approval: id, purchase: confirmedText(subject, agent) },
   aal: 2,
 });
 

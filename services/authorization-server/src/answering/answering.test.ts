@@ -2,7 +2,7 @@ import { instantOf, newId } from "@remit/kernel";
 import type { PageAnswer, PageCall } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import { describe, expect, test } from "vitest";
-import type { Answerer, Approval } from "../approvals/index.ts";
+import type { Answerer, Approval, MandateSubject } from "../approvals/index.ts";
 import { createFormCheck } from "../pages/index.ts";
 import { answeringPages } from "./index.ts";
 
@@ -13,7 +13,7 @@ const session = "a-session-uid-of-the-core";
 const forms = createFormCheck({ issuer, key: new Uint8Array(32) });
 const csrf = /value="([^"]+)"/.exec(forms.field(session).markup)?.[1] ?? "";
 
-const approval: Approval = {
+const approval: Approval<MandateSubject> = {
   id: newId("approval"),
   tenant: account.home,
   principal: account.id,

@@ -1,6 +1,6 @@
 import { type Instant, toRfc3339 } from "@remit/kernel";
 import type { Account } from "../accounts/index.ts";
-import type { Approval } from "../approvals/index.ts";
+import { type Approval, describePurchase } from "../approvals/index.ts";
 import { mandateBody } from "../consent/index.ts";
 import { passkeyScript } from "../factors/index.ts";
 import {
@@ -78,13 +78,12 @@ export type Answering = Named & {
 export function approvalPage(page: Answering): Shown {
   const { approval, agent, account, refused } = page;
   const body = html`<div class="sheet">
-${mandateBody(`“${agent}”`, approval.subject.request)}
-${said(approval)}
+${subjectBody(page)}
 ${refused === undefined ? undefined : notice("refused", refused)}
 ${approval.state === "pending" ? answerForms(page) : notice(approval.state === "approved" ? "done" : "info", `${stateWords[approval.state]}.`)}
 <dl>
 <dt>Agent</dt><dd>${approval.agent}</dd>
-<dt>Its token is for</dt><dd>${Object.keys(approval.subject.resources).join(", ")}</dd>
+${approval.subject.kind === "mandate" ? html`<dt>Its token is for</dt><dd>${Object.keys(approval.subject.resources).join(", ")}</dd>` : undefined}
 <dt>Asked</dt><dd>${whenOf(approval.askedAt)}${approval.askedCount > 1 ? `, ${approval.askedCount} times` : ""}</dd>
 ${approval.state === "pending" ? html`<dt>Waits until</dt><dd>${whenOf(approval.expiresAt)}</dd>` : undefined}
 </dl>
@@ -92,6 +91,16 @@ ${approval.state === "pending" ? html`<dt>Waits until</dt><dd>${whenOf(approval.
 </div>
 <footer>Signed in as ${account.email}. You can end this at any time in your wallet; what was not yet captured then stays yours.</footer>`;
   return shown(approval.state === "pending" ? "Allow spending" : stateWords[approval.state], body);
+}
+
+/** What is asked, from what was signed; the agent's words stand apart. */
+function subjectBody({ approval, agent }: Named): Html {
+  const { subject, question } = approval;
+  if (subject.kind === "mandate")
+    return html`${mandateBody(`“${agent}”`, subject.request)}
+${said(approval)}`;
+  return html`<h1>“${agent}” wants to buy something</h1>
+<ul>${describePurchase(subject, question.bindingMessage).map((sentence) => html`<li>${sentence}</li>`)}</ul>`;
 }
 
 const said = ({ question: { bindingMessage } }: Approval): Html | undefined =>
@@ -102,10 +111,9 @@ const said = ({ question: { bindingMessage } }: Approval): Html | undefined =>
 
 function answerForms({ approval, check, stepUp, lacks }: Answering): Html {
   const path = `${approvalsPath}/${approval.id}`;
+  const text = approval.subject.kind === "mandate" ? "Allow spending" : "Allow this purchase";
   const fields =
-    stepUp === undefined
-      ? actions(button({ text: "Allow spending", look: "seal" }))
-      : stepUpPart(stepUp, { text: "Allow spending" });
+    stepUp === undefined ? actions(button({ text, look: "seal" })) : stepUpPart(stepUp, { text });
   const reason = field({
     name: "reason",
     label: "Why not, for your own record",

@@ -1,29 +1,42 @@
-import { type Clock, type Id, parseId, toRfc3339 } from "@remit/kernel";
-import { type Caller, type CallOf, type Route, route } from "@remit/platform/http";
+import { after, type Clock, type Id, parseId, secondMs } from "@remit/kernel";
+import { type Caller, type CallOf, nothing, type Route, route } from "@remit/platform/http";
 import { idempotent } from "@remit/platform/idempotency";
 import type { Database } from "@remit/platform/sql";
-import { describeMandate, Problem } from "@remit/protocol";
-import { ApprovalBody, ApprovalList, ApprovalStatus, DenyApproval, idOf } from "@remit/protocol/contracts";
+import { Problem } from "@remit/protocol";
+import {
+  ApprovalBody,
+  ApprovalList,
+  ApprovalStatus,
+  ApproveApproval,
+  DenyApproval,
+  idOf,
+} from "@remit/protocol/contracts";
+import { sha256b64url } from "@remit/protocol/node";
 import { z } from "zod";
-import { requireSure, type SureDeps } from "../assurance/index.ts";
 import type { Approvals, Within } from "./approvals.operations.ts";
 import type { Answerer, Approval } from "./approvals.ts";
+import { type Body, bodyOf } from "./bodies.ts";
+import { type ConfirmingDeps, confirmationOf, proofOf } from "./confirming.ts";
+import type { Waiting } from "./waiting.ts";
 
 const Path = z.strictObject({ id: idOf("approval") });
+const waitSMax = 25;
 const Page = z.strictObject({
   status: ApprovalStatus.optional(),
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: idOf("approval").optional(),
+  /** With If-None-Match: how long to wait for a list that differs, instead of answering 304 at once. */
+  wait_s: z.coerce.number().int().min(0).max(waitSMax).default(0),
 });
 
-type Deps = SureDeps & {
+type Deps = ConfirmingDeps & {
   readonly db: Database;
   readonly clock: Clock;
   readonly approvals: Approvals;
+  readonly waiting: Waiting;
   /** As its owner wrote it. */
   readonly nameOf: (approval: Approval) => Promise<string>;
 };
-type Body = z.input<typeof ApprovalBody>;
 
 /** What waits for a person's answer, for a wallet that speaks for this person. */
 export const approvalRoutes = (deps: Deps): Route[] => [
@@ -37,33 +50,55 @@ const listRoute = (deps: Deps): Route =>
   route({
     method: "GET",
     path: "/api/v1/approvals",
-    summary: "What agents asked of the caller, newest first",
+    summary:
+      "What agents asked of the caller, newest first. With If-None-Match and wait_s it answers as soon as the list changes",
     needs: { scope: "wallet:read" },
     query: Page,
-    answers: { 200: ApprovalList },
-    handle: async ({ caller }, { query: { status, limit, cursor } }) => {
-      const page = { principal: personOf(caller), state: status, before: cursor, limit: limit + 1 };
-      const found = await deps.approvals.list(caller.tenant, page);
-      const shown = found.slice(0, limit);
-      const next = found.length > limit ? (shown.at(-1)?.id ?? null) : null;
-      const data = await Promise.all(
-        shown.map(async (approval) => bodyOf(approval, await deps.nameOf(approval))),
-      );
-      return { status: 200, body: { data, next_cursor: next } };
+    answers: { 200: ApprovalList, 304: nothing },
+    handle: async ({ caller, header }, { query }) => {
+      const known = header("if-none-match");
+      const until = after(deps.clock.now(), query.wait_s * secondMs);
+      for (;;) {
+        // Asked for before the list is read: what changes meanwhile wakes us.
+        const news = query.wait_s > 0 ? deps.waiting.next() : undefined;
+        const body = await listFor(deps, caller, query);
+        const etag = `"${sha256b64url(JSON.stringify(body)).slice(0, 22)}"`;
+        const headers = { etag, "cache-control": "private, no-cache" };
+        if (etag !== known) return { status: 200, body, headers };
+        if (news === undefined || deps.clock.now() >= until || deps.waiting.isClosed())
+          return { status: 304, headers };
+        await news;
+      }
     },
   });
+
+async function listFor(
+  { approvals, nameOf }: Deps,
+  caller: Caller,
+  { status, limit, cursor }: z.output<typeof Page>,
+): Promise<z.input<typeof ApprovalList>> {
+  const page = { principal: personOf(caller), state: status, before: cursor, limit: limit + 1 };
+  const found = await approvals.list(caller.tenant, page);
+  const shown = found.slice(0, limit);
+  const next = found.length > limit ? (shown.at(-1)?.id ?? null) : null;
+  const data = await Promise.all(shown.map(async (approval) => bodyOf(approval, await nameOf(approval))));
+  return { data, next_cursor: next };
+}
 
 const readRoute = (deps: Deps): Route =>
   route({
     method: "GET",
     path: "/api/v1/approvals/:id",
-    summary: "One question of an agent, and its answer",
+    summary: "One question of an agent, and its answer; a purchase that waits says how a yes is confirmed",
     needs: { scope: "wallet:read" },
     params: Path,
     answers: { 200: ApprovalBody, 404: "not_found" },
     handle: async ({ caller }, { params: { id } }) => {
       const found = await existing(deps, namedBy(caller, id));
-      return { status: 200, body: bodyOf(found, await deps.nameOf(found)) };
+      return {
+        status: 200,
+        body: bodyOf(found, await deps.nameOf(found), await confirmationOf(deps, found)),
+      };
     },
   });
 
@@ -71,22 +106,29 @@ const approveRoute = (deps: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/approvals/:id/approve",
-    summary: "Say yes: the mandate that was asked for is issued, once",
+    summary: "Say yes: the mandate is issued, or the purchase goes on, once",
     needs: { scope: "wallet:write" },
     params: Path,
-    body: z.strictObject({}),
+    body: ApproveApproval,
+    bodyBytesMax: 64 * 1024,
     idempotency: "required",
     answers: {
       200: ApprovalBody,
-      401: "insufficient_user_authentication",
-      403: "agent_suspended",
+      401: ["insufficient_user_authentication", "step_up_refused", "passkey_refused"],
+      403: ["agent_suspended", "mandate_revoked", "mandate_suspended", "token_revoked"],
       404: "not_found",
-      409: ["approval_answered", "approval_expired"],
+      409: ["approval_answered", "approval_expired", "authentication_pending"],
     },
-    handle: async (call, { params: { id } }) => {
+    handle: async (call, { params: { id }, body }) => {
       const named = namedBy(call.caller, id);
-      await requireSure(deps, { ...call, person: personOf(call.caller) });
-      const approve = (within: Within) => deps.approvals.approve(named, answererOf(call), within);
+      const { now, caller } = call;
+      const approve = async (within: Within): Promise<Approval> => {
+        const approval = await existing(deps, named);
+        const saying = { caller, account: named.principal, now, assertion: body.assertion };
+        const confirm = approval.state === "pending" ? await proofOf(deps, approval, saying) : undefined;
+        const by = { ...answererOf(call), ...(confirm === undefined ? {} : { confirm }) };
+        return deps.approvals.approve(named, by, within);
+      };
       return { status: 200, ...(await once(deps, { call, named, name: "approve" }, approve)) };
     },
   });
@@ -95,7 +137,7 @@ const denyRoute = (deps: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/approvals/:id/deny",
-    summary: "Say no: the agent is told so, and nothing is allowed",
+    summary: "Say no: the agent is told so, nothing is allowed, and what was held is free again",
     needs: { scope: "wallet:write" },
     params: Path,
     body: DenyApproval,
@@ -149,7 +191,7 @@ async function existing({ approvals }: Deps, named: Named): Promise<Approval> {
 
 type Named = Parameters<Approvals["find"]>[0];
 
-const namedBy = (caller: Caller, id: Id<"approval">) => ({
+const namedBy = (caller: Caller, id: Id<"approval">): Named => ({
   tenant: caller.tenant,
   principal: personOf(caller),
   id,
@@ -165,33 +207,3 @@ const answererOf = (call: Keyed): Answerer => ({
     amr: call.caller.claims.amr,
   },
 });
-
-function bodyOf(approval: Approval, agentName: string): Body {
-  const { request, resources, kind } = approval.subject;
-  const { details, validUntil } = request;
-  return {
-    id: approval.id,
-    kind,
-    status: approval.state,
-    agent: { id: approval.agent, name: agentName },
-    binding_message: approval.question.bindingMessage ?? null,
-    asks: {
-      currency: details.currency,
-      amount_minor: details.amount_minor,
-      per_charge_minor: details.per_charge_minor ?? null,
-      merchants: [...(details.merchants ?? [])],
-      categories: [...(details.categories ?? [])],
-      rails: [...(details.rails ?? [])],
-      uses: details.uses,
-      purpose: details.purpose ?? null,
-      valid_until: toRfc3339(validUntil),
-      resources: Object.keys(resources),
-      sentences: [...describeMandate(request)],
-    },
-    times_asked: approval.askedCount,
-    asked_at: toRfc3339(approval.askedAt),
-    expires_at: toRfc3339(approval.expiresAt),
-    answered_at: approval.answeredAt === undefined ? null : toRfc3339(approval.answeredAt),
-    mandate_id: approval.mandate ?? null,
-  };
-}

@@ -1,6 +1,7 @@
 import { type Id, parseId, secondMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
-import { type Approvals, expiryQueue } from "./approvals.operations.ts";
+import type { Approvals } from "./approvals.operations.ts";
+import { expiryQueue } from "./asking.ts";
 
 // A question ends however long the database was away: no job of it ever dies.
 const attemptsMax = 1_000_000;

@@ -1,41 +1,44 @@
-import { type Clock, type Id, type Instant, invariant, newId } from "@remit/kernel";
+import { type Id, type Instant, invariant } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
-import { enqueue } from "@remit/platform/jobs";
-import type { Keyring } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
-import { newEvent, Problem } from "@remit/protocol";
+import { type Actor, newEvent, Problem } from "@remit/protocol";
 import * as rows from "./approvals.sql.ts";
 import {
   type Answerer,
   type Approval,
   type ApprovalState,
-  askingLimits,
-  checkQuota,
-  groupOf,
+  type ApprovalSubject,
   isAnsweredSo,
+  isForPurchase,
+  type MandateSubject,
   type NewQuestion,
-  type Question,
 } from "./approvals.ts";
+import { approvalsChannel, ask, type Repeats } from "./asking.ts";
+import type { PurchaseSubject } from "./purchase.ts";
+import { opened, type SealingDeps, sealAnswer } from "./sealing.ts";
 
-/**
- * What an answer does, by whoever put the question: in the transaction of the answer, so that both are there or
- * neither is.
- */
-export type AnswerPort = {
-  /**
-   * Reads what a yes needs from elsewhere, and refuses what can no longer be allowed; then says yes, to the question as
-   * it was taken: it may have been put again meanwhile.
-   */
-  prepare(approval: Approval): Promise<Saying>;
-  deny(tx: TenantTx, approval: Approval): Promise<void>;
-  /** The same question was put again: whoever waits for this request waits in vain. */
-  supersede(tx: TenantTx, approval: Approval): Promise<void>;
-  /** Nobody answered in time. */
-  expire(tx: TenantTx, approval: Approval): Promise<void>;
+/** The writes of an answer, for the transaction that its effect opens: `take` first, then the effect, then `done`. */
+export type Writing = {
+  /** The conditional UPDATE: undefined when another answer was first, or the time is over; then nothing is done. */
+  take(tx: TenantTx): Promise<Approval | undefined>;
+  done(tx: TenantTx, answered: Approval): Promise<void>;
 };
 
-/** What it refuses takes the whole answer back. */
-export type Saying = (tx: TenantTx, taken: Approval, by: Answerer) => Promise<Id<"mandate">>;
+/**
+ * What an answer does, by whoever put the question: in the transaction of the answer, so that both are there or neither
+ * is. What it throws takes the whole answer back.
+ */
+export type AnswerPort<S extends ApprovalSubject> = {
+  approve(approval: Approval<S>, by: Answerer, writing: Writing): Promise<Approval | undefined>;
+  deny(approval: Approval<S>, by: Answerer, writing: Writing): Promise<Approval | undefined>;
+  /** Nobody answered in time. */
+  expire(approval: Approval<S>, writing: Writing): Promise<Approval | undefined>;
+};
+
+export type AnswerPorts = {
+  readonly mandate: AnswerPort<MandateSubject> & Pick<Repeats, "supersede">;
+  readonly purchase: AnswerPort<PurchaseSubject>;
+};
 
 export type ApprovalPage = {
   readonly principal: Id<"account">;
@@ -73,28 +76,25 @@ export type Approvals = {
   read(named: Pick<Named, "tenant" | "id">): Promise<Approval | undefined>;
 };
 
-export type ApprovalsDeps = {
-  readonly db: Database;
-  readonly clock: Clock;
-  readonly keyring: Pick<Keyring, "seal" | "open">;
-  readonly answers: AnswerPort;
-};
-
-export const expiryQueue = "approvals.expire";
+export type ApprovalsDeps = SealingDeps & { readonly db: Database; readonly answers: AnswerPorts };
 
 export function createApprovals(deps: ApprovalsDeps): Approvals {
-  const { db, clock } = deps;
+  const { db, clock, answers } = deps;
+  const repeats: Repeats = {
+    supersede: (tx, approval) => answers.mandate.supersede(tx, approval),
+    expire: async (tx, id) => {
+      const writing = expiry(deps, id);
+      const over = await writing.take(tx);
+      if (over !== undefined) await writing.done(tx, over);
+    },
+  };
   return {
-    ask: (tenant, question) => db.of(tenant).transaction((tx) => ask(deps, tx, question)),
-    approve: (named, by, within) => approve(deps, named, { by, within }),
-    deny: (named, by, within) => deny(deps, named, { by, within }),
-    expire: ({ tenant, id }) => db.of(tenant).transaction((tx) => expireWithin(deps, tx, id)),
-    read: ({ tenant, id }) =>
-      db.of(tenant).transaction(async (tx) => {
-        const row = await rows.findApproval(tx, id);
-        return row && opened(deps, tx, row);
-      }),
-    find: (named) => db.of(named.tenant).transaction((tx) => find(deps, tx, named)),
+    ask: (tenant, question) => db.of(tenant).transaction((tx) => ask({ ...deps, repeats }, tx, question)),
+    approve: (named, by, within) => answer(deps, named, { by, within, state: "approved" }),
+    deny: (named, by, within) => answer(deps, named, { by, within, state: "denied" }),
+    expire: (named) => expire(deps, named),
+    read: (named) => read(deps, named),
+    find: (named) => find(deps, named),
     list: (tenant, page) =>
       db.of(tenant).transaction(async (tx) => {
         const found: Approval[] = [];
@@ -108,174 +108,171 @@ export function createApprovals(deps: ApprovalsDeps): Approvals {
 const standingAt = (approval: Approval, now: Instant): Approval =>
   approval.state === "pending" && approval.expiresAt <= now ? { ...approval, state: "expired" } : approval;
 
-async function ask(deps: ApprovalsDeps, tx: TenantTx, question: NewQuestion): Promise<Id<"approval">> {
-  const now = deps.clock.now();
-  const { agent, principal, expiresAt } = question;
-  const group = groupOf(question);
-  const windowEnds = (now + askingLimits.windowMs) as Instant; // later than an instant by whole milliseconds
-  // From here on this agent's other questions wait for us, so what is counted stays true.
-  const counted = await rows.countAsk(tx, { agent, now, windowEnds });
-  const waiting = await rows.lockWaiting(tx, { principal, agent, group });
-  const again = waiting !== undefined && waiting.expiresAt > now ? waiting : undefined;
-  if (waiting !== undefined && again === undefined) await expireWithin(deps, tx, waiting.id);
-  const open = again === undefined ? await rows.countOpen(tx, agent, now) : 0;
-  checkQuota({ ...counted, open }, now);
-  const id = again?.id ?? newId("approval");
-  const sealedQuestion = await seal(deps, tx, { id, question: question.question });
-  if (again === undefined) {
-    const fresh = { ...question, id, tenant: tx.tenant, group, sealedQuestion, askedAt: now, askedCount: 1 };
-    const unanswered = { state: "pending", answeredAt: undefined, mandate: undefined } as const;
-    await rows.insertApproval(tx, { ...fresh, ...unanswered });
-  } else {
-    await deps.answers.supersede(tx, await opened(deps, tx, again));
-    await rows.askAgain(tx, { id, sealedQuestion, expiresAt });
-  }
-  await enqueue(tx, { queue: expiryQueue, key: id, payload: { tenant: tx.tenant, id }, runAt: expiresAt });
-  const { kind } = question.subject;
-  const payload = { agent, principal, kind, group, times: (again?.askedCount ?? 0) + 1 };
-  const facts = { tenant: tx.tenant, actor: { type: "agent", id: agent }, subject: id, payload } as const;
-  await tx.record(newEvent("approval.asked", facts, now));
-  return id;
-}
+type Answering = {
+  readonly by: Answerer & { readonly reason?: string | undefined };
+  readonly state: "approved" | "denied";
+  readonly within: Within | undefined;
+};
 
-type Answering<B> = { readonly by: B; readonly within: Within | undefined };
-
-async function approve(
-  deps: ApprovalsDeps,
-  named: Named,
-  { by, within }: Answering<Answerer>,
-): Promise<Approval> {
-  const { db, answers } = deps;
+async function answer(deps: ApprovalsDeps, named: Named, answering: Answering): Promise<Approval> {
+  const { by, state } = answering;
   const approval = await existing(deps, named);
-  if (isAnsweredSo(standingAt(approval, deps.clock.now()), "approved")) return approval;
-  const grant = await answers.prepare(approval);
-  const done = await db.of(named.tenant).transaction(async (tx) => {
-    const taken = await take(deps, tx, { named, by, state: "approved" });
-    if (taken === undefined) return undefined;
-    const mandate = await grant(tx, taken, by);
-    await rows.saveMandate(tx, named.id, mandate);
-    await failpoint("approval.granted");
-    const answered = { ...taken, mandate };
-    await recordAnswer(tx, answered, by);
-    await within?.(tx, answered);
-    return answered;
-  });
+  if (isAnsweredSo(approval, state)) return approval;
+  const writing: Writing = {
+    take: (tx) => take(deps, tx, { named, by, state }),
+    done: async (tx, answered) => {
+      if (answered.mandate !== undefined) await rows.saveMandate(tx, named.id, answered.mandate);
+      await failpoint("approval.granted");
+      const proven = by.confirm !== undefined;
+      await recordAnswer(tx, answered, { actor: { type: "account", id: by.account }, proven });
+      await answering.within?.(tx, answered);
+    },
+  };
+  const done = await say(deps, approval, { by, state, writing });
   await failpoint("approval.answered");
-  return done ?? settled(deps, named, "approved");
+  return done ?? settled(deps, named, state);
 }
 
-async function deny(
-  deps: ApprovalsDeps,
-  named: Named,
-  { by, within }: Answering<Answerer & { reason?: string | undefined }>,
-): Promise<Approval> {
-  const approval = await existing(deps, named);
-  if (isAnsweredSo(standingAt(approval, deps.clock.now()), "denied")) return approval;
-  const done = await deps.db.of(named.tenant).transaction(async (tx) => {
-    const taken = await take(deps, tx, { named, by, state: "denied" });
-    if (taken === undefined) return undefined;
-    await deps.answers.deny(tx, taken);
-    await recordAnswer(tx, taken, by);
-    await within?.(tx, taken);
-    return taken;
-  });
-  return done ?? settled(deps, named, "denied");
+type Saying = Pick<Answering, "by" | "state"> & { readonly writing: Writing };
+
+function say(
+  { answers }: ApprovalsDeps,
+  approval: Approval,
+  { by, state, writing }: Saying,
+): Promise<Approval | undefined> {
+  const verb = state === "approved" ? "approve" : "deny";
+  if (isForPurchase(approval)) return answers.purchase[verb](approval, by, writing);
+  return answers.mandate[verb](mandateIn(approval), by, writing);
+}
+
+function mandateIn(approval: Approval): Approval<MandateSubject> {
+  const { subject } = approval;
+  invariant(subject.kind === "mandate", "what is for no purchase is for a mandate");
+  return { ...approval, subject };
 }
 
 /** The conditional UPDATE: this answer is the one, or undefined. */
 async function take(
   deps: ApprovalsDeps,
   tx: TenantTx,
-  given: { named: Named; by: Answerer & { reason?: string | undefined }; state: "approved" | "denied" },
+  given: { named: Named; by: Answering["by"]; state: "approved" | "denied" },
 ): Promise<Approval | undefined> {
   const { named, by, state } = given;
   const { reason } = by;
   // First: whoever did not confirm takes nothing.
   const stepUp = await by.confirm?.(tx);
   const said = { ...(reason === undefined ? {} : { reason }), ...(stepUp === undefined ? {} : { stepUp }) };
-  const plaintext = Buffer.from(JSON.stringify(said), "utf8");
-  const sealedAnswer =
-    Object.keys(said).length === 0
-      ? undefined
-      : await deps.keyring.seal(tx, scopeOf(tx), { plaintext, aad: `approvals.answer:${named.id}` });
-  const answer = { id: named.id, state, by: by.account, sealedAnswer, now: deps.clock.now() };
-  const row = await rows.answer(tx, answer);
+  const sealedAnswer = await sealAnswer(deps, tx, { id: named.id, said });
+  const row = await rows.answer(tx, {
+    id: named.id,
+    state,
+    by: by.account,
+    sealedAnswer,
+    now: deps.clock.now(),
+  });
   if (row === undefined) return undefined;
   await rows.close(tx, row.id);
   return opened(deps, tx, row);
 }
 
-async function recordAnswer(tx: TenantTx, approval: Approval, by: Answerer): Promise<void> {
+async function recordAnswer(
+  tx: TenantTx,
+  approval: Approval,
+  { actor, proven }: { actor: Actor; proven: boolean },
+): Promise<void> {
   const { id, agent, state, answeredAt, mandate } = approval;
   invariant(answeredAt !== undefined, "an answered approval says when");
-  const payload = { agent, state, mandate: mandate ?? null, step_up: by.confirm !== undefined };
-  const facts = {
-    tenant: tx.tenant,
-    actor: { type: "account", id: by.account },
-    subject: id,
-    payload,
-  } as const;
-  await tx.record(newEvent("approval.answered", facts, answeredAt));
+  const payload = { agent, state, mandate: mandate ?? null, step_up: proven };
+  await tx.record(
+    newEvent("approval.answered", { tenant: tx.tenant, actor, subject: id, payload }, answeredAt),
+  );
+  tx.notify(approvalsChannel);
 }
 
 /** Somebody else was first: their answer, if it is the same. */
 async function settled(deps: ApprovalsDeps, named: Named, wanted: "approved" | "denied"): Promise<Approval> {
   const approval = await existing(deps, named);
-  if (isAnsweredSo(standingAt(approval, deps.clock.now()), wanted)) return approval;
+  if (isAnsweredSo(approval, wanted)) return approval;
   throw new Problem("unavailable", { private: { why: "an approval was neither taken nor answered" } });
 }
 
-async function expireWithin(
+const us: Actor = { type: "system", id: "authorization-server" };
+
+const expiry = (deps: SealingDeps, id: Id<"approval">): Writing => ({
+  take: async (tx) => {
+    const row = await rows.expire(tx, id, deps.clock.now());
+    if (row === undefined) return undefined;
+    await rows.close(tx, id);
+    return opened(deps, tx, row);
+  },
+  done: (tx, answered) => recordAnswer(tx, answered, { actor: us, proven: false }),
+});
+
+async function expire(
   deps: ApprovalsDeps,
-  tx: TenantTx,
-  id: Id<"approval">,
+  named: Pick<Named, "tenant" | "id">,
 ): Promise<Instant | undefined> {
-  const now = deps.clock.now();
-  const row = await rows.expire(tx, id, now);
-  if (row === undefined) {
-    const left = await rows.findApproval(tx, id);
-    return left?.state === "pending" ? left.expiresAt : undefined;
-  }
+  const approval = await read(deps, named);
+  if (approval?.state !== "pending") return undefined;
+  if (approval.expiresAt > deps.clock.now()) return approval.expiresAt;
+  const writing = expiry(deps, named.id);
+  await (isForPurchase(approval)
+    ? deps.answers.purchase.expire(approval, writing)
+    : deps.answers.mandate.expire(mandateIn(approval), writing));
+  // Put again or answered meanwhile: its own job looks again.
+  const left = await read(deps, named);
+  return left?.state === "pending" ? left.expiresAt : undefined;
+}
+
+/**
+ * Ends the question of a purchase that nobody wants any more, in the transaction that lets the purchase go; false when it
+ * has its answer.
+ */
+export async function withdraw(
+  deps: SealingDeps,
+  tx: TenantTx,
+  { id, actor }: { id: Id<"approval">; actor: Actor },
+): Promise<boolean> {
+  const row = await rows.withdraw(tx, id, deps.clock.now());
+  if (row === undefined) return false;
   await rows.close(tx, id);
-  await deps.answers.expire(tx, await opened(deps, tx, row));
-  const payload = { agent: row.agent, state: "expired", mandate: null, step_up: false };
-  const actor = { type: "system", id: "authorization-server" } as const;
-  await tx.record(newEvent("approval.answered", { tenant: tx.tenant, actor, subject: id, payload }, now));
-  return undefined;
+  await recordAnswer(tx, await opened(deps, tx, row), { actor, proven: false });
+  return true;
+}
+
+/**
+ * Writes down a yes that the principal gave elsewhere, to the issuer of a card, in the transaction of what follows; false
+ * when there is another answer, or the time is over.
+ */
+export async function confirmElsewhere(
+  deps: SealingDeps,
+  tx: TenantTx,
+  { id, payment }: { id: Id<"approval">; payment: Id<"payment"> },
+): Promise<boolean> {
+  const asked = await rows.findApproval(tx, id);
+  if (asked === undefined) return false;
+  const sealedAnswer = await sealAnswer(deps, tx, { id, said: { payment } });
+  const now = deps.clock.now();
+  const row = await rows.answer(tx, { id, state: "approved", by: asked.principal, sealedAnswer, now });
+  if (row === undefined) return false;
+  await rows.close(tx, id);
+  await recordAnswer(tx, await opened(deps, tx, row), { actor: us, proven: false });
+  return true;
 }
 
 async function existing(deps: ApprovalsDeps, named: Named): Promise<Approval> {
-  const found = await deps.db.of(named.tenant).transaction((tx) => find(deps, tx, named));
+  const found = await find(deps, named);
   if (found === undefined) throw new Problem("not_found", { detail: "There is no such approval." });
   return found;
 }
 
-async function find(deps: ApprovalsDeps, tx: TenantTx, named: Named): Promise<Approval | undefined> {
-  const row = await rows.findApproval(tx, named.id);
-  if (row === undefined || row.principal !== named.principal) return undefined;
-  return standingAt(await opened(deps, tx, row), deps.clock.now());
-}
+const read = (deps: ApprovalsDeps, { tenant, id }: Pick<Named, "tenant" | "id">) =>
+  deps.db.of(tenant).transaction(async (tx) => {
+    const row = await rows.findApproval(tx, id);
+    return row && opened(deps, tx, row);
+  });
 
-const scopeOf = (tx: TenantTx): string => `approvals:${tx.tenant}`;
-const aadOf = (id: Id<"approval">): string => `approvals.question:${id}`;
-
-async function seal(
-  { keyring }: ApprovalsDeps,
-  tx: TenantTx,
-  { id, question }: { id: Id<"approval">; question: Question },
-): Promise<Uint8Array> {
-  const plaintext = Buffer.from(JSON.stringify(question), "utf8");
-  return keyring.seal(tx, scopeOf(tx), { plaintext, aad: aadOf(id) });
-}
-
-async function opened(
-  { keyring }: ApprovalsDeps,
-  tx: TenantTx,
-  { sealedQuestion, ...row }: rows.ApprovalRow,
-): Promise<Approval> {
-  const plaintext = await keyring.open(tx, scopeOf(tx), { sealed: sealedQuestion, aad: aadOf(row.id) });
-  // Erased: the question is no longer known to anybody, and nothing can come of it.
-  if (plaintext === undefined) return { ...row, question: { request: "" } };
-  // We wrote it: JSON of a Question, authenticated by the seal.
-  return { ...row, question: JSON.parse(Buffer.from(plaintext).toString("utf8")) as Question };
+async function find(deps: ApprovalsDeps, named: Named): Promise<Approval | undefined> {
+  const approval = await read(deps, named);
+  return approval?.principal === named.principal ? standingAt(approval, deps.clock.now()) : undefined;
 }

@@ -2,16 +2,20 @@ import { fromRfc3339, type Id, type Instant, invariant, toRfc3339 } from "@remit
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { MandateDetails } from "@remit/protocol";
 import type { Approval, ApprovalState, ApprovalSubject } from "./approvals.ts";
+import type { PurchaseSubject } from "./purchase.ts";
 
 /** A row as it is stored: the question is still sealed. */
 export type ApprovalRow = Omit<Approval, "question"> & { readonly sealedQuestion: Uint8Array };
 
-type Subject = {
+type StoredMandate = {
   readonly details: MandateDetails;
   readonly valid_until: string;
   readonly resources: Readonly<Record<string, string>>;
   readonly openid: boolean;
 };
+
+/** As it is: names and amounts of the signed offer, ids, and why. */
+type StoredPurchase = Omit<PurchaseSubject, "kind">;
 
 type Row = {
   readonly id: Id<"approval">;
@@ -19,8 +23,8 @@ type Row = {
   readonly principal_id: Id<"account">;
   readonly agent_id: Id<"agent">;
   readonly agent_tenant_id: Id<"tenant">;
-  readonly kind: "mandate";
-  readonly subject: Subject;
+  readonly kind: ApprovalSubject["kind"];
+  readonly subject: StoredMandate | StoredPurchase;
   readonly holder_thumbprint: string;
   readonly asked_count: number;
   readonly sealed_question: Uint8Array;
@@ -32,10 +36,24 @@ type Row = {
 };
 
 function subjectOf({ kind, subject }: Row): ApprovalSubject {
+  if ("charge" in subject) {
+    invariant(kind !== "mandate", "a purchase is no mandate");
+    return { kind, ...subject };
+  }
+  invariant(kind === "mandate", "a mandate is no purchase");
   const validUntil = fromRfc3339(subject.valid_until);
   invariant(validUntil !== undefined, "a subject's end was written by us");
   const { details, resources, openid } = subject;
   return { kind, request: { details, validUntil }, resources, openid };
+}
+
+function stored(of: ApprovalSubject): StoredMandate | StoredPurchase {
+  if (of.kind !== "mandate") {
+    const { kind: _, ...purchase } = of;
+    return purchase;
+  }
+  const { request, resources, openid } = of;
+  return { details: request.details, valid_until: toRfc3339(request.validUntil), resources, openid };
 }
 
 const approvalOf = (row: Row): ApprovalRow => ({
@@ -93,18 +111,12 @@ export async function lockWaiting(
 }
 
 export async function insertApproval(tx: TenantTx, row: ApprovalRow & { group: string }): Promise<void> {
-  const { request, resources, openid } = row.subject;
-  const subject: Subject = {
-    details: request.details,
-    valid_until: toRfc3339(request.validUntil),
-    resources,
-    openid,
-  };
+  const charge = row.subject.kind === "mandate" ? null : row.subject.charge;
   await tx.run(sql`insert into approvals (tenant_id, id, principal_id, agent_id, agent_tenant_id, kind, subject,
-      holder_thumbprint, group_digest, sealed_question, asked_at, expires_at)
+      holder_thumbprint, group_digest, sealed_question, asked_at, expires_at, charge_id)
     values (${tx.tenant}, ${row.id}, ${row.principal}, ${row.agent}, ${row.agentTenant}, ${row.subject.kind},
-      ${JSON.stringify(subject)}::jsonb, ${row.holderThumbprint}, ${row.group}, ${row.sealedQuestion},
-      ${sqlTime(row.askedAt)}, ${sqlTime(row.expiresAt)})`);
+      ${JSON.stringify(stored(row.subject))}::jsonb, ${row.holderThumbprint}, ${row.group}, ${row.sealedQuestion},
+      ${sqlTime(row.askedAt)}, ${sqlTime(row.expiresAt)}, ${charge})`);
   await tx.run(sql`insert into asking_open (approval_id, agent_id, expires_at)
     values (${row.id}, ${row.agent}, ${sqlTime(row.expiresAt)})`);
 }
@@ -154,6 +166,17 @@ export async function expire(
 ): Promise<ApprovalRow | undefined> {
   const row = await tx.maybe<Row>(sql`update approvals set state = 'expired', answered_at = ${sqlTime(now)}
     where id = ${id} and state = 'pending' and expires_at <= ${sqlTime(now)} returning *`);
+  return row && approvalOf(row);
+}
+
+/** Ends a question before its time, because what it asks for is no longer wanted; undefined when it was answered. */
+export async function withdraw(
+  tx: TenantTx,
+  id: Id<"approval">,
+  now: Instant,
+): Promise<ApprovalRow | undefined> {
+  const row = await tx.maybe<Row>(sql`update approvals set state = 'expired', answered_at = ${sqlTime(now)}
+    where id = ${id} and state = 'pending' returning *`);
   return row && approvalOf(row);
 }
 

@@ -2,11 +2,12 @@ import { type Id, type Instant, minuteMs } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import { canonicalise, type Json, type MandateRequest, Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
+import type { PurchaseSubject } from "./purchase.ts";
 
 export type ApprovalState = "pending" | "approved" | "denied" | "expired";
 
-/** What would be allowed: made of the agent's authenticated request and of nothing else (G03). */
-export type ApprovalSubject = {
+/** A mandate that would be given: made of the agent's authenticated request and of nothing else (G03). */
+export type MandateSubject = {
   readonly kind: "mandate";
   readonly request: MandateRequest;
   /** The scopes its tokens would have, by resource. */
@@ -15,15 +16,18 @@ export type ApprovalSubject = {
   readonly openid: boolean;
 };
 
+/** What a yes would allow. */
+export type ApprovalSubject = MandateSubject | PurchaseSubject;
+
 /** A question to a principal, and its answer once there is one. */
-export type Approval = {
+export type Approval<S extends ApprovalSubject = ApprovalSubject> = {
   readonly id: Id<"approval">;
   /** The principal's. */
   readonly tenant: Id<"tenant">;
   readonly principal: Id<"account">;
   readonly agent: Id<"agent">;
   readonly agentTenant: Id<"tenant">;
-  readonly subject: ApprovalSubject;
+  readonly subject: S;
   readonly holderThumbprint: string;
   readonly state: ApprovalState;
   readonly askedAt: Instant;
@@ -39,19 +43,38 @@ export type Approval = {
 export type Question = {
   /** The agent's own words, to be shown as such (CIBA §7.1 `binding_message`). */
   readonly bindingMessage?: string | undefined;
-  /** The request that waits for the answer (CIBA §7.3 `auth_req_id`). */
+  /** The request that waits for the answer (CIBA §7.3 `auth_req_id`). A purchase has none: its charge waits. */
   readonly request: string;
 };
+
+export const isForMandate = (approval: Approval): approval is Approval<MandateSubject> =>
+  approval.subject.kind === "mandate";
+
+export const isForPurchase = (approval: Approval): approval is Approval<PurchaseSubject> =>
+  approval.subject.kind !== "mandate";
 
 export type NewQuestion = {
   readonly principal: Id<"account">;
   readonly agent: Id<"agent">;
   readonly agentTenant: Id<"tenant">;
-  readonly subject: ApprovalSubject;
+  readonly subject: MandateSubject;
   readonly holderThumbprint: string;
   readonly question: Question;
   /** The details as they were sent, to know the same question again. */
   readonly sent: Json;
+  readonly expiresAt: Instant;
+};
+
+/** A purchase that is put to its principal, in the transaction that holds it. */
+export type NewPurchaseQuestion = {
+  readonly id: Id<"approval">;
+  readonly principal: Id<"account">;
+  readonly agent: Id<"agent">;
+  readonly agentTenant: Id<"tenant">;
+  readonly subject: PurchaseSubject;
+  readonly holderThumbprint: string;
+  /** The agent's own words. */
+  readonly reason: string | undefined;
   readonly expiresAt: Instant;
 };
 
@@ -75,23 +98,24 @@ export type Answerer = {
 /** What is asked for at once, and within an hour, by one agent of all people together (G02). */
 export const askingLimits = { open: 5, inWindow: 50, windowMs: 60 * minuteMs } as const;
 
-/** How often an agent asked; the limits are the database's to keep, this decides on what it counted. */
-export function checkQuota(
-  counted: { readonly asked: number; readonly open: number; readonly windowEnds: Instant },
+type Counted = { readonly asked: number; readonly open: number; readonly windowEnds: Instant };
+
+/** Why an agent may not ask now, if so; the limits are the database's to keep, this decides on what it counted. */
+export function excessOf(
+  { asked, open, windowEnds }: Counted,
   now: Instant,
-): void {
-  const { asked, open, windowEnds } = counted;
+): { readonly detail: string; readonly retryAfter: string } | undefined {
   if (asked > askingLimits.inWindow)
-    throw tooMany(`An agent asks at most ${askingLimits.inWindow} times an hour.`, windowEnds - now);
+    return excess(`An agent asks at most ${askingLimits.inWindow} times an hour.`, windowEnds - now);
   if (open >= askingLimits.open)
-    throw tooMany(`At most ${askingLimits.open} requests of an agent wait for an answer.`, minuteMs);
+    return excess(`At most ${askingLimits.open} requests of an agent wait for an answer.`, minuteMs);
+  return undefined;
 }
 
-const tooMany = (detail: string, waitMs: number): Problem =>
-  new Problem("rate_limited", {
-    detail,
-    headers: { "retry-after": String(Math.max(1, Math.ceil(waitMs / 1000))) },
-  });
+const excess = (detail: string, waitMs: number) => ({
+  detail,
+  retryAfter: String(Math.max(1, Math.ceil(waitMs / 1000))),
+});
 
 /** The same question again: the same details, tokens and words. */
 export const groupOf = ({ subject, question, sent }: NewQuestion): string => {

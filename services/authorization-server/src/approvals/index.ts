@@ -1,7 +1,28 @@
 export { approvalRoutes } from "./approvals.http.ts";
 export { approvalJobs, namedBy } from "./approvals.jobs.ts";
-export { type AnswerPort, type Approvals, createApprovals, type Saying } from "./approvals.operations.ts";
-export type { Answerer, Approval, ApprovalSubject, NewQuestion } from "./approvals.ts";
+export {
+  type AnswerPort,
+  type Approvals,
+  confirmElsewhere,
+  createApprovals,
+  type Writing,
+  withdraw,
+} from "./approvals.operations.ts";
+export type {
+  Answerer,
+  Approval,
+  MandateSubject,
+  NewQuestion,
+} from "./approvals.ts";
+export { askPurchase } from "./asking.ts";
+export {
+  type AskedBecause,
+  challengeOf,
+  confirmedText,
+  describePurchase,
+  type PurchaseSubject,
+} from "./purchase.ts";
+export { createWaiting, type Waiting } from "./waiting.ts";
 
 /** The tables of this room, by the kind of protection each has. */
 export const approvalTables = {

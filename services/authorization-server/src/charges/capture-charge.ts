@@ -7,7 +7,8 @@ import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLiveAtCommit } from "../tokens/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
-import { type Charge, type CommitFacts, type CommitRefusal, mayCapture, mayCommit } from "./charges.ts";
+import type { Charge } from "./charges.ts";
+import { type CommitFacts, type CommitRefusal, mayCapture, mayCommit } from "./commit-point.ts";
 import { type Crossing, cross } from "./crossing.ts";
 import { drive, release } from "./drive.ts";
 import { chargeNow, transitWithin } from "./transitions.ts";
@@ -71,7 +72,8 @@ const passCommitPoint = (deps: ChargesDeps, charge: Charge, order: CaptureOrder)
     return { kind: "passed", charge: await transitWithin(deps, crossing, { from: locked, step }) };
   });
 
-async function lockForCommit(
+/** Locks mandate, agent, charge and token, and says how they stand. */
+export async function lockForCommit(
   deps: ChargesDeps,
   crossing: Crossing,
   charge: Charge,

@@ -15,7 +15,8 @@ import {
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 import type { ChargeSide, Charges, OwnCharge, ShownCharge } from "./charges.operations.ts";
-import { type Charge, chargeLeaseMs, isUnderWay } from "./charges.ts";
+import { type Charge, chargeLeaseMs } from "./charges.ts";
+import { isUnderWay } from "./recovery.ts";
 import { refusalsOfCharging, refusalsOfSettling } from "./refusals.ts";
 
 const Path = z.strictObject({ id: idOf("charge") });
@@ -73,13 +74,36 @@ async function once(
 
 const extraOf = (charge: Charge) => ({ charge_id: charge.id, status: charge.state });
 
-/** Refuses, in the payer's bank's words, a charge that was declined: nothing is kept, a new presentation may try. */
+const notAllowed: ReadonlySet<string | undefined> = new Set(["declined", "expired"]);
+
+/** Refuses a charge that its principal or the payer's bank did not allow, in their words; another one may be tried. */
 function unlessDeclined(charge: Charge): Charge {
   const because = charge.because ?? "payment_declined";
-  if (charge.state !== "declined" && because !== "authentication_required") return charge;
+  const wantsHolder = because === "authentication_required" && goesBack.has(charge.state);
+  if (!notAllowed.has(charge.state) && !wantsHolder) return charge;
   const code = isProblemCode(because) ? because : "payment_declined";
   throw new Problem(code, { extra: { ...extraOf(charge), decline_code: because } });
 }
+
+const goesBack: ReadonlySet<string> = new Set(["releasing", "released"]);
+
+/** Thrown so that nothing is kept under the key: the same request again tells what has become of it. */
+class StillAsked extends Error {
+  override readonly name = "StillAsked";
+  readonly charge: Charge;
+  constructor(charge: Charge) {
+    super("the principal is asked");
+    this.charge = charge;
+  }
+}
+
+function unlessAsked(charge: Charge): Charge {
+  if (charge.state === "pending_approval") throw new StillAsked(charge);
+  return charge;
+}
+
+/** How soon it is worth asking again whether a person has answered, in seconds. */
+const retryAfterS = "2";
 
 const createRoute = (deps: Deps): Route =>
   route({
@@ -92,13 +116,21 @@ const createRoute = (deps: Deps): Route =>
     idempotency: "required",
     answers: {
       201: ChargeBody,
+      202: ChargeBody,
       ...refusalsOfCharging,
       502: ["outbound_failed"],
     },
     handle: async (call, { body }) => {
       const { tenant, client } = call.caller;
-      const work = async () => unlessDeclined(await deps.charges.create({ tenant, client }, body));
-      return { status: 201, ...(await once(deps, { call, name: "POST /api/v1/charges" }, work)) };
+      const work = async () =>
+        unlessAsked(unlessDeclined(await deps.charges.create({ tenant, client }, body)));
+      try {
+        return { status: 201, ...(await once(deps, { call, name: "POST /api/v1/charges" }, work)) };
+      } catch (error) {
+        if (!(error instanceof StillAsked)) throw error;
+        const shown = await deps.charges.shown(error.charge);
+        return { status: 202, body: bodyOf(shown), headers: { "retry-after": retryAfterS } };
+      }
     },
   });
 
@@ -219,7 +251,10 @@ function bodyOf({ charge, receipt }: ShownCharge): Body {
     rail: charge.rail,
     payment_reference: charge.paymentReference ?? null,
     offer_digest: charge.offerDigest,
-    ...(charge.state === "declined" ? { decline_code: charge.because ?? "payment_declined" } : {}),
+    ...(notAllowed.has(charge.state) ? { decline_code: charge.because ?? "payment_declined" } : {}),
+    ...(charge.asking === undefined
+      ? {}
+      : { approval_id: charge.asking.approval, approve_by: toRfc3339(charge.asking.until) }),
     generation: charge.generation,
     livemode: charge.livemode,
     created_at: toRfc3339(charge.createdAt),

@@ -1,5 +1,5 @@
 import type { Clock, Id, Instant } from "@remit/kernel";
-import type { SigningKeys } from "@remit/platform/keys";
+import type { Keyring, SigningKeys } from "@remit/platform/keys";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { type Actor, Problem } from "@remit/protocol";
@@ -9,7 +9,7 @@ import type { Receipts } from "../receipts/index.ts";
 import type { Billing } from "./billing.ts";
 import { type CaptureOrder, capture, commit } from "./capture-charge.ts";
 import * as rows from "./charges.sql.ts";
-import { type Charge, isUnderWay, lookAgainAt, recover } from "./charges.ts";
+import type { Charge } from "./charges.ts";
 import { type ChargingClient, createCharge } from "./create-charge.ts";
 import { drive, release } from "./drive.ts";
 import {
@@ -19,6 +19,8 @@ import {
   viewOf,
 } from "./merchant-charges.sql.ts";
 import type { Merchants } from "./merchants.ts";
+import { recoverCharge } from "./recovering.ts";
+import { isUnderWay } from "./recovery.ts";
 import { type RefundOrder, refund } from "./refund-charge.ts";
 import { chargeNow } from "./transitions.ts";
 
@@ -30,6 +32,8 @@ export type ChargesDeps = {
   readonly log: Log;
   /** Verifies mandates and access tokens: both are ours. */
   readonly keys: Pick<SigningKeys, "jwks">;
+  /** Seals what a principal is asked. */
+  readonly keyring: Pick<Keyring, "seal" | "open">;
   readonly mandates: Mandates;
   readonly receipts: Receipts;
   readonly billing: Billing;
@@ -113,9 +117,11 @@ async function releaseOwn(
   switch (charge.state) {
     case "released":
     case "declined":
+    case "expired":
       return charge;
     case "releasing":
       return drive(deps, charge, { driver: "recovery", ask: "read" });
+    case "pending_approval":
     case "authorizing":
     case "authorized":
     case "committed":
@@ -158,26 +164,3 @@ const list = (deps: ChargesDeps, side: ChargeSide, page: ChargePage): Promise<Sh
     for (const charge of found) shown.push(await withReceipt(deps, tx, charge));
     return shown;
   });
-
-async function recoverCharge(
-  deps: ChargesDeps,
-  tenant: Id<"tenant">,
-  id: Id<"charge">,
-): Promise<Instant | undefined> {
-  const now = deps.clock.now();
-  const charge = await deps.db.of(tenant).transaction(async (tx) => {
-    await rows.forgetClaims(tx, now);
-    return rows.findCharge(tx, id);
-  });
-  if (charge === undefined) return undefined;
-  const decision = recover(charge, now);
-  if (decision.kind === "over") return undefined;
-  if (decision.kind === "later") return decision.at;
-  const moved =
-    decision.kind === "release"
-      ? await release(deps, charge, { because: decision.because })
-      : await drive(deps, charge, { driver: "recovery", ask: "read" });
-  if (isUnderWay(moved)) return lookAgainAt(charge.createdAt, now);
-  const next = recover(moved, deps.clock.now());
-  return next.kind === "over" ? undefined : next.kind === "later" ? next.at : now;
-}

@@ -43,6 +43,9 @@ export type ChargeRow = {
   readonly committed_at: Instant | null;
   readonly captured_at: Instant | null;
   readonly receipt_id: Id<"receipt"> | null;
+  readonly approval_id: Id<"approval"> | null;
+  readonly approve_by: Instant | null;
+  readonly approved_at: Instant | null;
   readonly livemode: boolean;
 };
 
@@ -50,7 +53,7 @@ export function chargeOf(row: ChargeRow): Charge {
   const asset = assetOf(row.currency);
   invariant(asset !== undefined, "a charge's currency is one we know");
   const of = (units: bigint): Money => money(asset, units);
-  const { refund_id, refunding_minor } = row;
+  const { refund_id, refunding_minor, approval_id: approval, approve_by: until } = row;
   return {
     id: row.id,
     payer: row.tenant_id,
@@ -89,6 +92,8 @@ export function chargeOf(row: ChargeRow): Charge {
     committedAt: row.committed_at ?? undefined,
     capturedAt: row.captured_at ?? undefined,
     receipt: row.receipt_id ?? undefined,
+    asking: approval === null || until === null ? undefined : { approval, until },
+    approvedAt: row.approved_at ?? undefined,
     livemode: row.livemode,
   };
 }
@@ -107,17 +112,20 @@ export async function findCharge(
 }
 
 export async function insertCharge(tx: TenantTx, charge: Charge): Promise<void> {
-  const { offer } = charge;
+  const { offer, asking } = charge;
+  // A charge that waits for its principal has nothing to tell billing yet.
+  const intent = charge.state === "authorizing" ? "hold" : null;
   await tx.run(sql`insert into charges (tenant_id, id, mandate_id, agent_id, merchant_id, merchant_tenant_id,
       merchant_client_id, merchant_origin, state, intent, generation, capture_mode, commits, amount_minor, currency,
       rail, instrument_id, offer_evidence, offer_key, offer_digest, offer_id, mandate_hash, presentation_hash, token,
-      serve_by, capture_by, created_at, livemode)
+      serve_by, capture_by, created_at, livemode, approval_id, approve_by)
     values (${tx.tenant}, ${charge.id}, ${charge.mandate}, ${charge.agent}, ${charge.merchant}, ${charge.payee},
-      ${charge.merchantClient}, ${charge.merchantOrigin}, ${charge.state}, 'hold', ${charge.generation},
+      ${charge.merchantClient}, ${charge.merchantOrigin}, ${charge.state}, ${intent}, ${charge.generation},
       ${charge.captureMode}, ${charge.commits}, ${charge.amount.units}, ${charge.amount.asset.code}, ${charge.rail},
       ${charge.instrument ?? null}, ${offer.evidence}, ${JSON.stringify(offer.key)}::jsonb, ${offer.digest}, ${offer.id},
       ${charge.mandateHash}, ${charge.presentationHash}, ${JSON.stringify(charge.token)}::jsonb,
-      ${sqlTime(charge.serveBy)}, ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode})`);
+      ${sqlTime(charge.serveBy)}, ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode},
+      ${asking?.approval ?? null}, ${timeOf(asking?.until)}::timestamptz)`);
 }
 
 /** What a transition writes beside the state. What is absent stays as it is. */
@@ -138,6 +146,9 @@ export type ChargeChange = {
   readonly capturedAt?: Instant;
   readonly endedAt?: Instant;
   readonly receipt?: Id<"receipt">;
+  readonly asking?: NonNullable<Charge["asking"]>;
+  readonly approvedAt?: Instant;
+  readonly serveBy?: Instant;
 };
 
 const timeOf = (at: Instant | undefined): string | null => (at === undefined ? null : sqlTime(at));
@@ -161,7 +172,11 @@ export async function moveCharge(tx: Sql, from: Charge, change: ChargeChange): P
       committed_at = coalesce(${timeOf(change.committedAt)}::timestamptz, committed_at),
       captured_at = coalesce(${timeOf(change.capturedAt)}::timestamptz, captured_at),
       ended_at = coalesce(${timeOf(change.endedAt)}::timestamptz, ended_at),
-      receipt_id = coalesce(${change.receipt ?? null}, receipt_id)
+      receipt_id = coalesce(${change.receipt ?? null}, receipt_id),
+      approval_id = coalesce(${change.asking?.approval ?? null}, approval_id),
+      approve_by = coalesce(${timeOf(change.asking?.until)}::timestamptz, approve_by),
+      approved_at = coalesce(${timeOf(change.approvedAt)}::timestamptz, approved_at),
+      serve_by = coalesce(${timeOf(change.serveBy)}::timestamptz, serve_by)
     where id = ${from.id} and state = ${from.state} and generation = ${from.generation}
     returning *`);
   return row && chargeOf(row);

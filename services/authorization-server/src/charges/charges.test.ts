@@ -3,16 +3,13 @@ import { describe, expect, test } from "vitest";
 import {
   type Charge,
   type ChargeState,
-  type CommitFacts,
-  lookAgainAt,
-  mayCapture,
-  mayCommit,
   moveOn,
   type Payment,
   type PaymentState,
-  recover,
   type Seen,
 } from "./charges.ts";
+import { type CommitFacts, mayCapture, mayCommit } from "./commit-point.ts";
+import { lookAgainAt, recover } from "./recovery.ts";
 
 const now = instantOf(1_800_000_000_000);
 const eur = assetOf("EUR");
@@ -65,6 +62,8 @@ function charge(change: Partial<Charge> = {}): Charge {
     committedAt: undefined,
     capturedAt: undefined,
     receipt: undefined,
+    asking: undefined,
+    approvedAt: undefined,
     livemode: false,
     ...change,
   };

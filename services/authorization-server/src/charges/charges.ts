@@ -12,6 +12,7 @@ import type { AccessTokenClaims, PublicJwk } from "@remit/protocol";
 
 /** Each `-ing` state is durable before billing is called, and is read back when the outcome is unknown. */
 export type ChargeState =
+  | "pending_approval"
   | "authorizing"
   | "authorized"
   | "committed"
@@ -21,7 +22,8 @@ export type ChargeState =
   | "refunded"
   | "releasing"
   | "released"
-  | "declined";
+  | "declined"
+  | "expired";
 
 /** What billing is asked to do. */
 export type Verb = "hold" | "capture" | "release" | "refund";
@@ -71,6 +73,9 @@ export type Charge = {
   readonly committedAt: Instant | undefined;
   readonly capturedAt: Instant | undefined;
   readonly receipt: Id<"receipt"> | undefined;
+  /** The question to the principal, and until when it is open. */
+  readonly asking: { readonly approval: Id<"approval">; readonly until: Instant } | undefined;
+  readonly approvedAt: Instant | undefined;
   readonly livemode: boolean;
 };
 
@@ -114,6 +119,8 @@ export type Payment = {
 /** What follows from what billing says: a change of state, another word to billing, patience, or an alarm. */
 export type Move =
   | { readonly kind: "authorized" }
+  /** The card's issuer wants its holder: the principal is asked, and it is never tried again without. */
+  | { readonly kind: "ask_holder" }
   | { readonly kind: "declined"; readonly because: string }
   | { readonly kind: "captured" }
   | { readonly kind: "released" }
@@ -135,6 +142,8 @@ export function moveOn(charge: Charge, seen: Seen, driver: Driver): Move {
   if (seen.kind === "refused") return whenRefused(charge, seen.because);
   const payment = seen.kind === "payment" ? seen.payment : undefined;
   switch (charge.state) {
+    case "pending_approval":
+      return whilePending(payment);
     case "authorizing":
       return whileAuthorizing(payment, driver);
     case "capturing":
@@ -149,6 +158,7 @@ export function moveOn(charge: Charge, seen: Seen, driver: Driver): Move {
     case "refunded":
     case "released":
     case "declined":
+    case "expired":
       return wait;
     default:
       return unreachable(charge.state);
@@ -176,7 +186,7 @@ function whileAuthorizing(payment: Payment | undefined, driver: Driver): Move {
     case "declined":
       return { kind: "declined", because: payment.declineCode ?? "card_declined" };
     case "requires_action":
-      return { kind: "release", because: "authentication_required" };
+      return { kind: "ask_holder" };
     case "releasing":
     case "released":
       return { kind: "release", because: "abandoned" };
@@ -187,6 +197,28 @@ function whileAuthorizing(payment: Payment | undefined, driver: Driver): Move {
     case "refunding":
     case "refunded":
       return alarm(payment, "authorizing");
+  }
+}
+
+/** While the principal is asked on behalf of the card's issuer, there is a payment; else billing knows of none. */
+function whilePending(payment: Payment | undefined): Move {
+  switch (payment?.state) {
+    case undefined:
+    case "authorizing":
+    case "requires_action":
+      return wait;
+    case "authorized":
+      return { kind: "authorized" };
+    case "declined":
+      return { kind: "release", because: payment?.declineCode ?? "card_declined" };
+    case "releasing":
+    case "released":
+      return { kind: "release", because: "authentication_required" };
+    case "capturing":
+    case "captured":
+    case "refunding":
+    case "refunded":
+      return { kind: "alarm", because: "a payment moves on whose holder has not confirmed it" };
   }
 }
 
@@ -244,52 +276,6 @@ function whileRefunding(charge: Charge, payment: Payment | undefined): Move {
   return payment.state === "refunding" ? wait : { kind: "send", verb: "refund" };
 }
 
-/** What recovery does with a charge that nobody drives. */
-export type Recovery =
-  | { readonly kind: "read" }
-  | { readonly kind: "release"; readonly because: string }
-  | { readonly kind: "later"; readonly at: Instant }
-  | { readonly kind: "over" };
-
-/** Before the commit point a charge is released once its time has passed; after it, it is captured until it is. */
-export function recover(charge: Charge, now: Instant): Recovery {
-  switch (charge.state) {
-    case "authorizing":
-      // Whatever billing last said or did not say: nobody serves it any more, and a late hold meets the release.
-      if (now >= charge.serveBy) return { kind: "release", because: "serve_by_passed" };
-      return { kind: "read" };
-    case "capturing":
-    case "releasing":
-    case "refunding":
-      return { kind: "read" };
-    case "authorized":
-      if (now >= charge.serveBy) return { kind: "release", because: "serve_by_passed" };
-      return { kind: "later", at: charge.serveBy };
-    case "committed":
-      if (now >= charge.captureBy) return { kind: "release", because: "capture_by_passed" };
-      return { kind: "later", at: charge.captureBy };
-    case "captured":
-    case "refunded":
-    case "released":
-    case "declined":
-      return { kind: "over" };
-    default:
-      return unreachable(charge.state);
-  }
-}
-
-const lookAgainMsMax = hourMs / 4;
-
-/** Whether billing has been asked for something and has not given its outcome. */
-export const isUnderWay = ({ state }: Charge): boolean =>
-  state === "authorizing" || state === "capturing" || state === "releasing" || state === "refunding";
-
-/** When to look again at an unknown outcome: a quarter of its age later, within 1 s and 15 min. */
-export function lookAgainAt(since: Instant, now: Instant): Instant {
-  const wanted = Math.max(secondMs, Math.min((now - since) / 4, lookAgainMsMax));
-  return after(now, Math.ceil(wanted));
-}
-
 /** Queue of the jobs by which recovery looks at charges; a job's key is the charge's id. */
 export const chargesQueue = "charges";
 
@@ -302,45 +288,15 @@ export const firstLook = (now: Instant, leaseMs: number = chargeLeaseMs): Instan
 export const serveByMsDefault = minuteMs;
 export const captureByMsMax = 6 * 24 * hourMs;
 
-/** Whether a capture may pass the commit point, as locked rows say. */
-export type CommitFacts = {
-  readonly mandate: "active" | "suspended" | "revoked";
-  readonly agentActive: boolean;
-  readonly tokenLive: boolean;
-  readonly now: Instant;
-};
+/** How long a principal has to answer. */
+export const approveMs = 10 * minuteMs;
+/** How long a purchase that was approved waits at least for whoever buys to come back for it. */
+const resumeMsMin = 5 * minuteMs;
 
-export type CommitRefusal =
-  | "mandate_revoked"
-  | "mandate_suspended"
-  | "agent_suspended"
-  | "token_revoked"
-  | "charge_capture_too_late"
-  | "charge_state_conflict";
-
-/**
- * The commit point (C12): revocation and suspension refuse every capture that has not passed it, except what was
- * committed before. The natural end of a mandate or a token never cancels a charge that is held.
- */
-export function mayCapture(charge: Charge, facts: CommitFacts): "yes" | CommitRefusal {
-  const { state } = charge;
-  if (state !== "authorized" && state !== "committed") return "charge_state_conflict";
-  if (facts.now >= (state === "committed" ? charge.captureBy : charge.serveBy))
-    return "charge_capture_too_late";
-  return state === "committed" ? "yes" : standing(facts);
-}
-
-/** A merchant that ships first may commit while everything still stands. */
-export function mayCommit(charge: Charge, facts: CommitFacts): "yes" | CommitRefusal {
-  if (charge.state !== "authorized" || !charge.commits) return "charge_state_conflict";
-  return facts.now >= charge.serveBy ? "charge_capture_too_late" : standing(facts);
-}
-
-function standing(facts: CommitFacts): "yes" | CommitRefusal {
-  if (facts.mandate === "revoked") return "mandate_revoked";
-  if (facts.mandate === "suspended") return "mandate_suspended";
-  if (!facts.agentActive) return "agent_suspended";
-  return facts.tokenLive ? "yes" : "token_revoked";
+/** The time to serve begins with the yes. */
+export function serveByAfter({ serveBy, asking }: Charge, now: Instant): Instant {
+  const window = asking === undefined ? serveByMsDefault : serveBy - asking.until;
+  return after(now, Math.max(window, resumeMsMin));
 }
 
 /** What is left to refund, in minor units. */

@@ -36,7 +36,7 @@ export async function createCharge(
   }
   const { payer, charge } = await chargeOf(deps, { evidence, merchant, request, now });
   const created = await cross(deps.db, { payer, payee: merchant.tenant }, (crossing) =>
-    holdFor(crossing, { charge, evidence, merchant, now, firstLook: firstLook(now, deps.leaseMs) }),
+    holdFor(deps, crossing, { charge, evidence, merchant, now, firstLook: firstLook(now, deps.leaseMs) }),
   );
   if (created.first) {
     await failpoint("charge.held");
@@ -127,6 +127,8 @@ async function chargeOf(
     committedAt: undefined,
     capturedAt: undefined,
     receipt: undefined,
+    asking: undefined,
+    approvedAt: undefined,
     livemode: deps.livemode,
   };
   return { payer, charge };

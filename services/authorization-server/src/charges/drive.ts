@@ -1,6 +1,7 @@
 import { invariant, unreachable } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { Actor } from "@remit/protocol";
+import { askHolder } from "./asking.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import {
   type Charge,
@@ -113,6 +114,11 @@ async function follow(
       return decline(deps, charge, move.because);
     case "release":
       return startRelease(deps, charge, { because: move.because });
+    case "ask_holder":
+      return (
+        (await askHolder(deps, charge, paymentIn(seen))) ??
+        startRelease(deps, charge, { because: "authentication_required" })
+      );
     case "released":
       return finishRelease(deps, charge);
     case "refunded":

@@ -5,6 +5,7 @@ import {
   type Offer,
   Problem,
   type PublicJwk,
+  parseOffer,
   payloadOf,
   priceOf,
   type SignedResponse,
@@ -88,6 +89,13 @@ function responseOf(offer: Exclude<CreateCharge["offer"], string>): SignedRespon
     headers: Object.entries(offer.headers),
     body,
   };
+}
+
+/** The offer in evidence that was verified when the charge was made. */
+export function offerIn(evidence: string): Offer {
+  const json: unknown = evidence.startsWith("{") ? JSON.parse(evidence) : undefined;
+  const body = json === undefined ? undefined : base64url.decode(String(Object(json).body));
+  return parseOffer(body === undefined ? payloadOf(evidence) : JSON.parse(new TextDecoder().decode(body)));
 }
 
 const replayableForS = 366 * 24 * 3600;

@@ -3,20 +3,24 @@ import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import { admits, mandateValidUntil, Problem } from "@remit/protocol";
 import { standingOfAgent } from "../agents/index.ts";
+import type { AskedBecause } from "../approvals/index.ts";
 import {
   assertRoom,
   assetOfMandate,
   findMandate,
   type Mandate,
-  mustAskPrincipal,
+  remainingAfter,
   takeHold,
   velocityOf,
+  whyAskPrincipal,
 } from "../mandates/index.ts";
 import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLive } from "../tokens/index.ts";
+import { asPending, pendingPayload, putToPrincipal } from "./asking.ts";
+import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
 import { type Charge, chargesQueue } from "./charges.ts";
-import type { Crossing } from "./crossing.ts";
+import type { ChargeEvent, Crossing } from "./crossing.ts";
 import type { Evidence } from "./evidence.ts";
 import { insertMerchantCharge } from "./merchant-charges.sql.ts";
 import type { Merchant } from "./merchants.ts";
@@ -36,6 +40,7 @@ export type Holding = {
  * right before the commit. A refusal rolls all of it back, the claim as well.
  */
 export async function holdFor(
+  deps: ChargesDeps,
   crossing: Crossing,
   holding: Holding,
 ): Promise<{ charge: Charge; first: boolean }> {
@@ -49,8 +54,9 @@ export async function holdFor(
     if (first === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
     return { charge: first, first: false };
   }
-  const mandate = await standingMandate(tx, holding);
-  const charge = { ...holding.charge, instrument: parseId("instrument", mandate.details.instrument) };
+  const { mandate, because } = await standingMandate(tx, holding);
+  const made = { ...holding.charge, instrument: parseId("instrument", mandate.details.instrument) };
+  const charge = because === undefined ? made : asPending(made);
   const wanted = {
     mandate: mandate.id,
     charge: charge.id,
@@ -62,6 +68,8 @@ export async function holdFor(
   await rows.insertCharge(tx, charge);
   const look = { charge: charge.id, tenant: charge.payer };
   await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt: holding.firstLook });
+  const asked = because && { charge, mandate, because, evidence, merchant };
+  if (asked !== undefined) await ask(deps, tx, asked);
   await insertMerchantCharge(await crossing.payee(), charge);
   await crossing.record({
     type: "charge.held",
@@ -70,9 +78,39 @@ export async function holdFor(
     payload: heldPayload(charge),
     now,
   });
+  if (because !== undefined) await crossing.record(pendingEvent(charge, because, now));
   await takeHold(await crossing.payer(), wanted);
   return { charge, first: true };
 }
+
+type Asking = Pick<Holding, "charge" | "evidence" | "merchant"> & {
+  readonly mandate: Mandate;
+  readonly because: AskedBecause;
+};
+
+/** The same transaction puts the question: nothing is held that nobody is asked about. */
+async function ask(
+  deps: ChargesDeps,
+  tx: TenantTx,
+  { charge, mandate, because, evidence, merchant }: Asking,
+): Promise<void> {
+  const remainingMinor = await remainingAfter(tx, mandate, toBudgetUnits(charge.amount));
+  const { offer, presented } = evidence;
+  const { reason } = presented;
+  await putToPrincipal(deps, tx, { charge, mandate, offer, merchant, because, remainingMinor, reason });
+}
+
+const pendingEvent = (charge: Charge, because: AskedBecause, now: Instant): ChargeEvent => ({
+  type: "charge.pending_approval",
+  charge: charge.id,
+  actor: { type: "system", id: "authorization-server" },
+  payload: {
+    mandate: charge.mandate,
+    generation: charge.generation,
+    ...pendingPayload(charge, { kind: "charge", because }),
+  },
+  now,
+});
 
 const heldPayload = (charge: Charge) => ({
   mandate: charge.mandate,
@@ -104,23 +142,36 @@ export async function firstBy(tx: TenantTx, claim: rows.PresentationClaim): Prom
 }
 
 /** The mandate as the database has it, share-locked, once it admits the purchase and all that it needs still stands. */
-async function standingMandate(tx: TenantTx, { charge, evidence, merchant, now }: Holding): Promise<Mandate> {
+async function standingMandate(
+  tx: TenantTx,
+  { charge, evidence, merchant, now }: Holding,
+): Promise<{ readonly mandate: Mandate; readonly because: AskedBecause | undefined }> {
   const mandate = await findMandate(tx, charge.mandate, "share");
   if (mandate === undefined) throw new Problem("mandate_malformed", { detail: "The mandate is unknown." });
-  await assertAdmitted(tx, mandate, { charge, evidence, merchant });
+  assertAdmitted(mandate, { charge, merchant });
   if (mandate.agent !== charge.agent)
     throw new Problem("mandate_holder_mismatch", { detail: "The token is another agent's." });
   if (mandate.holderThumbprint !== evidence.presented.agentThumbprint)
     throw new Problem("mandate_holder_mismatch", { detail: "The mandate is bound to another key." });
   await assertLive(tx, mandate, { charge, now });
-  return mandate;
+  return { mandate, because: await whyAsked(tx, mandate, charge) };
 }
 
-async function assertAdmitted(
+/** Why the principal is asked first, if so. */
+async function whyAsked(
   tx: TenantTx,
   { details }: Mandate,
-  { charge, merchant }: Pick<Holding, "charge" | "evidence" | "merchant">,
-): Promise<void> {
+  charge: Charge,
+): Promise<AskedBecause | undefined> {
+  if (details.step_up === undefined) return undefined;
+  const firstAtMerchant = !(await rows.hasBoughtAt(tx, charge.mandate, charge.merchant));
+  return whyAskPrincipal(details, { amount: toBudgetUnits(charge.amount), firstAtMerchant });
+}
+
+function assertAdmitted(
+  { details }: Mandate,
+  { charge, merchant }: Pick<Holding, "charge" | "merchant">,
+): void {
   const admission = admits(details, {
     amount: charge.amount,
     merchantOrigin: merchant.origin,
@@ -129,10 +180,6 @@ async function assertAdmitted(
     offerDigest: charge.offer.digest,
   });
   if (admission.kind === "refused") throw new Problem(admission.because);
-  if (details.step_up === undefined) return;
-  const firstAtMerchant = !(await rows.hasBoughtAt(tx, charge.mandate, charge.merchant));
-  if (mustAskPrincipal(details, { amount: toBudgetUnits(charge.amount), firstAtMerchant }))
-    throw new Problem("approval_required");
 }
 
 /** Token, agent and mandate, each from its own row (A11, O08): never from a list, a cache or the token itself. */

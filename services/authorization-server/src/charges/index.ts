@@ -1,3 +1,4 @@
+export { purchaseAnswers } from "./answers.ts";
 export { type Billing, type BillingDeps, createBilling } from "./billing.ts";
 export { chargeRoutes } from "./charges.http.ts";
 export { chargeJobs } from "./charges.jobs.ts";

@@ -23,6 +23,8 @@ export type MerchantCharge = {
   readonly captureBy: Instant;
   readonly createdAt: Instant;
   readonly receipt: Id<"receipt"> | undefined;
+  /** While its principal is asked. */
+  readonly asking: Charge["asking"];
   readonly livemode: boolean;
 };
 
@@ -47,16 +49,20 @@ export const viewOf = (charge: Charge): MerchantCharge => ({
   captureBy: charge.captureBy,
   createdAt: charge.createdAt,
   receipt: charge.receipt,
+  asking: charge.state === "pending_approval" ? charge.asking : undefined,
   livemode: charge.livemode,
 });
 
 export async function insertMerchantCharge(tx: TenantTx, charge: Charge): Promise<void> {
+  const { asking } = charge;
   await tx.run(sql`insert into merchant_charges (tenant_id, id, merchant_id, client_id, mandate_id, agent_id, state,
-      generation, amount_minor, currency, rail, offer_id, offer_digest, serve_by, capture_by, created_at, livemode)
+      generation, amount_minor, currency, rail, offer_id, offer_digest, serve_by, capture_by, created_at, livemode,
+      approval_id, approve_by)
     values (${tx.tenant}, ${charge.id}, ${charge.merchant}, ${charge.merchantClient}, ${charge.mandate},
       ${charge.agent}, ${charge.state}, ${charge.generation}, ${charge.amount.units}, ${charge.amount.asset.code},
       ${charge.rail}, ${charge.offer.id}, ${charge.offer.digest}, ${sqlTime(charge.serveBy)},
-      ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode})`);
+      ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode},
+      ${asking?.approval ?? null}, ${asking === undefined ? null : sqlTime(asking.until)}::timestamptz)`);
 }
 
 /** Writes the payee's copy of a transition that has just been made in the payer's tenant. */
@@ -65,6 +71,8 @@ export async function saveMerchantCharge(tx: TenantTx, charge: Charge): Promise<
   const { count } = await tx.run(sql`update merchant_charges set state = ${view.state},
       generation = ${view.generation}, captured_minor = ${view.capturedMinor}, refunded_minor = ${view.refundedMinor},
       payment_reference = ${view.paymentReference ?? null}, because = ${view.because ?? null},
+      serve_by = ${sqlTime(view.serveBy)}, approval_id = ${view.asking?.approval ?? null},
+      approve_by = ${view.asking === undefined ? null : sqlTime(view.asking.until)}::timestamptz,
       captured_at = ${charge.capturedAt === undefined ? null : sqlTime(charge.capturedAt)}::timestamptz,
       receipt_id = ${view.receipt ?? null}
     where id = ${view.id}`);
@@ -91,6 +99,8 @@ type Row = {
   readonly capture_by: Instant;
   readonly created_at: Instant;
   readonly receipt_id: Id<"receipt"> | null;
+  readonly approval_id: Id<"approval"> | null;
+  readonly approve_by: Instant | null;
   readonly livemode: boolean;
 };
 
@@ -114,6 +124,10 @@ const merchantChargeOf = (row: Row): MerchantCharge => ({
   captureBy: row.capture_by,
   createdAt: row.created_at,
   receipt: row.receipt_id ?? undefined,
+  asking:
+    row.approval_id === null || row.approve_by === null
+      ? undefined
+      : { approval: row.approval_id, until: row.approve_by },
   livemode: row.livemode,
 });
 

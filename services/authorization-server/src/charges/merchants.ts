@@ -9,6 +9,8 @@ export type Merchant = {
   readonly tenant: Id<"tenant">;
   readonly client: string;
   readonly origin: string;
+  /** As the directory shows it. */
+  readonly name: string;
   readonly keys: readonly PublicJwk[];
   readonly categories: readonly string[];
   readonly currencies: readonly string[];
@@ -70,6 +72,7 @@ async function fetchMerchant(
     tenant: found.tenant_id,
     client: found.client_id,
     origin: found.origin,
+    name: found.display_name,
     keys: parseJwks(found.jwks) ?? [],
     categories: found.categories,
     currencies: found.currencies,

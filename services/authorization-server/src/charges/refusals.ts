@@ -5,7 +5,9 @@ type RefusedWith = { readonly [S in 400 | 402 | 403 | 409]: readonly ProblemCode
 const own = new Set<ProblemCode>([
   "access_denied",
   "agent_suspended",
-  "approval_required",
+  "approval_denied",
+  "approval_expired",
+  "approval_limit_reached",
   "authentication_required",
   "card_declined",
   "instrument_missing",

@@ -1,32 +1,35 @@
 import { invariant, toBudgetUnits, toNumericDate } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Actor, EventPayload, EventType } from "@remit/protocol";
+import { confirmElsewhere, withdraw } from "../approvals/index.ts";
 import { captureHold, refundHold, releaseHold } from "../mandates/index.ts";
 import type { SignedReceipt } from "../receipts/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
-import type { Charge, ChargeState, Payment } from "./charges.ts";
+import { type Charge, type ChargeState, type Payment, serveByAfter } from "./charges.ts";
 import { type Crossing, cross } from "./crossing.ts";
 import { saveMerchantCharge } from "./merchant-charges.sql.ts";
 
 /** Thrown inside a transaction whose condition no longer holds, so that all of it rolls back. */
-class LostRace extends Error {
+export class LostRace extends Error {
   override readonly name = "LostRace";
 }
 
 /** One change of state with all that belongs to it: budget, both sides' rows, both sides' events. */
-type Step = {
+export type Step = {
   readonly event: EventType;
   readonly change: rows.ChargeChange;
   readonly payload?: EventPayload;
   readonly actor?: Actor;
+  /** Runs first, in the payer's tenant: the rows that are locked before the charge. */
+  readonly before?: (tx: TenantTx) => Promise<void>;
   /** Runs last: every charge of the mandate waits for its budget's row until the commit. False is a lost race. */
   readonly budget?: (tx: TenantTx) => Promise<boolean>;
   /** Runs in both tenants after the change. */
   readonly onEachSide?: (tx: TenantTx) => Promise<void>;
 };
 
-const us: Actor = { type: "system", id: "authorization-server" };
+export const us: Actor = { type: "system", id: "authorization-server" };
 
 /** Makes the step if the charge is still as `from` says; else the charge as it is now. */
 export async function transit(deps: ChargesDeps, from: Charge, step: Step): Promise<Charge> {
@@ -45,6 +48,7 @@ export async function transitWithin(
   { from, step }: { from: Charge; step: Step },
 ): Promise<Charge> {
   const tx = await crossing.payer();
+  await step.before?.(tx);
   const moved = await rows.moveCharge(tx, from, step.change);
   if (moved === undefined) throw new LostRace();
   await step.onEachSide?.(tx);
@@ -71,17 +75,37 @@ export async function chargeNow(
   return charge;
 }
 
-export const authorize = (deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> =>
-  transit(deps, charge, {
+export function authorize(deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> {
+  const now = deps.clock.now();
+  const { asking } = charge;
+  // The holder has confirmed at the issuer, and nobody came back to say so here.
+  const confirmed = charge.state === "pending_approval" && asking !== undefined;
+  return transit(deps, charge, {
     event: "charge.authorized",
     change: {
       to: "authorized",
       payment: payment.id,
       ...(payment.reference === undefined ? {} : { paymentReference: payment.reference }),
-      authorizedAt: deps.clock.now(),
+      authorizedAt: now,
+      ...(confirmed ? { approvedAt: now, serveBy: serveByAfter(charge, now) } : {}),
     },
     payload: { payment: payment.id },
+    ...(confirmed
+      ? {
+          before: unlessLost((tx) =>
+            confirmElsewhere(deps, tx, { id: asking.approval, payment: payment.id }),
+          ),
+        }
+      : {}),
   });
+}
+
+/** False is a lost race: the question has another answer. */
+const unlessLost =
+  (work: (tx: TenantTx) => Promise<boolean>) =>
+  async (tx: TenantTx): Promise<void> => {
+    if (!(await work(tx))) throw new LostRace();
+  };
 
 /** Billing said a final no: nothing is held there, so the budget is free again at once. */
 export const decline = (deps: ChargesDeps, charge: Charge, because: string): Promise<Charge> =>
@@ -102,23 +126,40 @@ export async function startRelease(
   { because, actor = us }: { because: string; actor?: Actor },
 ): Promise<Charge> {
   if (!mayGoBack.has(charge.state)) return charge;
+  const { asking } = charge;
+  // Nobody is asked any more about what nobody wants: the question is locked first, as an answer does it.
+  const before =
+    charge.state === "pending_approval" && asking !== undefined
+      ? { before: unlessLost((tx) => withdraw(deps, tx, { id: asking.approval, actor })) }
+      : {};
+  if (charge.state === "pending_approval" && charge.payment === undefined)
+    return transit(deps, charge, { ...released(deps, charge, because), ...before, actor });
   return transit(deps, charge, {
     event: "charge.releasing",
     change: { to: "releasing", intent: "release", because },
     payload: { because },
     actor,
+    ...before,
   });
 }
 
-const mayGoBack: ReadonlySet<ChargeState> = new Set(["authorizing", "authorized", "committed", "capturing"]);
+const mayGoBack: ReadonlySet<ChargeState> = new Set([
+  "pending_approval",
+  "authorizing",
+  "authorized",
+  "committed",
+  "capturing",
+]);
 
 export const finishRelease = (deps: ChargesDeps, charge: Charge): Promise<Charge> =>
-  transit(deps, charge, {
-    event: "charge.released",
-    change: { to: "released", endedAt: deps.clock.now() },
-    payload: { because: charge.because ?? "released", amount_minor: Number(charge.amount.units) },
-    budget: (tx) => releaseHold(tx, charge.id),
-  });
+  transit(deps, charge, released(deps, charge, charge.because ?? "released"));
+
+const released = (deps: ChargesDeps, charge: Charge, because: string): Step => ({
+  event: "charge.released",
+  change: { to: "released", because, endedAt: deps.clock.now() },
+  payload: { because, amount_minor: Number(charge.amount.units) },
+  budget: (tx) => releaseHold(tx, charge.id),
+});
 
 /** Money has moved: budget spent, receipt signed and kept for both sides, all with the state. */
 export async function finishCapture(deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> {

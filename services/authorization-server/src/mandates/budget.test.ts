@@ -4,7 +4,7 @@ import { type TestDatabase, testDatabase } from "@remit/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { assertBudget, type Budget, minorOf, refusalOfHold, settle } from "./budget.ts";
-import { capOf, mayBecome, mustAskPrincipal, standingOfMandate, velocityOf } from "./mandates.ts";
+import { capOf, mayBecome, standingOfMandate, velocityOf, whyAskPrincipal } from "./mandates.ts";
 
 const asset = assetOf("EUR");
 invariant(asset !== undefined, "EUR is known");
@@ -90,11 +90,12 @@ describe("a mandate", () => {
 
   test("each trigger asks the principal on its own", () => {
     const above = { ...details, step_up: [{ above_minor: 100 }] };
-    expect(mustAskPrincipal(above, { amount: 1_000_000n, firstAtMerchant: true })).toBe(false);
-    expect(mustAskPrincipal(above, { amount: 1_000_001n, firstAtMerchant: false })).toBe(true);
+    expect(whyAskPrincipal(above, { amount: 1_000_000n, firstAtMerchant: true })).toBeUndefined();
+    expect(whyAskPrincipal(above, { amount: 1_000_001n, firstAtMerchant: false })).toBe("above_limit");
     const first = { ...details, step_up: [{ first_purchase_at_merchant: true as const }] };
-    expect(mustAskPrincipal(first, { amount: 1n, firstAtMerchant: true })).toBe(true);
-    expect(mustAskPrincipal(details, { amount: 10n ** 20n, firstAtMerchant: true })).toBe(false);
+    expect(whyAskPrincipal(first, { amount: 1n, firstAtMerchant: true })).toBe("first_purchase_at_merchant");
+    expect(whyAskPrincipal(first, { amount: 1n, firstAtMerchant: false })).toBeUndefined();
+    expect(whyAskPrincipal(details, { amount: 10n ** 20n, firstAtMerchant: true })).toBeUndefined();
   });
 
   test("what a principal sees: revoked before expired before exhausted", () => {

@@ -1,7 +1,16 @@
 import { type Asset, type Id, invariant } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import * as rows from "./budget.sql.ts";
-import { type Hold, refusalOfHold, refusalOfWindow, remainingOf, settle, type Velocity } from "./budget.ts";
+import {
+  type Hold,
+  minorOf,
+  refusalOfHold,
+  refusalOfWindow,
+  remainingOf,
+  settle,
+  type Velocity,
+} from "./budget.ts";
+import { assetOfMandate, type Mandate } from "./mandates.ts";
 
 type HoldRequest = {
   readonly mandate: Id<"mandate">;
@@ -18,6 +27,14 @@ export async function assertRoom(tx: TenantTx, wanted: HoldRequest): Promise<voi
   invariant(budget !== undefined, "a mandate has its budget");
   const isUsedUp = budget.usesMax !== undefined && budget.uses >= budget.usesMax;
   if (isUsedUp || remainingOf(budget) < wanted.amount) throw refusalOfHold(budget, wanted.asset);
+}
+
+/** What is left of a mandate once `taking` is held as well, in whole minor units; nothing once it is used up. */
+export async function remainingAfter(tx: TenantTx, mandate: Mandate, taking: bigint): Promise<number> {
+  const budget = await rows.findBudget(tx, mandate.id);
+  invariant(budget !== undefined, "a mandate has its budget");
+  const left = remainingOf(budget) - taking;
+  return left <= 0n ? 0 : minorOf(assetOfMandate(mandate.details), left);
 }
 
 /**

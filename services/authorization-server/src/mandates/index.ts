@@ -1,5 +1,13 @@
 export { type Budget, type Hold, minorOf, remainingOf } from "./budget.ts";
-export { assertRoom, captureHold, checkBudget, refundHold, releaseHold, takeHold } from "./holds.ts";
+export {
+  assertRoom,
+  captureHold,
+  checkBudget,
+  refundHold,
+  releaseHold,
+  remainingAfter,
+  takeHold,
+} from "./holds.ts";
 export { mandateRoutes } from "./mandates.http.ts";
 export {
   createMandates,
@@ -15,9 +23,9 @@ export {
   type IssueMandate,
   type Mandate,
   type MandateState,
-  mustAskPrincipal,
   standingOfMandate,
   velocityOf,
+  whyAskPrincipal,
 } from "./mandates.ts";
 
 export { type RoomOfAgent, roomOfAgents } from "./rooms.ts";

@@ -93,14 +93,16 @@ export const velocityOf = (details: MandateDetails): readonly Velocity[] =>
     count,
   }));
 
-/** Whether a charge must first be put to the principal (a trigger of the mandate fires). */
-export function mustAskPrincipal(
+/** Which trigger of the mandate wants a charge to be put to the principal first, if any does. */
+export function whyAskPrincipal(
   details: MandateDetails,
   purchase: { readonly amount: bigint; readonly firstAtMerchant: boolean },
-): boolean {
-  return (details.step_up ?? []).some((trigger) =>
-    "above_minor" in trigger
-      ? purchase.amount > unitsOf(details, trigger.above_minor)
-      : purchase.firstAtMerchant,
+): "above_limit" | "first_purchase_at_merchant" | undefined {
+  const triggers = details.step_up ?? [];
+  const isAbove = triggers.some(
+    (trigger) => "above_minor" in trigger && purchase.amount > unitsOf(details, trigger.above_minor),
   );
+  if (isAbove) return "above_limit";
+  const asksAtFirst = triggers.some((trigger) => !("above_minor" in trigger));
+  return asksAtFirst && purchase.firstAtMerchant ? "first_purchase_at_merchant" : undefined;
 }

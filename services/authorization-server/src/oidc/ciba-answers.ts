@@ -5,7 +5,13 @@ import type { Database, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import type { Account, Accounts } from "../accounts/index.ts";
 import { type Agent, agentById, type KeyedAgent, keyed, standingOfAgent } from "../agents/index.ts";
-import type { Answerer, AnswerPort, Approval, Saying } from "../approvals/index.ts";
+import type {
+  Answerer,
+  AnswerPort,
+  Approval as AnyApproval,
+  MandateSubject,
+  Writing,
+} from "../approvals/index.ts";
 import { type Client, clientById } from "../clients/index.ts";
 import { type Artifacts, digestOf, openGrant } from "../grants/index.ts";
 import type { IssuePort } from "./interactions.ts";
@@ -29,12 +35,15 @@ const collectMs = 2 * minuteMs;
  * What a principal's answer does to a CIBA request. The mandate, its grant, the request's new state and the ping are
  * written in the transaction of the answer: a crash leaves all of them or none.
  */
-export const cibaAnswers = (deps: Deps): AnswerPort => ({
-  prepare: (approval) => prepare(deps, approval),
-  deny: (tx, approval) =>
-    settle(deps, tx, {
-      approval,
-      result: { error: "access_denied", errorDescription: "The principal did not consent." },
+export const cibaAnswers = (deps: Deps): CibaAnswers => ({
+  approve: (approval, by, writing) => approve(deps, { approval, by, writing }),
+  deny: (approval, _by, writing) =>
+    writeWith(deps, { approval, writing }, async (tx, taken) => {
+      await settle(deps, tx, {
+        approval: taken,
+        result: { error: "access_denied", errorDescription: "The principal did not consent." },
+      });
+      return taken;
     }),
   // The agent that asked twice goes on with its newer request: this one is over (CIBA §11 `expired_token`).
   supersede: async (tx, approval) => {
@@ -45,10 +54,34 @@ export const cibaAnswers = (deps: Deps): AnswerPort => ({
     await save(deps, tx, { approval, payload, expiresAt: after(now, collectMs) });
   },
   // The core knows by itself when a request is over.
-  expire: async () => {},
+  expire: (approval, writing) => writeWith(deps, { approval, writing }, async (_tx, taken) => taken),
 });
 
-async function prepare(deps: Deps, approval: Approval): Promise<Saying> {
+type CibaAnswers = AnswerPort<MandateSubject> & {
+  supersede(tx: TenantTx, approval: Approval): Promise<void>;
+};
+type Approval = AnyApproval<MandateSubject>;
+
+/** The answer, what it does and its record, in one transaction of the principal's tenant. */
+const writeWith = (
+  { db }: Deps,
+  { approval, writing }: { readonly approval: Approval; readonly writing: Writing },
+  effect: (tx: TenantTx, taken: Approval) => Promise<Approval>,
+): Promise<Approval | undefined> =>
+  db.of(approval.tenant).transaction(async (tx) => {
+    const taken = await writing.take(tx);
+    if (taken === undefined) return undefined;
+    // What was asked never changes; the question may have been put again meanwhile.
+    const answered = await effect(tx, { ...taken, subject: approval.subject });
+    await writing.done(tx, answered);
+    return answered;
+  });
+
+/** Reads what a yes needs from elsewhere, and refuses what can no longer be allowed, before it says yes. */
+async function approve(
+  deps: Deps,
+  { approval, by, writing }: { approval: Approval; by: Answerer; writing: Writing },
+): Promise<Approval | undefined> {
   const { db, accounts } = deps;
   const client = await clientById(db, approval.agent);
   const agent = await db.of(approval.agentTenant).transaction((tx) => agentById(tx, approval.agent));
@@ -56,7 +89,10 @@ async function prepare(deps: Deps, approval: Approval): Promise<Saying> {
   assertAsItAsked(approval, agent);
   const principal = await accounts.byId(approval.principal);
   if (principal === undefined) throw new Problem("forbidden", { detail: "The account is closed." });
-  return (tx, taken, by) => grant(deps, tx, { approval: taken, agent: keyed(agent), client, principal, by });
+  return writeWith(deps, { approval, writing }, async (tx, taken) => {
+    const mandate = await grant(deps, tx, { approval: taken, agent: keyed(agent), client, principal, by });
+    return { ...taken, mandate };
+  });
 }
 
 /** What was proven with one key is not given to another, whoever changed it. */

@@ -1,7 +1,7 @@
 import { type Clock, fromNumericDate, type Id, invariant, parseId, toNumericDate } from "@remit/kernel";
 import { Problem, parseMandateRequest, readJson } from "@remit/protocol";
 import type { Accounts } from "../accounts/index.ts";
-import type { ApprovalSubject, Approvals } from "../approvals/index.ts";
+import type { Approvals, MandateSubject } from "../approvals/index.ts";
 import { type AskableDeps, askable } from "./askable.ts";
 import {
   type BackchannelRequest,
@@ -108,7 +108,7 @@ async function ask(
   }
 }
 
-function subjectOf({ clock }: CibaDeps, ctx: Ctx, details: unknown): ApprovalSubject {
+function subjectOf({ clock }: CibaDeps, ctx: Ctx, details: unknown): MandateSubject {
   const asked = (ctx.oidc.params["scope"] ?? "").split(" ");
   const resources = Object.fromEntries(
     Object.entries(resourceServersOf(ctx)).map(([resource, { scopes }]) => [

@@ -1,7 +1,8 @@
 import { type Id, newId, parseId } from "@remit/kernel";
 import { type Caller, createHttp } from "@remit/platform/http";
 import { createLog, createMetrics } from "@remit/platform/telemetry";
-import { Problem } from "@remit/protocol";
+import { base64url, Problem } from "@remit/protocol";
+import { approvalRoutes, createWaiting } from "../../src/approvals/index.ts";
 import { chargeRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
 import { mandateRoutes } from "../../src/mandates/index.ts";
 import { receiptRoutes } from "../../src/receipts/index.ts";
@@ -34,11 +35,17 @@ export type Request = {
   readonly headers?: Record<string, string>;
 };
 
-export type Api = { send(request: Request): Promise<Sent>; close(): Promise<void> };
+export type Api = {
+  send(request: Request): Promise<Sent>;
+  /** Whether people have a passkey; it answers a challenge with the challenge itself. */
+  readonly passkey: { has: boolean };
+  close(): Promise<void>;
+};
 
 /** The routes of the money rooms over real HTTP; the caller stands in a header of the test. */
 export async function openApi(world: World): Promise<Api> {
-  const { db, clock, charges, mandates, receipts, statusLists } = world;
+  const { db, clock, charges, approvals, mandates, receipts, statusLists } = world;
+  const passkey = { has: false };
   const http = createHttp({
     service: "test",
     origin: "http://localhost",
@@ -62,6 +69,10 @@ export async function openApi(world: World): Promise<Api> {
   http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));
   http.add(...walletChargeRoutes(world), ...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
   http.add(...receiptRoutes(receipts), ...statusListRoutes(statusLists));
+  const waiting = createWaiting(db);
+  const factors = factorsOf(passkey);
+  const nameOf = async () => "Test agent";
+  http.add(...approvalRoutes({ db, clock, livemode: false, approvals, waiting, factors, nameOf }));
   const origin = await http.listen();
   let keys = 0;
   return {
@@ -80,9 +91,26 @@ export async function openApi(world: World): Promise<Api> {
       const parsed: unknown = text.startsWith("{") ? JSON.parse(text) : {};
       return { status: response.status, headers: response.headers, body: Object(parsed), text };
     },
-    close: () => http.close(),
+    passkey,
+    close: () => {
+      waiting.close();
+      return http.close();
+    },
   };
 }
+
+/** Passkeys have tests of their own, with real authenticators. */
+const factorsOf = (passkey: { has: boolean }): Parameters<typeof approvalRoutes>[0]["factors"] => ({
+  hasSecond: async () => passkey.has,
+  passkeys: {
+    has: async () => passkey.has,
+    optionsFor: async ({ challenge }) => JSON.stringify({ challenge: base64url.encode(challenge) }),
+    confirm: async ({ challenge, response }) => {
+      if (response !== base64url.encode(challenge)) throw new Problem("passkey_refused");
+      return { key: "test" };
+    },
+  },
+});
 
 function callerOf(authorization: string): Caller {
   const { tenant, client, scopes, subject = client } = JSON.parse(authorization) as As; // what `send` wrote
@@ -119,6 +147,9 @@ export const walletOf = ({ payer }: World): As => ({
   client: "wallet",
   scopes: ["wallet:read", "wallet:write"],
 });
+
+/** The wallet of the principal, with a token of theirs. */
+export const personOf = (world: World): As => ({ ...walletOf(world), subject: world.principal });
 
 export const agentOf = ({ operator, agent }: World): As => ({
   tenant: operator,

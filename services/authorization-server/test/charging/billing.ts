@@ -36,6 +36,8 @@ export type FakeBilling = {
   /** Every request, also those without effect. */
   readonly asked: readonly string[];
   fail(verb: string, fault: Fault, times?: number): void;
+  /** The holder of the card confirms this charge's payment at the issuer. */
+  confirm(charge: string): void;
   close(): Promise<void>;
 };
 
@@ -69,7 +71,7 @@ export async function fakeBilling(by: {
     const { instruction } = JSON.parse(await textOf(request));
     const trusted = { issuer: by.issuer, audience: origin, keys: by.keys(), now: by.clock.now() };
     const order = verifyInstruction(instruction, trusted);
-    state.asked.push(order.op);
+    state.asked.push(order.op === "hold" ? `hold ${order.charge}` : order.op);
     const fault = state.faults.get(order.op)?.shift();
     if (fault === "lost") return void request.socket.destroy();
     if (fault === "500") return reply(response, 500, { code: "internal_error" });
@@ -84,6 +86,10 @@ export async function fakeBilling(by: {
   return {
     origin,
     ...state,
+    confirm: (charge) => {
+      for (const row of state.payments.values())
+        if (row.charge === charge && row.status === "requires_action") row.status = "authorized";
+    },
     fail: (verb, fault, times = 1) => {
       state.faults.set(
         verb,

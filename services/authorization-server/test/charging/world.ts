@@ -12,8 +12,16 @@ import type { CreateCharge } from "@remit/protocol/contracts";
 import { generateJwk, makePresentation, offerDigest, signJws, signOffer } from "@remit/protocol/node";
 import { type TestClock, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { registerAgent, unsaid } from "../../src/agents/index.ts";
+import { type Approvals, createApprovals } from "../../src/approvals/index.ts";
 import { createAuditRecorder } from "../../src/audit/index.ts";
-import { type Charges, createBilling, createCharges, createMerchants } from "../../src/charges/index.ts";
+import {
+  type Charges,
+  type ChargesDeps,
+  createBilling,
+  createCharges,
+  createMerchants,
+  purchaseAnswers,
+} from "../../src/charges/index.ts";
 import { createMandates, type Mandates } from "../../src/mandates/index.ts";
 import { createReceipts, type Receipts } from "../../src/receipts/index.ts";
 import { migrations } from "../../src/service.ts";
@@ -35,7 +43,9 @@ export type World = {
   readonly receipts: Receipts;
   readonly statusLists: StatusLists;
   readonly charges: Charges;
+  readonly approvals: Approvals;
   readonly payer: Id<"tenant">;
+  readonly principal: Id<"account">;
   readonly payee: Id<"tenant">;
   readonly operator: Id<"tenant">;
   readonly merchant: TestMerchant;
@@ -119,11 +129,22 @@ export async function createWorld(): Promise<World> {
     mint: async () => ({ token: "test", expiresAt: after(clock.now(), hourMs) }),
   });
   const rooms = { db, issuer, clock, log, keys, mandates, receipts };
-  const charges = createCharges({
+  const deps: ChargesDeps = {
     ...rooms,
+    keyring,
     livemode: false,
     billing: createBilling({ peer, origin: billing.origin, issuer, keys, clock, log }),
     merchants: createMerchants({ outbound, directory: directoryOrigin, clock }),
+  };
+  const charges = createCharges(deps);
+  const never = () => Promise.reject(new Error("no mandate is asked for here"));
+  const approvals = createApprovals({
+    ...rooms,
+    keyring,
+    answers: {
+      mandate: { approve: never, deny: never, expire: never, supersede: never },
+      purchase: purchaseAnswers(deps),
+    },
   });
   const agent = await newAgent(db, { operator, clock });
   return {
@@ -132,7 +153,9 @@ export async function createWorld(): Promise<World> {
     billing,
     statusLists,
     charges,
+    approvals,
     payer,
+    principal: newId("account"),
     payee,
     operator,
     merchant,
@@ -209,7 +232,7 @@ export async function giveMandate(
       agent: agent.id,
       agentTenant: world.operator,
       holder: publicJwkOf(agent.dpop),
-      principal: { account: newId("account"), email: "ada@example.com" },
+      principal: { account: world.principal, email: "ada@example.com" },
       consent: { at: world.clock.now() },
     }),
   );
@@ -231,6 +254,8 @@ export type Purchase = {
   readonly kbKey?: PrivateJwk;
   readonly audience?: string;
   readonly nonce?: string;
+  /** Why, in the agent's words. */
+  readonly reason?: string;
   readonly request?: Partial<ChargeRequest>;
 };
 
@@ -254,6 +279,7 @@ export function purchase(world: World, wanted: Purchase): ChargeRequest {
     merchantNonce,
     audience: wanted.audience ?? shopOrigin,
     key: wanted.kbKey ?? agent.dpop,
+    reason: wanted.reason,
     now,
   });
   return {

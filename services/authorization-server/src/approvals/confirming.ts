@@ -1,0 +1,90 @@
+import { type Id, type Instant, toNumericDate } from "@remit/kernel";
+import type { Caller } from "@remit/platform/http";
+import { base64url, Problem } from "@remit/protocol";
+import type { Answerer, Approval } from "./approvals.ts";
+import type { Confirmation } from "./bodies.ts";
+import { challengeOf, confirmedText } from "./purchase.ts";
+
+/** The passkeys and other factors of a person, as a yes needs them. */
+export type ConfirmingFactors = {
+  hasSecond(account: Id<"account">): Promise<boolean>;
+  readonly passkeys: {
+    has(account: Id<"account">): Promise<boolean>;
+    optionsFor(given: { account: Id<"account">; challenge: Uint8Array }): Promise<string>;
+    confirm(given: {
+      challenge: Uint8Array;
+      response: string;
+      account: Id<"account">;
+      now: Instant;
+    }): Promise<{ readonly key: string }>;
+  };
+};
+
+export type ConfirmingDeps = {
+  /** Whether the money is real. */
+  readonly livemode: boolean;
+  readonly factors: ConfirmingFactors;
+};
+
+/** What a wallet needs to have a yes confirmed; undefined where no purchase waits. */
+export async function confirmationOf(
+  { factors }: ConfirmingDeps,
+  { state, subject, agent, principal }: Approval,
+): Promise<Confirmation | undefined> {
+  if (state !== "pending" || subject.kind !== "charge") return undefined;
+  const challenge = challengeOf(subject, agent);
+  const able = await factors.passkeys.has(principal);
+  return {
+    challenge: base64url.encode(challenge),
+    passkey: able ? await factors.passkeys.optionsFor({ account: principal, challenge }) : null,
+  };
+}
+
+type Saying = {
+  readonly caller: Caller;
+  readonly account: Id<"account">;
+  readonly now: Instant;
+  readonly assertion: string | undefined;
+};
+
+/**
+ * What proves a yes. To a purchase it is an assertion over this very purchase, for whoever has a passkey; to all else, and
+ * for whoever has none, a sign-in with two factors lately (RFC 9470) where there is a second factor or the money is real.
+ * The issuer of a card has asked its holder itself.
+ */
+export async function proofOf(
+  deps: ConfirmingDeps,
+  approval: Approval,
+  saying: Saying,
+): Promise<Answerer["confirm"]> {
+  const { subject, agent } = approval;
+  if (subject.kind === "sca") return undefined;
+  const { account, assertion, now } = saying;
+  if (subject.kind === "mandate" || !(await deps.factors.passkeys.has(account))) {
+    await assertSure(deps, saying);
+    return undefined;
+  }
+  if (assertion === undefined)
+    throw new Problem("step_up_refused", {
+      detail: "Read this approval, have confirm.passkey answered by the passkey, and send it as assertion.",
+    });
+  const challenge = challengeOf(subject, agent);
+  const { key } = await deps.factors.passkeys.confirm({ challenge, response: assertion, account, now });
+  return async () => ({ asked: confirmedText(subject, agent), passkey: key, response: assertion });
+}
+
+const sureAcrs: readonly unknown[] = ["urn:remit:aal2", "urn:remit:aal3"];
+const sureForS = 300;
+
+/** Whoever has no second factor is led to add one by that sign-in. A no never needs any of this. */
+async function assertSure(
+  { livemode, factors }: ConfirmingDeps,
+  { caller, account, now }: Saying,
+): Promise<void> {
+  if (!livemode && !(await factors.hasSecond(account))) return;
+  const { acr, auth_time: signedInS = 0 } = caller.claims;
+  if (sureAcrs.includes(acr) && toNumericDate(now) - signedInS <= sureForS) return;
+  throw new Problem("insufficient_user_authentication", {
+    extra: { acr_values: String(sureAcrs[0]), max_age: sureForS },
+  });
+}
