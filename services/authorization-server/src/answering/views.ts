@@ -76,7 +76,7 @@ export type Answering = Named & {
 
 /** One question: the same words as on every consent page, built from the request alone (G03). */
 export function approvalPage(page: Answering): Shown {
-  const { approval, agent, account, refused } = page;
+  const { approval, account, refused } = page;
   const body = html`<div class="sheet">
 ${subjectBody(page)}
 ${refused === undefined ? undefined : notice("refused", refused)}

@@ -55,13 +55,13 @@ const listRoute = (deps: Deps): Route =>
     needs: { scope: "wallet:read" },
     query: Page,
     answers: { 200: ApprovalList, 304: nothing },
-    handle: async ({ caller, header }, { query }) => {
-      const known = header("if-none-match");
+    handle: async (call, { query }) => {
+      const known = call.header("if-none-match");
       const until = after(deps.clock.now(), query.wait_s * secondMs);
       for (;;) {
         // Asked for before the list is read: what changes meanwhile wakes us.
         const news = query.wait_s > 0 ? deps.waiting.next() : undefined;
-        const body = await listFor(deps, caller, query);
+        const body = await listFor(deps, call.caller, query);
         const etag = `"${sha256b64url(JSON.stringify(body)).slice(0, 22)}"`;
         const headers = { etag, "cache-control": "private, no-cache" };
         if (etag !== known) return { status: 200, body, headers };
