@@ -1,4 +1,4 @@
-import { invariant } from "@remit/kernel";
+import { fromRfc3339, invariant } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { ChargeBody, ChargeStatus } from "@remit/protocol/contracts";
 import type { Claim, Standing } from "../claims/index.ts";
@@ -12,7 +12,11 @@ export function mandateRail(api: ChargeApi, order: () => Promise<Order>): Rail {
     return claim.charge;
   };
   return {
-    hold: async (claim) => outcomeOf(await api.create(await order(), claim.id)),
+    // A charge whose principal was asked has been made: it only has to be read.
+    hold: async (claim) =>
+      outcomeOf(
+        await (claim.charge === undefined ? api.create(await order(), claim.id) : api.read(claim.charge)),
+      ),
     capture: async (claim, digests) => outcomeOf(await api.capture(chargeOf(claim), digests, claim.id)),
     release: async (claim, reason) => outcomeOf(await api.release(chargeOf(claim), reason, claim.id)),
     read: async (claim) => {
@@ -27,11 +31,13 @@ function outcomeOf(outcome: ChargeOutcome): Outcome {
   if (outcome.kind !== "known") return outcome;
   const { charge } = outcome;
   const standing = standingOf(charge.status);
+  const approveBy = charge.approve_by === undefined ? undefined : fromRfc3339(charge.approve_by);
   return {
     kind: "known",
     standing,
     ids: { charge: charge.id, ...(charge.receipt !== undefined && { receipt: charge.receipt }) },
     tells: { "X-Remit-Agent": charge.agent_id, "X-Remit-Mandate": charge.mandate_id },
+    ...(standing === "asked" && approveBy !== undefined && { approveBy }),
     ...(standing === "over" && { problem: ended(charge) }),
   };
 }
@@ -55,8 +61,9 @@ export function standingOf(status: ChargeStatus): Standing {
       return "over";
     case "authorized":
       return "held";
-    case "created":
     case "pending_approval":
+      return "asked";
+    case "created":
     case "held":
     case "authorizing":
     case "serving":
@@ -66,8 +73,9 @@ export function standingOf(status: ChargeStatus): Standing {
 }
 
 function ended(charge: ChargeBody): Problem {
-  const code = charge.status === "declined" ? "payment_declined" : "presentation_used";
   const decline = charge.decline_code;
+  const isAnswer = decline === "approval_denied" || decline === "approval_expired";
+  const code = isAnswer ? decline : charge.status === "declined" ? "payment_declined" : "presentation_used";
   return new Problem(code, {
     status: 402,
     ...(decline !== undefined && { extra: { decline_code: decline } }),

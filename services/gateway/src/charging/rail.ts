@@ -1,4 +1,4 @@
-import type { Id } from "@remit/kernel";
+import type { Id, Instant } from "@remit/kernel";
 import type { Problem } from "@remit/protocol";
 import type { ReleaseCharge } from "@remit/protocol/contracts";
 import type { Claim, Standing } from "../claims/index.ts";
@@ -18,6 +18,8 @@ export type Outcome =
       readonly kind: "known";
       readonly standing: Standing;
       readonly ids: Ids;
+      /** Until when the principal may answer, where one is asked. */
+      readonly approveBy?: Instant;
       /** Why no money is held. */
       readonly problem?: Problem;
       /** What the upstream is told of who pays. */

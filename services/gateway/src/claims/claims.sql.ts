@@ -174,6 +174,20 @@ export async function takeOwed(
   return row === undefined ? undefined : claimOf(row);
 }
 
+/** Takes a claim that waits for its principal's answer, for one request to go on with it; undefined for the loser. */
+export async function takeWaiting(
+  tx: TenantTx,
+  claim: Claim,
+  by: Worker & { readonly now: Instant; readonly leasedUntil: Instant },
+): Promise<Claim | undefined> {
+  const row = await tx.maybe<Row>(sql`
+    update claims set state = 'claimed', worker = ${by.worker}, boot = ${by.boot}, generation = generation + 1,
+      leased_until = ${sqlTime(by.leasedUntil)}, updated_at = ${sqlTime(by.now)}
+    where id = ${claim.id} and state = 'waiting' and generation = ${claim.generation}
+    returning *`);
+  return row === undefined ? undefined : claimOf(row);
+}
+
 /** Lets somebody else take over from `at` on. */
 export const giveUp = (tx: TenantTx, claim: Claim, at: Instant): Promise<unknown> =>
   tx.run(sql`update claims set leased_until = ${sqlTime(at)}
@@ -186,7 +200,10 @@ export async function deleteClaim(tx: TenantTx, claim: Claim): Promise<boolean> 
   return written.count === 1;
 }
 
-/** Takes an open claim over whose lease has ended, or which an earlier run of this worker left behind. */
+/**
+ * Takes an open claim over whose lease has ended, or which an earlier run of this worker left behind. Nobody works on one
+ * that waits for a principal, so that no run leaves it behind.
+ */
 export async function takeOver(
   tx: TenantTx,
   id: Id<"claim">,
@@ -196,7 +213,8 @@ export async function takeOver(
     update claims set worker = ${by.worker}, boot = ${by.boot}, generation = generation + 1,
       leased_until = ${sqlTime(by.leasedUntil)}, updated_at = ${sqlTime(by.now)}
     where id = ${id} and state not in ('captured', 'released', 'owed')
-      and (leased_until <= ${sqlTime(by.now)} or (worker = ${by.worker} and boot <> ${by.boot}))
+      and (leased_until <= ${sqlTime(by.now)}
+        or (state <> 'waiting' and worker = ${by.worker} and boot <> ${by.boot}))
     returning *`);
   return row === undefined ? undefined : claimOf(row);
 }
@@ -209,7 +227,8 @@ export const findDue = (
   tx.many(sql`
     select tenant_id, id from claims
     where state not in ('captured', 'released', 'owed')
-      and (leased_until <= ${sqlTime(by.now)} or (worker = ${by.worker} and boot <> ${by.boot}))
+      and (leased_until <= ${sqlTime(by.now)}
+        or (state <> 'waiting' and worker = ${by.worker} and boot <> ${by.boot}))
     order by leased_until limit 100`);
 
 export async function readSealedOrder(tx: TenantTx, id: Id<"claim">): Promise<Uint8Array | undefined> {

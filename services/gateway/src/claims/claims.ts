@@ -14,7 +14,9 @@ export type ClaimState =
   | "releasing"
   | "released"
   /** Paid before it was served: the payer keeps this as a credit until the goods are delivered. */
-  | "owed";
+  | "owed"
+  /** The principal of its mandate is asked: the same credential goes on with it once there is an answer. */
+  | "waiting";
 
 export type ClaimRail = "mandate" | "card" | "x402";
 
@@ -73,6 +75,8 @@ export type ReplayDecision =
   | { readonly kind: "again" }
   /** It is paid and was not delivered yet. */
   | { readonly kind: "owed" }
+  /** Its principal was asked: there may be an answer by now. */
+  | { readonly kind: "resume" }
   /** It is the payer's alone, whom a chain shows and who has to show that it is him. */
   | { readonly kind: "payers"; readonly problem: Problem }
   | { readonly kind: "refused"; readonly problem: Problem };
@@ -91,6 +95,7 @@ export function decideReplay(claim: Claim, again: Again): ReplayDecision {
   if (claim.state === "released") return releasedAgain(claim);
   if (!isTheirs(claim, again)) return notTheirs(claim);
   if (claim.state === "captured") return { kind: "stored" };
+  if (claim.state === "waiting") return { kind: "resume" };
   return claim.state === "owed" ? { kind: "owed" } : { kind: "wait" };
 }
 
@@ -148,8 +153,10 @@ function notTheirs(claim: Claim): ReplayDecision {
 
 export type RecoveryDecision = "capture" | "release" | "settled" | "given_up";
 
-/** Where the money of a claim stands. `committed`: it must be captured, whatever our own row says. */
-export type Standing = "absent" | "pending" | "held" | "committed" | "captured" | "over";
+/**
+ * Where the money of a claim stands. `asked`: a principal is; `committed`: it must be captured, whatever our own row says.
+ */
+export type Standing = "absent" | "asked" | "pending" | "held" | "committed" | "captured" | "over";
 
 /**
  * What to do with a claim nobody works on, by where its money stands. Before the commit point it is released, since the
@@ -168,6 +175,8 @@ export function decideRecovery(
     case "absent":
     case "over":
       return "given_up";
+    // A waiting claim is taken over once the time to answer is over and nobody has come back.
+    case "asked":
     case "pending":
     case "held":
       return rail !== "mandate" && state === "capturing" ? "capture" : "release";

@@ -21,5 +21,6 @@ export {
   reopenClaim,
   takeClaim,
   takeOwed,
+  takeWaiting,
   type Worker,
 } from "./operations.ts";

@@ -90,6 +90,13 @@ export const takeOwed = (deps: ClaimsDeps, claim: Claim, leaseMs: number): Promi
     return rows.takeOwed(tx, claim, { ...deps.by, now, leasedUntil: after(now, leaseMs) });
   });
 
+/** Takes a claim that waits for its principal's answer; undefined when another request was faster. */
+export const takeWaiting = (deps: ClaimsDeps, claim: Claim): Promise<Claim | undefined> =>
+  patiently(deps, claim.tenant, (tx) => {
+    const now = deps.clock.now();
+    return rows.takeWaiting(tx, claim, { ...deps.by, now, leasedUntil: after(now, leaseMs) });
+  });
+
 /** Makes the provider's id of a payment durable; false when nobody wants the hold any more. */
 export const keepReference = (deps: ClaimsDeps, claim: Claim, reference: string): Promise<boolean> =>
   patiently(deps, claim.tenant, (tx) => rows.keepReference(tx, claim, reference));

@@ -9,6 +9,7 @@ import {
   type NewClaim,
   reopenClaim,
   takeClaim,
+  takeWaiting,
 } from "../claims/index.ts";
 import {
   type Credential,
@@ -59,6 +60,8 @@ export function openCounter(deps: CounterDeps): Counter {
       case "owed":
         if (bought !== undefined) return { ...(await bought), replayed: true };
         return await run(claim, redeemFor(deps, more.request, claim));
+      case "resume":
+        return await run(claim, resume(deps, more.request, claim));
       case "wait":
         if (bought === undefined) throw inProgress();
         return { ...(await bought), replayed: true };
@@ -203,6 +206,15 @@ async function redeemFor(deps: CounterDeps, request: PaidRequest, claim: Claim):
   const rail = await deps.rails.of(request.route.merchant, claim);
   if (rail === undefined) throw new Problem("unavailable");
   return await redeem(deps, request, { claim, rail });
+}
+
+/** Goes on with a purchase whose principal was asked: its order was verified when it was made, and only state counts now. */
+async function resume(deps: CounterDeps, request: PaidRequest, waiting: Claim): Promise<Served> {
+  const claim = await takeWaiting(deps, waiting);
+  if (claim === undefined) throw inProgress();
+  const rail = await deps.rails.of(request.route.merchant, claim);
+  if (rail === undefined) throw new Problem("unavailable");
+  return await purchase(deps, request, { claim, rail });
 }
 
 async function verify(

@@ -1,4 +1,4 @@
-import { type Id, invariant, newId, secondMs } from "@remit/kernel";
+import { type Id, invariant, minuteMs, newId, secondMs, toRfc3339 } from "@remit/kernel";
 import type { Log } from "@remit/platform/telemetry";
 import { makeMerchantReceipt, Problem } from "@remit/protocol";
 import type { ReleaseCharge } from "@remit/protocol/contracts";
@@ -61,6 +61,7 @@ export async function hold(
   }
   const { standing, ids, problem } = outcome;
   if ((standing === "held" || standing === "committed") && problem === undefined) return outcome;
+  if (standing === "asked") throw await waitForPrincipal(deps, claim, outcome);
   if (standing === "over") await moveOn(deps, claim, { state: "released", ...ids });
   else if (problem === undefined) {
     await leave(deps, claim);
@@ -69,9 +70,32 @@ export async function hold(
   throw problem ?? new Problem("payment_declined");
 }
 
+/** How long after the time to answer nobody may have come back before recovery lets a purchase go. */
+const comeBackMs = 15 * minuteMs;
+
+/** The claim waits with its order; 402 says until when the same credential may ask again (design: Retry-After). */
+async function waitForPrincipal(
+  deps: MoneyDeps,
+  claim: Claim,
+  { ids, approveBy }: Extract<Outcome, { kind: "known" }>,
+): Promise<Problem> {
+  const until = approveBy ?? deps.clock.now();
+  await moveOn(deps, claim, {
+    state: "waiting",
+    ...ids,
+    leaseMs: Math.max(0, until - deps.clock.now()) + comeBackMs,
+  });
+  return new Problem("approval_required", {
+    status: 402,
+    headers: { "Retry-After": "2" },
+    detail: "Its principal has been asked. Send the same request with the same credential again.",
+    extra: { charge_id: ids.charge, approve_by: toRfc3339(until) },
+  });
+}
+
 /** No money was ever asked for: the credential is free. One that has been here before keeps its count of attempts. */
 export async function letGo(deps: ClaimsDeps, claim: Claim): Promise<void> {
-  if (claim.attempt === 1) await forget(deps, claim);
+  if (claim.attempt === 1 && claim.charge === undefined) await forget(deps, claim);
   else await endUnpaid(deps, claim);
 }
 
