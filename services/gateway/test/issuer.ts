@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { newId } from "@remit/kernel";
+import { type Instant, newId, toRfc3339 } from "@remit/kernel";
 import { type PrivateJwk, type ProblemCode, peekOffer, problems, publicJwkOf } from "@remit/protocol";
 import type { ChargeBody, CreateCharge } from "@remit/protocol/contracts";
 import { generateJwk } from "@remit/protocol/node";
@@ -23,6 +23,8 @@ export type FakeIssuer = {
   readonly calls: ChargeCall[];
   /** Asked before each call; undefined lets it through. */
   trouble: (call: ChargeCall) => Trouble | undefined | Promise<Trouble | undefined>;
+  /** Until when a principal is asked about a new charge; undefined when nobody is. */
+  asks: () => Instant | undefined;
   close(): Promise<void>;
 };
 
@@ -44,6 +46,7 @@ export async function startIssuer(): Promise<FakeIssuer> {
     charges: new Map(),
     calls: [],
     trouble: () => undefined,
+    asks: () => undefined,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -80,7 +83,7 @@ export async function startIssuer(): Promise<FakeIssuer> {
     if (trouble === "lose_answer") return void req.socket.destroy();
     return typeof done === "string"
       ? answer(problems[done].status, problemOf(done))
-      : answer(call.op === "create" ? 201 : 200, done);
+      : answer(done.status === "pending_approval" ? 202 : call.op === "create" ? 201 : 200, done);
   }
 
   function perform(call: ChargeCall, url: string, digest: string): ChargeBody | ProblemCode {
@@ -92,7 +95,9 @@ export async function startIssuer(): Promise<FakeIssuer> {
         ? (issuer.charges.get(before.charge.id) ?? before.charge)
         : "idempotency_conflict";
     const charge =
-      call.op === "create" ? create(call.body as CreateCharge) : move(url.split("/")[4] ?? "", call.op);
+      call.op === "create"
+        ? create(call.body as CreateCharge, issuer.asks())
+        : move(url.split("/")[4] ?? "", call.op);
     if (typeof charge === "string") return charge;
     issuer.charges.set(charge.id, charge);
     kept.set(`${url} ${call.key}`, { digest, charge });
@@ -113,11 +118,12 @@ export async function startIssuer(): Promise<FakeIssuer> {
   return issuer;
 }
 
-function create(order: CreateCharge): ChargeBody {
+function create(order: CreateCharge, until: Instant | undefined): ChargeBody {
   const offer = peekOffer(typeof order.offer === "string" ? order.offer : "");
   return {
     id: newId("charge"),
-    status: "authorized",
+    status: until === undefined ? "authorized" : "pending_approval",
+    ...(until === undefined ? {} : { approve_by: toRfc3339(until), approval_id: newId("approval") }),
     mandate_id: newId("mandate"),
     agent_id: newId("agent"),
     merchant_id: offer.merchant,
