@@ -1,13 +1,13 @@
-import { type Id, type Instant, toNumericDate } from "@remit/kernel";
+import type { Id, Instant } from "@remit/kernel";
 import type { Caller } from "@remit/platform/http";
 import { base64url, Problem } from "@remit/protocol";
+import { requireSure, type SureDeps } from "../assurance/index.ts";
 import type { Answerer, Approval } from "./approvals.ts";
 import type { Confirmation } from "./bodies.ts";
 import { challengeOf, confirmedText } from "./purchase.ts";
 
 /** The passkeys and other factors of a person, as a yes needs them. */
-export type ConfirmingFactors = {
-  hasSecond(account: Id<"account">): Promise<boolean>;
+export type ConfirmingFactors = SureDeps["factors"] & {
   readonly passkeys: {
     has(account: Id<"account">): Promise<boolean>;
     optionsFor(given: { account: Id<"account">; challenge: Uint8Array }): Promise<string>;
@@ -20,9 +20,7 @@ export type ConfirmingFactors = {
   };
 };
 
-export type ConfirmingDeps = {
-  /** Whether the money is real. */
-  readonly livemode: boolean;
+export type ConfirmingDeps = SureDeps & {
   readonly factors: ConfirmingFactors;
 };
 
@@ -61,7 +59,7 @@ export async function proofOf(
   if (subject.kind === "sca") return undefined;
   const { account, assertion, now } = saying;
   if (subject.kind === "mandate" || !(await deps.factors.passkeys.has(account))) {
-    await assertSure(deps, saying);
+    await requireSure(deps, { ...saying, person: account });
     return undefined;
   }
   if (assertion === undefined)
@@ -71,20 +69,4 @@ export async function proofOf(
   const challenge = challengeOf(subject, agent);
   const { key } = await deps.factors.passkeys.confirm({ challenge, response: assertion, account, now });
   return async () => ({ asked: confirmedText(subject, agent), passkey: key, response: assertion });
-}
-
-const sureAcrs: readonly unknown[] = ["urn:remit:aal2", "urn:remit:aal3"];
-const sureForS = 300;
-
-/** Whoever has no second factor is led to add one by that sign-in. A no never needs any of this. */
-async function assertSure(
-  { livemode, factors }: ConfirmingDeps,
-  { caller, account, now }: Saying,
-): Promise<void> {
-  if (!livemode && !(await factors.hasSecond(account))) return;
-  const { acr, auth_time: signedInS = 0 } = caller.claims;
-  if (sureAcrs.includes(acr) && toNumericDate(now) - signedInS <= sureForS) return;
-  throw new Problem("insufficient_user_authentication", {
-    extra: { acr_values: String(sureAcrs[0]), max_age: sureForS },
-  });
 }
