@@ -157,9 +157,12 @@ async function authenticated(
             ok(await account.payCheckout(paid[1] ?? "", card)),
           ),
     );
-  const match = /^\/sandbox\/setup_intents\/(\w+)\/authenticate$/.exec(path);
-  if (method !== "POST" || match === null) return { status: 404, body: { error: "no such switch" } };
-  return refusable(async () => ok(await account.authenticate(match[1] ?? "")));
+  const match = /^\/sandbox\/(setup|payment)_intents\/(\w+)\/authenticate$/.exec(path);
+  const [, kind, id = ""] = match ?? [];
+  if (method !== "POST" || kind === undefined) return { status: 404, body: { error: "no such switch" } };
+  return refusable(async () =>
+    ok(await (kind === "setup" ? account.authenticate(id) : account.authenticatePayment(id))),
+  );
 }
 
 async function refusable(work: () => Promise<ControlAnswer>): Promise<ControlAnswer> {

@@ -74,6 +74,8 @@ export type TestSandbox = {
   upstream(to: { answer: string; times?: number; delay_ms?: number }): Promise<void>;
   upstreamCalls(): Promise<number>;
   authenticate(setupIntent: string): Promise<void>;
+  /** The cardholder confirms a payment at the issuer. */
+  authenticatePayment(paymentIntent: string): Promise<void>;
   /** Somebody pays at the address to which Checkout leads. */
   pay(checkoutUrl: string, card?: string): Promise<{ readonly subscription: string }>;
   /** A subscription comes to stand otherwise. */
@@ -143,6 +145,8 @@ export function switchesOf(
     forgetKeys: async () => void (await call("DELETE", "/sandbox/idempotency")),
     upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),
     upstreamCalls: async () => ((await call("GET", "/sandbox/upstream")) as { calls: number }).calls,
+    authenticatePayment: async (id) =>
+      void (await call("POST", `/sandbox/payment_intents/${id}/authenticate`, {})),
     authenticate: async (id) => void (await call("POST", `/sandbox/setup_intents/${id}/authenticate`, {})),
     pay: async (checkoutUrl, card = "pm_card_visa") =>
       // The sandbox answers with the session, which is complete.

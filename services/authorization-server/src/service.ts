@@ -319,9 +319,8 @@ function mountSigningIn(
   const sessions = createSessions(grounds);
   const held = { db, clock, accounts, artifacts, mandates };
   const adapter = adapterFor({ ...grounds, ...held, repeats, sessions, guesses, userCodeKey });
-  const answering = { ...held, provider: () => core.provider() };
-  const answers = { mandate: cibaAnswers(answering), purchase: purchases };
-  const approvals = createApprovals({ db, clock, keyring, answers });
+  const mandate = cibaAnswers({ ...held, provider: () => core.provider() });
+  const approvals = createApprovals({ db, clock, keyring, answers: { mandate, purchase: purchases } });
   const tokens = tokenEndpointsOf(grounds, { artifacts, mandates });
   const chaining = createChaining(grounds);
   http.add(...chaining.routes);

@@ -26,7 +26,7 @@ import { ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
 import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
 import { type ReconciliationDeps, reconciliationJobs, reconciliationRoutes } from "./reconciliation/index.ts";
-import { movementsOf, type News, stripeRoutes } from "./stripe/index.ts";
+import { clientSecretOf, movementsOf, type News, stripeRoutes } from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
 
 /** Billing as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -179,6 +179,7 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
   const payments: PaymentDeps = {
     db,
     engine: createCardEngine({ stripe, clock }),
+    secretOf: (reference) => clientSecretOf(stripe, reference),
     clock,
     log,
     leaseMs: config.leaseMs ?? leaseMs,

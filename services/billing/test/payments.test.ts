@@ -186,6 +186,35 @@ describe("a payment", () => {
     expect((await stage.step("release", waiting.body.id, of)).body).toMatchObject({ status: "released" });
   });
 
+  test("that its holder confirms at the issuer is authorised, and captured as any other", async () => {
+    const tenant = newId("tenant");
+    const enrolling = await stage.call("POST", "/api/v1/payment-methods", {
+      scope: "wallet:write",
+      tenant,
+      body: { payment_method: "pm_card_authenticationRequired" },
+    });
+    await stage.sandbox.authenticate(String(enrolling.body.setup_intent));
+    await eventually(async () => {
+      const { body } = await stage.call("GET", "/api/v1/payment-methods", { scope: "wallet:read", tenant });
+      expect(body).toMatchObject({ data: [{ default: true }] });
+    });
+    const of = purchaseOf(tenant);
+    const waiting = await stage.order("hold", of);
+    const confirmation = (by: typeof tenant) =>
+      stage.call("GET", `/api/v1/charges/${of.charge}/confirmation`, { scope: "wallet:write", tenant: by });
+    expect((await confirmation(newId("tenant"))).status).toBe(404);
+    const { body } = await confirmation(tenant);
+    expect(body).toMatchObject({ payment_intent: waiting.body.reference, client_secret: expect.any(String) });
+    await stage.sandbox.authenticatePayment(String(body.payment_intent));
+    const read = await stage.call("GET", `/api/v1/payments?charge=${of.charge}`, {
+      scope: "payments:execute",
+    });
+    expect(read.body).toMatchObject({ data: [{ status: "authorized" }] });
+    expect(JSON.stringify(read.body)).not.toContain("decline_code");
+    expect((await confirmation(tenant)).status).toBe(404);
+    expect((await stage.step("capture", waiting.body.id, of)).body).toMatchObject({ status: "captured" });
+  });
+
   test("below Stripe's minimum is declined and leaves no PaymentIntent", async () => {
     const of = purchaseOf(payer);
     expect((await stage.order("hold", of, { amount_minor: 49 })).body).toMatchObject({

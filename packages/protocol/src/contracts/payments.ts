@@ -66,3 +66,11 @@ export type PaymentMethodBody = z.infer<typeof PaymentMethodBody>;
 
 export const PaymentMethodList = z.object({ data: z.array(PaymentMethodBody) });
 export type PaymentMethodList = z.infer<typeof PaymentMethodList>;
+
+/** GET /api/v1/charges/{id}/confirmation at billing: for `stripe.confirmCardPayment` in the cardholder's browser. */
+export const PaymentConfirmation = z.object({
+  charge_id: idOf("charge"),
+  payment_intent: z.string(),
+  client_secret: z.string(),
+});
+export type PaymentConfirmation = z.infer<typeof PaymentConfirmation>;

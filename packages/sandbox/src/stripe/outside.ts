@@ -1,11 +1,13 @@
 import { payAt } from "./checkout.ts";
 import { onboard } from "./connect-accounts.ts";
 import { finishSetUp } from "./customers.ts";
+import { confirmedByHolder } from "./payment-intents.ts";
 import { noSuch } from "./refusal.ts";
 import type {
   AccountLink,
   CheckoutSession,
   ConnectedAccount,
+  PaymentIntent,
   SetupIntent,
   SharedToken,
   Subscription,
@@ -27,6 +29,8 @@ export type Outside = {
   onboard(link: string): Promise<{ account: ConnectedAccount; link: AccountLink }>;
   /** The cardholder confirms a setup that waits for it. */
   authenticate(setupIntent: string): Promise<SetupIntent>;
+  /** The cardholder confirms a payment that waits for it, at the issuer. */
+  authenticatePayment(paymentIntent: string): Promise<PaymentIntent>;
 };
 
 /** Makes what happened durable. */
@@ -41,6 +45,13 @@ export const outside = (change: Change): Outside => ({
       const found = find(draft, "subscription", id);
       if (found === undefined) throw noSuch("subscription", id);
       return standAs(draft, found, status);
+    }),
+  authenticatePayment: (id) =>
+    change((draft) => {
+      const intent = find(draft, "payment_intent", id);
+      const held = intent && confirmedByHolder(draft, intent);
+      if (held === undefined) throw noSuch("payment that waits for its cardholder", id);
+      return held;
     }),
   authenticate: (id) =>
     change((draft) => {

@@ -180,6 +180,22 @@ function confirmWith(call: Call, intent: PaymentIntent, offSession: boolean): Pa
     return waiting;
   }
   if (refused !== undefined) throw fail(draft, intent, refused);
+  return accepted(draft, intent);
+}
+
+/**
+ * The cardholder has confirmed in a browser of their own: the card that was refused without them is tried with them.
+ * Undefined when the payment waits for nobody.
+ */
+export function confirmedByHolder(draft: Draft, intent: PaymentIntent): PaymentIntent | undefined {
+  const error = intent.last_payment_error;
+  const wasRefused = intent.status === "requires_payment_method" && error?.code === "authentication_required";
+  if (intent.status !== "requires_action" && !wasRefused) return undefined;
+  const method = intent.payment_method ?? String(Object(error?.payment_method).id);
+  return accepted(draft, { ...intent, payment_method: method });
+}
+
+function accepted(draft: Draft, intent: PaymentIntent): PaymentIntent {
   const charge = chargeFor(draft, intent);
   holdOn(draft, intent);
   const held: PaymentIntent = {

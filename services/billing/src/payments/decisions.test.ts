@@ -59,7 +59,7 @@ describe("what becomes of a payment", () => {
     ["capturing", {}, "wait wait again captured released releasing wait releasing wait"],
     ["releasing", {}, "wait again again captured released again again wait wait"],
     ["authorized", {}, "wait wait wait captured released wait wait wait wait"],
-    ["requires_action", {}, "wait wait wait captured released wait wait wait wait"],
+    ["requires_action", {}, "wait wait authorized captured released wait wait wait wait"],
     ["captured", {}, "wait wait wait wait wait wait wait wait wait"],
     ["declined", {}, "wait wait wait wait wait wait wait wait wait"],
     ["refunding", {}, "wait wait wait wait wait wait wait wait wait"],

@@ -124,8 +124,10 @@ function afterReleasing(standing: Known): Decision {
   }
 }
 
-/** News that nobody here asked for: a hold that ran out at the provider. */
+/** News that nobody here asked for: a hold that ran out at the provider, or that its holder has confirmed there. */
 function afterHint(payment: Payment, standing: Known): Decision {
+  if (payment.state === "requires_action" && standing.kind === "authorized")
+    return standing.amount.units === payment.amount.units ? become("authorized") : contradiction;
   if (standing.kind === "released") return become("released", "expired_before_capture");
   if (standing.kind === "captured") return capturedBy(payment, standing);
   return contradiction;

@@ -1,6 +1,7 @@
 import { type Route, route } from "@remit/platform/http";
 import { InstructionBody, idOf, PaymentBody, PaymentList, type RefundBody } from "@remit/protocol/contracts";
 import { z } from "zod";
+import { confirmationRoute } from "./confirmations.http.ts";
 import { readOrder } from "./instructions.ts";
 import type { Payment, Refund } from "./payment.ts";
 import {
@@ -14,6 +15,7 @@ import {
   release,
   releaseByCharge,
 } from "./payments.ts";
+import { observe } from "./settling.ts";
 
 const needs = { scope: "payments:execute" } as const;
 const byId = z.strictObject({ id: idOf("payment") });
@@ -46,6 +48,7 @@ export const paymentRoutes = (deps: PaymentDeps): Route[] => [
   stepRoute(deps, "capture", capture),
   stepRoute(deps, "release", release),
   stepRoute(deps, "refund", refund),
+  confirmationRoute(deps),
   route({
     method: "GET",
     path: "/api/v1/payments",
@@ -54,7 +57,11 @@ export const paymentRoutes = (deps: PaymentDeps): Route[] => [
     query: z.strictObject({ charge: idOf("charge") }),
     answers: { 200: PaymentList },
     handle: async (_call, { query }) => {
-      const found = await paymentsOf(deps, query.charge);
+      const known = await paymentsOf(deps, query.charge);
+      // Whether the holder of the card has confirmed, Stripe knows before its webhook tells.
+      const found = await Promise.all(
+        known.map((payment) => (payment.state === "requires_action" ? observe(deps, payment) : payment)),
+      );
       return {
         status: 200,
         body: { data: await Promise.all(found.map((payment) => bodyOf(deps, payment))) },

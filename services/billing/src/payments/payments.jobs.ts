@@ -42,11 +42,15 @@ export const paymentJobs = (jobs: Jobs, deps: SettlingDeps): Jobs =>
 // The provider sends an event again for three days.
 const rememberedMs = 7 * dayMs;
 // All else that it reports are answers to our own calls, which have been read already or will be when a lease ends.
-const telling = new Set(["payment_intent.canceled", "payment_intent.succeeded"]);
+const telling = new Set([
+  "payment_intent.amount_capturable_updated",
+  "payment_intent.canceled",
+  "payment_intent.succeeded",
+]);
 
 /**
  * What a provider reports is a hint: a job reads for itself. It matters for a payment that nobody is busy with, because
- * its hold ran out, or somebody took the money by another way. Most events stop here without a write.
+ * its hold ran out, its holder confirmed it, or somebody took the money by another way. Most events stop here without a write.
  */
 export async function hintPayment(deps: SettlingDeps, { event, type, object }: News): Promise<void> {
   if (!telling.has(type)) return;

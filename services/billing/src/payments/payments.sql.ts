@@ -173,7 +173,8 @@ export type Become = {
 export const become = async (tx: Sql, payment: Payment, to: Become): Promise<Payment | undefined> =>
   maybe(
     await tx.maybe<Row>(sql`
-      update payments set state = ${to.state}, attempt = 1, decline_code = coalesce(${to.declineCode}, decline_code),
+      update payments set state = ${to.state}, attempt = 1,
+        decline_code = case when ${to.state === "authorized"} then null else coalesce(${to.declineCode}, decline_code) end,
         captured_minor = coalesce(${to.captured?.units ?? null}::bigint, captured_minor),
         leased_until = ${sqlTime(to.until)}, state_since = ${sqlTime(to.now)}
       where id = ${payment.id} and state = ${payment.state} and attempt = ${payment.attempt}

@@ -12,6 +12,8 @@ import { book, observe, settle } from "./settling.ts";
 
 export type PaymentDeps = SettlingDeps & {
   readonly instructions: InstructionDeps;
+  /** Stripe's secret of a payment with which a browser asks its holder; undefined where it asks nobody any more. */
+  readonly secretOf: (reference: string) => Promise<string | undefined>;
   /** The payer's instrument of an id, or the default one; undefined when there is none. */
   readonly instrumentOf: (
     tx: TenantTx,

@@ -1,4 +1,5 @@
 export { type Movement, movementsOf } from "./balance.ts";
+export { clientSecretOf } from "./confirmations.ts";
 export { customerOf } from "./customers.ts";
 export type { News } from "./events.ts";
 export { isUnsettled } from "./failures.ts";
