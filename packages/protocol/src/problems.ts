@@ -83,6 +83,7 @@ export const problems = {
   mandate_asset_not_accepted: refusal(403, "The mandate does not cover this currency", "Ask the principal for a mandate in the offer's currency."),
   mandate_cap_exceeded: refusal(402, "The mandate's budget does not suffice", "Wait for open holds, or ask the principal to raise the cap."),
   mandate_category_not_allowed: refusal(403, "The mandate does not cover this kind of merchant", "Ask the principal for a wider mandate."),
+  mandate_chain_broken: refusal(400, "The mandates are no chain that was handed on", "Present the mandate with those it was handed on from, the first one first."),
   mandate_expired: refusal(403, "The mandate has expired", "Ask the principal for a new mandate."),
   mandate_holder_mismatch: refusal(403, "The mandate, the token and the key binding are of different holders", "Use the agent's own mandate, token and key."),
   mandate_kb_audience_mismatch: refusal(400, "The presentation is meant for another merchant", "Present with the merchant's origin as audience."),

@@ -18,10 +18,11 @@ import {
 import { nameOfAgent } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import type { IssuerKeys } from "./keys/index.ts";
-import { createMandates, type Mandates, mandateRoutes } from "./mandates/index.ts";
+import { createMandates, type Mandates, mandateRoutes, minorOf } from "./mandates/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
 import type { People } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
+import { spendingRoutes } from "./spending/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { walletRoutes } from "./wallet/index.ts";
 
@@ -57,6 +58,7 @@ export function mountMandates(
   http.add(
     ...statusListRoutes(statusLists),
     ...mandateRoutes({ db, mandates, livemode, accounts, factors }),
+    ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...walletRoutes({ db, mandates, nameOf: (agent) => nameOfAgent(db, agent) }),
   );
   return mandates;

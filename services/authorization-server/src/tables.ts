@@ -21,6 +21,7 @@ import { planTables } from "./plans/index.ts";
 import { policyTables } from "./policies/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { sessionTables } from "./sessions/index.ts";
+import { spendingTables } from "./spending/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
 import { trustTables } from "./trusts/index.ts";
 import { usageTables } from "./usage/index.ts";
@@ -58,6 +59,7 @@ export const tables = {
   ...statusListTables,
   ...freezeTables,
   ...mandateTables,
+  ...spendingTables,
   ...chargeTables,
   ...receiptTables,
   ...auditTables,

@@ -136,6 +136,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     amount_minor: count,
     uses: text,
     expires_at: z.json(),
+    parent: id.optional(),
   }),
   "mandate.narrowed": told({
     agent: id,

@@ -68,6 +68,8 @@ export const MandateBody = z.object({
   instrument_id: z.string().nullable(),
   /** What it allows in plain words. */
   sentences: z.array(z.string()),
+  /** The mandate that it was handed on from; null for one that a principal gave. */
+  parent_id: idOf("mandate").nullable(),
   /** The principal froze the agent, or everything: as suspended until that is lifted. */
   frozen: z.boolean(),
   livemode: z.boolean(),
@@ -85,23 +87,44 @@ export type RevokeMandate = z.infer<typeof RevokeMandate>;
 
 const some = <T extends z.ZodType>(element: T): z.ZodArray<T> => z.array(element).min(1).max(50);
 
+const narrower = {
+  amount_minor: AmountMinor,
+  per_charge_minor: AmountMinor,
+  merchants: some(z.string().max(200)),
+  categories: some(z.string().max(64)),
+  rails: some(z.enum(rails)),
+  uses: z.literal("single"),
+  velocity: some(Velocity),
+  /** Asks more often: these beside those there are. */
+  step_up: some(StepUp),
+  valid_until: Timestamp,
+};
+
 /** POST /api/v1/mandates/{id}/narrow: what is named takes the place of what was, and may only allow less. */
 export const NarrowMandate = z
-  .strictObject({
-    amount_minor: AmountMinor,
-    per_charge_minor: AmountMinor,
-    merchants: some(z.string().max(200)),
-    categories: some(z.string().max(64)),
-    rails: some(z.enum(rails)),
-    uses: z.literal("single"),
-    velocity: some(Velocity),
-    /** Asks more often: these beside those there are. */
-    step_up: some(StepUp),
-    valid_until: Timestamp,
-  })
+  .strictObject(narrower)
   .partial()
   .refine((asked) => Object.keys(asked).length > 0, "Name at least one limit.");
 export type NarrowMandate = z.infer<typeof NarrowMandate>;
+
+/**
+ * POST /api/v1/mandates/{id}/hand-on: the agent that holds it hands a narrower one to another agent of its organization.
+ * What is named may only allow less; what is not named is as in the mandate itself.
+ */
+export const HandOnMandate = z
+  .strictObject({ ...narrower, purpose: text(500) })
+  .partial()
+  .extend({ agent_id: idOf("agent") });
+export type HandOnMandate = z.infer<typeof HandOnMandate>;
+
+/** The mandate that was handed on, bound to the other agent's key: an SD-JWT with every disclosure. */
+export const HandedMandate = z.object({
+  id: idOf("mandate"),
+  parent_id: idOf("mandate"),
+  agent_id: idOf("agent"),
+  mandate_jwt: z.string(),
+});
+export type HandedMandate = z.infer<typeof HandedMandate>;
 
 /**
  * POST /api/v1/mandates: a mandate that a principal gives an agent of its own accord. The agent is one of the principal's

@@ -1,3 +1,4 @@
+import { fromRfc3339 } from "@remit/kernel";
 import { z } from "zod";
 import { ChargeStatus } from "./charges.ts";
 import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Rail, Timestamp } from "./values.ts";
@@ -67,3 +68,66 @@ export type WalletCharge = z.infer<typeof WalletCharge>;
 /** GET /api/v1/wallet/charges. */
 export const WalletChargeList = z.object({ data: z.array(WalletCharge), next_cursor: z.string().nullable() });
 export type WalletChargeList = z.infer<typeof WalletChargeList>;
+
+/** A day in the principal's zone. */
+export const Day = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}$/)
+  .refine((day) => fromRfc3339(`${day}T00:00:00Z`) !== undefined, "no day of the calendar")
+  .meta({ examples: ["2026-11-30"] });
+
+/** What was spent on it; given back on it, whenever it was spent. Both rounded down to whole minor units. */
+const spent = { spent_minor: AmountOrZero, refunded_minor: AmountOrZero, charges: z.int().min(0) };
+
+/** GET /api/v1/wallet/spending: sums by agent, merchant, category, day or mandate, the greatest first. */
+export const Spending = z.object({
+  zone: z.string(),
+  since: Day,
+  until: Day,
+  by: z.enum(["agent", "merchant", "category", "day", "mandate"]),
+  /** `key` is an id, a category (empty where the merchant has none) or a day. */
+  data: z.array(z.object({ key: z.string(), currency: Currency, ...spent })),
+  /** There are more than are shown. */
+  more: z.boolean(),
+});
+export type Spending = z.infer<typeof Spending>;
+
+/** GET /api/v1/mandates/{id}/burn-down. */
+export const BurnDown = z.object({
+  mandate_id: idOf("mandate"),
+  zone: z.string(),
+  currency: Currency,
+  cap_minor: AmountOrZero,
+  remaining_minor: AmountOrZero,
+  /** Those on which something was spent or given back, under this mandate and all that were handed on from it. */
+  days: z.array(z.object({ day: Day, ...spent })),
+  forecast: z.object({
+    looks_back_days: z.int().min(1),
+    per_day_minor: AmountOrZero,
+    /** If it goes on like this, nothing is left on that day; null when it ends before, or nothing is spent. */
+    empty_on: Day.nullable(),
+  }),
+});
+export type BurnDown = z.infer<typeof BurnDown>;
+
+/** GET /api/v1/wallet/forecast. */
+export const SpendingForecast = z.object({
+  zone: z.string(),
+  today: Day,
+  month: z.string(),
+  data: z.array(
+    z.object({
+      currency: Currency,
+      /** This month so far, less what was given back. */
+      spent_minor: z.int(),
+      /** At the end of the month, if it goes on as in the last 28 days and as far as mandates allow. */
+      expected_minor: z.int(),
+      remaining_minor: AmountOrZero,
+    }),
+  ),
+});
+export type SpendingForecast = z.infer<typeof SpendingForecast>;
+
+/** GET and PUT /api/v1/wallet/settings: in which zone (IANA name) the principal's days begin, from now on. */
+export const WalletSettings = z.strictObject({ zone: z.string().min(1).max(64) });
+export type WalletSettings = z.infer<typeof WalletSettings>;

@@ -17,6 +17,9 @@ export type StatusReference = { readonly uri: string; readonly idx: number };
 
 export type ConsentEvidence = { readonly ip?: string; readonly user_agent?: string };
 
+/** The mandate that another was handed on from: its id, and the hash of its issuer's JWS, which names no disclosure. */
+export type ParentLink = { readonly jti: Id<"mandate">; readonly mandate_hash: string };
+
 /** The claims of a mandate as far as its holder disclosed them. Times in seconds. */
 export type MandateClaims = {
   readonly iss: string;
@@ -31,6 +34,8 @@ export type MandateClaims = {
   /** The only merchants it may be shown to, when restricted. */
   readonly aud?: readonly string[];
   readonly livemode: boolean;
+  /** For a mandate that an agent handed on. */
+  readonly parent?: ParentLink;
   readonly status: StatusReference;
   readonly details: VisibleDetails;
   readonly principal_email?: string;
@@ -55,6 +60,7 @@ export type MandateToIssue = {
   /** The same place in the two lists of StatusList2021. */
   readonly statusList2021: { readonly revocation: string; readonly suspension: string };
   readonly audience?: readonly string[];
+  readonly parent?: ParentLink;
   readonly principal?: { readonly email?: string; readonly country?: string; readonly phone?: string };
   readonly consentEvidence?: ConsentEvidence;
 };
@@ -91,6 +97,7 @@ export function mandateClaims(mandate: MandateToIssue): {
     cnf: { jwk: { ...holder } },
     ...(mandate.audience !== undefined && { aud: mandate.audience }),
     livemode: mandate.livemode,
+    ...(mandate.parent !== undefined && { parent: { ...mandate.parent } }),
     status: { status_list: { uri, idx } },
     credentialStatus: [
       statusList2021Entry(mandate.statusList2021.revocation, "revocation", idx),
@@ -161,6 +168,7 @@ export function parseMandateClaims(claims: JsonObject, { issuer, now }: MandateR
     livemode,
     cnf: { jwk: holderOf(claims["cnf"]) },
     ...(claims["aud"] !== undefined && { aud: audienceOf(claims["aud"]) }),
+    ...(claims["parent"] !== undefined && { parent: parentOf(claims["parent"]) }),
     status: statusOf(claims["status"]),
     details: visibleDetailsOf(claims["authorization_details"]),
     ...personalClaimsOf(claims),
@@ -179,6 +187,14 @@ function audienceOf(aud: Json): readonly string[] {
   const list = typeof aud === "string" ? [aud] : aud;
   if (!Array.isArray(list) || !list.every((text) => isText(text))) throw refused("aud must be origins.");
   return list;
+}
+
+function parentOf(parent: Json): ParentLink {
+  const { jti, mandate_hash: hash } = isJsonObject(parent) ? parent : {};
+  const id = parseId("mandate", jti);
+  if (id === undefined || typeof hash !== "string" || !/^[A-Za-z0-9_-]{43}$/.test(hash))
+    throw refused("parent must name a mandate by id and hash.");
+  return { jti: id, mandate_hash: hash };
 }
 
 function statusOf(status: Json | undefined): StatusReference {

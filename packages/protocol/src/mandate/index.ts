@@ -1,4 +1,5 @@
 export { type Admission, admits, type Purchase } from "./admits.ts";
+export { examineMandateChain, type MandateChainInput } from "./chain.ts";
 export {
   type ConsentEvidence,
   type MandateClaims,
@@ -7,6 +8,7 @@ export {
   mandateTyps,
   mandateValidUntil,
   mandateVct,
+  type ParentLink,
   type StatusReference,
 } from "./claims.ts";
 export {

@@ -34,6 +34,7 @@ export {
   verifyDpopProof,
   verifyLogoutToken,
   verifyMandate,
+  verifyMandateChain,
   verifyPresentation,
   verifyStatusList,
 } from "./tokens.ts";

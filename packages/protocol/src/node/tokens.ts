@@ -19,6 +19,8 @@ import type { PrivateJwk } from "../jose/index.ts";
 import { examineLogoutToken, type LogoutToken, type LogoutTokenInput } from "../logout-token/index.ts";
 import {
   examineMandate,
+  examineMandateChain,
+  type MandateChainInput,
   type MandateInput,
   type MandateToIssue,
   issueMandate as unsignedMandate,
@@ -89,6 +91,10 @@ export const issueMandate = (mandate: MandateToIssue, key: PrivateJwk): string =
 
 export const verifyMandate = (input: MandateInput): VerifiedMandate =>
   settle(examineMandate(input, sha256b64url));
+
+/** A mandate with all that it was handed on from. */
+export const verifyMandateChain = (input: MandateChainInput): readonly VerifiedMandate[] =>
+  settle(examineMandateChain(input, sha256b64url));
 
 export const makePresentation = (request: PresentationSigning): string =>
   sign(presentation(request, sha256b64url), request.key);

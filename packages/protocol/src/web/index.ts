@@ -33,6 +33,7 @@ export {
   verifyDpopProof,
   verifyLogoutToken,
   verifyMandate,
+  verifyMandateChain,
   verifyPresentation,
   verifyStatusList,
 } from "./tokens.ts";

@@ -18,6 +18,8 @@ import type { PrivateJwk } from "../jose/index.ts";
 import { examineLogoutToken, type LogoutToken, type LogoutTokenInput } from "../logout-token/index.ts";
 import {
   examineMandate,
+  examineMandateChain,
+  type MandateChainInput,
   type MandateInput,
   type MandateToIssue,
   issueMandate as unsignedMandate,
@@ -85,6 +87,10 @@ export const issueMandate = async (mandate: MandateToIssue, key: PrivateJwk): Pr
 
 export const verifyMandate = async (input: MandateInput): Promise<VerifiedMandate> =>
   settle(examineMandate(input, sha256b64url));
+
+/** A mandate with all that it was handed on from. */
+export const verifyMandateChain = async (input: MandateChainInput): Promise<readonly VerifiedMandate[]> =>
+  settle(examineMandateChain(input, sha256b64url));
 
 export const makePresentation = async (request: PresentationSigning): Promise<string> =>
   sign(presentation(request, sha256b64url), request.key);

@@ -1,8 +1,9 @@
-import { type Money, money } from "@remit/kernel";
+import { type Id, type Money, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
+import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, Problem } from "@remit/protocol";
 import { standingOfAgent } from "../agents/index.ts";
-import { findMandate } from "../mandates/index.ts";
+import { findChain } from "../mandates/index.ts";
 import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLiveAtCommit } from "../tokens/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
@@ -79,19 +80,35 @@ export async function lockForCommit(
   charge: Charge,
 ): Promise<{ locked: Charge; facts: CommitFacts }> {
   const tx = await crossing.payer();
-  const mandate = await findMandate(tx, charge.mandate, "share");
+  const chain = await findChain(tx, charge.mandate);
+  const mandate = worstOf(chain.map(({ state }) => state));
   const payerActive = await isTenantActive(tx, charge.payer);
   const agent = await standingOfAgent(tx, charge.agent, "share");
   const locked = await rows.findCharge(tx, charge.id, "update");
   const tokenLive = await isTokenLiveAtCommit(tx, charge.token, agent);
   const facts: CommitFacts = {
     // Under a suspended organization every mandate is.
-    mandate: mandate?.state === "active" && !payerActive ? "suspended" : (mandate?.state ?? "revoked"),
-    agentActive: agent?.status === "active",
+    mandate: mandate === "active" && !payerActive ? "suspended" : mandate,
+    agentActive: agent?.status === "active" && (await areActive(tx, chain.slice(0, -1))),
     tokenLive,
     now: deps.clock.now(),
   };
   return { locked: locked ?? charge, facts };
+}
+
+/** A chain stands as its weakest mandate does. */
+const worstOf = (states: readonly CommitFacts["mandate"][]): CommitFacts["mandate"] =>
+  states.includes("revoked") || states.length === 0
+    ? "revoked"
+    : states.includes("suspended")
+      ? "suspended"
+      : "active";
+
+/** Those who handed the mandate on (O10). */
+async function areActive(tx: TenantTx, above: readonly { readonly agent: Id<"agent"> }[]): Promise<boolean> {
+  for (const { agent } of above)
+    if ((await standingOfAgent(tx, agent, "share"))?.status !== "active") return false;
+  return true;
 }
 
 function amountOf(charge: Charge, { amountMinor }: CaptureOrder): Money {

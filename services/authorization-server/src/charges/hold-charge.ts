@@ -7,7 +7,7 @@ import type { AskedBecause } from "../approvals/index.ts";
 import {
   assertRoom,
   assetOfMandate,
-  findMandate,
+  findChain,
   type Mandate,
   remainingAfter,
   takeHold,
@@ -54,7 +54,7 @@ export async function holdFor(
     if (first === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
     return { charge: first, first: false };
   }
-  const { mandate, because } = await standingMandate(tx, holding);
+  const { mandate, above, because } = await standingMandate(tx, holding);
   const made = { ...holding.charge, instrument: parseId("instrument", mandate.details.instrument) };
   const charge = because === undefined ? made : asPending(made);
   const wanted = {
@@ -63,6 +63,9 @@ export async function holdFor(
     amount: toBudgetUnits(charge.amount),
     asset: assetOfMandate(mandate.details),
     velocity: velocityOf(mandate.details),
+    above: above.map(({ id, details }) => ({ mandate: id, velocity: velocityOf(details) })),
+    merchant: merchant.id,
+    category: merchant.categories[0],
   };
   await assertRoom(tx, wanted);
   await rows.insertCharge(tx, charge);
@@ -141,31 +144,49 @@ export async function firstBy(tx: TenantTx, claim: rows.PresentationClaim): Prom
   return rows.findCharge(tx, found.charge);
 }
 
-/** The mandate as the database has it, share-locked, once it admits the purchase and all that it needs still stands. */
+type Standing = {
+  readonly mandate: Mandate;
+  /** Those it was handed on from, the root first. */
+  readonly above: readonly Mandate[];
+  readonly because: AskedBecause | undefined;
+};
+
+/**
+ * The mandate as the database has it, and those it was handed on from, share-locked from the root down, once each of them
+ * admits the purchase and all that it needs still stands.
+ */
 async function standingMandate(
   tx: TenantTx,
   { charge, evidence, merchant, now }: Holding,
-): Promise<{ readonly mandate: Mandate; readonly because: AskedBecause | undefined }> {
-  const mandate = await findMandate(tx, charge.mandate, "share");
+): Promise<Standing> {
+  const chain = await findChain(tx, charge.mandate);
+  const [mandate, above] = [chain.at(-1), chain.slice(0, -1)];
   if (mandate === undefined) throw new Problem("mandate_malformed", { detail: "The mandate is unknown." });
-  assertAdmitted(mandate, { charge, merchant });
+  for (const one of chain) assertAdmitted(one, { charge, merchant });
   if (mandate.agent !== charge.agent)
     throw new Problem("mandate_holder_mismatch", { detail: "The token is another agent's." });
   if (mandate.holderThumbprint !== evidence.presented.agentThumbprint)
     throw new Problem("mandate_holder_mismatch", { detail: "The mandate is bound to another key." });
+  for (const one of above) await assertAboveLive(tx, one, now);
   await assertLive(tx, mandate, { charge, now });
-  return { mandate, because: await whyAsked(tx, mandate, charge) };
+  return { mandate, above, because: await whyAsked(tx, chain, charge) };
 }
 
-/** Why the principal is asked first, if so. */
+/** Why the principal is asked first, if so: each of a chain may want it. */
 async function whyAsked(
   tx: TenantTx,
-  { details }: Mandate,
+  chain: readonly Mandate[],
   charge: Charge,
 ): Promise<AskedBecause | undefined> {
-  if (details.step_up === undefined) return undefined;
+  const wanting = chain.filter(({ details }) => details.step_up !== undefined);
+  if (wanting.length === 0) return undefined;
   const firstAtMerchant = !(await rows.hasBoughtAt(tx, charge.mandate, charge.merchant));
-  return whyAskPrincipal(details, { amount: toBudgetUnits(charge.amount), firstAtMerchant });
+  const purchase = { amount: toBudgetUnits(charge.amount), firstAtMerchant };
+  for (const { details } of wanting) {
+    const because = whyAskPrincipal(details, purchase);
+    if (because !== undefined) return because;
+  }
+  return undefined;
 }
 
 function assertAdmitted(
@@ -182,15 +203,26 @@ function assertAdmitted(
   if (admission.kind === "refused") throw new Problem(admission.because);
 }
 
+/** Who handed it on must still stand too: nobody spends by the word of an agent that was stopped (O10). */
+async function assertAboveLive(tx: TenantTx, mandate: Mandate, now: Instant): Promise<void> {
+  assertStands(mandate, now);
+  if ((await standingOfAgent(tx, mandate.agent))?.status !== "active")
+    throw new Problem("mandate_suspended", { detail: "An agent that handed it on was stopped." });
+}
+
+function assertStands(mandate: Mandate, now: Instant): void {
+  if (mandate.state === "revoked") throw new Problem("mandate_revoked");
+  if (mandate.state === "suspended") throw new Problem("mandate_suspended");
+  if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
+}
+
 /** Token, agent and mandate, each from its own row (A11, O08): never from a list, a cache or the token itself. */
 async function assertLive(
   tx: TenantTx,
   mandate: Mandate,
   { charge, now }: Pick<Holding, "charge" | "now">,
 ): Promise<void> {
-  if (mandate.state === "revoked") throw new Problem("mandate_revoked");
-  if (mandate.state === "suspended") throw new Problem("mandate_suspended");
-  if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
+  assertStands(mandate, now);
   if (!(await isTenantActive(tx, charge.payer)))
     throw new Problem("mandate_suspended", { detail: "The principal's organization is suspended." });
   // Says of the agent, too, that it is active and has the key that token and mandate are bound to.

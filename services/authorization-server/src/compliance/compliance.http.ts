@@ -13,7 +13,7 @@ import {
 import { z } from "zod";
 import { agentsOf } from "../agents/index.ts";
 import { type Access, accessOf, type Compliance } from "./compliance.ts";
-import { csvOf } from "./csv.ts";
+import { csvOf } from "../csv/index.ts";
 
 export type ComplianceRoutesDeps = {
   readonly db: Database;

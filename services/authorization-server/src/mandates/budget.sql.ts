@@ -54,6 +54,12 @@ export async function findBudgets(
   return new Map(found.map((row) => [row.mandate_id, budgetOf(row)]));
 }
 
+/** Where a hold is spent: what the sums of spending are by. */
+export type SpentAt = {
+  readonly merchant?: Id<"merchant"> | undefined;
+  readonly category?: string | undefined;
+};
+
 /** Takes the amount and one use if there is room, in one statement; undefined for the loser of a race. */
 export async function holdOfBudget(
   tx: Sql,
@@ -71,7 +77,7 @@ export async function holdOfBudget(
 /** As `holdOfBudget`, and writes the hold, in one round trip: for a mandate without windows. */
 export async function holdAtOnce(
   tx: TenantTx,
-  hold: Pick<Hold, "charge" | "mandate" | "amount">,
+  hold: Pick<Hold, "charge" | "mandate" | "amount"> & SpentAt,
 ): Promise<Budget | undefined> {
   const amount = String(hold.amount);
   const row = await tx.maybe<BudgetRow>(sql`with taken as (
@@ -80,8 +86,9 @@ export async function holdAtOnce(
         and (uses_max is null or uses < uses_max)
       returning cap, held, spent, uses, uses_max
     ), kept as (
-      insert into mandate_holds (tenant_id, charge_id, mandate_id, amount, windows)
-      select ${tx.tenant}, ${hold.charge}, ${hold.mandate}, ${amount}::numeric, '[]'::jsonb from taken
+      insert into mandate_holds (tenant_id, charge_id, mandate_id, amount, windows, merchant_id, category)
+      select ${tx.tenant}, ${hold.charge}, ${hold.mandate}, ${amount}::numeric, '[]'::jsonb,
+        ${hold.merchant ?? null}, ${hold.category ?? null} from taken
     )
     select cap, held, spent, uses, uses_max from taken`);
   return row && budgetOf(row);
@@ -198,18 +205,54 @@ const holdOf = (row: HoldRow): Hold => ({
 
 export async function insertHold(
   tx: TenantTx,
-  hold: Pick<Hold, "charge" | "mandate" | "amount" | "windows">,
+  hold: Pick<Hold, "charge" | "mandate" | "amount" | "windows"> & SpentAt,
 ): Promise<void> {
   const windows = JSON.stringify(hold.windows.map(({ rule, opensAt }) => ({ rule, opens_at: opensAt })));
-  await tx.run(sql`insert into mandate_holds (tenant_id, charge_id, mandate_id, amount, windows)
-    values (${tx.tenant}, ${hold.charge}, ${hold.mandate}, ${String(hold.amount)}::numeric, ${windows}::jsonb)`);
+  await tx.run(sql`insert into mandate_holds (tenant_id, charge_id, mandate_id, amount, windows, merchant_id, category)
+    values (${tx.tenant}, ${hold.charge}, ${hold.mandate}, ${String(hold.amount)}::numeric, ${windows}::jsonb,
+      ${hold.merchant ?? null}, ${hold.category ?? null})`);
 }
 
-export async function findHold(tx: Sql, charge: Id<"charge">): Promise<Hold | undefined> {
-  const row =
-    await tx.maybe<HoldRow>(sql`select charge_id, mandate_id, amount, captured, refunded, state, windows
-    from mandate_holds where charge_id = ${charge}`);
-  return row && holdOf(row);
+/** With `linked`: whether it is kept of budgets above its own too. */
+export async function findHold(
+  tx: Sql,
+  charge: Id<"charge">,
+): Promise<(Hold & { readonly linked: boolean }) | undefined> {
+  const row = await tx.maybe<HoldRow & { readonly linked: boolean }>(sql`
+    select charge_id, mandate_id, amount, captured, refunded, state, windows,
+      exists (select from mandate_hold_links l where l.charge_id = h.charge_id) as linked
+    from mandate_holds h where charge_id = ${charge}`);
+  return row && { ...holdOf(row), linked: row.linked };
+}
+
+/** What a hold keeps of the budgets above its own, the root first. */
+export async function insertLinks(
+  tx: TenantTx,
+  charge: Id<"charge">,
+  links: readonly { readonly mandate: Id<"mandate">; readonly windows: readonly Window[] }[],
+): Promise<void> {
+  const rows = links.map(({ mandate, windows }, depth) => ({
+    mandate_id: mandate,
+    depth,
+    windows: windows.map(({ rule, opensAt }) => ({ rule, opens_at: opensAt })),
+  }));
+  await tx.run(sql`insert into mandate_hold_links (tenant_id, charge_id, mandate_id, depth, windows)
+    select ${tx.tenant}, ${charge}, mandate_id, depth, windows
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as l(mandate_id text, depth smallint, windows jsonb)`);
+}
+
+/** The same, with what each counts in. */
+export async function findLinks(
+  tx: Sql,
+  charge: Id<"charge">,
+): Promise<{ readonly mandate: Id<"mandate">; readonly windows: readonly Window[] }[]> {
+  const found = await tx.many<Pick<HoldRow, "mandate_id" | "windows">>(
+    sql`select mandate_id, windows from mandate_hold_links where charge_id = ${charge} order by depth`,
+  );
+  return found.map((row) => ({
+    mandate: row.mandate_id,
+    windows: row.windows.map(({ rule, opens_at }) => ({ rule, opensAt: opens_at })),
+  }));
 }
 
 /** Ends a hold once: false when it is not held any more. */
@@ -235,7 +278,8 @@ export async function sumOfHolds(tx: Sql, mandate: Id<"mandate">): Promise<{ hel
   const row = await tx.one<{ held: string; spent: string }>(sql`select
       coalesce(sum(amount) filter (where state = 'held'), 0)::numeric as held,
       coalesce(sum(captured - refunded), 0)::numeric as spent
-    from mandate_holds where mandate_id = ${mandate}`);
+    from mandate_holds where mandate_id = ${mandate}
+      or charge_id in (select charge_id from mandate_hold_links where mandate_id = ${mandate})`);
   return { held: BigInt(row.held), spent: BigInt(row.spent) };
 }
 

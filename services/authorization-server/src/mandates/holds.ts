@@ -1,7 +1,10 @@
 import { type Asset, type Id, invariant } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
+import { countSpending } from "../spending/index.ts";
 import * as rows from "./budget.sql.ts";
 import {
+  type Budget,
   type Hold,
   minorOf,
   refusalOfHold,
@@ -9,25 +12,32 @@ import {
   remainingOf,
   settle,
   type Velocity,
+  type Window,
 } from "./budget.ts";
 import { assetOfMandate, type Mandate } from "./mandates.ts";
 
-type HoldRequest = {
-  readonly mandate: Id<"mandate">;
-  readonly charge: Id<"charge">;
-  /** In budget units, and the asset they are of. */
-  readonly amount: bigint;
-  readonly asset: Asset;
-  readonly velocity: readonly Velocity[];
-};
+/** One mandate whose budget a hold takes of, with the rules of its periods. */
+export type Bearer = { readonly mandate: Id<"mandate">; readonly velocity: readonly Velocity[] };
+
+export type HoldRequest = Bearer &
+  rows.SpentAt & {
+    readonly charge: Id<"charge">;
+    /** In budget units, and the asset they are of: the same along a chain. */
+    readonly amount: bigint;
+    readonly asset: Asset;
+    /** The mandates that this one was handed on from, the root first. */
+    readonly above?: readonly Bearer[];
+  };
 
 /** Refuses at once, waiting for nobody, what the budget has no room for as it stands. `takeHold` decides. */
 export async function assertRoom(tx: TenantTx, wanted: HoldRequest): Promise<void> {
   const budget = await rows.findBudget(tx, wanted.mandate);
   invariant(budget !== undefined, "a mandate has its budget");
-  const isUsedUp = budget.usesMax !== undefined && budget.uses >= budget.usesMax;
-  if (isUsedUp || remainingOf(budget) < wanted.amount) throw refusalOfHold(budget, wanted.asset);
+  if (!hasRoom(budget, wanted.amount)) throw refusalOfHold(budget, wanted.asset);
 }
+
+const hasRoom = (budget: Budget, amount: bigint): boolean =>
+  (budget.usesMax === undefined || budget.uses < budget.usesMax) && remainingOf(budget) >= amount;
 
 /** What is left of a mandate once `taking` is held as well, in whole minor units; nothing once it is used up. */
 export async function remainingAfter(tx: TenantTx, mandate: Mandate, taking: bigint): Promise<number> {
@@ -38,26 +48,71 @@ export async function remainingAfter(tx: TenantTx, mandate: Mandate, taking: big
 }
 
 /**
- * Takes a hold in the caller's transaction, the one that writes the charge: budget row first, then the windows in the
- * order of the rules, so that no two holds of a mandate ever wait for each other. The loser of a race is refused. Call
- * it last: from here to the commit every other charge of the mandate waits.
+ * Takes a hold in the caller's transaction, the one that writes the charge: of every budget of the chain, the root's first,
+ * then of the windows in the same order, so that no two holds ever wait for each other. The loser of a race is refused.
+ * Call it last: from here to the commit every other charge of the mandate, and of those above it, waits.
  */
 export async function takeHold(tx: TenantTx, wanted: HoldRequest): Promise<void> {
   invariant(wanted.amount > 0n, "a hold is of something");
-  if (wanted.velocity.length === 0) {
-    if ((await rows.holdAtOnce(tx, wanted)) === undefined) throw await refusal(tx, wanted);
+  const above = wanted.above ?? [];
+  if (above.length === 0 && wanted.velocity.length === 0) {
+    if ((await rows.holdAtOnce(tx, wanted)) === undefined) throw await refusal(tx, wanted, wanted);
     return;
   }
-  if ((await rows.holdOfBudget(tx, wanted.mandate, wanted.amount)) === undefined)
-    throw await refusal(tx, wanted);
-  const windows = [];
-  for (const velocity of wanted.velocity) {
-    const window = await rows.countInWindow(tx, wanted.mandate, { velocity, amount: wanted.amount });
-    if (window === undefined)
-      throw refusalOfWindow(velocity, await rows.findWindow(tx, wanted.mandate, velocity), wanted.asset);
+  const chain = [...above, wanted];
+  for (const bearer of chain)
+    if ((await rows.holdOfBudget(tx, bearer.mandate, wanted.amount)) === undefined)
+      throw await refusal(tx, wanted, bearer);
+  const counted: { mandate: Id<"mandate">; windows: readonly Window[] }[] = [];
+  for (const bearer of chain)
+    counted.push({ mandate: bearer.mandate, windows: await countIn(tx, wanted, bearer) });
+  await rows.insertHold(tx, { ...wanted, windows: counted.at(-1)?.windows ?? [] });
+  if (above.length > 0) await rows.insertLinks(tx, wanted.charge, counted.slice(0, -1));
+}
+
+async function countIn(tx: TenantTx, wanted: HoldRequest, bearer: Bearer): Promise<readonly Window[]> {
+  const windows: Window[] = [];
+  for (const velocity of bearer.velocity) {
+    const window = await rows.countInWindow(tx, bearer.mandate, { velocity, amount: wanted.amount });
+    if (window === undefined) {
+      if (bearer.mandate !== wanted.mandate) throw new Problem("mandate_velocity_exceeded", aboveIt);
+      throw refusalOfWindow(velocity, await rows.findWindow(tx, bearer.mandate, velocity), wanted.asset);
+    }
     windows.push(window);
   }
-  await rows.insertHold(tx, { ...wanted, windows });
+  return windows;
+}
+
+/** How much is left above is for those who hold that mandate to know. */
+const aboveIt = {
+  detail: "A mandate that this one was handed on from does not suffice.",
+  extra: { limited_by: "ancestor" },
+} as const;
+
+async function refusal(tx: TenantTx, wanted: HoldRequest, bearer: Bearer): Promise<Error> {
+  const budget = await rows.findBudget(tx, bearer.mandate);
+  invariant(budget !== undefined, "a mandate has its budget");
+  const problem = refusalOfHold(budget, wanted.asset);
+  return bearer.mandate === wanted.mandate ? problem : new Problem(problem.code, aboveIt);
+}
+
+type KeptHold = Hold & { readonly linked: boolean };
+
+/** Every budget that a hold is kept of, the root's first, and the windows it counts in. */
+const keptOf = async (tx: TenantTx, hold: KeptHold) =>
+  hold.linked ? [...(await rows.findLinks(tx, hold.charge)), hold] : [hold];
+
+/** What leaves `held`, what joins or leaves `spent` and `uses`, in every budget of the chain, and of their windows. */
+async function moveAll(
+  tx: TenantTx,
+  hold: KeptHold,
+  by: { held: bigint; spent: bigint; uses: number; back: { amount: bigint; uses: number } | undefined },
+): Promise<void> {
+  const kept = await keptOf(tx, hold);
+  for (const { mandate } of kept) await rows.moveBudget(tx, mandate, by);
+  if (by.back === undefined) return;
+  for (const { mandate, windows } of kept)
+    for (const window of windows) await rows.giveBackWindow(tx, mandate, { window, ...by.back });
 }
 
 /**
@@ -69,10 +124,9 @@ export async function captureHold(tx: TenantTx, charge: Id<"charge">, captured: 
   if (hold.state !== "held") return false;
   const { spent, freed } = settle(hold, captured);
   if (!(await rows.endHold(tx, charge, { state: "captured", captured }))) return false;
-  await rows.moveBudget(tx, hold.mandate, { held: -hold.amount, spent, uses: 0 });
-  if (freed > 0n)
-    for (const window of hold.windows)
-      await rows.giveBackWindow(tx, hold.mandate, { window, amount: freed, uses: 0 });
+  const back = freed > 0n ? { amount: freed, uses: 0 } : undefined;
+  await moveAll(tx, hold, { held: -hold.amount, spent, uses: 0, back });
+  await countSpending(tx, charge, { spent, refunded: 0n, charges: 1 });
   return true;
 }
 
@@ -80,9 +134,8 @@ export async function captureHold(tx: TenantTx, charge: Id<"charge">, captured: 
 export async function releaseHold(tx: TenantTx, charge: Id<"charge">): Promise<boolean> {
   const hold = await holdOf(tx, charge);
   if (!(await rows.endHold(tx, charge, { state: "released", captured: 0n }))) return false;
-  await rows.moveBudget(tx, hold.mandate, { held: -hold.amount, spent: 0n, uses: -1 });
-  for (const window of hold.windows)
-    await rows.giveBackWindow(tx, hold.mandate, { window, amount: hold.amount, uses: 1 });
+  const back = { amount: hold.amount, uses: 1 };
+  await moveAll(tx, hold, { held: -hold.amount, spent: 0n, uses: -1, back });
   return true;
 }
 
@@ -91,7 +144,8 @@ export async function refundHold(tx: TenantTx, charge: Id<"charge">, amount: big
   const hold = await holdOf(tx, charge);
   invariant(amount > 0n && amount <= hold.captured - hold.refunded, "a refund is of what was captured");
   invariant(await rows.refundOfHold(tx, charge, amount), "a refund meets its hold");
-  await rows.moveBudget(tx, hold.mandate, { held: 0n, spent: -amount, uses: 0 });
+  await moveAll(tx, hold, { held: 0n, spent: -amount, uses: 0, back: undefined });
+  await countSpending(tx, charge, { spent: 0n, refunded: amount, charges: 0 });
 }
 
 /** I2 from the other side: the kept sums equal the sums of the holds. For checks and tests; its cost grows with the holds. */
@@ -101,14 +155,8 @@ export async function checkBudget(tx: TenantTx, mandate: Id<"mandate">): Promise
   return budget !== undefined && budget.held === sums.held && budget.spent === sums.spent;
 }
 
-async function holdOf(tx: TenantTx, charge: Id<"charge">): Promise<Hold> {
+async function holdOf(tx: TenantTx, charge: Id<"charge">): Promise<KeptHold> {
   const hold = await rows.findHold(tx, charge);
   invariant(hold !== undefined, "a charge has its hold");
   return hold;
-}
-
-async function refusal(tx: TenantTx, wanted: HoldRequest): Promise<Error> {
-  const budget = await rows.findBudget(tx, wanted.mandate);
-  invariant(budget !== undefined, "a mandate has its budget");
-  return refusalOfHold(budget, wanted.asset);
 }

@@ -16,7 +16,7 @@ export {
   type MandateWithBudget,
   type Why,
 } from "./mandates.operations.ts";
-export { findMandate } from "./mandates.sql.ts";
+export { findChain, findMandate } from "./mandates.sql.ts";
 export {
   assetOfMandate,
   type IssuedMandate,
@@ -38,4 +38,5 @@ export const mandateTables = {
   mandate_budgets: "tenant",
   mandate_windows: "tenant",
   mandate_holds: "tenant",
+  mandate_hold_links: "tenant",
 } as const;

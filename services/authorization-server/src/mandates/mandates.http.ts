@@ -12,6 +12,7 @@ import {
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { type GivingDeps, giveRoute } from "./giving.http.ts";
+import { handOnRoute } from "./handing-on.http.ts";
 import { historyRoute } from "./history.http.ts";
 import type { Mandates, MandateWithBudget, Why } from "./mandates.operations.ts";
 import type { Mandate } from "./mandates.ts";
@@ -39,6 +40,7 @@ export const mandateRoutes = (deps: MandateRoutesDeps): Route[] => [
   changeRoute(deps, "suspend"),
   changeRoute(deps, "resume"),
   narrowRoute(deps),
+  handOnRoute(deps),
   historyRoute(deps),
 ];
 

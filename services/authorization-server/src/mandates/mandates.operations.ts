@@ -16,9 +16,11 @@ import { randomText, sha256b64url, thumbprint } from "@remit/protocol/node";
 import { meetAgent } from "../freezes/index.ts";
 import { endGrantsOf } from "../grants/index.ts";
 import type { StatusEntry, StatusLists } from "../status-lists/index.ts";
+import { carryDown } from "./below.ts";
 import { findBudget, findBudgets, findWindows, insertBudget, narrowBudget } from "./budget.sql.ts";
-import { type Budget, minorOf, type UsedWindow } from "./budget.ts";
+import { type Budget, minorOf, remainingOf, type UsedWindow } from "./budget.ts";
 import { type Freezing, freezeWithin } from "./freezing.ts";
+import { type HandingOn, handOnWithin } from "./handing-on.ts";
 import * as rows from "./mandates.sql.ts";
 import {
   assetOfMandate,
@@ -65,6 +67,8 @@ export type Mandates = {
   /** The credential with every disclosure; undefined when the tenant has no such mandate or its data were erased. */
   jwtOf(tx: TenantTx, id: Id<"mandate">): Promise<string | undefined>;
   find(tenant: Id<"tenant">, id: Id<"mandate">): Promise<MandateWithBudget | undefined>;
+  /** What a burn-down needs of it. */
+  budgetOf(tenant: Id<"tenant">, id: Id<"mandate">): Promise<BudgetOfMandate | undefined>;
   /** The same in the caller's transaction, of one that is there. */
   findWithin(tx: TenantTx, id: Id<"mandate">): Promise<MandateWithBudget>;
   list(tenant: Id<"tenant">, page: MandatePage): Promise<MandateWithBudget[]>;
@@ -86,8 +90,19 @@ export type Mandates = {
   resumeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   /** Lets it allow less from this commit on. Charges that are held already go on. */
   narrowWithin(tx: TenantTx, id: Id<"mandate">, asked: Narrowing): Promise<void>;
+  /** An agent hands a narrower one on; what is spent under it is held along the whole chain. */
+  handOnWithin(tx: TenantTx, asked: HandingOn): Promise<IssuedMandate>;
   /** The principal's brake on one agent or on all of them. */
   freezeWithin(tx: TenantTx, freezing: Freezing): Promise<void>;
+};
+
+export type BudgetOfMandate = {
+  readonly id: Id<"mandate">;
+  readonly currency: string;
+  readonly cap: bigint;
+  readonly remaining: bigint;
+  readonly issuedAt: Mandate["issuedAt"];
+  readonly expiresAt: Mandate["expiresAt"];
 };
 
 export type Narrowing = { readonly to: NarrowMandate; readonly actor: Actor };
@@ -110,6 +125,20 @@ export function createMandates(deps: MandatesDeps): Mandates {
     issue: (tx, input) => issue(deps, tx, input),
     jwtOf: (tx, id) => openJwt(deps, tx, id),
     find: (tenant, id) => db.of(tenant).transaction((tx) => findWithBudget(tx, id)),
+    async budgetOf(tenant, id) {
+      const found = await db.of(tenant).transaction((tx) => findWithBudget(tx, id));
+      if (found === undefined) return undefined;
+      const { mandate, budget } = found;
+      const { issuedAt, expiresAt, details } = mandate;
+      return {
+        id,
+        currency: details.currency,
+        cap: budget.cap,
+        remaining: remainingOf(budget),
+        issuedAt,
+        expiresAt,
+      };
+    },
     async findWithin(tx, id) {
       const found = await findWithBudget(tx, id);
       invariant(found !== undefined, "the mandate is there");
@@ -133,7 +162,8 @@ export function createMandates(deps: MandatesDeps): Mandates {
     },
     resumeWithin: become("active"),
     narrowWithin: (tx, id, asked) => narrow(deps, tx, { id, ...asked }),
-    freezeWithin: (tx, freezing) => freezeWithin(deps.statusLists, tx, freezing),
+    freezeWithin: (tx, freezing) => freezeWithin(deps, tx, freezing),
+    handOnWithin: (tx, asked) => handOnWithin((...given) => issue(deps, ...given), tx, asked),
   };
 }
 
@@ -163,18 +193,24 @@ async function issue(deps: MandatesDeps, tx: TenantTx, input: IssueMandate): Pro
     livemode: deps.livemode,
     issuedAt: now,
     expiresAt: toIssue.validUntil,
+    ancestors: (input.under ?? []).map((above) => above.id),
   });
   const usesMax = details.uses === "single" ? 1 : undefined;
   await insertBudget(tx, { mandate: id, cap: capOf(details), usesMax });
   const { currency, amount_minor } = details;
+  const parent = input.under?.at(-1);
   const payload = {
     agent: input.agent,
     currency,
     amount_minor,
     uses: details.uses,
     expires_at: toIssue.validUntil,
+    ...(parent === undefined ? {} : { parent: parent.id }),
   };
-  const actor = { type: "account", id: input.principal.account } as const;
+  const actor: Actor =
+    parent === undefined
+      ? { type: "account", id: input.principal.account }
+      : { type: "agent", id: parent.agent };
   await tx.record(newEvent("mandate.issued", { tenant: tx.tenant, actor, subject: id, payload }, now));
   return { id, jwt, details, expiresAt: toIssue.validUntil };
 }
@@ -201,6 +237,7 @@ function mandateToIssue(deps: MandatesDeps, { id, details, status, input, now }:
   const { principal, consent } = input;
   const { account: _, ...personal } = principal;
   const { list, index } = status;
+  const parent = input.under?.at(-1);
   return {
     id,
     issuer: deps.issuer,
@@ -216,6 +253,7 @@ function mandateToIssue(deps: MandatesDeps, { id, details, status, input, now }:
       revocation: deps.statusLists.uriOf(list, "revocation"),
       suspension: deps.statusLists.uriOf(list, "suspension"),
     },
+    ...(parent === undefined ? {} : { parent: { jti: parent.id, mandate_hash: parent.jwtHash } }),
     // Only when there is one: in clear, a list would tell each merchant of the others.
     ...(details.merchants?.length === 1 ? { audience: details.merchants } : {}),
     principal: personal,
@@ -304,13 +342,15 @@ async function changeState(
   if (!mayBecome(mandate.ownState, to)) return mandate;
   const now = deps.clock.now();
   await rows.saveState(tx, id, { state: to, because: why.note ?? why.because, now });
-  const state = stateOfMandate(to, mandate.frozenAt);
+  const state = stateOfMandate({ ...mandate, ownState: to });
   if (state !== mandate.state) await deps.statusLists.tell(tx, mandate.status, statusOf[state]);
   const payload = { agent: mandate.agent, from: mandate.ownState, because: why.because };
   await tx.record(newEvent(eventOf[to], { tenant: tx.tenant, actor: why.actor, subject: id, payload }, now));
   if (to === "revoked") await endGrantsOf(tx, { mandate: id, actor: why.actor, now });
   const revokedAt = to === "revoked" ? now : undefined;
-  return { ...mandate, state, ownState: to, because: why.because, revokedAt };
+  const changed = { ...mandate, state, ownState: to, because: why.because, revokedAt };
+  if (state !== mandate.state) await carryDown(deps, tx, { from: changed, actor: why.actor });
+  return changed;
 }
 
 /** The row is locked against charges that decide: each is held by the former terms before this, or by the narrower after. */

@@ -20,32 +20,37 @@ type Row = {
   readonly narrowed_until: Instant | null;
   readonly narrowed_at: Instant | null;
   readonly frozen_at: Instant | null;
+  readonly held_back: boolean;
+  readonly ancestors: readonly Id<"mandate">[];
   readonly revoked_at: Instant | null;
   readonly livemode: boolean;
   readonly status_list: number;
   readonly status_place: number;
 };
 
-const mandateOf = (row: Row): Mandate => ({
-  id: row.id,
-  tenant: row.tenant_id,
-  agent: row.agent_id,
-  agentTenant: row.agent_tenant_id,
-  principal: row.principal_id,
-  state: stateOfMandate(row.state, row.frozen_at ?? undefined),
-  ownState: row.state,
-  frozenAt: row.frozen_at ?? undefined,
-  because: row.because ?? undefined,
-  details: row.narrowed ?? row.details,
-  holderThumbprint: row.holder_thumbprint,
-  jwtHash: row.jwt_hash,
-  issuedAt: row.issued_at,
-  expiresAt: row.narrowed_until ?? row.expires_at,
-  narrowedAt: row.narrowed_at ?? undefined,
-  revokedAt: row.revoked_at ?? undefined,
-  livemode: row.livemode,
-  status: { list: row.status_list, index: row.status_place },
-});
+function mandateOf(row: Row): Mandate {
+  const said = { ownState: row.state, frozenAt: row.frozen_at ?? undefined, heldBack: row.held_back };
+  return {
+    id: row.id,
+    tenant: row.tenant_id,
+    agent: row.agent_id,
+    agentTenant: row.agent_tenant_id,
+    principal: row.principal_id,
+    ...said,
+    state: stateOfMandate(said),
+    ancestors: row.ancestors,
+    because: row.because ?? undefined,
+    details: row.narrowed ?? row.details,
+    holderThumbprint: row.holder_thumbprint,
+    jwtHash: row.jwt_hash,
+    issuedAt: row.issued_at,
+    expiresAt: row.narrowed_until ?? row.expires_at,
+    narrowedAt: row.narrowed_at ?? undefined,
+    revokedAt: row.revoked_at ?? undefined,
+    livemode: row.livemode,
+    status: { list: row.status_list, index: row.status_place },
+  };
+}
 
 /** The mandate of this transaction's tenant. `share` keeps its state as read, `update` is for who changes it. */
 export async function findMandate(
@@ -63,7 +68,60 @@ export async function findMandate(
   return row && mandateOf(row);
 }
 
-type Later = "state" | "ownState" | "frozenAt" | "because" | "narrowedAt" | "revokedAt" | "tenant";
+type Later =
+  | "state"
+  | "ownState"
+  | "frozenAt"
+  | "heldBack"
+  | "because"
+  | "narrowedAt"
+  | "revokedAt"
+  | "tenant";
+
+/**
+ * The mandates above this one and then itself, the root first, each locked in that order by one statement; empty when
+ * there is none. Which they are never changes, so it is read without a lock.
+ */
+export async function findChain(
+  tx: Sql,
+  id: Id<"mandate">,
+  lock: "share" | "update" = "share",
+): Promise<Mandate[]> {
+  const found = await tx.many<Row>(
+    lock === "share"
+      ? sql`select * from mandates
+          where id = any(array_append((select ancestors from mandates where id = ${id}), ${id}::text))
+          order by cardinality(ancestors) for share`
+      : sql`select * from mandates
+          where id = any(array_append((select ancestors from mandates where id = ${id}), ${id}::text))
+          order by cardinality(ancestors) for no key update`,
+  );
+  return found.map(mandateOf);
+}
+
+/** Those below a mandate that are not revoked, whoever is nearer to it first, locked in that order. */
+export async function lockBelow(
+  tx: Sql,
+  { id, ancestors }: Pick<Mandate, "id" | "ancestors">,
+): Promise<Mandate[]> {
+  const found = await tx.many<Row>(sql`select * from mandates
+    where ancestors[1] = ${ancestors[0] ?? id} and parent_id is not null and ${id} = any(ancestors)
+      and state <> 'revoked'
+    order by cardinality(ancestors), id for no key update`);
+  return found.map(mandateOf);
+}
+
+/** How many stand below a root. */
+export async function countBelow(tx: Sql, root: Id<"mandate">, now: Instant): Promise<number> {
+  const { below } = await tx.one<{ below: number }>(sql`select count(*)::integer as below from mandates
+    where ancestors[1] = ${root} and parent_id is not null and state <> 'revoked'
+      and coalesce(narrowed_until, expires_at) > ${sqlTime(now)}`);
+  return below;
+}
+
+export async function saveHeldBack(tx: Sql, ids: readonly Id<"mandate">[], heldBack: boolean): Promise<void> {
+  await tx.run(sql`update mandates set held_back = ${heldBack} where id = any(${[...ids]}::text[])`);
+}
 
 export type NewMandate = Omit<Mandate, Later> & {
   readonly subject: string;
@@ -75,12 +133,13 @@ export async function insertMandate(tx: TenantTx, mandate: NewMandate): Promise<
   const issuedAt = sqlTime(mandate.issuedAt);
   await tx.run(sql`insert into mandates (tenant_id, id, agent_id, agent_tenant_id, principal_id, subject, details,
       holder_thumbprint, currency, instrument_id, jwt_hash, status_list, status_place, livemode,
-      issued_at, expires_at, changed_at)
+      issued_at, expires_at, changed_at, parent_id, ancestors)
     values (${tx.tenant}, ${mandate.id}, ${mandate.agent}, ${mandate.agentTenant}, ${mandate.principal},
       ${mandate.subject}, ${JSON.stringify(mandate.details)}::jsonb, ${mandate.holderThumbprint},
       ${mandate.details.currency}, ${mandate.instrument ?? null}, ${mandate.jwtHash},
       ${mandate.status.list}, ${mandate.status.index}, ${mandate.livemode}, ${issuedAt},
-      ${sqlTime(mandate.expiresAt)}, ${issuedAt})`);
+      ${sqlTime(mandate.expiresAt)}, ${issuedAt}, ${mandate.ancestors.at(-1) ?? null},
+      ${[...mandate.ancestors]}::text[])`);
   await tx.run(sql`insert into mandate_credentials (tenant_id, mandate_id, sealed_jwt)
     values (${tx.tenant}, ${mandate.id}, ${mandate.sealedJwt})`);
 }
@@ -168,7 +227,7 @@ export async function mandatesHeldBy(tx: TenantTx, agent: string): Promise<Id<"m
   return found.map(({ id }) => id);
 }
 
-/** Locks what a brake on an agent, or on all of them, reaches, in the order of ids. */
+/** Locks what a brake on an agent, or on all of them, reaches, from the roots down. */
 export async function lockFor(
   tx: TenantTx,
   { agent, frozen, now }: { agent: Id<"agent"> | undefined; frozen: boolean; now: Instant },
@@ -178,7 +237,7 @@ export async function lockFor(
       and (frozen_at is not null) = ${!frozen} and coalesce(narrowed_until, expires_at) > ${sqlTime(now)}
       and (${frozen} or not exists (select from principals_agents a
         where a.agent_id in (mandates.agent_id, '*') and a.frozen_at is not null))
-    order by id for no key update`);
+    order by cardinality(ancestors), id for no key update`);
   return found.map(mandateOf);
 }
 

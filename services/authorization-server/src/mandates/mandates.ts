@@ -16,6 +16,10 @@ export type Mandate = {
   /** What was last said of it alone. */
   readonly ownState: MandateState;
   readonly frozenAt: Instant | undefined;
+  /** One above it is suspended. */
+  readonly heldBack: boolean;
+  /** Those above it, the root first; none for one that a principal gave. */
+  readonly ancestors: readonly Id<"mandate">[];
   readonly because: string | undefined;
   /** What counts: as the principal consented, or as narrowed since. The credential says what was consented to. */
   readonly details: MandateDetails;
@@ -45,6 +49,8 @@ export type IssueMandate = {
   };
   readonly consent: { readonly at: Instant; readonly ip?: string; readonly userAgent?: string };
   readonly instrument?: Id<"instrument">;
+  /** The chain that it is handed on from, the root first; none for what a principal gives. */
+  readonly under?: readonly Mandate[];
 };
 
 /** `jwt` is `<sd-jwt>~<disclosure>~…~` with every disclosure, for the agent. */
@@ -65,9 +71,13 @@ export function standingOfMandate(mandate: Mandate, budget: Budget, now: Instant
   return usedUp || budget.spent === budget.cap ? "exhausted" : mandate.state;
 }
 
-/** What counts of a mandate: a brake on its agent suspends it, whatever it would be without. */
-export const stateOfMandate = (own: MandateState, frozenAt: Instant | undefined): MandateState =>
-  own === "active" && frozenAt !== undefined ? "suspended" : own;
+/** What counts of a mandate: a brake on its agent, or one above it that is suspended, suspends it, whatever it would be without. */
+export const stateOfMandate = ({
+  ownState,
+  frozenAt,
+  heldBack,
+}: Pick<Mandate, "ownState" | "frozenAt" | "heldBack">): MandateState =>
+  ownState === "active" && (frozenAt !== undefined || heldBack) ? "suspended" : ownState;
 
 /** Whether a state may follow another; a revocation is final, and asking for the state there is changes nothing. */
 export const mayBecome = (from: MandateState, to: MandateState): boolean => from !== "revoked" && from !== to;

@@ -45,6 +45,7 @@ export function bodyOf(
     purpose: details.purpose ?? null,
     instrument_id: details.instrument ?? null,
     sentences: [...describeMandate({ details, validUntil: expiresAt })],
+    parent_id: mandate.ancestors.at(-1) ?? null,
     frozen: mandate.frozenAt !== undefined,
     livemode: mandate.livemode,
     valid_from: toRfc3339(mandate.issuedAt),

@@ -4,8 +4,9 @@ import { createLog, createMetrics } from "@remit/platform/telemetry";
 import { base64url, Problem } from "@remit/protocol";
 import { approvalRoutes, createWaiting } from "../../src/approvals/index.ts";
 import { chargeRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
-import { mandateRoutes } from "../../src/mandates/index.ts";
+import { mandateRoutes, minorOf } from "../../src/mandates/index.ts";
 import { receiptRoutes } from "../../src/receipts/index.ts";
+import { spendingRoutes } from "../../src/spending/index.ts";
 import { statusListRoutes } from "../../src/status-lists/index.ts";
 import { walletRoutes } from "../../src/wallet/index.ts";
 import type { World } from "./world.ts";
@@ -28,7 +29,7 @@ export type Sent = {
 
 export type Request = {
   readonly as?: As;
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly body?: unknown;
   readonly key?: string | null;
@@ -67,7 +68,11 @@ export async function openApi(world: World): Promise<Api> {
     accounts: { byId: async () => ({ id: newId("account"), email: "ada@example.com" }) },
   };
   http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));
-  http.add(...walletChargeRoutes(world), ...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
+  http.add(
+    ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
+    ...walletChargeRoutes(world),
+  );
+  http.add(...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
   http.add(...receiptRoutes(receipts), ...statusListRoutes(statusLists));
   const waiting = createWaiting(db);
   const factors = factorsOf(passkey);
@@ -81,11 +86,11 @@ export async function openApi(world: World): Promise<Api> {
         method,
         headers: {
           ...(as === undefined ? {} : { authorization: JSON.stringify(as) }),
-          ...(method === "POST" ? { "content-type": "application/json" } : {}),
+          ...(method === "GET" ? {} : { "content-type": "application/json" }),
           ...(method === "POST" && key !== null ? { "idempotency-key": key ?? `key-${++keys}` } : {}),
           ...headers,
         },
-        ...(method === "POST" ? { body: typeof body === "string" ? body : JSON.stringify(body ?? {}) } : {}),
+        ...(method !== "GET" ? { body: typeof body === "string" ? body : JSON.stringify(body ?? {}) } : {}),
       });
       const text = await response.text();
       const parsed: unknown = text.startsWith("{") ? JSON.parse(text) : {};

@@ -1,0 +1,67 @@
+import { type Id, type Instant, parseId } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
+import { Problem, type PublicJwk } from "@remit/protocol";
+import type { NarrowMandate } from "@remit/protocol/contracts";
+import * as rows from "./mandates.sql.ts";
+import type { IssuedMandate, IssueMandate, Mandate } from "./mandates.ts";
+import { narrowedTerms } from "./narrowing.ts";
+
+/** A mandate has at most as many above it (design section 5: delegations are as deep). */
+export const depthMax = 8;
+/** Of one root that stand at a time: whoever ends it ends all of them in one transaction, with a lock for each. */
+export const belowMax = 200;
+
+export type HandingOn = {
+  readonly parent: Id<"mandate">;
+  /** Who hands on: the agent that holds the parent. */
+  readonly by: string;
+  readonly to: { readonly agent: Id<"agent">; readonly tenant: Id<"tenant">; readonly holder: PublicJwk };
+  /** What is named is narrower than the parent's; what is not is as the parent has it. */
+  readonly asked: NarrowMandate;
+  readonly purpose: string | undefined;
+  readonly now: Instant;
+};
+
+type Issue = (tx: TenantTx, input: IssueMandate) => Promise<IssuedMandate>;
+
+/**
+ * Hands a narrower mandate on, in the parent's tenant. The root is locked, so that those that stand below it are counted
+ * right; every one of the chain is, so that of an end of one and this the later sees the other.
+ */
+export async function handOnWithin(
+  issue: Issue,
+  tx: TenantTx,
+  { parent: id, by, to, asked, purpose, now }: HandingOn,
+): Promise<IssuedMandate> {
+  const chain = await rows.findChain(tx, id, "update");
+  const [root, parent] = [chain[0], chain.at(-1)];
+  if (root === undefined || parent === undefined || parent.agent !== by) throw unknown();
+  for (const mandate of chain) assertStanding(mandate, now);
+  if (chain.length > depthMax)
+    throw new Problem("delegation_limit_reached", { detail: `A chain has at most ${depthMax} links.` });
+  if ((await rows.countBelow(tx, root.id, now)) >= belowMax)
+    throw new Problem("delegation_limit_reached", {
+      detail: `${belowMax} mandates that were handed on from one stand at a time.`,
+    });
+  const { details, expiresAt } = narrowedTerms(parent, asked, now);
+  const { instrument: chosen, ...terms } = details;
+  const instrument = parseId("instrument", chosen);
+  return issue(tx, {
+    request: { details: purpose === undefined ? terms : { ...terms, purpose }, validUntil: expiresAt },
+    agent: to.agent,
+    agentTenant: to.tenant,
+    holder: to.holder,
+    principal: { account: parent.principal },
+    consent: { at: now },
+    ...(instrument === undefined ? {} : { instrument }),
+    under: chain,
+  });
+}
+
+function assertStanding(mandate: Mandate, now: Instant): void {
+  if (mandate.state === "revoked") throw new Problem("mandate_revoked");
+  if (mandate.state === "suspended") throw new Problem("mandate_suspended");
+  if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
+}
+
+const unknown = (): Problem => new Problem("not_found", { detail: "There is no such mandate." });
