@@ -52,6 +52,8 @@ export const problems = {
   document_gone: refusal(410, "What was here has been removed", "Stop using this address."),
   email_taken: refusal(409, "An account with this e-mail address exists", "Sign in instead."),
   fee_schedule_refused: refusal(409, "The fee schedule cannot be set so", "Correct what the detail names; what was captured before keeps its terms."),
+  export_closed: refusal(409, "The export is closed", "Nothing more can be told of it; export the mandate again."),
+  export_use_exceeds_limit: refusal(422, "More was used than the export allows", "Have its issuer say what was taken; open a dispute about the rest."),
   forbidden: refusal(403, "This is not allowed", "Ask the owner for permission."),
   idempotency_conflict: refusal(422, "The Idempotency-Key was used with another request", "Use a new key for a new request."),
   idempotency_in_flight: refusal(409, "A request with this Idempotency-Key is still running", "Try again after the time in Retry-After."),

@@ -17,6 +17,7 @@ import {
 } from "./charges/index.ts";
 import { nameOfAgent } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
+import { exportRoutes } from "./exports/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes, minorOf } from "./mandates/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
@@ -58,6 +59,7 @@ export function mountMandates(
   http.add(
     ...statusListRoutes(statusLists),
     ...mandateRoutes({ db, mandates, livemode, accounts, factors }),
+    ...exportRoutes({ db, clock, keys, mandates }),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...walletRoutes({ db, mandates, nameOf: (agent) => nameOfAgent(db, agent) }),
   );

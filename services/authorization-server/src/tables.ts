@@ -8,6 +8,7 @@ import { delegationTables } from "./delegations/index.ts";
 import { deliveryTables } from "./deliveries/index.ts";
 import { deviceTables } from "./device/index.ts";
 import { emailDomainTables } from "./email-domains/index.ts";
+import { exportTables } from "./exports/index.ts";
 import { federatedSignInTables } from "./federated-sign-in/index.ts";
 import { freezeTables } from "./freezes/index.ts";
 import { identityTables } from "./identities/index.ts";
@@ -60,6 +61,7 @@ export const tables = {
   ...freezeTables,
   ...mandateTables,
   ...spendingTables,
+  ...exportTables,
   ...chargeTables,
   ...receiptTables,
   ...auditTables,

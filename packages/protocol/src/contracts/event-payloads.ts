@@ -114,6 +114,10 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     offer: one(text),
   }),
   "delegation.revoked": told({ because: text, delegatee: id }),
+  "export.closed": told({ mandate: id, because: text, used_minor: count }),
+  "export.made": told({ mandate: id, kind: text, limit_minor: count, currency: text }),
+  "export.revoking": told({ mandate: id }),
+  "export.used": told({ mandate: id, amount_minor: count, used_minor: count }),
   "fee_schedule.set": told({
     merchant: one(id),
     rail: text,

@@ -7,6 +7,7 @@ export * from "./compliance.ts";
 export * from "./credentials.ts";
 export * from "./delegations.ts";
 export * from "./event-payloads.ts";
+export * from "./exports.ts";
 export * from "./federation.ts";
 export * from "./fees.ts";
 export * from "./identity-providers.ts";

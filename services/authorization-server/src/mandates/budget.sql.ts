@@ -56,7 +56,8 @@ export async function findBudgets(
 
 /** Where a hold is spent: what the sums of spending are by. */
 export type SpentAt = {
-  readonly merchant?: Id<"merchant"> | undefined;
+  /** A merchant's id; of an export, which kind it is. */
+  readonly merchant?: Id<"merchant"> | `export:${string}` | undefined;
   readonly category?: string | undefined;
 };
 

@@ -4,6 +4,7 @@ import { createLog, createMetrics } from "@remit/platform/telemetry";
 import { base64url, Problem } from "@remit/protocol";
 import { approvalRoutes, createWaiting } from "../../src/approvals/index.ts";
 import { chargeRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
+import { exportRoutes } from "../../src/exports/index.ts";
 import { mandateRoutes, minorOf } from "../../src/mandates/index.ts";
 import { receiptRoutes } from "../../src/receipts/index.ts";
 import { spendingRoutes } from "../../src/spending/index.ts";
@@ -69,6 +70,7 @@ export async function openApi(world: World): Promise<Api> {
   };
   http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));
   http.add(
+    ...exportRoutes(world),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...walletChargeRoutes(world),
   );

@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Origin, Timestamp, text } from "./values.ts";
+
+export const ExportKind = z.enum(["ap2", "acp", "spt", "x402"]);
+export type ExportKind = z.infer<typeof ExportKind>;
+
+const limits = {
+  /** At most so much: all that the mandate has left, unless told. */
+  amount_minor: AmountMinor.optional(),
+  /** At most when the mandate ends, which it is unless told. */
+  expires_at: Timestamp.optional(),
+};
+
+/** POST /api/v1/mandates/{id}/exports: as much of a mandate as can be spent where nobody asks Remit. */
+export const ExportMandate = z.discriminatedUnion("kind", [
+  /** AP2's open payment mandate, for the open checkout mandate of that digest. */
+  z.strictObject({ kind: z.literal("ap2"), ...limits, open_checkout_digest: Digest }),
+  /** The allowance of ACP's delegate payment, for one checkout session. */
+  z.strictObject({
+    kind: z.literal("acp"),
+    ...limits,
+    merchant_origin: Origin,
+    merchant_id: text(256),
+    checkout_session_id: text(256),
+  }),
+  /** The limits of a Shared Payment Token, for one seller. */
+  z.strictObject({ kind: z.literal("spt"), ...limits, merchant_origin: Origin, network_id: text(256) }),
+  /** Advice to an x402 client, which no wallet is held to. */
+  z.strictObject({ kind: z.literal("x402"), ...limits }),
+]);
+export type ExportMandate = z.infer<typeof ExportMandate>;
+
+export const MandateExport = z.object({
+  /** Null for advice, of which nothing is kept. */
+  id: idOf("charge").nullable(),
+  kind: ExportKind,
+  /** `held` and `revoking` keep the whole limit; only its issuer's word closes an export. */
+  status: z.enum(["held", "revoking", "closed", "advisory"]),
+  /** It gives no authority, and nothing is held for it. */
+  advisory: z.boolean(),
+  mandate_id: idOf("mandate"),
+  currency: Currency,
+  limit_minor: AmountMinor,
+  used_minor: AmountOrZero,
+  because: z.string().nullable(),
+  created_at: Timestamp,
+  expires_at: Timestamp,
+  /** In the form of the other protocol. */
+  document: z.record(z.string(), z.unknown()),
+  /** The document signed, where the other protocol wants it so: in the answer to whoever exports. */
+  credential: z.string().optional(),
+});
+export type MandateExport = z.infer<typeof MandateExport>;
+
+/** GET /api/v1/mandates/{id}/exports: newest first. */
+export const MandateExportList = z.object({
+  data: z.array(MandateExport),
+  next_cursor: z.string().nullable(),
+});
+export type MandateExportList = z.infer<typeof MandateExportList>;
+
+/** POST /api/v1/exports/{id}/uses: what its issuer says was taken. Told twice, it counts once. */
+export const TellExportUse = z.strictObject({ reference: text(256), amount_minor: AmountMinor });
+export type TellExportUse = z.infer<typeof TellExportUse>;
+
+/** POST /api/v1/exports/{id}/close: its issuer confirms that nothing more will be taken, and how much was in all. */
+export const CloseExport = z.strictObject({
+  because: z.enum(["used", "expired", "revoked"]),
+  used_minor: AmountOrZero,
+});
+export type CloseExport = z.infer<typeof CloseExport>;

@@ -1,0 +1,303 @@
+import {
+  type Asset,
+  type Clock,
+  fromRfc3339,
+  type Id,
+  type Instant,
+  invariant,
+  money,
+  newId,
+  toBudgetUnits,
+} from "@remit/kernel";
+import type { SigningKeys } from "@remit/platform/keys";
+import type { Database, TenantTx } from "@remit/platform/sql";
+import { type Actor, newEvent, Problem, type PublicJwk } from "@remit/protocol";
+import type { CloseExport, ExportMandate, MandateExport, TellExportUse } from "@remit/protocol/contracts";
+import { agentById, keyed } from "../agents/index.ts";
+import {
+  assetOfMandate,
+  captureHold,
+  findChain,
+  findMandate,
+  type Mandate,
+  releaseHold,
+  remainingAfter,
+  takeHold,
+  velocityOf,
+  whyAskPrincipal,
+} from "../mandates/index.ts";
+import * as rows from "./exports.sql.ts";
+import { assertExportable, documentOf, type Export, spendControls } from "./exports.ts";
+
+export type ExportsDeps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly keys: Pick<SigningKeys, "sign">;
+};
+
+/** An export, and for who makes it the signed form where there is one. */
+export type Made =
+  | { readonly kind: "held"; readonly made: Export; readonly credential: string | undefined }
+  | { readonly kind: "advice"; readonly advice: Advice };
+
+export type Advice = Pick<MandateExport, "document"> & {
+  readonly mandate: Id<"mandate">;
+  readonly currency: string;
+  readonly limitMinor: bigint;
+  readonly now: Instant;
+  readonly expiresAt: Instant;
+};
+
+export type Exporting = {
+  readonly mandate: Id<"mandate">;
+  /** Only its own; undefined for its principal. */
+  readonly agent: string | undefined;
+  readonly asked: ExportMandate;
+  readonly actor: Actor;
+  /** With what is made, in the same transaction. */
+  readonly keep: (tx: TenantTx, made: Made) => Promise<void>;
+};
+
+/**
+ * Exports what is left of a mandate, or the part that is asked for: in one transaction the hold of the full limit, along the
+ * whole chain, and the export. Of two that want the same money the second is refused.
+ */
+export async function exportMandate(
+  deps: ExportsDeps,
+  tenant: Id<"tenant">,
+  exporting: Exporting,
+): Promise<Made> {
+  const holder = await holderOf(deps, tenant, exporting);
+  return deps.db.of(tenant).transaction(async (tx) => {
+    const made = await makeWithin(deps, tx, { ...exporting, holder });
+    await exporting.keep(tx, made);
+    return made;
+  });
+}
+
+const unknown = (): Problem => new Problem("not_found", { detail: "There is no such mandate." });
+
+/** The key that the mandate is bound to, which what is exported is bound to as well. */
+async function holderOf(
+  { db }: ExportsDeps,
+  tenant: Id<"tenant">,
+  { mandate: id, agent: only }: Exporting,
+): Promise<PublicJwk> {
+  const mandate = await db.of(tenant).transaction((tx) => findMandate(tx, id));
+  if (mandate === undefined || (only !== undefined && mandate.agent !== only)) throw unknown();
+  const agent = await db.of(mandate.agentTenant).transaction((tx) => agentById(tx, mandate.agent));
+  if (agent?.status !== "active") throw new Problem("agent_suspended");
+  const { dpopJwk, dpopThumbprint } = keyed(agent);
+  if (dpopThumbprint !== mandate.holderThumbprint) throw new Problem("mandate_holder_mismatch");
+  return dpopJwk;
+}
+
+async function makeWithin(
+  deps: ExportsDeps,
+  tx: TenantTx,
+  exporting: Exporting & { readonly holder: PublicJwk },
+): Promise<Made> {
+  const now = deps.clock.now();
+  const chain = await findChain(tx, exporting.mandate);
+  const mandate = chain.at(-1);
+  invariant(mandate !== undefined, "a mandate never disappears");
+  const asset = assetOfMandate(mandate.details);
+  const limitMinor = await limitOf(tx, mandate, exporting.asked);
+  const expiresAt = endOf(chain, exporting.asked, now);
+  for (const one of chain) assertAllowed(one, { ...exporting, asset, limitMinor, now });
+  const limits = { asset, limitMinor, now, expiresAt };
+  const { asked, holder } = exporting;
+  const { currency } = mandate.details;
+  if (asked.kind === "x402") {
+    const document = spendControls(mandate.details, limits);
+    return {
+      kind: "advice",
+      advice: { document, mandate: mandate.id, currency, limitMinor, now, expiresAt },
+    };
+  }
+  const document = documentOf(mandate.details, asked, { limits, holder });
+  const made: Export = {
+    id: newId("charge"),
+    mandate: mandate.id,
+    agent: mandate.agent,
+    kind: asked.kind,
+    state: "held",
+    currency,
+    limitMinor,
+    usedMinor: 0n,
+    document,
+    because: undefined,
+    createdAt: now,
+    expiresAt,
+  };
+  const credential =
+    asked.kind === "ap2" ? `${await deps.keys.sign("mandate", { typ: "dc+sd-jwt" }, document)}~` : undefined;
+  await hold(tx, { chain, made, asset });
+  await rows.insertExport(tx, made);
+  const payload = { mandate: made.mandate, kind: made.kind, limit_minor: Number(limitMinor), currency };
+  await tx.record(
+    newEvent("export.made", { tenant: tx.tenant, actor: exporting.actor, subject: made.id, payload }, now),
+  );
+  return { kind: "held", made, credential };
+}
+
+async function limitOf(tx: TenantTx, mandate: Mandate, asked: ExportMandate): Promise<bigint> {
+  if (asked.amount_minor !== undefined) return BigInt(asked.amount_minor);
+  const left = await remainingAfter(tx, mandate, 0n);
+  if (left === 0) throw new Problem("mandate_cap_exceeded", { extra: { remaining: 0 } });
+  return BigInt(left);
+}
+
+function endOf(chain: readonly Mandate[], asked: ExportMandate, now: Instant): Instant {
+  const last = chain.reduce(
+    (end, { expiresAt }) => (expiresAt < end ? expiresAt : end),
+    chain[0]?.expiresAt ?? now,
+  );
+  const end = asked.expires_at === undefined ? last : fromRfc3339(asked.expires_at);
+  if (end === undefined || end <= now || end > last)
+    throw new Problem("invalid_request", {
+      detail: "expires_at must lie between now and the mandate's end.",
+    });
+  return end;
+}
+
+type Wanted = {
+  readonly asked: ExportMandate;
+  readonly asset: Asset;
+  readonly limitMinor: bigint;
+  readonly now: Instant;
+};
+
+/** Each of the chain must stand and allow it; what would ask its principal cannot, where nobody asks us. */
+function assertAllowed(mandate: Mandate, { asked, asset, limitMinor, now }: Wanted): void {
+  if (mandate.state === "revoked") throw new Problem("mandate_revoked");
+  if (mandate.state === "suspended") throw new Problem("mandate_suspended");
+  if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
+  assertExportable(mandate.details, asked, limitMinor);
+  const purchase = { amount: toBudgetUnits(money(asset, limitMinor)), firstAtMerchant: true };
+  if (whyAskPrincipal(mandate.details, purchase) !== undefined) throw new Problem("approval_required");
+}
+
+async function hold(
+  tx: TenantTx,
+  { chain, made, asset }: { chain: readonly Mandate[]; made: Export; asset: Asset },
+): Promise<void> {
+  const bearers = chain.map(({ id, details }) => ({ mandate: id, velocity: velocityOf(details) }));
+  const leaf = bearers.at(-1);
+  invariant(leaf !== undefined, "a chain has its leaf");
+  await takeHold(tx, {
+    ...leaf,
+    above: bearers.slice(0, -1),
+    charge: made.id,
+    amount: toBudgetUnits(money(asset, made.limitMinor)),
+    asset,
+    merchant: `export:${made.kind}`,
+  });
+}
+
+/** From an export's id to its tenant, for who confirms it. */
+export const tenantOf = ({ db }: ExportsDeps, id: Id<"charge">): Promise<Id<"tenant"> | undefined> =>
+  db.global.transaction((tx) => rows.tenantOfExport(tx, id));
+
+type Telling = { readonly id: Id<"charge">; readonly actor: Actor };
+
+/** What its issuer says was taken. The budget stays held as it is; once all is used, the export is over. */
+export const tellUse = (
+  deps: ExportsDeps,
+  tenant: Id<"tenant">,
+  { id, actor, use }: Telling & { readonly use: TellExportUse },
+): Promise<Export> =>
+  deps.db.of(tenant).transaction(async (tx) => {
+    const found = await locked(tx, id);
+    const now = deps.clock.now();
+    const minor = BigInt(use.amount_minor);
+    if (!(await rows.insertUse(tx, { export: id, reference: use.reference, minor, now }))) return found;
+    if (found.state === "closed") throw new Problem("export_closed");
+    const usedMinor = found.usedMinor + minor;
+    if (usedMinor > found.limitMinor) throw exceeds(found);
+    const payload = { mandate: found.mandate, amount_minor: Number(minor), used_minor: Number(usedMinor) };
+    await tx.record(newEvent("export.used", { tenant: tx.tenant, actor, subject: id, payload }, now));
+    if (usedMinor === found.limitMinor)
+      return close(tx, { ...found, usedMinor }, { because: "used", usedMinor, actor, now });
+    await rows.saveExport(tx, id, { state: found.state, usedMinor });
+    return { ...found, usedMinor };
+  });
+
+/** Its issuer confirms that nothing more will be taken: what was is spent, and the rest of the limit is free again. */
+export const closeExport = (
+  deps: ExportsDeps,
+  tenant: Id<"tenant">,
+  { id, actor, close: asked }: Telling & { readonly close: CloseExport },
+): Promise<Export> =>
+  deps.db.of(tenant).transaction(async (tx) => {
+    const found = await locked(tx, id);
+    if (found.state === "closed") return found;
+    const usedMinor = BigInt(asked.used_minor);
+    if (usedMinor > found.limitMinor) throw exceeds(found);
+    if (usedMinor < found.usedMinor)
+      throw new Problem("invalid_request", { detail: "Less than was told before.", extra: extraOf(found) });
+    return close(tx, found, { because: asked.because, usedMinor, actor, now: deps.clock.now() });
+  });
+
+/** The principal, or the agent, wants it back. Until its issuer has confirmed that, all of it may still be taken. */
+export const revokeExport = (
+  deps: ExportsDeps,
+  tenant: Id<"tenant">,
+  { id, actor, agent }: Telling & { readonly agent: string | undefined },
+): Promise<Export> =>
+  deps.db.of(tenant).transaction(async (tx) => {
+    const found = await locked(tx, id);
+    if (agent !== undefined && found.agent !== agent) throw unknownExport();
+    if (found.state !== "held") return found;
+    await rows.saveExport(tx, id, { state: "revoking", usedMinor: found.usedMinor });
+    const facts = { tenant: tx.tenant, actor, subject: id, payload: { mandate: found.mandate } };
+    await tx.record(newEvent("export.revoking", facts, deps.clock.now()));
+    return { ...found, state: "revoking" };
+  });
+
+export const listExports = (
+  { db }: ExportsDeps,
+  tenant: Id<"tenant">,
+  asked: {
+    readonly mandate: Id<"mandate">;
+    readonly before: Id<"charge"> | undefined;
+    readonly limit: number;
+  },
+): Promise<Export[]> => db.of(tenant).transaction((tx) => rows.exportsOf(tx, asked.mandate, asked));
+
+const unknownExport = (): Problem => new Problem("not_found", { detail: "There is no such export." });
+
+async function locked(tx: TenantTx, id: Id<"charge">): Promise<Export> {
+  const found = await rows.findExport(tx, id, "update");
+  if (found === undefined) throw unknownExport();
+  return found;
+}
+
+const extraOf = ({ limitMinor, usedMinor }: Export) => ({
+  limit: Number(limitMinor),
+  used: Number(usedMinor),
+});
+
+const exceeds = (found: Export): Problem =>
+  new Problem("export_use_exceeds_limit", { extra: extraOf(found) });
+
+type Closing = {
+  readonly because: CloseExport["because"];
+  readonly usedMinor: bigint;
+  readonly actor: Actor;
+  readonly now: Instant;
+};
+
+/** The budget's row is locked last, as by every charge. */
+async function close(tx: TenantTx, found: Export, closing: Closing): Promise<Export> {
+  const { because, usedMinor, actor, now } = closing;
+  await rows.saveExport(tx, found.id, { state: "closed", usedMinor, because, closedAt: now });
+  const payload = { mandate: found.mandate, because, used_minor: Number(usedMinor) };
+  await tx.record(newEvent("export.closed", { tenant: tx.tenant, actor, subject: found.id, payload }, now));
+  const mandate = await findMandate(tx, found.mandate);
+  invariant(mandate !== undefined, "a mandate never disappears");
+  const used = toBudgetUnits(money(assetOfMandate(mandate.details), usedMinor));
+  const ended = usedMinor === 0n ? await releaseHold(tx, found.id) : await captureHold(tx, found.id, used);
+  invariant(ended, "an export that is not closed has its hold");
+  return { ...found, state: "closed", usedMinor, because };
+}

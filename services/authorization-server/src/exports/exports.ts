@@ -1,0 +1,150 @@
+import {
+  type Asset,
+  assetOfCaip19,
+  fromBudgetUnits,
+  type Id,
+  type Instant,
+  money,
+  toBudgetUnits,
+  toDecimal,
+  toNumericDate,
+  toRfc3339,
+} from "@remit/kernel";
+import { type JsonObject, type MandateDetails, Problem, type PublicJwk } from "@remit/protocol";
+import type { ExportMandate } from "@remit/protocol/contracts";
+
+export type HeldKind = Exclude<ExportMandate["kind"], "x402">;
+export type ExportState = "held" | "revoking" | "closed";
+
+/** What of a mandate can be spent without asking us, and what was told of it since. Amounts in minor units. */
+export type Export = {
+  readonly id: Id<"charge">;
+  readonly mandate: Id<"mandate">;
+  readonly agent: Id<"agent">;
+  readonly kind: HeldKind;
+  readonly state: ExportState;
+  readonly currency: string;
+  readonly limitMinor: bigint;
+  readonly usedMinor: bigint;
+  readonly document: JsonObject;
+  readonly because: string | undefined;
+  readonly createdAt: Instant;
+  readonly expiresAt: Instant;
+};
+
+/** How much, until when, and whose key: what every projection is made of. */
+export type Limits = {
+  readonly asset: Asset;
+  readonly limitMinor: bigint;
+  readonly now: Instant;
+  readonly expiresAt: Instant;
+};
+
+/**
+ * Refuses what the other protocol cannot be held to: a limit that would be lost on the way is no limit. What asks the
+ * principal first, is bound to one offer, or allows certain kinds of merchants alone can only be spent here.
+ */
+export function assertExportable(details: MandateDetails, asked: ExportMandate, limitMinor: bigint): void {
+  if (details.offer_digest !== undefined) throw refused("It is for one offer alone.");
+  if (details.categories !== undefined) throw refused("Nobody else can tell which merchants it allows.");
+  if (asked.kind === "x402") return;
+  if (details.rails !== undefined && !details.rails.includes("card"))
+    throw new Problem("mandate_rail_not_allowed");
+  const origin = "merchant_origin" in asked ? asked.merchant_origin : undefined;
+  if (origin !== undefined && details.merchants?.includes(origin) === false)
+    throw new Problem("mandate_merchant_not_allowed");
+  // Its issuer knows one limit for all that is taken.
+  const perCharge = details.per_charge_minor;
+  if (asked.kind !== "ap2" && perCharge !== undefined && limitMinor > BigInt(perCharge))
+    throw new Problem("charge_offer_amount_exceeds_mandate", { extra: { limit: perCharge } });
+}
+
+const refused = (detail: string): Problem => new Problem("mandate_not_admitted", { detail });
+
+/** The mandate in the other protocol's words. */
+export function documentOf(
+  details: MandateDetails,
+  asked: Exclude<ExportMandate, { kind: "x402" }>,
+  { limits, holder }: { readonly limits: Limits; readonly holder: PublicJwk },
+): JsonObject {
+  switch (asked.kind) {
+    case "ap2":
+      return openPaymentMandate(details, asked.open_checkout_digest, { limits, holder });
+    case "acp":
+      return {
+        reason: "one_time",
+        max_amount: Number(limits.limitMinor),
+        currency: details.currency.toLowerCase(),
+        checkout_session_id: asked.checkout_session_id,
+        merchant_id: asked.merchant_id,
+        expires_at: toRfc3339(limits.expiresAt),
+      };
+    case "spt":
+      return {
+        usage_limits: {
+          currency: details.currency.toLowerCase(),
+          max_amount: Number(limits.limitMinor),
+          expires_at: toNumericDate(limits.expiresAt),
+        },
+        seller_details: { network_id: asked.network_id },
+      };
+  }
+}
+
+/** AP2's `mandate.payment.open.1`. Its range is in minor units; its budget, as its schema says, in major ones. */
+function openPaymentMandate(
+  details: MandateDetails,
+  checkout: string,
+  { limits, holder }: { readonly limits: Limits; readonly holder: PublicJwk },
+): JsonObject {
+  const { asset, limitMinor, now, expiresAt } = limits;
+  const perCharge = BigInt(details.per_charge_minor ?? limitMinor);
+  const once = details.uses === "single";
+  return {
+    vct: "mandate.payment.open.1",
+    constraints: [
+      { type: "payment.reference", conditional_transaction_id: checkout },
+      {
+        type: "payment.amount_range",
+        currency: details.currency,
+        max: Number(perCharge < limitMinor ? perCharge : limitMinor),
+      },
+      ...(details.merchants === undefined
+        ? []
+        : [{ type: "payment.allowed_payees", allowed: details.merchants.map(payeeOf) }]),
+      ...(once ? [] : [{ type: "payment.agent_recurrence", frequency: "ON_DEMAND" }]),
+      ...(once
+        ? []
+        : [{ type: "payment.budget", currency: details.currency, max: majorOf(asset, limitMinor) }]),
+      { type: "payment.execution_date", not_after: toRfc3339(expiresAt) },
+    ],
+    cnf: { jwk: { ...holder } },
+    iat: toNumericDate(now),
+    exp: toNumericDate(expiresAt),
+  };
+}
+
+const payeeOf = (origin: string): JsonObject => ({ id: origin, name: new URL(origin).host, website: origin });
+
+const majorOf = (asset: Asset, minor: bigint): number => Number(toDecimal(money(asset, minor)));
+
+/** What an x402 client may be told to keep to. No wallet is held to it: whoever has its key can pay more. */
+export function spendControls(details: MandateDetails, { asset, limitMinor, expiresAt }: Limits): JsonObject {
+  const accepted = (details.also_accepts ?? []).flatMap(({ asset: caip19 }) => assetOfCaip19(caip19) ?? []);
+  const [first] = accepted;
+  if (first === undefined) throw new Problem("mandate_asset_not_accepted");
+  const inToken = (token: Asset, minor: bigint): string =>
+    String(fromBudgetUnits(token, toBudgetUnits(money(asset, minor))).units);
+  const perCharge = BigInt(details.per_charge_minor ?? limitMinor);
+  const controls = accepted.map((token) => ({
+    asset: token.caip19 ?? "",
+    max_amount_per_payment: inToken(token, perCharge < limitMinor ? perCharge : limitMinor),
+    max_cumulative_spend: inToken(token, limitMinor),
+  }));
+  return {
+    controls,
+    allowed_assets: controls.map((one) => one.asset),
+    allowed_networks: [...new Set(controls.map((one) => one.asset.split("/")[0] ?? ""))],
+    expires_at: toRfc3339(expiresAt),
+  };
+}

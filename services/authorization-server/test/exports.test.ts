@@ -1,0 +1,237 @@
+import { type Id, newId } from "@remit/kernel";
+import { sha256b64url } from "@remit/protocol/node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checkBudget } from "../src/mandates/index.ts";
+import { type Api, type As, agentOf, openApi, type Sent, walletOf } from "./charging/api.ts";
+import {
+  asMerchant,
+  budgetOf,
+  createWorld,
+  giveMandate,
+  type IssuedTestMandate,
+  issuer,
+  purchase,
+  refusalOf,
+  shopOrigin,
+  type World,
+} from "./charging/world.ts";
+
+let world: World;
+let api: Api;
+beforeAll(async () => {
+  world = await createWorld();
+  api = await openApi(world);
+});
+afterAll(async () => {
+  await api.close();
+  await world.close();
+});
+
+const units = (minor: number): bigint => BigInt(minor) * 10_000n;
+const digest = sha256b64url("an open checkout mandate");
+const usdc = "eip155:84532/erc20:0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+const billing = (): As => ({ tenant: newId("tenant"), client: "billing", scopes: ["events:write"] });
+const post = (path: string, body: object, as: As): Promise<Sent> =>
+  api.send({ as, method: "POST", path, body });
+const exported = (mandate: Id<"mandate">, body: object, as: As = agentOf(world)): Promise<Sent> =>
+  post(`/api/v1/mandates/${mandate}/exports`, body, as);
+const ap2 = { kind: "ap2", open_checkout_digest: digest } as const;
+const acp = {
+  kind: "acp",
+  merchant_origin: shopOrigin,
+  merchant_id: "shop_1",
+  checkout_session_id: "cs_1",
+} as const;
+const charge = (mandate: IssuedTestMandate, amount: number) =>
+  world.charges.create(asMerchant(world), purchase(world, { mandate, amount }));
+const tell = (id: unknown, body: object) => post(`/api/v1/exports/${String(id)}/uses`, body, billing());
+const close = (id: unknown, body: object) => post(`/api/v1/exports/${String(id)}/close`, body, billing());
+
+describe("a mandate that is exported", () => {
+  test("holds its full limit: a mandate of 500 exported twice is refused the second time", async () => {
+    const mandate = await giveMandate(world, { amount_minor: 50_000 });
+    const first = await exported(mandate.id, ap2);
+    expect(first).toMatchObject({
+      status: 201,
+      body: { status: "held", limit_minor: 50_000, advisory: false },
+    });
+    expect(await exported(mandate.id, ap2)).toMatchObject({
+      status: 402,
+      body: { code: "mandate_cap_exceeded" },
+    });
+    expect(await exported(mandate.id, { ...ap2, amount_minor: 1 })).toMatchObject({ status: 402 });
+    expect(await refusalOf(charge(mandate, 1))).toBe("mandate_cap_exceeded");
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(50_000), spent: 0n });
+  });
+
+  test("C01 by 20 at once is exported as often as there is room", async () => {
+    const mandate = await giveMandate(world, { amount_minor: 5_000 });
+    const sent = await Promise.all(
+      Array.from({ length: 20 }, () => exported(mandate.id, { ...acp, amount_minor: 1_000 })),
+    );
+    expect(sent.filter(({ status }) => status === 201)).toHaveLength(5);
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(5_000), uses: 5 });
+  });
+
+  test("is one export however often its request is sent with one key", async () => {
+    const mandate = await giveMandate(world);
+    const send = () =>
+      api.send({
+        as: agentOf(world),
+        method: "POST",
+        path: `/api/v1/mandates/${mandate.id}/exports`,
+        body: { ...acp, amount_minor: 4_000 },
+        key: "one",
+      });
+    const [first, again] = [await send(), await send()];
+    expect([first.status, again.body["id"]]).toEqual([201, first.body["id"]]);
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(4_000) });
+  });
+
+  test("for AP2 is an open payment mandate for one checkout, signed and bound to the agent's key", async () => {
+    const mandate = await giveMandate(world, { per_charge_minor: 1_999, merchants: [shopOrigin] });
+    const { body } = await exported(mandate.id, { ...ap2, amount_minor: 5_050 });
+    const [, payload] = String(body["credential"]).split(".");
+    const claims = JSON.parse(Buffer.from(payload ?? "", "base64url").toString());
+    expect(claims).toEqual(body["document"]);
+    expect(claims).toMatchObject({ vct: "mandate.payment.open.1", cnf: { jwk: { kty: "EC" } } });
+    expect(claims.constraints).toEqual([
+      { type: "payment.reference", conditional_transaction_id: digest },
+      { type: "payment.amount_range", currency: "EUR", max: 1_999 },
+      {
+        type: "payment.allowed_payees",
+        allowed: [{ id: shopOrigin, name: "shop.test", website: shopOrigin }],
+      },
+      { type: "payment.agent_recurrence", frequency: "ON_DEMAND" },
+      // In major units, as AP2 counts a budget.
+      { type: "payment.budget", currency: "EUR", max: 50.5 },
+      { type: "payment.execution_date", not_after: expect.any(String) },
+    ]);
+    expect(String(body["credential"]).endsWith("~")).toBe(true);
+    expect(issuer).toBeDefined();
+  });
+
+  test("for ACP is an allowance, for Stripe the limits of a token, and neither is above one charge's limit", async () => {
+    const mandate = await giveMandate(world, { per_charge_minor: 2_000 });
+    const allowance = await exported(mandate.id, { ...acp, amount_minor: 2_000 });
+    expect(allowance.body["document"]).toEqual({
+      reason: "one_time",
+      max_amount: 2_000,
+      currency: "eur",
+      checkout_session_id: "cs_1",
+      merchant_id: "shop_1",
+      expires_at: expect.stringMatching(/Z$/),
+    });
+    const spt = { kind: "spt", merchant_origin: shopOrigin, network_id: "profile_1", amount_minor: 500 };
+    expect((await exported(mandate.id, spt)).body["document"]).toEqual({
+      usage_limits: { currency: "eur", max_amount: 500, expires_at: expect.any(Number) },
+      seller_details: { network_id: "profile_1" },
+    });
+    for (const asked of [
+      { ...acp, amount_minor: 2_001 },
+      { ...spt, amount_minor: 2_001 },
+    ])
+      expect(await exported(mandate.id, asked)).toMatchObject({
+        body: { code: "charge_offer_amount_exceeds_mandate" },
+      });
+  });
+
+  test("for an x402 client is advice: nothing is held, and it says so", async () => {
+    const mandate = await giveMandate(world, {
+      currency: "USD",
+      also_accepts: [{ asset: usdc, peg: "USD" }],
+    });
+    const advice = await exported(mandate.id, { kind: "x402" });
+    expect(advice).toMatchObject({ status: 201, body: { id: null, status: "advisory", advisory: true } });
+    expect(advice.body["document"]).toMatchObject({
+      controls: [{ asset: usdc, max_cumulative_spend: "100000000", max_amount_per_payment: "100000000" }],
+      allowed_networks: ["eip155:84532"],
+    });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n });
+    expect(await exported((await giveMandate(world)).id, { kind: "x402" })).toMatchObject({
+      body: { code: "mandate_asset_not_accepted" },
+    });
+  });
+
+  test.each([
+    [{ categories: ["books"] }, "mandate_not_admitted"],
+    [{ offer_digest: digest }, "mandate_not_admitted"],
+    [{ rails: ["x402"] }, "mandate_rail_not_allowed"],
+    [{ merchants: ["https://other.test"] }, "mandate_merchant_not_allowed"],
+    [{ step_up: [{ above_minor: 100 }] }, "approval_required"],
+    [{ step_up: [{ first_purchase_at_merchant: true }] }, "approval_required"],
+  ])("with %j is refused: that limit would be lost on the way", async (change, code) => {
+    const mandate = await giveMandate(world, change);
+    expect((await exported(mandate.id, { ...acp, amount_minor: 500 })).body["code"]).toBe(code);
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n });
+  });
+
+  test("T01 is no other agent's or tenant's to export, ask back or see", async () => {
+    const mandate = await giveMandate(world);
+    const other = { ...agentOf(world), client: newId("agent") };
+    const strange = { ...walletOf(world), tenant: newId("tenant") };
+    for (const as of [other, strange])
+      expect(await exported(mandate.id, ap2, as)).toMatchObject({ status: 404 });
+    const { body } = await exported(mandate.id, ap2);
+    for (const as of [other, strange])
+      expect(await post(`/api/v1/exports/${String(body["id"])}/revoke`, {}, as)).toMatchObject({
+        status: 404,
+      });
+    expect(await api.send({ as: strange, path: `/api/v1/mandates/${mandate.id}/exports` })).toMatchObject({
+      status: 404,
+    });
+    expect(await post(`/api/v1/exports/${String(body["id"])}/close`, {}, agentOf(world))).toMatchObject({
+      status: 403,
+    });
+  });
+});
+
+describe("what is told of an export", () => {
+  test("is spent once its issuer closes it, and the rest is free again; nobody else's word frees anything", async () => {
+    const mandate = await giveMandate(world, { amount_minor: 5_000 });
+    const { id } = (await exported(mandate.id, ap2)).body;
+    for (const reference of ["pay_1", "pay_1", "pay_2"]) await tell(id, { reference, amount_minor: 700 });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(5_000), spent: 0n });
+    const asked = await post(`/api/v1/exports/${String(id)}/revoke`, {}, walletOf(world));
+    expect(asked.body).toMatchObject({ status: "revoking", used_minor: 1_400 });
+    expect(await refusalOf(charge(mandate, 1))).toBe("mandate_cap_exceeded");
+    expect(await close(id, { because: "revoked", used_minor: 1_300 })).toMatchObject({ status: 400 });
+    expect(await close(id, { because: "revoked", used_minor: 1_400 })).toMatchObject({
+      body: { status: "closed", because: "revoked" },
+    });
+    await close(id, { because: "revoked", used_minor: 1_400 });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(1_400) });
+    expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
+    expect(await charge(mandate, 3_600)).toMatchObject({ state: "authorized" });
+    expect(await tell(id, { reference: "pay_3", amount_minor: 1 })).toMatchObject({
+      status: 409,
+      body: { code: "export_closed" },
+    });
+    const sums = await api.send({
+      as: walletOf(world),
+      path: `/api/v1/wallet/spending?by=merchant&mandate_id=${mandate.id}`,
+    });
+    expect(sums.body["data"]).toMatchObject([{ key: "export:ap2", spent_minor: 1_400 }]);
+  });
+
+  test("closes it by itself once all of it is used, and is never above its limit", async () => {
+    const mandate = await giveMandate(world, { amount_minor: 1_000 });
+    const { id } = (await exported(mandate.id, ap2)).body;
+    await tell(id, { reference: "a", amount_minor: 600 });
+    expect(await tell(id, { reference: "b", amount_minor: 401 })).toMatchObject({
+      status: 422,
+      body: { code: "export_use_exceeds_limit" },
+    });
+    expect(await tell(id, { reference: "b", amount_minor: 400 })).toMatchObject({
+      body: { status: "closed" },
+    });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(1_000) });
+  });
+
+  test("that nothing was used gives everything back, the use as well", async () => {
+    const mandate = await giveMandate(world, { uses: "single" });
+    const { id } = (await exported(mandate.id, ap2)).body;
+    await close(id, { because: "expired", used_minor: 0 });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: 0n, uses: 0 });
+  });
+});
