@@ -12,8 +12,8 @@ import {
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { agentsOf } from "../agents/index.ts";
-import { type Access, accessOf, type Compliance } from "./compliance.ts";
 import { csvOf } from "../csv/index.ts";
+import { type Access, accessOf, type Compliance } from "./compliance.ts";
 
 export type ComplianceRoutesDeps = {
   readonly db: Database;

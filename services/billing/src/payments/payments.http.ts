@@ -60,7 +60,9 @@ export const paymentRoutes = (deps: PaymentDeps): Route[] => [
       const known = await paymentsOf(deps, query.charge);
       // Whether the holder of the card has confirmed, Stripe knows before its webhook tells.
       const found = await Promise.all(
-        known.map((payment) => (payment.state === "requires_action" ? observe(deps, payment) : payment)),
+        known.map(async (payment) =>
+          payment.state === "requires_action" ? observe(deps, payment) : payment,
+        ),
       );
       return {
         status: 200,
