@@ -22,6 +22,23 @@ export {
   type VerifyOfferOptions,
   verifyOffer,
 } from "./offers.ts";
+export {
+  type AnswerStore,
+  createAnswerMemory,
+  createPaywall,
+  expressPaywall,
+  type FastifyHooks,
+  fastifyPaywall,
+  type HonoMiddleware,
+  honoPaywall,
+  type KeptPurchase,
+  type NodeMiddleware,
+  type Paywall,
+  type PaywallOptions,
+  type Sale,
+  type WebHandler,
+  webPaywall,
+} from "./paywall/index.ts";
 export { fetchIssuerKeys, verifyReceipt } from "./receipts.ts";
 export { createReplayMemory, type ReplayStore } from "./replays.ts";
 export type { IncomingCall, NodeRequest } from "./requests.ts";

@@ -69,7 +69,9 @@ const details: MandateDetails = {
 export const merchantNonce = "n".repeat(48);
 
 /** A mandate, a token and their presentation for the offer, as an agent sends them. */
-export function presented(changes: { readonly statusIndex?: number; readonly offer?: Offer } = {}): {
+export function presented(
+  changes: { readonly statusIndex?: number; readonly offer?: Offer; readonly merchantNonce?: string } = {},
+): {
   presentation: string;
   accessToken: string;
 } {
@@ -109,7 +111,7 @@ export function presented(changes: { readonly statusIndex?: number; readonly off
     mandate,
     disclose: "all",
     accessToken,
-    merchantNonce,
+    merchantNonce: changes.merchantNonce ?? merchantNonce,
     now,
     key: agentKey,
     offerDigest: offerDigest(changes.offer ?? offer),

@@ -1,0 +1,5 @@
+export { type AnswerStore, createAnswerMemory, type KeptPurchase } from "./answers.ts";
+export { expressPaywall, type NodeMiddleware } from "./express.ts";
+export { type FastifyHooks, fastifyPaywall } from "./fastify.ts";
+export { createPaywall, type Paywall, type PaywallOptions, type Sale } from "./paywall.ts";
+export { type HonoMiddleware, honoPaywall, type WebHandler, webPaywall } from "./web.ts";
