@@ -171,6 +171,8 @@ export {
   formatReceipt,
   makeChallenge,
   mandateMethod,
+  nameChallenge,
+  opaqueOf,
   type PaymentReceipt,
   parseChallenges,
   parseCredential,

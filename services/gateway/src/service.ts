@@ -23,8 +23,12 @@ import { type Control, openControl } from "./control/index.ts";
 import { apiDocumentOf, discoveryDoor, resourcesRoute } from "./discovery/index.ts";
 import { openFacilitators } from "./facilitator/index.ts";
 import { type Controller, openKubernetes, startController } from "./kubernetes/index.ts";
+
 import { mcpDoor, withChildren } from "./mcp/index.ts";
 import { type OfferBook, type Offers, openOfferBook } from "./offers/index.ts";
+
+import { createPriceTags } from "./paywall/index.ts";
+
 import { createUpstreams, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
 import { responseJobs } from "./responses/index.ts";
@@ -135,7 +139,8 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   });
   const by = await thisWorker(config.dataDir);
   const facilitators = await openFacilitators({ chains, livemode, db, clock, log, by, outbound, jobs });
-  const terms = { issuer, livemode, macs: termSecrets(keyring) };
+  const tagged = { issuer, livemode, macs: termSecrets(keyring) };
+  const terms = { ...tagged, tags: createPriceTags(tagged) };
   const purchases = openTill(
     { config, clock, log, db, outbound, engines },
     { keyring, upstreams, book, terms, by, facilitators },

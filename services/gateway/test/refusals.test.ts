@@ -4,6 +4,7 @@ import {
   base64,
   encodeHeader,
   mandatePayload,
+  offerExpiresAt,
   parseChallenges,
   parsePaymentRequired,
   peekOffer,
@@ -94,13 +95,22 @@ describe("a 402", () => {
     expect(answer.body.toString()).toContain("<li>Mandate: 10.00 USD");
   });
 
-  test("is new each time", async () => {
-    const [first, second] = [
-      entryOf(await world.ask("/demo/report")),
-      entryOf(await world.ask("/demo/report")),
-    ];
-    expect(first.extra["merchant_nonce"]).not.toBe(second.extra["merchant_nonce"]);
-    expect(peekOffer(offerOf(first)).id).not.toBe(peekOffer(offerOf(second)).id);
+  test("O12 C03 shows an offer for a second to all who ask for the same, and to each a nonce and a challenge of its own", async () => {
+    const asked = async (path = "/demo/report") => {
+      const answer = await world.ask(path);
+      const entry = entryOf(answer);
+      const [challenge] = parseChallenges([String(answer.headers["www-authenticate"])]);
+      const own = [entry.extra["merchant_nonce"], challenge?.id, challenge?.opaque];
+      return { offer: peekOffer(offerOf(entry)), own };
+    };
+    const [first, second, elsewhere] = [await asked(), await asked(), await asked("/demo/report?q=2")];
+    expect(second.offer).toEqual(first.offer);
+    expect(elsewhere.offer).toMatchObject({ resource: { url: `${url}?q=2` } });
+    expect(new Set([...first.own, ...second.own, ...elsewhere.own]).size).toBe(9);
+    world.clock.advance(1_000);
+    const later = await asked();
+    expect(later.offer.id).not.toBe(first.offer.id);
+    expect(offerExpiresAt(later.offer) - offerExpiresAt(first.offer)).toBe(1_000);
   });
 });
 

@@ -330,6 +330,27 @@ test("a mount gets the request as it came, and declared routes come before it", 
   expect((await fetch(`${origin}/engines`)).status).toBe(404);
 });
 
+test("V12 a mount of everything else gets no other spelling of what a route claims, and all of the rest", async () => {
+  const mount: Mount = { handle: ({ raw: { req, res } }) => void res.end(`rest ${req.url}`) };
+  const own = route({
+    method: "GET",
+    path: "/own/:id",
+    summary: "Ours.",
+    needs: "public",
+    params: z.object({ id: z.string() }),
+    answers: { 200: z.object({ ours: z.boolean() }) },
+    handle: () => ({ status: 200, body: { ours: true } }),
+  });
+  const origin = await serve([own], { mounts: [mount] });
+  const get = async (path: string): Promise<string> => (await fetch(origin + path)).text();
+  for (const path of ["/own/1", "/own/1?a=b", "/%6fwn/1"])
+    expect(await get(path), path).toBe('{"ours":true}');
+  for (const path of ["/", "/?own", "/owner", "/own", "/OWN/1", "/a/own/1", "/a%20b"])
+    expect(await get(path), path).toBe(`rest ${path}`);
+  expect(JSON.parse(await get("/a%00b"))).toMatchObject({ code: "invalid_request" });
+  expect((await post(`${origin}/own/1`, "")).status).toBe(405);
+});
+
 test("a refusal inside a mount is rendered as everywhere, and nothing of an unknown error leaks", async () => {
   const mounts: Mount[] = [
     {

@@ -64,7 +64,7 @@ export function createHttp(options: HttpOptions): Http {
   declared.push(openApiRoute(document, options.documentAt), referencePage(document), ...problemPages());
   declared.push(...protectedResourceRoutes(options, () => declared));
   const app = openFastify(edge);
-  const direct = serveDirectly(edge, app.server);
+  const direct = serveDirectly(edge, app.server, () => pathsOf(declared, mounts));
   const drain = prepareDrain(app, options.clock);
   let metricsServer: Server | undefined;
   return {
@@ -116,6 +116,11 @@ const openApiRoute = (openApi: () => ApiDocument, documentAt: HttpOptions["docum
       return { status: 200, body: others ?? openApi(), headers };
     },
   });
+
+const pathsOf = (declared: readonly (Route | Page)[], mounts: readonly Mount[]): readonly string[] => [
+  ...declared.map(({ path }) => path),
+  ...mounts.flatMap(({ paths = [], prefixes = [] }) => [...paths, ...prefixes]),
+];
 
 /** The document does not change once the server listens: it is made when it is first asked for. */
 function onceMade<T>(make: () => T): () => T {

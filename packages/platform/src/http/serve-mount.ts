@@ -3,7 +3,7 @@ import { toProblemJson } from "@remit/protocol";
 import { countedByAddress, type Edge, measure, openCall } from "./edge.ts";
 import { countAll } from "./rate-limit.ts";
 import { leavesMuchUnread, logRefusal, problemOf } from "./refusals.ts";
-import type { Mount, PageCall } from "./route.ts";
+import type { Mount, PageCall, RawPair } from "./route.ts";
 import { serveUpgrades } from "./serve-upgrade.ts";
 
 type Serve = (call: PageCall) => Promise<void>;
@@ -23,30 +23,64 @@ export function serveMount(edge: Edge, mount: Mount): Serve {
 }
 
 /**
- * Serves the exact paths of the mounts that it is then given in front of the router, which costs more than some of their
- * answers do. What comes with a query, or spelled otherwise, goes to the router, and by it to the same mount.
+ * Serves mounts in front of the router, which costs more than some of their answers do: the exact paths of a mount, and
+ * everything for a mount that gets what no route claims. What comes with a query, or spelled otherwise, or near what is
+ * claimed goes to the router, and by it to the same mount.
  */
-export function serveDirectly(edge: Edge, server: Server): (mount: Mount) => void {
+export function serveDirectly(
+  edge: Edge,
+  server: Server,
+  claimed: () => readonly string[],
+): (mount: Mount) => void {
   const known = new Map<string, Serve>();
+  let rest: Serve | undefined;
+  let owned: ReadonlySet<string> | undefined;
   const routed = server.listeners("request") as ((req: IncomingMessage, res: ServerResponse) => void)[]; // its only kind
   server.removeAllListeners("request");
   server.on("request", (req: IncomingMessage, res: ServerResponse) => {
-    const serve = known.get(req.url ?? "");
-    if (serve === undefined) for (const each of routed) each(req, res);
-    else void serve(openRaw(edge, req, res));
+    const url = req.url ?? "";
+    const serve = known.get(url);
+    if (serve !== undefined) return void serve(openRaw(edge, { req, res }, url));
+    // No route is added once requests come in.
+    if (rest !== undefined && isElsewhere(req, (owned ??= new Set(claimed().map(firstSegmentOf)))))
+      return void rest(openRaw(edge, { req, res }, everythingElse));
+    for (const each of routed) each(req, res);
   });
   return (mount) => {
     for (const path of mount.paths ?? []) known.set(path, serveMount(edge, mount));
+    if (mount.paths === undefined && mount.prefixes === undefined) rest = serveMount(edge, mount);
     serveUpgrades(edge, server, mount);
   };
 }
 
-function openRaw(edge: Edge, req: IncomingMessage, res: ServerResponse): PageCall {
+/** What a mount that gets everything else is called in metrics, however it is reached. */
+const everythingElse = "/*";
+
+const usualMethods: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+]);
+
+/** True for what the router would hand to the mount of everything else: no route begins as it does. */
+function isElsewhere({ url = "", method = "" }: IncomingMessage, owned: ReadonlySet<string>): boolean {
+  return (
+    url.startsWith("/") && !url.includes("%") && usualMethods.has(method) && !owned.has(firstSegmentOf(url))
+  );
+}
+
+/** In lower case; routes whose first segment is open would own everything, and none is. */
+const firstSegmentOf = (path: string): string => /^\/([^/?]*)/.exec(path)?.[1]?.toLowerCase() ?? "";
+
+function openRaw(edge: Edge, { req, res }: RawPair, route: string): PageCall {
   const call = openCall(edge, req);
-  const path = req.url ?? "";
   res.setHeader("X-Request-Id", call.requestId);
   if (edge.isDraining()) res.setHeader("Connection", "close");
-  measure(edge, { call, res }, () => path);
+  measure(edge, { call, res }, () => route);
   return { ...call, cookies: req.headers.cookie, raw: { req, res } };
 }
 

@@ -1,3 +1,5 @@
+import { native, nativeBytes, nativeFrom } from "./native.ts";
+
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 // Two characters per 12 bits: three bytes cost two look-ups instead of four.
@@ -13,6 +15,21 @@ for (let i = 0; i < alphabet.length; i++) values[alphabet.charCodeAt(i)] = i;
 const utf8 = new TextEncoder();
 
 function encode(data: Uint8Array | string): string {
+  return native === undefined || data.length < nativeFrom
+    ? encodeByLoop(data)
+    : nativeBytes(native, data).toString("base64url");
+}
+
+function decode(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (native === undefined || text.length < nativeFrom) return decodeByLoop(text);
+  // Memory of its own, not a part of what others share, of which whoever keeps the bytes would keep the whole.
+  const bytes = native.allocUnsafeSlow((text.length * 6) >> 3);
+  bytes.write(text, "base64url");
+  // It passes over what it does not know: only the canonical spelling comes back as it went in.
+  return bytes.toString("base64url") === text ? new Uint8Array(bytes.buffer) : undefined;
+}
+
+function encodeByLoop(data: Uint8Array | string): string {
   const bytes = typeof data === "string" ? utf8.encode(data) : data;
   const whole = bytes.length - (bytes.length % 3);
   let text = "";
@@ -28,7 +45,7 @@ function encode(data: Uint8Array | string): string {
   return text;
 }
 
-function decode(text: string): Uint8Array<ArrayBuffer> | undefined {
+function decodeByLoop(text: string): Uint8Array<ArrayBuffer> | undefined {
   const spare = text.length % 4;
   if (spare === 1) return undefined;
   const bytes = new Uint8Array((text.length * 6) >> 3);

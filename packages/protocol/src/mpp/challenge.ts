@@ -28,6 +28,9 @@ export type Challenge = {
 /** What a challenge is bound to beside its own text: route, method and host of the request. */
 export type Binding = Readonly<Record<string, string>>;
 
+/** The member of `opaque` that sets two challenges for the same apart. No binding has it. */
+const saltMember = "salt";
+
 export const paymentAuthorizationHeader = "Payment-Authorization";
 
 /** A challenge whose id is its MAC, so that no store is needed to know it again. */
@@ -39,21 +42,28 @@ export function makeChallenge(input: {
   readonly request: JsonObject;
   readonly expires: Instant;
   readonly binding?: Binding;
+  /** A challenge is answered once: two who ask for the same at one instant must not get the same. */
+  readonly salt?: string;
   readonly digest?: string;
   readonly header?: string;
 }): Challenge {
-  const unnamed = {
+  return nameChallenge(input.mac, {
     realm: input.realm,
     method: input.method,
     intent: input.intent,
     request: base64url.encode(canonicalise(input.request)),
     expires: toRfc3339(input.expires),
     ...(input.digest !== undefined && { digest: input.digest }),
-    ...(input.binding !== undefined && { opaque: opaqueOf(input.binding) }),
+    ...(input.binding !== undefined && { opaque: base64url.encode(opaqueOf(input.binding, input.salt)) }),
     ...(input.header !== undefined && { header: input.header }),
-  };
-  return { id: challengeId(input.mac, unnamed), ...unnamed };
+  });
 }
+
+/** Gives a challenge its id, when all the rest of it has been written. */
+export const nameChallenge = (mac: Mac, unnamed: Omit<Challenge, "id">): Challenge => ({
+  id: challengeId(mac, unnamed),
+  ...unnamed,
+});
 
 /** base64url(HMAC(realm | method | intent | request | expires | digest | [header |] opaque)), absent parts empty. */
 export function challengeId(mac: Mac, challenge: Omit<Challenge, "id">): string {
@@ -77,8 +87,7 @@ export function checkChallenge(input: {
     const expected = base64url.decode(challengeId(mac, challenge));
     return expected !== undefined && equalBytes(expected, id);
   });
-  const bound = input.binding === undefined ? undefined : opaqueOf(input.binding);
-  if (ours.length === 0 || challenge.realm !== input.realm || challenge.opaque !== bound)
+  if (ours.length === 0 || challenge.realm !== input.realm || !isBoundTo(challenge, input.binding))
     throw new Problem("challenge_invalid");
   const expires = challenge.expires === undefined ? undefined : fromRfc3339(challenge.expires);
   if (expires === undefined || input.now >= expires) throw new Problem("payment_expired");
@@ -87,8 +96,11 @@ export function checkChallenge(input: {
 }
 
 /** The JSON of `request`; undefined when it is none. */
-export function challengeRequest(challenge: Pick<Challenge, "request">): JsonObject | undefined {
-  const bytes = base64url.decode(challenge.request);
+export const challengeRequest = ({ request }: Pick<Challenge, "request">): JsonObject | undefined =>
+  challengeObject(request);
+
+function challengeObject(text: string): JsonObject | undefined {
+  const bytes = base64url.decode(text);
   const found = bytes === undefined ? undefined : readJson(bytes, 65_536);
   if (found === undefined || !("value" in found)) return undefined;
   return isJsonObject(found.value) ? found.value : undefined;
@@ -116,10 +128,23 @@ export function formatChallenge(challenge: Challenge): string {
   return `Payment ${parameters.join(", ")}`;
 }
 
-const opaqueOf = (binding: Binding): string => base64url.encode(canonicalise(binding));
+/** The JCS text of `opaque`, before it is encoded. */
+export const opaqueOf = (binding: Binding, salt?: string): string =>
+  canonicalise({ ...binding, ...(salt !== undefined && { [saltMember]: salt }) });
+
+function isBoundTo({ opaque }: Pick<Challenge, "opaque">, binding: Binding | undefined): boolean {
+  if (opaque === undefined || binding === undefined) return opaque === binding;
+  const { [saltMember]: salt, ...bound } = challengeObject(opaque) ?? {};
+  if (salt !== undefined && typeof salt !== "string") return false;
+  return canonicalise(bound) === canonicalise(binding);
+}
+
+// Nothing to escape, as almost always.
+const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 // A line break in a header's value would start a header of its own; beyond ASCII, header values have no agreed meaning.
 function quoted(value: string): string {
+  if (plain.test(value)) return `"${value}"`;
   invariant(!/\p{Cc}/u.test(value), "a challenge has no control characters");
   const ascii = value.replace(
     /[^\x20-\x7e]/g,

@@ -6,6 +6,8 @@ export {
   checkChallenge,
   formatChallenge,
   makeChallenge,
+  nameChallenge,
+  opaqueOf,
   paymentAuthorizationHeader,
 } from "./challenge.ts";
 export {

@@ -18,7 +18,7 @@ import {
   acceptable,
   errorOf,
   mppProblemType,
-  requiredBy,
+  requiredText,
   type TermsDeps,
   termsOf,
   type Wanted,
@@ -57,7 +57,8 @@ export function paymentRequired(
   { problem, asking, tried }: { readonly problem: Problem; readonly asking: Asking; readonly tried: Tried },
 ): RpcAnswer {
   const terms = termsOf(deps, wanted, { now: asking.now });
-  const required = requiredBy(wanted, terms, errorOf(problem));
+  const text = requiredText(wanted, terms, errorOf(problem));
+  const required = JSON.parse(text) as JsonObject; // our own text
   const told = {
     ...toProblemJson(problem, asking.requestId, wanted.route.merchant.origin),
     status: 402,
@@ -83,7 +84,7 @@ export function paymentRequired(
     result: plain({
       isError: true,
       structuredContent: required,
-      content: [{ type: "text", text: JSON.stringify(required) }],
+      content: [{ type: "text", text }],
       _meta: { ...meta, [rpcPaymentKeys.required]: data },
       ...asking.resultType,
     }),

@@ -7,8 +7,9 @@ export {
   type PaymentRequiredAnswer,
   paymentRequired,
   prefersHtml,
-  requiredBy,
+  requiredText,
 } from "./paywall.ts";
-export { listedOffer, type TermsDeps, termsOf } from "./terms.ts";
+export { createPriceTags, listedOffer } from "./price-tags.ts";
+export { type TermsDeps, termsOf } from "./terms.ts";
 export { bindingOf, contentDigestOf, type Door, placeOf, type Wanted } from "./wanted.ts";
 export { bindingFor, cardTermsOf, transferTermsOf } from "./ways.ts";

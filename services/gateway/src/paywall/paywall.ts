@@ -1,18 +1,15 @@
 import type { Instant } from "@remit/kernel";
 import {
-  encodeHeader,
+  base64,
   formatChallenge,
   type PaymentRequired,
   type Problem,
   paymentAuthorizationHeader,
-  paymentIdentifierExtension,
-  paymentIdentifierOffer,
   paymentRequiredHeader,
   problems,
   toProblemJson,
 } from "@remit/protocol";
 import { acceptable } from "./accept-payment.ts";
-import { bazaarOf } from "./bazaar.ts";
 import { mppProblemType } from "./mpp-problems.ts";
 import { paywallPage } from "./page.ts";
 import { type Terms, type TermsDeps, termsOf } from "./terms.ts";
@@ -56,7 +53,7 @@ export function paymentRequired(
   const error = errorOf(problem);
   const headers = {
     ...problem.headers,
-    [paymentRequiredHeader]: encodeHeader(requiredBy(wanted, terms, ascii(error))),
+    [paymentRequiredHeader]: base64.encode(requiredText(wanted, terms, ascii(error))),
     "WWW-Authenticate": acceptable(challenges, asking.acceptPayment).map(formatChallenge),
     "Cache-Control": "no-store",
     Vary: "Accept, Accept-Payment, Authorization",
@@ -72,7 +69,7 @@ export function paymentRequired(
       body: paywallPage(wanted, problem.detail ?? problems[problem.code].title),
     };
   const json = {
-    ...toProblemJson(problem, asking.requestId, new URL(wanted.url).origin),
+    ...toProblemJson(problem, asking.requestId, wanted.route.merchant.origin),
     status: 402,
     ...(asking.door === "mpp" && { type: mppProblemType(problem.code) }),
     x402Version: 1,
@@ -86,26 +83,19 @@ export function paymentRequired(
   };
 }
 
-/** The 402 in x402 v2's words, whatever carries them. */
-export const requiredBy = (
-  wanted: Wanted,
-  { requirements }: Pick<Terms, "requirements">,
+/** The JSON of the 402 in x402 v2's words, whatever carries it. Entries and extensions are JSON already. */
+export function requiredText(
+  { url, route }: Wanted,
+  { requirements, extensions }: Pick<Terms, "requirements" | "extensions">,
   error: string,
-): PaymentRequired => ({
-  x402Version: 2,
-  error,
-  resource: { url: wanted.url, description: wanted.route.name },
-  accepts: requirements,
-  extensions: {
-    [paymentIdentifierExtension]: paymentIdentifierOffer(mustNameItself(wanted)),
-    // What is hidden is sold to who knows of it, and facilitators list what they see.
-    ...(!wanted.route.hidden && { bazaar: bazaarOf(wanted.route) }),
-  },
-});
-
-// What a chain shows everybody fetches nothing: whoever pays first must have something else to show (design, "Lost answers").
-const mustNameItself = ({ route }: Wanted): boolean =>
-  route.settle === "before" && route.ways.some(({ rail }) => rail === "x402");
+): string {
+  const rest: Omit<PaymentRequired, "accepts" | "extensions"> = {
+    x402Version: 2,
+    error,
+    resource: { url, description: route.name },
+  };
+  return `${JSON.stringify(rest).slice(0, -1)},"accepts":${requirements},"extensions":${extensions}}`;
+}
 
 /** A rail's own word where there is one: clients of x402 act on it. */
 export function errorOf(problem: Problem): string {

@@ -131,20 +131,22 @@ async function answerTo(
   try {
     // Nobody pays for a head alone.
     credential = call.method === "HEAD" ? undefined : readCredential(request.fields);
-    if (credential === undefined) throw new Problem("payment_required");
+    if (credential === undefined) return refuse(deps, call, { request, problem: unpaid });
     return paidAnswer(await deps.counter.sell(request, credential), {
       issuer: deps.terms.issuer,
       credential,
     });
   } catch (error) {
     if (!(error instanceof Problem) || !wantsFreshTerms(error, doorOf(request.fields))) throw error;
-    if (error.code !== "payment_required")
-      call.log.info({ code: error.code, private: error.private }, "a payment is refused");
+    call.log.info({ code: error.code, private: error.private }, "a payment is refused");
     const refusal = refuse(deps, call, { request, problem: error });
     if (credential === undefined) return refusal;
     return { ...refusal, headers: { ...refusal.headers, ...unsettledHeaders(error, credential) } };
   }
 }
+
+// Nothing went wrong yet, so nobody needs to know where.
+const unpaid = new Problem("payment_required");
 
 // What is no request at all gets no terms; in MPP only that is 400, and what cannot be read is one more failed payment.
 const untold: ReadonlySet<string> = new Set([
@@ -185,8 +187,10 @@ function sendDocument(res: ServerResponse, { headers, body }: Document, method: 
 }
 
 function sendRefusal(res: ServerResponse, { status, headers, body }: PaymentRequiredAnswer): void {
-  res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(body) } as OutgoingHttpHeaders);
-  res.end(body);
+  // As bytes: a head that goes out with a text is written in the text's encoding, which takes longer.
+  const bytes = Buffer.from(body);
+  res.writeHead(status, { ...headers, "Content-Length": bytes.length } as OutgoingHttpHeaders);
+  res.end(bytes);
 }
 
 /** A buyer that has gone gets nothing, and finds its answer under the same credential. */
