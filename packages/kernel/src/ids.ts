@@ -37,6 +37,7 @@ export const idPrefixes = {
   policy: "pol",
   posting: "pst",
   presentation: "prs",
+  tab: "tab",
   provider: "idp",
   receipt: "rcp",
   refund: "rfd",

@@ -13,6 +13,7 @@ import {
   createCharges,
   createMerchants,
   purchaseAnswers,
+  tabJobs,
   walletChargeRoutes,
 } from "./charges/index.ts";
 import { nameOfAgent } from "./clients/index.ts";
@@ -97,6 +98,7 @@ export async function mountCharges(
     ...receiptRoutes(receipts),
   );
   chargeJobs(jobs, charges);
+  tabJobs(jobs, deps);
   return purchaseAnswers(deps);
 }
 

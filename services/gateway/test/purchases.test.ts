@@ -1,6 +1,13 @@
 import { dayMs, minuteMs } from "@remit/kernel";
-import { base64, parseReceipt, parseSettleResponse, receiptOfSettled } from "@remit/protocol";
-import { sha256b64url } from "@remit/protocol/node";
+import {
+  base64,
+  mandateTermsOf,
+  parseReceipt,
+  parseSettleResponse,
+  peekOffer,
+  receiptOfSettled,
+} from "@remit/protocol";
+import { sha256, sha256b64url } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createAgent, entryOf, startWorld, type World } from "./world.ts";
@@ -29,6 +36,18 @@ const statuses = (): string[] => [...world.issuer.charges.values()].map(({ statu
 const countOf = (op: string): number => world.issuer.calls.filter((call) => call.op === op).length;
 
 describe("a purchase", () => {
+  test("below what a card can be charged is offered on a tab, and any other is not", async () => {
+    const offered = async () =>
+      peekOffer(mandateTermsOf(sha256, entryOf(await world.ask("/demo/report"))).offer);
+    expect(await offered()).not.toHaveProperty("tab");
+    await world.writeOffers({ amountMinor: 5 });
+    await eventually(async () =>
+      expect(await offered()).toMatchObject({ amount_minor: 5, tab: true, tab_minor: 500 }),
+    );
+    await world.writeOffers();
+    await eventually(async () => expect(await offered()).toMatchObject({ amount_minor: 1_000 }));
+  });
+
   test("holds, serves, captures, and delivers with its receipt", async () => {
     world.upstream.answer = (_, res) => {
       res.setHeader("content-type", "text/csv");

@@ -43,6 +43,16 @@ const invoice = told({
   due_minor: count,
 });
 
+const tab = told({
+  mandate: id,
+  merchant: id,
+  generation: count,
+  amount_minor: count,
+  currency: text,
+  payment: one(id),
+  because: one(text),
+});
+
 const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "account.app_added": nothing,
   "account.app_removed": nothing,
@@ -63,7 +73,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "approval.answered": told({ agent: id, state: text, mandate: one(id), step_up: z.boolean() }),
   "approval.asked": told({ agent: id, principal: id, kind: text, group: one(text), times: count }),
   "billing_profile.changed": told({ tax_basis_points: count, reverse_charge: z.boolean(), due_days: count }),
-  "charge.authorized": told({ ...charge, payment: id }),
+  "charge.authorized": told({ ...charge, payment: id.optional() }),
   "charge.authorizing": told({ ...charge, approval: id }),
   "charge.captured": told({
     ...charge,
@@ -71,7 +81,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     currency: text,
     receipt: id,
     receipt_leaf: text,
-    payment: id,
+    payment: id.optional(),
   }),
   "charge.capturing": told({ ...charge, amount_minor: count, response_digest: one(text) }),
   "charge.committed": told(charge),
@@ -183,6 +193,11 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "session.stepped_up": told({ sid: id, acr: one(text) }),
   "setup_token.issued": told({ kind: text }),
   "setup_token.used": told({ client: id }),
+  "tab.capturing": tab,
+  "tab.releasing": tab,
+  "tab.settled": tab,
+  "tab.settling": tab,
+  "tab.unpaid": tab,
   "tenant.created": told({ kind: text }),
   "trust.changed": trust,
   "trust.created": trust,

@@ -26,6 +26,10 @@ export type ReceiptFacts = {
   readonly held_at: number;
   readonly captured_at: number;
   readonly livemode: boolean;
+  /** NumericDate of the commit point: a revocation after it did not stop this capture, and none before it was overlooked. */
+  readonly commit_point_at?: number;
+  /** The amount is owed by the payer's tab at the merchant, whose payment comes later. */
+  readonly on_tab?: true;
   /** The merchant shipped before the capture. */
   readonly committed?: true;
   /** The log whose leaf this receipt is. */
@@ -73,7 +77,8 @@ export function examineReceipt(
   if (receipt.iss !== expected.issuer) throw invalid("it is of another issuer");
   if (receipt.leaf_digest !== leafDigestOf(expected.sha256, parsed.payload))
     throw invalid("its leaf digest is not of its claims");
-  if (receipt.held_at > receipt.captured_at || receipt.captured_at > receipt.iat + skewS)
+  const { held_at: heldAt, captured_at: capturedAt, commit_point_at: decidedAt = capturedAt } = receipt;
+  if (heldAt > decidedAt || decidedAt > capturedAt || capturedAt > receipt.iat + skewS)
     throw invalid("its times are out of order");
   if (expected.now !== undefined && receipt.iat - skewS > toNumericDate(expected.now))
     throw invalid("it is from the future");
@@ -119,7 +124,11 @@ function claimsOf(payload: JsonObject): Receipt {
     held_at: claims.integer("held_at", 0, secondsMax),
     captured_at: claims.integer("captured_at", 0, secondsMax),
     livemode: claims.flag("livemode"),
-    ...(claims.has("committed") && { committed: committedOf(claims) }),
+    ...(claims.has("commit_point_at") && {
+      commit_point_at: claims.integer("commit_point_at", 0, secondsMax),
+    }),
+    ...(claims.has("on_tab") && { on_tab: trueOf(claims, "on_tab") }),
+    ...(claims.has("committed") && { committed: trueOf(claims, "committed") }),
     log: claims.text("log"),
     leaf_digest: claims.text("leaf_digest", digest),
     ...(isJsonObject(asserted) && {
@@ -128,8 +137,8 @@ function claimsOf(payload: JsonObject): Receipt {
   };
 }
 
-const committedOf = (claims: Members): true =>
-  claims.get("committed") === true ? true : claims.refuse("committed", "is true or absent");
+const trueOf = (claims: Members, name: string): true =>
+  claims.get(name) === true ? true : claims.refuse(name, "is true or absent");
 
 function assertedOf(asserted: Members): NonNullable<Receipt["asserted_by_merchant"]> {
   const request = asserted.maybe("request_digest", () => asserted.text("request_digest", digest));

@@ -76,9 +76,9 @@ async function goOn(
   const { now } = facts;
   const actor = { type: "account", id: by.account } as const;
   const until = { approvedAt: now, serveBy: serveByAfter(locked, now) };
-  // With the issuer's holder asked, the payment stands already; else billing is told to make one.
+  // With the issuer's holder asked, the payment stands already, and a tab needs none; else billing is told to make one.
   const step: Step =
-    locked.payment === undefined
+    locked.payment === undefined && locked.tabLimit === undefined
       ? {
           event: "charge.authorizing",
           change: { to: "authorizing", intent: "hold", ...until },
@@ -88,7 +88,7 @@ async function goOn(
       : {
           event: "charge.authorized",
           change: { to: "authorized", authorizedAt: now, ...until },
-          payload: { payment: locked.payment },
+          payload: locked.payment === undefined ? {} : { payment: locked.payment },
           actor,
         };
   await transitWithin(deps, crossing, { from: locked, step: { ...step, before: wake(locked) } });

@@ -5,11 +5,27 @@ import { type InstructionOrder, isProblemCode, makeInstruction } from "@remit/pr
 import { PaymentBody, PaymentList } from "@remit/protocol/contracts";
 import type { Charge, Payment, Seen, Verb } from "./charges.ts";
 
+/** What billing is told of: a charge, or a tab in its place. */
+export type Billable = Pick<
+  Charge,
+  | "id"
+  | "generation"
+  | "payer"
+  | "payee"
+  | "merchant"
+  | "instrument"
+  | "payment"
+  | "amount"
+  | "capture"
+  | "refunding"
+  | "livemode"
+>;
+
 /** Billing as this room needs it: a word about one charge, or what it knows of it. Neither ever throws. */
 export type Billing = {
   /** Gives billing the instruction; sent again it has no second effect, by (charge, generation, verb, refund). */
-  send(charge: Charge, verb: Verb): Promise<Seen>;
-  read(charge: Charge): Promise<Seen>;
+  send(charge: Billable, verb: Verb): Promise<Seen>;
+  read(charge: Billable): Promise<Seen>;
 };
 
 export type BillingDeps = {
@@ -26,7 +42,7 @@ const timeoutMs = 20 * secondMs;
 const unknown: Seen = { kind: "unknown" };
 
 export function createBilling(deps: BillingDeps): Billing {
-  const attempt = async (charge: Charge, work: () => Promise<Seen>): Promise<Seen> => {
+  const attempt = async (charge: Billable, work: () => Promise<Seen>): Promise<Seen> => {
     try {
       return await work();
     } catch (error) {
@@ -72,7 +88,7 @@ export function createBilling(deps: BillingDeps): Billing {
 }
 
 /** A hold, and a release of what billing may not know yet, go by charge; all else by the payment's id. */
-function pathOf({ payment }: Charge, verb: Verb): string {
+function pathOf({ payment }: Billable, verb: Verb): string {
   if (verb === "hold" || (verb === "release" && payment === undefined)) return "/api/v1/payments";
   invariant(payment !== undefined, "what is captured or refunded was authorised");
   return `/api/v1/payments/${payment}/${verb}`;
@@ -80,14 +96,14 @@ function pathOf({ payment }: Charge, verb: Verb): string {
 
 async function instructionOf(
   { issuer, origin, keys }: BillingDeps,
-  charge: Charge,
+  charge: Billable,
   { verb, jti, now }: { verb: Verb; jti: string; now: Instant },
 ): Promise<string> {
   const unsigned = makeInstruction({ order: orderOf(charge, verb), issuer, audience: origin, jti, now });
   return unsigned.finish(await keys.sign("instruction", unsigned.header, unsigned.payload));
 }
 
-function orderOf(charge: Charge, verb: Verb): InstructionOrder {
+function orderOf(charge: Billable, verb: Verb): InstructionOrder {
   const amount =
     verb === "capture" ? charge.capture : verb === "refund" ? charge.refunding?.amount : charge.amount;
   invariant(amount !== undefined, "a capture and a refund have their amount");
@@ -106,7 +122,7 @@ function orderOf(charge: Charge, verb: Verb): InstructionOrder {
   };
 }
 
-function seenOf({ status, body }: PeerAnswer, charge: Charge, verb: Verb): Seen {
+function seenOf({ status, body }: PeerAnswer, charge: Billable, verb: Verb): Seen {
   if (status === 200 || status === 201 || status === 202) {
     const payment = PaymentBody.parse(body);
     invariant(payment.charge === charge.id, "billing answers about the charge it was asked about");

@@ -44,7 +44,7 @@ export async function commit(deps: ChargesDeps, charge: Charge): Promise<Charge>
     const { locked, facts } = await lockForCommit(deps, crossing, charge);
     const verdict = mayCommit(locked, facts);
     if (verdict !== "yes") return { kind: "refused", because: verdict, charge: locked };
-    const change = { to: "committed", committedAt: facts.now } as const;
+    const change = { to: "committed", committedAt: facts.now, commitPointAt: facts.now } as const;
     const step = { event: "charge.committed", change, actor: merchantOf(charge) } as const;
     return { kind: "passed", charge: await transitWithin(deps, crossing, { from: locked, step }) };
   });
@@ -64,6 +64,7 @@ const passCommitPoint = (deps: ChargesDeps, charge: Charge, order: CaptureOrder)
     const change: rows.ChargeChange = {
       to: "capturing",
       intent: "capture",
+      commitPointAt: facts.now,
       captureMinor: amount.units,
       ...(order.responseDigest === undefined ? {} : { responseDigest: order.responseDigest }),
       ...(order.requestDigest === undefined ? {} : { requestDigest: order.requestDigest }),

@@ -46,6 +46,9 @@ export type ChargeRow = {
   readonly approval_id: Id<"approval"> | null;
   readonly approve_by: Instant | null;
   readonly approved_at: Instant | null;
+  readonly tab_limit_minor: bigint | null;
+  readonly tab_id: Id<"tab"> | null;
+  readonly commit_point_at: Instant | null;
   readonly livemode: boolean;
 };
 
@@ -94,6 +97,9 @@ export function chargeOf(row: ChargeRow): Charge {
     receipt: row.receipt_id ?? undefined,
     asking: approval === null || until === null ? undefined : { approval, until },
     approvedAt: row.approved_at ?? undefined,
+    tabLimit: row.tab_limit_minor === null ? undefined : of(row.tab_limit_minor),
+    tab: row.tab_id ?? undefined,
+    commitPointAt: row.commit_point_at ?? undefined,
     livemode: row.livemode,
   };
 }
@@ -118,14 +124,15 @@ export async function insertCharge(tx: TenantTx, charge: Charge): Promise<void> 
   await tx.run(sql`insert into charges (tenant_id, id, mandate_id, agent_id, merchant_id, merchant_tenant_id,
       merchant_client_id, merchant_origin, state, intent, generation, capture_mode, commits, amount_minor, currency,
       rail, instrument_id, offer_evidence, offer_key, offer_digest, offer_id, mandate_hash, presentation_hash, token,
-      serve_by, capture_by, created_at, livemode, approval_id, approve_by)
+      serve_by, capture_by, created_at, livemode, approval_id, approve_by, tab_limit_minor, authorized_at)
     values (${tx.tenant}, ${charge.id}, ${charge.mandate}, ${charge.agent}, ${charge.merchant}, ${charge.payee},
       ${charge.merchantClient}, ${charge.merchantOrigin}, ${charge.state}, ${intent}, ${charge.generation},
       ${charge.captureMode}, ${charge.commits}, ${charge.amount.units}, ${charge.amount.asset.code}, ${charge.rail},
       ${charge.instrument ?? null}, ${offer.evidence}, ${JSON.stringify(offer.key)}::jsonb, ${offer.digest}, ${offer.id},
       ${charge.mandateHash}, ${charge.presentationHash}, ${JSON.stringify(charge.token)}::jsonb,
       ${sqlTime(charge.serveBy)}, ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode},
-      ${asking?.approval ?? null}, ${timeOf(asking?.until)}::timestamptz)`);
+      ${asking?.approval ?? null}, ${timeOf(asking?.until)}::timestamptz,
+      ${charge.tabLimit?.units ?? null}, ${timeOf(charge.authorizedAt)}::timestamptz)`);
 }
 
 /** What a transition writes beside the state. What is absent stays as it is. */
@@ -149,6 +156,8 @@ export type ChargeChange = {
   readonly asking?: NonNullable<Charge["asking"]>;
   readonly approvedAt?: Instant;
   readonly serveBy?: Instant;
+  readonly tab?: Id<"tab">;
+  readonly commitPointAt?: Instant;
 };
 
 const timeOf = (at: Instant | undefined): string | null => (at === undefined ? null : sqlTime(at));
@@ -176,7 +185,9 @@ export async function moveCharge(tx: Sql, from: Charge, change: ChargeChange): P
       approval_id = coalesce(${change.asking?.approval ?? null}, approval_id),
       approve_by = coalesce(${timeOf(change.asking?.until)}::timestamptz, approve_by),
       approved_at = coalesce(${timeOf(change.approvedAt)}::timestamptz, approved_at),
-      serve_by = coalesce(${timeOf(change.serveBy)}::timestamptz, serve_by)
+      serve_by = coalesce(${timeOf(change.serveBy)}::timestamptz, serve_by),
+      tab_id = coalesce(${change.tab ?? null}, tab_id),
+      commit_point_at = coalesce(commit_point_at, ${timeOf(change.commitPointAt)}::timestamptz)
     where id = ${from.id} and state = ${from.state} and generation = ${from.generation}
     returning *`);
   return row && chargeOf(row);

@@ -64,6 +64,9 @@ function charge(change: Partial<Charge> = {}): Charge {
     receipt: undefined,
     asking: undefined,
     approvedAt: undefined,
+    tabLimit: undefined,
+    tab: undefined,
+    commitPointAt: undefined,
     livemode: false,
     ...change,
   };

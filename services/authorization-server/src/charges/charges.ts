@@ -76,6 +76,11 @@ export type Charge = {
   /** The question to the principal, and until when it is open. */
   readonly asking: { readonly approval: Id<"approval">; readonly until: Instant } | undefined;
   readonly approvedAt: Instant | undefined;
+  /** Runs on a tab, which is charged at this amount: billing hears of the tab alone. */
+  readonly tabLimit: Money | undefined;
+  readonly tab: Id<"tab"> | undefined;
+  /** A revocation after this does not stop it. */
+  readonly commitPointAt: Instant | undefined;
   readonly livemode: boolean;
 };
 

@@ -1,4 +1,4 @@
-import { after, type Id, type Instant, newId, parseId, secondMs } from "@remit/kernel";
+import { after, type Id, type Instant, money, newId, parseId, secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import { type AccessTokenClaims, Problem } from "@remit/protocol";
 import type { CreateCharge } from "@remit/protocol/contracts";
@@ -8,6 +8,7 @@ import { cross } from "./crossing.ts";
 import { type Evidence, presentedAt, verifyEvidence } from "./evidence.ts";
 import { claimOf, firstBy, holdFor } from "./hold-charge.ts";
 import type { Merchant } from "./merchants.ts";
+import { tabLimitOf } from "./tabs.ts";
 
 /** The merchant's client that asks for the charge. */
 export type ChargingClient = { readonly tenant: Id<"tenant">; readonly client: string };
@@ -92,6 +93,7 @@ async function chargeOf(
   const payer = await deps.mandates.tenantOf(presented.mandate.jti);
   if (payer === undefined) throw new Problem("mandate_malformed", { detail: "The mandate is unknown." });
   const serveByMs = (request.serve_by_s ?? offer.serve_by_s ?? serveByMsDefault / secondMs) * secondMs;
+  const limit = tabLimitOf(offer, price);
   const charge: Charge = {
     id: newId("charge"),
     payer,
@@ -101,7 +103,8 @@ async function chargeOf(
     merchant: merchant.id,
     merchantClient: merchant.client,
     merchantOrigin: merchant.origin,
-    state: "authorizing",
+    // On a tab nothing is asked of billing: with its budget held it is authorised.
+    state: limit === undefined ? "authorizing" : "authorized",
     generation: 1,
     captureMode: request.capture,
     commits: offer.commits ?? false,
@@ -123,12 +126,15 @@ async function chargeOf(
     serveBy: after(now, serveByMs),
     captureBy: after(now, captureByMsMax),
     createdAt: now,
-    authorizedAt: undefined,
+    authorizedAt: limit === undefined ? undefined : now,
     committedAt: undefined,
     capturedAt: undefined,
     receipt: undefined,
     asking: undefined,
     approvedAt: undefined,
+    tabLimit: limit === undefined ? undefined : money(price.asset, BigInt(limit)),
+    tab: undefined,
+    commitPointAt: undefined,
     livemode: deps.livemode,
   };
   return { payer, charge };

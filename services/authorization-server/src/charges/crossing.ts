@@ -15,7 +15,7 @@ export type Crossing = {
 
 export type ChargeEvent = {
   readonly type: EventType;
-  readonly charge: Id<"charge">;
+  readonly subject: Id<"charge"> | Id<"tab">;
   readonly actor: Actor;
   readonly payload: EventPayload;
   readonly now: Instant;
@@ -34,12 +34,12 @@ function crossingOf(tx: CrossingTx, { payer, payee }: Sides): Crossing {
   return {
     payer: () => as(payer),
     payee: () => as(payee),
-    async record({ type, charge, actor, payload, now }) {
+    async record({ type, subject, actor, payload, now }) {
       // The side that is open goes first: switching costs a round trip.
       const sides = current?.side === payee ? [payee, payer] : [payer, payee];
       for (const tenant of new Set(sides)) {
         const side = await as(tenant);
-        await side.record(newEvent(type, { tenant, actor, subject: charge, payload }, now));
+        await side.record(newEvent(type, { tenant, actor, subject, payload }, now));
       }
     },
   };

@@ -12,6 +12,7 @@ import {
   type Seen,
   type Verb,
 } from "./charges.ts";
+import { driveOnTab } from "./on-tab.ts";
 import {
   authorize,
   decline,
@@ -43,6 +44,7 @@ export type Drive = {
  * unknown outcome is read back once and then left as it is: the caller is told so, and recovery goes on.
  */
 export async function drive(deps: ChargesDeps, start: Charge, { driver, ask }: Drive): Promise<Charge> {
+  if (start.tabLimit !== undefined) return driveOnTab(deps, start, driver);
   let charge = start;
   let readBack = ask === "read";
   let seen = ask === "send" ? await tell(deps, charge) : await deps.billing.read(charge);

@@ -76,7 +76,7 @@ export async function holdFor(
   await insertMerchantCharge(await crossing.payee(), charge);
   await crossing.record({
     type: "charge.held",
-    charge: charge.id,
+    subject: charge.id,
     actor: { type: "agent", id: charge.agent },
     payload: heldPayload(charge),
     now,
@@ -105,7 +105,7 @@ async function ask(
 
 const pendingEvent = (charge: Charge, because: AskedBecause, now: Instant): ChargeEvent => ({
   type: "charge.pending_approval",
-  charge: charge.id,
+  subject: charge.id,
   actor: { type: "system", id: "authorization-server" },
   payload: {
     mandate: charge.mandate,

@@ -4,6 +4,7 @@ export { chargeRoutes } from "./charges.http.ts";
 export { chargeJobs } from "./charges.jobs.ts";
 export { type Charges, type ChargesDeps, createCharges } from "./charges.operations.ts";
 export { createMerchants, type Merchants } from "./merchants.ts";
+export { tabJobs } from "./tabs.jobs.ts";
 export { walletChargeRoutes } from "./wallet-charges.http.ts";
 
 /** The tables of this room, by the kind of protection each has. */
@@ -12,4 +13,5 @@ export const chargeTables = {
   merchant_charges: "tenant",
   presentation_claims: "tenant",
   charge_refunds: "tenant",
+  tabs: "tenant",
 } as const;

@@ -21,8 +21,8 @@ export type Step = {
   readonly change: rows.ChargeChange;
   readonly payload?: EventPayload;
   readonly actor?: Actor;
-  /** Runs first, in the payer's tenant: the rows that are locked before the charge. */
-  readonly before?: (tx: TenantTx) => Promise<void>;
+  /** Runs first, in the payer's tenant: the rows that are locked before the charge, and what of them it writes. */
+  readonly before?: (tx: TenantTx) => Promise<Partial<rows.ChargeChange> | void>;
   /** Runs last: every charge of the mandate waits for its budget's row until the commit. False is a lost race. */
   readonly budget?: (tx: TenantTx) => Promise<boolean>;
   /** Runs in both tenants after the change. */
@@ -48,8 +48,8 @@ export async function transitWithin(
   { from, step }: { from: Charge; step: Step },
 ): Promise<Charge> {
   const tx = await crossing.payer();
-  await step.before?.(tx);
-  const moved = await rows.moveCharge(tx, from, step.change);
+  const found = await step.before?.(tx);
+  const moved = await rows.moveCharge(tx, from, { ...step.change, ...found });
   if (moved === undefined) throw new LostRace();
   await step.onEachSide?.(tx);
   const payeeTx = await crossing.payee();
@@ -57,7 +57,7 @@ export async function transitWithin(
   if (from.payee !== from.payer) await step.onEachSide?.(payeeTx);
   await crossing.record({
     type: step.event,
-    charge: from.id,
+    subject: from.id,
     actor: step.actor ?? us,
     payload: { mandate: from.mandate, generation: from.generation, ...step.payload },
     now: deps.clock.now(),
@@ -101,7 +101,7 @@ export function authorize(deps: ChargesDeps, charge: Charge, payment: Payment): 
 }
 
 /** False is a lost race: the question has another answer. */
-const unlessLost =
+export const unlessLost =
   (work: (tx: TenantTx) => Promise<boolean>) =>
   async (tx: TenantTx): Promise<void> => {
     if (!(await work(tx))) throw new LostRace();
@@ -162,10 +162,25 @@ const released = (deps: ChargesDeps, charge: Charge, because: string): Step => (
 });
 
 /** Money has moved: budget spent, receipt signed and kept for both sides, all with the state. */
-export async function finishCapture(deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> {
+export function finishCapture(deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> {
+  invariant(payment.capturedMinor === charge.capture?.units, "billing captured what it was told to");
+  return captured(deps, charge, { payment });
+}
+
+/** The same for a purchase on a tab, whose money moves with the tab's: `before` puts it there. */
+export const finishOnTab = (
+  deps: ChargesDeps,
+  charge: Charge,
+  before: NonNullable<Step["before"]>,
+): Promise<Charge> => captured(deps, charge, { before });
+
+async function captured(
+  deps: ChargesDeps,
+  charge: Charge,
+  { payment, before }: { readonly payment?: Payment; readonly before?: NonNullable<Step["before"]> },
+): Promise<Charge> {
   const { capture } = charge;
   invariant(capture !== undefined, "a capture has its amount");
-  invariant(payment.capturedMinor === capture.units, "billing captured what it was told to");
   const now = deps.clock.now();
   const receipt = await deps.receipts.sign(
     receiptFacts(charge, { payment, now, amountMinor: Number(capture.units) }),
@@ -176,15 +191,16 @@ export async function finishCapture(deps: ChargesDeps, charge: Charge, payment: 
       to: "captured",
       capturedAt: now,
       receipt: receipt.id,
-      ...(payment.reference === undefined ? {} : { paymentReference: payment.reference }),
+      ...(payment?.reference === undefined ? {} : { paymentReference: payment.reference }),
     },
     payload: {
       amount_minor: Number(capture.units),
       currency: capture.asset.code,
       receipt: receipt.id,
       receipt_leaf: receipt.leafDigest,
-      payment: payment.id,
+      ...(payment === undefined ? {} : { payment: payment.id }),
     },
+    ...(before === undefined ? {} : { before }),
     budget: (tx) => captureHold(tx, charge.id, toBudgetUnits(capture)),
     onEachSide: (tx) => keepReceipt(deps, tx, { charge, receipt }),
   });
@@ -203,7 +219,7 @@ const keepReceipt = (
   });
 
 type Captured = {
-  readonly payment: Payment;
+  readonly payment: Payment | undefined;
   readonly now: Charge["createdAt"];
   readonly amountMinor: number;
 };
@@ -222,17 +238,23 @@ function receiptFacts(charge: Charge, { payment, now, amountMinor }: Captured) {
     amount_minor: amountMinor,
     currency: charge.amount.asset.code,
     rail: charge.rail,
-    payment_reference: payment.reference ?? charge.paymentReference ?? null,
+    payment_reference: payment?.reference ?? charge.paymentReference ?? null,
     held_at: toNumericDate(charge.createdAt),
     captured_at: toNumericDate(now),
     livemode: charge.livemode,
+    ...(charge.commitPointAt === undefined ? {} : { commit_point_at: toNumericDate(charge.commitPointAt) }),
     ...(charge.committedAt === undefined ? {} : { committed: true as const }),
+    ...(charge.tabLimit === undefined ? {} : { on_tab: true as const }),
     ...(Object.keys(asserted).length === 0 ? {} : { asserted_by_merchant: asserted }),
   };
 }
 
 /** What was refunded returns to the budget; the charge is captured still, or refunded once nothing is left. */
-export function finishRefund(deps: ChargesDeps, charge: Charge): Promise<Charge> {
+export function finishRefund(
+  deps: ChargesDeps,
+  charge: Charge,
+  before?: NonNullable<Step["before"]>,
+): Promise<Charge> {
   const { refunding, capture } = charge;
   invariant(refunding !== undefined && capture !== undefined, "a refund has its amount");
   const now = deps.clock.now();
@@ -252,6 +274,7 @@ export function finishRefund(deps: ChargesDeps, charge: Charge): Promise<Charge>
       amount_minor: Number(refunding.amount.units),
       refunded_minor: Number(refundedMinor),
     },
+    ...(before === undefined ? {} : { before }),
     budget: async (tx) => {
       if (!(await rows.endRefund(tx, refunding.id, { now }))) return false;
       await refundHold(tx, charge.id, toBudgetUnits(refunding.amount));

@@ -19,6 +19,7 @@ export {
 export { findChain, findMandate } from "./mandates.sql.ts";
 export {
   assetOfMandate,
+  endedQueue,
   type IssuedMandate,
   type IssueMandate,
   type Mandate,

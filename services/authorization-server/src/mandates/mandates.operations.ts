@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Clock, type Id, invariant, newId } from "@remit/kernel";
+import { enqueue } from "@remit/platform/jobs";
 import type { Keyring, SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx, Tx } from "@remit/platform/sql";
 import {
@@ -25,6 +26,7 @@ import * as rows from "./mandates.sql.ts";
 import {
   assetOfMandate,
   capOf,
+  endedQueue,
   type IssuedMandate,
   type IssueMandate,
   type Mandate,
@@ -346,7 +348,10 @@ async function changeState(
   if (state !== mandate.state) await deps.statusLists.tell(tx, mandate.status, statusOf[state]);
   const payload = { agent: mandate.agent, from: mandate.ownState, because: why.because };
   await tx.record(newEvent(eventOf[to], { tenant: tx.tenant, actor: why.actor, subject: id, payload }, now));
-  if (to === "revoked") await endGrantsOf(tx, { mandate: id, actor: why.actor, now });
+  if (to === "revoked") {
+    await endGrantsOf(tx, { mandate: id, actor: why.actor, now });
+    await enqueue(tx, { queue: endedQueue, key: id, payload: { tenant: tx.tenant, mandate: id } });
+  }
   const revokedAt = to === "revoked" ? now : undefined;
   const changed = { ...mandate, state, ownState: to, because: why.because, revokedAt };
   if (state !== mandate.state) await carryDown(deps, tx, { from: changed, actor: why.actor });

@@ -2,6 +2,9 @@ import { type Asset, assetOf, type Id, type Instant, invariant, money, toBudgetU
 import type { MandateDetails, MandateRequest, PublicJwk } from "@remit/protocol";
 import type { Budget, Velocity } from "./budget.ts";
 
+/** Queue of jobs that tell of mandates which have been revoked: what is still owed under them is due. */
+export const endedQueue = "mandates.ended";
+
 export type MandateState = "active" | "suspended" | "revoked";
 
 /** What a principal allowed an agent to spend, as the database knows it. */

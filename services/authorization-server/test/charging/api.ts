@@ -119,7 +119,7 @@ const factorsOf = (passkey: { has: boolean }): Parameters<typeof approvalRoutes>
   },
 });
 
-function callerOf(authorization: string): Caller {
+export function callerOf(authorization: string): Caller {
   const { tenant, client, scopes, subject = client } = JSON.parse(authorization) as As; // what `send` wrote
   const type = parseId("agent", client) === undefined ? "client" : "agent";
   return {

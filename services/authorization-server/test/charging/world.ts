@@ -43,6 +43,8 @@ export type World = {
   readonly receipts: Receipts;
   readonly statusLists: StatusLists;
   readonly charges: Charges;
+  /** What the charges of this world are made with. */
+  readonly chargesDeps: ChargesDeps;
   readonly approvals: Approvals;
   readonly payer: Id<"tenant">;
   readonly principal: Id<"account">;
@@ -51,6 +53,7 @@ export type World = {
   readonly merchant: TestMerchant;
   readonly agent: TestAgent;
   /** What the directory says of the merchant; change it to see what follows. */
+  readonly directoryOrigin: string;
   readonly directory: { merchant: Record<string, unknown>; asked: number; down: boolean };
   close(): Promise<void>;
 };
@@ -153,6 +156,7 @@ export async function createWorld(): Promise<World> {
     billing,
     statusLists,
     charges,
+    chargesDeps: deps,
     approvals,
     payer,
     principal: newId("account"),
@@ -161,6 +165,7 @@ export async function createWorld(): Promise<World> {
     merchant,
     agent,
     directory,
+    directoryOrigin,
     close: async () => {
       await outbound.close();
       await billing.close();

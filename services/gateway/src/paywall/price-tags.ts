@@ -1,4 +1,4 @@
-import { after, type Instant, newId, secondMs, toMinor, toRfc3339 } from "@remit/kernel";
+import { after, type Instant, type Money, newId, secondMs, toMinor, toRfc3339 } from "@remit/kernel";
 import {
   authCaptureRequirements,
   canonicalise,
@@ -21,6 +21,7 @@ import {
   stripeRequest,
 } from "@remit/protocol";
 import { sha256, signOffer } from "@remit/protocol/node";
+import { cardMinimum } from "@remit/rails/card";
 import type { PaidRoute, X402Way } from "../offers/index.ts";
 import { bazaarOf } from "./bazaar.ts";
 import { type Blank, blankOf, hole } from "./blanks.ts";
@@ -171,7 +172,16 @@ function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, 
     livemode,
     resource: { method, url, ...(digest !== undefined && { body_digest: digest }) },
     serve_by_s: route.serveByS,
+    ...tabOf(route.price),
   };
+}
+
+/** Below what a card can be charged, purchases under a mandate run on a tab, which is charged at ten times that. */
+function tabOf(price: Money): Pick<Offer, "tab" | "tab_minor"> {
+  const least = cardMinimum(price.asset);
+  return least === undefined || price.units >= least.units
+    ? {}
+    : { tab: true, tab_minor: Number(10n * least.units) };
 }
 
 /** The offer of a route as a catalogue shows it: a price, for no request in particular. */

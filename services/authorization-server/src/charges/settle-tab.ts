@@ -1,0 +1,154 @@
+import { after, type Id, type Instant, invariant } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
+import { enqueue } from "@remit/platform/jobs";
+import type { TenantTx } from "@remit/platform/sql";
+import type { EventType } from "@remit/protocol";
+import type { Billable } from "./billing.ts";
+import type { ChargesDeps } from "./charges.operations.ts";
+import type { Payment, Seen, Verb } from "./charges.ts";
+import { cross } from "./crossing.ts";
+import { lookAgainAt } from "./recovery.ts";
+import * as rows from "./tabs.sql.ts";
+import { askAgainAt, isDue, moveTab, type Tab, tabsQueue } from "./tabs.ts";
+import { us } from "./transitions.ts";
+
+const stepsMax = 8;
+
+/**
+ * Charges a tab that is due as one payment: hold and capture, each written before billing is told, and read back after a
+ * crash. When to look again, or undefined when it is over.
+ */
+export async function settleTab(
+  deps: ChargesDeps,
+  tenant: Id<"tenant">,
+  { tab: id, ended }: { readonly tab: Id<"tab">; readonly ended?: boolean },
+): Promise<Instant | undefined> {
+  const found = await deps.db.of(tenant).transaction((tx) => rows.findTab(tx, id));
+  const now = deps.clock.now();
+  if (found === undefined || found.state === "settled") return undefined;
+  if (found.state === "open" && ended !== true && !isDue(found, now)) return found.dueAt;
+  if (found.state === "unpaid" && askAgainAt(found, now) === undefined) return undefined;
+  const fresh = found.state === "open" || found.state === "unpaid";
+  const begun = fresh ? await begin(deps, found) : found;
+  if (begun === undefined || begun.state === "settled") return undefined;
+  const moved = await drive(deps, begun, fresh);
+  if (moved.state === "settled") return undefined;
+  if (moved.state === "unpaid") return askAgainAt(moved, now);
+  return lookAgainAt(now, deps.clock.now());
+}
+
+/** A tab on which nothing is owed any more is over; else all of it is about to be asked for. */
+const begin = (deps: ChargesDeps, tab: Tab): Promise<Tab | undefined> =>
+  tab.owed.units === 0n
+    ? move(deps, tab, { event: "tab.settled", change: { to: "settled", endedAt: deps.clock.now() } })
+    : move(deps, tab, { event: "tab.settling", change: { to: "settling", ask: true } });
+
+type TabStep = { readonly event: EventType; readonly change: rows.TabChange };
+
+/** One change with its event on both sides; undefined for the loser of a race. */
+const move = (deps: ChargesDeps, tab: Tab, { event, change }: TabStep): Promise<Tab | undefined> =>
+  cross(deps.db, tab, async (crossing) => {
+    const moved = await rows.moveTabRow(await crossing.payer(), tab, change);
+    if (moved === undefined) return undefined;
+    // Nothing more is bought under a mandate that did not pay, until its principal resumes it.
+    if (change.to === "unpaid")
+      await deps.mandates.suspendWithin(await crossing.payer(), tab.mandate, {
+        because: "tab_unpaid",
+        actor: us,
+      });
+    await crossing.record({
+      type: event,
+      subject: tab.id,
+      actor: us,
+      payload: {
+        mandate: tab.mandate,
+        merchant: tab.merchant,
+        generation: moved.generation,
+        amount_minor: Number((moved.asked ?? moved.owed).units),
+        currency: tab.owed.asset.code,
+        payment: moved.payment ?? null,
+        because: moved.because ?? null,
+      },
+      now: deps.clock.now(),
+    });
+    return moved;
+  });
+
+/** A tab as billing is told of it. */
+export function billableOf(tab: Tab): Billable {
+  invariant(tab.asked !== undefined, "what billing is told of was asked for");
+  const { charge: id, generation, payer, payee, merchant, instrument, payment, livemode, asked } = tab;
+  return {
+    id,
+    generation,
+    payer,
+    payee,
+    merchant,
+    instrument,
+    payment,
+    livemode,
+    amount: asked,
+    capture: asked,
+    refunding: undefined,
+  };
+}
+
+async function drive(deps: ChargesDeps, start: Tab, fresh: boolean): Promise<Tab> {
+  let tab = start;
+  await failpoint(`tab.${tab.state}`);
+  let seen = fresh
+    ? await deps.billing.send(billableOf(tab), "hold")
+    : await deps.billing.read(billableOf(tab));
+  for (let step = 0; step < stepsMax; step++) {
+    const { state } = tab;
+    if (state !== "settling" && state !== "capturing" && state !== "releasing") return tab;
+    const next = moveTab(state, seen);
+    if (next.kind === "wait") return tab;
+    if (next.kind === "alarm") {
+      deps.log.error({ tab: tab.id, because: next.because }, "a tab needs a person");
+      return tab;
+    }
+    if (next.kind === "send") seen = await deps.billing.send(billableOf(tab), next.verb);
+    else {
+      const moved = await move(deps, tab, stepOf(deps, next));
+      if (moved === undefined) return tab;
+      tab = moved;
+      await failpoint(`tab.${tab.state}`);
+      const verb = verbs[tab.state];
+      if (verb !== undefined) seen = await tell(deps, tab, verb);
+    }
+  }
+  return tab;
+}
+
+const verbs: Partial<Record<Tab["state"], Verb>> = { capturing: "capture", releasing: "release" };
+
+const tell = ({ billing }: ChargesDeps, tab: Tab, verb: Verb): Promise<Seen> =>
+  billing.send(billableOf(tab), verb);
+
+type Moving = Exclude<ReturnType<typeof moveTab>, { readonly kind: "wait" | "alarm" | "send" }>;
+
+function stepOf(deps: ChargesDeps, next: Moving): TabStep {
+  const now = deps.clock.now();
+  switch (next.kind) {
+    case "capture":
+      return { event: "tab.capturing", change: { to: "capturing", ...paymentIn(next.payment) } };
+    case "captured":
+      return { event: "tab.settled", change: { to: "settled", endedAt: now, ...paymentIn(next.payment) } };
+    case "release":
+      return { event: "tab.releasing", change: { to: "releasing", because: next.because } };
+    case "unpaid":
+      return { event: "tab.unpaid", change: { to: "unpaid", because: next.because, endedAt: now } };
+  }
+}
+
+const paymentIn = ({ id, reference }: Payment) => ({ payment: id, paymentReference: reference });
+
+/** Has a tab looked at: now when it is due, else when it will be. */
+export const comeBackTo = (tx: TenantTx, tab: Tab, now: Instant): Promise<void> =>
+  enqueue(tx, {
+    queue: tabsQueue,
+    key: tab.id,
+    payload: { tenant: tab.payer, tab: tab.id },
+    runAt: isDue(tab, now) ? after(now, 0) : tab.dueAt,
+  });

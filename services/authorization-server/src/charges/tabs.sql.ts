@@ -1,0 +1,113 @@
+import { assetOf, type Id, type Instant, invariant, money } from "@remit/kernel";
+import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { Tab, TabState } from "./tabs.ts";
+
+type Row = {
+  readonly id: Id<"tab">;
+  readonly tenant_id: Id<"tenant">;
+  readonly mandate_id: Id<"mandate">;
+  readonly agent_id: Id<"agent">;
+  readonly merchant_id: Id<"merchant">;
+  readonly merchant_tenant_id: Id<"tenant">;
+  readonly merchant_client_id: string;
+  readonly currency: string;
+  readonly instrument_id: Id<"instrument"> | null;
+  readonly state: TabState;
+  readonly generation: number;
+  readonly owed_minor: bigint;
+  readonly asked_minor: bigint | null;
+  readonly limit_minor: bigint;
+  readonly charge_id: Id<"charge">;
+  readonly payment_id: Id<"payment"> | null;
+  readonly payment_reference: string | null;
+  readonly because: string | null;
+  readonly opened_at: Instant;
+  readonly due_at: Instant;
+  readonly livemode: boolean;
+};
+
+function tabOf(row: Row): Tab {
+  const asset = assetOf(row.currency);
+  invariant(asset !== undefined, "a tab's currency is one we know");
+  return {
+    id: row.id,
+    payer: row.tenant_id,
+    payee: row.merchant_tenant_id,
+    mandate: row.mandate_id,
+    agent: row.agent_id,
+    merchant: row.merchant_id,
+    merchantClient: row.merchant_client_id,
+    instrument: row.instrument_id ?? undefined,
+    state: row.state,
+    generation: row.generation,
+    owed: money(asset, row.owed_minor),
+    asked: row.asked_minor === null ? undefined : money(asset, row.asked_minor),
+    limit: money(asset, row.limit_minor),
+    charge: row.charge_id,
+    payment: row.payment_id ?? undefined,
+    paymentReference: row.payment_reference ?? undefined,
+    because: row.because ?? undefined,
+    openedAt: row.opened_at,
+    dueAt: row.due_at,
+    livemode: row.livemode,
+  };
+}
+
+/** Puts an amount on the open tab of a mandate at a merchant, or opens one; locked until the transaction ends. */
+export async function putOnTab(tx: TenantTx, tab: Tab): Promise<Tab> {
+  const row = await tx.one<Row>(sql`insert into tabs (tenant_id, id, mandate_id, agent_id, merchant_id,
+      merchant_tenant_id, merchant_client_id, currency, instrument_id, owed_minor, limit_minor, charge_id, opened_at,
+      due_at, livemode)
+    values (${tx.tenant}, ${tab.id}, ${tab.mandate}, ${tab.agent}, ${tab.merchant}, ${tab.payee},
+      ${tab.merchantClient}, ${tab.owed.asset.code}, ${tab.instrument ?? null}, ${tab.owed.units}, ${tab.limit.units},
+      ${tab.charge}, ${sqlTime(tab.openedAt)}, ${sqlTime(tab.dueAt)}, ${tab.livemode})
+    on conflict (tenant_id, mandate_id, merchant_id, currency) where state = 'open' do update
+      set owed_minor = tabs.owed_minor + excluded.owed_minor,
+        limit_minor = least(tabs.limit_minor, excluded.limit_minor)
+    returning *`);
+  return tabOf(row);
+}
+
+/** Takes a refund off what is owed, as long as nobody is asking for it; undefined otherwise. */
+export async function takeOffTab(tx: Sql, id: Id<"tab">, minor: bigint): Promise<Tab | undefined> {
+  const row = await tx.maybe<Row>(sql`update tabs set owed_minor = owed_minor - ${minor}
+    where id = ${id} and state in ('open', 'unpaid') and owed_minor >= ${minor} returning *`);
+  return row && tabOf(row);
+}
+
+export async function findTab(tx: Sql, id: Id<"tab">): Promise<Tab | undefined> {
+  const row = await tx.maybe<Row>(sql`select * from tabs where id = ${id}`);
+  return row && tabOf(row);
+}
+
+export async function openTabsOf(tx: Sql, mandate: Id<"mandate">): Promise<Tab[]> {
+  const rows = await tx.many<Row>(
+    sql`select * from tabs where mandate_id = ${mandate} and state = 'open' order by id`,
+  );
+  return rows.map(tabOf);
+}
+
+export type TabChange = {
+  readonly to: TabState;
+  /** The whole of what is owed is asked for, in the next generation when it was before. */
+  readonly ask?: boolean;
+  readonly payment?: Id<"payment">;
+  readonly paymentReference?: string | undefined;
+  readonly because?: string;
+  readonly endedAt?: Instant;
+};
+
+/** One conditional UPDATE on (state, generation); undefined for the loser, who reads again. */
+export async function moveTabRow(tx: Sql, from: Tab, change: TabChange): Promise<Tab | undefined> {
+  const again = change.ask === true && from.asked !== undefined;
+  const row = await tx.maybe<Row>(sql`update tabs set
+      state = ${change.to}, generation = generation + ${again ? 1 : 0},
+      asked_minor = case when ${change.ask === true} then owed_minor else asked_minor end,
+      payment_id = case when ${again} then null else coalesce(${change.payment ?? null}, payment_id) end,
+      payment_reference = coalesce(${change.paymentReference ?? null}, payment_reference),
+      because = coalesce(${change.because ?? null}, because),
+      ended_at = ${change.endedAt === undefined ? null : sqlTime(change.endedAt)}::timestamptz
+    where id = ${from.id} and state = ${from.state} and generation = ${from.generation}
+    returning *`);
+  return row && tabOf(row);
+}
