@@ -7,7 +7,6 @@ export default defineConfig({
     ...usual.test,
     include: long,
     exclude: configDefaults.exclude,
-    isolate: true,
     testTimeout: 600_000,
     hookTimeout: 300_000,
   },

@@ -13,6 +13,7 @@ const script = (file: string): string[] => [
 /** Every step of the check, in the order in which a failure is cheapest to learn. */
 const steps: Readonly<Record<string, readonly string[]>> = {
   types: [...script("node_modules/ts7/bin/tsc"), "-b"],
+  portal: script("tools/check-portal.ts"),
   format: [bin("biome"), "check", "--error-on-warnings", "."],
   lint: [bin("oxlint"), "--type-aware", "--deny-warnings"],
   tidy: script("tools/tidy/main.ts"),

@@ -30,7 +30,7 @@ module.exports = {
     tsConfig: { fileName: "tsconfig.base.json" },
     tsPreCompilationDeps: "specify",
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "/dist/" },
+    exclude: { path: "/dist/|services/wallet/app/(build|[.]svelte-kit)/" },
     enhancedResolveOptions: {
       conditionNames: ["@remit/src", "import", "node", "default"],
       extensions: [".ts", ".js", ".mjs"],

@@ -93,6 +93,7 @@ export {
   sha256OfContentDigest,
   signatureField,
 } from "./http-signature/index.ts";
+export { examineIdToken, type IdToken, type IdTokenInput } from "./id-token/index.ts";
 export {
   examineInstruction,
   type Instruction,

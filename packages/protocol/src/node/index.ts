@@ -32,6 +32,7 @@ export {
   verifyCall,
   verifyClientAssertion,
   verifyDpopProof,
+  verifyIdToken,
   verifyLogoutToken,
   verifyMandate,
   verifyMandateChain,

@@ -15,6 +15,7 @@ import {
   dpopProof,
   examineDpopProof,
 } from "../dpop/index.ts";
+import { examineIdToken, type IdToken, type IdTokenInput } from "../id-token/index.ts";
 import type { PrivateJwk } from "../jose/index.ts";
 import { examineLogoutToken, type LogoutToken, type LogoutTokenInput } from "../logout-token/index.ts";
 import {
@@ -82,6 +83,8 @@ export const makeClientAssertion = (request: ClientAssertionRequest & { readonly
 
 export const verifyClientAssertion = (input: ClientAssertionInput): ClientAssertion =>
   settle(examineClientAssertion(input));
+
+export const verifyIdToken = (input: IdTokenInput): IdToken => settle(examineIdToken(input));
 
 export const verifyLogoutToken = (input: LogoutTokenInput): LogoutToken => settle(examineLogoutToken(input));
 

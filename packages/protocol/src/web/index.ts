@@ -31,6 +31,7 @@ export {
   verifyCall,
   verifyClientAssertion,
   verifyDpopProof,
+  verifyIdToken,
   verifyLogoutToken,
   verifyMandate,
   verifyMandateChain,

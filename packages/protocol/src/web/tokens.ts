@@ -14,6 +14,7 @@ import {
   examineDpopProof,
 } from "../dpop/index.ts";
 import { base64url } from "../encoding/index.ts";
+import { examineIdToken, type IdToken, type IdTokenInput } from "../id-token/index.ts";
 import type { PrivateJwk } from "../jose/index.ts";
 import { examineLogoutToken, type LogoutToken, type LogoutTokenInput } from "../logout-token/index.ts";
 import {
@@ -77,6 +78,8 @@ export const makeClientAssertion = async (
 
 export const verifyClientAssertion = async (input: ClientAssertionInput): Promise<ClientAssertion> =>
   settle(examineClientAssertion(input));
+
+export const verifyIdToken = async (input: IdTokenInput): Promise<IdToken> => settle(examineIdToken(input));
 
 export const verifyLogoutToken = async (input: LogoutTokenInput): Promise<LogoutToken> =>
   settle(examineLogoutToken(input));

@@ -1,0 +1,44 @@
+import { redirect } from "@sveltejs/kit";
+import type { Handle, HandleServerError } from "@sveltejs/kit/hooks";
+import { themeIn, zoneIn } from "#lib/preferences.ts";
+import { localeFor } from "#lib/words/locales.ts";
+
+export const handle: Handle = async ({ event, resolve }) => {
+  const { platform, cookies, request, route, url } = event;
+  if (platform === undefined) throw new TypeError("the wallet's server hands every request its platform");
+  event.locals.platform = platform;
+  event.locals.locale = localeFor(cookies.get("lang"), request.headers.get("accept-language"));
+  event.locals.theme = themeIn(cookies.get("theme"));
+  event.locals.zone = zoneIn(cookies.get("zone"));
+  if (route.id?.startsWith("/(signed-in)") === true && platform.signedIn === undefined)
+    redirect(
+      303,
+      url.pathname === "/" ? "/welcome" : `/sign-in?to=${encodeURIComponent(url.pathname + url.search)}`,
+    );
+  const { locale, theme } = event.locals;
+  const response = await resolve(event, {
+    transformPageChunk: ({ html }) => html.replace("%remit.lang%", locale).replace("%remit.theme%", theme),
+  });
+  allowIssuer(response.headers, platform.issuer);
+  return response;
+};
+
+/** Signing out and confirming lead from a form of ours to the issuer's pages, which the policy must name. */
+function allowIssuer(headers: Headers, issuer: string): void {
+  const policy = headers.get("content-security-policy");
+  if (policy === null) return;
+  headers.set(
+    "content-security-policy",
+    policy.replace("form-action 'self'", `form-action 'self' ${issuer}`),
+  );
+}
+
+/** What an API refused is shown as it is; what nobody expected is written down, and shown by the request's id alone. */
+export const handleError: HandleServerError = ({ kind, error, event }) => {
+  const { requestId } = event.locals.platform;
+  if (kind === "app") return { ...error, requestId: error.requestId ?? requestId };
+  if (kind === "framework" && error.status === 404)
+    return { message: error.message, code: "not_found", requestId };
+  event.locals.platform.report(error);
+  return { message: "", code: "unavailable", requestId };
+};

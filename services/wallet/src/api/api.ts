@@ -1,0 +1,155 @@
+import { newId } from "@remit/kernel";
+import type { Log } from "@remit/platform/telemetry";
+import { isProblemCode, type Json, Problem, type ProblemCode, problems } from "@remit/protocol";
+import { type ProblemBody, parseProblem } from "@remit/protocol/contracts";
+import type { z } from "zod";
+import type { Issuer, PersonAnswer } from "../issuer/index.ts";
+import type { PortalSession } from "../sessions/index.ts";
+import { type Endpoint, type EndpointName, endpoints, type Service } from "./endpoints.ts";
+import type { AccessTokens } from "./tokens.ts";
+
+/** What an API refused, for a person to read; `session_over` when nobody is signed in any more. */
+export type Refusal = {
+  readonly code: ProblemCode | "session_over";
+  readonly status: number;
+  readonly title: string;
+  readonly detail?: string;
+  readonly remedy?: string;
+  readonly requestId?: string;
+  /** RFC 9470: how surely the person must sign in for this. */
+  readonly stepUp?: { readonly acr: string; readonly maxAgeS: number };
+};
+
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+type Table = typeof endpoints;
+type BodyOf<E> = E extends { readonly body: infer B extends z.ZodType } ? z.input<B> : undefined;
+export type AnswerTo<N extends EndpointName> = z.output<Table[N]["answer"]>;
+
+export type Input<N extends EndpointName> = {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** The caller's own key for what must happen once: a form posted twice has it twice. */
+  readonly key?: string;
+} & (BodyOf<Table[N]> extends undefined
+  ? { readonly body?: undefined }
+  : { readonly body: BodyOf<Table[N]> });
+
+/** The APIs in a signed-in person's name: one function per endpoint, its answer parsed. */
+export type Api = { readonly [N in EndpointName]: (input?: Input<N>) => Promise<Result<AnswerTo<N>>> };
+
+export type ApiDeps = {
+  readonly issuer: Issuer;
+  readonly tokens: AccessTokens;
+  readonly origins: Readonly<Record<Service, string>>;
+};
+
+type AnyInput = {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly key?: string;
+  readonly body?: unknown;
+};
+
+export function apiOf(deps: ApiDeps, session: PortalSession, log: Log): Api {
+  const calls = Object.entries(endpoints).map(([name, endpoint]) => [
+    name,
+    (input: AnyInput = {}) => call(deps, { session, log, endpoint, input }),
+  ]);
+  // Each function is made from the endpoint of its name, whose schema parses what it gives.
+  return Object.fromEntries(calls) as Api;
+}
+
+type Calling = {
+  readonly session: PortalSession;
+  readonly log: Log;
+  readonly endpoint: Endpoint;
+  readonly input: AnyInput;
+};
+
+async function call(deps: ApiDeps, { session, log, endpoint, input }: Calling): Promise<Result<unknown>> {
+  try {
+    const answer = await sent(deps, { session, endpoint, input });
+    if (answer === undefined) return { ok: false, refusal: sessionOver };
+    if (answer.status >= 400) return { ok: false, refusal: refusalOf(answer) };
+    const parsed = endpoint.answer.safeParse(answer.body);
+    if (parsed.success) return { ok: true, value: parsed.data };
+    log.error(
+      { path: endpoint.path, issues: parsed.error.issues.slice(0, 3) },
+      "an answer is not as declared",
+    );
+    return { ok: false, refusal: refusalFrom(new Problem("outbound_failed")) };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    log.warn({ path: endpoint.path, code: error.code, ...error.private }, "a call failed");
+    return { ok: false, refusal: refusalFrom(error) };
+  }
+}
+
+/** Undefined when the session is over. A token that was refused is renewed once: a 401 has had no effect. */
+async function sent(
+  { issuer, tokens, origins }: ApiDeps,
+  { session, endpoint, input }: Omit<Calling, "log">,
+): Promise<PersonAnswer | undefined> {
+  const origin = origins[endpoint.service];
+  const url = origin + pathOf(endpoint.path, input);
+  const send = (token: string): Promise<PersonAnswer> =>
+    issuer.call({
+      method: endpoint.method,
+      url,
+      token,
+      ...(endpoint.method === "GET"
+        ? {}
+        : { body: input.body ?? {}, idempotencyKey: input.key ?? newId("request") }),
+    });
+  if (endpoint.open === true) return issuer.call({ method: "GET", url });
+  const token = await tokens.get(session, origin);
+  if (token === undefined) return undefined;
+  const answer = await send(token);
+  if (!isRefusedToken(answer)) return answer;
+  const renewed = await tokens.renew(session, origin, token);
+  if (renewed === undefined) return undefined;
+  const second = await send(renewed);
+  return isRefusedToken(second) ? undefined : second;
+}
+
+const isRefusedToken = ({ status, headers }: PersonAnswer): boolean =>
+  status === 401 && (headers["www-authenticate"] ?? "").includes('error="invalid_token"');
+
+function pathOf(path: string, { params = {}, query = {} }: AnyInput): string {
+  const filled = path.replace(/:([a-z]+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ""));
+  const asked = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) asked.set(name, value);
+  return asked.size === 0 ? filled : `${filled}?${asked.toString()}`;
+}
+
+const sessionOver: Refusal = { code: "session_over", status: 401, title: "You are signed out" };
+
+function refusalOf({ status, body }: PersonAnswer): Refusal {
+  const problem = parseProblem(body);
+  if (problem === undefined) return refusalFrom(new Problem("outbound_failed", { private: { status } }));
+  const { code, title, detail, remedy, request_id: requestId } = problem;
+  const stepUp = stepUpOf(problem, body);
+  return {
+    code: isProblemCode(code) ? code : "outbound_failed",
+    status,
+    title,
+    ...(detail === undefined ? {} : { detail }),
+    ...(remedy === undefined ? {} : { remedy }),
+    requestId,
+    ...(stepUp === undefined ? {} : { stepUp }),
+  };
+}
+
+function stepUpOf({ code }: ProblemBody, body: Json | undefined): Refusal["stepUp"] {
+  if (code !== "insufficient_user_authentication") return undefined;
+  const { acr_values: acr, max_age: maxAgeS } = Object(body);
+  return {
+    acr: typeof acr === "string" ? (acr.split(" ")[0] ?? "") : "urn:remit:aal2",
+    maxAgeS: typeof maxAgeS === "number" ? maxAgeS : 300,
+  };
+}
+
+const refusalFrom = ({ code, status }: Problem): Refusal => ({ ...problems[code], code, status });

@@ -1,0 +1,78 @@
+import {
+  ApprovalBody,
+  ApprovalList,
+  ApproveApproval,
+  DenyApproval,
+  GiveMandate,
+  MandateBody,
+  MandateHistory,
+  MandateList,
+  MerchantBody,
+  NarrowMandate,
+  RevokeMandate,
+  SessionList,
+  SessionsEnded,
+  SignInMethods,
+  WalletAgent,
+  WalletAgentList,
+  WalletCharge,
+  WalletChargeList,
+  WalletStanding,
+} from "@remit/protocol/contracts";
+import { z } from "zod";
+
+export type Service = "issuer" | "directory";
+export type EndpointMethod = "GET" | "POST";
+
+/** One address of a service's API, as the portal calls it. A test holds the table against the services' own documents. */
+export type Endpoint = {
+  readonly service: Service;
+  readonly method: EndpointMethod;
+  /** `/api/v1/mandates/:id`. */
+  readonly path: string;
+  readonly answer: z.ZodType;
+  readonly body?: z.ZodType;
+  /** Anybody may read it: no token goes along. */
+  readonly open?: true;
+};
+
+const get = <A extends z.ZodType>(path: string, answer: A) =>
+  ({ service: "issuer", method: "GET", path, answer }) as const;
+
+const open = <A extends z.ZodType>(service: Service, path: string, answer: A) =>
+  ({ service, method: "GET", path, answer, open: true }) as const;
+
+const post = <B extends z.ZodType, A extends z.ZodType>(path: string, body: B, answer: A) =>
+  ({ service: "issuer", method: "POST", path, body, answer }) as const;
+
+const Nothing = z.strictObject({});
+
+export const endpoints = {
+  mandates: get("/api/v1/mandates", MandateList),
+  mandate: get("/api/v1/mandates/:id", MandateBody),
+  mandateHistory: get("/api/v1/mandates/:id/history", MandateHistory),
+  giveMandate: post("/api/v1/mandates", GiveMandate, MandateBody),
+  narrowMandate: post("/api/v1/mandates/:id/narrow", NarrowMandate, MandateBody),
+  suspendMandate: post("/api/v1/mandates/:id/suspend", Nothing, MandateBody),
+  resumeMandate: post("/api/v1/mandates/:id/resume", Nothing, MandateBody),
+  revokeMandate: post("/api/v1/mandates/:id/revoke", RevokeMandate, MandateBody),
+  approvals: get("/api/v1/approvals", ApprovalList),
+  approval: get("/api/v1/approvals/:id", ApprovalBody),
+  approve: post("/api/v1/approvals/:id/approve", ApproveApproval, ApprovalBody),
+  deny: post("/api/v1/approvals/:id/deny", DenyApproval, ApprovalBody),
+  charges: get("/api/v1/wallet/charges", WalletChargeList),
+  charge: get("/api/v1/wallet/charges/:id", WalletCharge),
+  agents: get("/api/v1/wallet/agents", WalletAgentList),
+  agent: get("/api/v1/wallet/agents/:id", WalletAgent),
+  freezeAgent: post("/api/v1/wallet/agents/:id/freeze", Nothing, WalletAgent),
+  unfreezeAgent: post("/api/v1/wallet/agents/:id/unfreeze", Nothing, WalletAgent),
+  freezeAll: post("/api/v1/wallet/freeze", Nothing, WalletStanding),
+  unfreezeAll: post("/api/v1/wallet/unfreeze", Nothing, WalletStanding),
+  sessions: get("/api/v1/sessions", SessionList),
+  endSession: post("/api/v1/sessions/:id/revoke", Nothing, SessionsEnded),
+  endOtherSessions: post("/api/v1/sessions/revoke", Nothing, SessionsEnded),
+  merchant: open("directory", "/api/v1/merchants/:id", MerchantBody),
+  signInMethods: get("/api/v1/account/sign-in-methods", SignInMethods),
+} as const satisfies Readonly<Record<string, Endpoint>>;
+
+export type EndpointName = keyof typeof endpoints;

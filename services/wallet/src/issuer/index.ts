@@ -1,0 +1,1 @@
+export { clientId, createIssuer, type Issuer, type PersonAnswer } from "./issuer.ts";

@@ -1,0 +1,81 @@
+import path from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { pathToFileURL } from "node:url";
+import { type PageCall, readBody } from "@remit/platform/http";
+import type { Api } from "../api/index.ts";
+import type { Person } from "../sessions/index.ts";
+import { type Asset, createAssets } from "./assets.ts";
+
+/** What the application knows of a request: SvelteKit hands it to hooks, loads and actions as `event.platform`. */
+export type Platform = {
+  readonly requestId: string;
+  /** Absent when nobody is signed in. */
+  readonly signedIn?: { readonly person: Person; readonly api: Api };
+  readonly issuer: string;
+  readonly nowMs: number;
+  /** Writes down what nobody expected. */
+  readonly report: (error: unknown) => void;
+  /** The document of the issuer's evidence keys; undefined when it cannot be had now. */
+  readonly evidenceKeys: () => Promise<Uint8Array<ArrayBuffer> | undefined>;
+};
+
+/** The built application. */
+export type Portal = {
+  /** A built file, if that is what is asked for. */
+  asset(call: PageCall): Promise<boolean>;
+  page(call: PageCall, platform: Platform): Promise<void>;
+};
+
+type Built = {
+  readonly dir: string;
+  readonly assets: { readonly entries: readonly (readonly [string, Asset])[] };
+  readonly server: {
+    init(options: { env: Record<string, string>; read: (file: string) => ReadableStream }): Promise<void>;
+    respond(
+      request: Request,
+      options: { platform: Platform; getClientAddress: () => string },
+    ): Promise<Response>;
+  };
+};
+
+const formBytesMax = 64 * 1024;
+
+export async function openPortal(folder: string): Promise<Portal> {
+  // Made by adapter-node, whose own handler would take the origin of a request from its headers.
+  const { server, assets, dir } = (await import(
+    pathToFileURL(path.join(folder, "adapter-node.js")).href
+  )) as Built;
+  const client = path.join(dir, "client");
+  await server.init({ env: {}, read: () => new ReadableStream() });
+  const serve = createAssets(client, new Map(assets.entries));
+  return {
+    asset: ({ raw }) => serve(raw.req, raw.res),
+    page: async (call, platform) => {
+      const response = await server.respond(await requestOf(call), {
+        platform,
+        getClientAddress: () => call.ip,
+      });
+      await answer(call, response);
+    },
+  };
+}
+
+async function requestOf({ raw: { req }, url, method }: PageCall): Promise<Request> {
+  const headers = Object.entries(req.headersDistinct).flatMap(([name, values = []]) =>
+    values.map((value): [string, string] => [name, value]),
+  );
+  const bodied = method !== "GET" && method !== "HEAD";
+  const body = bodied ? await readBody(req, formBytesMax) : undefined;
+  return new Request(url, { method, headers, ...(body === undefined ? {} : { body: new Uint8Array(body) }) });
+}
+
+async function answer({ raw: { req, res } }: PageCall, response: Response): Promise<void> {
+  for (const [name, value] of response.headers) if (name !== "set-cookie") res.setHeader(name, value);
+  const cookies = response.headers.getSetCookie();
+  if (cookies.length > 0) res.setHeader("set-cookie", cookies);
+  res.writeHead(response.status);
+  if (response.body === null || req.method === "HEAD") return void res.end();
+  // The web's stream and node's are one and the same under two names.
+  await pipeline(Readable.fromWeb(response.body as never), res);
+}

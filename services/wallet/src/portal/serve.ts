@@ -1,0 +1,59 @@
+import type { Mount, PageCall } from "@remit/platform/http";
+import type { Outbound } from "@remit/platform/outbound";
+import { evidenceKeysPath, Problem } from "@remit/protocol";
+import { type ApiDeps, apiOf } from "../api/index.ts";
+import type { Sessions } from "../sessions/index.ts";
+import { assertOwnForm, type Cookies } from "../sign-in/index.ts";
+import type { Portal } from "./portal.ts";
+
+type Deps = {
+  readonly portal: Portal;
+  readonly sessions: Sessions;
+  readonly cookies: Cookies;
+  readonly api: ApiDeps;
+  readonly origin: string;
+  readonly issuer: string;
+  readonly outbound: Outbound;
+};
+
+/** Everything that no route claims: the application's files and pages, each page with who is signed in. */
+export const portalMount = (deps: Deps): Mount => ({
+  handle: async (call) => {
+    if (await deps.portal.asset(call)) return;
+    secure(call, deps.origin);
+    if (call.method !== "GET" && call.method !== "HEAD") assertOwnForm(call, deps.origin);
+    const secret = deps.cookies.session.read(call.cookies);
+    const session = secret === undefined ? undefined : await deps.sessions.find(secret);
+    await deps.portal.page(call, {
+      requestId: call.requestId,
+      issuer: deps.issuer,
+      nowMs: call.now,
+      report: (error) => call.log.error({ error }, "a page failed"),
+      evidenceKeys: () => evidenceKeys(deps),
+      ...(session === undefined
+        ? {}
+        : { signedIn: { person: session.person, api: apiOf(deps.api, session, call.log) } }),
+    });
+  },
+});
+
+async function evidenceKeys({ outbound, issuer }: Deps): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const { status, body } = await outbound.request({ url: issuer + evidenceKeysPath });
+    return status === 200 ? new Uint8Array(body) : undefined;
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+}
+
+/** Of pages; the content security policy, whose nonce is the page's own, is the application's (hooks.server.ts). */
+function secure({ raw: { res } }: PageCall, origin: string): void {
+  res.setHeader("X-Content-Type-Options", "nosniff");
+  res.setHeader("X-Frame-Options", "DENY");
+  res.setHeader("Referrer-Policy", "same-origin");
+  res.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+  res.setHeader("Cache-Control", "no-store");
+  if (origin.startsWith("https:"))
+    res.setHeader("Strict-Transport-Security", "max-age=63072000; includeSubDomains");
+}
