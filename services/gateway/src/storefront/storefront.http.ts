@@ -33,6 +33,7 @@ import {
 import { type Upstreams, valuesOf } from "../proxy/index.ts";
 import type { Counter, PaidRequest } from "../purchases/index.ts";
 import { paidAnswer, unsettledHeaders, type WholeAnswer } from "./answers.ts";
+import { answersPreflight, openToScripts } from "./cross-origin.ts";
 import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
 import { readRequest } from "./requests.ts";
 
@@ -67,9 +68,11 @@ export const storefront = (deps: StorefrontDeps): Mount => ({
       const answering = door(call, { shop, target });
       if (answering !== undefined) return await answering;
     }
+    if (answersPreflight(req, res, { shop, target })) return;
     const route = routeOf(req, shop, target);
     deps.traffic.count(route, res);
     if (route.gate !== "paid") return await passOn(deps, call, { route, target });
+    openToScripts(req, res);
     const request = await readRequest(req, route, target);
     const answer = await answerTo(deps, call, request);
     if ("fields" in answer) sendWhole(res, answer);
