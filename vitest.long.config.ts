@@ -7,6 +7,7 @@ export default defineConfig({
     ...usual.test,
     include: long,
     exclude: configDefaults.exclude,
+    isolate: true,
     testTimeout: 600_000,
     hookTimeout: 300_000,
   },

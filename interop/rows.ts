@@ -130,12 +130,19 @@ async function hangUp(trial: Trial): Promise<Finding> {
   let later = "";
   const { moved } = await counted(trial, "/slow", async () => {
     const away = new AbortController();
+    const made = trial.goods.runs("/slow");
     const gone = fetch(`${trial.origin}/slow`, { headers: paid, signal: away.signal }).catch(() => undefined);
-    await pause(250);
+    // It goes while its goods are being made, however long the shop takes to begin.
+    for (let tries = 0; tries < 200 && trial.goods.runs("/slow") === made; tries++) await pause(50);
     away.abort();
     await gone;
     await pause(1500);
-    const answer = await send(trial, "/slow", paid);
+    let answer = await send(trial, "/slow", paid);
+    // Told to come back, it does.
+    for (let tries = 0; tries < 20 && answer.status === 409 && answer.headers.has("retry-after"); tries++) {
+      await pause(500);
+      answer = await send(trial, "/slow", paid);
+    }
     const goods = (await answer.text()).includes('"/slow"');
     later = answer.status === 200 && goods ? "yes" : `no, ${answer.status}`;
   });
