@@ -2,7 +2,9 @@ import type { Clock } from "@remit/kernel";
 import { createCursors } from "@remit/platform/cursors";
 import type { Http } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
+import { secretsOf } from "@remit/platform/key-places";
 import type { Keyring } from "@remit/platform/keys";
+import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Metrics } from "@remit/platform/telemetry";
 import { createAgentReads } from "./agents/index.ts";
@@ -27,6 +29,8 @@ type Grounds = {
   readonly keyring: Keyring;
   readonly metrics: Metrics;
   readonly uses: LastUses;
+  /** To what the operator named: Vault. */
+  readonly outbound: Outbound;
 };
 
 type Mounting = {
@@ -54,7 +58,8 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
     "Reminders of credentials that end within seven days.",
   );
   const secrets = createSecrets(keyring.derive("client-secrets"));
-  http.add(...credentialRoutes({ db, secrets, cursors }));
+  const vault = secretsOf({ ...grounds, service: "authorization-server" });
+  http.add(...credentialRoutes({ db, secrets, cursors, vault }));
   http.add(
     ...organizationRoutes({ db, secrets, cursors, exported: createExports({ db, tables: tenantTables }) }),
     ...memberRoutes({

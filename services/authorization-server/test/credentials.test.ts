@@ -82,6 +82,13 @@ const callWith = async (
 
 const reader = (more: object = {}): Promise<string> => agentIn(running, { scopes: ["agents:read"], ...more });
 
+test("no secret is kept in a Vault that the installation does not have", async () => {
+  const agent = await agentIn(running);
+  const { status, body } = await make(agent, { store: "vault" });
+  expect([status, body["code"]]).toEqual([400, "invalid_request"]);
+  expect((await operator.call("GET", path(agent))).body["data"]).toEqual([]);
+});
+
 describe("an agent of the AgentIdP API: a secret, and a bearer token where the organization allows it", () => {
   test("the whole way, under every name of the token endpoint, by form and by Basic", async () => {
     const agent = await reader();

@@ -24,6 +24,11 @@ export const vaultSettings = {
     .string()
     .regex(/^[\w-]+(\/[\w-]+)*$/)
     .default("transit"),
+  /** Where a KV engine, version 2, is mounted in which agents' secrets may be kept; none, unless said. */
+  REMIT_VAULT_KV: z
+    .string()
+    .regex(/^[\w-]+(\/[\w-]+)*$/)
+    .optional(),
   /** Begins the names of the keys there. */
   REMIT_VAULT_KEY_PREFIX: z
     .string()
@@ -39,6 +44,7 @@ export type VaultConfig = {
     | { readonly method: "kubernetes"; readonly role: string; readonly tokenFile: string };
   readonly namespace?: string;
   readonly transit: string;
+  readonly kv?: string;
   readonly keyPrefix: string;
   /** Whether the key-encryption key is there too. */
   readonly kek: boolean;
@@ -58,6 +64,7 @@ export function vaultConfigOf(settings: VaultSettings): { readonly vault?: Vault
       login: loginOf(settings),
       ...(namespace === undefined ? {} : { namespace }),
       transit: settings.REMIT_VAULT_TRANSIT,
+      ...(settings.REMIT_VAULT_KV === undefined ? {} : { kv: settings.REMIT_VAULT_KV }),
       keyPrefix: settings.REMIT_VAULT_KEY_PREFIX,
       kek: kek === "vault",
     },

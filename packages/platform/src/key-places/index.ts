@@ -1,1 +1,1 @@
-export { type KeyPlacesOptions, kekSourceOf, signersOf, withKeepers } from "./key-places.ts";
+export { type KeyPlacesOptions, kekSourceOf, secretsOf, signersOf, withKeepers } from "./key-places.ts";

@@ -4,7 +4,14 @@ import { type CommonConfig, StartRefused } from "../host/index.ts";
 import { eitherKek, type KekSource, kekFiles, type SignerEngine } from "../keys/index.ts";
 import { type Kms, kmsKek, kmsSigners, openKms } from "../kms/index.ts";
 import type { Outbound } from "../outbound/index.ts";
-import { openVault, type Vault, vaultKek, vaultSigners } from "../vault/index.ts";
+import {
+  openVault,
+  type Vault,
+  type VaultSecrets,
+  vaultKek,
+  vaultSecrets,
+  vaultSigners,
+} from "../vault/index.ts";
 
 export type KeyPlacesOptions = {
   readonly config: Pick<CommonConfig, "dataDir" | "vault" | "kms">;
@@ -55,6 +62,13 @@ export function signersOf(options: KeyPlacesOptions): SignerEngine[] {
     );
   if (kms !== undefined) found.push(kmsSigners({ kms: kmsOf(options, kms), prefix: kms.keyPrefix }));
   return found;
+}
+
+/** Where secrets of agents may be kept for them, if the settings name a KV engine of Vault. */
+export function secretsOf(options: KeyPlacesOptions): VaultSecrets | undefined {
+  const { vault } = options.config;
+  if (vault?.kv === undefined) return undefined;
+  return vaultSecrets({ vault: vaultOf(options, vault), mount: vault.kv, prefix: vault.keyPrefix });
 }
 
 const vaultOf = (

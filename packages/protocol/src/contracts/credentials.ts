@@ -11,6 +11,8 @@ export const CreateCredential = z
     name: text(120).optional(),
     expiresAt: Timestamp.nullable().optional(),
     publicJwk: Jwk.optional(),
+    /** `vault`: the secret is put into the installation's Vault, and the answer says where instead of showing it. */
+    store: z.enum(["none", "vault"]).default("none"),
   })
   .meta({ examples: [{ name: "ci" }] });
 export type CreateCredential = z.infer<typeof CreateCredential>;
@@ -48,7 +50,7 @@ export const CredentialBody = z.object({
 });
 export type CredentialBody = z.infer<typeof CredentialBody>;
 
-/** With the secret, which is shown this once. */
+/** With the secret, which is shown this once; one that Vault keeps is shown by Vault. */
 export const IssuedCredential = CredentialBody.extend({ clientSecret: z.string().optional() });
 
 /** As many as one agent ever had; only the live ones are limited. */

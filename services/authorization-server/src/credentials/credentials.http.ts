@@ -1,7 +1,17 @@
-import { fromRfc3339, type Id, type Instant, minuteMs, parseId, secondMs, toRfc3339 } from "@remit/kernel";
+import {
+  fromRfc3339,
+  type Id,
+  type Instant,
+  minuteMs,
+  newId,
+  parseId,
+  secondMs,
+  toRfc3339,
+} from "@remit/kernel";
 import type { Cursors } from "@remit/platform/cursors";
 import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
+import type { VaultSecrets } from "@remit/platform/vault";
 import { Problem, parsePublicJwk } from "@remit/protocol";
 import {
   CreateCredential,
@@ -21,15 +31,19 @@ import {
   type Credential,
   credentialsOf,
   isLive,
+  offerSecret,
   type Proves,
   revokeCredential,
   rotateCredential,
+  vaultPathOf,
 } from "./credentials.ts";
 
 export type CredentialDeps = {
   readonly db: Database;
   readonly secrets: Secrets;
   readonly cursors: Cursors;
+  /** Where secrets may be kept for agents; undefined where the installation has no such place. */
+  readonly vault: VaultSecrets | undefined;
 };
 
 const AgentPath = z.strictObject({ id: idOf("agent") });
@@ -55,7 +69,7 @@ export const credentialRoutes = (deps: CredentialDeps): Route[] => [
   revokeRoute(deps),
 ];
 
-const createRoute = ({ db, secrets }: CredentialDeps): Route =>
+const createRoute = ({ db, secrets, vault }: CredentialDeps): Route =>
   route({
     method: "POST",
     path: "/api/v1/agents/:id/credentials",
@@ -64,18 +78,23 @@ const createRoute = ({ db, secrets }: CredentialDeps): Route =>
     limit,
     params: AgentPath,
     body: CreateCredential,
-    answers: { 201: IssuedCredential, ...refused, 409: "agent_decommissioned" },
+    answers: { 201: IssuedCredential, ...refused, 409: "agent_decommissioned", 503: "unavailable" },
     handle: async (call, { params, body }) => {
       const by = byOf(call, params.id);
       const made = newProof(secrets, body.publicJwk);
+      const kept = body.store === "none" ? undefined : keptIn(vault, made, call.caller.tenant);
       const wanted = {
+        ...kept,
         name: body.name,
         proves: made.proves,
         expiresAt: instant(body.expiresAt) ?? undefined,
       };
       const work = db.of(call.caller.tenant);
+      // Before it counts: should we die now, Vault keeps a secret that opens nothing.
+      if (kept !== undefined) await vault?.put(kept.vaultPath, { agent: params.id, ...made.shown });
       const credential = await work.transaction((tx) => addCredential(tx, params.id, { ...by, wanted }));
-      return { status: 201, headers: noStore, body: { ...bodyOf(credential, call.now), ...made.shown } };
+      const shown = kept === undefined ? made.shown : {};
+      return { status: 201, headers: noStore, body: { ...bodyOf(credential, call.now), ...shown } };
     },
   });
 
@@ -101,7 +120,7 @@ const listRoute = ({ db, cursors }: CredentialDeps): Route =>
     },
   });
 
-const rotateRoute = ({ db, secrets }: CredentialDeps): Route =>
+const rotateRoute = ({ db, secrets, vault }: CredentialDeps): Route =>
   route({
     method: "POST",
     path: "/api/v1/agents/:id/credentials/:credential/rotate",
@@ -110,7 +129,12 @@ const rotateRoute = ({ db, secrets }: CredentialDeps): Route =>
     limit,
     params: CredentialPath,
     body: RotateCredential,
-    answers: { 200: IssuedCredential, ...refused, 409: ["agent_decommissioned", "credential_ended"] },
+    answers: {
+      200: IssuedCredential,
+      ...refused,
+      409: ["agent_decommissioned", "credential_ended"],
+      503: "unavailable",
+    },
     handle: async (call, { params, body }) => {
       const by = byOf(call, params.id);
       const made = newProof(secrets, body.publicJwk);
@@ -118,8 +142,15 @@ const rotateRoute = ({ db, secrets }: CredentialDeps): Route =>
       const rotation = { proves: made.proves, overlapMs, expiresAt: instant(body.expiresAt) };
       const named = { agent: params.id, id: params.credential };
       const work = db.of(call.caller.tenant);
+      const path = await work.transaction((tx) => vaultPathOf(tx, named));
+      if (path !== undefined && made.proves.kind === "secret") {
+        if (vault === undefined) throw noVault();
+        await work.transaction((tx) => offerSecret(tx, named, { ...by, proves: made.proves }));
+        await vault.put(path, { agent: params.id, ...made.shown });
+      }
       const credential = await work.transaction((tx) => rotateCredential(tx, named, { ...by, rotation }));
-      return { status: 200, headers: noStore, body: { ...bodyOf(credential, call.now), ...made.shown } };
+      const shown = path === undefined ? made.shown : {};
+      return { status: 200, headers: noStore, body: { ...bodyOf(credential, call.now), ...shown } };
     },
   });
 
@@ -151,6 +182,22 @@ function byOf({ caller, now }: { readonly caller: Caller; readonly now: Instant 
     throw new Problem("client_not_allowed", { detail: "An agent manages its own credentials alone." });
   return { actor: actorOf(caller), bound: caller.thumbprint !== undefined, now };
 }
+
+/** Where Vault will keep the secret of a credential that is being made, and its id, which the place is named by. */
+function keptIn(
+  vault: VaultSecrets | undefined,
+  { proves }: { readonly proves: Proves },
+  tenant: string,
+): { readonly id: Id<"credential">; readonly vaultPath: string } {
+  if (proves.kind !== "secret")
+    throw new Problem("invalid_request", { detail: "store: the private half of a key is not ours to keep." });
+  if (vault === undefined) throw noVault();
+  const id = newId("credential");
+  return { id, vaultPath: vault.pathOf(`credentials/${tenant}/${id}`) };
+}
+
+const noVault = (): Problem =>
+  new Problem("invalid_request", { detail: "store: this installation keeps no secrets in Vault." });
 
 function newProof(secrets: Secrets, jwk: unknown): { proves: Proves; shown: { clientSecret?: string } } {
   if (jwk === undefined) {

@@ -1,4 +1,4 @@
-import { after, dayMs, type Id, type Instant, newId } from "@remit/kernel";
+import { after, dayMs, type Id, type Instant, invariant, newId } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, type EventType, newEvent, Problem, type PublicJwk } from "@remit/protocol";
@@ -118,6 +118,34 @@ export async function rotateCredential(
   await claimKeys(tx, { client: agentId, keys: keysOf(credential), now });
   await settle(tx, { agent: agentId, credential, type: "credential.rotated", by });
   return credential;
+}
+
+/**
+ * Lets another secret count beside the one that does, before Vault shows it: wherever the process dies on the way, what
+ * Vault shows counts. `rotateCredential` follows once Vault has it.
+ */
+export async function offerSecret(
+  tx: TenantTx,
+  { agent: agentId, id }: Named,
+  { proves, ...by }: By & { readonly proves: Proves },
+): Promise<Credential & { readonly vaultPath: string }> {
+  await changeable(tx, agentId, by);
+  const before = await credentialOf(tx, { agent: agentId, id });
+  if (!isLive(before, by.now)) throw new Problem("credential_ended");
+  const { vaultPath } = before;
+  invariant(vaultPath !== undefined, "only what Vault keeps is offered before it is shown");
+  const credential = { ...before, vaultPath, former: { proves, until: after(by.now, offeredMs) } };
+  await rows.saveCredential(tx, credential);
+  await settle(tx, { agent: agentId, credential, type: "credential.rotated", by });
+  return credential;
+}
+
+// For good, unless a rotation says otherwise.
+const offeredMs = 3_650 * dayMs;
+
+/** Where Vault keeps a live credential's secret; undefined where it does not. */
+export async function vaultPathOf(tx: TenantTx, named: Named): Promise<string | undefined> {
+  return (await credentialOf(tx, named)).vaultPath;
 }
 
 /**
