@@ -9,6 +9,7 @@ import {
   beginKekRotation,
   countUnderOthers,
   endKekRotation,
+  forgetSettledKek,
   type KekState,
   readKekState,
   rewrap,
@@ -71,7 +72,10 @@ async function stateOf(tx: GlobalTx): Promise<KekState> {
   return state;
 }
 
-async function switchKeys({ db, kek, recordChange }: KekRotationOptions, current: string): Promise<void> {
+async function switchKeys(options: KekRotationOptions, current: string): Promise<void> {
+  const { db, kek, recordChange } = options;
+  // One at a time: the name of the former one must not be written over.
+  await settleFormer(options);
   const next = await kek.source.next(current);
   await failpoint("kek.made");
   await tryOut(next);
@@ -96,11 +100,11 @@ async function tryOut(key: KekEngine): Promise<void> {
 }
 
 async function run(options: KekRotationOptions): Promise<void> {
-  const { db, kek, log, recordChange } = options;
+  const { db, kek, recordChange } = options;
   const state = await db.global.transaction(stateOf);
   const { current, former } = state;
   await kek.follow();
-  if (former === null) return;
+  if (former === null) return settleFormer(options);
   for (const kind of ["signing", "data"] as const) await rewrapAll(options, { kind, current });
   await rewrapTheRoot(options, state);
   await failpoint("kek.rewrapped");
@@ -115,14 +119,29 @@ async function run(options: KekRotationOptions): Promise<void> {
     "nothing comes to be under a former key",
   );
   await failpoint("kek.ended");
-  // Nobody needs the former key any more. (Who is cut short here settles at the next start.)
-  await kek.source.settle(current, former).catch((err: unknown) => {
-    // Nothing names the former key after this: no retry destroys it where it is kept elsewhere.
-    log.error({ err, current, former }, "the former key-encryption key is not destroyed: disable it by hand");
+  await settleFormer(options);
+}
+
+/**
+ * Nobody needs the former key any more: it is disabled where it is kept, and then forgotten. Its name stands in the database
+ * until that is done, so a process that is killed here, or a keeper that is away, leaves nothing usable for good.
+ */
+async function settleFormer({ db, kek, log }: KekRotationOptions): Promise<void> {
+  const { current, former, unsettled } = await db.global.transaction(stateOf);
+  if (unsettled === null || former !== null) return;
+  await kek.source.settle(current, unsettled).catch((err: unknown) => {
+    log.error(
+      { err, current, former: unsettled },
+      "the former key-encryption key is not destroyed yet: it is tried again",
+    );
     throw err;
   });
+  await db.global.transaction((tx) => forgetSettledKek(tx, unsettled));
   await kek.follow();
-  log.info({ current, former }, "every key is under the new key-encryption key; the former one is destroyed");
+  log.info(
+    { current, former: unsettled },
+    "every key is under the new key-encryption key; the former one is destroyed",
+  );
 }
 
 /** Each row by one conditional UPDATE outside any transaction of ours: the key may be kept elsewhere, which takes time. */

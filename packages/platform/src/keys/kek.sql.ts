@@ -5,12 +5,16 @@ export type KekState = {
   readonly first: string;
   readonly current: string;
   readonly former: string | null;
+  /** A former one that has not been disabled where it is kept. */
+  readonly unsettled: string | null;
   readonly root_wrapped: Uint8Array;
   readonly root_kek: string;
 };
 
 export const readKekState = (db: Sql): Promise<KekState | undefined> =>
-  db.maybe<KekState>(sql`select first, current, former, root_wrapped, root_kek from key_encryption`);
+  db.maybe<KekState>(
+    sql`select first, current, former, unsettled, root_wrapped, root_kek from key_encryption`,
+  );
 
 /** The key that wraps. It stays so until the transaction ends: a rotation waits. */
 export async function keepCurrentKek(tx: Sql): Promise<string | undefined> {
@@ -28,19 +32,22 @@ export const insertKekState = (tx: Sql, state: { id: string; root: Uint8Array })
 export async function beginKekRotation(tx: Sql, { current, next }: { current: string; next: string }) {
   const { count } = await tx.run(sql`
     update key_encryption set former = current, current = ${next}, changed_at = now()
-    where current = ${current} and former is null`);
+    where current = ${current} and former is null and unsettled is null`);
   return count === 1;
 }
 
 /** Ends a rotation if nothing is under the former key any more. */
 export async function endKekRotation(tx: Sql, { current, former }: { current: string; former: string }) {
   const { count } = await tx.run(sql`
-    update key_encryption set former = null, changed_at = now()
+    update key_encryption set former = null, unsettled = former, changed_at = now()
     where current = ${current} and former = ${former} and root_kek = ${current}
       and not exists (select from data_keys where wrapped is not null and kek is distinct from ${current})
       and not exists (select from signing_keys where wrapped is not null and kek is distinct from ${current})`);
   return count === 1;
 }
+
+export const forgetSettledKek = (tx: Sql, id: string) =>
+  tx.run(sql`update key_encryption set unsettled = null where unsettled = ${id}`);
 
 /** A row that is wrapped; `name` is a data key's scope, or a signing key's kid with its purpose. */
 export type WrappedRow = {

@@ -232,7 +232,7 @@ test("K06 a key that wraps nothing is not rotated to: the one in use stays, and 
   }
 });
 
-test("K06 a former key that could not be disabled is named to whoever reads the log, which does not call it destroyed", async () => {
+test("K06 a former key that could not be disabled, or whose rotation was killed before, is named and disabled by the next run", async () => {
   const { db, openedAt, drop } = await moving("unsettled");
   try {
     const kek = await openedAt("kms");
@@ -248,6 +248,28 @@ test("K06 a former key that could not be disabled is named to whoever reads the 
     const { former } = await rotation.begin();
     await expect(rotation.run()).rejects.toThrow("away");
     expect(lines).toEqual([[expect.objectContaining({ former }), expect.stringContaining("not destroyed")]]);
+    expect((await rotation.progress()).former).toBeNull();
+    // A new rotation would write over its name: it is disabled first, or none begins.
+    await expect(rotation.begin()).rejects.toThrow("away");
+    const settled: unknown[] = [];
+    const again = createKekRotation({
+      db,
+      kek: {
+        ...kek,
+        source: {
+          ...kek.source,
+          settle: async (current: string, one?: string) => {
+            if (one !== undefined) settled.push(one);
+            await kek.source.settle(current, one);
+          },
+        },
+      },
+      log: heard,
+    });
+    await again.run();
+    await again.run();
+    expect(settled).toEqual([former]);
+    expect((await again.begin()).former).not.toBe(former);
     kek.close();
   } finally {
     await drop();
