@@ -5,6 +5,7 @@ import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
+import { stapledOf } from "./audit/index.ts";
 import {
   type ChargesDeps,
   chargeJobs,
@@ -95,7 +96,9 @@ export async function mountCharges(
   http.add(
     ...chargeRoutes({ db, clock, charges, leaseMs }),
     ...walletChargeRoutes({ db, receipts }),
-    ...receiptRoutes(receipts),
+    ...receiptRoutes(receipts, (tenant, charge) =>
+      stapledOf({ db }, tenant, { type: "charge.captured", subject: charge }),
+    ),
   );
   chargeJobs(jobs, charges);
   tabJobs(jobs, deps);

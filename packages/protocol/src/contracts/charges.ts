@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AuditEntry } from "./audit.ts";
 import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Rail, Timestamp } from "./values.ts";
 
 /** An offer as it was served: the signed HTTP response, byte for byte (RFC 9421). */
@@ -102,6 +103,18 @@ export type RefundCharge = z.infer<typeof RefundCharge>;
 export const ChargeList = z.object({ data: z.array(ChargeBody), next_cursor: z.string().nullable() });
 export type ChargeList = z.infer<typeof ChargeList>;
 
+/** RFC 6962: the leaf is that of the entry, whose hash anybody computes from its canonical JSON. */
+export const ReceiptProof = z.object({
+  entry: AuditEntry,
+  leaf_index: z.int().min(0),
+  leaf: z.string(),
+  tree_size: z.int().min(1),
+  root_hash: z.string(),
+  hashes: z.array(z.string()),
+  /** A signed note (C2SP tlog-checkpoint). */
+  checkpoint: z.string(),
+});
+
 /** GET /api/v1/receipts/{id}. */
 export const ReceiptBody = z.object({
   id: idOf("receipt"),
@@ -109,5 +122,10 @@ export const ReceiptBody = z.object({
   /** The receipt itself: a compact JWS. */
   receipt: z.string(),
   issued_at: Timestamp,
+  /**
+   * That the receipt's `leaf_digest` stands in the audit log of whoever reads it (`payload.receipt_leaf` of the entry), under
+   * a signed checkpoint; null for the few seconds before one covers it.
+   */
+  proof: ReceiptProof.nullable(),
 });
 export type ReceiptBody = z.infer<typeof ReceiptBody>;

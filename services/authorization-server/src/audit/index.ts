@@ -2,6 +2,7 @@ export { createFileAnchor } from "./anchor.ts";
 export { auditRoutes } from "./audit.http.ts";
 export { auditJobs } from "./audit.jobs.ts";
 export { type AuditDeps, entriesAbout, recentOf } from "./audit.ts";
+export { type Stapled, stapledOf } from "./proofs.ts";
 export { type AuditRecorder, createAuditRecorder } from "./recorder.ts";
 export { removalJobs } from "./removals.jobs.ts";
 export { createVerifications, type VerifyLog } from "./verify.ts";

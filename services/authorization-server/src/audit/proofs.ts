@@ -1,7 +1,7 @@
 import type { Id } from "@remit/kernel";
 import type { Sql } from "@remit/platform/sql";
-import { Problem, type Tile } from "@remit/protocol";
-import { type AuditDeps, type LogName, sequence } from "./audit.ts";
+import { type AuditEntry, type EventType, Problem, type Tile } from "@remit/protocol";
+import { type AuditDeps, isGap, type LogName, sequence, shownOf } from "./audit.ts";
 import { Broken, signCheckpoint } from "./checkpoint.ts";
 import * as found from "./search.sql.ts";
 import { newestTree, type SignedTree } from "./tree.sql.ts";
@@ -53,6 +53,31 @@ export async function inclusionOf(
     }),
   );
 }
+
+export type Stapled = Inclusion & { readonly entry: AuditEntry };
+
+/**
+ * The entry about an event of a subject, with its proof, if the newest checkpoint covers it. Nothing is signed for it: it is
+ * what goes along with a receipt, and whoever looks again in a few seconds has it.
+ */
+export const stapledOf = (
+  { db }: Pick<AuditDeps, "db">,
+  tenant: LogName,
+  { type, subject }: { readonly type: EventType; readonly subject: string },
+): Promise<Stapled | undefined> =>
+  whole(() =>
+    db.of(tenant).transaction(async (tx) => {
+      const signed = await newestTree(tx, tenant);
+      const row = await found.findAbout(tx, tenant, { type, subject });
+      if (signed === undefined || row === undefined || row.seq > signed.head_seq) return undefined;
+      const entry = shownOf(row);
+      if (isGap(entry)) return undefined;
+      const [index, size] = [Number(row.seq) - 1, Number(signed.head_seq)];
+      const hashes = await inclusionProof(tx, tenant, { index, size });
+      const root = await rootAt(tx, tenant, size);
+      return { entry, index, size, leaf: row.leaf, root, hashes, checkpoint: signed.note };
+    }),
+  );
 
 /** That the log of the size `second` began with all of the smaller one. */
 export const consistencyOf = (

@@ -55,6 +55,20 @@ export const findEntry = (tx: Sql, tenant: string, event: string): Promise<Found
     from audit_chain chain join audit_rows using (tenant_id, event_id)
     where chain.tenant_id = ${tenant} and chain.event_id = ${event}`);
 
+/** The newest entry about a subject of one type of event that has its place. */
+export const findAbout = (
+  tx: Sql,
+  tenant: string,
+  { type, subject }: { readonly type: string; readonly subject: string },
+): Promise<FoundRow | undefined> =>
+  tx.maybe(sql`
+    select chain.seq, chain.event_id, chain.prev_hash, chain.entry_hash, chain.sig_chain_head_seq,
+      chain.sig_chain_head_jti, chain.leaf, r.body, r.digest,
+      (select removal from audit_removals m where m.tenant_id = ${tenant} and m.seq = chain.seq) as removal
+    from audit_rows r join audit_chain chain using (tenant_id, event_id)
+    where r.tenant_id = ${tenant} and r.subject = ${subject} and r.event = ${type}
+    order by r.event_id desc limit 1`);
+
 export async function isWaiting(tx: Sql, tenant: string, event: string): Promise<boolean> {
   const { there } = await tx.one<{ there: boolean }>(sql`
     select exists (select from audit_queue where tenant_id = ${tenant} and event_id = ${event}) as there`);

@@ -3,6 +3,7 @@ import { type Caller, createHttp } from "@remit/platform/http";
 import { createLog, createMetrics } from "@remit/platform/telemetry";
 import { base64url, Problem } from "@remit/protocol";
 import { approvalRoutes, createWaiting } from "../../src/approvals/index.ts";
+import { stapledOf } from "../../src/audit/index.ts";
 import { chargeRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
 import { exportRoutes } from "../../src/exports/index.ts";
 import { mandateRoutes, minorOf } from "../../src/mandates/index.ts";
@@ -75,7 +76,9 @@ export async function openApi(world: World): Promise<Api> {
     ...walletChargeRoutes(world),
   );
   http.add(...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
-  http.add(...receiptRoutes(receipts), ...statusListRoutes(statusLists));
+  const stapled = (tenant: Id<"tenant">, subject: Id<"charge">) =>
+    stapledOf({ db }, tenant, { type: "charge.captured", subject });
+  http.add(...receiptRoutes(receipts, stapled), ...statusListRoutes(statusLists));
   const waiting = createWaiting(db);
   const factors = factorsOf(passkey);
   const nameOf = async () => "Test agent";
