@@ -268,6 +268,13 @@ describe.each(servers)("a paywall inside %s", (name, start) => {
     expect(ran.map(({ sku }) => sku)).toEqual(["report"]);
   });
 
+  test("nobody pays for a head alone", async () => {
+    const headers = await pay("/report");
+    const head = await fetch(`${running.address}/report`, { method: "HEAD", headers });
+    expect([head.status >= 400, head.headers.has("payment-receipt")]).toEqual([true, false]);
+    expect([ran, ops()]).toEqual([[], []]);
+  });
+
   test("a mandate that the issuer refuses is asked for again, with why", async () => {
     const headers = await pay("/report");
     api.state.trouble = () => Response.json({ code: "mandate_uses_exhausted" }, { status: 402 });

@@ -71,7 +71,7 @@ async function stand(paywall: Paywall, sale: Sale, { req, res, next }: Passing):
 
 async function enter(paywall: Paywall, sale: Sale, req: NodeRequest): Promise<Entered> {
   const body = await bodyOf(req);
-  const method = req.method === "HEAD" ? "GET" : (req.method ?? "GET");
+  const { method = "GET" } = req;
   return await paywall.enter({
     sale,
     method,

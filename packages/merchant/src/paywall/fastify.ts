@@ -41,7 +41,7 @@ export function fastifyPaywall(paywall: Paywall, sale: Sale): FastifyHooks {
       try {
         const body = await collected(payload);
         const { method = "GET", url = "/" } = req.raw;
-        const asked = { sale, method: method === "HEAD" ? "GET" : method, url: paywall.origin + url, body };
+        const asked = { sale, method, url: paywall.origin + url, body };
         const entered = await paywall.enter({ ...asked, headers: headersOf(req.raw) });
         if (entered.kind === "serve") {
           held.set(req, entered);

@@ -80,9 +80,12 @@ export function createPaywall(options: PaywallOptions): Paywall {
 
 type Till = TermsDeps & { readonly charges: Merchant; readonly answers: AnswerStore; readonly clock: Clock };
 
-async function enter(till: Till, asked: Asked): Promise<Entered> {
+async function enter(till: Till, request: Asked): Promise<Entered> {
+  // Nobody pays for a head alone: it asks what GET would cost.
+  const isHead = request.method === "HEAD";
+  const asked = isHead ? { ...request, method: "GET" } : request;
   try {
-    const given = readPayment(asked);
+    const given = isHead ? undefined : readPayment(asked);
     if (given === undefined) throw new Problem("payment_required");
     return await buy(till, asked, given);
   } catch (error) {
