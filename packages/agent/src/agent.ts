@@ -30,6 +30,7 @@ import {
   createSpending,
   type Paid,
   type Pause,
+  type PayingInit,
   pause,
   payingFetch,
   type SpendLimits,
@@ -68,8 +69,11 @@ export type Agent = {
    * call it for one mandate from two processes: a refresh token used twice suspends the mandate.
    */
   refresh(mandateId: string): Promise<void>;
-  /** Fetches, and pays when the answer is a 402 that a mandate covers. */
-  fetch(url: string, init?: RequestInit): Promise<Paid>;
+  /**
+   * Fetches, and pays when the answer is a 402 that a mandate covers. With `pending` in what comes back the principal is
+   * asked first: go on with `pending.again()`.
+   */
+  fetch(url: string, init?: PayingInit): Promise<Paid>;
   /** One of the agent's own charges, as the issuer states it. */
   charge(id: string): Promise<JsonObject>;
   /** A DPoP-bound access token for one origin. */

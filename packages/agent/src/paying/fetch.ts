@@ -24,6 +24,24 @@ export type Paid = {
   readonly offer?: Offer;
   readonly mandate?: string;
   readonly charge?: string;
+  /** The principal is asked about this purchase: nothing is paid yet, and asking for it anew would be another purchase. */
+  readonly pending?: PendingPurchase;
+};
+
+export type PendingPurchase = {
+  readonly charge: string;
+  /** RFC 3339: until then the principal may answer. */
+  readonly approveBy: string;
+  /** How soon it is worth asking, in ms. */
+  readonly retryAfterMs: number;
+  /** Sends the same request with the same credential: what was bought, a no, or that it still waits. */
+  again(): Promise<Paid>;
+};
+
+/** What an agent adds to a request that may cost something. */
+export type PayingInit = RequestInit & {
+  /** Why, in its own words, up to 300 characters, should the principal be asked. */
+  readonly reason?: string;
 };
 
 export type PayingDeps = {
@@ -43,7 +61,11 @@ export type PayingDeps = {
  * with, only a price that the merchant's own key signed, and only within the limits of the mandate and of this process.
  * A 402 that no mandate scheme of our issuer is offered in comes back as it is.
  */
-export async function payingFetch(deps: PayingDeps, url: string, init: RequestInit = {}): Promise<Paid> {
+export async function payingFetch(
+  deps: PayingDeps,
+  url: string,
+  { reason, ...init }: PayingInit = {},
+): Promise<Paid> {
   const request = await repeatable(url, init);
   const first = await deps.wire.send("ask", url, request.init);
   if (first.status !== 402) return { response: first };
@@ -51,13 +73,45 @@ export async function payingFetch(deps: PayingDeps, url: string, init: RequestIn
   if (way === undefined) return { response: first };
   const offer = await checkedOffer(deps, way, request);
   const mandate = await mandateFor(deps, offer);
-  const credential = await credentialFor(deps, { request, way, offer, mandate });
+  const credential = await credentialFor(deps, { request, way, offer, mandate, reason });
   const reserved = deps.spending.reserve(offer);
-  const response = await sendPaid(deps, withHeader(request, way.header, credential), url);
+  const paid = withHeader(request, way.header, credential);
+  return pay(deps, { url, paid, offer, mandate: mandate.id, undo: () => reserved.undo() });
+}
+
+type Paying = {
+  readonly url: string;
+  /** The request with its credential. */
+  readonly paid: RequestInit;
+  readonly offer: Offer;
+  readonly mandate: string;
+  readonly undo: () => void;
+};
+
+async function pay(deps: PayingDeps, paying: Paying): Promise<Paid> {
+  const { url, paid, offer, mandate, undo } = paying;
+  const response = await sendPaid(deps, paid, url);
   const settled = settlementOf(response);
-  // Only a clear refusal gives the amount back: what is unknown may have been paid.
-  if (settled === undefined && isRefused(response)) reserved.undo();
-  return { response, offer, mandate: mandate.id, ...settled };
+  const asked = settled === undefined ? await askedIn(response) : undefined;
+  if (asked !== undefined)
+    return { response, offer, mandate, pending: { ...asked, again: () => pay(deps, paying) } };
+  // Only a clear refusal gives the amount back: what is unknown may have been paid, and what is asked about may be.
+  if (settled === undefined && isRefused(response)) undo();
+  return { response, offer, mandate, ...settled };
+}
+
+/** What a 402 says of a purchase whose principal is asked; undefined of any other answer. */
+async function askedIn(response: Response): Promise<Omit<PendingPurchase, "again"> | undefined> {
+  if (response.status !== 402) return undefined;
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => undefined);
+  const { code, charge_id: charge, approve_by: approveBy } = Object(body);
+  if (code !== "approval_required" || typeof charge !== "string" || typeof approveBy !== "string")
+    return undefined;
+  const afterS = /^\d{1,4}$/.exec(response.headers.get("retry-after") ?? "")?.[0];
+  return { charge, approveBy, retryAfterMs: Number(afterS ?? 5) * secondMs };
 }
 
 /** The first way that leaves the caller's own headers alone. */
@@ -109,9 +163,13 @@ type Purchase = {
   readonly way: Way;
   readonly offer: Offer;
   readonly mandate: HeldMandate;
+  readonly reason: string | undefined;
 };
 
-async function credentialFor(deps: PayingDeps, { request, way, offer, mandate }: Purchase): Promise<string> {
+async function credentialFor(
+  deps: PayingDeps,
+  { request, way, offer, mandate, reason }: Purchase,
+): Promise<string> {
   const accessToken = await deps.session.tokenFor(offer.merchant_origin);
   const unsigned = presentation(
     {
@@ -121,6 +179,7 @@ async function credentialFor(deps: PayingDeps, { request, way, offer, mandate }:
       offerDigest: offerDigest(offer),
       merchantNonce: way.terms.merchantNonce,
       audience: offer.merchant_origin,
+      reason,
       now: deps.clock.now(),
     },
     sha256b64url,

@@ -23,6 +23,13 @@ const selling = (world: World, headers: (world: World) => Record<string, string>
       ? new Response("sold", { status: 500 })
       : unpaid(headers(world)),
   );
+/** The principal is asked about it. */
+const asked = (): Response =>
+  Response.json(
+    { code: "approval_required", charge_id: "chg_1", approve_by: "2030-05-04T03:02:01Z" },
+    { status: 402, headers: { "retry-after": "2" } },
+  );
+
 /** Buys and says how it ended; the shop must not have seen a payment when it was refused. */
 async function refusal(world: World, options = {}): Promise<string> {
   const agent = await withMandate(world, options);
@@ -144,6 +151,47 @@ describe("a fetch that pays", () => {
     expect((await agent.fetch(url)).charge).toBe("chg_1");
     expect(sent.size).toBe(1);
     expect(waits).toEqual([Number(afterS) * 1000, Number(afterS) * 1000]);
+  });
+
+  test("a purchase whose principal is asked goes on with its own credential, and gives its amount back only for a no", async () => {
+    const world = makeWorld();
+    const sent = new Set<string | null>();
+    const answers = [asked, asked, () => new Response("sold", { headers: settledHeaders("chg_1", "x402") })];
+    world.handlers.set(url, (_, init) => {
+      if (paymentIn(world, init) === undefined) return unpaid({ "PAYMENT-REQUIRED": terms(world).required });
+      sent.add(new Headers(init.headers).get("payment-signature"));
+      return answers.shift()?.() ?? Response.json({ code: "approval_denied" }, { status: 402 });
+    });
+    const agent = await withMandate(world, { limits: { totalMinor: { USD: 1_999 } } });
+    const first = await agent.fetch(url, { reason: "For chapter 3" });
+    expect(first).toMatchObject({
+      response: { status: 402 },
+      pending: { charge: "chg_1", retryAfterMs: 2_000 },
+    });
+    const [signed = ""] = sent;
+    expect(signed).not.toBe("");
+    // Its amount is set aside meanwhile.
+    await expect(agent.fetch(url)).rejects.toMatchObject({ code: "spend_limit_exceeded" });
+    expect((await first.pending?.again())?.pending).toBeDefined();
+    const paid = await first.pending?.again();
+    expect(paid).toMatchObject({ charge: "chg_1" });
+    expect(paid?.pending).toBeUndefined();
+    expect(sent.size).toBe(1);
+  });
+
+  test("a no of the principal gives the amount back", async () => {
+    const world = makeWorld();
+    const answers = [asked];
+    world.handlers.set(url, (_, init) =>
+      paymentIn(world, init) === undefined
+        ? unpaid({ "PAYMENT-REQUIRED": terms(world).required })
+        : (answers.shift()?.() ?? Response.json({ code: "approval_denied" }, { status: 402 })),
+    );
+    const agent = await withMandate(world, { limits: { totalMinor: { USD: 1_000 } } });
+    const { pending } = await agent.fetch(url);
+    expect((await pending?.again())?.response.status).toBe(402);
+    answers.push(asked);
+    expect((await agent.fetch(url)).pending).toBeDefined();
   });
 
   test("patience ends: no more than four sends and five seconds, and never for a final answer", async () => {
