@@ -267,6 +267,18 @@ describe("agent cards", () => {
   };
   const verify = verifyAgentCardSignature(jwksKey);
 
+  // A2A 1.0 §4.4.1: REQUIRED in its a2a.proto.
+  const requiredOfCards = [
+    "name",
+    "description",
+    "supportedInterfaces",
+    "version",
+    "capabilities",
+    "defaultInputModes",
+    "defaultOutputModes",
+    "skills",
+  ];
+
   test("the A2A SDK reads and verifies the card of the issuer and of an agent, by the keys at jku", async () => {
     for (const path of [
       "/.well-known/agent-card.json",
@@ -279,9 +291,10 @@ describe("agent cards", () => {
       const card = AgentCard.fromJSON(body);
       await verify(card);
       await verify(body as unknown as AgentCard); // as it came, which is what the verifier parses anyway
-      // What the SDK signs of a card is all of it: nothing of ours stands outside its schema.
+      // What the SDK signs of a card is all of it but what is empty: nothing of ours stands outside its schema.
       const { signatures: _, ...rest } = body;
-      expect(JSON.parse(canonicalizeAgentCard(card))).toEqual(rest);
+      expect({ supportedInterfaces: [], ...JSON.parse(canonicalizeAgentCard(card)) }).toEqual(rest);
+      for (const member of requiredOfCards) expect(body, path).toHaveProperty(member);
     }
     const card = AgentCard.fromJSON((await get(`/agents/${agent}/agent-card.json`)).body);
     expect(card.name).toBe("Resume screener");

@@ -57,6 +57,8 @@ export function cardOfAgent(issuer: string, { agent, provider }: PublishedAgent)
     name: publicNameOf(agent),
     description: descriptionOf(agent),
     version: agent.version,
+    // Required (A2A 1.0 §4.4.1), and empty: where an agent itself answers we are not told. What is empty is not signed.
+    supportedInterfaces: [],
     ...(provider === undefined ? {} : { provider: { organization: provider, url: issuer } }),
     capabilities: capabilities(didOfAgent(issuer, agent.id), {
       document: `${about}/did.json`,
