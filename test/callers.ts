@@ -1,12 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import path from "node:path";
 import { createPerson, serviceDirectory } from "@remit/embedded";
 import { systemClock } from "@remit/kernel";
-import { loadPeerKeys } from "@remit/platform/peers";
+import { loadPeerKeys, type PeerKeys } from "@remit/platform/peers";
 import { clientAssertionType, type PrivateJwk } from "@remit/protocol";
 import { makeClientAssertion, makeDpopProof } from "@remit/protocol/node";
-import type { DemoSecrets } from "../packages/embedded/src/accounts.ts";
 import { signIn } from "../packages/embedded/src/wallet-sign-in.ts";
 import type { Instance } from "./instance.ts";
 
@@ -38,9 +35,7 @@ export async function callersOf({ dev, dataDir }: Instance): Promise<Callers> {
   const kept = new Map<string, Promise<readonly Token[]>>();
   const nonces = new Map<string, string>();
   const peerKeys = await loadPeerKeys(serviceDirectory(dataDir, "gateway"));
-  const secrets = JSON.parse(await readFile(path.join(dataDir, "demo-accounts.json"), "utf8")) as {
-    readonly secrets: DemoSecrets; // what the embedded composition wrote
-  };
+  const walletKeys = await loadPeerKeys(serviceDirectory(dataDir, "wallet"));
   const clients: readonly (Credentials & { readonly kind: string })[] = [
     { kind: "agent", id: dev.agent.client_id, assertion: dev.agent.assertion_jwk, dpop: dev.agent.dpop_jwk },
     {
@@ -57,7 +52,7 @@ export async function callersOf({ dev, dataDir }: Instance): Promise<Callers> {
         byAssertion(dev.issuer, client, { resource, scope: wants[client.kind] ?? "" }),
       ),
       bySecret(dev.issuer, dev.admin, resource),
-      byPerson(dev, secrets.secrets, resource),
+      byPerson(dev, walletKeys, resource),
     ];
     return (await Promise.all(asked)).filter((token) => token !== undefined);
   };
@@ -147,18 +142,14 @@ async function bySecret(
   return tokenOf(answer, undefined);
 }
 
-async function byPerson(
-  dev: Instance["dev"],
-  secrets: DemoSecrets,
-  resource: string,
-): Promise<Token | undefined> {
+async function byPerson(dev: Instance["dev"], keys: PeerKeys, resource: string): Promise<Token | undefined> {
   const { email, password } = dev.principal;
   const scope = "wallet:read wallet:write";
   const redirectUri = `${new URL(dev.issuer).protocol}//localhost:${Number(new URL(dev.issuer).port) + 1}/callback`;
   const signing = {
     issuer: dev.issuer,
     clientId: "wallet",
-    keys: secrets.wallet,
+    keys,
     redirectUri,
     resource,
     scope,
@@ -167,7 +158,7 @@ async function byPerson(
   const answers = { email, password, decision: "approve" } as const;
   try {
     const text = await signIn({ ...signing, person, answers, clock: systemClock });
-    return { text, scopes: scope.split(" "), key: secrets.wallet.dpop };
+    return { text, scopes: scope.split(" "), key: keys.dpop };
   } catch {
     return undefined; // Not every service is one that a person's token may be for.
   }

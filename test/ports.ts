@@ -17,7 +17,7 @@ export async function freeBase(): Promise<number> {
     const nth = slices * randomInt(Math.floor(bases / slices)) + slice;
     const base = first + nth * apart;
     const { issuer, wallet, directory, billing, gateway, sandbox, chain } = portsOf(base);
-    const metrics = [100, 102, 103, 104].map((distance) => base + distance);
+    const metrics = [100, 101, 102, 103, 104].map((distance) => base + distance);
     const all = [issuer, wallet, directory, billing, gateway, sandbox, chain, ...metrics];
     if ((await Promise.all(all.map(isFreePort))).every(Boolean)) return base;
   }

@@ -80,6 +80,7 @@ describe("npm start", () => {
     expect(dev).toMatchObject({
       data_dir: dataDir,
       issuer: `http://localhost:${base}`,
+      wallet: `http://localhost:${base + 1}`,
       directory: `http://localhost:${base + 2}`,
       billing: `http://localhost:${base + 3}`,
       gateway: `http://localhost:${base + 402}`,
@@ -87,7 +88,7 @@ describe("npm start", () => {
       chain: { rpc: `http://127.0.0.1:${base + 901}`, chain_id: 84_532 },
       spt_endpoint: `http://localhost:${base + 900}/sandbox/tokens`,
     });
-    for (const origin of [dev?.issuer, dev?.directory, dev?.billing, dev?.gateway])
+    for (const origin of [dev?.issuer, dev?.wallet, dev?.directory, dev?.billing, dev?.gateway])
       for (const page of ["livez", "readyz", "health"])
         expect((await fetch(`${origin}/${page}`)).status, `${origin}/${page}`).toBe(200);
     signal(-(started.child.pid ?? 0), "SIGTERM");

@@ -24,6 +24,7 @@ const table = (dev: DevFile): string =>
   [
     "",
     bold(`Remit ${dev.version} is running`),
+    row("portal", dev.wallet),
     row("authorization server", dev.issuer),
     row("directory", dev.directory),
     row("billing", dev.billing),

@@ -11,7 +11,6 @@ export type DemoSecrets = {
   readonly principal: { readonly email: string; readonly password: string; readonly name: string };
   readonly adminSecret: string;
   readonly operatorSecret: string;
-  readonly wallet: ClientKeys;
   readonly agent: ClientKeys;
   readonly merchant: ClientKeys & { readonly offer: PrivateJwk };
 };
@@ -62,7 +61,6 @@ const makeSecrets = (): DemoSecrets => ({
   },
   adminSecret: randomBytes(32).toString("base64url"),
   operatorSecret: randomBytes(32).toString("base64url"),
-  wallet: clientKeys(),
   agent: clientKeys(),
   merchant: { ...clientKeys(), offer: generateJwk("ES256") },
 });

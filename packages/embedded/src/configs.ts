@@ -37,10 +37,11 @@ export function configOf({ ports, databases, dataDir }: Place, service: ServiceN
 
 type WithTenantOutbound = CommonConfig & { readonly tenantOutboundAllow: readonly string[] };
 
-/** The authorization server's. The sandbox stands for whoever receives webhooks: one can be tried without a public address. */
+/** The authorization server's. The sandbox stands for whoever receives webhooks, which can be tried without a public
+ * address; the portal hears there that a session has ended. */
 export const authorizationServerConfigOf = (place: Place): WithTenantOutbound => ({
   ...configOf(place, "authorization_server"),
-  tenantOutboundAllow: [`localhost:${place.ports.sandbox}`],
+  tenantOutboundAllow: [`localhost:${place.ports.sandbox}`, `localhost:${place.ports.wallet}`],
 });
 
 /** The directory's. The demo's merchant is the gateway, which is at a private address here. */

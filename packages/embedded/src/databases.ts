@@ -4,7 +4,7 @@ import { kekIdsIn } from "@remit/platform/keys";
 import { provision, rolePasswords, type ServiceDatabase } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 
-export const serviceNames = ["authorization_server", "directory", "billing", "gateway"] as const;
+export const serviceNames = ["authorization_server", "directory", "billing", "gateway", "wallet"] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 export type Databases = {

@@ -8,6 +8,8 @@ export type DevFile = {
   readonly version: string;
   readonly data_dir: string;
   readonly issuer: string;
+  /** The portal: where a person signs in and sees what agents may spend. */
+  readonly wallet: string;
   readonly directory: string;
   readonly billing: string;
   readonly gateway: string;

@@ -35,16 +35,16 @@ export const originOf = (port: number): string => `http://localhost:${port}`;
 /** Metrics stand apart, on loopback: base + 100 + the service's own distance. */
 export const metricsPortOf = (
   ports: Ports,
-  service: "issuer" | "directory" | "billing" | "gateway",
-): number => ports.base + 100 + { issuer: 0, directory: 2, billing: 3, gateway: 4 }[service];
+  service: "issuer" | "wallet" | "directory" | "billing" | "gateway",
+): number => ports.base + 100 + { issuer: 0, wallet: 1, directory: 2, billing: 3, gateway: 4 }[service];
 
 const otherBases = [13_000, 23_000, 33_000, 43_000];
 
 /** The default base, or another whose ports are all free: for a demo that nobody told where to stand. */
 export async function freePortBase(): Promise<number> {
   for (const base of [portBaseDefault, ...otherBases]) {
-    const { issuer, directory, billing, gateway, sandbox, chain } = portsOf(base);
-    const free = await Promise.all([issuer, directory, billing, gateway, sandbox, chain].map(isFree));
+    const { base: _, ...ports } = portsOf(base);
+    const free = await Promise.all(Object.values(ports).map(isFree));
     if (free.every(Boolean)) return base;
   }
   return portBaseDefault;

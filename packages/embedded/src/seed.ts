@@ -27,6 +27,8 @@ export type Origins = {
 export type Seeding = {
   readonly dataDir: string;
   readonly origins: Origins;
+  /** The portal's own keys, by which the demo's principal is signed in before anybody has a browser. */
+  readonly walletKeys: ClientKeys;
   readonly offersFile: string;
   /** The seller's key at the sandbox's Stripe. */
   readonly stripeKey: string;
@@ -250,12 +252,15 @@ async function callDirectory(
 }
 
 /** The principal signs in as with any browser, and enrols a test card through billing's own API. */
-async function enrolCard({ origins, clock }: Seeding, { secrets }: DemoAccounts): Promise<string> {
+async function enrolCard(
+  { origins, clock, walletKeys }: Seeding,
+  { secrets }: DemoAccounts,
+): Promise<string> {
   const { email, password } = secrets.principal;
   const token = await signIn({
     issuer: origins.issuer,
     clientId: "wallet",
-    keys: secrets.wallet,
+    keys: walletKeys,
     redirectUri: `${origins.wallet}/callback`,
     resource: origins.billing,
     scope: "wallet:read wallet:write",
@@ -264,7 +269,7 @@ async function enrolCard({ origins, clock }: Seeding, { secrets }: DemoAccounts)
     clock,
   });
   const card = await callWithToken(
-    { key: secrets.wallet.dpop, token, clock },
+    { key: walletKeys.dpop, token, clock },
     {
       method: "POST",
       url: `${origins.billing}/api/v1/payment-methods`,

@@ -1,27 +1,19 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { createAuthorizationServer, usualQuotas } from "@remit/authorization-server";
-import { createBilling } from "@remit/billing";
-import { createDirectory } from "@remit/directory";
-import { createGateway, type GatewayConfig } from "@remit/gateway";
-import { type Clock, Secret, systemClock } from "@remit/kernel";
+import { type Clock, systemClock } from "@remit/kernel";
 import { StartRefused } from "@remit/platform/host";
+import { loadPeerKeys } from "@remit/platform/peers";
 import type { Log } from "@remit/platform/telemetry";
-import { createSandbox, findAnvil, type Sandbox, sandboxKeys } from "@remit/sandbox";
+import type { Sandbox } from "@remit/sandbox";
 import { loadAccounts } from "./accounts.ts";
-import {
-  authorizationServerConfigOf,
-  configOf,
-  directoryConfigOf,
-  originsOf,
-  type Place,
-} from "./configs.ts";
+import { originsOf, type Place } from "./configs.ts";
 import { serviceDirectory, startDatabases } from "./databases.ts";
 import { type DevFile, writeDevFile } from "./dev-file.ts";
 import { takeInstance } from "./instance.ts";
 import { writeOffersFile } from "./offers-file.ts";
 import { portsOf } from "./ports.ts";
-import { type Origins, seed } from "./seed.ts";
+import { seed } from "./seed.ts";
+import { createServices, testApiKey } from "./services.ts";
 
 export type StartOptions = {
   readonly dataDir: string;
@@ -38,12 +30,6 @@ export type StartOptions = {
 export type Embedded = { readonly dev: DevFile; close(): Promise<void> };
 
 type Closing = { readonly name: string; close(): Promise<void> };
-
-const testApiKey = "sk_test_remit_embedded";
-const testWebhookSecret = "whsec_remit_embedded";
-
-/** Whoever sells on a machine of one developer is its operator, too. */
-const anyUpstream = { offerUpstreams: "any" } as const;
 
 /** Starts every service in this process, each with its own database, secrets and port, and a demo to try them with. */
 export async function startEmbedded(options: StartOptions): Promise<Embedded> {
@@ -84,60 +70,22 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
 type Composition = StartOptions & Place & { readonly clock: Clock; readonly opened: Closing[] };
 
 async function startServices(composition: Composition) {
-  const { ports, clock, log, dataDir, opened } = composition;
+  const { ports, log, dataDir, opened } = composition;
   const origins = originsOf(ports);
   const offersFile = path.join(serviceDirectory(dataDir, "gateway"), "offers.json");
   await mkdir(path.dirname(offersFile), { recursive: true, mode: 0o700 });
   await writeOffersFile(offersFile, undefined);
 
-  const sandbox = createSandbox({
-    host: "127.0.0.1",
-    port: ports.sandbox,
-    chainPort: ports.chain,
-    dataDir,
-    webhooks: [{ url: `${origins.billing}/api/v1/webhooks/stripe`, secret: testWebhookSecret }],
-    clock,
-  });
-  const authorizationServer = createAuthorizationServer({
-    config: {
-      ...authorizationServerConfigOf(composition),
-      peers: { billing: origins.billing, directory: origins.directory, gateway: origins.gateway },
-      billing: origins.billing,
-      directory: origins.directory,
-      forward: { "/api/v1/marketplace": origins.directory },
-      openRegistration: true, // on the machine of one developer, an MCP client may introduce itself
-      quotas: usualQuotas,
-    },
-    clock,
-    log: log("authorization-server"),
-  });
-  const directory = createDirectory({
-    config: directoryConfigOf(composition),
-    clock,
-    log: log("directory"),
-  });
-  const billing = createBilling({
-    config: {
-      ...configOf(composition, "billing"),
-      ...soldAt(origins),
-    },
-    clock,
-    log: log("billing"),
-  });
-  const gateway = createGateway({
-    config: { ...configOf(composition, "gateway"), offersFile, ...anyUpstream, ...paidOn(ports.chain) },
-    clock,
-    log: log("gateway"),
-  });
-
-  const migrated = [authorizationServer, directory, billing, gateway];
+  const { sandbox, ...services } = createServices({ ...composition, offersFile });
   const opening = listening(sandbox, "sandbox");
   opened.push({ name: "sandbox", close: () => opening.catch(() => undefined).then(() => sandbox.close()) });
-  await Promise.all([opening, ...migrated.map((service) => service.migrate())]);
-  for (const [name, service] of Object.entries({ authorizationServer, directory, billing, gateway })) {
+  const prepared = Object.values(services).map((service) => service.migrate());
+  await Promise.all([opening, services.wallet.build(), ...prepared]);
+  for (const [name, service] of Object.entries(services)) {
     await listening(service, name);
     opened.push({ name, close: () => service.close() });
   }
+  const { authorizationServer, gateway } = services;
   return { origins, offersFile, authorizationServer, gateway, chain: chainOf(sandbox, log("sandbox")) };
 }
 
@@ -151,23 +99,6 @@ function chainOf({ chain }: Sandbox, log: Log): Pick<DevFile, "chain"> {
   const { rpc, chainId: chain_id, usdc, payerKey: payer_key } = chain;
   return { chain: { rpc, chain_id, usdc, payer_key } };
 }
-
-/** The gateway reads the sandbox's chain and pays for gas there, where this platform can have one. */
-const paidOn = (port: number): Pick<GatewayConfig, "chains"> =>
-  findAnvil() === undefined
-    ? {}
-    : {
-        chains: {
-          rpcUrls: { "eip155:84532": `http://127.0.0.1:${port}` },
-          facilitatorKey: new Secret<string>(sandboxKeys.facilitator),
-        },
-      };
-
-/** Cards and plans: at the sandbox's Stripe, from which people come back to pages of ours. */
-const soldAt = (origins: Origins) => ({
-  stripe: { apiKey: testApiKey, webhookSecret: testWebhookSecret, origin: origins.sandbox },
-  returnOrigins: [origins.issuer, origins.wallet],
-});
 
 /** A busy port is said in one way, whoever finds it so. */
 async function listening(service: { listen(): Promise<unknown> }, name: string): Promise<void> {
@@ -191,18 +122,24 @@ async function prepareDemo(
 ): Promise<DevFile> {
   const { dataDir, origins, authorizationServer, gateway, clock } = prepared;
   const { secrets } = await loadAccounts(dataDir);
-  const { d: _secret, ...walletKey } = secrets.wallet.assertion;
+  const walletKeys = await loadPeerKeys(serviceDirectory(dataDir, "wallet"));
   const { tenant, account, admin, operator } = await authorizationServer.bootstrap({
     tenant: { name: "Demo" },
     principal: secrets.principal,
     admin: { clientSecret: secrets.adminSecret },
     operator: { clientSecret: secrets.operatorSecret },
-    wallet: { jwks: { keys: [walletKey] }, redirectUris: [`${origins.wallet}/callback`] },
+    wallet: {
+      jwks: walletKeys.jwks,
+      redirectUris: [`${origins.wallet}/callback`],
+      postLogoutRedirectUris: [`${origins.wallet}/signed-out`],
+      backchannelLogoutUri: `${origins.wallet}/backchannel-logout`,
+    },
   });
   const demo = await seed(
     {
       dataDir,
       origins,
+      walletKeys,
       offersFile: prepared.offersFile,
       stripeKey: testApiKey,
       tenant,
@@ -212,12 +149,13 @@ async function prepareDemo(
     },
     { client_id: admin.clientId },
   );
-  const { issuer, directory, billing, gateway: gatewayOrigin, sandbox } = origins;
+  const { issuer, wallet, directory, billing, gateway: gatewayOrigin, sandbox } = origins;
   return {
     pid: process.pid,
     version: prepared.version,
     data_dir: dataDir,
     issuer,
+    wallet,
     directory,
     billing,
     gateway: gatewayOrigin,
