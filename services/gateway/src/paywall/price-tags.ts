@@ -60,28 +60,30 @@ export type TagDeps = {
 export type PriceTags = { of(wanted: Wanted, now: Instant): PriceTag };
 
 const lastsMs = secondMs;
-// Of each route; a tag is some kilobytes. Whoever asks for ever other addresses finds each of them made anew.
-const keptMax = 200;
-
-type Kept = { from: Instant; readonly tags: Map<string, PriceTag> };
+// Of all routes together; a tag is some kilobytes. Whoever asks for ever other addresses finds each of them made anew.
+const keptMax = 500;
 
 /** Keeps the tags of a second. A route that has changed is another object, so no old price is shown. */
 export function createPriceTags(deps: TagDeps): PriceTags {
-  const ofRoutes = new WeakMap<PaidRoute, Kept>();
+  const kept = new Map<PaidRoute, Map<string, PriceTag>>();
+  let count = 0;
+  let from = 0;
   return {
     of(wanted, now) {
-      const kept = ofRoutes.get(wanted.route) ?? { from: now, tags: new Map() };
-      ofRoutes.set(wanted.route, kept);
-      if (now < kept.from || now >= kept.from + lastsMs || kept.tags.size >= keptMax) {
-        kept.tags.clear();
-        kept.from = now;
+      if (now < from || now >= from + lastsMs || count >= keptMax) {
+        kept.clear();
+        count = 0;
+        from = now;
       }
+      const tags = kept.get(wanted.route) ?? new Map<string, PriceTag>();
+      kept.set(wanted.route, tags);
       const digest = contentDigestOf(wanted);
       const key = `${wanted.method} ${wanted.url} ${digest ?? ""}`;
-      const known = kept.tags.get(key);
+      const known = tags.get(key);
       if (known !== undefined) return known;
       const fresh = makeTag(deps, wanted, { now, digest });
-      kept.tags.set(key, fresh);
+      tags.set(key, fresh);
+      count += 1;
       return fresh;
     },
   };
