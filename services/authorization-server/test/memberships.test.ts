@@ -102,11 +102,15 @@ describe("a person acts for an organization that they belong to", () => {
       body: { email: "nobody@example.com", role: "member" },
     });
     expect(invited.status).toBe(202);
+    const setup = { token: String(token), key: wallet.wallet.keys.dpop, method: "POST" } as const;
+    const asked = { ...setup, path: "/api/v1/setup-tokens", body: { kind: "agent" } };
+    expect((await callApi(running, asked)).status).toBe(201);
     const rows = await running.database.asAdmin<{ body: string }>(
-      "select body from audit_rows where tenant_id = $1 and event in ('member.invited', 'token.issued')",
+      `select body from audit_rows where tenant_id = $1
+        and event in ('member.invited', 'token.issued', 'setup_token.issued')`,
       [one.id],
     );
-    expect(rows).toHaveLength(2);
+    expect(rows).toHaveLength(3);
     for (const { body } of rows) expect(body).toContain(`{"id":"${graceId}","type":"account"}`);
   });
 

@@ -1,5 +1,5 @@
 import { minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Route, route } from "@remit/platform/http";
+import { actorOf, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { CreateSetupToken, SetupTokenBody } from "@remit/protocol/contracts";
 import type { Secrets } from "./secrets.ts";
@@ -16,8 +16,8 @@ export const setupTokenRoutes = (deps: { db: Database; secrets: Secrets }): Rout
     answers: { 201: SetupTokenBody },
     limit: { count: 60, windowMs: minuteMs, by: "tenant" },
     handle: async (call, { body }) => {
-      const { tenant, client } = call.caller;
-      const wanted = { tenant, kind: body.kind, name: body.name, by: client, now: call.now };
+      const { caller, now } = call;
+      const wanted = { tenant: caller.tenant, kind: body.kind, name: body.name, by: actorOf(caller), now };
       const { token, expiresAt } = await issueSetupToken(deps, wanted);
       const headers = { "cache-control": "no-store" };
       return { status: 201, headers, body: { setup_token: token, expires_at: toRfc3339(expiresAt) } };

@@ -1,6 +1,6 @@
 import { after, type Id, type Instant, minuteMs } from "@remit/kernel";
 import type { Database, TenantTx } from "@remit/platform/sql";
-import { newEvent, Problem } from "@remit/protocol";
+import { type Actor, newEvent, Problem } from "@remit/protocol";
 import type { Client } from "./clients.ts";
 import type { Secrets } from "./secrets.ts";
 import * as rows from "./setup-tokens.sql.ts";
@@ -13,14 +13,16 @@ export type SetupKind = "agent" | "merchant" | "application";
 /** Issues a token that registers one client of the kind in this tenant. It is shown once; the digest is kept. */
 export async function issueSetupToken(
   { db, secrets }: { db: Database; secrets: Secrets },
-  wanted: { tenant: Id<"tenant">; kind: SetupKind; name?: string | undefined; by: string; now: Instant },
+  {
+    by: actor,
+    ...wanted
+  }: { tenant: Id<"tenant">; kind: SetupKind; name?: string | undefined; by: Actor; now: Instant },
 ): Promise<{ token: string; expiresAt: Instant }> {
   const token = secrets.issue();
   const expiresAt = after(wanted.now, lifeMs);
   const digest = textOf(secrets.digest(token));
   await db.of(wanted.tenant).transaction(async (tx) => {
-    await rows.insertSetupToken(tx, { ...wanted, digest, expiresAt });
-    const actor = { type: "client", id: wanted.by } as const;
+    await rows.insertSetupToken(tx, { ...wanted, by: actor.id, digest, expiresAt });
     const facts = { tenant: wanted.tenant, actor, subject: digest, payload: { kind: wanted.kind } };
     await tx.record(newEvent("setup_token.issued", facts, wanted.now));
   });

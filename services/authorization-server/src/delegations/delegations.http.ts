@@ -1,5 +1,5 @@
 import { minuteMs, toRfc3339 } from "@remit/kernel";
-import { type Caller, nothing, type Route, route } from "@remit/platform/http";
+import { actorOf, type Caller, nothing, type Route, route } from "@remit/platform/http";
 import { type Actor, Problem } from "@remit/protocol";
 import {
   CreateDelegation,
@@ -101,13 +101,14 @@ const revokeRoute = (deps: DelegationDeps, at: string): Route =>
   });
 
 /** An agent ends what it handed over itself; who manages agents, and is none, ends any. */
-function whoEnds({ client, scopes, actor }: Caller): { agent?: string; actor: Actor } {
+function whoEnds(caller: Caller): { agent?: string; actor: Actor } {
+  const { client, scopes, actor } = caller;
   if (client.startsWith("agt_")) return { agent: client, actor: { type: "agent", id: client } };
   if (actor.type === "agent" || !scopes.has("agents:write"))
     throw new Problem("client_not_allowed", {
       detail: "It takes agents:write to end what agents handed over.",
     });
-  return { actor: { type: "client", id: client } };
+  return { actor: actorOf(caller) };
 }
 
 const linkOf = ({ id, delegator, delegatee, scopes, expiresAt }: NewLink) => ({
