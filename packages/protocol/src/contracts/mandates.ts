@@ -68,6 +68,8 @@ export const MandateBody = z.object({
   instrument_id: z.string().nullable(),
   /** What it allows in plain words. */
   sentences: z.array(z.string()),
+  /** What its agent asks for is granted out of it without asking. */
+  auto: z.boolean(),
   /** The mandate that it was handed on from; null for one that a principal gave. */
   parent_id: idOf("mandate").nullable(),
   /** The principal froze the agent, or everything: as suspended until that is lifted. */
@@ -147,6 +149,11 @@ export const GiveMandate = z.strictObject({
   purpose: text(500).optional(),
   valid_until: Timestamp.optional(),
   instrument_id: idOf("instrument").optional(),
+  /**
+   * What the agent asks for is granted out of this mandate without asking, as far as it fits; all of it together is still
+   * this one budget. Needs an amount for a period.
+   */
+  auto: z.boolean().default(false),
 });
 export type GiveMandate = z.infer<typeof GiveMandate>;
 

@@ -89,6 +89,8 @@ export type Answerer = {
   readonly account: Id<"account">;
   readonly ip?: string | undefined;
   readonly userAgent?: string | undefined;
+  /** Nobody answered: it is granted out of this standing mandate, as its principal had said beforehand. */
+  readonly auto?: Id<"mandate"> | undefined;
   /** How and when this person signed in, for the ID token (OpenID Connect Core §2). */
   readonly signedIn?: SignedIn | undefined;
   /** Uses up the second factor's proof for this very approval; what it returns is kept with the answer. */

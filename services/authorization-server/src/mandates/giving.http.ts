@@ -69,6 +69,7 @@ export const giveRoute = (deps: GivingDeps): Route =>
             agent,
             request,
             instrument: body.instrument_id,
+            auto: body.auto,
           });
           const found = await deps.mandates.findWithin(tx, id);
           const shown = bodyOf(found, call.now);
@@ -82,7 +83,7 @@ export const giveRoute = (deps: GivingDeps): Route =>
 
 /** What an agent asks for is read by the same rules: nothing that no consent could have said. */
 function requestOf(body: GiveMandate, { now }: Keyed): MandateRequest {
-  const { agent_id: _agent, instrument_id: _instrument, ...members } = body;
+  const { agent_id: _agent, instrument_id: _instrument, auto: _auto, ...members } = body;
   return parseMandateRequest({ ...members, type: mandateDetailsType }, now);
 }
 
@@ -108,10 +109,11 @@ type Given = {
   readonly agent: KeyedAgent;
   readonly request: MandateRequest;
   readonly instrument: Id<"instrument"> | undefined;
+  readonly auto: boolean;
 };
 
 async function give(deps: GivingDeps, tx: TenantTx, given: Given): Promise<Id<"mandate">> {
-  const { call, principal, agent, request, instrument } = given;
+  const { call, principal, agent, request, instrument, auto } = given;
   // From here on until the commit it stays so: of a suspension and this mandate the later one sees the other.
   const standing = await standingOfAgent(tx, agent.id, "share");
   if (standing?.status !== "active" || standing.dpopThumbprint !== agent.dpopThumbprint)
@@ -125,6 +127,7 @@ async function give(deps: GivingDeps, tx: TenantTx, given: Given): Promise<Id<"m
     principal: { account: principal.id, email: principal.email },
     consent: { at: call.now, ip: call.ip, ...(userAgent === undefined ? {} : { userAgent }) },
     ...(instrument === undefined ? {} : { instrument }),
+    auto,
   });
   const payload = { client: agent.id, mandate, scopes: [], mode: "given" };
   const actor = { type: "account", id: principal.id } as const;

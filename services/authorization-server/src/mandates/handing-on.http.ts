@@ -53,12 +53,13 @@ export const handOnRoute = ({
         throw new Problem("invalid_request", { detail: "Name another agent of your organization." });
       if (found.status !== "active") throw new Problem("agent_suspended");
       const to = { agent, tenant: found.tenant, holder: keyed(found).dpopJwk };
+      const more = purpose === undefined ? {} : { purpose };
       const request = { client: caller.client, route: `POST ${path}`, key, bodyDigest };
       type Body = z.input<typeof HandedMandate>;
       // The key is the agent's; what it does is in the tenant of whose money it is.
       const { answer, replayed } = await idempotent<Body>(db.of(tenant), request, (keep) =>
         db.of(tenant).transaction(async (tx) => {
-          const handed = await mandates.handOnWithin(tx, { parent: id, by, to, asked, purpose, now });
+          const handed = await mandates.handOnWithin(tx, { parent: id, by, to, asked, more, now });
           const shown = { id: handed.id, parent_id: id, agent_id: agent, mandate_jwt: handed.jwt };
           await keep(tx, shown);
           return shown;

@@ -1,6 +1,6 @@
 import { type Id, type Instant, parseId } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
-import { Problem, type PublicJwk } from "@remit/protocol";
+import { type MandateDetails, Problem, type PublicJwk, parseMandateDetails } from "@remit/protocol";
 import type { NarrowMandate } from "@remit/protocol/contracts";
 import * as rows from "./mandates.sql.ts";
 import type { IssuedMandate, IssueMandate, Mandate } from "./mandates.ts";
@@ -11,6 +11,10 @@ export const depthMax = 8;
 /** Of one root that stand at a time: whoever ends it ends all of them in one transaction, with a lock for each. */
 export const belowMax = 200;
 
+type OwnMember = "also_accepts" | "line_items" | "offer_digest" | "purpose";
+/** What of a mandate says what it is for, or narrows it in a way of its own. */
+type Own = { readonly [M in OwnMember]?: MandateDetails[M] | undefined };
+
 export type HandingOn = {
   readonly parent: Id<"mandate">;
   /** Who hands on: the agent that holds the parent. */
@@ -18,7 +22,8 @@ export type HandingOn = {
   readonly to: { readonly agent: Id<"agent">; readonly tenant: Id<"tenant">; readonly holder: PublicJwk };
   /** What is named is narrower than the parent's; what is not is as the parent has it. */
   readonly asked: NarrowMandate;
-  readonly purpose: string | undefined;
+  /** In place of the parent's own: what is left out here, it has not. */
+  readonly more: Own;
   readonly now: Instant;
 };
 
@@ -31,7 +36,7 @@ type Issue = (tx: TenantTx, input: IssueMandate) => Promise<IssuedMandate>;
 export async function handOnWithin(
   issue: Issue,
   tx: TenantTx,
-  { parent: id, by, to, asked, purpose, now }: HandingOn,
+  { parent: id, by, to, asked, more, now }: HandingOn,
 ): Promise<IssuedMandate> {
   const chain = await rows.findChain(tx, id, "update");
   const [root, parent] = [chain[0], chain.at(-1)];
@@ -47,7 +52,7 @@ export async function handOnWithin(
   const { instrument: chosen, ...terms } = details;
   const instrument = parseId("instrument", chosen);
   return issue(tx, {
-    request: { details: purpose === undefined ? terms : { ...terms, purpose }, validUntil: expiresAt },
+    request: { details: withOwn(terms, more), validUntil: expiresAt },
     agent: to.agent,
     agentTenant: to.tenant,
     holder: to.holder,
@@ -57,6 +62,10 @@ export async function handOnWithin(
     under: chain,
   });
 }
+
+/** Read as a request is; what is undefined is not there. */
+const withOwn = (terms: MandateDetails, more: Own): MandateDetails =>
+  parseMandateDetails(JSON.parse(JSON.stringify({ ...terms, ...more })));
 
 function assertStanding(mandate: Mandate, now: Instant): void {
   if (mandate.state === "revoked") throw new Problem("mandate_revoked");

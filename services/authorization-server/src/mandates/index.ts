@@ -13,7 +13,6 @@ export {
   createMandates,
   type Mandates,
   type MandatesDeps,
-  type MandateWithBudget,
   type Why,
 } from "./mandates.operations.ts";
 export { findChain, findMandate } from "./mandates.sql.ts";
@@ -29,6 +28,7 @@ export {
   whyAskPrincipal,
 } from "./mandates.ts";
 
+export type { MandateWithBudget } from "./reading.ts";
 export { type RoomOfAgent, roomOfAgents } from "./rooms.ts";
 export { actorOf } from "./shown.ts";
 

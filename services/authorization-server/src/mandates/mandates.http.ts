@@ -14,8 +14,9 @@ import { z } from "zod";
 import { type GivingDeps, giveRoute } from "./giving.http.ts";
 import { handOnRoute } from "./handing-on.http.ts";
 import { historyRoute } from "./history.http.ts";
-import type { Mandates, MandateWithBudget, Why } from "./mandates.operations.ts";
+import type { Mandates, Why } from "./mandates.operations.ts";
 import type { Mandate } from "./mandates.ts";
+import type { MandateWithBudget } from "./reading.ts";
 import { actorOf, bodyOf, noSuchMandate } from "./shown.ts";
 
 const Path = z.strictObject({ id: idOf("mandate") });

@@ -17,9 +17,16 @@ import { randomText, sha256b64url, thumbprint } from "@remit/protocol/node";
 import { meetAgent } from "../freezes/index.ts";
 import { endGrantsOf } from "../grants/index.ts";
 import type { StatusEntry, StatusLists } from "../status-lists/index.ts";
+import {
+  type AskedAutomatic,
+  type AutomaticGrant,
+  assertMayBeAutomatic,
+  automaticFor,
+  grantAutomatic,
+} from "./automatic.ts";
 import { carryDown } from "./below.ts";
-import { findBudget, findBudgets, findWindows, insertBudget, narrowBudget } from "./budget.sql.ts";
-import { type Budget, minorOf, remainingOf, type UsedWindow } from "./budget.ts";
+import { insertBudget, narrowBudget } from "./budget.sql.ts";
+import { minorOf, remainingOf } from "./budget.ts";
 import { type Freezing, freezeWithin } from "./freezing.ts";
 import { type HandingOn, handOnWithin } from "./handing-on.ts";
 import * as rows from "./mandates.sql.ts";
@@ -33,9 +40,15 @@ import {
   type MandateState,
   mayBecome,
   stateOfMandate,
-  velocityOf,
 } from "./mandates.ts";
 import { narrowedTerms } from "./narrowing.ts";
+import {
+  findWithBudget,
+  heldBy,
+  listWithBudgets,
+  type MandatePage,
+  type MandateWithBudget,
+} from "./reading.ts";
 
 export type MandatesDeps = {
   readonly db: Database;
@@ -53,13 +66,6 @@ export type Why = {
   readonly actor: Actor;
   /** In the principal's own words: kept with the mandate, never in an event. */
   readonly note?: string | undefined;
-};
-
-export type MandateWithBudget = {
-  readonly mandate: Mandate;
-  readonly budget: Budget;
-  /** What each of its rules has counted in the period that is open, in their order. */
-  readonly windows: readonly UsedWindow[];
 };
 
 /** What other rooms do with mandates. The `…Within` forms run in the caller's transaction, in the mandate's tenant. */
@@ -94,6 +100,10 @@ export type Mandates = {
   narrowWithin(tx: TenantTx, id: Id<"mandate">, asked: Narrowing): Promise<void>;
   /** An agent hands a narrower one on; what is spent under it is held along the whole chain. */
   handOnWithin(tx: TenantTx, asked: HandingOn): Promise<IssuedMandate>;
+  /** The standing mandate out of which this can be granted without asking its principal, if there is one. */
+  automaticFor(tenant: Id<"tenant">, asked: AskedAutomatic): Promise<Id<"mandate"> | undefined>;
+  /** Grants it so. Throws when the standing mandate has room for it no more. */
+  grantAutomatic(tx: TenantTx, grant: AutomaticGrant): Promise<IssuedMandate>;
   /** The principal's brake on one agent or on all of them. */
   freezeWithin(tx: TenantTx, freezing: Freezing): Promise<void>;
 };
@@ -108,13 +118,6 @@ export type BudgetOfMandate = {
 };
 
 export type Narrowing = { readonly to: NarrowMandate; readonly actor: Actor };
-
-export type MandatePage = {
-  readonly limit: number;
-  readonly before: Id<"mandate"> | undefined;
-  /** Only this agent's. */
-  readonly agent: string | undefined;
-};
 
 const tenantsKept = 10_000;
 
@@ -165,6 +168,8 @@ export function createMandates(deps: MandatesDeps): Mandates {
     resumeWithin: become("active"),
     narrowWithin: (tx, id, asked) => narrow(deps, tx, { id, ...asked }),
     freezeWithin: (tx, freezing) => freezeWithin(deps, tx, freezing),
+    automaticFor: (tenant, asked) => db.of(tenant).transaction((tx) => automaticFor(tx, asked)),
+    grantAutomatic: (tx, grant) => grantAutomatic((...given) => issue(deps, ...given), tx, grant),
     handOnWithin: (tx, asked) => handOnWithin((...given) => issue(deps, ...given), tx, asked),
   };
 }
@@ -174,6 +179,7 @@ async function issue(deps: MandatesDeps, tx: TenantTx, input: IssueMandate): Pro
   const details = withInstrument(input);
   const now = deps.clock.now();
   await meetAgent(tx, input.agent, now);
+  if (input.auto === true) assertMayBeAutomatic(details);
   await assertZones(tx, details);
   const status = await deps.statusLists.take(tx);
   const toIssue = mandateToIssue(deps, { id, details, status, input, now });
@@ -195,6 +201,7 @@ async function issue(deps: MandatesDeps, tx: TenantTx, input: IssueMandate): Pro
     livemode: deps.livemode,
     issuedAt: now,
     expiresAt: toIssue.validUntil,
+    auto: input.auto === true,
     ancestors: (input.under ?? []).map((above) => above.id),
   });
   const usesMax = details.uses === "single" ? 1 : undefined;
@@ -282,41 +289,6 @@ async function openJwt(deps: MandatesDeps, tx: TenantTx, id: Id<"mandate">): Pro
   if (sealed === undefined) return undefined;
   const opened = await deps.keyring.open(tx, sealScope(tx), { sealed, aad: sealAad(id) });
   return opened && new TextDecoder().decode(opened);
-}
-
-async function findWithBudget(tx: TenantTx, id: Id<"mandate">): Promise<MandateWithBudget | undefined> {
-  const mandate = await rows.findMandate(tx, id);
-  const budget = mandate && (await findBudget(tx, id));
-  return budget && { mandate, budget, windows: await windowsOf(tx, mandate) };
-}
-
-async function listWithBudgets(tx: TenantTx, page: MandatePage): Promise<MandateWithBudget[]> {
-  const found = await rows.listMandates(tx, page);
-  const budgets = await findBudgets(
-    tx,
-    found.map(({ id }) => id),
-  );
-  const listed: MandateWithBudget[] = [];
-  for (const mandate of found) {
-    const budget = budgets.get(mandate.id);
-    if (budget !== undefined) listed.push({ mandate, budget, windows: await windowsOf(tx, mandate) });
-  }
-  return listed;
-}
-
-const windowsOf = (tx: TenantTx, { id, details }: Mandate): Promise<UsedWindow[]> =>
-  details.velocity === undefined ? Promise.resolve([]) : findWindows(tx, id, velocityOf(details));
-
-/** Each tenant's own, since no transaction sees those of two. */
-async function heldBy(
-  db: Database,
-  agent: string,
-): Promise<{ readonly tenant: Id<"tenant">; readonly mandate: Id<"mandate"> }[]> {
-  const found = [];
-  for (const tenant of await db.global.transaction((tx) => rows.tenantsOfMandatesOf(tx, agent)))
-    for (const mandate of await db.of(tenant).transaction((tx) => rows.mandatesHeldBy(tx, agent)))
-      found.push({ tenant, mandate });
-  return found;
 }
 
 const eventOf = {

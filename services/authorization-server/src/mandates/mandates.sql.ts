@@ -21,6 +21,7 @@ type Row = {
   readonly narrowed_at: Instant | null;
   readonly frozen_at: Instant | null;
   readonly held_back: boolean;
+  readonly auto: boolean;
   readonly ancestors: readonly Id<"mandate">[];
   readonly revoked_at: Instant | null;
   readonly livemode: boolean;
@@ -38,6 +39,7 @@ function mandateOf(row: Row): Mandate {
     principal: row.principal_id,
     ...said,
     state: stateOfMandate(said),
+    auto: row.auto,
     ancestors: row.ancestors,
     because: row.because ?? undefined,
     details: row.narrowed ?? row.details,
@@ -111,6 +113,18 @@ export async function lockBelow(
   return found.map(mandateOf);
 }
 
+/** Those of an agent out of which is granted without asking, the oldest first. */
+export async function automaticMandates(
+  tx: TenantTx,
+  of: { agent: Id<"agent">; principal: Id<"account">; now: Instant; limit: number },
+): Promise<Mandate[]> {
+  const found = await tx.many<Row>(sql`select * from mandates
+    where agent_id = ${of.agent} and principal_id = ${of.principal} and auto and state = 'active'
+      and coalesce(narrowed_until, expires_at) > ${sqlTime(of.now)}
+    order by id limit ${of.limit}`);
+  return found.map(mandateOf);
+}
+
 /** How many stand below a root. */
 export async function countBelow(tx: Sql, root: Id<"mandate">, now: Instant): Promise<number> {
   const { below } = await tx.one<{ below: number }>(sql`select count(*)::integer as below from mandates
@@ -133,13 +147,13 @@ export async function insertMandate(tx: TenantTx, mandate: NewMandate): Promise<
   const issuedAt = sqlTime(mandate.issuedAt);
   await tx.run(sql`insert into mandates (tenant_id, id, agent_id, agent_tenant_id, principal_id, subject, details,
       holder_thumbprint, currency, instrument_id, jwt_hash, status_list, status_place, livemode,
-      issued_at, expires_at, changed_at, parent_id, ancestors)
+      issued_at, expires_at, changed_at, parent_id, ancestors, auto)
     values (${tx.tenant}, ${mandate.id}, ${mandate.agent}, ${mandate.agentTenant}, ${mandate.principal},
       ${mandate.subject}, ${JSON.stringify(mandate.details)}::jsonb, ${mandate.holderThumbprint},
       ${mandate.details.currency}, ${mandate.instrument ?? null}, ${mandate.jwtHash},
       ${mandate.status.list}, ${mandate.status.index}, ${mandate.livemode}, ${issuedAt},
       ${sqlTime(mandate.expiresAt)}, ${issuedAt}, ${mandate.ancestors.at(-1) ?? null},
-      ${[...mandate.ancestors]}::text[])`);
+      ${[...mandate.ancestors]}::text[], ${mandate.auto})`);
   await tx.run(sql`insert into mandate_credentials (tenant_id, mandate_id, sealed_jwt)
     values (${tx.tenant}, ${mandate.id}, ${mandate.sealedJwt})`);
 }

@@ -21,6 +21,8 @@ export type Mandate = {
   readonly frozenAt: Instant | undefined;
   /** One above it is suspended. */
   readonly heldBack: boolean;
+  /** What its agent asks for is granted out of it without asking. */
+  readonly auto: boolean;
   /** Those above it, the root first; none for one that a principal gave. */
   readonly ancestors: readonly Id<"mandate">[];
   readonly because: string | undefined;
@@ -52,6 +54,8 @@ export type IssueMandate = {
   };
   readonly consent: { readonly at: Instant; readonly ip?: string; readonly userAgent?: string };
   readonly instrument?: Id<"instrument">;
+  /** What its agent asks for is granted out of it without asking. */
+  readonly auto?: boolean;
   /** The chain that it is handed on from, the root first; none for what a principal gives. */
   readonly under?: readonly Mandate[];
 };

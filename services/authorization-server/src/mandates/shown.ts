@@ -4,8 +4,8 @@ import { type Actor, describeMandate, Problem } from "@remit/protocol";
 import type { MandateBody } from "@remit/protocol/contracts";
 import type { z } from "zod";
 import { minorOf, remainingOf, type UsedWindow } from "./budget.ts";
-import type { MandateWithBudget } from "./mandates.operations.ts";
 import { assetOfMandate, standingOfMandate } from "./mandates.ts";
+import type { MandateWithBudget } from "./reading.ts";
 
 /** Another's is refused exactly as what does not exist (T01). */
 export const noSuchMandate = (): Problem => new Problem("not_found", { detail: "There is no such mandate." });
@@ -45,6 +45,7 @@ export function bodyOf(
     purpose: details.purpose ?? null,
     instrument_id: details.instrument ?? null,
     sentences: [...describeMandate({ details, validUntil: expiresAt })],
+    auto: mandate.auto,
     parent_id: mandate.ancestors.at(-1) ?? null,
     frozen: mandate.frozenAt !== undefined,
     livemode: mandate.livemode,

@@ -1,5 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { after, type Clock, fromNumericDate, type Id, minuteMs, toNumericDate } from "@remit/kernel";
+import {
+  after,
+  type Clock,
+  fromNumericDate,
+  type Id,
+  type Instant,
+  minuteMs,
+  toNumericDate,
+} from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
@@ -23,8 +31,23 @@ type Deps = {
   readonly clock: Clock;
   readonly accounts: Pick<Accounts, "byId">;
   readonly artifacts: Artifacts;
-  readonly mandates: IssuePort;
+  readonly mandates: IssuePort & AutomaticPort;
   readonly provider: () => Provider;
+};
+
+type AutomaticPort = {
+  grantAutomatic(
+    tx: TenantTx,
+    grant: {
+      readonly agent: Id<"agent">;
+      readonly tenant: Id<"tenant">;
+      readonly holder: KeyedAgent["dpopJwk"];
+      readonly principal: Id<"account">;
+      readonly parent: Id<"mandate">;
+      readonly request: MandateSubject["request"];
+      readonly now: Instant;
+    },
+  ): Promise<{ readonly id: Id<"mandate"> }>;
 };
 
 const model = "BackchannelAuthenticationRequest";
@@ -118,19 +141,7 @@ async function grant(deps: Deps, tx: TenantTx, granting: Granting): Promise<Id<"
   // From here on until the commit it stays so: of a suspension and this answer the later one sees the other.
   assertAsItAsked(approval, await standingOfAgent(tx, agent.id, "share"));
   const now = deps.clock.now();
-  const userAgent = by.userAgent?.slice(0, 256);
-  const { id: mandate } = await deps.mandates.issue(tx, {
-    request: approval.subject.request,
-    agent: agent.id,
-    agentTenant: agent.tenant,
-    holder: agent.dpopJwk,
-    principal: { account: principal.id, email: principal.email },
-    consent: {
-      at: now,
-      ...(by.ip === undefined ? {} : { ip: by.ip }),
-      ...(userAgent === undefined ? {} : { userAgent }),
-    },
-  });
+  const { id: mandate } = await issueFor(deps, tx, { ...granting, now });
   const grantId = randomBytes(32).toString("base64url");
   const given = { digest: digestOf(grantId), client: client.id, account: principal.id, mandate };
   // A mandate outlives whatever session it was answered in.
@@ -144,6 +155,33 @@ async function grant(deps: Deps, tx: TenantTx, granting: Granting): Promise<Id<"
   return mandate;
 }
 
+/** As asked; or out of a standing mandate, when nobody had to be asked. */
+function issueFor(
+  { mandates }: Deps,
+  tx: TenantTx,
+  { approval, agent, principal, by, now }: Granting & { readonly now: Instant },
+): Promise<{ readonly id: Id<"mandate"> }> {
+  const { request } = approval.subject;
+  const holder = agent.dpopJwk;
+  if (by.auto !== undefined) {
+    const to = { agent: agent.id, tenant: agent.tenant, holder, principal: principal.id };
+    return mandates.grantAutomatic(tx, { ...to, parent: by.auto, request, now });
+  }
+  const userAgent = by.userAgent?.slice(0, 256);
+  return mandates.issue(tx, {
+    request,
+    agent: agent.id,
+    agentTenant: agent.tenant,
+    holder,
+    principal: { account: principal.id, email: principal.email },
+    consent: {
+      at: now,
+      ...(by.ip === undefined ? {} : { ip: by.ip }),
+      ...(userAgent === undefined ? {} : { userAgent }),
+    },
+  });
+}
+
 function scopesGranted({ subject: { resources, openid } }: Approval): string[] {
   const asked = Object.values(resources).flatMap((scope) => scope.split(" "));
   return [...new Set([...(openid ? ["openid"] : []), ...asked])];
@@ -155,7 +193,13 @@ async function recordConsent(
 ): Promise<void> {
   const { approval, client, principal } = granting;
   const scopes = scopesGranted(approval);
-  const payload = { client: client.id, mandate, scopes, mode: "ciba", approval: approval.id };
+  const payload = {
+    client: client.id,
+    mandate,
+    scopes,
+    mode: granting.by.auto === undefined ? "ciba" : "auto",
+    approval: approval.id,
+  };
   const actor = { type: "account", id: principal.id } as const;
   await tx.record(
     newEvent("consent.granted", { tenant: tx.tenant, actor, subject: client.id, payload }, now),

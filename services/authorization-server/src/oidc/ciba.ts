@@ -1,4 +1,12 @@
-import { type Clock, fromNumericDate, type Id, invariant, parseId, toNumericDate } from "@remit/kernel";
+import {
+  type Clock,
+  fromNumericDate,
+  type Id,
+  type Instant,
+  invariant,
+  parseId,
+  toNumericDate,
+} from "@remit/kernel";
 import { Problem, parseMandateRequest, readJson } from "@remit/protocol";
 import type { Accounts } from "../accounts/index.ts";
 import type { Approvals, MandateSubject } from "../approvals/index.ts";
@@ -15,7 +23,21 @@ import {
 export type CibaDeps = AskableDeps & {
   readonly clock: Clock;
   readonly accounts: Pick<Accounts, "byId">;
-  readonly approvals: Pick<Approvals, "ask">;
+  readonly approvals: Pick<Approvals, "ask" | "approve">;
+  readonly mandates: AskableDeps["mandates"] & {
+    automaticFor(
+      tenant: Id<"tenant">,
+      asked: Pick<Question, "principal" | "agent"> & {
+        readonly request: MandateSubject["request"];
+        now: Instant;
+      },
+    ): Promise<Id<"mandate"> | undefined>;
+  };
+};
+type Question = {
+  readonly principal: Id<"account">;
+  readonly agent: Id<"agent">;
+  readonly subject: MandateSubject;
 };
 
 const bindingMessageMax = 64;
@@ -101,10 +123,31 @@ async function ask(
     expiresAt: fromNumericDate(toNumericDate(deps.clock.now()) + request.expiration),
   };
   try {
-    await deps.approvals.ask(account.home, question);
+    const id = await deps.approvals.ask(account.home, question);
+    await answerBeforehand(deps, { tenant: account.home, id, question });
   } catch (error) {
     if (error instanceof Problem && error.code === "rate_limited") throw tooMany(ctx, error);
     throw error;
+  }
+}
+
+/**
+ * What the principal has said yes to beforehand is granted out of that standing mandate, as one below it: whatever is spent
+ * under it is spent of that one too. What does not fit waits for an answer like any question.
+ */
+async function answerBeforehand(
+  { approvals, mandates, clock }: CibaDeps,
+  { tenant, id, question }: { tenant: Id<"tenant">; id: Id<"approval">; question: Question },
+): Promise<void> {
+  const { principal, agent, subject } = question;
+  const { request } = subject;
+  const auto = await mandates.automaticFor(tenant, { principal, agent, request, now: clock.now() });
+  if (auto === undefined) return;
+  try {
+    await approvals.approve({ tenant, principal, id }, { account: principal, auto });
+  } catch (error) {
+    // It was changed meanwhile, or too much was handed on from it: then its principal is asked.
+    if (!(error instanceof Problem)) throw error;
   }
 }
 

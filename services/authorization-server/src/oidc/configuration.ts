@@ -3,7 +3,6 @@ import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Accounts } from "../accounts/index.ts";
-import type { Approvals } from "../approvals/index.ts";
 import { acrs } from "../assurance/index.ts";
 import { operatorScopes, type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { Factors } from "../factors/index.ts";
@@ -11,8 +10,7 @@ import type { IssuerKeys } from "../keys/index.ts";
 import type { Quotas } from "../quotas/index.ts";
 import { absoluteMs, idleMs, type Sessions } from "../sessions/index.ts";
 import { checkSession } from "./adapter.ts";
-import type { AskableDeps } from "./askable.ts";
-import { cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
+import { type CibaDeps, cibaFeature, requestedExpiryMaxS } from "./ciba.ts";
 import { extraClaims, pairwiseIdentifier, pairwiseSubject, subjectKeyOf } from "./claims.ts";
 import { extraMembers } from "./client-metadata.ts";
 import { type DevicePages, deviceFeature } from "./device.ts";
@@ -51,8 +49,8 @@ export type CoreDeps = {
   readonly adapter: (model: string) => Adapter;
   readonly sessions: Sessions;
   readonly devicePages: DevicePages;
-  readonly approvals: Pick<Approvals, "ask">;
-  readonly mandates: AskableDeps["mandates"];
+  readonly approvals: CibaDeps["approvals"];
+  readonly mandates: CibaDeps["mandates"];
   readonly errorPage: (description: string) => {
     readonly html: string;
     readonly headers: Readonly<Record<string, string>>;
