@@ -1,4 +1,4 @@
-import { after, minuteMs } from "@remit/kernel";
+import { after, minuteMs, secondMs, toRfc3339 } from "@remit/kernel";
 import type { ChargeBody } from "@remit/protocol/contracts";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -27,6 +27,13 @@ const countOf = (op: string): number => world.issuer.calls.filter((call) => call
 function answer(change: Partial<ChargeBody>): void {
   for (const [id, charge] of world.issuer.charges) world.issuer.charges.set(id, { ...charge, ...change });
 }
+
+/** Recovery looks later at what it could not finish: time passes until it has. */
+const recovered = (state: string): Promise<void> =>
+  eventually(async () => {
+    world.clock.advance(secondMs);
+    expect(await world.claims()).toMatchObject([{ state }]);
+  });
 
 /** A purchase whose principal is asked: what to send again. */
 async function ask() {
@@ -96,6 +103,48 @@ describe("a purchase whose principal is asked", () => {
     world.clock.advance(25 * minuteMs + 1);
     await eventually(async () => expect(await world.claims()).toMatchObject([{ state: "released" }]));
     expect([...world.issuer.charges.values()]).toMatchObject([{ status: "released" }]);
+  });
+
+  test("M04 a poll that the authorization server does not answer, or whose gateway dies, lets nothing go", async () => {
+    for (const status of ["pending_approval", "authorizing", "authorized"] as const) {
+      const { again } = await ask();
+      answer({ status, serve_by: toRfc3339(after(world.clock.now(), 5 * minuteMs)) });
+      world.issuer.trouble = ({ op }) => (op === "read" ? "500" : undefined);
+      expect((await again()).status).toBe(503);
+      world.issuer.trouble = () => undefined;
+      await recovered("waiting");
+      expect([...world.issuer.charges.values()]).toMatchObject([{ status }]);
+      answer({ status: "authorized" });
+      expect((await again()).status).toBe(200);
+      await world.database.asAdmin(`truncate ${world.database.schema}.claims cascade`);
+      world.issuer.charges.clear();
+    }
+  });
+
+  test("M03 a yes that is not fetched by its serve_by is let go, and not before", async () => {
+    const { again } = await ask();
+    const serveBy = after(world.clock.now(), 5 * minuteMs);
+    answer({ status: "authorized", serve_by: toRfc3339(serveBy) });
+    world.issuer.trouble = ({ op }) => (op === "read" ? "500" : undefined);
+    await again();
+    world.issuer.trouble = () => undefined;
+    await recovered("waiting");
+    world.clock.advance(5 * minuteMs + 1);
+    await recovered("released");
+  });
+
+  test("C03 many polls at once here are told the same, and none is lost when it closes", async () => {
+    const { again } = await ask();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    answer({ status: "authorized" });
+    world.upstream.answer = (_, res) => void promise.then(() => res.end("the report"));
+    const first = again();
+    await eventually(async () => expect(world.upstream.requests).toHaveLength(1));
+    const others = Array.from({ length: 5 }, () => again());
+    resolve();
+    for (const { status, body } of await Promise.all([first, ...others]))
+      expect([status, body.toString()]).toEqual([200, "the report"]);
+    expect(world.upstream.requests).toHaveLength(1);
   });
 
   test("O05 another's credential, or another request, does not go on with it", async () => {

@@ -31,13 +31,14 @@ function outcomeOf(outcome: ChargeOutcome): Outcome {
   if (outcome.kind !== "known") return outcome;
   const { charge } = outcome;
   const standing = standingOf(charge.status);
-  const approveBy = charge.approve_by === undefined ? undefined : fromRfc3339(charge.approve_by);
+  const ends = standing === "asked" ? charge.approve_by : charge.serve_by;
+  const openUntil = ends === undefined ? undefined : fromRfc3339(ends);
   return {
     kind: "known",
     standing,
     ids: { charge: charge.id, ...(charge.receipt !== undefined && { receipt: charge.receipt }) },
     tells: { "X-Remit-Agent": charge.agent_id, "X-Remit-Mandate": charge.mandate_id },
-    ...(standing === "asked" && approveBy !== undefined && { approveBy }),
+    ...(openUntil !== undefined && { openUntil }),
     ...(standing === "over" && { problem: ended(charge) }),
   };
 }

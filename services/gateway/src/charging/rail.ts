@@ -18,8 +18,8 @@ export type Outcome =
       readonly kind: "known";
       readonly standing: Standing;
       readonly ids: Ids;
-      /** Until when the principal may answer, where one is asked. */
-      readonly approveBy?: Instant;
+      /** Until when the principal may answer, where one is asked; until when it may be served, where it is not yet. */
+      readonly openUntil?: Instant;
       /** Why no money is held. */
       readonly problem?: Problem;
       /** What the upstream is told of who pays. */

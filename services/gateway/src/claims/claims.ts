@@ -151,7 +151,7 @@ function notTheirs(claim: Claim): ReplayDecision {
   return { kind: "payers", problem };
 }
 
-export type RecoveryDecision = "capture" | "release" | "settled" | "given_up";
+export type RecoveryDecision = "capture" | "release" | "settled" | "given_up" | "wait";
 
 /**
  * Where the money of a claim stands. `asked`: a principal is; `committed`: it must be captured, whatever our own row says.
@@ -161,12 +161,14 @@ export type Standing = "absent" | "asked" | "pending" | "held" | "committed" | "
 /**
  * What to do with a claim nobody works on, by where its money stands. Before the commit point it is released, since the
  * buyer got nothing; after it, it is captured and the answer kept. Of a mandate the authorization server says whether
- * that point has passed, of another payment our own row does.
+ * that point has passed, of another payment our own row does. One that its principal was asked about and that is `open`
+ * still waits for its buyer, who was told to come back.
  */
 export function decideRecovery(
-  { rail, state }: Pick<Claim, "rail" | "state">,
-  standing: Standing,
+  { rail, state, charge }: Pick<Claim, "rail" | "state" | "charge">,
+  { standing, open }: { readonly standing: Standing; readonly open: boolean },
 ): RecoveryDecision {
+  const wasAsked = charge !== undefined && (state === "claimed" || state === "waiting");
   switch (standing) {
     case "captured":
       return "settled";
@@ -175,10 +177,11 @@ export function decideRecovery(
     case "absent":
     case "over":
       return "given_up";
-    // A waiting claim is taken over once the time to answer is over and nobody has come back.
     case "asked":
+      return open ? "wait" : "release";
     case "pending":
     case "held":
+      if (rail === "mandate" && wasAsked && open) return "wait";
       return rail !== "mandate" && state === "capturing" ? "capture" : "release";
     default:
       return unreachable(standing);

@@ -61,6 +61,8 @@ export function openCounter(deps: CounterDeps): Counter {
         if (bought !== undefined) return { ...(await bought), replayed: true };
         return await run(claim, redeemFor(deps, more.request, claim));
       case "resume":
+        // Found and begun at one instant: of two who ask at once here, one goes on and both are told.
+        if (bought !== undefined) return { ...(await bought), replayed: true };
         return await run(claim, resume(deps, more.request, claim));
       case "wait":
         if (bought === undefined) throw inProgress();

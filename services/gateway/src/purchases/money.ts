@@ -73,23 +73,31 @@ export async function hold(
 /** How long after the time to answer nobody may have come back before recovery lets a purchase go. */
 const comeBackMs = 15 * minuteMs;
 
-/** The claim waits with its order; 402 says until when the same credential may ask again (design: Retry-After). */
+/** The claim waits with its order, until its buyer comes back or may no longer. */
+export function waitAgain(
+  deps: MoneyDeps,
+  claim: Claim,
+  { standing, ids, openUntil }: Extract<Outcome, { kind: "known" }>,
+): Promise<Claim> {
+  const now = deps.clock.now();
+  const leftMs = Math.max(0, (openUntil ?? now) - now);
+  const leaseMs = standing === "asked" ? leftMs + comeBackMs : leftMs;
+  return moveOn(deps, claim, { state: "waiting", ...ids, leaseMs });
+}
+
+/** 402 says until when the same credential may ask again (design: Retry-After). */
 async function waitForPrincipal(
   deps: MoneyDeps,
   claim: Claim,
-  { ids, approveBy }: Extract<Outcome, { kind: "known" }>,
+  outcome: Extract<Outcome, { kind: "known" }>,
 ): Promise<Problem> {
-  const until = approveBy ?? deps.clock.now();
-  await moveOn(deps, claim, {
-    state: "waiting",
-    ...ids,
-    leaseMs: Math.max(0, until - deps.clock.now()) + comeBackMs,
-  });
+  await waitAgain(deps, claim, outcome);
+  const { ids, openUntil = deps.clock.now() } = outcome;
   return new Problem("approval_required", {
     status: 402,
     headers: { "Retry-After": "2" },
     detail: "Its principal has been asked. Send the same request with the same credential again.",
-    extra: { charge_id: ids.charge, approve_by: toRfc3339(until) },
+    extra: { charge_id: ids.charge, approve_by: toRfc3339(openUntil) },
   });
 }
 

@@ -4,7 +4,7 @@ import { abandon, type Claim, decideRecovery, dueClaims } from "../claims/index.
 import type { Merchant, Offers } from "../offers/index.ts";
 import type { UpstreamAnswer } from "../proxy/index.ts";
 import { openResponse } from "../responses/index.ts";
-import { digestsOf, endUnpaid, isNo, type Paying, type PurchaseDeps, release } from "./money.ts";
+import { digestsOf, endUnpaid, isNo, type Paying, type PurchaseDeps, release, waitAgain } from "./money.ts";
 import { owe } from "./owing.ts";
 import { settle } from "./purchase.ts";
 
@@ -82,10 +82,15 @@ type Found = Paying & {
 async function act(deps: RecoveryDeps, found: Found): Promise<boolean> {
   const { claim, outcome } = found;
   const known = { ...found, claim: { ...claim, ...outcome.ids } };
-  const decision = decideRecovery(claim, outcome.standing);
+  const { standing, openUntil } = outcome;
+  const open = openUntil !== undefined && deps.clock.now() < openUntil;
+  const decision = decideRecovery(claim, { standing, open });
   switch (decision) {
     case "settled":
       return await settleFound(deps, known, outcome.ids);
+    case "wait":
+      await waitAgain(deps, known.claim, outcome);
+      return true;
     case "given_up":
       await endUnpaid(deps, known.claim);
       return true;
