@@ -1,13 +1,15 @@
 import { fileURLToPath } from "node:url";
 import adapter from "@sveltejs/adapter-node";
 import { sveltekit } from "@sveltejs/kit/vite";
-import { defineConfig } from "vite";
+import { defaultClientConditions, defaultServerConditions, defineConfig } from "vite";
 
 // Component by component: the whole library is 250 files to compile, of which a page uses ten.
 const bits = fileURLToPath(new URL("../../../node_modules/bits-ui/dist/bits", import.meta.url));
 
 export default defineConfig({
-  resolve: { alias: { bits } },
+  // Our own packages are taken as they are written: on a fresh machine nothing of them is built.
+  resolve: { alias: { bits }, conditions: ["@remit/src", ...defaultClientConditions] },
+  ssr: { resolve: { conditions: ["@remit/src", ...defaultServerConditions] } },
   plugins: [
     sveltekit({
       adapter: adapter({ out: "build" }),
