@@ -68,13 +68,18 @@ const details: MandateDetails = {
 
 export const merchantNonce = "n".repeat(48);
 
+type Changes = {
+  readonly statusIndex?: number;
+  readonly offer?: Offer;
+  readonly merchantNonce?: string;
+};
+type Presented = { presentation: string; accessToken: string };
+
 /** A mandate, a token and their presentation for the offer, as an agent sends them. */
-export function presented(
-  changes: { readonly statusIndex?: number; readonly offer?: Offer; readonly merchantNonce?: string } = {},
-): {
-  presentation: string;
-  accessToken: string;
-} {
+export const presented = (changes: Changes = {}): Presented => presenter(changes)();
+
+/** Makes presentations of one mandate for one offer: each is signed anew. */
+export function presenter(changes: Changes): () => Presented {
   const id = newId("mandate");
   const mandate = issueMandate(
     {
@@ -107,17 +112,18 @@ export function presented(
     cnf: { jkt: thumbprint(agentKey) },
   };
   const accessToken = signJws(issuerKey, { typ: "at+jwt" }, claims);
-  const presentation = makePresentation({
-    mandate,
-    disclose: "all",
-    accessToken,
-    merchantNonce: changes.merchantNonce ?? merchantNonce,
-    now,
-    key: agentKey,
-    offerDigest: offerDigest(changes.offer ?? offer),
-    audience: origin,
-  });
-  return { presentation, accessToken };
+  const present = (): string =>
+    makePresentation({
+      mandate,
+      disclose: "all",
+      accessToken,
+      merchantNonce: changes.merchantNonce ?? merchantNonce,
+      now,
+      key: agentKey,
+      offerDigest: offerDigest(changes.offer ?? offer),
+      audience: origin,
+    });
+  return () => ({ presentation: present(), accessToken });
 }
 
 /** A status list in which entry 1 is revoked and entry 2 suspended. */

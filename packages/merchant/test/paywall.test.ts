@@ -1,4 +1,4 @@
-import { newId } from "@remit/kernel";
+import { instantOf, newId } from "@remit/kernel";
 import {
   encodeHeader,
   formatCredential,
@@ -24,6 +24,7 @@ import {
   now,
   origin,
   presented,
+  presenter,
   shopKey,
 } from "./counterparts.ts";
 import { type Handler, type Running, type Sold, servers } from "./paywall-servers.ts";
@@ -31,26 +32,36 @@ import { type Handler, type Running, type Sold, servers } from "./paywall-server
 type Call = { readonly op: string; readonly key: string | null; readonly body: JsonObject };
 type Trouble = (call: Call) => Response | undefined;
 
-/** A charge API that keeps its own rules: a key is one charge, and a charge is captured or released once. */
+/** What the authorization server tells two purchases apart by: the mandate and the nonce, not how they are written. */
+function purchaseOf(presentation: unknown): string {
+  const parts = typeof presentation === "string" ? presentation.split("~") : [];
+  const claims = (jws = ""): JsonObject =>
+    JSON.parse(Buffer.from(jws.split(".")[1] ?? "", "base64url").toString());
+  return JSON.stringify([claims(parts[0])["jti"], claims(parts.at(-1))["nonce"]]);
+}
+
+/** A charge API that keeps its own rules: a purchase is one charge, and a charge is captured or released once. */
 function chargeApi() {
   const charges = new Map<string, JsonObject>();
-  const byKey = new Map<string, string>();
+  const byPurchase = new Map<string, string>();
   const calls: Call[] = [];
-  const state: { trouble: Trouble } = { trouble: () => undefined };
+  const state: { trouble: Trouble; born: string } = { trouble: () => undefined, born: "authorized" };
   const answer = (path: string, body: JsonObject, headers: Headers): Response => {
-    const [, , , , id = "", op = "create"] = path.split("/");
+    const [, , , , id = "", verb] = path.split("/");
+    const op = verb ?? (id === "" ? "create" : "read");
     const key = headers.get("idempotency-key");
     calls.push({ op, key, body });
     const trouble = state.trouble({ op, key, body });
     if (trouble !== undefined) return trouble;
     if (op === "create") {
-      const known = byKey.get(key ?? "");
+      const purchase = purchaseOf(body["presentation"]);
+      const known = byPurchase.get(purchase);
       if (known !== undefined) return Response.json(charges.get(known), { status: 201 });
       const offer = peekOffer(typeof body["offer"] === "string" ? body["offer"] : "");
       const made = newId("charge");
       const charge: JsonObject = {
         id: made,
-        status: "authorized",
+        status: state.born,
         mandate_id: newId("mandate"),
         agent_id: newId("agent"),
         merchant_id: offer.merchant,
@@ -60,11 +71,12 @@ function chargeApi() {
         payment_reference: "pi_1",
       };
       charges.set(made, charge);
-      byKey.set(key ?? "", made);
+      byPurchase.set(purchase, made);
       return Response.json(charge, { status: 201 });
     }
     const charge = charges.get(id);
     if (charge === undefined) return Response.json({ code: "not_found" }, { status: 404 });
+    if (op === "read") return Response.json(charge);
     const status = op === "capture" ? "captured" : "released";
     if (charge["status"] !== "authorized" && charge["status"] !== status)
       return Response.json({ code: "charge_state_conflict" }, { status: 409 });
@@ -77,7 +89,7 @@ function chargeApi() {
     calls,
     state,
     answer,
-    reset: () => (charges.clear(), byKey.clear(), void (calls.length = 0)),
+    reset: () => (charges.clear(), byPurchase.clear(), void (calls.length = 0)),
   };
 }
 
@@ -87,6 +99,7 @@ const merchant = newId("merchant");
 
 describe.each(servers)("a paywall inside %s", (name, start) => {
   let running: Running;
+  const at = { now };
   let ran: { sku: string; body: string; payer: string | undefined }[] = [];
   const handles =
     (sku: string, goods: ReturnType<Handler> | (() => never)): Handler =>
@@ -110,8 +123,8 @@ describe.each(servers)("a paywall inside %s", (name, start) => {
       livemode: false,
       keys: { ...merchantKeys, offer: shopKey },
       nonceSecrets: [new Uint8Array(32).fill(7)],
-      fetch: fakeIssuer(api.answer).fetch,
-      clock: clockAt({ now }),
+      fetch: fakeIssuer(api.answer, at).fetch,
+      clock: clockAt(at),
     });
     const forged = { "remit-receipt": "forged", "payment-receipt": "forged", "x-own": "kept" };
     running = await start(paywall, [
@@ -139,7 +152,9 @@ describe.each(servers)("a paywall inside %s", (name, start) => {
   beforeEach(() => {
     api.reset();
     api.state.trouble = () => undefined;
+    api.state.born = "authorized";
     ran = [];
+    at.now = now;
   });
 
   const ask = (path: string, headers: Record<string, string> = {}, body?: string): Promise<Response> =>
@@ -246,6 +261,24 @@ describe.each(servers)("a paywall inside %s", (name, start) => {
     expect(seen.every((status) => status === 200 || status === 409)).toBe(true);
   });
 
+  test("C03 10 signatures of one mandate over one offer and nonce are one charge, one run and one answer", async () => {
+    const accepted = entryOf(await ask("/report"));
+    const { offer, merchantNonce } = mandateTermsOf(sha256, accepted);
+    const present = presenter({ offer: peekOffer(offer), merchantNonce });
+    const signed = Array.from({ length: 10 }, () => ({
+      "PAYMENT-SIGNATURE": encodeHeader({ x402Version: 2, accepted, payload: mandatePayload(present()) }),
+    }));
+    expect(new Set(signed.map((headers) => headers["PAYMENT-SIGNATURE"])).size).toBe(10);
+    const answers = await Promise.all(signed.map((headers) => ask("/report", headers)));
+    expect(ran).toHaveLength(1);
+    expect(answers.map(({ status }) => status).every((status) => status === 200 || status === 409)).toBe(
+      true,
+    );
+    for (const headers of signed)
+      expect((await ask("/report", headers)).headers.get("remit-receipt")).not.toBeNull();
+    expect([ran.length, statuses()]).toEqual([1, ["captured"]]);
+  });
+
   test("M17 a lost answer is fetched with the same payment, and the handler does not run again", async () => {
     const headers = await pay("/report");
     await ask("/report", headers);
@@ -300,6 +333,66 @@ describe.each(servers)("a paywall inside %s", (name, start) => {
     expect([found.status, await found.text()]).toEqual([200, "the report"]);
     expect(ran).toHaveLength(1);
     expect(statuses()).toEqual(["captured"]);
+  });
+
+  test.each([
+    ["idempotency_in_flight", 409],
+    ["idempotency_conflict", 422],
+    ["charge_state_conflict", 409],
+    ["token_revoked", 401],
+    ["rate_limited", 429],
+    ["insufficient_scope", 403],
+  ])(
+    "M09 a capture that is answered %s keeps what was served, and the same payment fetches it",
+    async (code, status) => {
+      const headers = await pay("/report");
+      api.state.trouble = ({ op }) => (op === "capture" ? Response.json({ code }, { status }) : undefined);
+      const lost = await ask("/report", headers);
+      expect([lost.status, await codeOf(lost)]).toEqual([503, "charge_in_progress"]);
+      api.state.trouble = () => undefined;
+      const found = await ask("/report", headers);
+      expect([found.status, await found.text()]).toEqual([200, "the report"]);
+      expect([ran.length, statuses()]).toEqual([1, ["captured"]]);
+    },
+  );
+
+  test("M09 a charge that was captured although its answer says otherwise is read, and delivered", async () => {
+    const headers = await pay("/report");
+    api.state.trouble = ({ op }) => {
+      if (op !== "capture") return undefined;
+      for (const [id, charge] of api.charges) api.charges.set(id, { ...charge, status: "captured" });
+      return Response.json({ code: "charge_state_conflict" }, { status: 409 });
+    };
+    const paid = await ask("/report", headers);
+    expect([paid.status, await paid.text()]).toEqual([200, "the report"]);
+  });
+
+  test("M09 a charge that was let go before its capture delivers nothing, and asks for a new payment", async () => {
+    const headers = await pay("/report");
+    api.state.trouble = ({ op }) => {
+      if (op !== "capture") return undefined;
+      for (const [id, charge] of api.charges) api.charges.set(id, { ...charge, status: "released" });
+      return Response.json({ code: "charge_state_conflict" }, { status: 409 });
+    };
+    const refused = await ask("/report", headers);
+    expect([refused.status, await codeOf(refused)]).toEqual([402, "presentation_used"]);
+    expect((await ask("/report", headers)).headers.has("payment-required")).toBe(true);
+  });
+
+  test("C03 a purchase that its principal must approve is resumed by the same payment, even past its offer", async () => {
+    api.state.born = "pending_approval";
+    const headers = await pay("/report");
+    for (const _ of [1, 2]) {
+      const asked = await ask("/report", headers);
+      expect([asked.status, await codeOf(asked)]).toEqual([402, "approval_required"]);
+      expect(Number(asked.headers.get("retry-after"))).toBeGreaterThan(0);
+    }
+    for (const [id, charge] of api.charges) api.charges.set(id, { ...charge, status: "authorized" });
+    at.now = instantOf(now + 3_600_000);
+    const answers = await Promise.all([1, 2, 3].map(() => ask("/report", headers)));
+    expect(answers.map(({ status }) => status)).toContain(200);
+    expect([ran.length, statuses()]).toEqual([1, ["captured"]]);
+    expect(ops().filter((op) => op === "create")).toHaveLength(1);
   });
 
   test("M05 a capture that is refused delivers nothing", async () => {

@@ -1,4 +1,4 @@
-import { after, type Clock, dayMs, type Id, systemClock } from "@remit/kernel";
+import { after, type Clock, dayMs, type Id, type Instant, systemClock } from "@remit/kernel";
 import {
   encodeHeader,
   formatReceipt,
@@ -115,17 +115,84 @@ export function problemBodyOf(problem: Problem, origin: string): Answer {
   };
 }
 
-/** One credential, one charge, one run of the handler: whoever comes second gets the first one's answer, or a conflict. */
+/** One charge, one run of the handler: whoever comes second gets the first one's answer, or a conflict. */
 async function buy(till: Till, asked: Asked, given: MandateGiven): Promise<Entered> {
   const key = sha256b64url(`${given.presentation}.${given.accessToken}`);
-  const request = requestDigest(asked);
+  const fresh: KeptPurchase = { request: requestDigest(asked), state: "open" };
+  const buying: Buying = { asked, given, key, fresh };
   const before = await till.answers.find(key);
-  if (before !== undefined) return await again(till, { key, request, purchase: before });
+  if (before !== undefined) return await again(till, buying, before);
   await checkPayment(till, asked, given);
-  const fresh: KeptPurchase = { request, state: "open" };
-  const known = await till.answers.claim(key, fresh, after(till.clock.now(), dayMs));
-  if (known !== undefined) return await again(till, { key, request, purchase: known });
-  const charge = await hold(till, { asked, given, key });
+  const known = await till.answers.claim(key, fresh, keptUntil(till));
+  if (known !== undefined) return await again(till, buying, known);
+  return await serve(till, buying, await hold(till, buying));
+}
+
+type Buying = {
+  readonly asked: Asked;
+  readonly given: MandateGiven;
+  /** Of the credential as it was sent. */
+  readonly key: string;
+  readonly fresh: KeptPurchase;
+};
+
+const keptUntil = ({ clock }: Till): Instant => after(clock.now(), dayMs);
+
+/** A credential that has been here: it leads to its charge, under whose id all that becomes of that is kept. */
+async function again(till: Till, buying: Buying, { request, charge }: KeptPurchase): Promise<Entered> {
+  if (request !== buying.fresh.request) throw ofAnotherRequest();
+  if (charge === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+  const purchase = await till.answers.find(charge);
+  if (purchase !== undefined) return await answered(till, buying, { charge, purchase });
+  // Its principal was asked, say, and may have said yes since.
+  return await serve(till, buying, await read(till, charge));
+}
+
+const ofAnotherRequest = (): Problem =>
+  new Problem("presentation_used", { detail: "It was used for another request." });
+
+type OfCharge = { readonly charge: Id<"charge">; readonly purchase: KeptPurchase };
+
+async function answered(till: Till, { fresh }: Buying, { charge, purchase }: OfCharge): Promise<Entered> {
+  if (purchase.request !== fresh.request) throw ofAnotherRequest();
+  const { answer, state } = purchase;
+  if (answer === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+  if (state === "captured") return { kind: "answer", answer: replayed(answer) };
+  // It was served, and nobody has said yet whether the capture went through.
+  return { kind: "answer", answer: await capture(till, { purchase, charge, answer }) };
+}
+
+const replayed = (answer: Answer): Answer => ({
+  ...answer,
+  headers: [...answer.headers, ["Idempotent-Replayed", "true"]],
+});
+
+/** The charge that the credential asks for. A refusal frees the credential, which asks for the same charge again. */
+async function hold(till: Till, { asked, given, key }: Buying): Promise<Charge> {
+  const { offer, presentation, accessToken, merchantNonce } = given;
+  const order = { offer, presentation, accessToken, merchantNonce, capture: "manual" } as const;
+  try {
+    return await patiently(() => till.charges.charge({ ...order, serveByS: asked.sale.serveByS ?? 60 }));
+  } catch (error) {
+    await till.answers.forget(key);
+    if (error instanceof Problem && error.status < 500 && !isDecided(error)) throw undecided(error);
+    throw error;
+  }
+}
+
+/**
+ * Runs the handler for a charge that is held, once: a signature can be made anew over the same offer and nonce, and the
+ * authorization server answers each with the one charge, so that its id is what is claimed (C03).
+ */
+async function serve(till: Till, buying: Buying, charge: Charge): Promise<Entered> {
+  const purchase: KeptPurchase = { ...buying.fresh, charge: charge.id };
+  await till.answers.keep(buying.key, purchase);
+  const isHeld = charge.status === "authorized" || charge.status === "held";
+  const known = isHeld
+    ? await till.answers.claim(charge.id, purchase, keptUntil(till))
+    : await till.answers.find(charge.id);
+  if (known !== undefined) return await answered(till, buying, { charge: charge.id, purchase: known });
+  if (!isHeld) throw notToServe(charge);
   const { agent_id: agentId } = charge.body;
   return {
     kind: "serve",
@@ -134,103 +201,120 @@ async function buy(till: Till, asked: Asked, given: MandateGiven): Promise<Enter
       mandateId: charge.mandateId,
       agentId: typeof agentId === "string" ? agentId : "",
     },
-    finish: (answer) => finish(till, { key, purchase: { ...fresh, charge: charge.id }, charge, answer }),
+    finish: (answer) => finish(till, { key: buying.key, purchase, charge: charge.id, answer }),
   };
 }
 
-type Known = { readonly key: string; readonly request: string; readonly purchase: KeptPurchase };
-
-async function again(till: Till, { key, request, purchase }: Known): Promise<Entered> {
-  if (purchase.request !== request)
-    throw new Problem("presentation_used", { detail: "It was used for another request." });
-  const { answer, charge } = purchase;
-  if (answer === undefined || charge === undefined)
-    throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
-  if (purchase.state === "captured") return { kind: "answer", answer: replayed(answer) };
-  // It was served, and nobody has said yet whether the capture went through.
-  return { kind: "answer", answer: await capture(till, { key, purchase, charge, answer }) };
-}
-
-const replayed = (answer: Answer): Answer => ({
-  ...answer,
-  headers: [...answer.headers, ["Idempotent-Replayed", "true"]],
-});
-
-type Holding = { readonly asked: Asked; readonly given: MandateGiven; readonly key: string };
-
-/** The charge, held. Anything else than that it is held frees the credential or says to come back. */
-async function hold(till: Till, { asked, given, key }: Holding): Promise<Charge> {
-  const { offer, presentation, accessToken, merchantNonce } = given;
-  const order = { offer, presentation, accessToken, merchantNonce, capture: "manual" } as const;
-  let charge: Charge;
-  try {
-    charge = await patiently(() => till.charges.charge({ ...order, serveByS: asked.sale.serveByS ?? 60 }));
-  } catch (error) {
-    // The same credential asks for the same charge: nothing is lost by forgetting that it was tried.
-    await till.answers.forget(key);
-    throw error;
-  }
-  if (charge.status === "authorized" || charge.status === "held") return charge;
-  await till.answers.forget(key);
-  if (charge.status === "captured")
-    throw new Problem("already_settled", {
+function notToServe({ id, status, receipt, body }: Charge): Problem {
+  if (status === "captured")
+    return new Problem("already_settled", {
       detail: "It is paid, and this process has no answer to it any more.",
-      ...(charge.receipt !== undefined && { extra: { receipt: charge.receipt } }),
+      ...(receipt !== undefined && { extra: { receipt } }),
     });
-  if (["released", "declined", "expired"].includes(charge.status))
-    throw new Problem("presentation_used", { status: 402, detail: "Nothing was paid; pay the new offer." });
-  throw new Problem("charge_in_progress", { headers: { "Retry-After": "2" } });
+  const approveBy = body["approve_by"];
+  // As the gateway says it: the agent's client keeps the payment and comes back with it.
+  if (status === "pending_approval")
+    return new Problem("approval_required", {
+      status: 402,
+      headers: { "Retry-After": "2" },
+      detail: "Its principal has been asked. Send the same request with the same credential again.",
+      extra: { charge_id: id, ...(typeof approveBy === "string" && { approve_by: approveBy }) },
+    });
+  return isUnpaid(status)
+    ? new Problem("presentation_used", { status: 402, detail: "Nothing was paid; pay the new offer." })
+    : new Problem("charge_in_progress", { headers: { "Retry-After": "2" } });
 }
 
-type Finishing = {
-  readonly key: string;
-  readonly purchase: KeptPurchase;
-  readonly charge: Charge;
-  readonly answer: Answer;
-};
+const isUnpaid = (status: string): boolean => ["released", "declined", "expired"].includes(status);
+
+type Capturing = OfCharge & { readonly answer: Answer };
+type Finishing = Capturing & { readonly key: string };
 
 async function finish(till: Till, { key, purchase, charge, answer }: Finishing): Promise<Answer> {
   if (answer.status >= 400) {
     // A hold that could not be returned now is let go by the authorization server at its serve_by.
-    await patiently(() => till.charges.release(charge.id, "upstream_failed")).catch(() => undefined);
+    await patiently(() => till.charges.release(charge, "upstream_failed")).catch(() => undefined);
+    await till.answers.forget(charge);
     await till.answers.forget(key);
     return { ...answer, headers: withoutOurs(answer.headers) };
   }
   const served: KeptPurchase = { ...purchase, answer, state: "served" };
-  await till.answers.keep(key, served);
+  await till.answers.keep(charge, served);
   try {
-    return await capture(till, { key, purchase: served, charge: charge.id, answer });
+    return await capture(till, { purchase: served, charge, answer });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return problemBodyOf(error, till.origin);
   }
 }
 
-type Capturing = Omit<Finishing, "charge"> & { readonly charge: Id<"charge"> };
-
 /** Past here the answer is the payer's, whatever becomes of the connection. */
-async function capture(till: Till, { key, purchase, charge: id, answer }: Capturing): Promise<Answer> {
+async function capture(till: Till, { purchase, charge: id, answer }: Capturing): Promise<Answer> {
   let charge: Charge;
   try {
-    charge = await patiently(() => till.charges.capture(id, { responseDigest: sha256b64url(answer.body) }));
+    charge = await captured(till, id, answer);
   } catch (error) {
-    if (error instanceof Problem && error.status < 500) {
-      // Revoked meanwhile, say: it is not paid, and nothing is delivered.
-      await till.answers.forget(key);
-      throw error;
-    }
-    throw new Problem("charge_in_progress", {
-      status: 503,
-      headers: { "Retry-After": "2" },
-      detail: "Send the same request with the same credential again.",
-      cause: error,
-    });
+    if (!isDecided(error)) throw undecided(error);
+    // Revoked meanwhile, say: it is not paid, and nothing is delivered.
+    await till.answers.forget(id);
+    throw error;
   }
-  if (charge.status !== "captured") throw new Problem("charge_in_progress", { status: 503 });
+  if (isUnpaid(charge.status)) {
+    await till.answers.forget(id);
+    throw notToServe(charge);
+  }
+  if (charge.status !== "captured") throw undecided(undefined);
   const paid = withReceipt(till, charge, answer);
-  await till.answers.keep(key, { ...purchase, answer: paid, state: "captured" });
+  await till.answers.keep(id, { ...purchase, answer: paid, state: "captured" });
   return paid;
 }
+
+/** The charge after its capture; where an answer says nothing of the charge itself, as it is read (M04, M09). */
+async function captured(till: Till, id: Id<"charge">, { body }: Answer): Promise<Charge> {
+  try {
+    return await patiently(() => till.charges.capture(id, { responseDigest: sha256b64url(body) }));
+  } catch (error) {
+    if (isDecided(error)) throw error;
+    return await read(till, id);
+  }
+}
+
+/** Whatever keeps it from being read says nothing of the charge. */
+const read = (till: Till, id: Id<"charge">): Promise<Charge> =>
+  patiently(() => till.charges.chargeOf(id)).catch((error: unknown) => {
+    throw undecided(error);
+  });
+
+// Refusals that speak of our own client or token, or of the moment: what became of the charge they do not say.
+const notOfTheCharge: ReadonlySet<string> = new Set([
+  "charge_idempotency_replay",
+  "charge_in_progress",
+  "charge_merchant_unknown",
+  "charge_state_conflict",
+  "client_not_allowed",
+  "idempotency_conflict",
+  "idempotency_in_flight",
+  "insufficient_scope",
+  "merchant_not_verified",
+  "not_found",
+  "rate_limited",
+]);
+
+const isDecided = (error: unknown): boolean =>
+  error instanceof Problem &&
+  error.status >= 400 &&
+  error.status < 500 &&
+  error.status !== 401 &&
+  error.status !== 429 &&
+  !notOfTheCharge.has(error.code);
+
+const undecided = (cause: unknown): Problem =>
+  new Problem("charge_in_progress", {
+    status: 503,
+    headers: { "Retry-After": "2" },
+    detail: "Send the same request with the same credential again.",
+    cause,
+  });
 
 /** Asks again under the same key while there is no answer: the key makes it the same call. */
 async function patiently(call: () => Promise<Charge>): Promise<Charge> {
