@@ -14,6 +14,8 @@ export type GatewayConfig = CommonConfig & {
   readonly patienceMs?: number;
   /** How long a capture that got no answer may still be under way before recovery looks, in ms; 10 s. */
   readonly captureGraceMs?: number;
+  /** How much of this process's memory all answers may fill that are held until they are paid and sent; 512 MiB. */
+  readonly answerBytesMax?: number;
   /** The chains on which it is paid; none when absent. */
   readonly chains?: ChainsConfig;
   /** Where offers of the API may lead (`host:port`, or any): nowhere unless the operator says so. */
@@ -53,6 +55,7 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
       REMIT_OFFERS_FILE: z.string().min(1),
       REMIT_PATIENCE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
       REMIT_CAPTURE_GRACE_MS: z.coerce.number().int().min(0).max(60_000).optional(),
+      REMIT_ANSWER_MEMORY_MIB: z.coerce.number().int().min(16).max(65_536).optional(),
       REMIT_OFFER_UPSTREAMS: z.string().optional(),
       REMIT_KUBERNETES_MERCHANT: idOf("merchant").optional(),
       REMIT_KUBERNETES_SERVER: z.url().default("https://kubernetes.default.svc"),
@@ -62,13 +65,14 @@ export function readSettings(env: NodeJS.ProcessEnv): GatewaySettings {
     env,
   );
   const { REMIT_OFFERS_FILE: offersFile, REMIT_PATIENCE_MS: patienceMs } = settings;
-  const { REMIT_CAPTURE_GRACE_MS: captureGraceMs } = settings;
+  const { REMIT_CAPTURE_GRACE_MS: captureGraceMs, REMIT_ANSWER_MEMORY_MIB: answerMiB } = settings;
   return {
     config: freeze({
       ...commonConfigOf(settings),
       offersFile,
       ...(patienceMs === undefined ? {} : { patienceMs }),
       ...(captureGraceMs === undefined ? {} : { captureGraceMs }),
+      ...(answerMiB === undefined ? {} : { answerBytesMax: answerMiB * 1024 * 1024 }),
       ...chainsConfigOf(settings),
       ...upstreamsOf(settings.REMIT_OFFER_UPSTREAMS),
       ...kubernetesOf(settings),

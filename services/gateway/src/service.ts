@@ -25,11 +25,11 @@ import { openFacilitators } from "./facilitator/index.ts";
 import { type Controller, openKubernetes, startController } from "./kubernetes/index.ts";
 
 import { mcpDoor, withChildren } from "./mcp/index.ts";
-import { type OfferBook, type Offers, openOfferBook } from "./offers/index.ts";
+import { type OfferBook, type Offers, openOfferBook, watchedIn } from "./offers/index.ts";
 
 import { createPriceTags } from "./paywall/index.ts";
 
-import { createUpstreams, type Upstreams } from "./proxy/index.ts";
+import { createUpstreams, healthJobs, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
 import { responseJobs } from "./responses/index.ts";
 import { termSecrets } from "./secrets.ts";
@@ -64,6 +64,7 @@ export const tables = {
   offers: "tenant",
   responses: "tenant",
   sales: "tenant",
+  settlement_failures: "tenant",
   settlement_transactions: "global",
   settlements: "global",
 } as const;
@@ -141,27 +142,29 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   const facilitators = await openFacilitators({ chains, livemode, db, clock, log, by, outbound, jobs });
   const tagged = { issuer, livemode, macs: termSecrets(keyring) };
   const terms = { ...tagged, tags: createPriceTags(tagged) };
+  const stopping = new AbortController();
+  const isClosing = (): boolean => stopping.signal.aborted;
   const purchases = openTill(
     { config, clock, log, db, outbound, engines },
-    { keyring, upstreams, book, terms, by, facilitators },
+    { keyring, upstreams, book, terms, by, facilitators, isClosing },
   );
   const callers = callersOf({ config, clock, log, db, outbound }, keyring);
   const counter = openCounter({ ...purchases, callers });
   responseJobs(purchaseJobs(jobs, purchases), { db, clock });
+  healthJobs(jobs, { upstreams, clock, watched: () => watchedIn(offers()) });
   keepHouse(jobs, { db, clock });
   const http = httpOf({ config, clock, log, db, outbound }, keyring, book);
   keyring.mount({ http, jobs });
   control.mount(http);
   facilitators.mount(http);
   http.add(resourcesRoute({ book, clock }));
-  const behind = { counter, upstreams, callers, terms, clock, traffic: control.traffic };
+  const behind = { counter, upstreams, callers, terms, clock, ...control, memory: purchases.memory };
   const front = storefront({ book, ...behind, doors: [discoveryDoor, mcpDoor(behind)] });
   http.mount(forwardAuth(config.origin, { book, upstreams, callers }, front));
   http.mount(front);
   const address = await http.listen();
   await jobs.start();
   const controller = await controllerOf({ config, clock, log }, { control, upstreams, by: purchases.by });
-  const stopping = new AbortController();
   const recovering = recoverClaims(purchases, stopping.signal).catch((error: unknown) => {
     log.error({ error }, "recovery at the start failed");
   });

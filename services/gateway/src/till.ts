@@ -7,6 +7,7 @@ import { createCharging, createEngines, createRails, type Engines } from "./char
 import { keepReference, orderOf, type Worker } from "./claims/index.ts";
 import type { GatewayConfig } from "./config.ts";
 import type { Facilitators } from "./facilitator/index.ts";
+import { createMemory, createSizes } from "./memory.ts";
 import type { OfferBook } from "./offers/index.ts";
 import type { TermsDeps } from "./paywall/index.ts";
 import type { Upstreams } from "./proxy/index.ts";
@@ -14,6 +15,8 @@ import type { Upstreams } from "./proxy/index.ts";
 const patienceMs = 15 * secondMs;
 // As long as the authorization server may still be at work on a call that we have given up.
 const captureGraceMs = 10 * secondMs;
+
+const answerBytesMax = 512 * 1024 * 1024;
 
 type Parts = {
   readonly config: GatewayConfig;
@@ -34,15 +37,19 @@ export function openTill(
     readonly terms: TermsDeps;
     readonly by: Worker;
     readonly facilitators: Facilitators;
+    readonly isClosing: () => boolean;
   },
 ) {
   const { issuer, livemode } = config;
-  const { keyring, upstreams, book, terms, by, facilitators } = rooms;
+  const { keyring, upstreams, book, terms, by, facilitators, isClosing } = rooms;
   const shelf = { db, keyring, clock, by, adrift: new Map(), patienceMs: config.patienceMs ?? patienceMs };
   return {
     ...shelf,
     log,
     livemode,
+    isClosing,
+    memory: createMemory(config.answerBytesMax ?? answerBytesMax),
+    sizes: createSizes(),
     upstreams,
     captureGraceMs: config.captureGraceMs ?? captureGraceMs,
     rails: createRails({

@@ -2,15 +2,22 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Instant, newId, toRfc3339 } from "@remit/kernel";
-import { type PrivateJwk, type ProblemCode, peekOffer, problems, publicJwkOf } from "@remit/protocol";
-import type { ChargeBody, CreateCharge } from "@remit/protocol/contracts";
+import {
+  type PrivateJwk,
+  type ProblemCode,
+  peekOffer,
+  priceOf,
+  problems,
+  publicJwkOf,
+} from "@remit/protocol";
+import { CaptureCharge, type ChargeBody, type CreateCharge } from "@remit/protocol/contracts";
 import { generateJwk } from "@remit/protocol/node";
 
 /** What the fake does instead of its work: refuse, answer 500, forget the request, or lose the answer of what it did. */
 export type Trouble = ProblemCode | "500" | "lose_request" | "lose_answer";
 
 export type ChargeCall = {
-  readonly op: "create" | "read" | "capture" | "release";
+  readonly op: "create" | "read" | "capture" | "commit" | "release";
   readonly key: string | undefined;
   readonly body: unknown;
 };
@@ -31,6 +38,7 @@ export type FakeIssuer = {
 const operationOf = (method: string | undefined, path: string): ChargeCall["op"] => {
   if (method === "GET") return "read";
   if (path.endsWith("/capture")) return "capture";
+  if (path.endsWith("/commit")) return "commit";
   return path.endsWith("/release") ? "release" : "create";
 };
 
@@ -97,22 +105,24 @@ export async function startIssuer(): Promise<FakeIssuer> {
     const charge =
       call.op === "create"
         ? create(call.body as CreateCharge, issuer.asks())
-        : move(url.split("/")[4] ?? "", call.op);
+        : move(url.split("/")[4] ?? "", call.op, call.body);
     if (typeof charge === "string") return charge;
     issuer.charges.set(charge.id, charge);
     kept.set(`${url} ${call.key}`, { digest, charge });
     return charge;
   }
 
-  function move(id: string, op: "capture" | "release"): ChargeBody | ProblemCode {
+  function move(id: string, op: "capture" | "commit" | "release", body: unknown): ChargeBody | ProblemCode {
     const charge = issuer.charges.get(id);
     if (charge === undefined) return "not_found";
     if (charge.status === (op === "capture" ? "captured" : "released")) return charge;
-    const allowed = ["authorized", "capturing"].includes(charge.status);
+    const allowed = ["authorized", "capturing", "committed"].includes(charge.status);
     if (!allowed) return "charge_state_conflict";
-    return op === "release"
-      ? { ...charge, status: "released" }
-      : { ...charge, status: "captured", receipt: `eyJ.${charge.id}.sig` };
+    if (op !== "capture") return { ...charge, status: op === "release" ? "released" : "committed" };
+    const { amount_minor: wanted } = CaptureCharge.parse(body);
+    if (wanted !== undefined && wanted > charge.amount_minor) return "invalid_request";
+    const captured_minor = wanted ?? charge.amount_minor;
+    return { ...charge, status: "captured", captured_minor, receipt: `eyJ.${charge.id}.sig` };
   }
 
   return issuer;
@@ -127,7 +137,7 @@ function create(order: CreateCharge, until: Instant | undefined): ChargeBody {
     mandate_id: newId("mandate"),
     agent_id: newId("agent"),
     merchant_id: offer.merchant,
-    amount_minor: offer.amount_minor,
+    amount_minor: Number(priceOf(offer).units),
     currency: offer.currency,
     rail: "card",
     payment_reference: "pi_1",

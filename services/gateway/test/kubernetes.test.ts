@@ -197,15 +197,24 @@ describe("a ServiceOffer in a cluster", () => {
     expect(body["message"]).toContain(message);
   });
 
-  test("a price for what nobody measures is not sold, and the resource says why", async () => {
-    await apply(resourceOf("metered", {}, { price: { perMTok: "0.50" } }));
-    await becomes("metered", "PaymentGateReady", {
-      status: "False",
-      reason: "PaymentRefused",
-      message: expect.stringContaining("nothing measures use: set a price per request"),
-    });
-    expect((await world.ask("/services/metered/x")).status).toBe(404);
-  });
+  test.each([
+    ["perMTok", "20.005", "3"],
+    ["perMB", "0.25", "25"],
+    ["perHour", "6.00", "50"],
+  ])(
+    "a price %s holds what one request is expected to use, unless it says how much",
+    async (by, price, held) => {
+      const name = by.toLowerCase();
+      await apply(resourceOf(name, {}, { price: { [by]: price } }));
+      await becomes(name, "Ready", { status: "True" });
+      expect(await priceAt(`/services/${name}/x`)).toBe(held);
+      const { spec } = await read(name);
+      await cluster.ask("PATCH", `${collectionOf("obol.org")}/${name}`, {
+        spec: { ...spec, payment: { ...spec.payment, price: { [by]: price, ceiling: "7.00" } } },
+      });
+      await eventually(async () => expect(await priceAt(`/services/${name}/x`)).toBe("700"));
+    },
+  );
 
   test("a change is followed, and the conditions say of which generation they are", async () => {
     await apply(resourceOf("changing", { path: "/one" }));

@@ -4,9 +4,9 @@ import { parsePaymentRequired, parseSettleResponse, publicJwkOf } from "@remit/p
 import { verifyMerchantReceipt } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { challengeFor, type Headers, mpp, payByTransfer, signIn } from "./payers.ts";
+import { challengeFor, type Headers, mpp, payByTransfer, payer, signIn } from "./payers.ts";
 import { type RailsWorld, startRailsWorld } from "./rails.ts";
-import { type Answer, origin } from "./world.ts";
+import { type Answer, origin, send } from "./world.ts";
 
 let world: RailsWorld;
 let moved = 0;
@@ -20,7 +20,9 @@ afterAll(async () => {
 });
 
 async function clean(): Promise<void> {
-  await world.database.asAdmin(`truncate ${world.database.schema}.claims cascade`);
+  await world.database.asAdmin(
+    `truncate ${world.database.schema}.claims, ${world.database.schema}.settlement_failures cascade`,
+  );
   await world.sandbox.heal();
   world.upstream.requests.length = 0;
   world.upstream.answer = (_, res) => void res.end("the report");
@@ -65,6 +67,76 @@ const troubles: readonly [string, (world: RailsWorld) => void, number][] = [
     502,
   ],
 ];
+
+describe("who is served and does not pay", () => {
+  beforeEach(clean);
+
+  const word = (value: string): string => value.replace(/^0x/, "").toLowerCase().padStart(64, "0");
+  const balance = async (): Promise<string> =>
+    String(
+      await world.chain.call("eth_call", [
+        { to: world.chain.usdc, data: `0x70a08231${word(payer)}` },
+        "latest",
+      ]),
+    );
+  /** Moves coins as their owner would who has signed more than there is. */
+  const move = async (from: string, to: string, amount: string): Promise<void> => {
+    await world.chain.call("anvil_setBalance", [from, "0xde0b6b3a7640000"]);
+    await world.chain.call("anvil_impersonateAccount", [from]);
+    const data = `0xa9059cbb${word(to)}${word(amount)}`;
+    await world.chain.call("eth_sendTransaction", [{ from, to: world.chain.usdc, data }]);
+  };
+  const elsewhere = `0x${"e1".repeat(20)}`;
+
+  /** A purchase whose money is gone once it has been served. */
+  async function cheat(address = world.address): Promise<number> {
+    const headers = await payByTransfer(await send(address, "/demo/report", {}));
+    const all = await balance();
+    world.upstream.answer = (_, res) => void move(payer, elsewhere, all).then(() => res.end("the report"));
+    const { status, body } = await send(address, "/demo/report", { headers });
+    expect(body.toString()).not.toContain("the report");
+    await move(elsewhere, payer, all);
+    world.upstream.answer = (_, res) => void res.end("the report");
+    return status;
+  }
+
+  test("V12 after three transfers that could not be settled a payer pays first for a day, on every replica", async () => {
+    const replica = await world.replica();
+    const counts = [await cheat(), await cheat(replica)];
+    // Two are no habit: it is served first as before, and has to name nothing.
+    const third = await payByTransfer(await world.ask("/demo/report"));
+    expect((await world.ask("/demo/report", { headers: third })).status).toBe(200);
+    expect([...counts, await cheat()]).toEqual([402, 402, 402]);
+    const served = world.upstream.requests.length;
+    for (const address of [world.address, replica]) {
+      const unnamed = await payByTransfer(await send(address, "/demo/report", {}));
+      const refused = await send(address, "/demo/report", { headers: unnamed });
+      expect([refused.status, JSON.parse(refused.body.toString()).code]).toEqual([
+        400,
+        "payment_identifier_required",
+      ]);
+    }
+    expect(world.upstream.requests).toHaveLength(served);
+    const named = await payByTransfer(await world.ask("/demo/report"), newId("request"));
+    let moneyFirst = -1;
+    world.upstream.answer = (_, res) =>
+      void settledSince().then((count) => {
+        moneyFirst = count;
+        res.end("the report");
+      });
+    expect((await world.ask("/demo/report", { headers: named })).status).toBe(200);
+    expect(moneyFirst).toBe(2);
+    // Nobody else pays first for it.
+    const card = await payByCard(await world.ask("/demo/report"));
+    expect((await world.ask("/demo/report", { headers: card })).status).toBe(200);
+    const [row] = await world.database.asAdmin(
+      `select before_until from ${world.database.schema}.settlement_failures`,
+    );
+    const leftMs = Date.parse(String(row?.["before_until"])) - world.clock.now();
+    expect(leftMs).toBeGreaterThan(23 * 60 * minuteMs);
+    expect(leftMs).toBeLessThanOrEqual(24 * 60 * minuteMs);
+  });
+});
 
 describe.each(rails)("what is not delivered is not charged, by %s", (_, pay) => {
   beforeEach(clean);

@@ -66,6 +66,7 @@ function addHttp(sell: Command): void {
         "what no line sells is refused",
       routeLine,
     )
+    .option("--stream", "let answers leave as they come, instead of whole")
     .option("--model <name>", "sell a model at the addresses of the OpenAI API")
     .action((name: string | undefined, options: SellWish) =>
       failWith(async () =>
@@ -108,23 +109,33 @@ const sold = (command: Command): Command =>
     )
     .option("--pay-to <address>", "where stablecoins go", address)
     .option("--chain <name>", "on which chain", "base-sepolia")
+    .option("--health-path <path>", "a page of the upstream: while it says no, nobody is asked to pay")
     .option("--hostname <host>", "the host at which it is sold")
     .option("--port <number>", "the port at which it is sold", port)
     .option("--no-watch", "return once it is for sale; for an instance that runs already")
     .option(...asJson);
 
-const priced = (command: Command): Command =>
-  command
-    .option("--price <amount>", "for each request, a decimal such as 0.05", amount)
-    .addOption(
-      new Option(
-        "--per-mtok <amount>",
-        "for each million tokens that a model used; not sold yet, since nothing counts them",
-      )
+const priceFlags = [
+  ["--per-mtok", "for each million tokens that a model used"],
+  ["--per-mb", "for each megabyte of answer"],
+  ["--per-hour", "for each hour that it is served"],
+] as const;
+
+const priced = (command: Command): Command => {
+  command.option("--price <amount>", "for each request, a decimal such as 0.05", amount);
+  for (const [flag, description] of priceFlags)
+    command.addOption(
+      new Option(`${flag} <amount>`, description)
         .argParser(amount)
-        .conflicts("price"),
-    )
-    .option("--ceiling <amount>", "the most that one request of a metered price can cost", amount);
+        .conflicts(["price", "perMtok", "perMb", "perHour"].filter((name) => name !== memberOf(flag))),
+    );
+  return command
+    .option("--ceiling <amount>", "the most that one request costs whose use is counted; it is held", amount)
+    .option("--least <amount>", "the least that it costs; cards need their minimum", amount);
+};
+
+const memberOf = (flag: string): string =>
+  flag.slice(2).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 /** A command about one offer. */
 const about = (sell: Command, verb: string, description: string): Command =>

@@ -5,7 +5,7 @@ import { withInstance } from "../running/index.ts";
 import type { Where } from "../where.ts";
 import * as api from "./calls.ts";
 import { described, paymentsOf, priceText, railsOf, revenueText, row, stateText, urlsOf } from "./show.ts";
-import { priceOf } from "./wish.ts";
+import { type PriceWish, priceOf } from "./wish.ts";
 
 export const list = (options: Where): Promise<void> =>
   withInstance(options, async (dev) => {
@@ -58,11 +58,7 @@ export const remove = (name: string, options: Where): Promise<void> =>
     print(good(`${offer.name} is off. What it sold stays in the books.`));
   });
 
-export type PricingWish = Where & {
-  readonly price?: string;
-  readonly perMtok?: string;
-  readonly ceiling?: string;
-};
+export type PricingWish = Where & PriceWish;
 
 /** Shows the price, or sets another one for all routes that have none of their own. */
 export const pricing = (name: string, options: PricingWish): Promise<void> =>
@@ -78,6 +74,7 @@ export const pricing = (name: string, options: PricingWish): Promise<void> =>
 function specOf(offer: OfferBody): ReplaceOffer {
   const {
     upstream,
+    health,
     strip_prefix,
     currency,
     price,
@@ -98,6 +95,7 @@ function specOf(offer: OfferBody): ReplaceOffer {
     deliver,
     settle,
     serve_by_s,
+    ...(health !== undefined && { health }),
     ...(strip_prefix !== undefined && { strip_prefix }),
     ...(price !== undefined && { price }),
     ...(card !== undefined && { card }),

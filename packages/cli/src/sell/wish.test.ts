@@ -47,6 +47,18 @@ describe("what the flags of a sale come to", () => {
     expect(paths).toContain("free /v1/models");
   });
 
+  test.each([
+    [{ perMb: "0.20" }, { per: "mb", amount: "0.20", ceiling: "0.020" }],
+    [
+      { perHour: "6", ceiling: "1.50", least: "0.50" },
+      { per: "hour", amount: "6", ceiling: "1.50", least: "0.50" },
+    ],
+  ])("what is counted is sold by it: %j", (counted, price) => {
+    expect(made({ price: undefined as never, ...counted, stream: true, healthPath: "/ok" })).toMatchObject({
+      offer: { price, deliver: "stream", health: { path: "/ok", interval_s: 10 } },
+    });
+  });
+
   test("coins of a real chain never go to the sandbox's seller, whose key everybody knows", () => {
     expect(made({ payWith: ["x402"] })).toMatchObject({ offer: { x402: { pay_to: sandbox.payTo } } });
     expect(made({ payWith: ["x402"], chain: "base" })).toMatchObject({

@@ -2,24 +2,34 @@ import { CreateOffer, type OfferRoute, type SellingRail } from "@remit/protocol/
 import type { Where } from "../where.ts";
 import type { ToolPrice } from "./flags.ts";
 
-/** What somebody wants to sell, as the flags say it. */
-export type SellWish = Where & {
-  readonly name?: string;
-  readonly upstream: string;
+/** What it costs, as the flags say it: one of the prices, and between what bounds one that counts. */
+export type PriceWish = {
   readonly price?: string;
   readonly perMtok?: string;
+  readonly perMb?: string;
+  readonly perHour?: string;
   readonly ceiling?: string;
-  readonly model?: string;
-  readonly currency: string;
-  readonly payWith?: readonly SellingRail[];
-  readonly payTo?: string;
-  readonly chain: string;
-  readonly stripeNetworkId?: string;
-  readonly route?: readonly OfferRoute[];
-  readonly hostname?: string;
-  readonly port?: number;
-  readonly watch?: boolean;
+  readonly least?: string;
 };
+
+/** What somebody wants to sell, as the flags say it. */
+export type SellWish = Where &
+  PriceWish & {
+    readonly name?: string;
+    readonly upstream: string;
+    readonly stream?: boolean;
+    readonly healthPath?: string;
+    readonly model?: string;
+    readonly currency: string;
+    readonly payWith?: readonly SellingRail[];
+    readonly payTo?: string;
+    readonly chain: string;
+    readonly stripeNetworkId?: string;
+    readonly route?: readonly OfferRoute[];
+    readonly hostname?: string;
+    readonly port?: number;
+    readonly watch?: boolean;
+  };
 
 /** The same of an MCP server. */
 export type McpWish = Omit<SellWish, "upstream" | "route" | "model"> & {
@@ -78,6 +88,8 @@ export function offerOf(
     ...(price !== undefined && { price }),
     ...(rails.includes("card") && networkId !== undefined && { card: { network_id: networkId } }),
     ...(rails.includes("x402") && payTo !== undefined && { x402: { chain: wish.chain, pay_to: payTo } }),
+    ...(wish.stream === true && { deliver: "stream" }),
+    ...(wish.healthPath !== undefined && { health: { path: wish.healthPath } }),
     ...(wish.model !== undefined && { description: `Inference by ${wish.model}` }),
     ...routesOf(wish),
   });
@@ -88,10 +100,13 @@ export function offerOf(
 
 export type Price = NonNullable<CreateOffer["price"]>;
 
-/** A price for each million tokens needs a ceiling: unless told, what a hundred thousand of them cost. */
-export function priceOf(wish: Pick<SellWish, "price" | "perMtok" | "ceiling">): Price | undefined {
-  if (wish.perMtok === undefined) return wish.price;
-  return { per: "mtok", amount: wish.perMtok, ceiling: wish.ceiling ?? tenth(wish.perMtok) };
+/** What is counted needs a ceiling: unless told, what a tenth of a unit costs. */
+export function priceOf({ price, perMtok, perMb, perHour, ceiling, least }: PriceWish): Price | undefined {
+  const counted = [["mtok", perMtok] as const, ["mb", perMb] as const, ["hour", perHour] as const];
+  const found = counted.find(([, amount]) => amount !== undefined);
+  if (found?.[1] === undefined) return price;
+  const [per, amount] = found;
+  return { per, amount, ceiling: ceiling ?? tenth(amount), ...(least !== undefined && { least }) };
 }
 
 /** A tenth of a decimal, and never less than a cent: less could not be held. */

@@ -17,7 +17,7 @@ export function serveMount(edge: Edge, mount: Mount): Serve {
       if (counted.length > 0) setAll(call.raw.res, await countAll(edge.counters, counted, call.now));
       await mount.handle(call);
     } catch (error) {
-      refuseRaw(edge, call, error);
+      refuseOrEnd(edge, call, error);
     }
   };
 }
@@ -82,6 +82,16 @@ function openRaw(edge: Edge, { req, res }: RawPair, route: string): PageCall {
   if (edge.isDraining()) res.setHeader("Connection", "close");
   measure(edge, { call, res }, () => route);
   return { ...call, cookies: req.headers.cookie, raw: { req, res } };
+}
+
+/** What cannot even be refused, because of what its handler has begun to say, is ended. */
+function refuseOrEnd(edge: Edge, call: PageCall, error: unknown): void {
+  try {
+    refuseRaw(edge, call, error);
+  } catch (cause) {
+    call.log.error({ error: cause }, "a refusal could not be sent");
+    call.raw.res.destroy();
+  }
 }
 
 function refuseRaw(edge: Edge, call: PageCall, error: unknown): void {

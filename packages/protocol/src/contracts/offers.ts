@@ -21,11 +21,12 @@ export const OfferAmount = z
 
 export const priceUnits = ["request", "mtok", "mb", "hour"] as const;
 
-/** So much for each unit used, and no more than the ceiling for one request. */
+/** So much for each unit used; for one request no more than the ceiling, and no less than the least. */
 const MeteredPrice = z.strictObject({
   per: z.enum(priceUnits),
   amount: OfferAmount,
   ceiling: OfferAmount,
+  least: OfferAmount.optional(),
 });
 
 export const OfferPrice = z.union([OfferAmount, MeteredPrice]);
@@ -79,8 +80,18 @@ export const StripPrefix = z
   .max(500)
   .regex(/^(?:\/[A-Za-z0-9._~-]+)+$/, "is a path such as /services/weather");
 
+/** A page of the upstream that answers below 400 while it is well. */
+export const HealthCheck = z.strictObject({
+  path: z
+    .string()
+    .max(1024)
+    .regex(/^\/[\x21\x22\x24-\x7e]*$/, "is a path such as /health"),
+  interval_s: z.int().min(1).max(3600).default(10),
+});
+
 const offerMembers = {
   upstream: Origin,
+  health: HealthCheck.optional(),
   strip_prefix: StripPrefix.optional(),
   currency: Currency.default("USD"),
   price: OfferPrice.optional(),

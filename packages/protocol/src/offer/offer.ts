@@ -29,8 +29,10 @@ export type Offer = {
   readonly line_items?: readonly OfferLine[];
   readonly tax_minor?: number;
   readonly shipping_minor?: number;
+  /** By use: what is held, and at most taken. `amount_minor` is then the least that is taken. */
   readonly max_amount_minor?: number;
-  readonly unit_price?: { readonly unit: string; readonly amount_minor: number };
+  /** So much for each `quantity` units, one unless it says so. */
+  readonly unit_price?: { readonly unit: string; readonly amount_minor: number; readonly quantity?: number };
   /** The merchant ships first and commits once; see the charge API. */
   readonly commits?: boolean;
   readonly tab?: boolean;
@@ -123,6 +125,7 @@ function checkMoney(offer: Members): void {
     const unitPrice = offer.members("unit_price");
     unitPrice.text("unit", { max: 64, pattern: readable });
     unitPrice.integer("amount_minor", 1);
+    unitPrice.maybe("quantity", () => unitPrice.integer("quantity", 1));
   }
   const lines = offer.maybe("line_items", () => offer.list("line_items", 200)) ?? [];
   if (lines.length > 0 && sumOf(lines, offer) !== BigInt(amount))

@@ -22,6 +22,14 @@ export type MerchantReceipt = {
   readonly captured_at: number;
   readonly livemode: boolean;
   readonly request_digest: string;
+  /** Of a price by use: so many tokens, bytes or milliseconds, at `amount_minor` for each `quantity` units. */
+  readonly metered?: {
+    readonly unit: "mtok" | "mb" | "hour";
+    readonly used: number;
+    readonly amount_minor: number;
+    readonly quantity: number;
+    readonly held_minor: number;
+  };
   /** Absent where the money came first and the goods are still owed. */
   readonly response_digest?: string;
 };
@@ -49,6 +57,7 @@ export function examineMerchantReceipt(
   const resource = claims.members("resource");
   const digest = { pattern: /^[\w-]{43}$/ };
   const response = claims.maybe("response_digest", () => claims.text("response_digest", digest));
+  const metered = claims.maybe("metered", () => meteredOf(claims.members("metered")));
   const value: MerchantReceipt = {
     iss: expected.origin,
     iat: claims.integer("iat", 0),
@@ -63,10 +72,19 @@ export function examineMerchantReceipt(
     captured_at: claims.integer("captured_at", 0),
     livemode: claims.flag("livemode"),
     request_digest: claims.text("request_digest", digest),
+    ...(metered !== undefined && { metered }),
     ...(response !== undefined && { response_digest: response }),
   };
   return { checks: [checkOf(parsed, key, "receipt_invalid")], value };
 }
+
+const meteredOf = (metered: Members): MerchantReceipt["metered"] => ({
+  unit: metered.oneOf("unit", ["mtok", "mb", "hour"]),
+  used: metered.integer("used", 0),
+  amount_minor: metered.integer("amount_minor", 1),
+  quantity: metered.integer("quantity", 1),
+  held_minor: metered.integer("held_minor", 1),
+});
 
 const invalid = (why: string): Problem =>
   new Problem("receipt_invalid", { detail: `The receipt does not hold: ${why}.` });

@@ -21,13 +21,19 @@ export type ChargeOutcome =
   | { readonly kind: "refused"; readonly problem: Problem }
   | { readonly kind: "unknown"; readonly mayPass: boolean; readonly cause: unknown };
 
-export type Digests = { readonly response_digest: string; readonly request_digest: string };
+/** Of a capture: what was asked and answered; the answer's is absent where the money comes before it is whole. */
+export type Digests = { readonly response_digest?: string; readonly request_digest: string };
+
+/** The same, and how much of the hold is taken; all of it when absent. */
+export type Capture = Digests & { readonly amount_minor?: number };
 
 /** The charge API as one merchant sees it. Each call may be repeated under its key. */
 export type ChargeApi = {
   create(order: Order, key: Id<"claim">): Promise<ChargeOutcome>;
   read(id: Id<"charge">): Promise<ChargeOutcome>;
-  capture(id: Id<"charge">, digests: Digests, key: Id<"claim">): Promise<ChargeOutcome>;
+  capture(id: Id<"charge">, capture: Capture, key: Id<"claim">): Promise<ChargeOutcome>;
+  /** The goods begin to leave: a revocation no longer stops the capture. */
+  commit(id: Id<"charge">, key: Id<"claim">): Promise<ChargeOutcome>;
   release(id: Id<"charge">, reason: ReleaseCharge["reason"], key: Id<"claim">): Promise<ChargeOutcome>;
 };
 
@@ -76,7 +82,8 @@ function chargeApi(peer: Peer, issuer: string): ChargeApi {
   return {
     create: (order, key) => post("/api/v1/charges", order, key),
     read: (id) => call({ method: "GET", path: `/api/v1/charges/${id}` }),
-    capture: (id, digests, key) => post(`/api/v1/charges/${id}/capture`, digests, key),
+    capture: (id, capture, key) => post(`/api/v1/charges/${id}/capture`, capture, key),
+    commit: (id, key) => post(`/api/v1/charges/${id}/commit`, {}, key),
     // Recovery may give another reason than who tried first: then it is another request.
     release: (id, reason, key) => post(`/api/v1/charges/${id}/release`, { reason }, `${key}.${reason}`),
   };

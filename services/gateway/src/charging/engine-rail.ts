@@ -40,8 +40,10 @@ export function engineRail<Source>(deps: EngineRailDeps<Source>): Rail {
     resource: deps.resource,
     hold,
     capture: async (claim) => {
-      const order = { ...endOf(claim), reference: referenceOf(claim), amount, source };
-      return outcomeOf(await engine.capture(order), amount);
+      const taken =
+        claim.capturedMinor === undefined ? amount : money(amount.asset, BigInt(claim.capturedMinor));
+      const order = { ...endOf(claim), reference: referenceOf(claim), amount: taken, source };
+      return outcomeOf(await engine.capture(order), taken);
     },
     release: async (claim) => {
       const order = { ...endOf(claim), reference: referenceOf(claim), neverCaptured: isUnasked(claim) };

@@ -17,7 +17,12 @@ export function mandateRail(api: ChargeApi, order: () => Promise<Order>): Rail {
       outcomeOf(
         await (claim.charge === undefined ? api.create(await order(), claim.id) : api.read(claim.charge)),
       ),
-    capture: async (claim, digests) => outcomeOf(await api.capture(chargeOf(claim), digests, claim.id)),
+    capture: async (claim, digests) => {
+      const { capturedMinor } = claim;
+      const capture = { ...digests, ...(capturedMinor !== undefined && { amount_minor: capturedMinor }) };
+      return outcomeOf(await api.capture(chargeOf(claim), capture, claim.id));
+    },
+    commit: async (claim) => outcomeOf(await api.commit(chargeOf(claim), claim.id)),
     release: async (claim, reason) => outcomeOf(await api.release(chargeOf(claim), reason, claim.id)),
     read: async (claim) => {
       if (claim.charge !== undefined) return outcomeOf(await api.read(claim.charge));

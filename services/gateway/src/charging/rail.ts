@@ -39,7 +39,10 @@ export type Rail = {
   /** What was bought, where the claim itself must say it. */
   readonly resource?: Resource;
   hold(claim: Claim): Promise<Outcome>;
+  /** Takes what the claim says is taken of the hold. */
   capture(claim: Claim, digests: Digests): Promise<Outcome>;
+  /** Says that the goods begin to leave, where the rail must know before it is captured. */
+  commit?(claim: Claim): Promise<Outcome>;
   release(claim: Claim, reason: ReleaseCharge["reason"]): Promise<Outcome>;
   /** Where it stands; asks for a hold again under the same key where nothing else tells. */
   read(claim: Claim): Promise<Outcome>;

@@ -1,5 +1,6 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import type { Meter } from "../metering/index.ts";
 import type { Claim, ClaimRail, ClaimState } from "./claims.ts";
 
 /** Who works on a claim: an installation of the gateway, and which run of it. */
@@ -16,6 +17,9 @@ export type NewClaim = Omit<
   | "attempt"
   | "attemptedAt"
   | "paidAt"
+  | "capturedMinor"
+  | "used"
+  | "responseDigest"
 >;
 
 /** What a move changes besides the state. */
@@ -25,6 +29,9 @@ export type Moved = {
   readonly settlement?: string;
   readonly receipt?: string;
   readonly paidAt?: Instant;
+  readonly used?: number;
+  readonly capturedMinor?: number;
+  readonly responseDigest?: string;
 };
 
 type Row = {
@@ -52,6 +59,11 @@ type Row = {
   readonly challenge_id: string | null;
   readonly holder: string | null;
   readonly paid_at: Instant | null;
+  readonly deliver: Claim["deliver"];
+  readonly meter: Meter | null;
+  readonly used: bigint | null;
+  readonly captured_minor: bigint | null;
+  readonly response_digest: string | null;
   readonly created_at: Instant;
   readonly updated_at: Instant;
 };
@@ -65,15 +77,18 @@ export async function insertClaim(
   const at = sqlTime(claim.updatedAt);
   const written = await tx.run(sql`
     insert into claims (tenant_id, id, rail, attempted_at, challenge_id, holder, credential, presentation, request, merchant_id, route_id, agent, payer,
-      idempotency_key, state, generation, worker, boot, leased_until, sealed_order, amount_minor, currency, created_at,
-      updated_at)
+      idempotency_key, state, generation, worker, boot, leased_until, sealed_order, amount_minor, currency, deliver, meter,
+      created_at, updated_at)
     values (${claim.tenant}, ${claim.id}, ${claim.rail}, ${at}, ${claim.challenge ?? null}, ${claim.holder ?? null}, ${claim.credential}, ${claim.presentation}, ${claim.request},
       ${claim.merchant}, ${claim.route}, ${claim.agent}, ${claim.payer}, ${claim.idempotencyKey ?? null}, 'claimed', 1,
       ${more.by.worker}, ${more.by.boot}, ${sqlTime(more.leasedUntil)}, ${more.sealedOrder}, ${claim.amountMinor},
-      ${claim.currency}, ${at}, ${at})
+      ${claim.currency}, ${claim.deliver}, ${meterIn(claim)}::jsonb, ${at}, ${at})
     on conflict do nothing`);
   return written.count === 1;
 }
+
+const meterIn = ({ meter }: Pick<NewClaim, "meter">): string | null =>
+  meter === undefined ? null : JSON.stringify(meter);
 
 export async function findByUse(
   tx: TenantTx,
@@ -114,9 +129,24 @@ export async function moveClaim(
       receipt = coalesce(${to.receipt ?? null}::text, receipt),
       reference = coalesce(${to.reference ?? null}::text, reference),
       settlement = coalesce(${to.settlement ?? null}::text, settlement),
+      used = coalesce(${to.used ?? null}::bigint, used),
+      captured_minor = coalesce(${to.capturedMinor ?? null}::bigint, captured_minor),
+      response_digest = coalesce(${to.responseDigest ?? null}::text, response_digest),
       paid_at = coalesce(${to.paidAt === undefined ? null : sqlTime(to.paidAt)}::timestamptz, paid_at),
       sealed_order = case when ${ends} then null else sealed_order end,
       leased_until = ${sqlTime(to.leasedUntil)}, updated_at = ${sqlTime(to.now)}
+    where id = ${claim.id} and state = ${claim.state} and generation = ${claim.generation}`);
+  return written.count === 1;
+}
+
+/** Writes down what the buyer of a stream has been given so far; false when somebody else has the claim. */
+export async function keepUse(
+  tx: TenantTx,
+  claim: Claim,
+  so: { readonly used: number | undefined; readonly leasedUntil: Instant },
+): Promise<boolean> {
+  const written = await tx.run(sql`
+    update claims set used = coalesce(${so.used ?? null}::bigint, used), leased_until = ${sqlTime(so.leasedUntil)}
     where id = ${claim.id} and state = ${claim.state} and generation = ${claim.generation}`);
   return written.count === 1;
 }
@@ -149,7 +179,8 @@ export async function reopen(
     update claims set state = 'claimed', attempt = attempt + 1, attempted_at = ${sqlTime(anew.now)}, reference = null,
       settlement = null, route_id = ${fresh.route}, amount_minor = ${fresh.amountMinor}, currency = ${fresh.currency},
       idempotency_key = ${fresh.idempotencyKey ?? null}, challenge_id = ${fresh.challenge ?? null},
-      holder = ${fresh.holder ?? null}, generation = generation + 1, worker = ${by.worker}, boot = ${by.boot},
+      deliver = ${fresh.deliver}, meter = ${meterIn(fresh)}::jsonb, used = null, captured_minor = null,
+      response_digest = null, holder = ${fresh.holder ?? null}, generation = generation + 1, worker = ${by.worker}, boot = ${by.boot},
       leased_until = ${sqlTime(anew.leasedUntil)}, sealed_order = ${anew.sealedOrder}, updated_at = ${sqlTime(anew.now)}
     where id = ${claim.id} and state = 'released' and generation = ${claim.generation}
     returning *`);
@@ -254,7 +285,12 @@ const claimOf = (row: Row): Claim => ({
   generation: row.generation,
   ...(row.charge_id === null ? {} : { charge: row.charge_id }),
   amountMinor: Number(row.amount_minor),
+  ...(row.captured_minor === null ? {} : { capturedMinor: Number(row.captured_minor) }),
   currency: row.currency,
+  deliver: row.deliver,
+  ...(row.meter === null ? {} : { meter: row.meter }),
+  ...(row.used === null ? {} : { used: Number(row.used) }),
+  ...(row.response_digest === null ? {} : { responseDigest: row.response_digest }),
   ...(row.receipt === null ? {} : { receipt: row.receipt }),
   ...(row.reference === null ? {} : { reference: row.reference }),
   ...(row.settlement === null ? {} : { settlement: row.settlement }),

@@ -1,5 +1,6 @@
 import { type Id, type Instant, unreachable } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
+import { costOf, type Meter } from "../metering/index.ts";
 
 /**
  * Where a purchase is: about to charge, to serve, to capture or to release, each written before it is done, so that after
@@ -47,8 +48,17 @@ export type Claim = {
   /** Thumbprint of the key that the first request proved to hold. */
   readonly holder?: string;
   readonly paidAt?: Instant;
+  /** What is held; all of it is taken unless `capturedMinor` says so. */
   readonly amountMinor: number;
+  readonly capturedMinor?: number;
   readonly currency: string;
+  readonly deliver: "buffer" | "stream";
+  /** By which the use is turned into money, as it was offered. */
+  readonly meter?: Meter;
+  /** Tokens, bytes or milliseconds that the buyer has been given, as far as they were written down. */
+  readonly used?: number;
+  /** Of what has been streamed. */
+  readonly responseDigest?: string;
   readonly receipt?: string;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
@@ -151,6 +161,19 @@ function notTheirs(claim: Claim): ReplayDecision {
   return { kind: "payers", problem };
 }
 
+/** What is taken of a purchase: the price, or what the use costs that is written down. */
+export function takenOf({ amountMinor, capturedMinor, meter, used }: Claim): number {
+  if (capturedMinor !== undefined) return capturedMinor;
+  return meter === undefined || used === undefined ? amountMinor : costOf(meter, used, amountMinor);
+}
+
+/** It leaves before it is captured: what became of it, our own row says. */
+export const isMeteredStream = ({ deliver, meter }: Pick<Claim, "deliver" | "meter">): boolean =>
+  deliver === "stream" && meter !== undefined;
+
+const wasDelivered = ({ used = 0, capturedMinor }: Pick<Claim, "used" | "capturedMinor">): boolean =>
+  used > 0 || capturedMinor !== undefined;
+
 export type RecoveryDecision = "capture" | "release" | "settled" | "given_up" | "wait";
 
 /**
@@ -165,9 +188,14 @@ export type Standing = "absent" | "asked" | "pending" | "held" | "committed" | "
  * still waits for its buyer, who was told to come back.
  */
 export function decideRecovery(
-  { rail, state, charge }: Pick<Claim, "rail" | "state" | "charge">,
+  claim: Pick<Claim, "rail" | "state" | "charge" | "deliver" | "meter" | "used" | "capturedMinor">,
   { standing, open }: { readonly standing: Standing; readonly open: boolean },
 ): RecoveryDecision {
+  const { rail, state, charge } = claim;
+  const isBegun = state === "serving" || state === "capturing" || state === "releasing";
+  const isHeld = standing === "pending" || standing === "held" || standing === "committed";
+  if (isMeteredStream(claim) && isBegun && isHeld)
+    return state !== "releasing" && wasDelivered(claim) ? "capture" : "release";
   const wasAsked = charge !== undefined && (state === "claimed" || state === "waiting");
   switch (standing) {
     case "captured":

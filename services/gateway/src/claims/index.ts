@@ -4,8 +4,10 @@ export {
   type ClaimRail,
   decideRecovery,
   decideReplay,
+  isMeteredStream,
   isSecret,
   type Standing,
+  takenOf,
 } from "./claims.ts";
 export {
   abandon,
@@ -14,6 +16,7 @@ export {
   dueClaims,
   forget,
   keepReference,
+  keepUse,
   leave,
   moveOn,
   type NewClaim,

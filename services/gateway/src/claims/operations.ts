@@ -101,6 +101,16 @@ export const takeWaiting = (deps: ClaimsDeps, claim: Claim): Promise<Claim | und
 export const keepReference = (deps: ClaimsDeps, claim: Claim, reference: string): Promise<boolean> =>
   patiently(deps, claim.tenant, (tx) => rows.keepReference(tx, claim, reference));
 
+/** Keeps a claim that is ours while its answer streams, and writes down what was given; false when it is not ours any more. */
+export const keepUse = (
+  deps: ClaimsDeps,
+  claim: Claim,
+  so: { readonly used: number | undefined; readonly leaseMs: number },
+): Promise<boolean> =>
+  patiently(deps, claim.tenant, (tx) =>
+    rows.keepUse(tx, claim, { used: so.used, leasedUntil: after(deps.clock.now(), so.leaseMs) }),
+  );
+
 /** Moves a claim that is ours on, in `tx` or in a transaction of its own. Somebody else's is `charge_in_progress`. */
 export async function moveOn(
   deps: ClaimsDeps,

@@ -91,11 +91,10 @@ describe("the price of an offer", () => {
       "dogecoin",
     ],
     [
-      "a price for each million tokens, which nobody counts",
-      { price: { per: "mtok", amount: "0.50", ceiling: "0.05" } },
-      "not sold yet, since nothing measures use: set a price per request",
+      "use charged before it is known",
+      { price: { per: "mtok", amount: "0.50", ceiling: "0.05" }, settle: "before" },
+      "set settle to after",
     ],
-    ["a paid stream", { price: "1.00", deliver: "stream" }, "set deliver to buffer"],
     ["a mandate charged first", { price: "1.00", settle: "before" }, "set settle to after"],
     ["nowhere for the coins to go", { price: "1.00", pay_with: ["x402"] }, "x402.pay_to"],
   ])("%s is refused", (_what, more, why) => {

@@ -70,6 +70,7 @@ function entriesOf(of: Line, notes: Notes): RouteEntry[] {
     deliver: spec.deliver,
     settle: spec.settle,
     serve_by_s: spec.serve_by_s,
+    ...(spec.health !== undefined && { health: spec.health }),
     upstream_retries: 0,
     ...payment,
   };
@@ -104,10 +105,14 @@ function paymentOf({ line, spec }: Line, notes: Notes): Payment | undefined {
     notes.faults.push(`${at}: a paid route has a price`);
     return undefined;
   }
-  const most = typeof price === "string" ? price : price.ceiling;
+  const most = mostOf(price);
   const minor = unitsNearest(most, places);
   if (minor > BigInt(Number.MAX_SAFE_INTEGER)) {
     notes.faults.push(`${at}: the price is beyond what can be counted`);
+    return undefined;
+  }
+  if (typeof price !== "string" && isFiner(price.amount, 6)) {
+    notes.faults.push(`${at}: a price by use has six places at the most`);
     return undefined;
   }
   const onChain = spec.pay_with.includes("x402");
@@ -129,19 +134,31 @@ function paymentOf({ line, spec }: Line, notes: Notes): Payment | undefined {
   if (ways.length === 0) return undefined;
   // What only a token can express is shown as the smallest coin, and paid to the unit.
   const amountMinor = Number(minor === 0n ? 1n : minor);
-  return { ways, currency: spec.currency, ...pricedAt(price, amountMinor) };
+  return { ways, currency: spec.currency, ...pricedAt(price, { amountMinor, places }) };
 }
 
-const pricedAt = (price: OfferPrice, amountMinor: number): Pick<RouteEntry, "amount_minor" | "metered"> =>
-  typeof price === "string"
-    ? { amount_minor: amountMinor }
-    : {
-        metered: {
-          unit: price.per,
-          unit_price: decimalNearest(price.amount, 6),
-          ceiling_minor: amountMinor,
-        },
-      };
+/** What is held for one request. */
+function mostOf(price: OfferPrice): string {
+  if (typeof price === "string") return price;
+  return price.per === "request" ? price.amount : price.ceiling;
+}
+
+/** What has been cut to the smallest coin is no other price than the one that is said. */
+function pricedAt(
+  price: OfferPrice,
+  { amountMinor, places }: { readonly amountMinor: number; readonly places: number },
+): Pick<RouteEntry, "amount_minor" | "metered"> {
+  if (typeof price === "string" || price.per === "request") return { amount_minor: amountMinor };
+  const least = price.least === undefined ? 1n : unitsNearest(price.least, places);
+  return {
+    metered: {
+      unit: price.per,
+      unit_price: decimalNearest(price.amount, 6),
+      ceiling_minor: amountMinor,
+      least_minor: Math.max(1, Number(least)),
+    },
+  };
+}
 
 function wayOf(
   rail: SellingRail,

@@ -11,7 +11,7 @@ import {
   publicJwkOf,
 } from "@remit/protocol";
 import { offerDigest, sha256b64url, verifyOffer, verifyPresentation } from "@remit/protocol/node";
-import { placeOf, type Wanted } from "../paywall/index.ts";
+import { placeOf, pricedAt, type Wanted } from "../paywall/index.ts";
 import { answersChallenge } from "./challenge.ts";
 import type { MandateCredential } from "./credentials.ts";
 import type { VerifiedCredential, VerifierDeps } from "./verified.ts";
@@ -78,11 +78,18 @@ function verifyOwnOffer(
   });
   // An offer without a digest was made for a request without a body.
   if (offer.resource?.body_digest !== bodyDigest) throw new Problem("offer_resource_mismatch");
-  const { asset, units } = route.price;
-  if (offer.sku !== route.sku || offer.currency !== asset.code || BigInt(offer.amount_minor) !== units)
+  if (offer.sku !== route.sku || pricedAs(offer) !== pricedAs(pricedAt(route)))
     throw new Problem("offer_changed", { status: 402 });
   return offer;
 }
+
+/** All that an offer says of money, and of when it moves (O12). */
+const pricedAs = (offer: ReturnType<typeof pricedAt>): string =>
+  canonicalise({
+    amount: [offer.amount_minor, offer.currency, offer.max_amount_minor ?? null],
+    unit: offer.unit_price === undefined ? null : { ...offer.unit_price },
+    how: [offer.commits ?? false, offer.deliver ?? "buffer"],
+  });
 
 /** The issuer's keys; looked at again when a token names one that is not among them. */
 async function keysFor(source: KeySource, credential: MandateCredential): Promise<readonly PublicJwk[]> {

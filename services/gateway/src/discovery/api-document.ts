@@ -1,7 +1,9 @@
+import { toDecimal } from "@remit/kernel";
 import type { ApiDocument } from "@remit/platform/http";
 import { isJsonObject, type JsonObject } from "@remit/protocol";
-import type { SaleRoute, Shop } from "../offers/index.ts";
-import { amountText, listedOf, offerBy } from "./listed.ts";
+import { leastOf } from "../metering/index.ts";
+import type { PaidRoute, SaleRoute, Shop } from "../offers/index.ts";
+import { listedOf, offerBy } from "./listed.ts";
 
 /**
  * A shop as OpenAPI 3.1 with `x-payment-info` (draft-payment-discovery-01). Where the shop's origin is the gateway's own, its
@@ -66,16 +68,19 @@ function paymentOf(route: SaleRoute, before: JsonObject | undefined): JsonObject
   });
   return {
     "x-payment-info": {
-      price: {
-        mode: "fixed",
-        currency: route.price.asset.code,
-        amount: amountText(route).split(" ", 1)[0] ?? "",
-      },
+      price: priceOf(route),
       protocols: [{ x402: {} }, { mpp: {} }],
       offers: [...earlier, ...offers],
     },
     security: [],
   };
+}
+
+/** Of use that is counted, between what bounds one request costs. */
+function priceOf({ price, meter }: PaidRoute): JsonObject {
+  const currency = price.asset.code;
+  if (meter === undefined) return { mode: "fixed", currency, amount: toDecimal(price) };
+  return { mode: "dynamic", currency, min: toDecimal(leastOf(meter, price)), max: toDecimal(price) };
 }
 
 const pickPayment = (before: JsonObject | undefined): JsonObject => ({

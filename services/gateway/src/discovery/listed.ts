@@ -8,6 +8,7 @@ import {
   type PaymentRequirement,
   stripeMethod,
 } from "@remit/protocol";
+import { meterText } from "../metering/index.ts";
 import type { PaidRoute, SaleRoute, Shop, Way } from "../offers/index.ts";
 import { cardTermsOf, transferTermsOf } from "../paywall/index.ts";
 
@@ -20,7 +21,9 @@ export const pathOf = ({ pattern }: SaleRoute): string => `/${pattern.join("/")}
 export const isOneAddress = ({ pattern }: SaleRoute): boolean =>
   pattern.every((segment) => segment !== "*" && !segment.startsWith(":"));
 
-export const amountText = ({ price }: PaidRoute): string => `${toDecimal(price)} ${price.asset.code}`;
+/** `0.05 USD`, or what each unit of use costs, and the least and the most of one request. */
+export const amountText = ({ price, meter }: PaidRoute): string =>
+  meter === undefined ? `${toDecimal(price)} ${price.asset.code}` : meterText(meter, price);
 
 /** One way to pay, as the Payment scheme's discovery says it (draft-payment-discovery-01, "Payment Offer Object"). */
 export function offerBy(route: PaidRoute, way: Way): JsonObject {

@@ -21,6 +21,7 @@ export type ReconcileDeps = {
 
 export const finalizer = "monetize.obol.org/finalizer";
 const healthMs = 5 * secondMs;
+const probeMs = 10 * secondMs;
 const healthBytesMax = 1 << 20;
 
 /** Brings what is sold to what a resource says, and its status to what became of that. True when there is no more to do. */
@@ -116,9 +117,15 @@ function modelsIn(text: string): unknown[] {
 
 async function healthOf(deps: ReconcileDeps, { spec }: ServiceOffer, upstream: string): Promise<Finding> {
   const { healthPath } = spec.upstream;
-  const answer = await ask(deps, upstream, healthPath);
-  if (typeof answer === "string") return { ok: false, reason: "UpstreamUnreachable", message: answer };
-  return answer.status < 400
+  // The gate hears what the condition says: one of them alone would be wrong.
+  const answer = await deps.upstreams.probe(upstream, healthPath, probeMs);
+  if (answer.status === undefined)
+    return {
+      ok: false,
+      reason: "UpstreamUnreachable",
+      message: `${healthPath} of the upstream did not answer.`,
+    };
+  return answer.isWell
     ? { ok: true, reason: "HealthCheckPassed", message: `${healthPath} answered ${answer.status}.` }
     : { ok: false, reason: "HealthCheckFailed", message: `${healthPath} answered ${answer.status}.` };
 }

@@ -27,6 +27,7 @@ const Payment = z.looseObject({
     perHour: Decimal.optional(),
     perEpoch: Decimal.optional(),
     ceiling: Decimal.optional(),
+    least: Decimal.optional(),
   }),
 });
 
@@ -84,6 +85,7 @@ export function offerOf(
     name: offerNameOf(resource),
     merchant: at.merchant,
     upstream: at.upstream,
+    health: { path: resource.spec.upstream.healthPath },
     currency: (payment.card?.currency ?? "usd").toUpperCase(),
     price,
     pay_with: rails,
@@ -99,20 +101,33 @@ export function offerOf(
   return { fault: `${issue?.path.join(".") ?? "spec"}: ${issue?.message ?? "is not right"}` };
 }
 
-/** What is counted is refused later, in one place for all who sell; it has a ceiling: unless told, a thousand tokens, five minutes or a megabyte, as the seeds estimate. */
+/** What is counted has a ceiling: unless told, a thousand tokens, five minutes or a megabyte, as one request is expected to use. */
 function priceOf(price: ServiceOffer["spec"]["payment"]["price"]): OfferPrice | undefined {
-  const { perRequest, perMTok, perMB, perHour, ceiling } = price;
+  const { perRequest, perMTok, perMB, perHour, ceiling, least } = price;
   if (perRequest !== undefined) return perRequest;
-  if (perMTok !== undefined)
-    return { per: "mtok", amount: perMTok, ceiling: ceiling ?? atLeastACent(perMTok, 1000) };
-  if (perHour !== undefined)
-    return { per: "hour", amount: perHour, ceiling: ceiling ?? atLeastACent(perHour, 12) };
-  if (perMB !== undefined) return { per: "mb", amount: perMB, ceiling: ceiling ?? atLeastACent(perMB, 1) };
+  const counted = [
+    { per: "mtok", amount: perMTok, parts: 1000n },
+    { per: "hour", amount: perHour, parts: 12n },
+    { per: "mb", amount: perMB, parts: 1n },
+  ] as const;
+  for (const { per, amount, parts } of counted)
+    if (amount !== undefined)
+      return {
+        per,
+        amount,
+        ceiling: ceiling ?? centsUp(amount, parts),
+        ...(least !== undefined && { least }),
+      };
   return undefined;
 }
 
-const atLeastACent = (amount: string, parts: number): string =>
-  Math.max(0.01, Number(amount) / parts).toFixed(2);
+/** A part of a decimal, up to the next cent: less could not be held. */
+function centsUp(amount: string, parts: bigint): string {
+  const [whole = "0", fraction = ""] = amount.split(".");
+  const per = parts * 10n ** BigInt(fraction.length);
+  const cents = (BigInt(whole + fraction) * 100n + per - 1n) / per;
+  return `${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`;
+}
 
 /** Go's durations, as far as people write them: `90s`, `5m`, `1h30m`. */
 export function secondsOf(duration: string): number | undefined {

@@ -23,7 +23,7 @@ import {
   termsOf,
   type Wanted,
 } from "../paywall/index.ts";
-import type { Sold } from "../purchases/index.ts";
+import type { SoldWhole } from "../purchases/index.ts";
 import { credit, proven, withCredit } from "../storefront/index.ts";
 import { remitKeys, withoutOurs, x402Keys } from "./credentials.ts";
 import { judged } from "./goods.ts";
@@ -102,7 +102,7 @@ function paymentError(problem: Problem, data: object, { credential }: Tried): Js
 type By = { readonly issuer: string; readonly credential: Credential; readonly resultType: JsonObject };
 
 /** The tool's answer with the proof of payment; undefined where the server has refused by HTTP, and nothing was paid. */
-export function soldAnswer(sold: Sold, by: By): RpcAnswer | undefined {
+export function soldAnswer(sold: SoldWhole, by: By): RpcAnswer | undefined {
   if (sold.kind === "owed") return owedAnswer(sold, by);
   const answer = judged(sold.answer);
   if (answer === undefined) return undefined;
@@ -115,7 +115,7 @@ export function soldAnswer(sold: Sold, by: By): RpcAnswer | undefined {
   };
 }
 
-type Paid = Extract<Sold, { kind: "paid" | "owed" }>;
+type Paid = Extract<SoldWhole, { kind: "paid" | "owed" }>;
 
 function proofOf({ claim, replayed }: Paid, { issuer, credential }: By): JsonObject {
   const { settled, method, reference } = proven(claim, issuer, credential);
@@ -134,7 +134,7 @@ function proofOf({ claim, replayed }: Paid, { issuer, credential }: By): JsonObj
 }
 
 /** It is paid and could not be had: an error, with the proof that no second payment is due. */
-function owedAnswer(owed: Extract<Sold, { kind: "owed" }>, { issuer, credential }: By): RpcAnswer {
+function owedAnswer(owed: Extract<SoldWhole, { kind: "owed" }>, { issuer, credential }: By): RpcAnswer {
   const { settled } = proven(owed.claim, issuer, credential);
   const { answer, claim } = owed;
   const data = {

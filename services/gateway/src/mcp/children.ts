@@ -47,8 +47,8 @@ export function withChildren(upstreams: Upstreams, deps: ChildrenDeps): Upstream
       if (!isProgram(request.origin)) return await upstreams.pass(request, pair);
       await passTo(() => childOf(request.origin), request, pair);
     },
-    check: (origin) => {
-      if (!isProgram(origin)) upstreams.check(origin);
+    check: (origin, healthPath) => {
+      if (!isProgram(origin)) upstreams.check(origin, healthPath);
     },
     close: async () => {
       await Promise.all([upstreams.close(), ...[...running.values()].map(({ child }) => child.close())]);

@@ -7,6 +7,7 @@ import {
   mandateMethod,
   stripeMethod,
 } from "@remit/protocol";
+import { meterText } from "../metering/index.ts";
 import type { PaidRoute, ToolServer, Way } from "../offers/index.ts";
 import { remitKeys } from "./credentials.ts";
 
@@ -26,19 +27,23 @@ export function pricedTools(server: ToolServer, result: JsonObject): JsonObject 
 }
 
 /** A model reads what a tool is described as; a program reads the price. */
-function priced(tool: JsonObject, { price, ways }: PaidRoute): JsonObject {
-  const amount = `${toDecimal(price)} ${price.asset.code}`;
+function priced(tool: JsonObject, { price, meter, ways }: PaidRoute): JsonObject {
+  const amount =
+    meter === undefined
+      ? `${toDecimal(price)} ${price.asset.code} per call`
+      : `${meterText(meter, price)} per call`;
   const { description, _meta: meta } = tool;
   const said = typeof description === "string" && description !== "" ? `${description}\n\n` : "";
   return {
     ...tool,
-    description: `${said}Costs ${amount} per call.`,
+    description: `${said}Costs ${amount}.`,
     _meta: {
       ...(isJsonObject(meta) && meta),
       [remitKeys.price]: {
         amount: toDecimal(price),
         currency: price.asset.code,
         amount_minor: Number(price.units),
+        ...(meter !== undefined && { least_minor: meter.leastMinor, unit: meter.unit }),
         pays_with: [...new Set(ways.map(({ rail }) => rail))],
       },
     },

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { invariant } from "@remit/kernel";
 import { type PageCall, readBody } from "@remit/platform/http";
 import { canonicalise, isJsonObject, type JsonObject, Problem } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
@@ -191,8 +192,12 @@ async function sellTool(deps: McpDeps, asked: Asked, route: PaidRoute): Promise<
   try {
     request = requestFor(asked, route);
     credential = readCredential([...fields, ...paymentFieldsOf(message)]);
-    if (credential === undefined) throw new Problem("payment_required");
+    if (credential === undefined) {
+      deps.upstreams.check(route.upstream, route.health?.path);
+      throw new Problem("payment_required");
+    }
     const sold = await deps.counter.sell(request, credential);
+    invariant(sold.kind !== "stream", "no tool is sold that streams");
     const resultType = resultTypeOf(message, fields);
     const told = soldAnswer(sold, { issuer: deps.terms.issuer, credential, resultType });
     if (told !== undefined) return { status: sold.kind === "paid" ? 200 : 502, told };

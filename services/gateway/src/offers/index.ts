@@ -4,6 +4,7 @@ export {
   type ChainAsset,
   type DroppedWay,
   type Facilitator,
+  type HealthCheck,
   type MandateWay,
   type Merchant,
   type Offers,
@@ -18,7 +19,7 @@ export {
   wayOf,
   type X402Way,
 } from "./model.ts";
-export { type OfferBook, openOfferBook, shopAt } from "./offers.ts";
+export { type OfferBook, openOfferBook, shopAt, watchedIn } from "./offers.ts";
 export { merchantOf, OffersFileRefused } from "./offers-file.ts";
 export { MerchantEntry, type RouteEntry } from "./offers-file-schema.ts";
 export { type Target, targetOf, upstreamTarget } from "./paths.ts";

@@ -1,5 +1,6 @@
 import { type Id, type Money, type Secret } from "@remit/kernel";
 import type { PrivateJwk } from "@remit/protocol";
+import type { Meter } from "../metering/index.ts";
 import type { Pattern } from "./paths.ts";
 
 /** A merchant whose goods the gateway sells, and the keys and accounts with which it speaks and is paid. */
@@ -80,6 +81,8 @@ export type ServerProgram = {
   readonly cwd?: string;
 };
 
+export type HealthCheck = { readonly path: string; readonly everyMs: number };
+
 type Route = {
   readonly id: string;
   readonly merchant: Merchant;
@@ -98,11 +101,13 @@ type Route = {
   readonly description?: string;
   /** Sold to who knows its address; no catalogue and no document of discovery tells of it. */
   readonly hidden: boolean;
-  /** `stream`: bytes leave as they come. Paid answers are whole before they are captured. */
+  /** `stream`: bytes leave as they come. `buffer`: of a paid answer none leaves before all of it is captured. */
   readonly deliver: "buffer" | "stream";
   readonly serveByS: number;
   /** How long the upstream has for its whole answer. */
   readonly timeoutMs: number;
+  /** What its upstream is asked to see whether it is well: while it is not, nobody is asked to pay. */
+  readonly health?: HealthCheck;
   /** How often the upstream is asked again, before any byte of an answer. */
   readonly retries: number;
 };
@@ -112,7 +117,10 @@ export type OpenRoute = Route & { readonly gate: "free" | "auth" };
 
 export type PaidRoute = Route & {
   readonly gate: "paid";
+  /** What is held: of a price by use the most that one request can cost. */
   readonly price: Money;
+  /** By which use is turned into money; absent for a fixed price. */
+  readonly meter?: Meter;
   /** At least one. */
   readonly ways: readonly Way[];
   readonly dropped: readonly DroppedWay[];

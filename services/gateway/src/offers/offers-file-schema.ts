@@ -1,5 +1,5 @@
 import { type Id, idPattern } from "@remit/kernel";
-import { Origin, StripPrefix, ToolName, text } from "@remit/protocol/contracts";
+import { HealthCheck, Origin, StripPrefix, ToolName, text } from "@remit/protocol/contracts";
 import { z } from "zod";
 
 const idOf = <K extends "merchant" | "tenant">(kind: K): z.ZodType<Id<K>> =>
@@ -94,6 +94,8 @@ const RouteEntry = z.strictObject({
       unit: z.enum(["request", "mtok", "mb", "hour"]),
       unit_price: Decimal,
       ceiling_minor: z.number(),
+      /** What one request costs at the least. */
+      least_minor: z.int().min(1).default(1),
     })
     .optional(),
   ways: z
@@ -109,6 +111,7 @@ const RouteEntry = z.strictObject({
   settle: z.enum(["after", "before"]).default("after"),
   serve_by_s: z.int().min(1).max(900).default(60),
   upstream_timeout_s: z.int().min(1).max(900).optional(),
+  health: HealthCheck.optional(),
   upstream_retries: z.int().min(0).max(5).default(0),
 });
 export type RouteEntry = z.output<typeof RouteEntry>;

@@ -187,14 +187,57 @@ describe("the offers file", () => {
     });
   });
 
-  const perMtok = { unit: "mtok", unit_price: "0.25", ceiling_minor: 200 };
+  const perMtok = { unit: "mtok", unit_price: "0.25", ceiling_minor: 200, least_minor: 50 };
+  const byUse = { amount_minor: undefined, metered: perMtok };
+
+  test("a price by use holds its ceiling, and is paid by what can take less than it holds", async () => {
+    expect(await sold({ ...byUse, ways: [{ rail: "mandate" }, card, x402] })).toMatchObject({
+      price: { units: 200n },
+      meter: { unit: "mtok", amountMinor: 25, quantity: 1, leastMinor: 50 },
+      ways: [{ rail: "mandate" }, { rail: "card" }],
+      dropped: [{ rail: "x402", because: "moves exact amounts, and no part of what is held" }],
+    });
+    // Less than a cent for each unit is exact all the same.
+    const fine = { ...perMtok, unit_price: "0.000125" };
+    expect(await sold({ ...byUse, metered: fine })).toMatchObject({
+      meter: { amountMinor: 1, quantity: 80 },
+    });
+    const request = { ...perMtok, unit: "request" };
+    const fixed = await sold({ ...byUse, metered: request });
+    expect(fixed).toMatchObject({ price: { units: 25n } });
+    expect(fixed).not.toHaveProperty("meter");
+  });
+
+  test("a card that could not be charged the least of a price by use is left out, and it says so", async () => {
+    const metered = { ...perMtok, least_minor: 49 };
+    expect(await sold({ ...byUse, metered, ways: [{ rail: "mandate" }, card] })).toMatchObject({
+      ways: [{ rail: "mandate" }],
+      dropped: [{ because: "needs a least price of 0.50 USD where use is counted (least_minor)" }],
+    });
+  });
+
   test.each<[string, object, string]>([
     [
-      "a price for what nobody measures, which would take its ceiling",
-      { amount_minor: undefined, metered: perMtok },
-      "per mtok with a ceiling is not sold yet, since nothing measures use: set a price per request",
+      "use that is charged before it is known",
+      { ...byUse, settle: "before", ways: [card] },
+      "set settle to after",
     ],
-    ["a paid answer that is streamed", { deliver: "stream" }, "set deliver to buffer"],
+    ["use that only whole transfers pay", { ...byUse, ways: [x402] }, "no way to pay is left"],
+    [
+      "a price by use of nothing",
+      { ...byUse, metered: { ...perMtok, unit_price: "0" } },
+      "unit_price is nothing",
+    ],
+    [
+      "a least above the ceiling",
+      { ...byUse, metered: { ...perMtok, least_minor: 201 } },
+      "more than its ceiling",
+    ],
+    [
+      "part of a coin for each request",
+      { ...byUse, metered: { ...perMtok, unit: "request", unit_price: "0.001" } },
+      "a whole number of the smallest coin",
+    ],
     ["a mandate that is charged first", { settle: "before" }, "set settle to after, or add a way"],
     [
       "an upstream that may take longer than is promised",

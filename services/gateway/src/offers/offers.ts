@@ -2,7 +2,7 @@ import { watch } from "node:fs";
 import path from "node:path";
 import type { Log } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
-import type { Offers, Shop } from "./model.ts";
+import type { HealthCheck, Offers, Shop } from "./model.ts";
 import { readOffersFile } from "./offers-file.ts";
 
 /** What is for sale now. A reload that fails keeps the former offers. */
@@ -45,6 +45,18 @@ export function shopAt(offers: Offers, host: string | undefined): Shop {
   const shop = host === undefined ? undefined : offers.get(host.toLowerCase());
   if (shop === undefined) throw new Problem("merchant_host_unknown");
   return shop;
+}
+
+/** The health pages of all upstreams, each once: of two who ask one, the more anxious counts. */
+export function watchedIn(offers: Offers): (HealthCheck & { readonly upstream: string })[] {
+  const watched = new Map<string, HealthCheck & { readonly upstream: string }>();
+  for (const { upstream, health } of [...offers.values()].flatMap((shop) => shop.routes)) {
+    if (health === undefined) continue;
+    const key = `${upstream} ${health.path}`;
+    const known = watched.get(key);
+    if (known === undefined || health.everyMs < known.everyMs) watched.set(key, { ...health, upstream });
+  }
+  return [...watched.values()];
 }
 
 /** Ways that are configured and cannot be sold, such as a card below its minimum: sellers must hear of it. */

@@ -1,5 +1,6 @@
-import { assetOfCaip19, type Money, moneyOf, secondMs, toDecimal } from "@remit/kernel";
+import { assetOfCaip19, fromDecimal, type Money, moneyOf, secondMs, toDecimal } from "@remit/kernel";
 import { cardMinimum, toStripe } from "@remit/rails/card";
+import { type Meter, meterOf } from "../metering/index.ts";
 import {
   atomicOf,
   type DroppedWay,
@@ -58,13 +59,17 @@ export function routeOf(entry: RouteEntry, facts: Facts): SaleRoute | undefined 
     serveByS,
     timeoutMs: timeoutS * secondMs,
     retries: entry.upstream_retries,
+    ...(entry.health !== undefined && {
+      health: { path: entry.health.path, everyMs: entry.health.interval_s * secondMs },
+    }),
     ...payment,
   };
 }
 
-function programFaults({ upstream, tool }: RouteEntry, program: ServerProgram | undefined): string[] {
+function programFaults({ upstream, tool, health }: RouteEntry, program: ServerProgram | undefined): string[] {
   if (!upstream.startsWith("stdio:")) return [];
   if (program === undefined) return [`no server of the file is named ${upstream}`];
+  if (health !== undefined) return ["a program has no health page: it is started when it is asked"];
   return tool === undefined ? ["a program is sold by its tools alone"] : [];
 }
 
@@ -90,6 +95,7 @@ function openOf(entry: RouteEntry): { readonly gate: "free" | "auth" } | Faults 
 type Payment = {
   readonly gate: "paid";
   readonly price: Money;
+  readonly meter?: Meter;
   readonly ways: readonly Way[];
   readonly dropped: readonly DroppedWay[];
   readonly settle: "after" | "before";
@@ -100,32 +106,62 @@ function paymentOf(
   merchant: Merchant | undefined,
   facilitators: Facts["facilitators"],
 ): Payment | Faults {
-  const unsold = notSoldYet(entry);
+  const priced = pricedBy(entry);
+  if ("faults" in priced) return priced;
+  const { price, meter } = priced;
+  const unsold = notSold(entry, meter);
   if (unsold.length > 0) return { faults: unsold };
-  const price = moneyOf(entry.amount_minor, entry.currency);
-  if (price === undefined) return { faults: ["amount_minor is a positive integer of an ISO 4217 currency"] };
   const rails = entry.ways.map(({ rail }) => rail);
   const twice = rails.filter((rail, index) => rail !== "x402" && rails.indexOf(rail) !== index);
   if (twice.length > 0) return { faults: twice.map((rail) => `way ${rail} stands twice`) };
-  const judged = entry.ways.map((way) => wayOf(way, { price, merchant, facilitator: facilitators.get(way) }));
+  const judged = entry.ways.map((way) =>
+    wayOf(way, { price, meter, merchant, facilitator: facilitators.get(way) }),
+  );
   const ways = judged.filter((way): way is Way => !("because" in way));
   const dropped = judged.filter((way): way is DroppedWay => "because" in way);
   if (ways.length === 0)
     return { faults: dropped.map(({ rail, because }) => `no way to pay is left: ${rail} ${because}`) };
-  return { gate: "paid", price, ways, dropped, settle: entry.settle };
+  return {
+    gate: "paid",
+    price,
+    ...(meter !== undefined && { meter }),
+    ways,
+    dropped,
+    settle: entry.settle,
+  };
+}
+
+type Priced = { readonly price: Money; readonly meter: Meter | undefined };
+
+/** What is held for one request, and how much of it is taken. A price per request is a fixed one. */
+function pricedBy({ metered, ...entry }: RouteEntry): Priced | Faults {
+  if (metered === undefined) {
+    const price = moneyOf(entry.amount_minor, entry.currency);
+    if (price === undefined)
+      return { faults: ["amount_minor is a positive integer of an ISO 4217 currency"] };
+    return { price, meter: undefined };
+  }
+  if (entry.amount_minor !== undefined) return { faults: ["it has two prices: say amount_minor or metered"] };
+  const ceiling = moneyOf(metered.ceiling_minor, entry.currency);
+  if (ceiling === undefined)
+    return { faults: ["metered.ceiling_minor is a positive integer of an ISO 4217 currency"] };
+  const { unit, unit_price: unitPrice, least_minor: leastMinor } = metered;
+  if (leastMinor > metered.ceiling_minor) return { faults: ["metered.least_minor is more than its ceiling"] };
+  if (unit === "request") {
+    const price = fromDecimal(ceiling.asset, unitPrice);
+    if (price === undefined || price.units < 1n || price.units > ceiling.units)
+      return { faults: ["a price per request is a whole number of the smallest coin, up to its ceiling"] };
+    return { price, meter: undefined };
+  }
+  const meter = meterOf({ unit, unitPrice, leastMinor }, ceiling);
+  return meter === undefined ? { faults: ["metered.unit_price is nothing"] } : { price: ceiling, meter };
 }
 
 /** What the words of an offer can say and no purchase does: to sell it otherwise would be to charge otherwise. */
-function notSoldYet({ metered, deliver, settle, ways }: RouteEntry): string[] {
+function notSold({ settle, ways }: RouteEntry, meter: Meter | undefined): string[] {
   const faults: string[] = [];
-  if (metered !== undefined)
-    faults.push(
-      `a price per ${metered.unit} with a ceiling is not sold yet, since nothing measures use: set a price per request`,
-    );
-  if (deliver === "stream")
-    faults.push(
-      "a paid answer is not streamed yet: set deliver to buffer, or sell it at a free or auth gate",
-    );
+  if (settle === "before" && meter !== undefined)
+    faults.push("what is used is known only once it is served: set settle to after, or a fixed price");
   if (settle === "before" && ways.every(({ rail }) => rail === "mandate"))
     faults.push("a mandate is never charged before it is served: set settle to after, or add a way that is");
   return faults;
@@ -133,11 +169,12 @@ function notSoldYet({ metered, deliver, settle, ways }: RouteEntry): string[] {
 
 type Selling = {
   readonly price: Money;
+  readonly meter: Meter | undefined;
   readonly merchant: Merchant | undefined;
   readonly facilitator: Facilitator | undefined;
 };
 
-function wayOf(entry: WayEntry, { price: amount, merchant, facilitator }: Selling): Way | DroppedWay {
+function wayOf(entry: WayEntry, { price: amount, meter, merchant, facilitator }: Selling): Way | DroppedWay {
   const drop = (because: string): DroppedWay => ({ rail: entry.rail, because });
   if (entry.rail === "mandate") return { rail: "mandate" };
   if (entry.rail === "card") {
@@ -145,10 +182,17 @@ function wayOf(entry: WayEntry, { price: amount, merchant, facilitator }: Sellin
     if (merchant?.accounts.stripe === undefined) return drop("needs payments.stripe of its merchant");
     if (least !== undefined && amount.units < least.units)
       return drop(`needs at least ${toDecimal(least)} ${least.asset.code}`);
+    // A hold of which less is taken than a card can be charged would be served for nothing.
+    if (least !== undefined && meter !== undefined && BigInt(meter.leastMinor) < least.units)
+      return drop(
+        `needs a least price of ${toDecimal(least)} ${least.asset.code} where use is counted (least_minor)`,
+      );
     if (toStripe(amount) === undefined) return drop("cannot charge this amount");
     const { network_id: networkId, payment_method_types: paymentMethodTypes, account } = entry;
     return { rail: "card", networkId, paymentMethodTypes, ...(account !== undefined && { account }) };
   }
+  // What is signed is what moves: a ceiling would be taken whole.
+  if (meter !== undefined) return drop("moves exact amounts, and no part of what is held");
   // A token that is known says what it is worth; of another one the file says how much it costs.
   const token = assetOfCaip19(`${entry.network}/erc20:${entry.asset.address}`);
   const pegged = token?.peg === amount.asset.code && token.places === entry.asset.decimals;

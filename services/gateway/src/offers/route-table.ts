@@ -120,8 +120,10 @@ const guardsAgainst = (other: SaleRoute, route: SaleRoute): boolean =>
       costOf(other) !== costOf(route);
 
 /** What is paid, and by what: of two routes that cost the same, none is a way around the other. */
-const costOf = ({ price, ways }: PaidRoute): string =>
-  JSON.stringify([price, ways], (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+const costOf = ({ price, meter, ways, settle, deliver }: PaidRoute): string =>
+  JSON.stringify([price, meter ?? null, ways, settle, deliver], (_, value: unknown) =>
+    typeof value === "bigint" ? String(value) : value,
+  );
 
 function notAllowed(found: readonly SaleRoute[]): Problem {
   const allow = [...new Set(found.map(({ method }) => method))].join(", ");

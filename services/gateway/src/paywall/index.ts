@@ -9,7 +9,7 @@ export {
   prefersHtml,
   requiredText,
 } from "./paywall.ts";
-export { createPriceTags, listedOffer } from "./price-tags.ts";
+export { createPriceTags, listedOffer, pricedAt } from "./price-tags.ts";
 export { type TermsDeps, termsOf } from "./terms.ts";
 export { bindingOf, contentDigestOf, type Door, placeOf, type Wanted } from "./wanted.ts";
 export { bindingFor, cardTermsOf, transferTermsOf } from "./ways.ts";

@@ -1,11 +1,14 @@
 import { toDecimal } from "@remit/kernel";
 import { evmNetworksV1 } from "@remit/protocol";
+import { meterText } from "../metering/index.ts";
 import type { PaidRoute, Way, X402Way } from "../offers/index.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** What a person sees who opens a paid address in a browser. */
 export function paywallPage({ route, method, url }: Wanted, why: string): string {
-  const price = `${toDecimal(route.price)} ${route.price.asset.code}`;
+  const { meter } = route;
+  const fixed = `${toDecimal(route.price)} ${route.price.asset.code}`;
+  const price = meter === undefined ? fixed : meterText(meter, route.price);
   return `<!doctype html>
 <html lang="en">
 <head>

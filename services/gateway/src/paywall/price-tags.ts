@@ -22,6 +22,7 @@ import {
 } from "@remit/protocol";
 import { sha256, signOffer } from "@remit/protocol/node";
 import { cardMinimum } from "@remit/rails/card";
+import { leastOf } from "../metering/index.ts";
 import type { PaidRoute, X402Way } from "../offers/index.ts";
 import { bazaarOf } from "./bazaar.ts";
 import { type Blank, blankOf, hole } from "./blanks.ts";
@@ -166,7 +167,7 @@ function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, 
     sku: route.sku,
     name: route.name,
     ...(route.description !== undefined && { description: route.description }),
-    ...toMinor(route.price),
+    ...pricedAt(route),
     merchant: route.merchant.id,
     merchant_origin: route.merchant.origin,
     issued_at: toRfc3339(now),
@@ -174,7 +175,26 @@ function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, 
     livemode,
     resource: { method, url, ...(digest !== undefined && { body_digest: digest }) },
     serve_by_s: route.serveByS,
-    ...tabOf(route.price),
+    ...tabOf(route.meter === undefined ? route.price : leastOf(route.meter, route.price)),
+  };
+}
+
+type Priced = "amount_minor" | "currency" | "max_amount_minor" | "unit_price" | "commits" | "deliver";
+
+/** What an offer says of money; of a price by use the least, the most, and what each unit costs between. */
+export function pricedAt({ price, meter, deliver }: PaidRoute): Pick<Offer, Priced> {
+  const held = toMinor(price);
+  const streams = deliver === "stream" && ({ deliver } as const);
+  if (meter === undefined) return { ...held, ...streams };
+  const { unit, amountMinor, quantity, leastMinor } = meter;
+  return {
+    ...held,
+    ...streams,
+    amount_minor: leastMinor,
+    max_amount_minor: held.amount_minor,
+    unit_price: { unit, amount_minor: amountMinor, ...(quantity > 1 && { quantity }) },
+    // What streams has left before it is captured.
+    ...(deliver === "stream" && { commits: true }),
   };
 }
 

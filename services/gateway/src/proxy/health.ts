@@ -1,7 +1,7 @@
 import { type Clock, monotonicMs, secondMs } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 
-/** What is known of one upstream, from the exchanges with it and from asking it. */
+/** What is known of one upstream, from the exchanges with it. */
 export type Health = {
   /** Refuses like `admit` while the upstream is left alone, and takes nobody's turn. */
   check(): void;
@@ -11,16 +11,11 @@ export type Health = {
   answered(): void;
   /** It could not be reached, or broke off before it answered. */
   failed(): void;
-  /** What its own health page said when it was asked, every so many milliseconds. */
-  asked(isWell: boolean, everyMs: number): void;
 };
 
 const failuresMax = 5;
 const leftAloneMs = secondMs;
 const leftAloneMsMax = 30 * secondMs;
-/** One answer that is lost is no illness. */
-const unwellMax = 2;
-
 /**
  * After five failures in a row an upstream is left alone for a second, after the next failure for two, and so on to 30: one
  * request is let through each time to see whether it is back. Callers are told at once, and nobody waits for what is down.
@@ -28,10 +23,7 @@ const unwellMax = 2;
 export function createHealth(origin: string, clock: Clock): Health {
   let failures = 0;
   let until = Number.NEGATIVE_INFINITY;
-  let unwell = 0;
-  let askedEveryMs = 0;
   const check = (): void => {
-    if (unwell >= unwellMax) throw leftAlone(origin, askedEveryMs);
     const now = failures < failuresMax ? until : monotonicMs(clock);
     if (now < until) throw leftAlone(origin, until - now);
   };
@@ -49,17 +41,13 @@ export function createHealth(origin: string, clock: Clock): Health {
       failures += 1;
       if (failures >= failuresMax) until = monotonicMs(clock) + pauseAfter(failures);
     },
-    asked: (isWell, everyMs) => {
-      unwell = isWell ? 0 : unwell + 1;
-      askedEveryMs = everyMs;
-    },
   };
 }
 
 const pauseAfter = (failures: number): number =>
   Math.min(leftAloneMsMax, leftAloneMs * 2 ** Math.min(failures - failuresMax, 10));
 
-const leftAlone = (origin: string, ms: number): Problem =>
+export const leftAlone = (origin: string, ms: number): Problem =>
   new Problem("upstream_unavailable", {
     headers: { "Retry-After": String(Math.max(1, Math.ceil(ms / secondMs))) },
     private: { upstream: origin },

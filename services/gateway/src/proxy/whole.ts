@@ -16,6 +16,8 @@ export type UpstreamRequest = {
   /** For the whole exchange. */
   readonly timeoutMs: number;
   readonly bodyBytesMax: number;
+  /** Asked for each part; false when there is no room for it. */
+  readonly mayHold?: (bytes: number) => boolean;
 };
 
 export async function fetchWhole(peer: Peer, request: UpstreamRequest): Promise<UpstreamAnswer> {
@@ -71,6 +73,8 @@ function collect(
       size += chunk.length;
       if (size > request.bodyBytesMax)
         fail("upstream_failed", "The answer is larger than the gateway keeps.");
+      else if (request.mayHold?.(chunk.length) === false)
+        fail("unavailable", "Too many answers are on their way at once.");
       else chunks.push(chunk);
     },
     onResponseEnd: () => {

@@ -19,6 +19,9 @@ import {
   type VerifierDeps,
   verifyCredential,
 } from "../credentials/index.ts";
+import { mustPayFirst } from "../failures/index.ts";
+import { full } from "../memory.ts";
+import { uncountable } from "../metering/index.ts";
 import { valuesOf } from "../proxy/index.ts";
 import { openResponse } from "../responses/index.ts";
 import { letGo, type PurchaseDeps, type Served } from "./money.ts";
@@ -34,6 +37,9 @@ export type CounterDeps = PurchaseDeps & {
 /** The answer for a buyer, and whether it has been delivered under this claim before. */
 export type Sold = Served & { readonly replayed: boolean };
 
+/** The same where nothing streams. */
+export type SoldWhole = Exclude<Sold, { readonly kind: "stream" }>;
+
 /** Where buyers pay. Purchases that run here are finished before it closes. */
 export type Counter = {
   sell(request: PaidRequest, credential: Credential): Promise<Sold>;
@@ -42,11 +48,11 @@ export type Counter = {
 };
 
 export function openCounter(deps: CounterDeps): Counter {
-  const running = new Map<Claim["id"], Promise<Served>>();
+  const running = new Map<Claim["id"], Running>();
   const run = (claim: Claim, work: Promise<Served>): Promise<Sold> => noted(running, claim, work);
   const again = async (claim: Claim, asked: Again, more: Retry): Promise<Sold> => {
     const decision = decideReplay(claim, asked);
-    const bought = running.get(claim.id);
+    const bought = running.get(claim.id)?.served;
     switch (decision.kind) {
       case "refused":
         throw decision.problem;
@@ -54,11 +60,11 @@ export function openCounter(deps: CounterDeps): Counter {
         await signedInAsPayer(deps, more.request, { claim, problem: decision.problem });
         return await again(claim, { ...asked, byPayer: true }, more);
       case "stored":
-        return await stored(deps, claim);
+        return await stored(deps, claim, more.request);
       case "again":
         return await more.retry();
       case "owed":
-        if (bought !== undefined) return { ...(await bought), replayed: true };
+        if (bought !== undefined) return shared(await bought);
         return await run(claim, redeemFor(deps, more.request, claim));
       case "resume":
         // Found and begun at one instant: of two who ask at once here, one goes on and both are told.
@@ -66,57 +72,116 @@ export function openCounter(deps: CounterDeps): Counter {
         return await run(claim, resume(deps, more.request, claim));
       case "wait":
         if (bought === undefined) throw inProgress();
-        return { ...(await bought), replayed: true };
+        return shared(await bought);
     }
   };
   return {
     sell: async (request, credential) => {
-      const asked = askedOf(deps, request, credential);
-      const verified = await verify(deps, request, credential);
-      if (verified instanceof Problem) {
-        // A credential that has expired still fetches what it has paid for.
-        const claim = await claimOf(deps, request, asked);
-        if (claim === undefined) throw verified;
-        return await again(claim, asked, { request, retry: () => Promise.reject(verified) });
+      refuseUncountable(request);
+      const { room = deps.memory.room() } = request;
+      // For as long as anything here may still fill it, whether or not the buyer waits.
+      const give = room.hold();
+      try {
+        return await sellTo(deps, { again, run }, { given: { ...request, room }, credential });
+      } finally {
+        give();
       }
-      const isUnnamed = mustNameItself(request, verified) && asked.holder === undefined;
-      const lacksKey = isUnnamed && !isSecret(asked.idempotencyKey);
-      // Whoever has paid already may show more than that.
-      if (lacksKey && (await claimOf(deps, request, asked)) === undefined) throw identifierRequired();
-      const fresh = claimFor(request, { verified, holder: asked.holder, clock: deps.clock });
-      const taken = await takeClaim(deps, fresh, verified.order);
-      const buying = (claim: Claim): Promise<Sold> =>
-        run(claim, buy(deps, request, { claim, order: verified.order }));
-      if (taken.kind === "ours") return await buying(taken.claim);
-      const retry = async (): Promise<Sold> => {
-        if (lacksKey) throw identifierRequired();
-        const claim = await reopenClaim(deps, taken.claim, { fresh, order: verified.order });
-        if (claim === undefined) throw inProgress();
-        return await buying(claim);
-      };
-      return await again(taken.claim, { ...asked, ...keysOf(fresh) }, { request, retry });
     },
     close: async () => {
-      await Promise.allSettled(running.values());
+      await Promise.all([...running.values()].map(({ over }) => over));
     },
   };
 }
 
-/** Work that can be waited for while it runs. */
-async function noted(
-  running: Map<Claim["id"], Promise<Served>>,
-  { id }: Claim,
-  work: Promise<Served>,
+type Desk = {
+  again(claim: Claim, asked: Again, more: Retry): Promise<Sold>;
+  run(claim: Claim, work: Promise<Served>): Promise<Sold>;
+};
+
+async function sellTo(
+  deps: CounterDeps,
+  desk: Desk,
+  { given, credential }: { readonly given: PaidRequest; readonly credential: Credential },
 ): Promise<Sold> {
-  running.set(id, work);
-  try {
-    return { ...(await work), replayed: false };
-  } finally {
-    if (running.get(id) === work) running.delete(id);
+  const asked = askedOf(deps, given, credential);
+  const verified = await verify(deps, given, credential);
+  const request = await onTerms(deps, given, verified);
+  if (verified instanceof Problem) {
+    // A credential that has expired still fetches what it has paid for.
+    const claim = await claimOf(deps, request, asked);
+    if (claim === undefined) throw verified;
+    return await desk.again(claim, asked, { request, retry: () => Promise.reject(verified) });
   }
+  const isUnnamed = mustNameItself(request, verified) && asked.holder === undefined;
+  const lacksKey = isUnnamed && !isSecret(asked.idempotencyKey);
+  // Whoever has paid already may show more than that.
+  if (lacksKey && (await claimOf(deps, request, asked)) === undefined) throw identifierRequired();
+  const fresh = claimFor(request, { verified, holder: asked.holder, clock: deps.clock });
+  const taken = await takeClaim(deps, fresh, verified.order);
+  const buying = (claim: Claim): Promise<Sold> =>
+    desk.run(claim, buy(deps, request, { claim, order: verified.order }));
+  if (taken.kind === "ours") return await buying(taken.claim);
+  const retry = async (): Promise<Sold> => {
+    if (lacksKey) throw identifierRequired();
+    const claim = await reopenClaim(deps, taken.claim, { fresh, order: verified.order });
+    if (claim === undefined) throw inProgress();
+    return await buying(claim);
+  };
+  return await desk.again(taken.claim, { ...asked, ...keysOf(fresh) }, { request, retry });
+}
+
+/** Of a request whose answer must say what it used, somebody else must be able to read that it is asked to. */
+function refuseUncountable({ route, fields, body }: PaidRequest): void {
+  const why = route.meter?.unit === "mtok" ? uncountable(fields, body) : undefined;
+  if (why !== undefined) throw new Problem("invalid_request", { status: 422, detail: why });
+}
+
+type Running = { readonly served: Promise<Served>; readonly over: Promise<void> };
+
+/** Work that can be waited for while it runs; what streams runs until it is delivered. */
+async function noted(
+  running: Map<Claim["id"], Running>,
+  { id }: Claim,
+  served: Promise<Served>,
+): Promise<Sold> {
+  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  const mine = { served, over };
+  running.set(id, mine);
+  const finish = (): void => {
+    end();
+    if (running.get(id) === mine) running.delete(id);
+  };
+  const sold = await served.catch((error: unknown) => {
+    finish();
+    throw error;
+  });
+  if (sold.kind === "stream")
+    return { ...sold, replayed: false, deliver: (to) => sold.deliver(to).finally(finish) };
+  finish();
+  return { ...sold, replayed: false };
+}
+
+/** What somebody else's request has brought; what streams goes to one of them. */
+function shared(served: Served): Sold {
+  if (served.kind === "stream") throw inProgress();
+  return { ...served, replayed: true };
 }
 
 type Retry = { readonly request: PaidRequest; readonly retry: () => Promise<Sold> };
+
+/** As it is sold to this payer: one whose transfers could not be settled pays first (design, "x402 settlement"). */
+async function onTerms(
+  deps: CounterDeps,
+  request: PaidRequest,
+  verified: GenuineCredential | Problem,
+): Promise<PaidRequest> {
+  const { route } = request;
+  const isServedFirst = route.settle === "after" && route.deliver === "buffer";
+  if (verified instanceof Problem || verified.rail !== "x402" || !isServedFirst) return request;
+  const { agent } = verified;
+  if (!(await mustPayFirst(deps, { tenant: route.merchant.tenant, agent }))) return request;
+  return { ...request, route: { ...route, settle: "before" } };
+}
 
 /** Paid first by a signature that the chain shows: the goods may stay owed, to whom that signature does not tell. */
 const mustNameItself = ({ route }: PaidRequest, { rail }: GenuineCredential): boolean =>
@@ -190,15 +255,21 @@ async function buy(
   request: PaidRequest,
   { claim, order }: { readonly claim: Claim; readonly order: object },
 ): Promise<Served> {
+  const { route, room } = request;
   try {
-    // Of an upstream that is down, nobody is asked for money.
-    deps.upstreams.check(request.route.upstream);
+    // Of an upstream that is down, nobody is asked for money; nor for an answer that could not be held.
+    deps.upstreams.check(route.upstream, route.health?.path);
+    if (route.deliver === "buffer") room?.reserve(deps.sizes.of(route));
   } catch (error) {
     await letGo(deps, claim);
     throw error;
   }
   const rail = await deps.rails.of(request.route.merchant, claim, order);
-  if (rail !== undefined) return await purchase(deps, request, { claim, rail });
+  if (rail !== undefined) {
+    const served = await purchase(deps, request, { claim, rail });
+    if (served.kind === "paid") deps.sizes.saw(route, served.answer.body.length);
+    return served;
+  }
   await letGo(deps, claim);
   throw new Problem("unavailable", { private: { because: "the merchant has no account for this rail" } });
 }
@@ -235,13 +306,19 @@ async function verify(
 }
 
 /** The kept answer. Once its day has passed the payment stands, and so does the receipt. */
-async function stored(deps: CounterDeps, claim: Claim): Promise<Sold> {
+async function stored(deps: CounterDeps, claim: Claim, { room }: PaidRequest): Promise<Sold> {
   const answer = await deps.db
     .of(claim.tenant)
     .transaction((tx) => openResponse(tx, deps.keyring, { claim: claim.id, now: deps.clock.now() }));
-  if (answer !== undefined) return { kind: "paid", claim, answer, replayed: true };
+  if (answer !== undefined) {
+    if (room?.add(answer.body.length) === false) throw full();
+    return { kind: "paid", claim, answer, replayed: true };
+  }
   throw new Problem("already_settled", {
-    detail: "The answer was kept for 24 hours and is gone.",
+    detail:
+      claim.deliver === "stream"
+        ? "The answer was streamed as it came, and is not kept."
+        : "The answer was kept for 24 hours and is gone.",
     ...(claim.receipt !== undefined && { extra: { receipt: claim.receipt } }),
   });
 }

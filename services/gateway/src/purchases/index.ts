@@ -1,5 +1,5 @@
-export { type Counter, openCounter, type Sold } from "./counter.ts";
-export type { Served } from "./money.ts";
+export { type Counter, openCounter, type Sold, type SoldWhole } from "./counter.ts";
+export type { Served, Sink } from "./money.ts";
 export { purchaseJobs } from "./purchases.jobs.ts";
 export { recoverClaims } from "./recovery.ts";
 export { idempotencyKeyOf, type PaidRequest } from "./request.ts";

@@ -1,10 +1,11 @@
 import { type Id, invariant, minuteMs, newId, secondMs, toRfc3339 } from "@remit/kernel";
 import type { Log } from "@remit/platform/telemetry";
-import { makeMerchantReceipt, Problem } from "@remit/protocol";
+import { type MerchantReceipt, makeMerchantReceipt, Problem } from "@remit/protocol";
 import type { ReleaseCharge } from "@remit/protocol/contracts";
 import { sha256b64url, sign } from "@remit/protocol/node";
 import type { Digests, Ids, Outcome, Rail, Rails } from "../charging/index.ts";
-import { type Claim, type ClaimsDeps, forget, leave, moveOn } from "../claims/index.ts";
+import { type Claim, type ClaimsDeps, forget, leave, moveOn, takenOf } from "../claims/index.ts";
+import type { createSizes, Memory } from "../memory.ts";
 import type { Merchant, PaidRoute } from "../offers/index.ts";
 import { patience } from "../patience.ts";
 import type { UpstreamAnswer, Upstreams } from "../proxy/index.ts";
@@ -18,6 +19,10 @@ export type MoneyDeps = ClaimsDeps & {
 
 export type PurchaseDeps = MoneyDeps & {
   readonly upstreams: Upstreams;
+  readonly memory: Memory;
+  readonly sizes: ReturnType<typeof createSizes>;
+  /** True while the gateway closes: what ends then is not the buyer's doing. */
+  readonly isClosing: () => boolean;
   /** How long a capture that got no answer may still be under way before recovery looks, in ms. */
   readonly captureGraceMs: number;
 };
@@ -29,7 +34,28 @@ export type PurchaseDeps = MoneyDeps & {
 export type Served =
   | { readonly kind: "paid"; readonly claim: Claim; readonly answer: UpstreamAnswer }
   | { readonly kind: "owed"; readonly claim: Claim; readonly answer: UpstreamAnswer | Problem }
-  | { readonly kind: "unpaid"; readonly answer: UpstreamAnswer };
+  | { readonly kind: "unpaid"; readonly answer: UpstreamAnswer }
+  | Streaming;
+
+/** Where a streamed answer goes. */
+export type Sink = {
+  /** Gives the buyer some of it; false once the buyer has gone. */
+  write(chunk: Uint8Array): Promise<boolean>;
+  /** Resolves once the buyer has gone, whether or not anything is written. */
+  readonly gone: Promise<unknown>;
+  /** It was whole: here is what proves that it is paid. */
+  end(claim: Claim): void;
+  /** It was not: nobody may take it for whole. */
+  cut(): void;
+};
+
+/** An answer that leaves as it comes. Its head is sent first; then it must be delivered, whether or not somebody listens. */
+export type Streaming = {
+  readonly kind: "stream";
+  readonly claim: Claim;
+  readonly answer: Pick<UpstreamAnswer, "status" | "fields">;
+  deliver(to: Sink): Promise<void>;
+};
 
 const slackMs = 10 * secondMs;
 
@@ -37,7 +63,7 @@ const slackMs = 10 * secondMs;
 export const leaseOf = ({ serveByS, timeoutMs }: PaidRoute): number =>
   Math.max(serveByS * secondMs, timeoutMs) + slackMs;
 
-export const digestsOf = (claim: Claim, answer: UpstreamAnswer): Digests => ({
+export const digestsOf = (claim: Claim, answer: Pick<UpstreamAnswer, "body">): Digests => ({
   request_digest: claim.request,
   response_digest: sha256b64url(answer.body),
 });
@@ -146,16 +172,24 @@ export function receiptFor(
     jti: newId("receipt"),
     merchant: merchant.id,
     resource: rail.resource,
-    amount_minor: claim.amountMinor,
+    amount_minor: takenOf(claim),
     currency: claim.currency,
     rail: claim.rail,
     payment_reference: referenceOf(claim, ids),
     payer: claim.payer,
     livemode: deps.livemode,
     request_digest: claim.request,
+    ...meteredIn(claim),
     ...(digests.response_digest !== undefined && { response_digest: digests.response_digest }),
   };
   return sign(makeMerchantReceipt(facts, deps.clock.now()), merchant.keys.offer);
+}
+
+/** Of a price by use: what was counted, and what each unit cost. */
+function meteredIn({ meter, used, amountMinor }: Claim): Pick<MerchantReceipt, "metered"> {
+  if (meter === undefined || used === undefined) return {};
+  const { unit, amountMinor: amount_minor, quantity } = meter;
+  return { metered: { unit, used, amount_minor, quantity, held_minor: amountMinor } };
 }
 
 /** What anybody can look the payment up by: a transaction of the chain, a payment of the card network. */

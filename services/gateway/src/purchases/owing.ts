@@ -13,19 +13,20 @@ import {
   type Served,
 } from "./money.ts";
 import type { PaidRequest } from "./request.ts";
-import { isGoods, serve } from "./serve.ts";
+import { isGoods, serve, serveOpen } from "./serve.ts";
+import { opened, streamPaid } from "./stream.ts";
 
 /** The money is the merchant's and nothing was delivered: the payer keeps a credit, and the claim says so. */
 export async function owe(
   deps: MoneyDeps,
   paying: Paying,
-  paid: { readonly ids: Ids; readonly merchant: Merchant },
+  paid: { readonly ids: Ids; readonly merchant: Merchant; readonly leaseMs?: number },
 ): Promise<Claim> {
   const receipt = receiptFor(deps, paying, { ...paid, digests: {} });
   return await moveOn(deps, paying.claim, {
     state: "owed",
-    // Nobody works on it: whoever paid may come for it at once.
-    leaseMs: 0,
+    // Unless somebody delivers it already, whoever paid may come for it at once.
+    leaseMs: paid.leaseMs ?? 0,
     ...paid.ids,
     paidAt: deps.clock.now(),
     ...(receipt !== undefined && { receipt }),
@@ -44,6 +45,7 @@ export async function redeem(
   const { route } = request;
   const claim = await takeOwed(deps, owed, leaseOf(route));
   if (claim === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
+  if (claim.deliver === "stream") return await redeemStream(deps, request, claim);
   const answer = await serve(deps.upstreams, request, { "X-Payment-Payer": claim.payer });
   if (!isGoods(answer)) {
     await leave(deps, claim);
@@ -65,4 +67,11 @@ export async function redeem(
     },
   });
   return { kind: "paid", claim: delivered, answer };
+}
+
+async function redeemStream(deps: PurchaseDeps, request: PaidRequest, claim: Claim): Promise<Served> {
+  const goods = await opened(serveOpen(deps.upstreams, request, { "X-Payment-Payer": claim.payer }));
+  if (goods.kind === "goods") return streamPaid(deps, request, { claim, goods });
+  await leave(deps, claim);
+  return { kind: "owed", claim, answer: goods.answer };
 }

@@ -1,26 +1,28 @@
-import { secondMs } from "@remit/kernel";
+import { monotonicMs, secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import { Problem } from "@remit/protocol";
-import type { Digests, Ids } from "../charging/index.ts";
+import { sha256b64url } from "@remit/protocol/node";
 import { abandon, type Claim, moveOn } from "../claims/index.ts";
-import type { Merchant } from "../offers/index.ts";
+import { countFailure } from "../failures/index.ts";
+import { costOf, useOf } from "../metering/index.ts";
 import type { UpstreamAnswer } from "../proxy/index.ts";
 import { keepResponse } from "../responses/index.ts";
 import {
   digestsOf,
   hold,
   leaseOf,
-  type MoneyDeps,
   type Paying,
   type PurchaseDeps,
-  receiptFor,
   release,
   type Served,
+  type Streaming,
   take,
 } from "./money.ts";
 import { owe, redeem } from "./owing.ts";
 import type { PaidRequest } from "./request.ts";
-import { isGoods, reasonOf, serve } from "./serve.ts";
+import { isGoods, reasonOf, serve, serveOpen } from "./serve.ts";
+import { settle } from "./settle.ts";
+import { countsWhole, opened, owedLeaseMs, streamMetered, streamPaid, wholeGoods } from "./stream.ts";
 
 /** Longer than a chain may take to settle. */
 const captureMs = 90 * secondMs;
@@ -45,17 +47,25 @@ export async function purchase(
     claim = await moveOn(deps, claim, { state: "serving", ...held.ids, leaseMs: leaseOf(request.route) });
     await failpoint("gateway.charged");
     await failpoint("gateway.serving");
-    const answer = await serve(deps.upstreams, request, { "X-Payment-Payer": claim.payer, ...held.tells });
+    const startedMs = monotonicMs(deps.clock);
+    const told = { "X-Payment-Payer": claim.payer, ...held.tells };
+    const answer =
+      claim.deliver === "stream"
+        ? await stream(deps, request, { claim, rail, told })
+        : await serve(deps.upstreams, request, told);
+    if ("kind" in answer) return answer;
     if (!isGoods(answer)) {
       await release(deps, { claim, rail }, reasonOf(answer));
       if (answer instanceof Problem) throw answer;
       return { kind: "unpaid", answer };
     }
-    claim = await keep(deps, claim, answer);
+    claim = await keep(deps, claim, { ...answer, tookMs: monotonicMs(deps.clock) - startedMs });
     await failpoint("gateway.served");
     await failpoint("gateway.capturing");
     const digests = digestsOf(claim, answer);
-    const ids = await take(deps, { claim, rail }, digests);
+    const ids = await take(deps, { claim, rail }, digests).catch((error: unknown) =>
+      unpaidAfterAll(deps, claim, error),
+    );
     claim = await settle(deps, { claim, rail }, { ids, digests, merchant: request.route.merchant });
     await failpoint("gateway.captured");
     return { kind: "paid", claim, answer };
@@ -68,11 +78,39 @@ export async function purchase(
   }
 }
 
+/** It was served and not paid. Of a card or a mandate somebody else keeps count. */
+async function unpaidAfterAll(deps: PurchaseDeps, claim: Claim, error: unknown): Promise<never> {
+  const isRefused = error instanceof Problem && error.code === "payment_declined";
+  if (claim.rail === "x402" && isRefused) await countFailure(deps, claim);
+  throw error;
+}
+
+/** The same for an answer that leaves as it comes: a fixed price is taken at its first byte, a use once it is known. */
+async function stream(
+  deps: PurchaseDeps,
+  request: PaidRequest,
+  { claim, rail, told }: Paying & { readonly told: Readonly<Record<string, string>> },
+): Promise<Streaming | UpstreamAnswer | Problem> {
+  const goods = await opened(serveOpen(deps.upstreams, request, told));
+  if (goods.kind === "refusal") return goods.answer;
+  const { meter } = claim;
+  if (countsWhole(meter, goods)) return await wholeGoods(request, goods);
+  if (meter !== undefined) return await streamMetered(deps, request, { claim, rail, goods, meter });
+  try {
+    const paid = await payFirst(deps, request, { claim, rail, leaseMs: owedLeaseMs });
+    await failpoint("gateway.captured");
+    return streamPaid(deps, request, { claim: paid, goods });
+  } catch (error) {
+    goods.answer.body.destroy();
+    throw error;
+  }
+}
+
 /** The money is the merchant's before the upstream works: from then on the goods are owed. */
 async function payFirst(
   deps: PurchaseDeps,
   request: PaidRequest,
-  { claim: held, rail }: Paying,
+  { claim: held, rail, leaseMs }: Paying & { readonly leaseMs?: number },
 ): Promise<Claim> {
   const { charge, reference } = held;
   const claim = await moveOn(deps, held, {
@@ -82,28 +120,40 @@ async function payFirst(
     ...(reference !== undefined && { reference }),
   });
   await failpoint("gateway.capturing");
-  const ids = await take(deps, { claim, rail }, { request_digest: claim.request, response_digest: "" });
-  return await owe(deps, { claim, rail }, { ids, merchant: request.route.merchant });
+  const ids = await take(deps, { claim, rail }, { request_digest: claim.request });
+  return await owe(
+    deps,
+    { claim, rail },
+    {
+      ids,
+      merchant: request.route.merchant,
+      ...(leaseMs !== undefined && { leaseMs }),
+    },
+  );
 }
 
-/** Writes the whole answer down, in the transaction that says it will be captured. */
-const keep = (deps: PurchaseDeps, claim: Claim, answer: UpstreamAnswer): Promise<Claim> =>
+/** Writes the whole answer down, in the transaction that says it will be captured, and how much of the hold. */
+const keep = (
+  deps: PurchaseDeps,
+  claim: Claim,
+  { tookMs, ...answer }: UpstreamAnswer & { readonly tookMs: number },
+): Promise<Claim> =>
   moveOn(deps, claim, {
     state: "capturing",
     leaseMs: captureMs,
+    ...useIn(claim, { ...answer, tookMs }),
     within: (tx) => keepResponse(tx, deps.keyring, { claim: claim.id, answer, now: deps.clock.now() }),
   });
 
-/** The commit: once the money is taken the answer is the buyer's, before it is nobody's. */
-export function settle(
-  deps: MoneyDeps,
-  paying: Paying,
-  paid: { readonly ids: Ids; readonly digests: Partial<Digests>; readonly merchant: Merchant },
-): Promise<Claim> {
-  const receipt = receiptFor(deps, paying, paid);
-  return moveOn(deps, paying.claim, {
-    state: "captured",
-    ...paid.ids,
-    ...(receipt !== undefined && { receipt }),
-  });
+function useIn(
+  { meter, amountMinor }: Claim,
+  answer: UpstreamAnswer & { readonly tookMs: number },
+): { readonly used?: number; readonly capturedMinor?: number; readonly responseDigest?: string } {
+  if (meter === undefined) return {};
+  const used = useOf(meter, answer);
+  return {
+    used,
+    capturedMinor: costOf(meter, used, amountMinor),
+    responseDigest: sha256b64url(answer.body),
+  };
 }

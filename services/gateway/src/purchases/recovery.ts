@@ -1,12 +1,22 @@
 import { hourMs, minuteMs, secondMs, unreachable } from "@remit/kernel";
 import type { Ids, Outcome } from "../charging/index.ts";
-import { abandon, type Claim, decideRecovery, dueClaims } from "../claims/index.ts";
+import {
+  abandon,
+  type Claim,
+  decideRecovery,
+  dueClaims,
+  isMeteredStream,
+  moveOn,
+  takenOf,
+} from "../claims/index.ts";
+import { countFailure } from "../failures/index.ts";
 import type { Merchant, Offers } from "../offers/index.ts";
 import type { UpstreamAnswer } from "../proxy/index.ts";
 import { openResponse } from "../responses/index.ts";
 import { digestsOf, endUnpaid, isNo, type Paying, type PurchaseDeps, release, waitAgain } from "./money.ts";
 import { owe } from "./owing.ts";
-import { settle } from "./purchase.ts";
+import { settle } from "./settle.ts";
+import { streamedDigests } from "./stream.ts";
 
 export type RecoveryDeps = PurchaseDeps & { readonly offers: () => Offers };
 
@@ -95,7 +105,7 @@ async function act(deps: RecoveryDeps, found: Found): Promise<boolean> {
       await endUnpaid(deps, known.claim);
       return true;
     case "capture":
-      return await captureAgain(deps, known);
+      return isMeteredStream(claim) ? await captureUse(deps, known) : await captureAgain(deps, known);
     case "release":
       // M03, M04, M05: the buyer got nothing, so the buyer pays nothing.
       return await release(deps, known, "abandoned");
@@ -112,11 +122,27 @@ const keptAnswer = (deps: RecoveryDeps, claim: Claim): Promise<UpstreamAnswer | 
 /** The money has moved. Without an answer to show for it the goods are owed, whoever it was that moved it. */
 async function settleFound(deps: RecoveryDeps, found: Found, ids: Ids): Promise<boolean> {
   const { claim, merchant } = found;
+  if (isMeteredStream(claim))
+    return (
+      (await settle(deps, found, { ids, digests: streamedDigests(claim), merchant })).state === "captured"
+    );
   const answer = await keptAnswer(deps, claim);
-  if (answer === undefined && claim.rail !== "mandate")
+  if (answer === undefined && (claim.rail !== "mandate" || claim.deliver === "stream"))
     return (await owe(deps, found, { ids, merchant })).state === "owed";
   const digests = answer === undefined ? {} : digestsOf(claim, answer);
   return (await settle(deps, found, { ids, digests, merchant })).state === "captured";
+}
+
+/** Of what was streamed, what was written down last is taken: written down again first, as what is taken. */
+async function captureUse(deps: RecoveryDeps, found: Found): Promise<boolean> {
+  const { rail, merchant } = found;
+  const claim = await moveOn(deps, found.claim, { state: "capturing", capturedMinor: takenOf(found.claim) });
+  const digests = streamedDigests(claim);
+  const outcome = await rail.capture(claim, digests);
+  if (claim.rail !== "mandate" && isNo(outcome)) return await release(deps, { claim, rail }, "cancelled");
+  if (outcome.kind !== "known" || outcome.standing !== "captured") return false;
+  await settle(deps, { claim, rail }, { ids: outcome.ids, digests, merchant });
+  return true;
 }
 
 /** Past the commit point: the money is the merchant's and the answer the buyer's. Without the answer there is no sale. */
@@ -127,7 +153,10 @@ async function captureAgain(deps: RecoveryDeps, found: Found): Promise<boolean> 
   const digests = digestsOf(claim, answer);
   const outcome = await rail.capture(claim, digests);
   // What a rail will not give any more is let go of; a charge says itself what became of it, at the next look.
-  if (claim.rail !== "mandate" && isNo(outcome)) return await release(deps, found, "cancelled");
+  if (claim.rail !== "mandate" && isNo(outcome)) {
+    if (claim.rail === "x402") await countFailure(deps, claim);
+    return await release(deps, found, "cancelled");
+  }
   if (outcome.kind !== "known" || outcome.standing !== "captured") return false;
   await settle(deps, found, { ids: outcome.ids, digests, merchant });
   return true;

@@ -3,6 +3,7 @@ import { canonicalise, Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import type { NewClaim } from "../claims/index.ts";
 import type { GenuineCredential } from "../credentials/index.ts";
+import type { Room } from "../memory.ts";
 import type { PaidRoute } from "../offers/index.ts";
 import type { Fields, UpstreamAnswer } from "../proxy/index.ts";
 
@@ -17,6 +18,8 @@ export type PaidRequest = {
   readonly body: Uint8Array | undefined;
   readonly bodySha256?: Uint8Array;
   readonly idempotencyKey?: string;
+  /** Where the answer is held, until it is sent. */
+  readonly room?: Room;
   /** What an answer says in the protocol of its route, where its status is not all: a tool fails with a 200. */
   readonly judge?: (answer: UpstreamAnswer) => UpstreamAnswer;
 };
@@ -35,7 +38,7 @@ export function claimFor(
   request: PaidRequest,
   used: { readonly verified: GenuineCredential; readonly holder: string | undefined; readonly clock: Clock },
 ): NewClaim {
-  const { merchant, id: route, price: amount } = request.route;
+  const { merchant, id: route, price: amount, meter, deliver } = request.route;
   const { rail, credential, presentation, agent, payer, challenge } = used.verified;
   const idempotencyKey = used.verified.identifier ?? request.idempotencyKey;
   const now = used.clock.now();
@@ -55,6 +58,8 @@ export function claimFor(
     ...(used.holder !== undefined && { holder: used.holder }),
     amountMinor: Number(amount.units),
     currency: amount.asset.code,
+    deliver,
+    ...(meter !== undefined && { meter }),
     createdAt: now,
     updatedAt: now,
   };

@@ -1,3 +1,4 @@
+import { moneyOf } from "@remit/kernel";
 import {
   base64,
   encodeHeader,
@@ -13,16 +14,39 @@ import {
   stripeMethod,
 } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
+import { toStripe } from "@remit/rails/card";
+import { takenOf } from "../claims/index.ts";
 import type { Credential } from "../credentials/index.ts";
 import type { Fields } from "../proxy/index.ts";
-import type { Sold } from "../purchases/index.ts";
+import type { Sold, SoldWhole } from "../purchases/index.ts";
 
 /** A whole answer, ready to be sent. */
 export type WholeAnswer = { readonly status: number; readonly fields: Fields; readonly body: Uint8Array };
 
+type Whole = SoldWhole;
+type Streamed = Extract<Sold, { kind: "stream" }>;
+
+/** The head of an answer that leaves as it comes: with the proof of payment, or the promise that it will follow. */
+export function streamedHead(
+  { answer, claim, replayed }: Streamed,
+  by: { readonly issuer: string; readonly credential: Credential; readonly mayHaveTrailers: boolean },
+): Pick<WholeAnswer, "status" | "fields"> {
+  const later: Fields = by.mayHaveTrailers ? [["Trailer", provenBy.join(", ")]] : [];
+  const proof = claim.meter === undefined ? proofOf({ claim, replayed }, by) : later;
+  return { status: answer.status, fields: [...answer.fields, ["Cache-Control", "private"], ...proof] };
+}
+
+const provenBy = [paymentResponseHeader, "X-PAYMENT-RESPONSE", paymentReceiptHeader, "Remit-Receipt"];
+
+/** What follows a streamed answer whose price was known at its end only. */
+export const streamedProof = (
+  claim: Streamed["claim"],
+  by: { readonly issuer: string; readonly credential: Credential },
+): Fields => (claim.meter === undefined ? [] : proofOf({ claim, replayed: false }, by));
+
 /** The upstream's answer with the proof of payment, in each protocol's own header. */
 export function paidAnswer(
-  sold: Sold,
+  sold: Whole,
   by: { readonly issuer: string; readonly credential: Credential },
 ): WholeAnswer {
   if (sold.kind === "owed") return owedAnswer(sold, by);
@@ -54,8 +78,8 @@ function owedAnswer(owed: Owed, by: Parameters<typeof proofOf>[1]): WholeAnswer 
   return { status, fields: [...fields, ["Cache-Control", "no-store"], ...proof], body };
 }
 
-type Owed = Extract<Sold, { kind: "owed" }>;
-type Paid = Pick<Extract<Sold, { kind: "paid" }>, "claim" | "replayed">;
+type Owed = Extract<Whole, { kind: "owed" }>;
+type Paid = Pick<Extract<Whole, { kind: "paid" }>, "claim" | "replayed">;
 
 /** What x402 says of a settlement that has failed; nothing by another rail or protocol. */
 export function unsettled({ code, extra }: Problem, credential: Credential): SettleResponse | undefined {
@@ -117,14 +141,14 @@ export function proven(claim: Paid["claim"], issuer: string, credential: Credent
   const { payer, receipt } = claim;
   const withReceipt = receipt !== undefined && { extensions: { "remit-receipt": { info: { receipt } } } };
   if (claim.rail === "mandate") {
-    const { charge = "", amountMinor } = claim;
+    const { charge = "" } = claim;
     const network = remitNetwork(sha256, issuer);
     return {
       settled: mandateSettled({
         charge,
         network,
         payer,
-        amountMinor,
+        amountMinor: takenOf(claim),
         ...(receipt !== undefined && { receipt }),
       }),
       version1: { success: true, transaction: charge, network, payer },
@@ -136,7 +160,15 @@ export function proven(claim: Paid["claim"], issuer: string, credential: Credent
     const { reference = "" } = claim;
     const network = credential.accepted?.network ?? "stripe";
     return {
-      settled: { success: true, transaction: reference, network, payer, ...withReceipt },
+      settled: {
+        success: true,
+        transaction: reference,
+        network,
+        payer,
+        // Of a fixed price everybody knows it.
+        ...(claim.meter !== undefined && { amount: cardAmountOf(claim) }),
+        ...withReceipt,
+      },
       // As the gateways that came before spell it.
       version1: { ...stripeMethod, reference },
       method: stripeMethod.method,
@@ -151,4 +183,10 @@ export function proven(claim: Paid["claim"], issuer: string, credential: Credent
     method: evmMethod.method,
     reference: settlement,
   };
+}
+
+/** As the card network counts it, like the amount that was asked for. */
+function cardAmountOf(claim: Paid["claim"]): string {
+  const taken = moneyOf(takenOf(claim), claim.currency);
+  return String((taken && toStripe(taken)?.amount) ?? takenOf(claim));
 }

@@ -30,6 +30,7 @@ export async function passOn(
 ): Promise<void> {
   const { change = (request) => request } = asked;
   const admitted = await openGate(deps.callers, call, asked);
+  deps.upstreams.check(asked.route.upstream, asked.route.health?.path);
   // Whoever only announces a request has not said who it is: it learns what a browser must know, and nothing guarded.
   const headOnly = call.method === "OPTIONS" && asked.route.gate === "auth";
   await deps.upstreams.pass(change({ ...passedRequest(call, asked, admitted), headOnly }), call.raw);

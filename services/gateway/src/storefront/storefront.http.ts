@@ -14,6 +14,7 @@ import {
 } from "../catalogue/index.ts";
 import type { Traffic } from "../control/index.ts";
 import { type Credential, doorOf, readCredential } from "../credentials/index.ts";
+import type { Memory } from "../memory.ts";
 import {
   type OfferBook,
   routeAt,
@@ -36,6 +37,7 @@ import { paidAnswer, unsettledHeaders, type WholeAnswer } from "./answers.ts";
 import { answersPreflight, openToScripts } from "./cross-origin.ts";
 import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
 import { readRequest } from "./requests.ts";
+import { type StreamedAnswer, streamedAnswer } from "./streaming.ts";
 
 export type StorefrontDeps = {
   readonly book: OfferBook;
@@ -45,6 +47,7 @@ export type StorefrontDeps = {
   readonly terms: TermsDeps;
   readonly clock: Clock;
   readonly traffic: Pick<Traffic, "count">;
+  readonly memory: Memory;
   /** What has doors of its own at some addresses. */
   readonly doors?: readonly OwnDoor[];
 };
@@ -73,9 +76,13 @@ export const storefront = (deps: StorefrontDeps): Mount => ({
     deps.traffic.count(route, res);
     if (route.gate !== "paid") return await passOn(deps, call, { route, target });
     openToScripts(req, res);
-    const request = await readRequest(req, route, target);
+    const room = deps.memory.room();
+    // What is not read yet is still here.
+    res.once("close", room.hold());
+    const request = { ...(await readRequest(req, route, target)), room };
     const answer = await answerTo(deps, call, request);
-    if ("fields" in answer) sendWhole(res, answer);
+    if ("deliver" in answer) await answer.deliver(call.raw);
+    else if ("fields" in answer) sendWhole(res, answer);
     else sendRefusal(res, answer);
   },
   upgrade: async (call) => {
@@ -129,16 +136,19 @@ async function answerTo(
   deps: StorefrontDeps,
   call: PageCall,
   request: PaidRequest,
-): Promise<WholeAnswer | PaymentRequiredAnswer> {
+): Promise<WholeAnswer | StreamedAnswer | PaymentRequiredAnswer> {
   let credential: Credential | undefined;
   try {
     // Nobody pays for a head alone.
     credential = call.method === "HEAD" ? undefined : readCredential(request.fields);
-    if (credential === undefined) return refuse(deps, call, { request, problem: unpaid });
-    return paidAnswer(await deps.counter.sell(request, credential), {
-      issuer: deps.terms.issuer,
-      credential,
-    });
+    if (credential === undefined) {
+      // Nobody is told to pay for what cannot be had now.
+      deps.upstreams.check(request.route.upstream, request.route.health?.path);
+      return refuse(deps, call, { request, problem: unpaid });
+    }
+    const by = { issuer: deps.terms.issuer, credential };
+    const sold = await deps.counter.sell(request, credential);
+    return sold.kind === "stream" ? streamedAnswer(sold, by) : paidAnswer(sold, by);
   } catch (error) {
     if (!(error instanceof Problem) || !wantsFreshTerms(error, doorOf(request.fields))) throw error;
     call.log.info({ code: error.code, private: error.private }, "a payment is refused");

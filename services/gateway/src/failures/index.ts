@@ -1,0 +1,1 @@
+export { countFailure, mustPayFirst } from "./failures.ts";
