@@ -4,7 +4,7 @@ import { publicJwkOf } from "@remit/protocol";
 import { verifyReceipt } from "@remit/protocol/node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { settleTab } from "../src/charges/settle-tab.ts";
-import { findTab } from "../src/charges/tabs.sql.ts";
+import { findTab, moveTabRow } from "../src/charges/tabs.sql.ts";
 import { checkBudget } from "../src/mandates/index.ts";
 import {
   asMerchant,
@@ -24,6 +24,7 @@ let mandate: IssuedTestMandate;
 
 beforeAll(async () => {
   world = await createWorld();
+  world.billing.least = 50;
 });
 afterAll(() => world.close());
 beforeEach(async () => {
@@ -123,12 +124,12 @@ describe("a tab is one payment", () => {
   });
 
   test("after a day, or when its mandate has ended", async () => {
-    const bought = await buy(7);
+    const bought = await buy(70);
     world.clock.advance(dayMs);
     expect(await settle(bought.tab)).toBeUndefined();
     expect((await tabOf(bought.tab)).state).toBe("settled");
     mandate = await giveMandate(world);
-    const other = await buy(7);
+    const other = await buy(70);
     await settle(other.tab, true);
     expect((await tabOf(other.tab)).state).toBe("settled");
   });
@@ -155,18 +156,18 @@ describe("a tab is one payment", () => {
   test.each(["tab.settling", "tab.capturing"])(
     "M01 a crash at %s is read back and goes on: one payment",
     async (at) => {
-      const bought = await buy(30);
+      const bought = await buy(60);
       setFailpoint({ name: at, does: "error" });
       await expect(settle(bought.tab, true)).rejects.toThrow(at);
       for (let look = 0; look < 5 && (await settle(bought.tab)) !== undefined; look++);
       const tab = await tabOf(bought.tab);
       expect(tab.state).toBe("settled");
-      expect(paymentOf(tab.charge)).toMatchObject([{ status: "captured", captured: 30 }]);
+      expect(paymentOf(tab.charge)).toMatchObject([{ status: "captured", captured: 60 }]);
     },
   );
 
   test.each(["hold", "capture"])("M06 a lost answer to its %s is read back", async (verb) => {
-    const bought = await buy(30);
+    const bought = await buy(60);
     world.billing.fail(verb, "answer_lost");
     for (let look = 0; look < 5 && (await settle(bought.tab, true)) !== undefined; look++);
     const tab = await tabOf(bought.tab);
@@ -177,7 +178,7 @@ describe("a tab is one payment", () => {
 
 describe("a tab that is not paid", () => {
   test("suspends its mandate, is asked for once a day, three times, and then stays unpaid", async () => {
-    const bought = await buy(30);
+    const bought = await buy(60);
     world.billing.fail("hold", "declined", 3);
     for (let day = 1; day <= 3; day++) {
       const again = await settle(bought.tab, true);
@@ -194,13 +195,61 @@ describe("a tab that is not paid", () => {
   });
 
   test("is paid by a card that works the next day", async () => {
-    const bought = await buy(30);
-    world.billing.fail("hold", "requires_action");
+    const bought = await buy(60);
+    world.billing.fail("hold", "declined");
     await settle(bought.tab, true);
-    expect(await tabOf(bought.tab)).toMatchObject({ state: "unpaid", because: "authentication_required" });
+    expect(await tabOf(bought.tab)).toMatchObject({ state: "unpaid", because: "card_declined" });
     world.clock.advance(dayMs);
     await settle(bought.tab);
     expect(await tabOf(bought.tab)).toMatchObject({ state: "settled", generation: 2 });
+  });
+
+  test("whose issuer wants the holder is let go of, and never asked for again without them", async () => {
+    const bought = await buy(60);
+    world.billing.fail("hold", "requires_action");
+    expect(await settle(bought.tab, true)).toBeUndefined();
+    world.clock.advance(dayMs);
+    expect(await settle(bought.tab, true)).toBeUndefined();
+    const tab = await tabOf(bought.tab);
+    expect(tab).toMatchObject({ state: "unpaid", because: "authentication_required", generation: 1 });
+    expect(world.billing.done.filter((line) => line.endsWith(tab.charge))).toEqual([
+      `hold ${tab.charge}`,
+      `release ${tab.charge}`,
+    ]);
+  });
+
+  test("with less on it than a card can be charged waits for more, and harms nobody's mandate", async () => {
+    const bought = await buy(7);
+    world.clock.advance(dayMs);
+    expect(await settle(bought.tab)).toBe(world.clock.now() + dayMs);
+    expect((await tabOf(bought.tab)).state).toBe("open");
+    expect((await buy(43)).tab).toBe(bought.tab);
+    expect(await settle(bought.tab)).toBeUndefined();
+    const tab = await tabOf(bought.tab);
+    expect(paymentOf(tab.charge)).toMatchObject([{ status: "captured", captured: 50 }]);
+  });
+
+  test("with less on it than a card can be charged is written off when its mandate ends, and never asked for", async () => {
+    const bought = await buy(7);
+    expect(await settle(bought.tab, true)).toBeUndefined();
+    const tab = await tabOf(bought.tab);
+    expect(tab).toMatchObject({ state: "unpaid", because: "amount_too_small" });
+    expect(paymentOf(tab.charge)).toEqual([]);
+    expect((await world.mandates.find(world.payer, mandate.id))?.mandate.state).toBe("active");
+    world.clock.advance(dayMs);
+    expect(await settle(bought.tab, true)).toBeUndefined();
+  });
+
+  test("a purchase that comes while an empty tab is closed is not lost", async () => {
+    const bought = await buy(60);
+    await world.charges.refund(own(world, bought.id), { key: "all", amountMinor: undefined });
+    const empty = await tabOf(bought.tab);
+    const more = await buy(60);
+    expect(more.tab).toBe(bought.tab);
+    const late = { to: "settled", now: world.clock.now(), ifOwed: empty.owed.units } as const;
+    const moved = await world.db.of(world.payer).transaction((tx) => moveTabRow(tx, empty, late));
+    expect(moved).toBeUndefined();
+    expect((await tabOf(bought.tab)).owed.units).toBe(60n);
   });
 });
 
@@ -209,7 +258,7 @@ describe("a refund", () => {
     world.charges.refund(own(world, id), { key, amountMinor });
 
   test("before the tab is charged takes it off, and nothing is left to charge", async () => {
-    const bought = await buy(30);
+    const bought = await buy(60);
     expect(await refund(bought.id, "a", 10)).toMatchObject({ state: "captured", refunded: { units: 10n } });
     expect((await refund(bought.id, "b")).state).toBe("refunded");
     expect(await budgetOf(world, mandate.id)).toMatchObject({ spent: 0n });
@@ -220,23 +269,23 @@ describe("a refund", () => {
   });
 
   test("after it is a part of the tab's payment", async () => {
-    const bought = await buy(30);
+    const bought = await buy(60);
     await buy(40);
     await settle(bought.tab, true);
     expect((await refund(bought.id, "a")).state).toBe("refunded");
     const tab = await tabOf(bought.tab);
     const [payment] = paymentOf(tab.charge);
-    expect([...(payment?.refunds.values() ?? [])]).toEqual([{ amount: 30, status: "succeeded" }]);
+    expect([...(payment?.refunds.values() ?? [])]).toEqual([{ amount: 60, status: "succeeded" }]);
     expect(await budgetOf(world, mandate.id)).toMatchObject({ spent: units(40) });
   });
 
   test("while it is being charged waits for what comes of it", async () => {
-    const bought = await buy(30);
+    const bought = await buy(60);
     world.billing.fail("hold", "stuck");
     await settle(bought.tab, true);
     expect((await tabOf(bought.tab)).state).toBe("settling");
     expect((await refund(bought.id, "a")).state).toBe("refunding");
     expect(await world.charges.recover(world.payer, bought.id)).toBeDefined();
-    expect((await tabOf(bought.tab)).owed.units).toBe(30n);
+    expect((await tabOf(bought.tab)).owed.units).toBe(60n);
   });
 });

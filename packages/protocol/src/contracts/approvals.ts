@@ -80,7 +80,10 @@ export const ChargeApproval = z.object({
   confirm: ApprovalConfirmation.optional(),
 });
 
-/** One purchase whose card issuer wants the cardholder: done at Stripe with `client_secret`, then approved here. */
+/**
+ * One purchase whose card issuer wants the cardholder. A wallet has it confirmed by Stripe's form with the `client_secret` of
+ * `GET /api/v1/charges/{id}/confirmation` at billing, and approves it here; a wallet without that form can only decline it.
+ */
 export const ScaApproval = z.object({
   ...common,
   kind: z.literal("sca"),

@@ -1,4 +1,5 @@
-export { cardMinimum, fromStripe, type StripeAmount, toStripe } from "./amounts.ts";
+export { cardMinimum } from "@remit/kernel";
+export { fromStripe, type StripeAmount, toStripe } from "./amounts.ts";
 export { createCardEngine, type SavedCard } from "./card-engine.ts";
 export type { Connect } from "./connect.ts";
 export type { CardDeps } from "./intents.ts";

@@ -1,7 +1,7 @@
-import { secondMs } from "@remit/kernel";
+import { cardMinimum, secondMs } from "@remit/kernel";
 import type Stripe from "stripe";
 import type { HoldOrder, Keep, PaymentEngine, Standing } from "../engine.ts";
-import { cardMinimum, type StripeAmount, toStripe } from "./amounts.ts";
+import { type StripeAmount, toStripe } from "./amounts.ts";
 import { beneficiary, callOptions } from "./connect.ts";
 import { failureOf, intentIn, misplaced } from "./failures.ts";
 import {

@@ -74,6 +74,7 @@ function tabFor(charge: Charge, now: Instant, mandateEnds: Instant): Tab {
     paymentReference: undefined,
     because: undefined,
     openedAt: now,
+    stateSince: now,
     dueAt: mandateEnds < latest ? mandateEnds : latest,
     livemode: charge.livemode,
   };

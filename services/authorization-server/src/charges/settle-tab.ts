@@ -3,13 +3,14 @@ import { failpoint } from "@remit/platform/failpoint";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import type { EventType } from "@remit/protocol";
+import { findMandate } from "../mandates/index.ts";
 import type { Billable } from "./billing.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import type { Payment, Seen, Verb } from "./charges.ts";
 import { cross } from "./crossing.ts";
 import { lookAgainAt } from "./recovery.ts";
 import * as rows from "./tabs.sql.ts";
-import { askAgainAt, isDue, moveTab, type Tab, tabsQueue } from "./tabs.ts";
+import { askAgainAt, isChargeable, isDue, moveTab, type Tab, tabMs, tabsQueue } from "./tabs.ts";
 import { us } from "./transitions.ts";
 
 const stepsMax = 8;
@@ -29,19 +30,41 @@ export async function settleTab(
   if (found.state === "open" && ended !== true && !isDue(found, now)) return found.dueAt;
   if (found.state === "unpaid" && askAgainAt(found, now) === undefined) return undefined;
   const fresh = found.state === "open" || found.state === "unpaid";
+  const isOver = ended === true || (await hasEnded(deps, found, now));
+  // Too little for a card: more may come, as long as the mandate stands.
+  if (fresh && !isOver && found.owed.units > 0n && !isChargeable(found)) return after(now, tabMs);
   const begun = fresh ? await begin(deps, found) : found;
-  if (begun === undefined || begun.state === "settled") return undefined;
+  if (begun === undefined || begun.state === "settled" || begun.state === "unpaid") return undefined;
   const moved = await drive(deps, begun, fresh);
   if (moved.state === "settled") return undefined;
   if (moved.state === "unpaid") return askAgainAt(moved, now);
-  return lookAgainAt(now, deps.clock.now());
+  return lookAgainAt(moved.stateSince, deps.clock.now());
 }
 
-/** A tab on which nothing is owed any more is over; else all of it is about to be asked for. */
-const begin = (deps: ChargesDeps, tab: Tab): Promise<Tab | undefined> =>
-  tab.owed.units === 0n
-    ? move(deps, tab, { event: "tab.settled", change: { to: "settled", endedAt: deps.clock.now() } })
-    : move(deps, tab, { event: "tab.settling", change: { to: "settling", ask: true } });
+/** Whether nothing can be bought under its mandate any more. */
+async function hasEnded(deps: ChargesDeps, tab: Tab, now: Instant): Promise<boolean> {
+  const mandate = await deps.db.of(tab.payer).transaction((tx) => findMandate(tx, tab.mandate));
+  return mandate === undefined || mandate.state === "revoked" || now >= mandate.expiresAt;
+}
+
+/**
+ * A tab on which nothing is owed any more is over, and so is one whose mandate has ended while less is owed than a card can
+ * be charged: the merchant bears that. Else all of it is about to be asked for.
+ */
+function begin(deps: ChargesDeps, tab: Tab): Promise<Tab | undefined> {
+  const now = deps.clock.now();
+  const end = { endedAt: now, now, ifOwed: tab.owed.units };
+  if (tab.owed.units === 0n)
+    return move(deps, tab, { event: "tab.settled", change: { to: "settled", ...end } });
+  if (!isChargeable(tab))
+    return move(deps, tab, {
+      event: "tab.unpaid",
+      change: { to: "unpaid", because: tooLittle, ...end },
+    });
+  return move(deps, tab, { event: "tab.settling", change: { to: "settling", ask: true, now } });
+}
+
+const tooLittle = "amount_too_small";
 
 type TabStep = { readonly event: EventType; readonly change: rows.TabChange };
 
@@ -51,7 +74,7 @@ const move = (deps: ChargesDeps, tab: Tab, { event, change }: TabStep): Promise<
     const moved = await rows.moveTabRow(await crossing.payer(), tab, change);
     if (moved === undefined) return undefined;
     // Nothing more is bought under a mandate that did not pay, until its principal resumes it.
-    if (change.to === "unpaid")
+    if (change.to === "unpaid" && change.because !== tooLittle)
       await deps.mandates.suspendWithin(await crossing.payer(), tab.mandate, {
         because: "tab_unpaid",
         actor: us,
@@ -132,13 +155,16 @@ function stepOf(deps: ChargesDeps, next: Moving): TabStep {
   const now = deps.clock.now();
   switch (next.kind) {
     case "capture":
-      return { event: "tab.capturing", change: { to: "capturing", ...paymentIn(next.payment) } };
+      return { event: "tab.capturing", change: { to: "capturing", now, ...paymentIn(next.payment) } };
     case "captured":
-      return { event: "tab.settled", change: { to: "settled", endedAt: now, ...paymentIn(next.payment) } };
+      return {
+        event: "tab.settled",
+        change: { to: "settled", now, endedAt: now, ...paymentIn(next.payment) },
+      };
     case "release":
-      return { event: "tab.releasing", change: { to: "releasing", because: next.because } };
+      return { event: "tab.releasing", change: { to: "releasing", now, because: next.because } };
     case "unpaid":
-      return { event: "tab.unpaid", change: { to: "unpaid", because: next.because, endedAt: now } };
+      return { event: "tab.unpaid", change: { to: "unpaid", now, because: next.because, endedAt: now } };
   }
 }
 

@@ -23,6 +23,7 @@ type Row = {
   readonly because: string | null;
   readonly opened_at: Instant;
   readonly due_at: Instant;
+  readonly state_since: Instant;
   readonly livemode: boolean;
 };
 
@@ -49,6 +50,7 @@ function tabOf(row: Row): Tab {
     because: row.because ?? undefined,
     openedAt: row.opened_at,
     dueAt: row.due_at,
+    stateSince: row.state_since,
     livemode: row.livemode,
   };
 }
@@ -57,10 +59,10 @@ function tabOf(row: Row): Tab {
 export async function putOnTab(tx: TenantTx, tab: Tab): Promise<Tab> {
   const row = await tx.one<Row>(sql`insert into tabs (tenant_id, id, mandate_id, agent_id, merchant_id,
       merchant_tenant_id, merchant_client_id, currency, instrument_id, owed_minor, limit_minor, charge_id, opened_at,
-      due_at, livemode)
+      due_at, state_since, livemode)
     values (${tx.tenant}, ${tab.id}, ${tab.mandate}, ${tab.agent}, ${tab.merchant}, ${tab.payee},
       ${tab.merchantClient}, ${tab.owed.asset.code}, ${tab.instrument ?? null}, ${tab.owed.units}, ${tab.limit.units},
-      ${tab.charge}, ${sqlTime(tab.openedAt)}, ${sqlTime(tab.dueAt)}, ${tab.livemode})
+      ${tab.charge}, ${sqlTime(tab.openedAt)}, ${sqlTime(tab.dueAt)}, ${sqlTime(tab.stateSince)}, ${tab.livemode})
     on conflict (tenant_id, mandate_id, merchant_id, currency) where state = 'open' do update
       set owed_minor = tabs.owed_minor + excluded.owed_minor,
         limit_minor = least(tabs.limit_minor, excluded.limit_minor)
@@ -95,6 +97,9 @@ export type TabChange = {
   readonly paymentReference?: string | undefined;
   readonly because?: string;
   readonly endedAt?: Instant;
+  readonly now: Instant;
+  /** Only if nothing has been put on it since it was read. */
+  readonly ifOwed?: bigint;
 };
 
 /** One conditional UPDATE on (state, generation); undefined for the loser, who reads again. */
@@ -106,8 +111,10 @@ export async function moveTabRow(tx: Sql, from: Tab, change: TabChange): Promise
       payment_id = case when ${again} then null else coalesce(${change.payment ?? null}, payment_id) end,
       payment_reference = coalesce(${change.paymentReference ?? null}, payment_reference),
       because = coalesce(${change.because ?? null}, because),
+      state_since = ${sqlTime(change.now)},
       ended_at = ${change.endedAt === undefined ? null : sqlTime(change.endedAt)}::timestamptz
     where id = ${from.id} and state = ${from.state} and generation = ${from.generation}
+      and (${change.ifOwed ?? null}::bigint is null or owed_minor = ${change.ifOwed ?? null}::bigint)
     returning *`);
   return row && tabOf(row);
 }

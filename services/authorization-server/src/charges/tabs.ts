@@ -1,4 +1,4 @@
-import { after, hourMs, type Id, type Instant, type Money, unreachable } from "@remit/kernel";
+import { after, cardMinimum, hourMs, type Id, type Instant, type Money, unreachable } from "@remit/kernel";
 import type { Offer } from "@remit/protocol";
 import type { Payment, Seen, Verb } from "./charges.ts";
 
@@ -28,6 +28,7 @@ export type Tab = {
   readonly because: string | undefined;
   readonly openedAt: Instant;
   readonly dueAt: Instant;
+  readonly stateSince: Instant;
   readonly livemode: boolean;
 };
 
@@ -90,7 +91,7 @@ function whileSettling(payment: Payment | undefined): TabMove {
       return { kind: "unpaid", because: payment.declineCode ?? "card_declined" };
     case "released":
       return { kind: "unpaid", because: "expired_before_capture" };
-    // Nobody is there to be asked: the card is tried again another day.
+    // Nobody is there to be asked, and it is never tried again without: the tab stays unpaid.
     case "requires_action":
       return { kind: "release", because: "authentication_required" };
     case "authorizing":
@@ -146,6 +147,17 @@ function whileReleasing(payment: Payment | undefined): TabMove {
   }
 }
 
-/** When an unpaid tab is asked for again; undefined once it has been often enough. */
-export const askAgainAt = ({ generation }: Tab, now: Instant): Instant | undefined =>
-  generation < tabAttemptsMax ? after(now, tabMs) : undefined;
+/** Whether a card can be charged what is owed: what is less is never asked for. */
+export function isChargeable({ owed }: Tab): boolean {
+  const least = cardMinimum(owed.asset);
+  return least === undefined || owed.units >= least.units;
+}
+
+/**
+ * When an unpaid tab is asked for again; undefined once it has been often enough, where a card cannot be charged so little,
+ * and where the card's issuer wants its holder, who is never asked behind their back.
+ */
+export function askAgainAt(tab: Tab, now: Instant): Instant | undefined {
+  const isFinal = tab.because === "authentication_required" || !isChargeable(tab);
+  return tab.generation < tabAttemptsMax && !isFinal ? after(now, tabMs) : undefined;
+}

@@ -1,10 +1,11 @@
 import type { Clock, Id } from "@remit/kernel";
+import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent } from "@remit/protocol";
 import { endGrantsOf } from "../grants/index.ts";
 import type { StatusLists } from "../status-lists/index.ts";
 import * as rows from "./mandates.sql.ts";
-import { type Mandate, type MandateState, stateOfMandate } from "./mandates.ts";
+import { endedQueue, type Mandate, type MandateState, stateOfMandate } from "./mandates.ts";
 
 type Deps = { readonly clock: Clock; readonly statusLists: Pick<StatusLists, "tell"> };
 
@@ -38,6 +39,11 @@ async function revokeOne(
     newEvent("mandate.revoked", { tenant: tx.tenant, actor, subject: mandate.id, payload }, now),
   );
   await endGrantsOf(tx, { mandate: mandate.id, actor, now });
+  await enqueue(tx, {
+    queue: endedQueue,
+    key: mandate.id,
+    payload: { tenant: tx.tenant, mandate: mandate.id },
+  });
 }
 
 async function settle(

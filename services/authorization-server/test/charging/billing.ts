@@ -36,6 +36,8 @@ export type FakeBilling = {
   /** Every request, also those without effect. */
   readonly asked: readonly string[];
   fail(verb: string, fault: Fault, times?: number): void;
+  /** The least that a card can be charged, in minor units; nothing unless said. */
+  least: number;
   /** The holder of the card confirms this charge's payment at the issuer. */
   confirm(charge: string): void;
   close(): Promise<void>;
@@ -52,6 +54,7 @@ export async function fakeBilling(by: {
     asked: [] as string[],
     faults: new Map<string, Fault[]>(),
   };
+  const limits = { least: 0 };
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => reply(response, 400, { detail: String(error) }));
   });
@@ -77,7 +80,8 @@ export async function fakeBilling(by: {
     if (fault === "500") return reply(response, 500, { code: "internal_error" });
     if (fault === "exceeds") return reply(response, 409, { code: "charge_refund_exceeds_captured" });
     if (fault === "no_instrument") return reply(response, 402, { code: "instrument_missing" });
-    const row = perform(state, order, fault);
+    const tooLittle = order.op === "hold" && order.amount_minor < limits.least;
+    const row = perform(state, order, tooLittle ? "declined" : fault);
     if (row === undefined) return reply(response, 409, { code: "charge_state_conflict" });
     if (fault === "answer_lost") return void request.socket.destroy();
     return reply(response, 200, bodyOf(row));
@@ -86,6 +90,12 @@ export async function fakeBilling(by: {
   return {
     origin,
     ...state,
+    get least() {
+      return limits.least;
+    },
+    set least(minor) {
+      limits.least = minor;
+    },
     confirm: (charge) => {
       for (const row of state.payments.values())
         if (row.charge === charge && row.status === "requires_action") row.status = "authorized";
