@@ -1,4 +1,4 @@
-import { type Asset, assetOf, type Money, money } from "@remit/kernel";
+import { assetOf, type Money, money } from "@remit/kernel";
 
 /** What Stripe writes for an amount: an integer and a lower-case currency. */
 export type StripeAmount = { readonly amount: number; readonly currency: string };
