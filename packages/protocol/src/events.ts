@@ -97,6 +97,7 @@ export const eventTypes = {
   "member.invited": soc2(),
   "member.joined": soc2(),
   "member.removed": soc2(),
+  "member.uninvited": soc2(),
   "merchant.registered": soc2(),
   "merchant.updated": soc2(),
   "merchant.verified": soc2(),

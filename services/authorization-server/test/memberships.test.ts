@@ -6,7 +6,7 @@ import { newClient } from "./client.ts";
 import { type InWallet, openWallet } from "./in-wallet.ts";
 import { Management } from "./management.ts";
 import { letterTo } from "./person.ts";
-import { adminSecret, type Running, startServer } from "./running.ts";
+import { adminSecret, principal, type Running, startServer } from "./running.ts";
 
 let running: Running;
 let manager: Management;
@@ -43,12 +43,14 @@ async function organization(): Promise<Made> {
   return { id, path: `/api/v1/organizations/${id}`, manager: own };
 }
 
-let letters = 0;
-/** The link of a letter that asks Grace to join. */
+const letters = new Map<string, number>();
+/** The link of a letter that asks Grace to join, or another; each address gets three a day. */
 async function linkFor(to: Made, role: string, email = grace.email): Promise<string> {
   const { status, body } = await to.manager.call("POST", `${to.path}/members`, { email, role });
   if (status !== 202) throw new Error(`not invited: ${JSON.stringify(body)}`);
-  const { text } = await letterTo(running, email, email === grace.email ? ++letters : 1);
+  const nth = (letters.get(email) ?? 0) + 1;
+  letters.set(email, nth);
+  const { text } = await letterTo(running, email, nth);
   return /^http\S+code=\S+$/m.exec(text)?.[0] ?? "";
 }
 const codeIn = (link: string): string => new URL(link).searchParams.get("code") ?? "";
@@ -146,6 +148,113 @@ describe("a person acts for an organization that they belong to", () => {
     expect((await actFor(wallet, one.id)).body["error"]).toBe("invalid_target");
     // Their own account is as it was.
     expect((await wallet.call("GET", "/api/v1/memberships")).status).toBe(200);
+  });
+
+  test.each([
+    ["taken out", "DELETE", undefined],
+    ["made an admin", "PATCH", { role: "admin" }],
+  ] as const)(
+    "T11 an owner who is %s comes back by no invitation that they sent",
+    async (_, method, body) => {
+      const one = await organization();
+      await join(one, "owner");
+      await running.database.asAdmin(
+        "insert into memberships (tenant_id, account_id, role, created_at) values ($1, $2, 'owner', now())",
+        [one.id, running.account],
+      );
+      const { access_token: token } = (await actFor(wallet, one.id)).body;
+      const key = wallet.wallet.keys.dpop;
+      const path = `${one.path}/members`;
+      const invite = (email: string): Promise<Answer> =>
+        callApi(running, {
+          token: String(token),
+          key,
+          method: "POST",
+          path,
+          body: { email, role: "owner" },
+        });
+      const own = `back-${method.toLowerCase()}@example.com`;
+      expect((await invite(own)).status).toBe(202);
+      expect((await one.manager.call("POST", path, { email: "kept@example.com" })).status).toBe(202);
+      expect([200, 204]).toContain((await one.manager.call(method, `${path}/${graceId}`, body)).status);
+      const listed = await one.manager.call("GET", path);
+      expect(listed.body["invitations"]).toMatchObject([{ email: "kept@example.com" }]);
+      const code = /code=(\S+)$/m.exec((await letterTo(running, own)).text)?.[1];
+      const left = await running.database.asAdmin<{ id: string }>(
+        "select id from invitations where tenant_id = $1 and created_by = $2",
+        [one.id, graceId],
+      );
+      expect([code, left]).toEqual([expect.stringMatching(/^rms_/), []]);
+      const said = await running.database.asAdmin<{ body: string }>(
+        "select body from audit_rows where tenant_id = $1 and event = 'member.uninvited'",
+        [one.id],
+      );
+      expect(said).toMatchObject([{ body: expect.stringContaining(`"invited_by":"${graceId}"`) as string }]);
+    },
+  );
+
+  test("T11 an invitation of somebody who is an owner no more when it is written is refused", async () => {
+    const one = await organization();
+    await join(one, "owner");
+    const { access_token: token } = (await actFor(wallet, one.id)).body;
+    // Past everything that would end the token too: as if the call had been let in a moment before.
+    await running.database.asAdmin("update memberships set role = 'admin' where tenant_id = $1", [one.id]);
+    const answer = await callApi(running, {
+      token: String(token),
+      key: wallet.wallet.keys.dpop,
+      method: "POST",
+      path: `${one.path}/members`,
+      body: { email: "late@example.com", role: "owner" },
+    });
+    expect(answer).toMatchObject({ status: 403, body: { code: "forbidden" } });
+    expect((await one.manager.call("GET", `${one.path}/members`)).body["invitations"]).toEqual([]);
+  });
+
+  test("T07 an invitation is taken back once, by an owner of its organization; its code then joins nobody", async () => {
+    const [one, other] = [await organization(), await organization()];
+    const code = codeIn(await linkFor(one, "owner", principal.email));
+    const { body } = await one.manager.call("GET", `${one.path}/members`);
+    const [{ invitationId: id }] = body["invitations"] as [{ invitationId: string }];
+    const at = (path: string): string => `${path}/invitations/${id}`;
+    for (const path of [at(one.path), at(other.path)])
+      expect((await other.manager.call("DELETE", path)).body["code"]).toBe("not_found");
+    const admin = new Management(running, adminSecret, "agents:read agents:write");
+    expect((await admin.call("DELETE", at(one.path))).body["code"]).toBe("insufficient_scope");
+    const answers = await Promise.all([1, 2, 3].map(() => one.manager.call("DELETE", at(one.path))));
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([204, 404, 404]);
+    const ada = await openWallet(running);
+    const accepted = await ada.call("POST", "/api/v1/invitations/accept", { code });
+    expect(accepted.body["code"]).toBe("invitation_invalid");
+    expect((await one.manager.call("GET", `${one.path}/members`)).body).toEqual({
+      data: [],
+      invitations: [],
+    });
+  });
+
+  test("C13 of a full organization nobody becomes a member, and the last of its members may still be changed", async () => {
+    const one = await organization();
+    const fill = (count: number): Promise<unknown> =>
+      running.database.asAdmin(
+        `insert into memberships (tenant_id, account_id, role, created_at)
+          select $1, 'acc_' || lpad(n::text, 26, '0'), 'owner', now() - interval '1 day'
+          from generate_series(1, $2::int) as n on conflict do nothing`,
+        [one.id, count],
+      );
+    await fill(1_000);
+    const code = codeIn(await linkFor(one, "admin", principal.email));
+    const ada = await openWallet(running);
+    const accept = (): Promise<Answer> => ada.call("POST", "/api/v1/invitations/accept", { code });
+    expect((await accept()).body).toMatchObject({ code: "invalid_request", status: 400 });
+    // Who is one too many all the same, by whatever way, is changed and found.
+    await join(one, "owner");
+    const path = `${one.path}/members/${graceId}`;
+    const changed = await one.manager.call("PATCH", path, { role: "auditor" });
+    expect(changed).toMatchObject({ status: 200, body: { accountId: graceId, role: "auditor" } });
+    expect((await one.manager.call("DELETE", path)).status).toBe(204);
+    const last = `${one.path}/members/acc_${"1000".padStart(26, "0")}`;
+    expect((await one.manager.call("DELETE", last)).status).toBe(204);
+    // The refusal did not use it up.
+    expect(await accept()).toMatchObject({ status: 200, body: { role: "admin" } });
   });
 
   test("T11 signing out ends it too", async () => {

@@ -20,11 +20,13 @@ import {
   type MemberDeps,
   membersOf,
   removeMember,
+  withdrawInvitation,
 } from "./members.ts";
 import { limit, needs, OrganizationPath } from "./organizations.http.ts";
 import { organizationFor } from "./organizations.ts";
 
 const MemberPath = z.strictObject({ id: idOf("tenant"), account: idOf("account") });
+const InvitationPath = z.strictObject({ id: idOf("tenant"), invitation: idOf("invitation") });
 const Changed = z.object({ accountId: idOf("account"), role: z.string() });
 
 /** Who belongs to an organization. */
@@ -33,6 +35,7 @@ export const memberRoutes = (deps: MemberDeps): Route[] => [
   inviteRoute(deps),
   changeRoute(deps),
   removeRoute(deps),
+  withdrawRoute(deps),
   acceptRoute(deps),
 ];
 
@@ -77,7 +80,7 @@ const inviteRoute = (deps: MemberDeps): Route =>
     limit: { count: 60, windowMs: minuteMs, by: "tenant" },
     params: OrganizationPath,
     body: InviteMember,
-    answers: { 202: InvitationBody, 400: "invalid_request", 404: "not_found" },
+    answers: { 202: InvitationBody, 400: "invalid_request", 403: "forbidden", 404: "not_found" },
     handle: async (call, { params, body }) => {
       ownOnly(call.caller, params.id);
       const organization = await organizationFor(deps.db, call.caller, params.id);
@@ -120,6 +123,22 @@ const removeRoute = (deps: MemberDeps): Route =>
     },
   });
 
+const withdrawRoute = (deps: MemberDeps): Route =>
+  route({
+    method: "DELETE",
+    path: "/api/v1/organizations/:id/invitations/:invitation",
+    summary: "Take back an invitation that nobody has accepted",
+    needs,
+    limit,
+    params: InvitationPath,
+    answers: { 204: nothing, 404: "not_found" },
+    handle: async (call, { params }) => {
+      ownOnly(call.caller, params.id);
+      await withdrawInvitation(deps.db, { tenant: params.id, id: params.invitation }, byOf(call));
+      return { status: 204 };
+    },
+  });
+
 const acceptRoute = (deps: MemberDeps): Route =>
   route({
     method: "POST",
@@ -128,7 +147,7 @@ const acceptRoute = (deps: MemberDeps): Route =>
     needs: { scope: "wallet:write" },
     limit: { count: 20, windowMs: minuteMs, by: "client" },
     body: AcceptInvitation,
-    answers: { 200: JoinedOrganization, 400: "invitation_invalid" },
+    answers: { 200: JoinedOrganization, 400: ["invitation_invalid", "invalid_request"] },
     handle: async ({ caller, now }, { body }) => {
       const account = await deps.accounts.byId(caller.subject);
       if (account === undefined) throw new Problem("invitation_invalid");

@@ -72,8 +72,15 @@ export async function hasOtherOwner(tx: TenantTx, account: Id<"account">): Promi
   return row.other;
 }
 
-export async function saveRole(tx: TenantTx, account: Id<"account">, role: MemberRole): Promise<void> {
-  await tx.run(sql`update memberships set role = ${role} where account_id = ${account}`);
+/** Of a member, read under the same lock. */
+export async function saveRole(tx: TenantTx, account: Id<"account">, role: MemberRole): Promise<Member> {
+  return tx.one<Member>(sql`update memberships set role = ${role} where account_id = ${account}
+    returning account_id as account, role, created_at as since`);
+}
+
+export async function countMembers(tx: TenantTx): Promise<number> {
+  const { count } = await tx.one<{ count: bigint }>(sql`select count(*) as count from memberships`);
+  return Number(count);
 }
 
 export async function deleteMember(tx: TenantTx, account: Id<"account">): Promise<void> {
@@ -101,6 +108,20 @@ export async function insertInvitation(
 /** A new invitation to an address takes the place of the one before. */
 export async function deleteInvitations(tx: TenantTx, emailDigest: string): Promise<void> {
   await tx.run(sql`delete from invitations where email_digest = ${emailDigest} and accepted_at is null`);
+}
+
+/** False when there is none that waits. */
+export async function deleteInvitation(tx: TenantTx, id: Id<"invitation">): Promise<boolean> {
+  const { count } = await tx.run(sql`delete from invitations where id = ${id} and accepted_at is null`);
+  return count === 1;
+}
+
+/** Those that one person sent and nobody has accepted. */
+export async function deleteInvitationsBy(tx: TenantTx, account: Id<"account">): Promise<Id<"invitation">[]> {
+  const deleted = await tx.many<{ id: Id<"invitation"> }>(
+    sql`delete from invitations where created_by = ${account} and accepted_at is null returning id`,
+  );
+  return deleted.map(({ id }) => id);
 }
 
 export async function countInvitations(tx: TenantTx, now: Instant): Promise<number> {

@@ -1,4 +1,4 @@
-import { after, dayMs, hourMs, type Id, type Instant, newId } from "@remit/kernel";
+import { after, dayMs, hourMs, type Id, type Instant, newId, parseId } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
@@ -58,6 +58,7 @@ export async function inviteMember(
     });
   return db.of(tenant).transaction(async (tx) => {
     await rows.lockMembers(tx);
+    await stillOwner(tx, actor);
     await rows.deleteInvitations(tx, emailDigest);
     if ((await rows.countInvitations(tx, now)) >= invitationsMax)
       throw new Problem("invalid_request", { detail: `At most ${invitationsMax} invitations wait at once.` });
@@ -78,6 +79,38 @@ export async function inviteMember(
     await record(tx, "member.invited", { subject: id, payload: { role }, actor, now });
     return { id, email, role, expiresAt };
   });
+}
+
+/** A person who was an owner when the call began may be none by now: what they sent would outlive what was taken back. */
+async function stillOwner(tx: TenantTx, actor: Actor): Promise<void> {
+  if (actor.type !== "account") return;
+  const account = parseId("account", actor.id);
+  if (account === undefined || (await rows.findRole(tx, account)) !== "owner")
+    throw new Problem("forbidden", { detail: "Only an owner invites." });
+}
+
+/** Takes an invitation back that nobody has accepted; `not_found` for any other. */
+export function withdrawInvitation(
+  db: Database,
+  { tenant, id }: { readonly tenant: Id<"tenant">; readonly id: Id<"invitation"> },
+  { actor, now }: By,
+): Promise<void> {
+  return db.of(tenant).transaction(async (tx) => {
+    await rows.lockMembers(tx);
+    if (!(await rows.deleteInvitation(tx, id)))
+      throw new Problem("not_found", { detail: "There is no such invitation." });
+    await record(tx, "member.uninvited", { subject: id, payload: {}, actor, now });
+  });
+}
+
+/** Whoever owns an organization no more lets nobody in, themselves by another door least of all. */
+async function withdrawInvitationsOf(
+  tx: TenantTx,
+  account: Id<"account">,
+  { actor, now }: By,
+): Promise<void> {
+  for (const id of await rows.deleteInvitationsBy(tx, account))
+    await record(tx, "member.uninvited", { subject: id, payload: { invited_by: account }, actor, now });
 }
 
 /** What a code lets this account join; undefined for one that it does not, whatever the reason. */
@@ -108,6 +141,8 @@ export async function acceptInvitation(
     if (used === undefined) throw new Problem("invitation_invalid");
     const joined = await rows.insertMember(tx, { account: account.id, role: used.role, since: now });
     if (!joined) return (await rows.findRole(tx, account.id)) ?? used.role;
+    if ((await rows.countMembers(tx)) > membersMax)
+      throw new Problem("invalid_request", { detail: `An organization has at most ${membersMax} members.` });
     const actor = { type: "account", id: account.id } as const;
     await record(tx, "member.joined", { subject: account.id, payload: { role: used.role }, actor, now });
     return used.role;
@@ -126,11 +161,10 @@ export function changeMember(
 ): Promise<rows.Member> {
   return changing(db, { tenant, account }, async (tx, before) => {
     if (before === "owner" && role !== "owner") await keepAnOwner(tx, account);
-    await rows.saveRole(tx, account, role);
+    const changed = await rows.saveRole(tx, account, role);
+    if (role !== "owner") await withdrawInvitationsOf(tx, account, { actor, now });
     await endActing(tx, account, now);
     await record(tx, "member.changed", { subject: account, payload: { from: before, role }, actor, now });
-    const changed = (await rows.listMembers(tx, membersMax)).find((one) => one.account === account);
-    if (changed === undefined) throw unknown();
     return changed;
   });
 }
@@ -140,6 +174,7 @@ export function removeMember(db: Database, { tenant, account }: Named, { actor, 
   return changing(db, { tenant, account }, async (tx, before) => {
     if (before === "owner") await keepAnOwner(tx, account);
     await rows.deleteMember(tx, account);
+    await withdrawInvitationsOf(tx, account, { actor, now });
     await endActing(tx, account, now);
     await record(tx, "member.removed", { subject: account, payload: { role: before }, actor, now });
   });
