@@ -102,6 +102,68 @@ test("what Vault shows counts whenever it cannot be asked: nothing is made, and 
   expect(await tokenBy(agent, shown)).toBe(401);
 });
 
+const rotationOf = (agent: string, credential: unknown): Promise<Answer> =>
+  operator.call("POST", at(agent, `/${String(credential)}/rotate`), {});
+const newest = async (path: unknown): Promise<string> => (await keptIn(path))["clientSecret"] ?? "";
+const leaseEnds = (credential: unknown, when: string): Promise<unknown> =>
+  running.database.asAdmin("update credentials set rotating_until = now() + $2::interval where id = $1", [
+    credential,
+    when,
+  ]);
+
+test("C14 what Vault shows counts after a rotation that died past it and a next one that Vault never answered", async () => {
+  const agent = await agentIn(running, { scopes: ["agents:read"] });
+  const { vaultPath, credentialId } = (await kept(agent)).body;
+  const first = await newest(vaultPath);
+  // The row cannot be written once Vault has the secret: to the caller and the row as if the process had died there.
+  await running.database.asAdmin(
+    "alter table credentials add constraint dies check (rotated_at is null) not valid",
+  );
+  expect((await rotationOf(agent, credentialId)).status).toBe(500);
+  await running.database.asAdmin("alter table credentials drop constraint dies");
+  const second = await newest(vaultPath);
+  expect(second).not.toBe(first);
+  await leaseEnds(credentialId, "-1 s");
+  await sandbox.vault({ sealed: true });
+  for (let round = 0; round < 2; round++)
+    expect((await rotationOf(agent, credentialId)).body["code"]).toBe("unavailable");
+  await sandbox.vault({ sealed: false });
+  expect(await newest(vaultPath)).toBe(second);
+  expect([await tokenBy(agent, first), await tokenBy(agent, second)]).toEqual([200, 200]);
+  expect((await rotationOf(agent, credentialId)).status).toBe(200);
+  const third = await newest(vaultPath);
+  const counts = [await tokenBy(agent, first), await tokenBy(agent, second), await tokenBy(agent, third)];
+  expect(counts).toEqual([401, 401, 200]);
+});
+
+test("C14 a credential is rotated by one at a time, and of those who come at once what Vault shows counts", async () => {
+  const agent = await agentIn(running, { scopes: ["agents:read"] });
+  const { vaultPath, credentialId } = (await kept(agent)).body;
+  const first = await newest(vaultPath);
+  await leaseEnds(credentialId, "1 hour");
+  const refused = await rotationOf(agent, credentialId);
+  expect(refused.body).toMatchObject({ code: "unavailable", detail: "This credential is being rotated." });
+  expect(await newest(vaultPath)).toBe(first);
+  await leaseEnds(credentialId, "-1 s");
+  const answers = await Promise.all([1, 2, 3, 4].map(() => rotationOf(agent, credentialId)));
+  expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThan(0);
+  for (const { status } of answers) expect([200, 503]).toContain(status);
+  expect([await tokenBy(agent, await newest(vaultPath)), await tokenBy(agent, first)]).toEqual([200, 401]);
+});
+
+test("a secret is put in Vault for no agent that there is not, and for none that has as many as it may", async () => {
+  const agent = await agentIn(running, { scopes: ["agents:read"] });
+  await running.database.asAdmin(
+    `insert into credentials (tenant_id, id, agent_id, kind, digest, created_by, created_at)
+      select $1, 'crd_' || lpad(n::text, 26, '0'), $2, 'secret', '', 'x', now() from generate_series(1, 20) as n`,
+    [running.tenant, agent],
+  );
+  const before = await sandbox.vaultCalls();
+  expect((await kept(agent)).body["code"]).toBe("invalid_request");
+  expect((await kept(`agt_${"0".repeat(26)}`)).status).toBe(404);
+  expect(await sandbox.vaultCalls()).toEqual(before);
+});
+
 test("a key's private half we never have, so there is nothing to keep", async () => {
   const agent = await agentIn(running, { scopes: ["agents:read"] });
   const publicJwk = publicJwkOf(newKeys().assertion);

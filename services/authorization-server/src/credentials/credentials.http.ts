@@ -29,7 +29,9 @@ import {
   addCredential,
   type By,
   type Credential,
+  checkCredential,
   credentialsOf,
+  endOffer,
   isLive,
   offerSecret,
   type Proves,
@@ -91,7 +93,10 @@ const createRoute = ({ db, secrets, vault }: CredentialDeps): Route =>
       };
       const work = db.of(call.caller.tenant);
       // Before it counts: should we die now, Vault keeps a secret that opens nothing.
-      if (kept !== undefined) await vault?.put(kept.vaultPath, { agent: params.id, ...made.shown });
+      if (kept !== undefined) {
+        await work.transaction((tx) => checkCredential(tx, params.id, { ...by, wanted }));
+        await vault?.put(kept.vaultPath, { agent: params.id, ...made.shown });
+      }
       const credential = await work.transaction((tx) => addCredential(tx, params.id, { ...by, wanted }));
       const shown = kept === undefined ? made.shown : {};
       return { status: 201, headers: noStore, body: { ...bodyOf(credential, call.now), ...shown } };
@@ -145,8 +150,13 @@ const rotateRoute = ({ db, secrets, vault }: CredentialDeps): Route =>
       const path = await work.transaction((tx) => vaultPathOf(tx, named));
       if (path !== undefined && made.proves.kind === "secret") {
         if (vault === undefined) throw noVault();
-        await work.transaction((tx) => offerSecret(tx, named, { ...by, proves: made.proves }));
-        await vault.put(path, { agent: params.id, ...made.shown });
+        await work.transaction((tx) => offerSecret(tx, named, { ...by, rotation }));
+        try {
+          await vault.put(path, { agent: params.id, ...made.shown });
+        } catch (error) {
+          await work.transaction((tx) => endOffer(tx, named, made.proves));
+          throw error;
+        }
       }
       const credential = await work.transaction((tx) => rotateCredential(tx, named, { ...by, rotation }));
       const shown = path === undefined ? made.shown : {};

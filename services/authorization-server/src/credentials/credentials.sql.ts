@@ -13,6 +13,8 @@ type Row = {
   readonly former_digest: Uint8Array | null;
   readonly former_jwk: PublicJwk | null;
   readonly former_until: Instant | null;
+  readonly offered: Uint8Array;
+  readonly rotating_until: Instant | null;
   readonly vault_path: string | null;
   readonly created_by: string;
   readonly created_at: Instant;
@@ -27,6 +29,12 @@ const proves = (digest: Uint8Array | null, jwk: PublicJwk | null): Proves | unde
   return jwk === null ? undefined : { kind: "key", jwk };
 };
 
+const digestBytes = 32;
+const digestsIn = (bytes: Uint8Array): Uint8Array[] =>
+  Array.from({ length: bytes.length / digestBytes }, (_, n) =>
+    bytes.slice(n * digestBytes, (n + 1) * digestBytes),
+  );
+
 function credentialOf(row: Row): Credential {
   const now = proves(row.digest, row.jwk);
   if (now === undefined) throw new TypeError("a credential is a secret or a key"); // the table's checks say so
@@ -37,6 +45,8 @@ function credentialOf(row: Row): Credential {
     name: row.name ?? undefined,
     proves: now,
     former: former && row.former_until !== null ? { proves: former, until: row.former_until } : undefined,
+    offered: digestsIn(row.offered),
+    rotatingUntil: row.rotating_until ?? undefined,
     vaultPath: row.vault_path ?? undefined,
     createdBy: row.created_by,
     createdAt: row.created_at,
@@ -63,7 +73,8 @@ export async function insertCredential(tx: TenantTx, one: Credential): Promise<v
 export async function saveCredential(tx: TenantTx, one: Credential): Promise<void> {
   await tx.run(sql`update credentials set digest = ${digestOf(one.proves)}, jwk = ${jwkOf(one.proves)}::jsonb,
       former_digest = ${digestOf(one.former?.proves)}, former_jwk = ${jwkOf(one.former?.proves)}::jsonb,
-      former_until = ${time(one.former?.until)}, rotated_at = ${time(one.rotatedAt)},
+      former_until = ${time(one.former?.until)}, offered = ${Buffer.concat(one.offered)},
+      rotating_until = ${time(one.rotatingUntil)}, rotated_at = ${time(one.rotatedAt)},
       expires_at = ${time(one.expiresAt)}, revoked_at = ${time(one.revokedAt)}
     where id = ${one.id}`);
 }

@@ -1,4 +1,4 @@
-import { after, dayMs, type Id, type Instant, invariant, newId } from "@remit/kernel";
+import { after, dayMs, type Id, type Instant, invariant, newId, secondMs } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, type EventType, newEvent, Problem, type PublicJwk } from "@remit/protocol";
@@ -24,6 +24,9 @@ export type Credential = {
   readonly proves: Proves;
   /** What it was before a rotation with an overlap, and how long that counts too. */
   readonly former: { readonly proves: Proves; readonly until: Instant } | undefined;
+  /** HMACs of secrets that Vault may show; all count until a newer one is known to be there. */
+  readonly offered: readonly Uint8Array[];
+  readonly rotatingUntil: Instant | undefined;
   readonly vaultPath: string | undefined;
   readonly createdBy: string;
   readonly createdAt: Instant;
@@ -52,29 +55,41 @@ export type NewCredential = {
   readonly expiresAt: Instant | undefined;
 };
 
+/** Throws for a credential that the agent may not have: what is refused is put in no Vault. */
+export async function checkCredential(
+  tx: TenantTx,
+  agentId: Id<"agent">,
+  { wanted, ...by }: By & { readonly wanted: NewCredential },
+): Promise<void> {
+  const agent = await changeable(tx, agentId, by);
+  checkProves(agent, wanted.proves);
+  const live = (await rows.listLive(tx, agentId)).filter((one) => isLive(one, by.now));
+  if (live.length >= liveMax)
+    throw new Problem("invalid_request", { detail: `An agent has at most ${liveMax} live credentials.` });
+  future(wanted.expiresAt, by.now);
+}
+
 /** Gives an agent one more way to prove itself. */
 export async function addCredential(
   tx: TenantTx,
   agentId: Id<"agent">,
   { wanted, ...by }: By & { readonly wanted: NewCredential },
 ): Promise<Credential> {
-  const agent = await changeable(tx, agentId, by);
-  checkProves(agent, wanted.proves);
+  await checkCredential(tx, agentId, { ...by, wanted });
   const { now, actor } = by;
-  const live = (await rows.listLive(tx, agentId)).filter((one) => isLive(one, now));
-  if (live.length >= liveMax)
-    throw new Problem("invalid_request", { detail: `An agent has at most ${liveMax} live credentials.` });
   const credential: Credential = {
     id: wanted.id ?? newId("credential"),
     agent: agentId,
     name: wanted.name,
     proves: wanted.proves,
     former: undefined,
+    offered: [],
+    rotatingUntil: undefined,
     vaultPath: wanted.vaultPath,
     createdBy: actor.id,
     createdAt: now,
     rotatedAt: undefined,
-    expiresAt: future(wanted.expiresAt, now),
+    expiresAt: wanted.expiresAt,
     revokedAt: undefined,
     lastUsedAt: undefined,
   };
@@ -111,6 +126,7 @@ export async function rotateCredential(
     ...before,
     proves: rotation.proves,
     former: overlapMs === 0 ? undefined : { proves: before.proves, until: after(now, overlapMs) },
+    ...offeredBeside(before, rotation.proves),
     rotatedAt: now,
     expiresAt: expiresAt === undefined ? before.expiresAt : future(expiresAt ?? undefined, now),
   };
@@ -121,27 +137,65 @@ export async function rotateCredential(
 }
 
 /**
- * Lets another secret count beside the one that does, before Vault shows it: wherever the process dies on the way, what
- * Vault shows counts. `rotateCredential` follows once Vault has it.
+ * Lets another secret count beside those that do, before Vault shows it: wherever the process dies on the way, what Vault
+ * shows counts. `rotateCredential` follows once Vault has it, `endOffer` when that is not known. One at a time.
  */
 export async function offerSecret(
   tx: TenantTx,
   { agent: agentId, id }: Named,
-  { proves, ...by }: By & { readonly proves: Proves },
-): Promise<Credential & { readonly vaultPath: string }> {
+  { rotation, ...by }: By & { readonly rotation: Rotation },
+): Promise<void> {
   await changeable(tx, agentId, by);
   const before = await credentialOf(tx, { agent: agentId, id });
-  if (!isLive(before, by.now)) throw new Problem("credential_ended");
-  const { vaultPath } = before;
-  invariant(vaultPath !== undefined, "only what Vault keeps is offered before it is shown");
-  const credential = { ...before, vaultPath, former: { proves, until: after(by.now, offeredMs) } };
+  const { now } = by;
+  if (!isLive(before, now)) throw new Problem("credential_ended");
+  if (before.rotatingUntil !== undefined && now < before.rotatingUntil)
+    throw new Problem("unavailable", {
+      detail: "This credential is being rotated.",
+      headers: { "Retry-After": "1" },
+    });
+  future(rotation.expiresAt ?? undefined, now);
+  if (before.offered.length >= offeredMax)
+    throw new Problem("invalid_request", {
+      detail: "Too many rotations ended without Vault's answer: make another credential and revoke this one.",
+    });
+  const { proves } = rotation;
+  invariant(proves.kind === "secret", "only what Vault keeps is offered before it is shown");
+  const offered = [...before.offered, proves.digest];
+  const credential = { ...before, offered, rotatingUntil: after(now, rotatingMs) };
   await rows.saveCredential(tx, credential);
   await settle(tx, { agent: agentId, credential, type: "credential.rotated", by });
-  return credential;
 }
 
-// For good, unless a rotation says otherwise.
-const offeredMs = 3_650 * dayMs;
+/** Longer than Vault is given to answer. Whoever takes longer still, or died, holds up no other. */
+const rotatingMs = 30 * secondMs;
+const offeredMax = 16;
+
+/** Lets another rotation begin. What was offered counts on: Vault may have it. */
+export async function endOffer(tx: TenantTx, { agent, id }: Named, proves: Proves): Promise<void> {
+  await agentToChange(tx, agent);
+  const before = await credentialOf(tx, { agent, id });
+  if (isNewestOffer(before, proves)) await rows.saveCredential(tx, { ...before, rotatingUntil: undefined });
+}
+
+const isSame = (digest: Uint8Array, proves: Proves): boolean =>
+  proves.kind === "secret" && Buffer.from(digest).equals(proves.digest);
+
+const isNewestOffer = ({ offered }: Credential, proves: Proves): boolean =>
+  offered.slice(-1).some((newest) => isSame(newest, proves));
+
+/**
+ * What of a credential's secrets Vault may still show once it has taken this one: nothing, unless another rotation began
+ * meanwhile. Whose secret Vault took last is then unknown, so whatever counts counts on, until the next rotation.
+ */
+function offeredBeside(before: Credential, proves: Proves): Pick<Credential, "offered" | "rotatingUntil"> {
+  if (before.vaultPath === undefined || isNewestOffer(before, proves))
+    return { offered: [], rotatingUntil: undefined };
+  const own = before.proves.kind === "secret" ? [before.proves.digest] : [];
+  const others = before.offered.filter((one) => !isSame(one, proves));
+  // Ours last: to the other, when it ends, its own is then not the newest either.
+  return { offered: [...others, ...own], rotatingUntil: before.rotatingUntil };
+}
 
 /** Where Vault keeps a live credential's secret; undefined where it does not. */
 export async function vaultPathOf(tx: TenantTx, named: Named): Promise<string | undefined> {
@@ -156,7 +210,7 @@ export async function revokeCredential(tx: TenantTx, { agent, id }: Named, by: B
   await changeable(tx, agent, by);
   const before = await credentialOf(tx, { agent, id });
   if (before.revokedAt !== undefined) return;
-  const credential: Credential = { ...before, former: undefined, revokedAt: by.now };
+  const credential: Credential = { ...before, former: undefined, offered: [], revokedAt: by.now };
   await rows.saveCredential(tx, credential);
   await settle(tx, { agent, credential, type: "credential.revoked", by });
   const issued = { until: after(by.now, revokedMs), issuedUntil: by.now };
@@ -231,9 +285,10 @@ async function settle(
 const keysOf = ({ proves }: Credential) =>
   proves.kind === "key" ? [{ purpose: "assertion", jwk: proves.jwk } as const] : [];
 
-const keptOf = ({ id, proves, former, expiresAt }: Credential): KeptCredential[] => [
+const keptOf = ({ id, proves, former, offered, expiresAt }: Credential): KeptCredential[] => [
   { id, ...proves, until: expiresAt },
   ...(former === undefined ? [] : [{ id, ...former.proves, until: earlier(former.until, expiresAt) }]),
+  ...offered.map((digest) => ({ id, kind: "secret" as const, digest, until: expiresAt })),
 ];
 
 const earlier = (a: Instant, b: Instant | undefined): Instant => (b !== undefined && b < a ? b : a);
