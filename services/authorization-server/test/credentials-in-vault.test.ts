@@ -111,7 +111,7 @@ const leaseEnds = (credential: unknown, when: string): Promise<unknown> =>
     when,
   ]);
 
-test("C14 what Vault shows counts after a rotation that died past it and a next one that Vault never answered", async () => {
+test("what Vault shows counts after a rotation that died past it and a next one that Vault never answered", async () => {
   const agent = await agentIn(running, { scopes: ["agents:read"] });
   const { vaultPath, credentialId } = (await kept(agent)).body;
   const first = await newest(vaultPath);
@@ -136,7 +136,7 @@ test("C14 what Vault shows counts after a rotation that died past it and a next 
   expect(counts).toEqual([401, 401, 200]);
 });
 
-test("C14 a credential is rotated by one at a time, and of those who come at once what Vault shows counts", async () => {
+test("a credential is rotated by one at a time, and of those who come at once what Vault shows counts", async () => {
   const agent = await agentIn(running, { scopes: ["agents:read"] });
   const { vaultPath, credentialId } = (await kept(agent)).body;
   const first = await newest(vaultPath);

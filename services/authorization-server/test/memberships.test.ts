@@ -231,7 +231,7 @@ describe("a person acts for an organization that they belong to", () => {
     });
   });
 
-  test("C13 of a full organization nobody becomes a member, and the last of its members may still be changed", async () => {
+  test("of a full organization nobody becomes a member, and the last of its members may still be changed", async () => {
     const one = await organization();
     const fill = (count: number): Promise<unknown> =>
       running.database.asAdmin(
