@@ -1,6 +1,7 @@
 import { type Id, newId } from "@remit/kernel";
 import { sha256b64url } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { changeStanding } from "../src/agents/index.ts";
 import { checkBudget } from "../src/mandates/index.ts";
 import { type Api, type As, agentOf, openApi, type Sent, walletOf } from "./charging/api.ts";
 import {
@@ -10,6 +11,7 @@ import {
   giveMandate,
   type IssuedTestMandate,
   issuer,
+  newAgent,
   purchase,
   refusalOf,
   shopOrigin,
@@ -38,7 +40,6 @@ const exported = (mandate: Id<"mandate">, body: object, as: As = agentOf(world))
 const ap2 = { kind: "ap2", open_checkout_digest: digest } as const;
 const acp = {
   kind: "acp",
-  merchant_origin: shopOrigin,
   merchant_id: "shop_1",
   checkout_session_id: "cs_1",
 } as const;
@@ -122,7 +123,7 @@ describe("a mandate that is exported", () => {
       merchant_id: "shop_1",
       expires_at: expect.stringMatching(/Z$/),
     });
-    const spt = { kind: "spt", merchant_origin: shopOrigin, network_id: "profile_1", amount_minor: 500 };
+    const spt = { kind: "spt", network_id: "profile_1", amount_minor: 500 };
     expect((await exported(mandate.id, spt)).body["document"]).toEqual({
       usage_limits: { currency: "eur", max_amount: 500, expires_at: expect.any(Number) },
       seller_details: { network_id: "profile_1" },
@@ -157,13 +158,30 @@ describe("a mandate that is exported", () => {
     [{ categories: ["books"] }, "mandate_not_admitted"],
     [{ offer_digest: digest }, "mandate_not_admitted"],
     [{ rails: ["x402"] }, "mandate_rail_not_allowed"],
-    [{ merchants: ["https://other.test"] }, "mandate_merchant_not_allowed"],
+    [{ merchants: [shopOrigin] }, "mandate_not_admitted"],
+    [{ velocity: [{ period: "day", count: 3 }] }, "mandate_not_admitted"],
     [{ step_up: [{ above_minor: 100 }] }, "approval_required"],
     [{ step_up: [{ first_purchase_at_merchant: true }] }, "approval_required"],
   ])("with %j is refused: that limit would be lost on the way", async (change, code) => {
     const mandate = await giveMandate(world, change);
     expect((await exported(mandate.id, { ...acp, amount_minor: 500 })).body["code"]).toBe(code);
     expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n });
+  });
+
+  test("O10 below an agent that was stopped is neither exported nor handed on", async () => {
+    const [parent, child] = [await newAgent(world.db, world), await newAgent(world.db, world)];
+    const root = await giveMandate(world, {}, parent);
+    const as = ({ id }: { id: Id<"agent"> }): As => ({ ...agentOf(world), client: id });
+    const handed = await post(`/api/v1/mandates/${root.id}/hand-on`, { agent_id: child.id }, as(parent));
+    const leaf = handed.body["id"] as Id<"mandate">;
+    const by = { type: "client", id: "test" } as const;
+    await world.db
+      .of(world.operator)
+      .transaction((tx) => changeStanding(tx, parent.id, { to: "suspended", by, now: world.clock.now() }));
+    expect((await exported(leaf, ap2, as(child))).body["code"]).toBe("agent_suspended");
+    const further = await post(`/api/v1/mandates/${leaf}/hand-on`, { agent_id: world.agent.id }, as(child));
+    expect(further.body["code"]).toBe("agent_suspended");
+    expect(await budgetOf(world, root.id)).toMatchObject({ held: 0n });
   });
 
   test("T01 is no other agent's or tenant's to export, ask back or see", async () => {
@@ -212,6 +230,18 @@ describe("what is told of an export", () => {
       path: `/api/v1/wallet/spending?by=merchant&mandate_id=${mandate.id}`,
     });
     expect(sums.body["data"]).toMatchObject([{ key: "export:ap2", spent_minor: 1_400 }]);
+  });
+
+  test("is told by billing alone, whichever other service has the scope", async () => {
+    const { id } = (await exported((await giveMandate(world)).id, ap2)).body;
+    const portal = { ...billing(), client: "wallet" };
+    for (const [verb, body] of [
+      ["close", { because: "used", used_minor: 0 }],
+      ["uses", { reference: "x", amount_minor: 1 }],
+    ] as const)
+      expect(await post(`/api/v1/exports/${String(id)}/${verb}`, body, portal)).toMatchObject({
+        status: 403,
+      });
   });
 
   test("closes it by itself once all of it is used, and is never above its limit", async () => {

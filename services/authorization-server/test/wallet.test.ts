@@ -1,4 +1,4 @@
-import { type Id, newId } from "@remit/kernel";
+import { after, type Id, newId, secondMs, toRfc3339 } from "@remit/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Api, type As, agentOf, openApi, type Sent, walletOf } from "./charging/api.ts";
 import {
@@ -221,6 +221,29 @@ describe("an agent that its principal freezes", () => {
     expect(listed.body).toMatchObject({ all_frozen: false });
     const frozen = (listed.body["data"] as { id: string; frozen: boolean }[]).filter((one) => one.frozen);
     expect(frozen.map(({ id }) => id)).toEqual([agent.id]);
+    await freeze("unfreeze");
+  });
+
+  test("C01 is frozen after two brakes that move at once, as whichever came later finds it", async () => {
+    for (let round = 0; round < 5; round++) {
+      const mandate = await giveMandate(world, {}, agent);
+      await post("/api/v1/wallet/freeze");
+      await Promise.all([post("/api/v1/wallet/unfreeze"), freeze("freeze")]);
+      expect(await refusalOf(charge({ mandate, amount: 1, agent }))).toBe("mandate_suspended");
+      expect((await get(`/api/v1/mandates/${mandate.id}`)).body).toMatchObject({ frozen: true });
+      await freeze("unfreeze");
+      expect(await charge({ mandate, amount: 1, agent })).toMatchObject({ state: "authorized" });
+    }
+  });
+
+  test("O08 has nothing captured any more, not even under a mandate whose time is over", async () => {
+    const until = toRfc3339(after(world.clock.now(), 20 * secondMs));
+    const mandate = await giveMandate(world, { valid_until: until }, agent);
+    const held = await charge({ mandate, amount: 100, agent });
+    world.clock.advance(30 * secondMs);
+    await freeze("freeze");
+    const order = { amountMinor: undefined, responseDigest: undefined, requestDigest: undefined };
+    expect(await refusalOf(world.charges.capture(own(world, held.id), order))).toBe("mandate_suspended");
     await freeze("unfreeze");
   });
 

@@ -203,6 +203,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "trust.created": trust,
   "trust.removed": trust,
   "wallet.frozen": braked,
+  "wallet.settings_changed": told({ zone: text }),
   "wallet.unfrozen": braked,
   "webhook.changed": webhook,
   "webhook.created": webhook,

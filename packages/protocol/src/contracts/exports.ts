@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Origin, Timestamp, text } from "./values.ts";
+import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Timestamp, text } from "./values.ts";
 
 export const ExportKind = z.enum(["ap2", "acp", "spt", "x402"]);
 export type ExportKind = z.infer<typeof ExportKind>;
@@ -19,12 +19,11 @@ export const ExportMandate = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("acp"),
     ...limits,
-    merchant_origin: Origin,
     merchant_id: text(256),
     checkout_session_id: text(256),
   }),
   /** The limits of a Shared Payment Token, for one seller. */
-  z.strictObject({ kind: z.literal("spt"), ...limits, merchant_origin: Origin, network_id: text(256) }),
+  z.strictObject({ kind: z.literal("spt"), ...limits, network_id: text(256) }),
   /** Advice to an x402 client, which no wallet is held to. */
   z.strictObject({ kind: z.literal("x402"), ...limits }),
 ]);

@@ -71,7 +71,6 @@ const makeRoute = (deps: Deps): Route =>
         "mandate_asset_not_accepted",
         "mandate_expired",
         "mandate_holder_mismatch",
-        "mandate_merchant_not_allowed",
         "mandate_not_admitted",
         "mandate_rail_not_allowed",
         "mandate_revoked",
@@ -84,7 +83,12 @@ const makeRoute = (deps: Deps): Route =>
       const tenant = isPrincipals(caller) ? caller.tenant : await deps.mandates.tenantOf(id);
       if (tenant === undefined) throw new Problem("not_found", { detail: "There is no such mandate." });
       const agent = isPrincipals(caller) ? undefined : caller.client;
-      const request = { client: caller.client, route: `POST ${path}`, key, bodyDigest };
+      const request = {
+        client: caller.client,
+        route: `POST /api/v1/mandates/${id}/exports`,
+        key,
+        bodyDigest,
+      };
       const { answer, replayed } = await idempotent<Body>(deps.db.of(tenant), request, async (keep) => {
         const exporting = { mandate: id, agent, asked: body, actor: actorOf(caller) };
         const made = await exportMandate(deps, tenant, {
@@ -146,11 +150,13 @@ const useRoute = (deps: Deps): Route =>
     body: TellExportUse,
     answers: {
       200: MandateExport,
+      403: "forbidden",
       404: "not_found",
       409: "export_closed",
       422: "export_use_exceeds_limit",
     },
     handle: async ({ caller }, { params: { id }, body }) => {
+      assertBilling(caller);
       const told = { id, actor: actorOf(caller), use: body };
       return { status: 200, body: bodyOf(await tellUse(deps, await known(deps, id), told)) };
     },
@@ -167,14 +173,21 @@ const closeRoute = (deps: Deps): Route =>
     answers: {
       200: MandateExport,
       400: "invalid_request",
+      403: "forbidden",
       404: "not_found",
       422: "export_use_exceeds_limit",
     },
     handle: async ({ caller }, { params: { id }, body }) => {
+      assertBilling(caller);
       const told = { id, actor: actorOf(caller), close: body };
       return { status: 200, body: bodyOf(await closeExport(deps, await known(deps, id), told)) };
     },
   });
+
+/** Of our services, the one that hears from issuers. */
+function assertBilling({ client }: Caller): void {
+  if (client !== "billing") throw new Problem("forbidden", { detail: "Only billing tells what was taken." });
+}
 
 async function known(deps: Deps, id: Id<"charge">): Promise<Id<"tenant">> {
   const tenant = await tenantOf(deps, id);

@@ -15,6 +15,7 @@ import { type Actor, newEvent, Problem, type PublicJwk } from "@remit/protocol";
 import type { CloseExport, ExportMandate, MandateExport, TellExportUse } from "@remit/protocol/contracts";
 import { agentById, keyed } from "../agents/index.ts";
 import {
+  assertChainStands,
   assetOfMandate,
   captureHold,
   findChain,
@@ -104,7 +105,8 @@ async function makeWithin(
   const asset = assetOfMandate(mandate.details);
   const limitMinor = await limitOf(tx, mandate, exporting.asked);
   const expiresAt = endOf(chain, exporting.asked, now);
-  for (const one of chain) assertAllowed(one, { ...exporting, asset, limitMinor, now });
+  await assertChainStands(tx, chain, now);
+  for (const one of chain) assertAllowed(one, { ...exporting, asset, limitMinor });
   const limits = { asset, limitMinor, now, expiresAt };
   const { asked, holder } = exporting;
   const { currency } = mandate.details;
@@ -165,14 +167,10 @@ type Wanted = {
   readonly asked: ExportMandate;
   readonly asset: Asset;
   readonly limitMinor: bigint;
-  readonly now: Instant;
 };
 
-/** Each of the chain must stand and allow it; what would ask its principal cannot, where nobody asks us. */
-function assertAllowed(mandate: Mandate, { asked, asset, limitMinor, now }: Wanted): void {
-  if (mandate.state === "revoked") throw new Problem("mandate_revoked");
-  if (mandate.state === "suspended") throw new Problem("mandate_suspended");
-  if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
+/** Each of the chain must allow it; what would ask its principal cannot, where nobody asks us. */
+function assertAllowed(mandate: Mandate, { asked, asset, limitMinor }: Wanted): void {
   assertExportable(mandate.details, asked, limitMinor);
   const purchase = { amount: toBudgetUnits(money(asset, limitMinor)), firstAtMerchant: true };
   if (whyAskPrincipal(mandate.details, purchase) !== undefined) throw new Problem("approval_required");

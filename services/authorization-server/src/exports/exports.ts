@@ -50,9 +50,9 @@ export function assertExportable(details: MandateDetails, asked: ExportMandate, 
   if (asked.kind === "x402") return;
   if (details.rails !== undefined && !details.rails.includes("card"))
     throw new Problem("mandate_rail_not_allowed");
-  const origin = "merchant_origin" in asked ? asked.merchant_origin : undefined;
-  if (origin !== undefined && details.merchants?.includes(origin) === false)
-    throw new Problem("mandate_merchant_not_allowed");
+  if (details.velocity !== undefined) throw refused("A limit for a period would be lost on the way.");
+  if (asked.kind !== "ap2" && details.merchants !== undefined)
+    throw refused("Nobody has verified that this seller is one of its merchants.");
   // Its issuer knows one limit for all that is taken.
   const perCharge = details.per_charge_minor;
   if (asked.kind !== "ap2" && perCharge !== undefined && limitMinor > BigInt(perCharge))

@@ -17,6 +17,11 @@ export async function keepBrakes(tx: TenantTx, agents: readonly string[]): Promi
   return found.some(({ frozen_at }) => frozen_at !== null);
 }
 
+/** One brake after the other: whoever moves one holds this until the transaction ends. */
+export async function lockBrakes(tx: TenantTx): Promise<void> {
+  await tx.run(sql`select 1 from principals_agents where agent_id = ${everyAgent} for update`);
+}
+
 /** False when it is as asked already. */
 export async function saveBrake(
   tx: TenantTx,

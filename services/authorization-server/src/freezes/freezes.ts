@@ -27,8 +27,10 @@ export async function setBrake(
   brake: Brake,
   { frozen, now }: { readonly frozen: boolean; readonly now: Instant },
 ): Promise<boolean> {
-  if (brake.agent === undefined) await rows.insertAgents(tx, [rows.everyAgent], now);
-  else if ((await rows.findBrake(tx, brake.agent)) === undefined)
+  await rows.insertAgents(tx, [rows.everyAgent], now);
+  // What a brake reaches depends on the others: of two that are moved at once the later sees the earlier.
+  await rows.lockBrakes(tx);
+  if (brake.agent !== undefined && (await rows.findBrake(tx, brake.agent)) === undefined)
     throw new Problem("not_found", { detail: "There is no such agent." });
   return rows.saveBrake(tx, nameOf(brake), frozen ? now : undefined);
 }

@@ -54,7 +54,7 @@ export const handOnRoute = ({
       if (found.status !== "active") throw new Problem("agent_suspended");
       const to = { agent, tenant: found.tenant, holder: keyed(found).dpopJwk };
       const more = purpose === undefined ? {} : { purpose };
-      const request = { client: caller.client, route: `POST ${path}`, key, bodyDigest };
+      const request = { client: caller.client, route: `POST ${path.replace(":id", id)}`, key, bodyDigest };
       type Body = z.input<typeof HandedMandate>;
       // The key is the agent's; what it does is in the tenant of whose money it is.
       const { answer, replayed } = await idempotent<Body>(db.of(tenant), request, (keep) =>

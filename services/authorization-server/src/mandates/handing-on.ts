@@ -2,9 +2,11 @@ import { type Id, type Instant, parseId } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import { type MandateDetails, Problem, type PublicJwk, parseMandateDetails } from "@remit/protocol";
 import type { NarrowMandate } from "@remit/protocol/contracts";
+import { meetAgent } from "../freezes/index.ts";
 import * as rows from "./mandates.sql.ts";
-import type { IssuedMandate, IssueMandate, Mandate } from "./mandates.ts";
+import type { IssuedMandate, IssueMandate } from "./mandates.ts";
 import { narrowedTerms } from "./narrowing.ts";
+import { assertChainStands } from "./standing.ts";
 
 /** A mandate has at most as many above it (design section 5: delegations are as deep). */
 export const depthMax = 8;
@@ -38,10 +40,12 @@ export async function handOnWithin(
   tx: TenantTx,
   { parent: id, by, to, asked, more, now }: HandingOn,
 ): Promise<IssuedMandate> {
+  // Locks go brake, mandates.
+  await meetAgent(tx, to.agent, now);
   const chain = await rows.findChain(tx, id, "update");
   const [root, parent] = [chain[0], chain.at(-1)];
   if (root === undefined || parent === undefined || parent.agent !== by) throw unknown();
-  for (const mandate of chain) assertStanding(mandate, now);
+  await assertChainStands(tx, chain, now);
   if (chain.length > depthMax)
     throw new Problem("delegation_limit_reached", { detail: `A chain has at most ${depthMax} links.` });
   if ((await rows.countBelow(tx, root.id, now)) >= belowMax)
@@ -66,11 +70,5 @@ export async function handOnWithin(
 /** Read as a request is; what is undefined is not there. */
 const withOwn = (terms: MandateDetails, more: Own): MandateDetails =>
   parseMandateDetails(JSON.parse(JSON.stringify({ ...terms, ...more })));
-
-function assertStanding(mandate: Mandate, now: Instant): void {
-  if (mandate.state === "revoked") throw new Problem("mandate_revoked");
-  if (mandate.state === "suspended") throw new Problem("mandate_suspended");
-  if (now >= mandate.expiresAt) throw new Problem("mandate_expired");
-}
 
 const unknown = (): Problem => new Problem("not_found", { detail: "There is no such mandate." });

@@ -32,6 +32,8 @@ export type { MandateWithBudget } from "./reading.ts";
 export { type RoomOfAgent, roomOfAgents } from "./rooms.ts";
 export { actorOf } from "./shown.ts";
 
+export { assertChainStands } from "./standing.ts";
+
 /** The tables of this room, by the kind of protection each has. */
 export const mandateTables = {
   mandates: "tenant",

@@ -211,7 +211,9 @@ export async function activeMandatesOf(
 ): Promise<Id<"mandate">[]> {
   const found = await tx.many<{ id: Id<"mandate"> }>(sql`select id from mandates
     where principal_id = ${principal} and state = 'active'
-      and coalesce(narrowed_until, expires_at) > ${sqlTime(now)} order by id`);
+      and (coalesce(narrowed_until, expires_at) > ${sqlTime(now)}
+        or exists (select from mandate_budgets b where b.mandate_id = mandates.id and b.held > 0))
+    order by cardinality(ancestors), id`);
   return found.map(({ id }) => id);
 }
 
@@ -241,18 +243,30 @@ export async function mandatesHeldBy(tx: TenantTx, agent: string): Promise<Id<"m
   return found.map(({ id }) => id);
 }
 
-/** Locks what a brake on an agent, or on all of them, reaches, from the roots down. */
-export async function lockFor(
-  tx: TenantTx,
-  { agent, frozen, now }: { agent: Id<"agent"> | undefined; frozen: boolean; now: Instant },
-): Promise<Mandate[]> {
-  const found = await tx.many<Row>(sql`select * from mandates
-    where (${agent ?? null}::text is null or agent_id = ${agent ?? null}::text) and state <> 'revoked'
-      and (frozen_at is not null) = ${!frozen} and coalesce(narrowed_until, expires_at) > ${sqlTime(now)}
+type Brake = { readonly agent: Id<"agent"> | undefined; readonly frozen: boolean; readonly now: Instant };
+
+/**
+ * What a brake on an agent, or on all of them, reaches: what is not over, and what is over but holds something still. Their
+ * trees are locked whole, from the roots down, as charges and endings lock them. Whoever moves a brake has locked them all.
+ */
+export async function lockFor(tx: TenantTx, { agent, frozen, now }: Brake): Promise<Mandate[]> {
+  const only = agent ?? null;
+  const reached = await tx.many<{ id: Id<"mandate">; root: Id<"mandate"> }>(sql`
+    select id, coalesce(ancestors[1], id) as root from mandates
+    where (${only}::text is null or agent_id = ${only}::text) and state <> 'revoked'
+      and (frozen_at is not null) = ${!frozen}
+      and (not ${frozen}::boolean or coalesce(narrowed_until, expires_at) > ${sqlTime(now)}
+        or exists (select from mandate_budgets b where b.mandate_id = mandates.id and b.held > 0))
       and (${frozen} or not exists (select from principals_agents a
-        where a.agent_id in (mandates.agent_id, '*') and a.frozen_at is not null))
+        where a.agent_id in (mandates.agent_id, '*') and a.frozen_at is not null))`);
+  if (reached.length === 0) return [];
+  const roots = [...new Set(reached.map(({ root }) => root))];
+  const trees = await tx.many<Row>(sql`select * from mandates
+    where state <> 'revoked'
+      and (id = any(${roots}::text[]) or (parent_id is not null and ancestors[1] = any(${roots}::text[])))
     order by cardinality(ancestors), id for no key update`);
-  return found.map(mandateOf);
+  const ids = new Set(reached.map(({ id }) => id));
+  return trees.filter(({ id }) => ids.has(id)).map(mandateOf);
 }
 
 export async function saveFrozen(

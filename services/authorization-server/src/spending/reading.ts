@@ -1,6 +1,6 @@
 import type { Instant } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
-import { Problem } from "@remit/protocol";
+import { type Actor, newEvent, Problem } from "@remit/protocol";
 import type { WalletSettings } from "@remit/protocol/contracts";
 import type { Grouping } from "./groupings.ts";
 import * as rows from "./spending.sql.ts";
@@ -16,10 +16,16 @@ export const settingsOf = async (tx: TenantTx): Promise<WalletSettings> => ({
   zone: (await rows.today(tx)).zone,
 });
 
-/** A day that has begun keeps the zone it began in. */
-export async function changeZone(tx: TenantTx, zone: string, now: Instant): Promise<WalletSettings> {
+/** What was counted before keeps the day it was counted on; from now on the days are those of the new zone. */
+export async function changeZone(
+  tx: TenantTx,
+  zone: string,
+  { actor, now }: { readonly actor: Actor; readonly now: Instant },
+): Promise<WalletSettings> {
   if (!(await rows.knowsZone(tx, zone)))
     throw new Problem("invalid_request", { detail: `The zone ${zone} is unknown.` });
   await rows.saveZone(tx, zone, now);
+  const facts = { tenant: tx.tenant, actor, subject: tx.tenant, payload: { zone } };
+  await tx.record(newEvent("wallet.settings_changed", facts, now));
   return { zone };
 }

@@ -1,7 +1,7 @@
 import type { Asset, Id } from "@remit/kernel";
-import { type Route, route } from "@remit/platform/http";
+import { type Caller, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
-import { Problem } from "@remit/protocol";
+import { type Actor, Problem } from "@remit/protocol";
 import { BurnDown, Day, idOf, Spending, SpendingForecast, WalletSettings } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { csvOf } from "../csv/index.ts";
@@ -27,6 +27,10 @@ const filters = {
 const Filter = z.strictObject(filters);
 const Grouped = z.strictObject({ ...filters, by: z.enum(groupings).default("day") });
 const Path = z.strictObject({ id: idOf("mandate") });
+
+/** Who does it, for the event. */
+const actorOf = ({ actor }: Caller): Actor =>
+  actor.type === "service" ? { type: "system", id: actor.id } : { type: actor.type, id: actor.id };
 
 type Deps = {
   readonly db: Database;
@@ -176,6 +180,8 @@ const changeSettingsRoute = ({ db }: Deps): Route =>
     answers: { 200: WalletSettings, 400: "invalid_request" },
     handle: async ({ caller, now }, { body }) => ({
       status: 200,
-      body: await db.of(caller.tenant).transaction((tx) => changeZone(tx, body.zone, now)),
+      body: await db
+        .of(caller.tenant)
+        .transaction((tx) => changeZone(tx, body.zone, { actor: actorOf(caller), now })),
     }),
   });
