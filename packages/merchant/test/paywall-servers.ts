@@ -33,6 +33,8 @@ export type StartServer = (paywall: Paywall, sold: readonly Sold[]) => Promise<R
 
 async function listen(listener: RequestListener): Promise<Running> {
   const server: Server = createServer(listener);
+  // A machine under load pauses for longer than node keeps an idle connection.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     // A server that listens on a port has an address of this shape.

@@ -1,6 +1,7 @@
 import { concatBytes, type HeaderPair, Problem, parseJson } from "@remit/protocol";
 import type { Answer } from "./answers.ts";
 import { type Entered, type Payer, type Paywall, problemBodyOf, type Sale } from "./paywall.ts";
+import { failed } from "./web.ts";
 
 /** A request of node, as far as it is looked at: the package knows nothing of node's own types. */
 export type NodeIncoming = AsyncIterable<unknown> & {
@@ -24,7 +25,7 @@ export type NodeOutgoing = {
   write(chunk: Uint8Array): unknown;
   end(chunk?: Uint8Array): unknown;
   flushHeaders(): void;
-  once(event: "finish", listener: () => void): unknown;
+  once(event: "finish" | "close", listener: () => void): unknown;
 };
 
 /** A request of Express, or of anything that is called as its middleware is. */
@@ -153,9 +154,18 @@ function holdBack(
     try {
       await send();
     } catch (error) {
+      // Whoever tells of the error writes to the connection itself.
+      restore();
       next(error);
     }
   };
+  // Nobody is there any more, and nothing was delivered. A hold that is not returned now ends at its serve_by.
+  res.once("close", () => {
+    if (isOver) return;
+    isOver = true;
+    restore();
+    entered.finish(failed).catch(() => undefined);
+  });
   Object.assign(res, {
     writeHead: (status: number, ...more: unknown[]) => {
       res.statusCode = status;
@@ -174,8 +184,8 @@ function holdBack(
     },
     end: (chunk?: unknown, encoding?: unknown, done?: unknown) => {
       if (isOver) return res;
-      isOver = true;
       take(chunk, encoding);
+      isOver = true;
       const then = [chunk, encoding, done].find((one) => typeof one === "function");
       if (typeof then === "function") res.once("finish", () => then());
       void finish();

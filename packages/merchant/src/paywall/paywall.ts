@@ -155,7 +155,8 @@ type OfCharge = { readonly charge: Id<"charge">; readonly purchase: KeptPurchase
 
 async function answered(till: Till, { fresh }: Buying, { charge, purchase }: OfCharge): Promise<Entered> {
   if (purchase.request !== fresh.request) throw ofAnotherRequest();
-  const { answer, state } = purchase;
+  const { answer, state, receipt } = purchase;
+  if (answer === undefined && state === "captured") throw alreadySettled(receipt);
   if (answer === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
   if (state === "captured") return { kind: "answer", answer: replayed(answer) };
   // It was served, and nobody has said yet whether the capture went through.
@@ -205,12 +206,14 @@ async function serve(till: Till, buying: Buying, charge: Charge): Promise<Entere
   };
 }
 
+const alreadySettled = (receipt: string | undefined): Problem =>
+  new Problem("already_settled", {
+    detail: "It is paid, and the answer to it is not kept any more.",
+    ...(receipt !== undefined && { extra: { receipt } }),
+  });
+
 function notToServe({ id, status, receipt, body }: Charge): Problem {
-  if (status === "captured")
-    return new Problem("already_settled", {
-      detail: "It is paid, and this process has no answer to it any more.",
-      ...(receipt !== undefined && { extra: { receipt } }),
-    });
+  if (status === "captured") return alreadySettled(receipt);
   const approveBy = body["approve_by"];
   // As the gateway says it: the agent's client keeps the payment and comes back with it.
   if (status === "pending_approval")
@@ -265,7 +268,13 @@ async function capture(till: Till, { purchase, charge: id, answer }: Capturing):
   }
   if (charge.status !== "captured") throw undecided(undefined);
   const paid = withReceipt(till, charge, answer);
-  await till.answers.keep(id, { ...purchase, answer: paid, state: "captured" });
+  const { receipt } = charge;
+  await till.answers.keep(id, {
+    ...purchase,
+    answer: paid,
+    state: "captured",
+    ...(receipt !== undefined && { receipt }),
+  });
   return paid;
 }
 
