@@ -130,21 +130,10 @@ function holdBack(
   next: (error?: unknown) => void,
 ): void {
   const restore = overridable(res);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const { take, answerOf } = whatIsWritten();
   let isOver = false;
-  const take = (chunk: unknown, encoding: unknown): void => {
-    if (chunk === null || chunk === undefined || typeof chunk === "function") return;
-    // node takes texts and bytes, and nothing else.
-    const bytes = typeof chunk === "string" ? bytesOfText(chunk, encoding) : (chunk as Uint8Array);
-    size += bytes.length;
-    if (size <= responseBytesMax) chunks.push(bytes);
-  };
   const send = async (): Promise<void> => {
-    const tooLarge = size > responseBytesMax;
-    const answer = tooLarge
-      ? { ...written(res, chunks), status: 502, body: new Uint8Array() }
-      : written(res, chunks);
+    const answer = answerOf(res);
     const told = await entered.finish(answer);
     restore();
     for (const name of res.getHeaderNames()) res.removeHeader(name);
@@ -192,6 +181,25 @@ function holdBack(
       return res;
     },
   });
+}
+
+/** What a handler writes, in bounded size. */
+function whatIsWritten() {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  return {
+    take: (chunk: unknown, encoding: unknown): void => {
+      if (chunk === null || chunk === undefined || typeof chunk === "function") return;
+      // node takes texts and bytes, and nothing else.
+      const bytes = typeof chunk === "string" ? bytesOfText(chunk, encoding) : (chunk as Uint8Array);
+      size += bytes.length;
+      if (size <= responseBytesMax) chunks.push(bytes);
+    },
+    answerOf: (res: NodeOutgoing): Answer => {
+      const answer = written(res, chunks);
+      return size > responseBytesMax ? { ...answer, status: 502, body: new Uint8Array() } : answer;
+    },
+  };
 }
 
 /** Texts of a handler; in an encoding that is hardly ever written, none. */
