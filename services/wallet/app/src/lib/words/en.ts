@@ -178,7 +178,7 @@ export const en = {
     reason: "The agent’s reason",
     noReason: "The agent gave none.",
     asked: "Asked",
-    expires: "Answer by",
+    expires: "Answer",
     times: (count: string) => `asked ${count} times`,
     approve: "Approve",
     approvePasskey: "Approve with your passkey",
