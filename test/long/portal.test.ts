@@ -1,6 +1,7 @@
 import { createAgent } from "@remit/agent";
 import { expectAccessible, openBrowser, type Page, type TestBrowser } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { endpoints } from "../../services/wallet/src/api/index.ts";
 import { type Instance, startInstance } from "../instance.ts";
 
 let remit: Instance;
@@ -38,6 +39,20 @@ function buyer(): ReturnType<typeof createAgent> {
 /** The address of the first link that begins so. */
 const linkTo = async (page: Page, prefix: string): Promise<string> =>
   (await page.locator(`main a[href^="${prefix}"]`).first().getAttribute("href")) ?? "";
+
+test("every address that the portal calls is one that the services document", async () => {
+  const documents = { issuer: remit.dev.issuer, directory: remit.dev.directory };
+  const known = new Map<string, string>();
+  for (const [service, origin] of Object.entries(documents)) {
+    const { paths } = Object(await (await fetch(`${origin}/openapi.json`)).json());
+    for (const [path, methods] of Object.entries(Object(paths)))
+      for (const method of Object.keys(Object(methods))) known.set(`${service} ${method} ${path}`, path);
+  }
+  for (const { service, method, path } of Object.values(endpoints))
+    expect([...known.keys()]).toContain(
+      `${service} ${method.toLowerCase()} ${path.replace(/:([a-z]+)/g, "{$1}")}`,
+    );
+});
 
 describe("the portal", () => {
   test("a principal answers an agent's question, sees it buy, and checks the receipt in the browser", async () => {

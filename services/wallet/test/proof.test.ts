@@ -2,7 +2,7 @@ import { instantOf, newId, toNumericDate, toRfc3339 } from "@remit/kernel";
 import { makeReceipt, publicJwkOf } from "@remit/protocol";
 import { generateJwk, sha256, sha256b64url, sign } from "@remit/protocol/node";
 import { expect, test } from "vitest";
-import { checkReceipt, proofSteps } from "../app/src/lib/proof.ts";
+import { checkReceipt, proofSteps } from "../src/proof/index.ts";
 
 const now = instantOf(1_764_000_000_000);
 const issuer = "https://as.example";

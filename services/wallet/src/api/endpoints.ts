@@ -46,6 +46,7 @@ const post = <B extends z.ZodType, A extends z.ZodType>(path: string, body: B, a
   ({ service: "issuer", method: "POST", path, body, answer }) as const;
 
 const Nothing = z.strictObject({});
+const WhichSessions = z.strictObject({ which: z.enum(["all", "others"]) });
 
 export const endpoints = {
   mandates: get("/api/v1/mandates", MandateList),
@@ -70,7 +71,7 @@ export const endpoints = {
   unfreezeAll: post("/api/v1/wallet/unfreeze", Nothing, WalletStanding),
   sessions: get("/api/v1/sessions", SessionList),
   endSession: post("/api/v1/sessions/:id/revoke", Nothing, SessionsEnded),
-  endOtherSessions: post("/api/v1/sessions/revoke", Nothing, SessionsEnded),
+  endOtherSessions: post("/api/v1/sessions/revoke", WhichSessions, SessionsEnded),
   merchant: open("directory", "/api/v1/merchants/:id", MerchantBody),
   signInMethods: get("/api/v1/account/sign-in-methods", SignInMethods),
 } as const satisfies Readonly<Record<string, Endpoint>>;

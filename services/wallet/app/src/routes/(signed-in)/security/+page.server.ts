@@ -17,7 +17,7 @@ export const actions = {
     return answer.ok ? { done: true } : refused(event, answer.refusal);
   },
   endOthers: async (event) => {
-    const answer = await apiOf(event).endOtherSessions({ body: {} });
+    const answer = await apiOf(event).endOtherSessions({ body: { which: "others" } });
     return answer.ok ? { done: true } : refused(event, answer.refusal);
   },
 } satisfies Actions;

@@ -10,11 +10,10 @@ export const load: PageServerLoad = async (event) => ({
 export const actions = {
   approve: async (event) => {
     const form = await event.request.formData();
-    const assertion = textIn(form, "assertion");
     const answer = await apiOf(event).approve({
       params: { id: event.params.id },
       key: textIn(form, "key"),
-      body: assertion === "" ? {} : { assertion },
+      body: {},
     });
     return answer.ok ? { done: true } : refused(event, answer.refusal);
   },

@@ -1,0 +1,1 @@
+export { checkReceipt, type ProofOutcome, type ProofStep, proofSteps } from "./proof.ts";
