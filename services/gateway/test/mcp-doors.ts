@@ -48,6 +48,12 @@ export function describeDoors(world: () => McpWorld): void {
       expect(world().ran()).toEqual([]);
     });
 
+    test("V12 a call that is put is refused, since a server may take it as one that is posted", async () => {
+      const answer = await world().ask("/mcp", { ...rpc(callOf("report")), method: "PUT" });
+      expect([answer.status, answer.headers["allow"]]).toEqual([405, "GET, HEAD, DELETE, OPTIONS, POST"]);
+      expect(world().tools.requests).toEqual([]);
+    });
+
     test("a task is answered at once, so that its result leaves by no other way", async () => {
       const paid = callOf(
         "report",

@@ -11,7 +11,7 @@ import { meterText } from "../metering/index.ts";
 import type { PaidRoute, ToolServer, Way } from "../offers/index.ts";
 import { remitKeys } from "./credentials.ts";
 
-/** The list of tools with what each costs, without those that are not for sale. */
+/** The list of tools with what each costs, without those that are not for sale, or are sold to who knows of them alone. */
 export function pricedTools(server: ToolServer, result: JsonObject): JsonObject {
   const { tools } = result;
   if (!Array.isArray(tools)) return result;
@@ -20,7 +20,7 @@ export function pricedTools(server: ToolServer, result: JsonObject): JsonObject 
     tools: tools.flatMap((tool: Json) => {
       if (!isJsonObject(tool) || typeof tool["name"] !== "string") return [];
       const route = server.toolOf(tool["name"]);
-      if (route === undefined) return [];
+      if (route === undefined || route.hidden) return [];
       return [route.gate === "paid" ? priced(tool, route) : tool];
     }),
   };

@@ -13,7 +13,14 @@ import {
   toolServerAt,
   upstreamTarget,
 } from "../offers/index.ts";
-import { type Fields, fieldsOf, type UpstreamAnswer, upwardFields, valuesOf } from "../proxy/index.ts";
+import {
+  type Fields,
+  fieldsOf,
+  hasBody,
+  type UpstreamAnswer,
+  upwardFields,
+  valuesOf,
+} from "../proxy/index.ts";
 import { idempotencyKeyOf, type PaidRequest } from "../purchases/index.ts";
 import {
   type OwnDoor,
@@ -63,9 +70,17 @@ export const mcpDoor =
     return serveMcp(deps, { call, shop, server, target, fields });
   };
 
+/** The stream, the end of a session, and what is asked beforehand (MCP, Streamable HTTP). */
+const unpaidMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
+
 async function serveMcp(deps: McpDeps, called: Called): Promise<void> {
   const { req, res } = called.call.raw;
-  if (req.method !== "POST") return await pass(deps, called, {});
+  if (req.method !== "POST") {
+    // A server may take a call that is put as one that is posted: nothing with a body passes but what is judged.
+    if (!unpaidMethods.has(req.method ?? "") || hasBody(req))
+      throw new Problem("method_not_allowed", { headers: { allow: [...unpaidMethods, "POST"].join(", ") } });
+    return await pass(deps, called, {});
+  }
   const message = readMessage(await readBody(req, bodyBytesMax));
   const { id, method } = message;
   if (id === undefined) {
@@ -162,7 +177,10 @@ async function callTool(deps: McpDeps, asked: Asked): Promise<void> {
   if (route === undefined) return send(call.raw.res, envelope(id, unknownTool(name ?? null)));
   const seen = { statusCode: 200 };
   const close = (listener: () => void): unknown => call.raw.res.once("close", listener);
-  deps.traffic.count(route, { once: (_, listener) => close(listener), ...live(seen) });
+  deps.traffic.count(
+    route,
+    Object.assign(live(seen), { once: (_: string, listener: () => void) => close(listener) }),
+  );
   if (route.gate !== "paid") return await pass(deps, asked, { message, route });
   const answer = await sellTool(deps, asked, route);
   seen.statusCode = answer.status;
