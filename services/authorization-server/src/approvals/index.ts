@@ -17,7 +17,6 @@ export type {
 export { askPurchase } from "./asking.ts";
 export {
   type AskedBecause,
-  challengeOf,
   confirmedText,
   describePurchase,
   type PurchaseSubject,

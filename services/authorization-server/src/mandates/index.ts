@@ -1,4 +1,4 @@
-export { type Budget, type Hold, minorOf, remainingOf } from "./budget.ts";
+export { type Budget, type Hold, minorOf } from "./budget.ts";
 export {
   assertRoom,
   captureHold,
