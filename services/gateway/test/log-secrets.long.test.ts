@@ -1,6 +1,6 @@
 import { invariant, newId, systemClock } from "@remit/kernel";
 import type { JsonObject } from "@remit/protocol";
-import { sandboxKeys } from "@remit/testkit";
+import { eventually, sandboxKeys } from "@remit/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { GatewayProcess } from "./gateway-process.ts";
 import { challengeFor, entryFor, mpp, signIn, transfer, version2 } from "./payers.ts";
@@ -27,6 +27,8 @@ function signatureOf({ signature }: JsonObject): string {
 async function payByAll(): Promise<number[]> {
   const ask = async (headers: Record<string, string>): Promise<number> =>
     (await gateway.ask("/demo/report", { headers })).status;
+  // An upstream that was down is left alone for a while, and nobody is asked to pay for it.
+  await eventually(async () => expect((await gateway.ask("/demo/report")).status).toBe(402));
   const unpaid = await gateway.ask("/demo/report");
   const spt = await shop.sandbox.token({ amount: 1000 });
   const payload = await transfer();
