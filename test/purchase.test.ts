@@ -317,12 +317,13 @@ describe("selling from the terminal", () => {
     expect((await fetch(`${dev.gateway}/cheap`)).status).toBe(402);
   });
 
-  test("a price for what nobody measures is refused, with what to do instead", async () => {
+  test("a price by tokens is sold up to its ceiling, and says both", async () => {
     const sell = commandsOf(remit.dataDir, "sell");
     const words = ["inference", "llama", "--upstream", url, "--no-watch", "--model", "llama3"];
-    const refused = await sell(...words, "--per-mtok", "0.50");
-    expect(refused.code).toBe(1);
-    expect(refused.err).toContain("nothing measures use: set a price per request");
+    const sold = await sell(...words, "--per-mtok", "0.50", "--ceiling", "2.00");
+    expect(sold.code).toBe(0);
+    expect((await sell("info", "llama")).out).toMatch(/2\.00[^]*0\.50|0\.50[^]*2\.00/);
+    expect((await sell("delete", "llama")).code).toBe(0);
   });
 
   test("the same requests are not sold twice, and the seller hears by whom they are", async () => {

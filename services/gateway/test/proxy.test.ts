@@ -351,6 +351,7 @@ describe("limits", () => {
   });
 
   test("M11 an upstream that stays away is left alone, nobody is asked for money for it, and callers are told when to come back", async () => {
+    const headers = createAgent(world).pay(await world.ask("/dear"));
     for (let attempt = 0; attempt < 5; attempt++) await world.ask("/dead");
     const told = await world.ask("/dead");
     expect([told.status, codeOf(told), told.headers["retry-after"]]).toEqual([
@@ -358,9 +359,10 @@ describe("limits", () => {
       "upstream_unavailable",
       "1",
     ]);
-    const headers = createAgent(world).pay(await world.ask("/dear"));
-    const unsold = await world.ask("/dear", { headers });
-    expect([unsold.status, codeOf(unsold)]).toEqual([503, "upstream_unavailable"]);
+    for (const asked of [{}, { headers }]) {
+      const unsold = await world.ask("/dear", asked);
+      expect([unsold.status, codeOf(unsold)]).toEqual([503, "upstream_unavailable"]);
+    }
     expect([world.issuer.calls, await world.claims()]).toEqual([[], []]);
     world.clock.advance(1_000);
     expect((await world.ask("/dead")).status).toBe(502);

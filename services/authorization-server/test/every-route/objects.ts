@@ -56,6 +56,11 @@ export async function objectsOf(
     running.account,
     String(tokens.body["mandate_id"]),
     await made("/api/v1/trusts", trustIn(worker)),
+    await made(
+      `/api/v1/organizations/${running.tenant}/members`,
+      { email: "eve@else.example" },
+      "invitationId",
+    ),
     webhook,
     await first(person, "/api/v1/approvals"),
     await first(person, "/api/v1/sessions"),
