@@ -1,0 +1,47 @@
+import type { Approvals } from "../en/approvals.ts";
+
+export const approvals: Approvals = {
+  approvals: {
+    title: "Freigaben",
+    lead: "Was Agenten fragen und was Sie geantwortet haben.",
+    waiting: "Wartet",
+    answered: "Beantwortet",
+    empty: "Nichts wartet auf Sie.",
+    emptyHow:
+      "Agenten fragen hier, wenn ein Kauf über dem liegt, was Sie erlaubt haben, oder wenn sie ein neues Mandat brauchen.",
+    asksMandate: (agent, amount) => `${agent} möchte bis zu ${amount} ausgeben dürfen`,
+    asksCharge: (agent, amount, merchant) => `${agent} möchte ${amount} an ${merchant} zahlen`,
+    state: { pending: "Wartet", approved: "Freigegeben", denied: "Abgelehnt", expired: "Nicht beantwortet" },
+    until: (when) => `Antworten Sie ${when}`,
+    decide: "Lesen und entscheiden",
+  },
+  approval: {
+    title: "Die Frage eines Agenten",
+    what: "Worum er bittet",
+    offer: "Was gekauft wird",
+    merchant: "Händler",
+    amount: "Betrag",
+    leftAfter: "Danach im Mandat übrig",
+    why: "Warum Sie gefragt werden",
+    because: {
+      above_limit: "Es ist mehr, als dieser Agent ohne Rückfrage ausgeben darf.",
+      first_purchase_at_merchant: "Es ist der erste Kauf bei diesem Händler.",
+      authentication_required: "Ihre Bank will wissen, dass Sie es sind.",
+    },
+    reason: "Die Begründung des Agenten",
+    noReason: "Der Agent hat keine genannt.",
+    asked: "Gefragt",
+    expires: "Zu beantworten",
+    times: (count) => `${count}-mal gefragt`,
+    approve: "Freigeben",
+    approvePasskey: "Mit Passkey freigeben",
+    deny: "Ablehnen",
+    denyReason: "Ein Grund für den Agenten (freiwillig)",
+    answered: (when) => `Beantwortet ${when}`,
+    mandate: "Das Mandat, das daraus wurde",
+    charge: "Der Kauf",
+    passkeyFailed: "Der Passkey hat es nicht bestätigt. Nichts wurde freigegeben.",
+    noScripts: "Für die Freigabe mit einem Passkey braucht dieser Browser Skripte.",
+    scaLead: "Ihre Bank bittet Sie, diese Zahlung zu bestätigen. Bis dahin ist der Betrag nur zurückgelegt.",
+  },
+};

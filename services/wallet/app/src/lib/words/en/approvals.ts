@@ -1,0 +1,47 @@
+export const approvals = {
+  approvals: {
+    title: "Approvals",
+    lead: "What agents ask, and what you answered.",
+    waiting: "Waiting",
+    answered: "Answered",
+    empty: "Nothing waits for you.",
+    emptyHow: "Agents ask here when a purchase is above what you allowed, or when they need a new mandate.",
+    asksMandate: (agent: string, amount: string) => `${agent} asks to spend up to ${amount}`,
+    asksCharge: (agent: string, amount: string, merchant: string) =>
+      `${agent} asks to pay ${amount} to ${merchant}`,
+    state: { pending: "Waiting", approved: "Approved", denied: "Refused", expired: "Not answered" },
+    until: (when: string) => `Answer ${when}`,
+    decide: "Read and decide",
+  },
+  approval: {
+    title: "A question of an agent",
+    what: "What it asks for",
+    offer: "What is bought",
+    merchant: "Merchant",
+    amount: "Amount",
+    leftAfter: "Left in the mandate after this",
+    why: "Why you are asked",
+    because: {
+      above_limit: "It is above what this agent may spend without asking.",
+      first_purchase_at_merchant: "It is the first purchase at this merchant.",
+      authentication_required: "Your bank wants to know that it is you.",
+    },
+    reason: "The agent’s reason",
+    noReason: "The agent gave none.",
+    asked: "Asked",
+    expires: "Answer",
+    times: (count: string) => `asked ${count} times`,
+    approve: "Approve",
+    approvePasskey: "Approve with your passkey",
+    deny: "Refuse",
+    denyReason: "A reason for the agent (optional)",
+    answered: (when: string) => `Answered ${when}`,
+    mandate: "The mandate it made",
+    charge: "The purchase",
+    passkeyFailed: "The passkey did not confirm it. Nothing was approved.",
+    noScripts: "Approving with a passkey needs scripts in this browser.",
+    scaLead: "Your bank asks you to confirm this payment. Until then the amount is only set aside.",
+  },
+};
+
+export type Approvals = typeof approvals;

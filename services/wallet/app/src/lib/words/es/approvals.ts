@@ -1,0 +1,47 @@
+import type { Approvals } from "../en/approvals.ts";
+
+export const approvals: Approvals = {
+  approvals: {
+    title: "Aprobaciones",
+    lead: "Lo que preguntan los agentes y lo que usted respondió.",
+    waiting: "En espera",
+    answered: "Respondidas",
+    empty: "Nada espera su respuesta.",
+    emptyHow:
+      "Los agentes preguntan aquí cuando una compra supera lo que usted autorizó, o cuando necesitan un mandato nuevo.",
+    asksMandate: (agent, amount) => `${agent} pide gastar hasta ${amount}`,
+    asksCharge: (agent, amount, merchant) => `${agent} pide pagar ${amount} a ${merchant}`,
+    state: { pending: "En espera", approved: "Aprobada", denied: "Rechazada", expired: "Sin respuesta" },
+    until: (when) => `Responda ${when}`,
+    decide: "Leer y decidir",
+  },
+  approval: {
+    title: "La pregunta de un agente",
+    what: "Lo que pide",
+    offer: "Lo que se compra",
+    merchant: "Comercio",
+    amount: "Importe",
+    leftAfter: "Queda en el mandato después",
+    why: "Por qué se le pregunta",
+    because: {
+      above_limit: "Supera lo que este agente puede gastar sin preguntar.",
+      first_purchase_at_merchant: "Es la primera compra en este comercio.",
+      authentication_required: "Su banco quiere saber que es usted.",
+    },
+    reason: "El motivo del agente",
+    noReason: "El agente no dio ninguno.",
+    asked: "Preguntada",
+    expires: "Responder",
+    times: (count) => `preguntada ${count} veces`,
+    approve: "Aprobar",
+    approvePasskey: "Aprobar con su llave de acceso",
+    deny: "Rechazar",
+    denyReason: "Un motivo para el agente (opcional)",
+    answered: (when) => `Respondida ${when}`,
+    mandate: "El mandato que resultó",
+    charge: "La compra",
+    passkeyFailed: "La llave de acceso no lo confirmó. No se aprobó nada.",
+    noScripts: "Aprobar con una llave de acceso requiere scripts en este navegador.",
+    scaLead: "Su banco le pide que confirme este pago. Hasta entonces el importe solo está apartado.",
+  },
+};
