@@ -11,6 +11,7 @@ import { receiptRoutes } from "../../src/receipts/index.ts";
 import { spendingRoutes } from "../../src/spending/index.ts";
 import { statusListRoutes } from "../../src/status-lists/index.ts";
 import { walletRoutes } from "../../src/wallet/index.ts";
+import type { Rooms } from "./rooms.ts";
 import type { World } from "./world.ts";
 
 /** Who calls: the resource server that finds this out from tokens has tests of its own. */
@@ -39,6 +40,7 @@ export type Request = {
 };
 
 export type Api = {
+  readonly origin: string;
   send(request: Request): Promise<Sent>;
   /** Whether people have a passkey; it answers a challenge with the challenge itself. */
   readonly passkey: { has: boolean };
@@ -46,8 +48,8 @@ export type Api = {
 };
 
 /** The routes of the money rooms over real HTTP; the caller stands in a header of the test. */
-export async function openApi(world: World): Promise<Api> {
-  const { db, clock, charges, approvals, mandates, receipts, statusLists } = world;
+export async function openApi(rooms: Rooms): Promise<Api> {
+  const { db, clock, charges, approvals, mandates, receipts, statusLists } = rooms;
   const passkey = { has: false };
   const http = createHttp({
     service: "test",
@@ -71,9 +73,9 @@ export async function openApi(world: World): Promise<Api> {
   };
   http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));
   http.add(
-    ...exportRoutes(world),
+    ...exportRoutes(rooms),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
-    ...walletChargeRoutes(world),
+    ...walletChargeRoutes(rooms),
   );
   http.add(...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
   const stapled = (tenant: Id<"tenant">, subject: Id<"charge">) =>
@@ -86,6 +88,7 @@ export async function openApi(world: World): Promise<Api> {
   const origin = await http.listen();
   let keys = 0;
   return {
+    origin,
     async send({ as, method = "GET", path, body, key, headers = {} }) {
       const response = await fetch(origin + path, {
         method,

@@ -1,10 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
-import { after, hourMs, type Id, minuteMs, newId, toNumericDate, toRfc3339 } from "@remit/kernel";
+import { after, type Clock, type Id, minuteMs, newId, toNumericDate, toRfc3339 } from "@remit/kernel";
 import { createKeyring, kekOf } from "@remit/platform/keys";
 import { createOutbound } from "@remit/platform/outbound";
-import { recordToOutbox } from "@remit/platform/outbox";
-import { createPeer } from "@remit/platform/peers";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { type Offer, type PrivateJwk, parseMandateRequest, publicJwkOf } from "@remit/protocol";
@@ -12,40 +10,21 @@ import type { CreateCharge } from "@remit/protocol/contracts";
 import { generateJwk, makePresentation, offerDigest, signJws, signOffer } from "@remit/protocol/node";
 import { type TestClock, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { registerAgent, unsaid } from "../../src/agents/index.ts";
-import { type Approvals, createApprovals } from "../../src/approvals/index.ts";
-import { createAuditRecorder } from "../../src/audit/index.ts";
-import {
-  type Charges,
-  type ChargesDeps,
-  createBilling,
-  createCharges,
-  createMerchants,
-  purchaseAnswers,
-} from "../../src/charges/index.ts";
-import { createMandates, type Mandates } from "../../src/mandates/index.ts";
-import { createReceipts, type Receipts } from "../../src/receipts/index.ts";
 import { migrations } from "../../src/service.ts";
-import { createStatusLists, type StatusLists } from "../../src/status-lists/index.ts";
 import { type FakeBilling, fakeBilling, listening, reply } from "./billing.ts";
+import { newKeys, type TestKeys, testKeys } from "./keys.ts";
+import { createRooms, issuer, type Rooms, recording } from "./rooms.ts";
 
-export const issuer = "https://remit.test";
+export { issuer } from "./rooms.ts";
 export const shopOrigin = "https://shop.test";
-const purposes = ["access", "mandate", "receipt", "instruction"] as const;
 
 /** Payer, operator and payee are three tenants; billing and directory are HTTP servers of the test. */
-export type World = {
+export type World = Rooms & {
   readonly database: TestDatabase;
-  readonly db: Database;
   readonly clock: TestClock;
   readonly keys: TestKeys;
+  readonly kek: Buffer;
   readonly billing: FakeBilling;
-  readonly mandates: Mandates;
-  readonly receipts: Receipts;
-  readonly statusLists: StatusLists;
-  readonly charges: Charges;
-  /** What the charges of this world are made with. */
-  readonly chargesDeps: ChargesDeps;
-  readonly approvals: Approvals;
   readonly payer: Id<"tenant">;
   readonly principal: Id<"account">;
   readonly payee: Id<"tenant">;
@@ -65,45 +44,19 @@ export type TestMerchant = {
   readonly offerKey: PrivateJwk;
 };
 
-export type TestKeys = ReturnType<typeof testKeys>;
+export type WorldOptions = {
+  /** Billing's clock: the world's own, unless others than this process talk to it. */
+  readonly billingClock?: Clock;
+};
 
-function testKeys() {
-  const keys = new Map(
-    purposes.map((purpose) => [purpose as string, generateJwk("ES256", `test-${purpose}`)]),
-  );
-  const keyOf = (purpose: string): PrivateJwk => {
-    const key = keys.get(purpose);
-    if (key === undefined) throw new Error(`no key for ${purpose}`);
-    return key;
-  };
-  const signNow = (purpose: string, header: { readonly typ: string }, payload: object): string =>
-    signJws(keyOf(purpose), header, JSON.parse(JSON.stringify(payload)));
-  return {
-    keyOf,
-    signNow,
-    sign: async (...what: Parameters<typeof signNow>): Promise<string> => signNow(...what),
-    version: () => 0,
-    jwks: (wanted?: readonly string[]) => ({
-      keys: [...keys]
-        .filter(([purpose]) => wanted?.includes(purpose) ?? true)
-        .map(([, key]) => publicJwkOf(key)),
-    }),
-  };
-}
-
-export async function createWorld(): Promise<World> {
+export async function createWorld({ billingClock }: WorldOptions = {}): Promise<World> {
   const database = await testDatabase({ service: "authorization_server", sources: migrations });
   const clock = testClock();
-  const recorder = createAuditRecorder(clock);
-  const db = database.open({
-    poolMax: 12,
-    record: async (tx, event) => {
-      if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
-    },
-  });
+  const db = database.open({ poolMax: 12, record: recording(clock) });
   const log = createLog({ service: "test", level: process.env["TEST_LOG"] === "1" ? "debug" : "silent" });
-  const keys = testKeys();
-  const billing = await fakeBilling({ issuer, keys: () => keys.jwks().keys, clock });
+  const keys = testKeys(newKeys());
+  const trusted = { issuer, keys: () => keys.jwks().keys, clock: billingClock ?? clock };
+  const billing = await fakeBilling(trusted);
   const [payer, payee, operator] = [newId("tenant"), newId("tenant"), newId("tenant")];
   const merchant = {
     id: newId("merchant"),
@@ -118,46 +71,18 @@ export async function createWorld(): Promise<World> {
   });
   const directoryOrigin = await listening(server);
   const outbound = createOutbound({ allow: [hostOf(billing.origin), hostOf(directoryOrigin)], log });
-  const statusLists = createStatusLists({ db, issuer, keys, clock });
-  const keyring = createKeyring({ kek: kekOf(randomBytes(32)), clock });
-  const mandates = createMandates({ db, issuer, livemode: false, clock, keys, keyring, statusLists });
-  const receipts = createReceipts({ db, issuer, keys, clock });
-  const peer = createPeer({
-    issuer,
-    outbound,
-    clock,
-    clientId: "authorization-server",
-    assertionKey: generateJwk("ES256"),
-    dpopKey: generateJwk("ES256"),
-    mint: async () => ({ token: "test", expiresAt: after(clock.now(), hourMs) }),
-  });
-  const rooms = { db, issuer, clock, log, keys, mandates, receipts };
-  const deps: ChargesDeps = {
-    ...rooms,
-    keyring,
-    livemode: false,
-    billing: createBilling({ peer, origin: billing.origin, issuer, keys, clock, log }),
-    merchants: createMerchants({ outbound, directory: directoryOrigin, clock }),
-  };
-  const charges = createCharges(deps);
-  const never = () => Promise.reject(new Error("no mandate is asked for here"));
-  const approvals = createApprovals({
-    ...rooms,
-    keyring,
-    answers: {
-      mandate: { approve: never, deny: never, expire: never, supersede: never },
-      purchase: purchaseAnswers(deps),
-    },
-  });
+  const kek = randomBytes(32);
+  const keyring = createKeyring({ kek: kekOf(kek), clock });
+  const peers = { outbound, billing: billing.origin, directory: directoryOrigin };
+  const rooms = createRooms({ db, clock, log, keys, keyring, ...peers });
   const agent = await newAgent(db, { operator, clock });
   return {
     ...rooms,
+    clock,
+    keys,
+    kek,
     database,
     billing,
-    statusLists,
-    charges,
-    chargesDeps: deps,
-    approvals,
     payer,
     principal: newId("account"),
     payee,
