@@ -36,6 +36,8 @@ export type FakeBilling = {
   /** Every request, also those without effect. */
   readonly asked: readonly string[];
   fail(verb: string, fault: Fault, times?: number): void;
+  /** From now on this verb reaches us and is not acted on until the returned function is called. */
+  stall(verb: string): () => void;
   /** The least that a card can be charged, in minor units; nothing unless said. */
   least: number;
   /** The holder of the card confirms this charge's payment at the issuer. */
@@ -53,6 +55,7 @@ export async function fakeBilling(by: {
     done: [] as string[],
     asked: [] as string[],
     faults: new Map<string, Fault[]>(),
+    stalled: new Map<string, Promise<void>>(),
   };
   const limits = { least: 0 };
   const server = createServer((request, response) => {
@@ -75,6 +78,7 @@ export async function fakeBilling(by: {
     const trusted = { issuer: by.issuer, audience: origin, keys: by.keys(), now: by.clock.now() };
     const order = verifyInstruction(instruction, trusted);
     state.asked.push(order.op === "hold" ? `hold ${order.charge}` : order.op);
+    await state.stalled.get(order.op);
     const fault = state.faults.get(order.op)?.shift();
     if (fault === "lost") return void request.socket.destroy();
     if (fault === "500") return reply(response, 500, { code: "internal_error" });
@@ -105,6 +109,14 @@ export async function fakeBilling(by: {
         verb,
         Array.from({ length: times }, () => fault),
       );
+    },
+    stall: (verb) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      state.stalled.set(verb, promise);
+      return () => {
+        state.stalled.delete(verb);
+        resolve();
+      };
     },
     close: () =>
       new Promise((resolve) => {

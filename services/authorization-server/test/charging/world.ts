@@ -7,7 +7,7 @@ import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { type Offer, type PrivateJwk, parseMandateRequest, publicJwkOf } from "@remit/protocol";
 import type { CreateCharge } from "@remit/protocol/contracts";
-import { generateJwk, makePresentation, offerDigest, signJws, signOffer } from "@remit/protocol/node";
+import { generateJwk, makePresentation, offerDigest, signOffer } from "@remit/protocol/node";
 import { type TestClock, type TestDatabase, testClock, testDatabase } from "@remit/testkit";
 import { registerAgent, unsaid } from "../../src/agents/index.ts";
 import { migrations } from "../../src/service.ts";
