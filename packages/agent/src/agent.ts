@@ -12,6 +12,7 @@ import {
   type AskedMandate,
   askAtDevice,
   askPerson,
+  collectMandates,
   createMemoryStore,
   type DeviceMandate,
   type DeviceWish,
@@ -62,6 +63,8 @@ export type Agent = {
   requestMandate(wish: PersonWish): Promise<AskedMandate>;
   /** Goes on waiting for what was asked, perhaps by another process, by the handle that was stored. */
   resumeMandate(handle: MandateHandle): AskedMandate;
+  /** Fetches what principals of its organization gave it of their own accord, and answers what is new of it. */
+  collectMandates(): Promise<readonly HeldMandate[]>;
   /** The mandates this agent holds, expired ones too. */
   mandates(): Promise<readonly HeldMandate[]>;
   /**
@@ -103,6 +106,7 @@ export function createAgent(options: AgentOptions): Agent {
     clientId,
     requestMandate: requestBy(asking),
     resumeMandate: (handle) => resumeMandate(asking, handle),
+    collectMandates: () => collectMandates({ session, store, clock, clientId }),
     mandates: () => store.all(),
     refresh: (mandateId) => refreshMandate({ session, store, clock, clientId }, mandateId),
     fetch: (url, init) => payingFetch(paying, url, init),

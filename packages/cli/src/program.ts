@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { addAgent } from "./agent/index.ts";
 import type { AuditWish } from "./audit.ts";
 import { act, at } from "./command.ts";
 import type { RevokeWish, RotateWish } from "./keys.ts";
@@ -55,6 +56,7 @@ export function createProgram(): Command {
     .description("say, signed, which entries were kept as long as they must be, and remove their bodies")
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./audit.ts")).expireAudit(options)));
+  addAgent(program);
   addKeys(program);
   addWebhooks(program);
   addSell(program);

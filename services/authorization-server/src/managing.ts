@@ -8,7 +8,7 @@ import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Metrics } from "@remit/platform/telemetry";
 import { createAgentReads } from "./agents/index.ts";
-import { createSecrets, setupTokenRoutes } from "./clients/index.ts";
+import { createSecrets, nameOfAgent, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { credentialJobs, credentialRoutes, type LastUses } from "./credentials/index.ts";
 import { didOfAgent } from "./dids/index.ts";
@@ -21,6 +21,7 @@ import type { People } from "./people.ts";
 import { tenantTables } from "./tables.ts";
 import { tenantRoutes } from "./tenants/index.ts";
 import { trustRegistered } from "./trusts/index.ts";
+import { setupRoutes } from "./wallet/index.ts";
 
 type Grounds = {
   readonly config: AuthorizationServerConfig;
@@ -74,5 +75,6 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
   );
   organizationJobs(jobs, { db, keyring, clock });
   http.add(...setupTokenRoutes({ db, secrets }), ...tenantRoutes({ db }));
+  http.add(...setupRoutes({ db, secrets, nameOf: (agent) => nameOfAgent(db, agent) }));
   credentialJobs(jobs, { db, clock, uses, reminded: () => expiring.inc() });
 }

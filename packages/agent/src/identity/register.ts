@@ -13,8 +13,8 @@ export type RegistrationRequest = {
   readonly issuer: string;
   /** One-shot, made by the agent's operator. */
   readonly setupToken: string;
-  /** What the principal sees on the consent page, as unverified. */
-  readonly name: string;
+  /** What the principal sees on the consent page, as unverified; what the setup token was made for otherwise. */
+  readonly name?: string;
   readonly redirectUris: readonly string[];
   readonly fetch?: Fetch;
 };
@@ -52,7 +52,7 @@ const metadataOf = (
   { name, redirectUris }: RegistrationRequest,
   keys: { readonly assertion: PublicHalf; readonly dpop: PublicHalf },
 ): JsonObject => ({
-  client_name: name,
+  ...(name === undefined ? {} : { client_name: name }),
   token_endpoint_auth_method: "private_key_jwt",
   application_type: "native",
   grant_types: ["authorization_code", "refresh_token", "client_credentials"],

@@ -8,6 +8,7 @@ export {
   type PersonWish,
   resumeMandate,
 } from "./ask.ts";
+export { collectMandates } from "./collect.ts";
 export {
   type MandateDeps,
   type MandateWish,

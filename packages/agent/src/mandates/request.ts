@@ -132,7 +132,7 @@ async function refreshNow({ session, store, clock }: MandateDeps, mandateId: str
 }
 
 /** What the issuer handed out must be what it signs, before the agent counts on it. */
-async function heldOf({ session, clock }: MandateDeps, credential: string): Promise<HeldMandate> {
+export async function heldOf({ session, clock }: MandateDeps, credential: string): Promise<HeldMandate> {
   const { issuer } = await session.endpoints();
   const issuerKeys = await session.issuerKeys();
   const { claims } = await verifyMandate({ mandate: credential, issuer, issuerKeys, now: clock.now() });

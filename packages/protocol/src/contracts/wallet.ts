@@ -1,7 +1,7 @@
 import { fromRfc3339 } from "@remit/kernel";
 import { z } from "zod";
 import { ChargeStatus } from "./charges.ts";
-import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Rail, Timestamp } from "./values.ts";
+import { AmountMinor, AmountOrZero, Currency, Digest, idOf, Rail, Timestamp, text } from "./values.ts";
 
 /** An agent that the caller's tenant has given a mandate to. */
 export const WalletAgent = z.object({
@@ -68,6 +68,25 @@ export type WalletCharge = z.infer<typeof WalletCharge>;
 /** GET /api/v1/wallet/charges. */
 export const WalletChargeList = z.object({ data: z.array(WalletCharge), next_cursor: z.string().nullable() });
 export type WalletChargeList = z.infer<typeof WalletChargeList>;
+
+/** POST /api/v1/wallet/setups: an agent that is to be the caller's own. */
+export const CreateAgentSetup = z.strictObject({ name: text(120) });
+export type CreateAgentSetup = z.infer<typeof CreateAgentSetup>;
+
+/** Shown once; `id` asks what has become of it, and registers nobody. */
+export const AgentSetupToken = z.object({ id: Digest, setup_token: z.string(), expires_at: Timestamp });
+export type AgentSetupToken = z.infer<typeof AgentSetupToken>;
+
+/** GET /api/v1/wallet/setups/{id}. */
+export const AgentSetup = z.object({
+  id: Digest,
+  status: z.enum(["waiting", "used", "expired"]),
+  /** As the person called it; the agent may call itself otherwise. */
+  name: z.string(),
+  expires_at: Timestamp,
+  agent: z.object({ id: idOf("agent"), name: z.string() }).nullable(),
+});
+export type AgentSetup = z.infer<typeof AgentSetup>;
 
 /** A day in the principal's zone. */
 export const Day = z

@@ -41,4 +41,11 @@ export { nameOfAgent } from "./names.ts";
 export { hasPlainHead, type PlainRequest, peekBody, readPlainRequest } from "./plain-request.ts";
 export { createSecrets, type Secrets } from "./secrets.ts";
 export { setupTokenRoutes } from "./setup-tokens.http.ts";
-export { readSetupToken, type Setup, type SetupKind, useSetupToken } from "./setup-tokens.ts";
+export { readAgentSetup } from "./setup-tokens.sql.ts";
+export {
+  issueSetupToken,
+  readSetupToken,
+  type Setup,
+  type SetupKind,
+  useSetupToken,
+} from "./setup-tokens.ts";

@@ -28,10 +28,31 @@ export async function tenantOfSetup(tx: Sql, digest: string): Promise<Id<"tenant
 export async function findSetupToken(
   tx: TenantTx,
   { digest, now }: { digest: string; now: Instant },
-): Promise<{ kind: SetupKind; name: string | undefined } | undefined> {
-  const row = await tx.maybe<{ kind: SetupKind; name: string | null }>(sql`select kind, name from setup_tokens
-    where digest = ${digest} and used_at is null and expires_at > ${sqlTime(now)}`);
-  return row && { kind: row.kind, name: row.name ?? undefined };
+): Promise<{ kind: SetupKind; name: string | undefined; by: string } | undefined> {
+  const row = await tx.maybe<{ kind: SetupKind; name: string | null; created_by: string }>(
+    sql`select kind, name, created_by from setup_tokens
+      where digest = ${digest} and used_at is null and expires_at > ${sqlTime(now)}`,
+  );
+  return row && { kind: row.kind, name: row.name ?? undefined, by: row.created_by };
+}
+
+export type SetupRow = {
+  readonly name: string | undefined;
+  readonly expiresAt: Instant;
+  /** The client that it registered. */
+  readonly usedBy: string | undefined;
+};
+
+/** One that this person made for an agent, whatever has become of it. */
+export async function readAgentSetup(
+  tx: TenantTx,
+  { digest, by }: { digest: string; by: string },
+): Promise<SetupRow | undefined> {
+  const row = await tx.maybe<{ name: string | null; expires_at: Instant; used_by: string | null }>(
+    sql`select name, expires_at, used_by from setup_tokens
+      where digest = ${digest} and created_by = ${by} and kind = 'agent'`,
+  );
+  return row && { name: row.name ?? undefined, expiresAt: row.expires_at, usedBy: row.used_by ?? undefined };
 }
 
 /** False when it was used before, or has expired. */

@@ -17,7 +17,7 @@ export async function issueSetupToken(
     by: actor,
     ...wanted
   }: { tenant: Id<"tenant">; kind: SetupKind; name?: string | undefined; by: Actor; now: Instant },
-): Promise<{ token: string; expiresAt: Instant }> {
+): Promise<{ token: string; digest: string; expiresAt: Instant }> {
   const token = secrets.issue();
   const expiresAt = after(wanted.now, lifeMs);
   const digest = textOf(secrets.digest(token));
@@ -26,7 +26,7 @@ export async function issueSetupToken(
     const facts = { tenant: wanted.tenant, actor, subject: digest, payload: { kind: wanted.kind } };
     await tx.record(newEvent("setup_token.issued", facts, wanted.now));
   });
-  return { token, expiresAt };
+  return { token, digest, expiresAt };
 }
 
 /** A setup token that is good for one registration, as far as reading can tell. */
@@ -35,6 +35,8 @@ export type Setup = {
   readonly digest: string;
   readonly kind: SetupKind;
   readonly name: string | undefined;
+  /** Who made it. */
+  readonly by: string;
 };
 
 /** What a setup token is for. Refuses an unknown, used or expired one (`setup_token_invalid`). */

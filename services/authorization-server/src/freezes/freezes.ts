@@ -18,6 +18,10 @@ export async function meetAgent(tx: TenantTx, agent: Id<"agent">, now: Instant):
   if (await rows.keepBrakes(tx, brakes)) throw new Problem("agent_frozen");
 }
 
+/** The agent is one of the tenant's from now on, mandates or not: it is shown, and there is a brake for it. */
+export const knowAgent = (tx: TenantTx, agent: Id<"agent">, now: Instant): Promise<void> =>
+  rows.insertAgents(tx, [rows.everyAgent, agent], now);
+
 /**
  * Puts a brake on or takes it off; false when it is as asked already. An agent that the tenant has never given a mandate
  * to is `not_found`.

@@ -17,6 +17,7 @@ import {
   tenantOfClient,
   useSetupToken,
 } from "../clients/index.ts";
+import { knowAgent } from "../freezes/index.ts";
 import { platformTenant } from "../tenants/index.ts";
 import { revokeTokens } from "../tokens/index.ts";
 import { applicationOf } from "./application.ts";
@@ -50,10 +51,14 @@ export async function registerWithToken(
   const setup = await readSetupToken(deps, { token, now });
   const wanted = registrationOf(setup, asked);
   await checkAddresses(deps.outbound, wanted);
-  const register = (tx: TenantTx): Promise<Registered & { id: string }> =>
-    wanted.kind === "application"
-      ? addApplication(deps, tx, { wanted, now })
-      : registerClient(tx, wanted, now).then((client) => ({ id: client.id, client }));
+  const register = async (tx: TenantTx): Promise<Registered & { id: string }> => {
+    if (wanted.kind === "application") return addApplication(deps, tx, { wanted, now });
+    const client = await registerClient(tx, wanted, now);
+    const agent = wanted.kind === "agent" ? parseId("agent", client.id) : undefined;
+    // One that a person set up for themselves stands in their wallet at once.
+    if (agent !== undefined && parseId("account", setup.by) !== undefined) await knowAgent(tx, agent, now);
+    return { id: client.id, client };
+  };
   return useSetupToken(deps.db, setup satisfies Setup, { register, now });
 }
 

@@ -1,1 +1,2 @@
+export { setupRoutes } from "./setups.http.ts";
 export { walletRoutes } from "./wallet.http.ts";

@@ -1,0 +1,1 @@
+export { addAgent } from "./commands.ts";
