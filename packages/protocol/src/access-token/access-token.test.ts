@@ -1,4 +1,4 @@
-import { after, newId } from "@remit/kernel";
+import { after, newId, toNumericDate } from "@remit/kernel";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { codeOf, issuer, makeToken, now, shop, tokenFor } from "../../test/purchase.ts";
@@ -153,7 +153,22 @@ describe("a token that was verified before", () => {
     verifyAccessToken({ ...rules, token });
     expect(again({ now: after(now, 3_600_000) })).toBe("invalid_token");
     expect(again({ audience: "https://other.example" })).toBe("aud_mismatch");
+    expect(again({ issuer: "https://other.example" })).toBe("invalid_token");
     expect(again({ keys: [] })).toBe("invalid_token");
+    expect(verifyAccessToken({ ...rules, audience: undefined, token }).aud).toBe(rules.audience);
+  });
+
+  test("is not yet valid again for a clock that was set back", () => {
+    const later = after(now, 120_000);
+    const token = makeToken(key, { ...claims, nbf: toNumericDate(later) });
+    verifyAccessToken({ ...rules, now: later, token });
+    expect(again({ token })).toBe("invalid_token");
+  });
+
+  test("says the same to everybody: nobody can change what the next one reads", () => {
+    const read = verifyAccessToken({ ...rules, token });
+    expect(() => Object.assign(read.scope, ["payments:execute"])).toThrow(TypeError);
+    expect(() => Object.assign(read, { sub: "somebody" })).toThrow(TypeError);
   });
 
   test("holds for no other key under its kid, and for no other bytes", () => {

@@ -49,8 +49,8 @@ export type AccessTokenClaims = {
 export type AccessTokenInput = {
   readonly token: string;
   readonly issuer: string;
-  /** The verifier's own origin. */
-  readonly audience: string;
+  /** The verifier's own origin; undefined for the issuer alone, who judges tokens whomever they are for. */
+  readonly audience: string | undefined;
   readonly keys: readonly PublicJwk[];
   readonly now: Instant;
 };
@@ -67,7 +67,8 @@ export function examineAccessToken(input: AccessTokenInput): Unproven<AccessToke
   const key = keyFor(input.keys, jws.header);
   if (key === undefined) throw refused("The token's key is not one of the issuer's.");
   if (jws.payload["iss"] !== input.issuer) throw refused("The token is from another issuer.");
-  if (jws.payload["aud"] !== input.audience) throw new Problem("aud_mismatch");
+  if (input.audience !== undefined && jws.payload["aud"] !== input.audience)
+    throw new Problem("aud_mismatch");
   const because = whyNotNow(jws.payload, input.now);
   if (because !== undefined) throw refused(because);
   return { checks: [checkOf(jws, key, "invalid_token")], value: claimsOf(jws.payload) };

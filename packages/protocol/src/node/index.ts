@@ -1,3 +1,4 @@
+export { verifyAccessToken } from "./access-tokens.ts";
 export {
   hmacSha256,
   offerDigest,
@@ -28,7 +29,6 @@ export {
   makePresentation,
   presentationNonce,
   randomText,
-  verifyAccessToken,
   verifyCall,
   verifyClientAssertion,
   verifyDpopProof,

@@ -30,27 +30,6 @@ export function settle<T>({ checks, value }: Unproven<T>): T {
   return value;
 }
 
-const heldMax = 4_096;
-const held = new Set<string>();
-
-/**
- * As `settle`, for what comes again and again in the same bytes, as an access token does: a signature that held is not
- * computed twice. Only that it held is remembered, for this key; all else about the token is decided anew each time.
- */
-export function settleRepeated<T>({ checks, value }: Unproven<T>): T {
-  for (const check of checks) {
-    const { key, signature, data } = check;
-    const whose = Buffer.from(`${thumbprintInput(key)} ${signature.length} `);
-    const name = sha256b64url(Buffer.concat([whose, signature, data]));
-    const known = held.delete(name);
-    if (!known && !holds(check)) throw new Problem(check.refuse);
-    // A Set keeps the order of insertion: its first entry is the one that was used least recently.
-    held.add(name);
-    if (held.size > heldMax) held.delete(held.values().next().value ?? "");
-  }
-  return value;
-}
-
 /** Whether one signature holds. A key that is no point of its curve proves nothing. */
 export function holds({ alg, key, data, signature }: SignatureCheck): boolean {
   try {

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { inflateSync } from "node:zlib";
-import { type AccessTokenClaims, type AccessTokenInput, examineAccessToken } from "../access-token/index.ts";
 import {
   type ClientAssertion,
   type ClientAssertionInput,
@@ -41,7 +40,6 @@ import {
   checkPermission,
   checkScheme,
   examineCallProof,
-  examineToken,
   readAuthorization,
   type VerifiedCall,
 } from "../resource-server/index.ts";
@@ -51,7 +49,8 @@ import {
   type StatusListInput,
   statusListBytesMax,
 } from "../status-list/index.ts";
-import { settle, settleRepeated, sha256b64url, sign } from "./signatures.ts";
+import { verifyAccessToken } from "./access-tokens.ts";
+import { settle, sha256b64url, sign } from "./signatures.ts";
 
 /** 128 random bits in base64url: a `jti`, a salt. */
 export const randomText = (): string => randomBytes(16).toString("base64url");
@@ -62,13 +61,10 @@ export const makeDpopProof = (request: DpopProofRequest): string =>
 export const verifyDpopProof = (input: DpopProofInput): DpopProof =>
   settle(examineDpopProof(input, sha256b64url));
 
-export const verifyAccessToken = (input: AccessTokenInput): AccessTokenClaims =>
-  settleRepeated(examineAccessToken(input));
-
 /** The token of a call and the proof of its key: RFC 9068 §4 and RFC 9449 §7.1, then scope and sign-in. */
 export function verifyCall({ credentials, rules, needs, nonces }: CallToVerify): VerifiedCall {
   const { scheme, token } = readAuthorization(credentials.authorization);
-  const claims = settleRepeated(examineToken(token, rules, credentials.now));
+  const claims = verifyAccessToken({ token, ...rules, now: credentials.now });
   checkScheme(claims, scheme, needs);
   const proven =
     scheme === "dpop"

@@ -1,5 +1,5 @@
 import type { Instant } from "@remit/kernel";
-import { type AccessTokenClaims, Problem, payloadOf } from "@remit/protocol";
+import { type AccessTokenClaims, Problem } from "@remit/protocol";
 import { verifyAccessToken } from "@remit/protocol/node";
 import type { IssuerKeys } from "../keys/index.ts";
 
@@ -15,11 +15,9 @@ export function readOwnToken(
   token: string,
   now: Instant,
 ): AccessTokenClaims | undefined {
-  const audience = payloadOf(token)?.["aud"];
-  if (typeof audience !== "string") return undefined;
   const known = keys.jwks(accessPurposes).keys;
   try {
-    return verifyAccessToken({ token, issuer, audience, keys: known, now });
+    return verifyAccessToken({ token, issuer, audience: undefined, keys: known, now });
   } catch (error) {
     if (error instanceof Problem) return undefined;
     throw error;
