@@ -156,6 +156,7 @@ export const eventTypes = {
   "trust.created": soc2(),
   "trust.removed": soc2(),
   "wallet.frozen": eidas(),
+  "wallet.rules_changed": eidas(),
   "wallet.settings_changed": soc2(),
   "wallet.unfrozen": eidas(),
   "webhook.changed": soc2(),

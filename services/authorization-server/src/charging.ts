@@ -25,6 +25,7 @@ import { createMandates, type Mandates, mandateRoutes, minorOf } from "./mandate
 import { createOwnPeer } from "./own-peer.ts";
 import type { People } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
+import { rulesRoutes } from "./rules/index.ts";
 import { spendingRoutes } from "./spending/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
 import { walletRoutes } from "./wallet/index.ts";
@@ -63,6 +64,7 @@ export function mountMandates(
     ...mandateRoutes({ db, mandates, livemode, accounts, factors }),
     ...exportRoutes({ db, clock, keys, mandates }),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
+    ...rulesRoutes({ db, livemode, factors }),
     ...walletRoutes({ db, mandates, nameOf: (agent) => nameOfAgent(db, agent) }),
   );
   return mandates;

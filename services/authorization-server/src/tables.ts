@@ -21,6 +21,7 @@ import { partnerTables } from "./partners/index.ts";
 import { planTables } from "./plans/index.ts";
 import { policyTables } from "./policies/index.ts";
 import { receiptTables } from "./receipts/index.ts";
+import { ruleTables } from "./rules/index.ts";
 import { sessionTables } from "./sessions/index.ts";
 import { spendingTables } from "./spending/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
@@ -57,6 +58,7 @@ export const tables = {
   ...trustTables,
   ...partnerTables,
   ...sessionTables,
+  ...ruleTables,
   ...statusListTables,
   ...freezeTables,
   ...mandateTables,

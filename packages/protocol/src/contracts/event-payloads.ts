@@ -203,6 +203,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "trust.created": trust,
   "trust.removed": trust,
   "wallet.frozen": braked,
+  "wallet.rules_changed": told({ version: count, limits: count, loosened: z.boolean(), rules: text }),
   "wallet.settings_changed": told({ zone: text }),
   "wallet.unfrozen": braked,
   "webhook.changed": webhook,

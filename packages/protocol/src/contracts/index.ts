@@ -25,6 +25,7 @@ export * from "./plans.ts";
 export * from "./policies.ts";
 export * from "./problem.ts";
 export * from "./reconciliation.ts";
+export * from "./rules.ts";
 export * from "./scaffold.ts";
 export * from "./sessions.ts";
 export * from "./setup-tokens.ts";

@@ -8,12 +8,15 @@ import {
   assertRoom,
   assetOfMandate,
   findChain,
+  limitsFor,
   type Mandate,
   remainingAfter,
+  type StandingLimit,
   takeHold,
   velocityOf,
   whyAskPrincipal,
 } from "../mandates/index.ts";
+import { asksAbove, assertUnblocked, type Rules, rulesOf } from "../rules/index.ts";
 import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLive } from "../tokens/index.ts";
 import { asPending, pendingPayload, putToPrincipal } from "./asking.ts";
@@ -54,7 +57,7 @@ export async function holdFor(
     if (first === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
     return { charge: first, first: false };
   }
-  const { mandate, above, because } = await standingMandate(tx, holding);
+  const { mandate, above, because, limits } = await standingMandate(tx, holding);
   const made = { ...holding.charge, instrument: parseId("instrument", mandate.details.instrument) };
   const charge = because === undefined ? made : asPending(made);
   const wanted = {
@@ -64,6 +67,7 @@ export async function holdFor(
     asset: assetOfMandate(mandate.details),
     velocity: velocityOf(mandate.details),
     above: above.map(({ id, details }) => ({ mandate: id, velocity: velocityOf(details) })),
+    limits,
     merchant: merchant.id,
     category: merchant.categories[0],
   };
@@ -149,11 +153,14 @@ type Standing = {
   /** Those it was handed on from, the root first. */
   readonly above: readonly Mandate[];
   readonly because: AskedBecause | undefined;
+  /** Those of the principal's own limits that it counts in. */
+  readonly limits: readonly StandingLimit[];
 };
 
 /**
  * The mandate as the database has it, and those it was handed on from, share-locked from the root down, once each of them
- * admits the purchase and all that it needs still stands.
+ * and the principal's rules admit the purchase, and all that it needs still stands. Rules change under a lock of all
+ * mandates: what is read of them after the chain's holds until the commit.
  */
 async function standingMandate(
   tx: TenantTx,
@@ -169,15 +176,21 @@ async function standingMandate(
     throw new Problem("mandate_holder_mismatch", { detail: "The mandate is bound to another key." });
   for (const one of above) await assertAboveLive(tx, one, now);
   await assertLive(tx, mandate, { charge, now });
-  return { mandate, above, because: await whyAsked(tx, chain, charge) };
+  const rules = await rulesOf(tx);
+  assertUnblocked(rules, { merchantOrigin: merchant.origin, categories: merchant.categories });
+  const { currency } = mandate.details;
+  const limits = limitsFor(rules.limits, { currency, agents: chain.map(({ agent }) => agent) });
+  return { mandate, above, because: await whyAsked(tx, chain, { charge, rules }), limits };
 }
 
-/** Why the principal is asked first, if so: each of a chain may want it. */
+/** Why the principal is asked first, if so: each of a chain may want it, and the principal's rules. */
 async function whyAsked(
   tx: TenantTx,
   chain: readonly Mandate[],
-  charge: Charge,
+  { charge, rules }: { readonly charge: Charge; readonly rules: Rules },
 ): Promise<AskedBecause | undefined> {
+  const currency = chain[0]?.details.currency ?? charge.amount.asset.code;
+  if (asksAbove(rules, { amount: toBudgetUnits(charge.amount), currency })) return "above_limit";
   const wanting = chain.filter(({ details }) => details.step_up !== undefined);
   if (wanting.length === 0) return undefined;
   const firstAtMerchant = !(await rows.hasBoughtAt(tx, charge.mandate, charge.merchant));

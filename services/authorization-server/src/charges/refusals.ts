@@ -17,7 +17,7 @@ const own = new Set<ProblemCode>([
 
 /** Every way in which the verification of a charge's offer and presentation, and its decision, may end in a refusal. */
 const codes = (Object.keys(problems) as ProblemCode[]).filter(
-  (code) => own.has(code) || /^(?:charge|mandate|offer|presentation|merchant_nonce)_/.test(code),
+  (code) => own.has(code) || /^(?:charge|mandate|offer|presentation|merchant_nonce|rule)_/.test(code),
 );
 
 const having = (status: number): readonly ProblemCode[] =>

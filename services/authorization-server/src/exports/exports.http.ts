@@ -75,6 +75,7 @@ const makeRoute = (deps: Deps): Route =>
         "mandate_rail_not_allowed",
         "mandate_revoked",
         "mandate_suspended",
+        "rule_merchant_blocked",
       ],
       404: "not_found",
     },

@@ -20,6 +20,7 @@ import {
   captureHold,
   findChain,
   findMandate,
+  limitsFor,
   type Mandate,
   releaseHold,
   remainingAfter,
@@ -27,8 +28,9 @@ import {
   velocityOf,
   whyAskPrincipal,
 } from "../mandates/index.ts";
+import { asksAbove, rulesOf } from "../rules/index.ts";
 import * as rows from "./exports.sql.ts";
-import { assertExportable, documentOf, type Export, spendControls } from "./exports.ts";
+import { assertExportable, assertWithinRules, documentOf, type Export, spendControls } from "./exports.ts";
 
 export type ExportsDeps = {
   readonly db: Database;
@@ -107,6 +109,7 @@ async function makeWithin(
   const expiresAt = endOf(chain, exporting.asked, now);
   await assertChainStands(tx, chain, now);
   for (const one of chain) assertAllowed(one, { ...exporting, asset, limitMinor });
+  if (exporting.asked.kind !== "x402") await assertRuled(tx, chain, { asset, limitMinor });
   const limits = { asset, limitMinor, now, expiresAt };
   const { asked, holder } = exporting;
   const { currency } = mandate.details;
@@ -174,6 +177,20 @@ function assertAllowed(mandate: Mandate, { asked, asset, limitMinor }: Wanted): 
   assertExportable(mandate.details, asked, limitMinor);
   const purchase = { amount: toBudgetUnits(money(asset, limitMinor)), firstAtMerchant: true };
   if (whyAskPrincipal(mandate.details, purchase) !== undefined) throw new Problem("approval_required");
+}
+
+/** The principal's rules, read after the chain was locked: none of them can be kept where nobody asks us. */
+async function assertRuled(
+  tx: TenantTx,
+  chain: readonly Mandate[],
+  { asset, limitMinor }: Pick<Wanted, "asset" | "limitMinor">,
+): Promise<void> {
+  const rules = await rulesOf(tx);
+  const currency = asset.code;
+  const limits = limitsFor(rules.limits, { currency, agents: chain.map(({ agent }) => agent) });
+  for (const { details } of chain) assertWithinRules(details, { ...rules, limits });
+  if (asksAbove(rules, { amount: toBudgetUnits(money(asset, limitMinor)), currency }))
+    throw new Problem("approval_required");
 }
 
 async function hold(

@@ -59,6 +59,22 @@ export function assertExportable(details: MandateDetails, asked: ExportMandate, 
     throw new Problem("charge_offer_amount_exceeds_mandate", { extra: { limit: perCharge } });
 }
 
+/** The same of what its principal rules over all mandates; `limits` are those that it would count in. */
+export function assertWithinRules(
+  { merchants }: MandateDetails,
+  rules: {
+    readonly limits: readonly unknown[];
+    readonly blockedMerchants: readonly string[];
+    readonly blockedCategories: readonly string[];
+  },
+): void {
+  if (rules.limits.length > 0) throw refused("The principal's limit for a period would be lost on the way.");
+  if (rules.blockedCategories.length > 0)
+    throw refused("Nobody else can tell which merchants the principal's rules allow.");
+  const some = rules.blockedMerchants.some((one) => merchants === undefined || merchants.includes(one));
+  if (some) throw new Problem("rule_merchant_blocked");
+}
+
 const refused = (detail: string): Problem => new Problem("mandate_not_admitted", { detail });
 
 /** The mandate in the other protocol's words. */

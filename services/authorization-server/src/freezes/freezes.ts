@@ -42,3 +42,9 @@ export async function setBrake(
 /** Since when it is on. */
 export const brakeOf = async (tx: TenantTx, brake: Brake): Promise<Instant | undefined> =>
   (await rows.findBrake(tx, nameOf(brake)))?.frozenAt;
+
+/** No agent is given a mandate until the transaction ends. */
+export async function lockGiving(tx: TenantTx, now: Instant): Promise<void> {
+  await rows.insertAgents(tx, [rows.everyAgent], now);
+  await rows.lockBrakes(tx);
+}

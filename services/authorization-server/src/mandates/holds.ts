@@ -15,6 +15,8 @@ import {
   type Window,
 } from "./budget.ts";
 import { assetOfMandate, type Mandate } from "./mandates.ts";
+import { giveBackToPeriods } from "./standing-limits.sql.ts";
+import { countInLimits, type StandingLimit } from "./standing-limits.ts";
 
 /** One mandate whose budget a hold takes of, with the rules of its periods. */
 export type Bearer = { readonly mandate: Id<"mandate">; readonly velocity: readonly Velocity[] };
@@ -27,6 +29,8 @@ export type HoldRequest = Bearer &
     readonly asset: Asset;
     /** The mandates that this one was handed on from, the root first. */
     readonly above?: readonly Bearer[];
+    /** The principal's limits over all its mandates that this counts in, in the order of their locks. */
+    readonly limits?: readonly StandingLimit[];
   };
 
 /** Refuses at once, waiting for nobody, what the budget has no room for as it stands. `takeHold` decides. */
@@ -49,15 +53,16 @@ export async function remainingAfter(tx: TenantTx, mandate: Mandate, taking: big
 
 /**
  * Takes a hold in the caller's transaction, the one that writes the charge: of every budget of the chain, the root's first,
- * then of the windows in the same order, so that no two holds ever wait for each other. The loser of a race is refused.
+ * then of the windows in the same order, then of the principal's own limits, so that no two holds ever wait for each other.
+ * The loser of a race is refused.
  * Call it last: from here to the commit every other charge of the mandate, and of those above it, waits.
  */
 export async function takeHold(tx: TenantTx, wanted: HoldRequest): Promise<void> {
   invariant(wanted.amount > 0n, "a hold is of something");
-  const above = wanted.above ?? [];
+  const { above = [], limits = [] } = wanted;
   if (above.length === 0 && wanted.velocity.length === 0) {
     if ((await rows.holdAtOnce(tx, wanted)) === undefined) throw await refusal(tx, wanted, wanted);
-    return;
+    return countInLimits(tx, limits, wanted.amount);
   }
   const chain = [...above, wanted];
   for (const bearer of chain)
@@ -68,6 +73,7 @@ export async function takeHold(tx: TenantTx, wanted: HoldRequest): Promise<void>
     counted.push({ mandate: bearer.mandate, windows: await countIn(tx, wanted, bearer) });
   await rows.insertHold(tx, { ...wanted, windows: counted.at(-1)?.windows ?? [] });
   if (above.length > 0) await rows.insertLinks(tx, wanted.charge, counted.slice(0, -1));
+  await countInLimits(tx, limits, wanted.amount);
 }
 
 async function countIn(tx: TenantTx, wanted: HoldRequest, bearer: Bearer): Promise<readonly Window[]> {
@@ -113,6 +119,7 @@ async function moveAll(
   if (by.back === undefined) return;
   for (const { mandate, windows } of kept)
     for (const window of windows) await rows.giveBackWindow(tx, mandate, { window, ...by.back });
+  await giveBackToPeriods(tx, hold.charge, by.back);
 }
 
 /**

@@ -33,6 +33,15 @@ export { type RoomOfAgent, roomOfAgents } from "./rooms.ts";
 export { actorOf } from "./shown.ts";
 
 export { assertChainStands } from "./standing.ts";
+export {
+  limitsFor,
+  lockMandates,
+  replaceLimits,
+  type StandingLimit,
+  type StandingUse,
+  samePlace,
+  usesOfLimits,
+} from "./standing-limits.ts";
 
 /** The tables of this room, by the kind of protection each has. */
 export const mandateTables = {
@@ -42,4 +51,5 @@ export const mandateTables = {
   mandate_windows: "tenant",
   mandate_holds: "tenant",
   mandate_hold_links: "tenant",
+  standing_windows: "tenant",
 } as const;

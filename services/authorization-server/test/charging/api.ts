@@ -8,6 +8,7 @@ import { chargeRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
 import { exportRoutes } from "../../src/exports/index.ts";
 import { mandateRoutes, minorOf } from "../../src/mandates/index.ts";
 import { receiptRoutes } from "../../src/receipts/index.ts";
+import { rulesRoutes } from "../../src/rules/index.ts";
 import { spendingRoutes } from "../../src/spending/index.ts";
 import { statusListRoutes } from "../../src/status-lists/index.ts";
 import { walletRoutes } from "../../src/wallet/index.ts";
@@ -68,7 +69,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
   });
   const giving = {
     livemode: false,
-    factors: { hasSecond: async () => false },
+    factors: { hasSecond: async () => passkey.has },
     accounts: { byId: async () => ({ id: newId("account"), email: "ada@example.com" }) },
   };
   http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));
@@ -76,6 +77,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
     ...exportRoutes(rooms),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...walletChargeRoutes(rooms),
+    ...rulesRoutes({ db, ...giving }),
   );
   http.add(...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
   const stapled = (tenant: Id<"tenant">, subject: Id<"charge">) =>
