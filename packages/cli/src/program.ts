@@ -31,15 +31,7 @@ export function createProgram(): Command {
     .option("--headed", "wait for you to consent in your own browser")
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./demo/index.ts")).demo(options)));
-  at(program.command("verify"))
-    .description("check a receipt offline: a compact JWS, a file that holds one, or - for standard input")
-    .argument("<receipt>")
-    .option("--keys <file>", "the issuer's /.well-known/remit-keys, saved earlier")
-    .option("--issuer <origin>", "an issuer that you trust; its keys are kept from then on")
-    .option("--json", "print one object and nothing else")
-    .action((receipt: string, options: VerifyOptions) =>
-      failWith(async () => (await import("./receipts/index.ts")).verify(receipt, options)),
-    );
+  addVerifying(program);
   const ledger = program.command("ledger").description("the double-entry ledger");
   at(ledger.command("check"))
     .description("compare every balance with its postings, and every entry with zero")
@@ -66,6 +58,29 @@ export function createProgram(): Command {
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./doctor.ts")).doctor(options)));
   return program;
+}
+
+/** What is checked offline. */
+function addVerifying(program: Command): void {
+  at(program.command("verify"))
+    .description("check a receipt offline: a compact JWS, a file that holds one, or - for standard input")
+    .argument("<receipt>")
+    .option("--keys <file>", "the issuer's /.well-known/remit-keys, saved earlier")
+    .option("--issuer <origin>", "an issuer that you trust; its keys are kept from then on")
+    .option("--json", "print one object and nothing else")
+    .action((receipt: string, options: VerifyOptions) =>
+      failWith(async () => (await import("./receipts/index.ts")).verify(receipt, options)),
+    );
+  const evidence = program.command("evidence").description("what proves a purchase");
+  at(evidence.command("verify"))
+    .description("check an evidence pack offline, step by step: mandate, offer, token, receipt, audit proof")
+    .argument("<file>")
+    .option("--keys <file>", "the issuer's /.well-known/remit-keys, saved earlier")
+    .option("--issuer <origin>", "an issuer that you trust; its keys are kept from then on")
+    .option("--json", "print one object and nothing else")
+    .action((file: string, options: VerifyOptions) =>
+      failWith(async () => (await import("./receipts/index.ts")).verifyEvidenceFile(file, options)),
+    );
 }
 
 function addOffers(program: Command): void {

@@ -79,6 +79,20 @@ export {
   type Retention,
 } from "./events.ts";
 export {
+  type ArchiveFiles,
+  type EvidenceManifest,
+  type EvidenceStep,
+  type EvidenceTrust,
+  evidenceFiles,
+  evidenceSteps,
+  evidenceTyp,
+  makeManifest,
+  manifestName,
+  packArchive,
+  peekManifest,
+  unpackArchive,
+} from "./evidence/index.ts";
+export {
   type Component,
   contentDigestField,
   fieldValue,

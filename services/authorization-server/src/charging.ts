@@ -19,8 +19,16 @@ import {
 } from "./charges/index.ts";
 import { nameOfAgent } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
+import {
+  createDisputeNetwork,
+  type DisputesDeps,
+  disputeJobs,
+  disputeRoutes,
+  walletDisputeRoutes,
+} from "./disputes/index.ts";
+import { evidenceRoutes } from "./evidence/index.ts";
 import { exportRoutes } from "./exports/index.ts";
-import type { IssuerKeys } from "./keys/index.ts";
+import { evidenceKeySet, type IssuerKeys } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes, minorOf } from "./mandates/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
 import type { People } from "./people.ts";
@@ -102,6 +110,15 @@ export async function mountCharges(
       stapledOf({ db }, tenant, { type: "charge.captured", subject: charge }),
     ),
   );
+  const network = createDisputeNetwork({ peer, origin: config.billing, disputes: () => disputes });
+  const disputes: DisputesDeps = { db, clock, log, keyring, charges, network };
+  const publishedKeys = (): object => evidenceKeySet(keys, issuer);
+  http.add(
+    ...disputeRoutes(disputes),
+    ...walletDisputeRoutes({ ...disputes, receipts }),
+    ...evidenceRoutes({ db, clock, issuer, keys, keyring, charges, receipts, publishedKeys }),
+  );
+  disputeJobs(jobs, disputes);
   chargeJobs(jobs, charges);
   tabJobs(jobs, deps);
   return purchaseAnswers(deps);

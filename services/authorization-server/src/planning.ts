@@ -7,6 +7,7 @@ import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import type { RemitEvent } from "@remit/protocol";
 import type { AuthorizationServerConfig } from "./config.ts";
+import { hearDispute } from "./disputes/index.ts";
 import {
   applyPlan,
   createAllowances,
@@ -59,11 +60,12 @@ export function createPlanning({ config, db, clock, log, outbound }: Grounds): P
   };
 }
 
-/** Takes in what a peer reports: into its tenant's log, and for a plan into what is enforced, both or neither. */
+/** Takes in what a peer reports: into its tenant's log, and with it what it sets off here, both or neither. */
 export const takeReported =
   (db: Database) =>
   (event: RemitEvent): Promise<void> =>
     db.of(event.tenant).transaction(async (tx) => {
       await tx.record(event);
       await applyPlan(tx, event);
+      await hearDispute(tx, event);
     });

@@ -7,7 +7,9 @@ import { credentialTables } from "./credentials/index.ts";
 import { delegationTables } from "./delegations/index.ts";
 import { deliveryTables } from "./deliveries/index.ts";
 import { deviceTables } from "./device/index.ts";
+import { disputeTables } from "./disputes/index.ts";
 import { emailDomainTables } from "./email-domains/index.ts";
+import { evidenceTables } from "./evidence/index.ts";
 import { exportTables } from "./exports/index.ts";
 import { federatedSignInTables } from "./federated-sign-in/index.ts";
 import { freezeTables } from "./freezes/index.ts";
@@ -20,6 +22,7 @@ import { organizationTables } from "./organizations/index.ts";
 import { partnerTables } from "./partners/index.ts";
 import { planTables } from "./plans/index.ts";
 import { policyTables } from "./policies/index.ts";
+import { presentedTables } from "./presented/index.ts";
 import { receiptTables } from "./receipts/index.ts";
 import { ruleTables } from "./rules/index.ts";
 import { sessionTables } from "./sessions/index.ts";
@@ -65,6 +68,9 @@ export const tables = {
   ...spendingTables,
   ...exportTables,
   ...chargeTables,
+  ...presentedTables,
+  ...evidenceTables,
+  ...disputeTables,
   ...receiptTables,
   ...auditTables,
   ...policyTables,

@@ -1,2 +1,3 @@
+export { verifyEvidenceFile } from "./evidence.ts";
 export { keepKeys } from "./trust.ts";
 export { type VerifyOptions, verify } from "./verify.ts";

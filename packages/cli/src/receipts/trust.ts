@@ -1,6 +1,5 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { readDevFile } from "@remit/embedded";
 import {
   type EvidenceKeySet,
   evidenceKeysPath,
@@ -33,6 +32,8 @@ export async function trustedKeys(claimed: string, options: TrustOptions): Promi
   }
   const fetched = (): Promise<EvidenceKeySet> => fetchKeys(claimed);
   const kept = async (): Promise<EvidenceKeySet> => keepKeys(options.dataDir, claimed);
+  // What knows every service is loaded only where an instance may be here.
+  const { readDevFile } = await import("@remit/embedded");
   const own = options.issuer === claimed || (await readDevFile(options.dataDir))?.issuer === claimed;
   const known = await readKept(options.dataDir, claimed);
   if (known !== undefined) return { ...known, trust: "kept", fresh: () => kept().catch(() => undefined) };

@@ -43,6 +43,16 @@ const invoice = told({
   due_minor: count,
 });
 
+const dispute = told({
+  charge: id,
+  merchant: id,
+  origin: text,
+  reason: text,
+  because: one(text),
+  amount_minor: count,
+  currency: text,
+});
+
 const tab = told({
   mandate: id,
   merchant: id,
@@ -124,6 +134,12 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     offer: one(text),
   }),
   "delegation.revoked": told({ because: text, delegatee: id }),
+  "dispute.answered": dispute,
+  "dispute.lost": dispute,
+  "dispute.opened": dispute,
+  "dispute.reported": told({ charge: id, reference: text, status: text }),
+  "dispute.withdrawn": dispute,
+  "dispute.won": dispute,
   "export.closed": told({ mandate: id, because: text, used_minor: count }),
   "export.made": told({ mandate: id, kind: text, limit_minor: count, currency: text }),
   "export.revoking": told({ mandate: id }),

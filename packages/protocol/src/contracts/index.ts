@@ -6,6 +6,7 @@ export * from "./charges.ts";
 export * from "./compliance.ts";
 export * from "./credentials.ts";
 export * from "./delegations.ts";
+export * from "./disputes.ts";
 export * from "./event-payloads.ts";
 export * from "./exports.ts";
 export * from "./federation.ts";

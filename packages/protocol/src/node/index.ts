@@ -11,6 +11,7 @@ export {
   verifyOfferResponse,
   verifyReceipt,
 } from "./commerce.ts";
+export { type EvidenceFinding, type EvidenceReport, verifyEvidence } from "./evidence.ts";
 export {
   generateJwk,
   holds,

@@ -60,6 +60,10 @@ export type Charges = {
   /** The charge as the given side sees it; undefined when it is not that side's. */
   show(side: ChargeSide, id: Id<"charge">): Promise<ShownCharge | undefined>;
   list(side: ChargeSide, page: ChargePage): Promise<ShownCharge[]>;
+  /** All that is known of a charge, for who shows it to others or disputes it; undefined when it is not that side's. */
+  whole(side: ChargeSide, id: Id<"charge">): Promise<Charge | undefined>;
+  /** Gives back what a dispute was lost over: as the merchant would, once per key. */
+  giveBack(charge: Pick<Charge, "payer" | "id">, order: RefundOrder): Promise<Charge>;
   /** With its receipt, for an answer to who has just moved it. */
   shown(charge: Charge): Promise<ShownCharge>;
   /** Moves on a charge that nobody drives; when to look again, or undefined when it is over. */
@@ -79,6 +83,8 @@ export function createCharges(deps: ChargesDeps): Charges {
     release: async (own, because) => releaseOwn(deps, await ownCharge(deps, own), { because, by: own }),
     refund: async (own, order) => refund(deps, await ownCharge(deps, own), order),
     show: (side, id) => show(deps, side, id),
+    whole: (side, id) => whole(deps, side, id),
+    giveBack: async (charge, order) => refund(deps, await chargeNow(deps, charge), order),
     list: (side, page) => list(deps, side, page),
     shown: (charge) =>
       charge.receipt === undefined
@@ -106,6 +112,18 @@ async function ownCharge(deps: ChargesDeps, { tenant, client, id }: OwnCharge): 
   });
   if (payer === undefined) throw new Problem("not_found", { detail: "There is no such charge." });
   return chargeNow(deps, { payer, id });
+}
+
+const whole = (deps: ChargesDeps, side: ChargeSide, id: Id<"charge">): Promise<Charge | undefined> =>
+  side.side === "payee"
+    ? ownCharge(deps, { ...side, id }).catch(unlessUnknown)
+    : deps.db.of(side.tenant).transaction(async (tx) => {
+        const charge = await rows.findCharge(tx, id);
+        return side.agent === undefined || side.agent === charge?.agent ? charge : undefined;
+      });
+
+function unlessUnknown(error: unknown): undefined {
+  if (!(error instanceof Problem) || error.code !== "not_found") throw error;
 }
 
 async function releaseOwn(

@@ -15,7 +15,7 @@ export type Crossing = {
 
 export type ChargeEvent = {
   readonly type: EventType;
-  readonly subject: Id<"charge"> | Id<"tab">;
+  readonly subject: Id<"charge"> | Id<"tab"> | Id<"dispute">;
   readonly actor: Actor;
   readonly payload: EventPayload;
   readonly now: Instant;

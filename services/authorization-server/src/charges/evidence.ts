@@ -1,4 +1,4 @@
-import { fromNumericDate, type Instant, type Money, secondMs } from "@remit/kernel";
+import { fromNumericDate, type Instant, invariant, type Money, secondMs } from "@remit/kernel";
 import {
   base64url,
   keyIdOf,
@@ -13,6 +13,7 @@ import {
 } from "@remit/protocol";
 import type { CreateCharge } from "@remit/protocol/contracts";
 import { offerDigest, verifyOffer, verifyOfferResponse, verifyPresentation } from "@remit/protocol/node";
+import type { Presented } from "../presented/index.ts";
 import type { Merchant } from "./merchants.ts";
 
 /** Everything a charge rests on, verified: the merchant's offer, and the agent's presentation for it. */
@@ -23,6 +24,8 @@ export type Evidence = {
   readonly offerKey: PublicJwk;
   readonly offerText: string;
   readonly presented: VerifiedPresentation;
+  /** The same as it was sent, to be kept. */
+  readonly sent: Presented;
 };
 
 export type Issuer = {
@@ -56,7 +59,20 @@ export function verifyEvidence(
     livemode: issuer.livemode,
     now,
   });
-  return { offer, price: priceOf(offer), digest, offerKey: key, offerText: text, presented };
+  const sent = {
+    presentation: request.presentation,
+    accessToken: request.access_token,
+    merchantNonce: request.merchant_nonce,
+    tokenKey: tokenKeyOf(request.access_token, issuer),
+  };
+  return { offer, price: priceOf(offer), digest, offerKey: key, offerText: text, presented, sent };
+}
+
+function tokenKeyOf(token: string, { tokenKeys }: Issuer): PublicJwk {
+  const kid = keyIdOf(token);
+  const key = tokenKeys.find((one) => one.kid === kid);
+  invariant(key !== undefined, "a token that was verified names its key");
+  return key;
 }
 
 type ReadOffer = { readonly offer: Offer; readonly key: PublicJwk; readonly text: string };

@@ -1,4 +1,4 @@
-import { type Instant, parseId, toBudgetUnits } from "@remit/kernel";
+import { fromNumericDate, type Instant, parseId, toBudgetUnits } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import { admits, mandateValidUntil, Problem } from "@remit/protocol";
@@ -16,6 +16,7 @@ import {
   velocityOf,
   whyAskPrincipal,
 } from "../mandates/index.ts";
+import { keepPresented } from "../presented/index.ts";
 import { asksAbove, assertUnblocked, type Rules, rulesOf } from "../rules/index.ts";
 import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLive } from "../tokens/index.ts";
@@ -73,6 +74,8 @@ export async function holdFor(
   };
   await assertRoom(tx, wanted);
   await rows.insertCharge(tx, charge);
+  const tokenExpiresAt = fromNumericDate(evidence.presented.accessToken.exp);
+  await keepPresented(deps, tx, { charge: charge.id, presented: evidence.sent, tokenExpiresAt });
   const look = { charge: charge.id, tenant: charge.payer };
   await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt: holding.firstLook });
   const asked = because && { charge, mandate, because, evidence, merchant };

@@ -1,4 +1,4 @@
-export { keyRoutes } from "./keys.http.ts";
+export { evidenceKeySet, keyRoutes } from "./keys.http.ts";
 export { keyJobs } from "./keys.jobs.ts";
 export { createIssuerKeys, type IssuerKeys, recordKekChange } from "./keys.ts";
 export { operatorRoutes } from "./operator.http.ts";

@@ -45,13 +45,17 @@ export function keyRoutes({ keys, issuer }: { keys: IssuerKeys; issuer: string }
     summary: "Every key whose signatures are evidence, with the time in which they count",
     needs: "public",
     answers: { 200: RemitKeys },
-    handle: () => ({ status: 200, headers: cached, body: { issuer, keys: evidenceKeys(keys) } }),
+    handle: () => ({ status: 200, headers: cached, body: evidenceKeySet(keys, issuer) }),
   });
   return [jwks("/oauth/jwks.json"), jwks("/.well-known/jwks.json"), history];
 }
 
-function evidenceKeys(keys: IssuerKeys): z.input<typeof RemitKeys>["keys"] {
-  return issuerPurposes
+/** The document at `/.well-known/remit-keys`. */
+export function evidenceKeySet(
+  keys: Pick<IssuerKeys, "publicKeys">,
+  issuer: string,
+): z.input<typeof RemitKeys> {
+  const published = issuerPurposes
     .filter(({ evidence }) => evidence === true)
     .flatMap(({ purpose }) =>
       keys.publicKeys(purpose).map(({ jwk, state, notBefore, notAfter, reason }) => ({
@@ -63,4 +67,5 @@ function evidenceKeys(keys: IssuerKeys): z.input<typeof RemitKeys>["keys"] {
         ...(reason === undefined ? {} : { reason }),
       })),
     );
+  return { issuer, keys: published };
 }

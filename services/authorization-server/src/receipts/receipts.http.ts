@@ -34,7 +34,8 @@ export const receiptRoutes = (
   }),
 ];
 
-const proofBody = ({ entry, index, leaf, size, root, hashes, checkpoint }: Stapled) => ({
+/** A proof as it goes along with a receipt. */
+export const proofBody = ({ entry, index, leaf, size, root, hashes, checkpoint }: Stapled) => ({
   // The contract checks the members by which an entry is linked, and lets all others pass.
   entry: entry as unknown as z.input<typeof ReceiptProof>["entry"],
   leaf_index: index,
