@@ -184,8 +184,9 @@ function offerIn({ files, trust }: Pack, receipt: Receipt): Unproven<Offer> {
   const request = served.members("request");
   const body = base64url.decode(served.text("body", { max: 65_536 }));
   if (body === undefined) throw evidenceInvalid("the offer's body is no base64url");
-  const headers = Object.entries(served.object("headers")).map(
-    ([name, value]) => [name, String(value)] as const,
+  const sent = served.members("headers");
+  const headers = Object.keys(served.object("headers")).map(
+    (name) => [name, sent.text(name, { max: 8192 })] as const,
   );
   const response = {
     request: { method: request.text("method"), targetUri: request.text("target_uri") },

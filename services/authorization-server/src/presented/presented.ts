@@ -1,7 +1,7 @@
 import { type Id, type Instant, invariant } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { TenantTx } from "@remit/platform/sql";
-import { isJsonObject, type JsonObject, type PublicJwk, parsePublicJwk } from "@remit/protocol";
+import { isJsonObject, type PublicJwk, parsePublicJwk } from "@remit/protocol";
 import * as rows from "./presented.sql.ts";
 
 /** What a merchant presented for a charge, and the key that had signed the token: nothing of it can be had later elsewhere. */
@@ -47,7 +47,7 @@ export async function openPresented(
 
 function presentedOf(value: unknown): Presented {
   invariant(isJsonObject(value), "what was sealed is an object");
-  const { presentation, accessToken, merchantNonce } = value as JsonObject;
+  const { presentation, accessToken, merchantNonce } = value;
   const tokenKey = parsePublicJwk(value["tokenKey"]);
   const isWhole =
     typeof presentation === "string" && typeof accessToken === "string" && typeof merchantNonce === "string";
