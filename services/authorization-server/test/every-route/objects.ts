@@ -98,6 +98,7 @@ const partnerAt = ({ issuer }: UpstreamProvider): object => ({
 /** Kinds that this server cannot make by itself, and where they are tried with a foreign id instead. */
 export const elsewhere: Readonly<Record<string, string>> = {
   chg: "charge-api.test.ts: charges, mandates and receipts of other tenants, clients and agents answer as a random id",
+  dsp: "disputes.test.ts: disputes of other tenants and clients are not there",
   rcp: "charge-api.test.ts: the same",
   adm: "identity-providers-api.test.ts: admissions of another tenant",
 };
