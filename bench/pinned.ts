@@ -71,7 +71,8 @@ export function postgresCpuUs(dataDir: string): number {
   const children = readdirSync("/proc")
     .map(Number)
     .filter((pid) => pid > 0 && parentOf(pid) === postmaster);
-  return [postmaster, ...children].reduce((sum, pid) => sum + cpuUsOf(pid), 0);
+  // Those that have ended are counted with their parent.
+  return [postmaster, ...children].reduce((sum, pid) => sum + cpuUsOf(pid), cpuUsOf(postmaster, 13));
 }
 
 /** The fields of /proc/<pid>/stat after the name, which may hold anything. */
@@ -85,5 +86,9 @@ function statOf(pid: number): string[] {
 }
 
 const parentOf = (pid: number): number => Number(statOf(pid)[1] ?? 0);
-const cpuUsOf = (pid: number): number =>
-  ((Number(statOf(pid)[11] ?? 0) + Number(statOf(pid)[12] ?? 0)) / clockTicksPerSecond) * 1e6;
+function cpuUsOf(pid: number, at = 11): number {
+  const [user = 0, system = 0] = statOf(pid)
+    .slice(at, at + 2)
+    .map(Number);
+  return ((user + system) / clockTicksPerSecond) * 1e6;
+}

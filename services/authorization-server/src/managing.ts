@@ -12,7 +12,7 @@ import { createSecrets, nameOfAgent, setupTokenRoutes } from "./clients/index.ts
 import type { AuthorizationServerConfig } from "./config.ts";
 import { credentialJobs, credentialRoutes, type LastUses } from "./credentials/index.ts";
 import { didOfAgent } from "./dids/index.ts";
-import { agentInfoRoute, fleetJobs, fleetRoutes } from "./fleet/index.ts";
+import { agentInfoRoute, createRegistrations, fleetJobs, fleetRoutes } from "./fleet/index.ts";
 import { createGuesses } from "./guesses/index.ts";
 import type { Mandates } from "./mandates/index.ts";
 import { membershipRoute } from "./memberships/index.ts";
@@ -50,8 +50,12 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
     "Agents registered by their operators.",
   );
   const didOf = (id: string): string => didOfAgent(config.issuer, id);
-  const registration = { registered: () => registered.inc(), registeredBy: trustRegistered };
-  http.add(...fleetRoutes({ reads: createAgentReads(db), db, clock, cursors, didOf, ...registration }));
+  const registrations = createRegistrations({
+    db,
+    registered: () => registered.inc(),
+    registeredBy: trustRegistered,
+  });
+  http.add(...fleetRoutes({ reads: createAgentReads(db), db, clock, cursors, didOf, registrations }));
   http.add(agentInfoRoute(db));
   fleetJobs(jobs, { db, clock, mandates });
   const expiring = metrics.counter(

@@ -156,6 +156,7 @@ export function createAuthorizationServer({
     record: async (tx, event) => {
       if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
     },
+    recordAll: (tx, events) => recorder.recordAll(tx, events),
     log,
   });
   const outbounds = createOutbounds({ config, log, clock });

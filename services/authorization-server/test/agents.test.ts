@@ -111,6 +111,37 @@ describe("an agent is what its operator registered", () => {
     });
   });
 
+  test("registered at once, each stands or falls alone: with its rows, its event in the log and in the outbox, once", async () => {
+    const taken = `${newId("request")}@agents.example`;
+    await agentIn(running, { email: taken });
+    const used = keysFor(newKeys());
+    await agentIn(running, used);
+    const wanted = Array.from({ length: 30 }, (_, i) =>
+      i % 10 === 3 ? { email: taken } : i % 10 === 7 ? used : keysFor(newKeys()),
+    );
+    const answers = await Promise.all(wanted.map((one) => createAgent(running, one)));
+    for (const [i, { status, body }] of answers.entries())
+      if (i % 10 === 3) expect(body).toMatchObject({ status: 409, code: "agent_exists" });
+      else if (i % 10 === 7) expect(body).toMatchObject({ status: 400, code: "key_in_use" });
+      else expect(status).toBe(201);
+    const ids = answers.flatMap(({ status, body }) => (status === 201 ? [String(body["agentId"])] : []));
+    const [found] = await running.database.asAdmin<Record<string, string>>(
+      `select (select count(*) from agents where id = any($1)) as agents,
+        (select count(*) from agent_standings where agent_id = any($1) and status = 'active') as standings,
+        (select count(*) from agent_capabilities where agent_id = any($1)) as capabilities,
+        (select count(*) from clients where id = any($1) and kind = 'agent') as clients,
+        (select count(*) from client_keys where client_id = any($1)) as keys,
+        (select count(*) from audit_rows where subject = any($1) and event = 'agent.registered') as logged,
+        (select count(*) from outbox where subject = any($1) and type = 'agent.registered') as told`,
+      [ids],
+    );
+    const n = String(ids.length);
+    expect(ids).toHaveLength(24);
+    const of = Number(found?.["capabilities"]) / ids.length;
+    expect(found).toMatchObject({ agents: n, standings: n, clients: n, keys: "48", logged: n, told: n });
+    expect(of).toBe(2);
+  });
+
   test("T07 another organization may have the same address, and learns nothing of it", async () => {
     const email = `${newId("request")}@agents.example`;
     await agentIn(running, { email });

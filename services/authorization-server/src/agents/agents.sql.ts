@@ -55,21 +55,27 @@ const standingOf = (row: StandingRow): AgentStanding => ({
 const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
 
 /** Throws on the constraints `agents_email` and `agents_max`. */
-export async function insertAgent(tx: TenantTx, agent: Agent): Promise<void> {
-  const createdAt = sqlTime(agent.createdAt);
-  await tx.run(sql`with written as (insert into agents
-      (tenant_id, id, name, name_key, email, agent_type, version, capabilities, owner, deployment_env, is_public,
-        scopes, assertion_jwk, dpop_jwk, dpop_thumbprint, created_at, updated_at)
-    values (${agent.tenant}, ${agent.id}, ${agent.name}, lower(${agent.name}), ${agent.email ?? null},
-      ${agent.agentType}, ${agent.version}, ${[...agent.capabilities]}::text[], ${agent.owner ?? null},
-      ${agent.deploymentEnv}, ${agent.isPublic}, ${[...agent.scopes]}::text[], ${json(agent.assertionJwk)}::jsonb,
-      ${json(agent.dpopJwk)}::jsonb, ${agent.dpopThumbprint ?? null}, ${createdAt}, ${createdAt})
-    returning tenant_id, id, capabilities, dpop_thumbprint, created_at),
-    able as (insert into agent_capabilities (tenant_id, capability, agent_id)
-      select tenant_id, unnest(capabilities), id from written)
-    insert into agent_standings (agent_id, tenant_id, status, dpop_thumbprint, changed_at)
-    select id, tenant_id, ${agent.status}, dpop_thumbprint, created_at from written`);
+export async function insertAgents(tx: TenantTx, agents: readonly Agent[]): Promise<void> {
+  await tx.run(sql`select insert_agents(${JSON.stringify(agents.map(rowOf))}::jsonb)`);
 }
+
+const rowOf = (agent: Agent) => ({
+  id: agent.id,
+  name: agent.name,
+  email: agent.email ?? null,
+  agent_type: agent.agentType,
+  version: agent.version,
+  capabilities: agent.capabilities,
+  owner: agent.owner ?? null,
+  deployment_env: agent.deploymentEnv,
+  is_public: agent.isPublic,
+  scopes: agent.scopes,
+  assertion_jwk: agent.assertionJwk ?? null,
+  dpop_jwk: agent.dpopJwk ?? null,
+  dpop_thumbprint: agent.dpopThumbprint ?? null,
+  status: agent.status,
+  created_at: sqlTime(agent.createdAt),
+});
 
 export async function findAgent(tx: TenantTx, id: Id<"agent">): Promise<Agent | undefined> {
   const row = await tx.maybe<Row>(sql`select a.*, s.status

@@ -1,6 +1,6 @@
-import { type Id, type Instant, newId } from "@remit/kernel";
+import { type Id, type Instant, invariant, newId } from "@remit/kernel";
 import { type Sql, type TenantTx, violates } from "@remit/platform/sql";
-import { type Actor, newEvent, Problem, type PublicJwk, type Scope } from "@remit/protocol";
+import { type Actor, newEvent, Problem, type PublicJwk, type RemitEvent, type Scope } from "@remit/protocol";
 import type { AgentType, DeploymentEnv } from "@remit/protocol/contracts";
 import { thumbprint } from "@remit/protocol/node";
 import { claimKeys } from "../client-keys/index.ts";
@@ -118,36 +118,50 @@ export const unsaid = {
   scopes: ["oid4ac:payment"],
 } as const satisfies Omit<AgentProfile, "name">;
 
+/** An agent to be registered. `by` is undefined when it registers itself. */
+export type AgentToRegister = AgentProfile &
+  AgentKeys & { readonly by: Actor | undefined; readonly now: Instant };
+
 /**
- * Registers an agent of this tenant; `by` is undefined when it registers itself. The caller has checked the keys.
- * Refuses an e-mail address that another of the tenant has (`agent_exists`) and one agent more than the tenant may have.
+ * Registers agents of this tenant, all or none. The caller has checked the keys. Refuses an e-mail address that another of
+ * the tenant has (`agent_exists`) and one agent more than the tenant may have.
  */
-export async function registerAgent(
-  tx: TenantTx,
-  {
-    by,
-    now,
-    ...wanted
-  }: AgentProfile & AgentKeys & { readonly by: Actor | undefined; readonly now: Instant },
-): Promise<Agent> {
+export async function registerAgents(tx: TenantTx, wanted: readonly AgentToRegister[]): Promise<Agent[]> {
+  const agents = wanted.map((one) => newAgent(tx.tenant, one));
+  await rows.insertAgents(tx, agents).catch(refuseAsTold);
+  for (const agent of agents)
+    await claimKeys(tx, { client: agent.id, keys: keysOf(agent), now: agent.createdAt });
+  await tx.recordAll(agents.map((agent, index) => registeredEvent(agent, wanted[index]?.by)));
+  for (const agent of agents) if (agent.isPublic) await tellDirectory(tx, agent.id);
+  return agents;
+}
+
+function newAgent(tenant: Id<"tenant">, asked: AgentToRegister): Agent {
+  const { by: _, now, ...wanted } = asked;
   const { dpopJwk } = wanted;
-  const agent: Agent = {
+  return {
     ...wanted,
     id: newId("agent"),
-    tenant: tx.tenant,
+    tenant,
     status: "active",
     dpopThumbprint: dpopJwk === undefined ? undefined : thumbprint(dpopJwk),
     createdAt: now,
     updatedAt: now,
   };
-  await rows.insertAgent(tx, agent).catch(refuseAsTold);
-  await claimKeys(tx, { client: agent.id, keys: keysOf(agent), now });
-  const payload = { agent: agent.id, dpop_thumbprint: agent.dpopThumbprint ?? null };
-  const actor = by ?? ({ type: "client", id: agent.id } as const);
-  await tx.record(
-    newEvent("agent.registered", { tenant: tx.tenant, actor, subject: agent.id, payload }, now),
-  );
-  if (agent.isPublic) await tellDirectory(tx, agent.id);
+}
+
+function registeredEvent(
+  { id, tenant, dpopThumbprint, createdAt }: Agent,
+  by: Actor | undefined,
+): RemitEvent {
+  const payload = { agent: id, dpop_thumbprint: dpopThumbprint ?? null };
+  const actor = by ?? ({ type: "client", id } as const);
+  return newEvent("agent.registered", { tenant, actor, subject: id, payload }, createdAt);
+}
+
+export async function registerAgent(tx: TenantTx, wanted: AgentToRegister): Promise<Agent> {
+  const [agent] = await registerAgents(tx, [wanted]);
+  invariant(agent !== undefined, "each agent that is registered is told of");
   return agent;
 }
 

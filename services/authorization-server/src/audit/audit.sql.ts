@@ -54,6 +54,12 @@ export const insertRow = (tx: Sql, row: NewRow): Promise<{ count: number }> =>
       returning tenant_id, event_id)
     insert into audit_queue (tenant_id, event_id) select tenant_id, event_id from recorded`);
 
+/** New events, for the log and the outbox alike. */
+export const insertEvents = (
+  tx: Sql,
+  { audit, events }: { readonly audit: string; readonly events: string },
+): Promise<{ count: number }> => tx.run(sql`select record_events(${audit}::jsonb, ${events}::jsonb)`);
+
 /** Rows as `record_audit_rows` takes them. */
 export const asJson = (given: readonly NewRow[]): string =>
   JSON.stringify(

@@ -1,4 +1,5 @@
 import type { Clock } from "@remit/kernel";
+import { outboxChannel, outboxRowsOf } from "@remit/platform/outbox";
 import type { Tx } from "@remit/platform/sql";
 import { auditBodyOf, canonicalise, type RemitEvent } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
@@ -8,6 +9,8 @@ import * as rows from "./audit.sql.ts";
 export type AuditRecorder = {
   /** False when the event stood there before. */
   record(tx: Tx, event: RemitEvent): Promise<boolean>;
+  /** The same for many events that are new. */
+  recordAll(tx: Tx, events: readonly RemitEvent[]): Promise<void>;
   /** New events as rows in JSON, for a statement that writes more than them (`record_audit_rows`). */
   rowsOf(events: readonly RemitEvent[]): string;
 };
@@ -20,6 +23,10 @@ export const createAuditRecorder = (clock: Clock): AuditRecorder => {
   };
   return {
     record: async (tx, event) => (await rows.insertRow(tx, rowOf(event))).count === 1,
+    recordAll: async (tx, events) => {
+      await rows.insertEvents(tx, { audit: rows.asJson(events.map(rowOf)), events: outboxRowsOf(events) });
+      tx.notify(outboxChannel);
+    },
     rowsOf: (events) => rows.asJson(events.map(rowOf)),
   };
 };

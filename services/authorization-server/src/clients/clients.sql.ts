@@ -107,6 +107,18 @@ export async function insertClient(tx: TenantTx, client: NewClient): Promise<voi
       ${JSON.stringify(client.metadata ?? {})}::jsonb, ${sqlTime(client.createdAt)})`);
 }
 
+/** Of agents, which hold their keys themselves. */
+export async function insertAgentClients(
+  tx: TenantTx,
+  agents: readonly { readonly id: Id<"agent">; readonly name: string; readonly createdAt: Instant }[],
+  scopes: readonly Scope[],
+): Promise<void> {
+  const given = agents.map(({ id, name, createdAt }) => ({ id, name, created_at: sqlTime(createdAt) }));
+  await tx.run(sql`insert into clients (tenant_id, id, kind, name, redirect_uris, scopes, metadata, created_at)
+    select ${tx.tenant}, g.id, 'agent', g.name, '{}', ${scopes}, '{}', g.created_at
+    from jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as g(id text, name text, created_at timestamptz)`);
+}
+
 export async function findManaged(
   tx: TenantTx,
   id: Id<"client">,

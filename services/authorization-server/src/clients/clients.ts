@@ -4,10 +4,10 @@ import { type Actor, newEvent, type PublicJwk, type Scope } from "@remit/protoco
 import { thumbprint } from "@remit/protocol/node";
 import {
   type Agent,
-  type AgentKeys,
-  type AgentProfile,
+  type AgentToRegister,
   agentById,
   registerAgent,
+  registerAgents,
   tenantOfAgent,
   unsaid,
 } from "../agents/index.ts";
@@ -213,22 +213,14 @@ export async function registerClient(tx: TenantTx, wanted: KeyedRegistration, no
   };
 }
 
-/** Registers an agent of this tenant, with its client, on behalf of its operator. `agent.registered` tells of both. */
-export async function registerAgentFor(
+/** Registers agents of this tenant, with their clients, on behalf of their operators. `agent.registered` tells of both. */
+export async function registerAgentsFor(
   tx: TenantTx,
-  wanted: AgentProfile & AgentKeys & { readonly by: Actor; readonly now: Instant },
-): Promise<Agent> {
-  const agent = await registerAgent(tx, wanted);
-  const { id, name, createdAt } = agent;
-  await rows.insertClient(tx, {
-    id,
-    kind: "agent",
-    name,
-    redirectUris: [],
-    scopes: scopesOf.agent,
-    createdAt,
-  });
-  return agent;
+  wanted: readonly (AgentToRegister & { readonly by: Actor })[],
+): Promise<Agent[]> {
+  const agents = await registerAgents(tx, wanted);
+  await rows.insertAgentClients(tx, agents, scopesOf.agent);
+  return agents;
 }
 
 /** Registers an application in this tenant. */

@@ -24,7 +24,7 @@ export {
   type PeerSetting,
   peerKeysAt,
   registerAdmin,
-  registerAgentFor,
+  registerAgentsFor,
   registerApplication,
   registerClient,
   removeApplication,

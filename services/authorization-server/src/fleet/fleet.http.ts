@@ -1,7 +1,7 @@
-import { type Clock, type Id, type Instant, minuteMs, parseId, toRfc3339 } from "@remit/kernel";
+import { type Clock, type Id, minuteMs, parseId, toRfc3339 } from "@remit/kernel";
 import type { Cursors } from "@remit/platform/cursors";
 import { nothing, type Route, route } from "@remit/platform/http";
-import type { Database, TenantTx } from "@remit/platform/sql";
+import type { Database } from "@remit/platform/sql";
 import { type JsonObject, Problem } from "@remit/protocol";
 import {
   AgentBody,
@@ -25,8 +25,9 @@ import {
   unknownAgent,
 } from "../agents/index.ts";
 import { requireFreshProof } from "../assurance/index.ts";
-import { change, managingOf, newAgentOf, register, replaceKeys, stand } from "./fleet.ts";
+import { change, managingOf, newAgentOf, replaceKeys, stand } from "./fleet.ts";
 import { importAgents, importBytesMax } from "./import.ts";
+import type { Registrations } from "./registrations.ts";
 
 export type FleetDeps = {
   readonly db: Database;
@@ -34,13 +35,7 @@ export type FleetDeps = {
   readonly reads: AgentReads;
   readonly cursors: Cursors;
   readonly didOf: (id: Id<"agent">) => string;
-  /** Called when an agent is registered, for the metric. */
-  readonly registered: () => void;
-  /** In the transaction of a registration, by whom it was. */
-  readonly registeredBy: (
-    tx: TenantTx,
-    registration: { readonly agent: Id<"agent">; readonly by: string; readonly now: Instant },
-  ) => Promise<void>;
+  readonly registrations: Registrations;
 };
 
 export const AgentPath = z.strictObject({ id: idOf("agent") });
@@ -76,14 +71,7 @@ const createRoute = (deps: FleetDeps): Route =>
       409: "agent_exists",
     },
     handle: async (call, { body }) => {
-      const wanted = newAgentOf(body, call.caller);
-      const { tenant, client: by } = call.caller;
-      const agent = await deps.db.of(tenant).transaction(async (tx) => {
-        const registered = await register(tx, wanted, managingOf(call));
-        await deps.registeredBy(tx, { agent: registered.id, by, now: call.now });
-        return registered;
-      });
-      deps.registered();
+      const agent = await deps.registrations.add(newAgentOf(body, call.caller), managingOf(call));
       const headers = { location: `/api/v1/agents/${agent.id}` };
       return { status: 201, headers, body: bodyOf(deps, agent) };
     },

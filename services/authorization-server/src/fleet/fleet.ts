@@ -14,7 +14,6 @@ import {
   changeProfile,
   changeStanding,
 } from "../agents/index.ts";
-import { registerAgentFor } from "../clients/index.ts";
 import { keysOf } from "./agent-keys.ts";
 
 /** Who manages agents, by a token; and when. */
@@ -22,7 +21,7 @@ export type Managing = { readonly caller: Caller; readonly now: Instant };
 
 export const managingOf = ({ caller, now }: Managing): Managing => ({ caller, now });
 
-const byOf = ({ caller, now }: Managing): { by: Actor; now: Instant } => ({
+export const byOf = ({ caller, now }: Managing): { by: Actor; now: Instant } => ({
   by: actorOf(caller),
   now,
 });
@@ -35,9 +34,6 @@ export function newAgentOf(body: CreateAgent, caller: Caller): NewAgent {
   const { assertionJwk, dpopJwk, scopes, name = body.email, ...rest } = body;
   return { ...rest, name, scopes: scopesOf(scopes, caller), ...keysOf({ assertionJwk, dpopJwk }) };
 }
-
-export const register = (tx: TenantTx, agent: NewAgent, managing: Managing): Promise<Agent> =>
-  registerAgentFor(tx, { ...agent, ...byOf(managing) });
 
 /**
  * What an agent may be allowed: to pay, and beyond that at most what whoever allows it may do. Else a token with

@@ -4,18 +4,19 @@ import { Problem, readJson } from "@remit/protocol";
 import { CreateAgent, type ImportedAgents, type ImportedRow } from "@remit/protocol/contracts";
 import type { z } from "zod";
 import { type Agent, agentByEmail } from "../agents/index.ts";
-import { type Managing, type NewAgent, newAgentOf, register } from "./fleet.ts";
+import { type Managing, type NewAgent, newAgentOf } from "./fleet.ts";
+import type { Registrations } from "./registrations.ts";
 
 export const importBytesMax = 4 * 1024 * 1024;
 const rowsMax = 1_000;
-/** Rows at once: as many as leave the database to others too. */
-const atOnce = 4;
+/** Rows at once: they share transactions, one at a time. */
+const atOnce = 32;
 
-type Deps = { readonly db: Database; readonly registered: () => void };
+type Deps = { readonly db: Database; readonly registrations: Registrations };
 type Row = z.input<typeof ImportedRow>;
 
 /**
- * Registers each row by itself, in a transaction of its own, and says of each what became of it. Sent again, an agent that
+ * Registers each row by itself, whatever becomes of the others, and says of each what became of it. Sent again, an agent that
  * is there as the row says it is `existing`; one of the same e-mail address that differs is refused.
  */
 export async function importAgents(
@@ -100,15 +101,18 @@ async function importRow(deps: Deps, managing: Managing, value: unknown): Promis
   }
 }
 
-async function registerRow({ db, registered }: Deps, managing: Managing, wanted: NewAgent): Promise<Outcome> {
-  const tenant = db.of(managing.caller.tenant);
+async function registerRow(
+  { db, registrations }: Deps,
+  managing: Managing,
+  wanted: NewAgent,
+): Promise<Outcome> {
   try {
-    const { id } = await tenant.transaction((tx) => register(tx, wanted, managing));
-    registered();
+    const { id } = await registrations.add(wanted, managing);
     return { status: "created", agentId: id };
   } catch (error) {
     const { email } = wanted;
     if (!(error instanceof Problem) || error.code !== "agent_exists" || email === undefined) throw error;
+    const tenant = db.of(managing.caller.tenant);
     const there = await tenant.transaction((tx) => agentByEmail(tx, email));
     if (there === undefined || !isAsWanted(there, wanted)) throw error;
     return { status: "existing", agentId: there.id satisfies Id<"agent"> };
