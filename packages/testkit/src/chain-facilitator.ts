@@ -99,5 +99,12 @@ export async function mined(chain: Chain, transaction: `0x${string}`): Promise<R
 
 export const wantedOf = (payment: TransferPayment) => {
   const { from, nonce } = payment.transfer.authorization;
-  return { asset: payment.domain.verifyingContract, from, nonce, to: payment.payTo, value: payment.value };
+  return {
+    asset: payment.domain.verifyingContract,
+    from,
+    nonce,
+    to: payment.payTo,
+    value: payment.value,
+    scheme: "exact" as const,
+  };
 };

@@ -46,4 +46,4 @@ export {
 } from "./sandbox.ts";
 export { scratchFolder } from "./scratch.ts";
 export { type TlsFront, tlsFront } from "./tls-front.ts";
-export { type SignedPayment, signTransfer, type TransferChanges } from "./transfer.ts";
+export { type SignedPayment, signPermit, signTransfer, type TransferChanges } from "./transfer.ts";

@@ -1,8 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { systemClock, toNumericDate } from "@remit/kernel";
-import { exactEvmPayload, type Hex, type JsonObject, transferDigest } from "@remit/protocol";
+import {
+  exactEvmPayload,
+  type Hex,
+  type JsonObject,
+  permitDigest,
+  transferDigest,
+  transferPayload,
+} from "@remit/protocol";
 import { sandboxAddresses, sandboxKeys, sandboxTokens } from "@remit/sandbox";
-import { sign } from "viem/accounts";
+import { privateKeyToAccount, sign } from "viem/accounts";
 
 /** What may be other than in a good payment: in what the payer signs, and under `required` in what was asked for. */
 export type TransferChanges = {
@@ -27,7 +34,7 @@ export type SignedPayment = {
     readonly asset: string;
     readonly payTo: string;
     readonly maxTimeoutSeconds: number;
-    readonly extra: { readonly name: string; readonly version: string };
+    readonly extra: Readonly<Record<string, string>>;
   };
 };
 
@@ -56,6 +63,38 @@ export async function signTransfer(changes: TransferChanges = {}): Promise<Signe
       payTo: sandboxAddresses.seller,
       maxTimeoutSeconds: 60,
       extra: { name: "USDC", version: "2" },
+      ...changes.required,
+    },
+  };
+}
+
+/** The same for what is priced by use: a permit of which the sandbox's facilitator may take up to 1,000 units (`upto`). */
+export async function signPermit(
+  changes: TransferChanges & { readonly facilitator?: string } = {},
+): Promise<SignedPayment> {
+  const { value = 1000n, token = sandboxTokens.usdc, key = sandboxKeys.payer } = changes;
+  const { facilitator = sandboxAddresses.facilitator } = changes;
+  const authorization = {
+    from: lower(changes.from ?? privateKeyToAccount(key).address),
+    to: lower(changes.to ?? sandboxAddresses.seller),
+    value,
+    validAfter: BigInt(changes.validAfter ?? 0),
+    validBefore: BigInt(changes.validBefore ?? toNumericDate(systemClock.now()) + 60),
+    nonce: changes.nonce ?? (`0x${randomBytes(32).toString("hex")}` as const),
+  };
+  const permit = { token: lower(token), facilitator: lower(facilitator) };
+  const hash = permitDigest(changes.domain?.chainId ?? 84_532, { authorization, permit });
+  const signature = await sign({ hash, privateKey: key, to: "hex" });
+  return {
+    payload: transferPayload({ authorization, permit, signature }),
+    requirements: {
+      scheme: "upto",
+      network: "eip155:84532",
+      amount: value.toString(),
+      asset: token,
+      payTo: sandboxAddresses.seller,
+      maxTimeoutSeconds: 60,
+      extra: { name: "USDC", version: "2", facilitatorAddress: facilitator },
       ...changes.required,
     },
   };

@@ -140,7 +140,7 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   });
   const by = await thisWorker(config.dataDir);
   const facilitators = await openFacilitators({ chains, livemode, db, clock, log, by, outbound, jobs });
-  const tagged = { issuer, livemode, macs: termSecrets(keyring) };
+  const tagged = { issuer, livemode, macs: termSecrets(keyring), settlerOn: facilitators.settlerOn };
   const terms = { ...tagged, tags: createPriceTags(tagged) };
   const stopping = new AbortController();
   const isClosing = (): boolean => stopping.signal.aborted;
@@ -157,7 +157,7 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   keyring.mount({ http, jobs });
   control.mount(http);
   facilitators.mount(http);
-  http.add(resourcesRoute({ book, clock }));
+  http.add(resourcesRoute({ book, clock, settlerOn: facilitators.settlerOn }));
   const behind = { counter, upstreams, callers, terms, clock, ...control, memory: purchases.memory };
   const front = storefront({ book, ...behind, doors: [discoveryDoor, mcpDoor(behind)] });
   http.mount(forwardAuth(config.origin, { book, upstreams, callers }, front));

@@ -22,6 +22,12 @@ describe("the facilitator's API", () => {
     expect(await answer.json()).toEqual({
       kinds: [
         { x402Version: 2, scheme: "exact", network: "eip155:84532" },
+        {
+          x402Version: 2,
+          scheme: "upto",
+          network: "eip155:84532",
+          extra: { facilitatorAddress: sandboxAddresses.facilitator.toLowerCase() },
+        },
         { x402Version: 1, scheme: "exact", network: "base-sepolia" },
       ],
       extensions: [],
@@ -100,6 +106,25 @@ describe("one payment, one yes", () => {
       errorReason: "duplicate_settlement",
     });
     expect(await world.uses(payment)).toBe(1);
+  });
+
+  test("C06 a nonce that was signed a second time, for another payee or amount, is not told as settled by the first", async () => {
+    const friend = sandboxAddresses.facilitator;
+    const friendly = await signTransfer({ to: friend, value: 1n, required: { payTo: friend } });
+    const { nonce } = friendly.payload["authorization"] as { nonce: `0x${string}` }; // the test kit's own
+    const shops = await signTransfer({ nonce });
+    // The settlement for little is under way while the shop asks for its own.
+    await world.chain.call("evm_setAutomine", [false]);
+    const cheap = settle(here, friendly);
+    await until(async () => Number(await pendingCount()) >= 1);
+    const dear = settle(here, shops);
+    const keyed = settle(here, shops, { "idempotency-key": "charge-9" });
+    await world.chain.call("evm_mine", []);
+    await world.chain.call("evm_setAutomine", [true]);
+    for (const answer of await Promise.all([dear, keyed, settle(here, shops)]))
+      expect(answer).toMatchObject({ success: false, errorReason: "duplicate_settlement" });
+    expect(await cheap).toMatchObject({ success: true });
+    expect(await world.uses(shops)).toBe(1);
   });
 
   test("many payments at once take one transaction nonce each, and none is left out", async () => {

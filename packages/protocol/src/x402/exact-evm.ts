@@ -18,7 +18,12 @@ export type TransferAuthorization = {
   readonly nonce: Hex;
 };
 
-export type SignedTransfer = { readonly authorization: TransferAuthorization; readonly signature: Hex };
+export type SignedTransfer = {
+  readonly authorization: TransferAuthorization;
+  readonly signature: Hex;
+  /** Of x402's `upto`: `value` is the most, of this token, and this address alone may say how much. */
+  readonly permit?: { readonly token: Hex; readonly facilitator: Hex };
+};
 
 /** The EIP-712 domain of a token. */
 export type TokenDomain = {
@@ -49,11 +54,11 @@ export function evmChainIdOf(network: string): number | undefined {
   return id === undefined ? undefined : Number(id);
 }
 
-const addressPattern = /^0x[0-9a-fA-F]{40}$/;
-const decimalPattern = /^(0|[1-9]\d{0,77})$/;
-const uint256Max = 2n ** 256n - 1n;
+export const addressPattern = /^0x[0-9a-fA-F]{40}$/;
+export const decimalPattern = /^(0|[1-9]\d{0,77})$/;
+export const uint256Max = 2n ** 256n - 1n;
 // A contract's wallet may want more than the 65 bytes of one key's signature (EIP-1271).
-const signaturePattern = /^0x([0-9a-fA-F]{2}){65,4096}$/;
+export const signaturePattern = /^0x([0-9a-fA-F]{2}){65,4096}$/;
 
 /** Reads the payload of `exact` on an EVM chain; `credential_malformed` for anything else. Nothing in it is verified. */
 export function parseExactEvmPayload(payload: JsonObject): SignedTransfer {
@@ -91,7 +96,7 @@ export const exactEvmPayload = ({ authorization, signature }: SignedTransfer): J
 });
 
 // Every pattern above begins with 0x.
-const hexOf = (text: string): Hex => text.toLowerCase() as Hex;
+export const hexOf = (text: string): Hex => text.toLowerCase() as Hex;
 
 /** The fields of the signed message, as EIP-712 libraries want them. */
 export const transferAuthorizationTypes = {
@@ -146,7 +151,7 @@ export function transferDigest(domain: TokenDomain, of: TransferAuthorization): 
 export const mppTransferNonce = (challenge: { readonly id: string; readonly realm: string }): Hex =>
   toHex(keccak256(concatBytes(utf8(challenge.id), utf8(challenge.realm))));
 
-const toHex = (bytes: Uint8Array): Hex => `0x${bytesToHex(bytes)}`;
+export const toHex = (bytes: Uint8Array): Hex => `0x${bytesToHex(bytes)}`;
 
-const word = (value: bigint | Hex): Uint8Array =>
+export const word = (value: bigint | Hex): Uint8Array =>
   hexToBytes((typeof value === "bigint" ? value.toString(16) : value.slice(2)).padStart(64, "0"));

@@ -56,12 +56,12 @@ export function exactRequirementV1(
 
 const halfOrder = BigInt("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
 
-/**
- * A signed transfer as a buyer may send it. EIP-2: of the two signatures that an account can make of each other, only the
- * one with the low `s` is taken.
- */
-export function parseTransfer(payload: JsonObject): SignedTransfer {
-  const transfer = parseExactEvmPayload(payload);
+/** A signed transfer as a buyer may send it. */
+export const parseTransfer = (payload: JsonObject): SignedTransfer =>
+  lowSigned(parseExactEvmPayload(payload));
+
+/** EIP-2: of the two signatures that an account can make of each other, only the one with the low `s` is taken. */
+export function lowSigned(transfer: SignedTransfer): SignedTransfer {
   const { signature } = transfer;
   if (signature.length === 132 && BigInt(`0x${signature.slice(66, 130)}`) > halfOrder)
     throw new Problem("credential_malformed", { detail: "payload.signature has a high s (EIP-2)." });

@@ -59,3 +59,13 @@ export {
   paymentIdentifierOf,
   paymentIdentifierOffer,
 } from "./payment-identifier.ts";
+export {
+  parsePermit,
+  parseUptoEvmPayload,
+  permit2Address,
+  permitDigest,
+  transferPayload,
+  uptoProxyAddress,
+  uptoRequirement,
+  uptoScheme,
+} from "./upto-evm.ts";

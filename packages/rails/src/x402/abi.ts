@@ -22,3 +22,13 @@ export const topics = {
   used: "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5",
   canceled: "0x1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81",
 } as const;
+
+/** Permit2, and the proxy through which x402's `upto` is settled, as far as payments need them. */
+export const permitAbi = parseAbi([
+  "function nonceBitmap(address owner, uint256 word) view returns (uint256)",
+  "function allowance(address owner, address spender) view returns (uint256)",
+  "struct TokenPermissions { address token; uint256 amount; }",
+  "struct PermitTransferFrom { TokenPermissions permitted; uint256 nonce; uint256 deadline; }",
+  "struct Witness { address to; address facilitator; uint256 validAfter; }",
+  "function settle(PermitTransferFrom permit, uint256 amount, address owner, Witness witness, bytes signature)",
+]);

@@ -1,9 +1,9 @@
 import { secondMs } from "@remit/kernel";
-import type { Hex } from "@remit/protocol";
+import { type Hex, permit2Address, uptoProxyAddress } from "@remit/protocol";
 import { createClient, decodeFunctionResult, encodeFunctionData, http, RpcRequestError } from "viem";
-import { tokenAbi, topics, validSignature, walletAbi } from "./abi.ts";
+import { permitAbi, tokenAbi, topics, validSignature, walletAbi } from "./abi.ts";
 import { addressTopic, type Log, type Use, useIn, type WantedTransfer } from "./logs.ts";
-import type { TransferPayment } from "./payment.ts";
+import { schemeOf, type TransferPayment } from "./payment.ts";
 
 /** A chain that could not be asked, or an answer of it that nobody understands. It says nothing about any payment. */
 export class ChainAway extends Error {}
@@ -23,6 +23,8 @@ export type Simulation =
 /** What a chain says of a payment before it is made, asked in one go. */
 export type Prospect = {
   readonly assetExists: boolean;
+  /** What is called is there: the token itself, or the proxy of `upto`. */
+  readonly callable: boolean;
   /** The payer is a contract: it judges its signatures itself (EIP-1271). */
   readonly isWallet: boolean;
   readonly isUsed: boolean;
@@ -32,11 +34,11 @@ export type Prospect = {
 /** What became of bytes that were sent. */
 export type Sent = "taken" | "nonce_too_low" | "underpriced" | "no_gas";
 
-export type Authorization = Pick<WantedTransfer, "asset" | "from" | "nonce">;
+export type Authorization = Pick<WantedTransfer, "asset" | "from" | "nonce" | "scheme">;
 
 export type FoundUse =
   | { readonly kind: "unused" }
-  /** It has been used, and by a transaction that is out of reach of the search. */
+  /** It has been used, and by a transaction that is out of reach of the search; of `upto` nothing on a chain says by which. */
   | { readonly kind: "lost" }
   | { readonly kind: "found"; readonly use: Use; readonly transaction: Hex; readonly block: bigint };
 
@@ -46,12 +48,16 @@ export type Chain = {
   prospectOf(payment: TransferPayment, data: Hex): Promise<Prospect>;
   isValidSignature(wallet: Hex, digest: Hex, signature: Hex): Promise<boolean>;
   balanceOf(asset: Hex, owner: Hex): Promise<bigint>;
+  /** How much of it Permit2 may move. */
+  permittedOf(asset: Hex, owner: Hex): Promise<bigint>;
   /** What the token itself calls its domain; undefined for what it does not say. */
   domainOf(asset: Hex): Promise<{ readonly name?: string; readonly version?: string }>;
   /** Now, or as of a block. */
   isUsed(of: Authorization, at?: bigint): Promise<boolean>;
   /** True once no block can change it any more: a final one past `validBefore` (seconds) shows it unused. */
   isOver(of: Authorization, validBefore: bigint): Promise<boolean>;
+  /** True once a final block is past that second, whatever was used until then. */
+  isPast(second: bigint): Promise<boolean>;
   findUse(wanted: WantedTransfer): Promise<FoundUse>;
   /** The newest block, or the one of that number; undefined when there is none. */
   block(number?: bigint): Promise<Block | undefined>;
@@ -93,8 +99,10 @@ export function openChain(options: ChainOptions): Chain {
     isValidSignature: (wallet, digest, signature) => isValidSignature(ask, wallet, { digest, signature }),
     balanceOf: async (asset, owner) => big(await call(ask, asset, asksBalance(owner))),
     domainOf: (asset) => domainOf(ask, asset),
+    permittedOf: async (asset, owner) => big(await call(ask, asset, asksAllowance(owner))),
     isUsed: (of, at) => isUsed(ask, of, at),
     isOver: (of, validBefore) => isOver(ask, of, validBefore),
+    isPast: async (second) => (await finalBlock(ask)).time > second,
     findUse: (wanted) => findUse(ask, wanted, BigInt(spanBlocks)),
     block: (number) => blockOf(ask, number),
     head: async () => big(await told(ask, "eth_blockNumber", [])),
@@ -134,8 +142,26 @@ const big = (value: unknown): bigint => {
 
 const asksBalance = (owner: Hex): Hex =>
   encodeFunctionData({ abi: tokenAbi, functionName: "balanceOf", args: [owner] });
-const asksState = (from: Hex, nonce: Hex): Hex =>
-  encodeFunctionData({ abi: tokenAbi, functionName: "authorizationState", args: [from, nonce] });
+const asksAllowance = (owner: Hex): Hex =>
+  encodeFunctionData({ abi: permitAbi, functionName: "allowance", args: [owner, permit2Address] });
+
+/** Who keeps the record of used authorizations, what it is asked, and the bit of its answer that says so. */
+function asksState({ asset, from, nonce, scheme }: Authorization): { to: Hex; data: Hex; bit: bigint } {
+  if (scheme === "exact") {
+    const data = encodeFunctionData({
+      abi: tokenAbi,
+      functionName: "authorizationState",
+      args: [from, nonce],
+    });
+    return { to: asset, data, bit: 1n };
+  }
+  // Permit2 keeps 256 nonces in a word.
+  const word = BigInt(nonce) >> 8n;
+  const data = encodeFunctionData({ abi: permitAbi, functionName: "nonceBitmap", args: [from, word] });
+  return { to: permit2Address, data, bit: 1n << (BigInt(nonce) & 255n) };
+}
+
+const shows = (answer: Hex, bit: bigint): boolean => (big(answer) & bit) !== 0n;
 
 const call = async (ask: Ask, to: Hex, data: Hex): Promise<Hex> =>
   hex(await told(ask, "eth_call", [{ to, data }, "latest"]));
@@ -144,19 +170,23 @@ const call = async (ask: Ask, to: Hex, data: Hex): Promise<Hex> =>
 const pending = "pending";
 
 async function prospectOf(ask: Ask, payment: TransferPayment, data: Hex): Promise<Prospect> {
-  const { verifyingContract: to } = payment.domain;
-  const { authorization } = payment.transfer;
+  const { verifyingContract: asset } = payment.domain;
+  const { authorization, permit } = payment.transfer;
   const { from, nonce } = authorization;
-  const [code, payerCode, used, simulation] = await Promise.all([
-    told(ask, "eth_getCode", [to, "latest"]),
+  const state = asksState({ asset, from, nonce, scheme: schemeOf(payment) });
+  const to = permit === undefined ? asset : uptoProxyAddress;
+  const [code, proxyCode, payerCode, used, simulation] = await Promise.all([
+    told(ask, "eth_getCode", [asset, "latest"]),
+    permit === undefined ? undefined : told(ask, "eth_getCode", [to, "latest"]),
     told(ask, "eth_getCode", [from, "latest"]),
-    refusable(ask, to, asksState(from, nonce)),
-    simulated(ask, { to, data }),
+    refusable(ask, state.to, state.data),
+    simulated(ask, { to, data, ...(permit !== undefined && { from: permit.facilitator }) }),
   ]);
   return {
     assetExists: hex(code) !== "0x",
+    callable: hex(proxyCode ?? code) !== "0x",
     isWallet: hex(payerCode) !== "0x",
-    isUsed: used !== undefined && big(used) !== 0n,
+    isUsed: used !== undefined && shows(used, state.bit),
     simulation,
   };
 }
@@ -166,7 +196,7 @@ const refusal = /^3 |revert|insufficient|out of gas|invalid opcode|exceeds/i;
 
 async function simulated(
   ask: Ask,
-  transaction: { readonly to: Hex; readonly data: Hex },
+  transaction: { readonly to: Hex; readonly data: Hex; readonly from?: Hex },
 ): Promise<Simulation> {
   try {
     return { kind: "passes", gas: big(await ask("eth_estimateGas", [transaction, pending])) };
@@ -214,22 +244,29 @@ async function domainOf(ask: Ask, asset: Hex): Promise<{ name?: string; version?
   return { ...(name !== undefined && { name }), ...(version !== undefined && { version }) };
 }
 
-async function isUsed(ask: Ask, { asset, from, nonce }: Authorization, at?: bigint): Promise<boolean> {
+async function isUsed(ask: Ask, of: Authorization, at?: bigint): Promise<boolean> {
   const tag = at === undefined ? "latest" : toHex(at);
-  const data = asksState(from, nonce);
-  return big(await told(ask, "eth_call", [{ to: asset, data }, tag])) !== 0n;
+  const { to, data, bit } = asksState(of);
+  return shows(hex(await told(ask, "eth_call", [{ to, data }, tag])), bit);
 }
 
 async function isOver(ask: Ask, of: Authorization, validBefore: bigint): Promise<boolean> {
+  const { number, time } = await finalBlock(ask);
+  return time > validBefore && !(await isUsed(ask, of, number));
+}
+
+/** The newest block that no reorganisation undoes; before time began where the node names none. */
+async function finalBlock(ask: Ask): Promise<{ readonly number: bigint; readonly time: bigint }> {
   const found = await told(ask, "eth_getBlockByNumber", ["finalized", false]);
   if (typeof found !== "object" || found === null || !("number" in found) || !("timestamp" in found))
-    return false;
-  return big(found.timestamp) > validBefore && !(await isUsed(ask, of, big(found.number)));
+    return { number: 0n, time: -1n };
+  return { number: big(found.number), time: big(found.timestamp) };
 }
 
 /** Looks for the transaction that used an authorization, from the newest block back. */
 async function findUse(ask: Ask, wanted: WantedTransfer, spanBlocks: bigint): Promise<FoundUse> {
   if (!(await isUsed(ask, wanted))) return { kind: "unused" };
+  if (wanted.scheme === "upto") return { kind: "lost" };
   const wantedTopics = [[topics.used, topics.canceled], addressTopic(wanted.from), wanted.nonce];
   let to = big(await told(ask, "eth_blockNumber", []));
   for (let spans = 0; spans < spansMax; spans++) {

@@ -9,8 +9,8 @@ export type Verification =
   | { readonly kind: "unknown"; readonly because: Uncertainty };
 
 export type Settlement =
-  /** The money is the payee's, by this transaction, as deep in the chain as was asked for. */
-  | { readonly kind: "settled"; readonly transaction: Hex }
+  /** The money is the payee's, by this transaction, as deep in the chain as was asked for; `value` where it is remembered. */
+  | { readonly kind: "settled"; readonly transaction: Hex; readonly value?: bigint }
   /** It is not, and nothing that was sent can move it any more. `transaction` is the one that failed, or that another made. */
   | { readonly kind: "failed"; readonly reason: string; readonly transaction?: Hex }
   | { readonly kind: "unknown"; readonly because: Uncertainty; readonly transaction?: Hex };
@@ -28,7 +28,7 @@ export type Facilitator = {
   /** Its no is the last word: nothing that it has sent for the payment is under way. Somebody else's may only be tired of waiting. */
   readonly vouches: boolean;
   verify(payment: TransferPayment): Promise<Verification>;
-  /** Asked again with the same key it is the same settlement, and has the same answer. */
+  /** Asked again with the same key and amount it is the same settlement, and has the same answer. */
   settle(payment: TransferPayment, step: SettleStep): Promise<Settlement>;
   /** Reads and changes nothing. */
   remembered(payment: {

@@ -11,11 +11,13 @@ export type { Facilitator, Remembered, Settlement, SettleStep, Verification } fr
 export { type Use, useIn, type WantedTransfer } from "./logs.ts";
 export {
   type AuthorizationSource,
+  moneyOf,
   type ReadPayment,
   type Requirements,
   readPayment,
   readReference,
   referenceOf,
+  schemeOf,
   type TransferPayment,
   type TransferReference,
 } from "./payment.ts";

@@ -13,6 +13,7 @@ export type WantedTransfer = {
   readonly nonce: Hex;
   readonly to: Hex;
   readonly value: bigint;
+  readonly scheme: "exact" | "upto";
 };
 
 /**
@@ -22,6 +23,8 @@ export type WantedTransfer = {
  */
 export function useIn(logs: readonly Log[], wanted: WantedTransfer): Use {
   const ours = logs.filter((log) => log.address.toLowerCase() === wanted.asset);
+  // Permit2 says nothing of a use. Its transactions are the facilitator's own, each with one payment in it.
+  if (wanted.scheme === "upto") return ours.some((log) => isTransfer(log, wanted)) ? "paid" : "misdirected";
   const at = ours.findIndex((log) => isOf(log, topics.used, wanted));
   if (at === -1) return ours.some((log) => isOf(log, topics.canceled, wanted)) ? "canceled" : "none";
   const isUse = (log: Log): boolean => log.topics[0] === topics.used;

@@ -6,8 +6,10 @@ import {
   type JsonObject,
   Problem,
   parseExactEvmPayload,
+  parseUptoEvmPayload,
   type SignedTransfer,
   type TokenDomain,
+  uptoScheme,
 } from "@remit/protocol";
 import { type Reason, reasons } from "./reasons.ts";
 
@@ -32,11 +34,15 @@ export type TransferPayment = {
   readonly network: string;
   readonly domain: TokenDomain;
   readonly payTo: Hex;
+  /** What moves: of `upto` as much as was asked for, which may be less than was signed. */
   readonly value: bigint;
   /** How long from now on a signature may be good, in seconds. */
   readonly timeoutS: number;
   readonly transfer: SignedTransfer;
 };
+
+export const schemeOf = ({ transfer }: TransferPayment): "exact" | "upto" =>
+  transfer.permit === undefined ? exactScheme : uptoScheme;
 
 export type ReadPayment =
   | { readonly kind: "payment"; readonly payment: TransferPayment }
@@ -49,8 +55,8 @@ const addressPattern = /^0x[0-9a-fA-F]{40}$/;
 /** Reads what is asked for and what was given into one payment, in the order in which facilitators check. */
 export function readPayment({ payload, requirements }: AuthorizationSource): ReadPayment {
   const { scheme, network, asset, payTo, amount, extra } = requirements;
-  if (scheme !== exactScheme) return { kind: "invalid", reason: reasons.scheme };
-  const transfer = transferOf(payload);
+  if (scheme !== exactScheme && scheme !== uptoScheme) return { kind: "invalid", reason: reasons.scheme };
+  const transfer = transferOf(payload, scheme);
   if (transfer === undefined) return { kind: "invalid", reason: reasons.payload };
   const payer = transfer.authorization.from;
   const invalid = (reason: Reason): ReadPayment => ({ kind: "invalid", reason, payer });
@@ -61,6 +67,8 @@ export function readPayment({ payload, requirements }: AuthorizationSource): Rea
   if (!addressPattern.test(payTo)) return invalid(reasons.recipient);
   if (!/^(0|[1-9]\d{0,77})$/.test(amount)) return invalid(reasons.value);
   const verifyingContract = lower(asset);
+  if (transfer.permit !== undefined && transfer.permit.token !== verifyingContract)
+    return invalid(reasons.permitToken);
   return {
     kind: "payment",
     payment: {
@@ -77,9 +85,9 @@ export function readPayment({ payload, requirements }: AuthorizationSource): Rea
 // Both are matched against the pattern of an address first.
 const lower = (address: string): Hex => address.toLowerCase() as Hex;
 
-function transferOf(payload: JsonObject): SignedTransfer | undefined {
+function transferOf(payload: JsonObject, scheme: "exact" | "upto"): SignedTransfer | undefined {
   try {
-    return parseExactEvmPayload(payload);
+    return scheme === exactScheme ? parseExactEvmPayload(payload) : parseUptoEvmPayload(payload);
   } catch (error) {
     if (error instanceof Problem) return undefined;
     throw error;
@@ -96,27 +104,30 @@ export type TransferReference = {
   readonly value: bigint;
   readonly validBefore: bigint;
   readonly places: number;
+  readonly scheme: "exact" | "upto";
   /** Whose payment it is: the key under which it is settled. */
   readonly key: string;
 };
 
-/** One text of it: known before anything is sent, since the payer's signature fixes every part. */
+/** One text of it: known before anything is sent, since the payer's signature fixes every part. Of `upto` the most. */
 export const referenceOf = (
   payment: TransferPayment,
   { places, key }: { readonly places: number; readonly key: string },
 ): string => {
   const { from, nonce, validBefore } = payment.transfer.authorization;
-  const { network, domain, payTo, value } = payment;
-  return `${network}/erc20:${domain.verifyingContract}/${from}/${nonce}/${payTo}/${value}e-${places}/${validBefore}/${key}`;
+  const { network, domain, payTo } = payment;
+  const { value } = payment.transfer.authorization;
+  const scheme = schemeOf(payment) === uptoScheme ? "upto:" : "";
+  return `${scheme}${network}/erc20:${domain.verifyingContract}/${from}/${nonce}/${payTo}/${value}e-${places}/${validBefore}/${key}`;
 };
 
 const hex = "(0x[0-9a-f]{40})";
 const referencePattern = new RegExp(
-  `^(eip155:[1-9]\\d{0,14})/erc20:${hex}/${hex}/(0x[0-9a-f]{64})/${hex}/(\\d{1,78})e-(\\d{1,2})/(\\d{1,78})/([\\x21-\\x7e]{1,255})$`,
+  `^(upto:)?(eip155:[1-9]\\d{0,14})/erc20:${hex}/${hex}/(0x[0-9a-f]{64})/${hex}/(\\d{1,78})e-(\\d{1,2})/(\\d{1,78})/([\\x21-\\x7e]{1,255})$`,
 );
 
 export function readReference(reference: string): TransferReference | undefined {
-  const [, network, asset, from, nonce, to, value, places, validBefore, key] =
+  const [, scheme, network, asset, from, nonce, to, value, places, validBefore, key] =
     referencePattern.exec(reference) ?? [];
   if (
     network === undefined ||
@@ -135,6 +146,7 @@ export function readReference(reference: string): TransferReference | undefined 
     to: to as Hex,
     value: BigInt(value),
     places: Number(places),
+    scheme: scheme === undefined ? exactScheme : uptoScheme,
     validBefore: BigInt(validBefore),
     key,
   };

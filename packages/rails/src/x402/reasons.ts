@@ -21,6 +21,14 @@ export const reasons = {
   simulation: "invalid_exact_evm_transaction_simulation_failed",
   transaction: "invalid_exact_evm_transaction_failed",
   transfer: "invalid_exact_evm_transfer_event_mismatch",
+  // Of `upto` (specs/schemes/upto/scheme_upto_evm.md, and what its clients know besides).
+  permitToken: "permit2_token_mismatch",
+  permitAmount: "permit2_amount_mismatch",
+  permitNonce: "permit2_invalid_nonce",
+  permitAllowance: "permit2_allowance_required",
+  permitFacilitator: "upto_facilitator_mismatch",
+  permitProxy: "permit2_proxy_not_deployed",
+  permitExceeded: "invalid_upto_evm_payload_settlement_exceeds_amount",
   pending: "settlement_pending",
   /** Somebody was told of this settlement already: it pays for one thing. */
   duplicate: "duplicate_settlement",

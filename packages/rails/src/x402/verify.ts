@@ -1,11 +1,11 @@
 import { type Clock, type Instant, toNumericDate } from "@remit/kernel";
-import { type Hex, transferDigest } from "@remit/protocol";
+import { type Hex, permitDigest, transferDigest } from "@remit/protocol";
 import { encodeFunctionData, recoverAddress } from "viem";
 import type { Uncertainty } from "../engine.ts";
-import { tokenAbi } from "./abi.ts";
+import { permitAbi, tokenAbi } from "./abi.ts";
 import { type Chain, ChainAway, type Prospect } from "./chain.ts";
 import type { Verification } from "./facilitator.ts";
-import type { TransferPayment } from "./payment.ts";
+import { schemeOf, type TransferPayment } from "./payment.ts";
 import { type Reason, reasons } from "./reasons.ts";
 
 export type Checked =
@@ -32,8 +32,9 @@ export async function checkPayment(chain: Chain, clock: Clock, payment: Transfer
     const wrong = wrongTerms(payment, clock.now());
     if (wrong !== undefined) return invalid(wrong);
     if (!prospect.assetExists) return invalid(reasons.asset);
+    if (!prospect.callable) return invalid(reasons.permitProxy);
     // A token may let a used authorization pass without a word.
-    if (prospect.isUsed) return invalid(reasons.nonce);
+    if (prospect.isUsed) return invalid(nonceReasonOf(payment));
     const { simulation } = prospect;
     if (simulation.kind === "passes") {
       const isDear = simulation.gas > (prospect.isWallet ? gasMax.wallet : gasMax.key);
@@ -45,6 +46,9 @@ export async function checkPayment(chain: Chain, clock: Clock, payment: Transfer
   }
 }
 
+const nonceReasonOf = (payment: TransferPayment): Reason =>
+  schemeOf(payment) === "upto" ? reasons.permitNonce : reasons.nonce;
+
 const invalid = (reason: Reason): Checked => ({ kind: "invalid", reason });
 
 /** A throw that is no silence of the chain is a bug of ours. */
@@ -54,8 +58,11 @@ export function uncertaintyOf(error: unknown): Uncertainty {
 }
 
 async function isSigned(chain: Chain, payment: TransferPayment, { isWallet }: Prospect): Promise<boolean> {
-  const { authorization, signature } = payment.transfer;
-  const digest = transferDigest(payment.domain, authorization);
+  const { authorization, permit, signature } = payment.transfer;
+  const digest =
+    permit === undefined
+      ? transferDigest(payment.domain, authorization)
+      : permitDigest(payment.domain.chainId, { authorization, permit });
   // A payer with code judges its signatures itself, also where a key of the same address exists.
   if (isWallet) return await chain.isValidSignature(authorization.from, digest, signature);
   const parts = partsOf(signature);
@@ -82,17 +89,32 @@ function wrongTerms(payment: TransferPayment, now: Instant): Reason | undefined 
   if (to !== payment.payTo) return reasons.recipient;
   if (validBefore < nowS + leadS || validBefore > latestS) return reasons.validBefore;
   if (validAfter > nowS) return reasons.validAfter;
+  if (payment.transfer.permit !== undefined)
+    return payment.value <= value ? undefined : reasons.permitExceeded;
   return value === payment.value ? undefined : reasons.value;
+}
+
+/** Why it would not go through by Permit2. */
+async function permitDiagnosis(chain: Chain, payment: TransferPayment): Promise<Reason> {
+  const { verifyingContract: asset } = payment.domain;
+  const { from } = payment.transfer.authorization;
+  const [balance, permitted] = await Promise.all([
+    orElse(chain.balanceOf(asset, from), payment.value),
+    orElse(chain.permittedOf(asset, from), payment.value),
+  ]);
+  if (permitted < payment.value) return reasons.permitAllowance;
+  return balance < payment.value ? reasons.balance : reasons.simulation;
 }
 
 /** Why the token would refuse, as far as it can be known. */
 async function diagnosis(chain: Chain, payment: TransferPayment): Promise<Reason> {
+  if (schemeOf(payment) === "upto") return await permitDiagnosis(chain, payment);
   const { verifyingContract: asset, name, version } = payment.domain;
   const { from, nonce } = payment.transfer.authorization;
   const [domain, balance, isUsed] = await Promise.all([
     chain.domainOf(asset),
     orElse(chain.balanceOf(asset, from), 0n),
-    orElse(chain.isUsed({ asset, from, nonce }), undefined),
+    orElse(chain.isUsed({ asset, from, nonce, scheme: "exact" }), undefined),
   ]);
   if (isUsed === undefined) return reasons.unsupported;
   if (isUsed) return reasons.nonce;
@@ -109,7 +131,8 @@ const orElse = <T, E>(work: Promise<T>, other: E): Promise<T | E> =>
 
 /** What the token is asked. One key's signature goes in three parts, a contract's as it is: old tokens know the first only. */
 export function callOf(payment: TransferPayment): Hex {
-  const { authorization, signature } = payment.transfer;
+  const { authorization, permit, signature } = payment.transfer;
+  if (permit !== undefined) return settleCallOf(payment, permit);
   const { from, to, value, validAfter, validBefore, nonce } = authorization;
   const fixed = [from, to, value, validAfter, validBefore, nonce] as const;
   const functionName = "transferWithAuthorization";
@@ -121,4 +144,18 @@ export function callOf(payment: TransferPayment): Hex {
         functionName,
         args: [...fixed, Number(parts.v), parts.r, parts.s],
       });
+}
+
+/** What the proxy of `upto` is asked: the payer's words as they were signed, and of the amount as much as was used. */
+function settleCallOf(
+  { transfer, value: used }: TransferPayment,
+  { token, facilitator }: NonNullable<TransferPayment["transfer"]["permit"]>,
+): Hex {
+  const { from, to, value, validAfter, validBefore, nonce } = transfer.authorization;
+  const permit = { permitted: { token, amount: value }, nonce: BigInt(nonce), deadline: validBefore };
+  return encodeFunctionData({
+    abi: permitAbi,
+    functionName: "settle",
+    args: [permit, used, from, { to, facilitator, validAfter }, transfer.signature],
+  });
 }

@@ -1,4 +1,5 @@
 import { money } from "@remit/kernel";
+import { uptoScheme } from "@remit/protocol";
 import type { CaptureOrder, HoldOrder, Keep, PaymentEngine, ReleaseOrder, Standing } from "../engine.ts";
 import type { Chain, FoundUse } from "./chain.ts";
 import type { Facilitator, Settlement } from "./facilitator.ts";
@@ -22,7 +23,7 @@ export type X402EngineDeps = {
 };
 
 /**
- * Stablecoins by a transfer that the payer has signed. A hold is a signature that would go through: nothing happens on the
+ * Stablecoins by a transfer that the payer has signed. `upto` is sold with a facilitator that vouches alone. A hold is a signature that would go through: nothing happens on the
  * chain before the capture, and a release leaves the signature to expire. What happened is read from the token's own
  * record of used authorizations and from its transfers, never from the absence of a receipt.
  */
@@ -67,8 +68,15 @@ function readFor({
   return sameAsset && value === amount.units ? read : { kind: "invalid", reason: reasons.value };
 }
 
+/** The same to be settled: of what was signed as the most, what was used of it. */
+function readForCapture({ source, amount }: CaptureOrder<AuthorizationSource>): ReadPayment {
+  if (source.requirements.scheme !== uptoScheme) return readFor({ source, amount });
+  const requirements = { ...source.requirements, amount: amount.units.toString() };
+  return readFor({ source: { ...source, requirements }, amount });
+}
+
 async function capture(deps: X402EngineDeps, order: CaptureOrder<AuthorizationSource>): Promise<Standing> {
-  const read = readFor(order);
+  const read = readForCapture(order);
   if (read.kind === "invalid") return { kind: "refused", because: read.reason };
   const { key, attempt, reference, amount } = order;
   const confirmations = deps.confirmations ?? 1;
@@ -96,7 +104,9 @@ async function afterFailure(
   { reason }: Extract<Settlement, { kind: "failed" }>,
 ): Promise<Standing> {
   const declined: Standing = { kind: "declined", reference, code: reason };
-  if (reason === reasons.duplicate) return declined;
+  const isUpto = readReference(reference)?.scheme === uptoScheme;
+  // What was signed for one facilitator is settled by nobody else: its no is the last word.
+  if (reason === reasons.duplicate || isUpto) return declined;
   const found = await onChain(deps, reference);
   if (found.kind === "captured" || found.kind === "unknown") return found;
   // What was sent by somebody who only stopped waiting may be mined a block later.
@@ -133,10 +143,14 @@ async function readBack(deps: X402EngineDeps, reference: string): Promise<Standi
   const of = readReference(reference);
   if (of === undefined) return { kind: "unknown", because: "unexpected" };
   const remembered = await deps.facilitator.remembered(of);
-  if (remembered.kind === "settled") return captured(reference, moneyOf(of), remembered.transaction);
+  if (remembered.kind === "settled") {
+    const { value = of.value, transaction } = remembered;
+    return captured(reference, moneyOf({ ...of, value }), transaction);
+  }
   if (remembered.kind === "unknown") return { kind: "unknown", because: remembered.because };
-  if (remembered.kind === "failed" && remembered.reason === reasons.duplicate)
-    return { kind: "declined", reference, code: remembered.reason };
+  const isLast =
+    of.scheme === uptoScheme || (remembered.kind === "failed" && remembered.reason === reasons.duplicate);
+  if (remembered.kind === "failed" && isLast) return { kind: "declined", reference, code: remembered.reason };
   return await onChain(deps, reference);
 }
 
@@ -156,6 +170,9 @@ async function standingOf(
   of: TransferReference,
   { found, reference }: { readonly found: FoundUse; readonly reference: string },
 ): Promise<Standing> {
+  // A permit that was used, and not by the only one who may settle it for us: by its payer, for something else.
+  if (found.kind === "lost" && of.scheme === "upto")
+    return { kind: "declined", reference, code: reasons.permitNonce };
   if (found.kind === "lost") return { kind: "unknown", because: "unexpected" };
   if (found.kind === "unused") {
     return (await chain.isOver(of, of.validBefore))

@@ -1,6 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { findAnvil, startAnvil } from "./anvil.ts";
-import { forgivingDollar, sandboxDollar, sandboxWallet, taxingDollar } from "./contracts.ts";
+import {
+  forgivingDollar,
+  sandboxDollar,
+  sandboxPermit,
+  sandboxUpto,
+  sandboxWallet,
+  taxingDollar,
+} from "./contracts.ts";
 
 /** The number of Base Sepolia, whose dollar unmodified clients know and pay. */
 const chainId = 84_532;
@@ -13,6 +20,10 @@ export const sandboxTokens = {
   /** The payee gets a hundredth less than was signed for. */
   taxing: "0x0000000000000000000000000000000000840002",
 } as const;
+
+/** Where Permit2 and x402's proxy for `upto` stand on every chain; here stand contracts of ours that behave alike. */
+const permit2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
+const uptoProxy = "0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002";
 
 /** The first accounts of every anvil. Their keys are public: nothing of worth may ever be sent to them. */
 export const sandboxKeys = {
@@ -52,6 +63,8 @@ export type SandboxChain = {
   /** Any call of the chain's own API, its switches (`anvil_…`, `evm_…`) included. */
   readonly call: Call;
   mint(to: string, units: bigint, token?: string): Promise<void>;
+  /** Lets Permit2 move one of anvil's accounts' dollars by signatures, as each payer of `upto` does once. The payer has. */
+  approve(owner: string, units?: bigint): Promise<void>;
   /** Makes a wallet that is a contract (EIP-1271); its address. */
   makeWallet(owner: string): Promise<string>;
   stop(): Promise<void>;
@@ -82,6 +95,7 @@ export async function startChain(
     facilitatorKey: sandboxKeys.facilitator,
     call,
     mint: (to, units, token = sandboxTokens.usdc) => mint(call, { to, units, token }),
+    approve: (owner, units = endless) => approve(call, owner, units),
     makeWallet: (owner) => makeWallet(call, owner),
     stop: () => anvil.stop(),
   };
@@ -96,6 +110,10 @@ async function furnish(call: Call): Promise<void> {
     await call("anvil_setCode", [token, codes[name as keyof typeof codes]]);
     await mint(call, { to: sandboxAddresses.payer, units: fortune, token });
   }
+  if ((await call("eth_getCode", [uptoProxy, "latest"])) !== "0x") return;
+  await call("anvil_setCode", [permit2, sandboxPermit]);
+  await approve(call, sandboxAddresses.payer, endless);
+  await call("anvil_setCode", [uptoProxy, sandboxUpto]);
 }
 
 const word = (value: bigint | string): string =>
@@ -105,6 +123,14 @@ const mintSelector = "0x40c10f19"; // mint(address,uint256)
 
 async function mint(call: Call, of: { to: string; units: bigint; token: string }): Promise<void> {
   await send(call, { to: of.token, data: `${mintSelector}${word(of.to)}${word(of.units)}` });
+}
+
+const approveSelector = "0x095ea7b3"; // approve(address,uint256)
+const endless = 2n ** 256n - 1n;
+
+async function approve(call: Call, owner: string, units: bigint): Promise<void> {
+  const data = `${approveSelector}${word(permit2)}${word(units)}`;
+  await send(call, { from: owner, to: sandboxTokens.usdc, data });
 }
 
 async function makeWallet(call: Call, owner: string): Promise<string> {
@@ -119,7 +145,7 @@ const minedMsMax = 10_000;
 const pollMs = 2;
 
 /** A transaction of ours. Anvil signs for its accounts, and mines at once unless told otherwise. */
-async function send(call: Call, transaction: { to?: string; data: string }): Promise<Receipt> {
+async function send(call: Call, transaction: { from?: string; to?: string; data: string }): Promise<Receipt> {
   const hash = await call("eth_sendTransaction", [{ from: steward, ...transaction }]);
   for (let waitedMs = 0; waitedMs < minedMsMax; waitedMs += pollMs) {
     // What Ethereum's JSON-RPC gives as a receipt, and null before the transaction is in a block.

@@ -2,7 +2,7 @@
 //
 // What stands on the sandbox's chain. Compiled into contracts.ts with solc 0.8.37 from npm, which the project does not
 // depend on: optimizer on, 200 runs, evmVersion "paris", metadata.bytecodeHash "none"; `deployedBytecode.object` of the
-// tokens, `bytecode.object` of the wallet.
+// tokens and of what permits go through, `bytecode.object` of the wallet.
 pragma solidity ^0.8.24;
 
 interface IContractWallet {
@@ -232,5 +232,160 @@ contract SandboxWallet is IContractWallet {
       hash, uint8(signature[64]), bytes32(signature[0:32]), bytes32(signature[32:64])
     );
     return signer != address(0) && signer == owner ? IContractWallet.isValidSignature.selector : bytes4(0xffffffff);
+  }
+}
+
+interface IToken {
+  function transferFrom(address from, address to, uint256 value) external returns (bool);
+}
+
+struct TokenPermissions {
+  address token;
+  uint256 amount;
+}
+
+struct PermitTransferFrom {
+  TokenPermissions permitted;
+  uint256 nonce;
+  uint256 deadline;
+}
+
+struct SignatureTransferDetails {
+  address to;
+  uint256 requestedAmount;
+}
+
+/// What payments need of Permit2: transfers by a signature that also covers what the spender was told ("witness"), of up to
+/// the signed amount, each once. The interface, the EIP-712 types, the errors and the bits of nonces are Permit2's own, so
+/// that clients of the real one sign for this one.
+contract SandboxPermit {
+  mapping(address => mapping(uint256 => uint256)) public nonceBitmap;
+
+  event UnorderedNonceInvalidation(address indexed owner, uint256 word, uint256 mask);
+
+  error SignatureExpired(uint256 signatureDeadline);
+  error InvalidAmount(uint256 maxAmount);
+  error InvalidNonce();
+  error InvalidSigner();
+  error InvalidSignature();
+  error InvalidSignatureLength();
+  error InvalidContractSignature();
+
+  bytes32 private constant TOKEN_PERMISSIONS_TYPEHASH = keccak256("TokenPermissions(address token,uint256 amount)");
+  string private constant WITNESSED =
+    "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,";
+
+  function DOMAIN_SEPARATOR() public view returns (bytes32) {
+    return keccak256(
+      abi.encode(
+        keccak256("EIP712Domain(string name,uint256 chainId,address verifyingContract)"),
+        keccak256("Permit2"),
+        block.chainid,
+        address(this)
+      )
+    );
+  }
+
+  function permitWitnessTransferFrom(
+    PermitTransferFrom calldata permit,
+    SignatureTransferDetails calldata details,
+    address owner,
+    bytes32 witness,
+    string calldata witnessTypes,
+    bytes calldata signature
+  ) external {
+    if (block.timestamp > permit.deadline) revert SignatureExpired(permit.deadline);
+    if (details.requestedAmount > permit.permitted.amount) revert InvalidAmount(permit.permitted.amount);
+    uint256 bit = 1 << uint8(permit.nonce);
+    uint256 bits = nonceBitmap[owner][permit.nonce >> 8];
+    if (bits & bit != 0) revert InvalidNonce();
+    nonceBitmap[owner][permit.nonce >> 8] = bits | bit;
+    check(owner, digestOf(permit, witness, witnessTypes), signature);
+    // Tokens that answer nothing are not on this chain.
+    require(
+      IToken(permit.permitted.token).transferFrom(owner, details.to, details.requestedAmount),
+      "TRANSFER_FROM_FAILED"
+    );
+  }
+
+  function invalidateUnorderedNonces(uint256 wordPos, uint256 mask) external {
+    nonceBitmap[msg.sender][wordPos] |= mask;
+    emit UnorderedNonceInvalidation(msg.sender, wordPos, mask);
+  }
+
+  function digestOf(PermitTransferFrom calldata permit, bytes32 witness, string calldata witnessTypes)
+    private view returns (bytes32)
+  {
+    bytes32 permissions =
+      keccak256(abi.encode(TOKEN_PERMISSIONS_TYPEHASH, permit.permitted.token, permit.permitted.amount));
+    bytes32 message = keccak256(
+      abi.encode(
+        keccak256(abi.encodePacked(WITNESSED, witnessTypes)),
+        permissions,
+        msg.sender,
+        permit.nonce,
+        permit.deadline,
+        witness
+      )
+    );
+    return keccak256(abi.encodePacked("\x19\x01", DOMAIN_SEPARATOR(), message));
+  }
+
+  function check(address owner, bytes32 hash, bytes calldata signature) private view {
+    if (owner.code.length > 0) {
+      if (IContractWallet(owner).isValidSignature(hash, signature) != IContractWallet.isValidSignature.selector)
+        revert InvalidContractSignature();
+      return;
+    }
+    if (signature.length != 65) revert InvalidSignatureLength();
+    address signer = ecrecover(hash, uint8(signature[64]), bytes32(signature[0:32]), bytes32(signature[32:64]));
+    if (signer == address(0)) revert InvalidSignature();
+    if (signer != owner) revert InvalidSigner();
+  }
+}
+
+/// What payments need of x402's proxy for `upto`: the spender that payers sign for. It sends nobody's money elsewhere than
+/// where its owner signed that it goes, and obeys nobody but the facilitator that was signed for.
+contract SandboxUpto {
+  SandboxPermit public constant PERMIT2 = SandboxPermit(0x000000000022D473030F116dDEE9F6B43aC78BA3);
+  string public constant WITNESS_TYPE_STRING =
+    "Witness witness)TokenPermissions(address token,uint256 amount)Witness(address to,address facilitator,uint256 validAfter)";
+  bytes32 public constant WITNESS_TYPEHASH =
+    keccak256("Witness(address to,address facilitator,uint256 validAfter)");
+
+  struct Witness {
+    address to;
+    address facilitator;
+    uint256 validAfter;
+  }
+
+  event Settled();
+
+  error AmountExceedsPermitted();
+  error InvalidAmount();
+  error InvalidDestination();
+  error InvalidOwner();
+  error PaymentTooEarly();
+  error UnauthorizedFacilitator();
+
+  function settle(
+    PermitTransferFrom calldata permit,
+    uint256 amount,
+    address owner,
+    Witness calldata witness,
+    bytes calldata signature
+  ) external {
+    if (msg.sender != witness.facilitator) revert UnauthorizedFacilitator();
+    if (amount > permit.permitted.amount) revert AmountExceedsPermitted();
+    if (amount == 0) revert InvalidAmount();
+    if (owner == address(0)) revert InvalidOwner();
+    if (witness.to == address(0)) revert InvalidDestination();
+    if (block.timestamp < witness.validAfter) revert PaymentTooEarly();
+    bytes32 witnessHash =
+      keccak256(abi.encode(WITNESS_TYPEHASH, witness.to, witness.facilitator, witness.validAfter));
+    PERMIT2.permitWitnessTransferFrom(
+      permit, SignatureTransferDetails(witness.to, amount), owner, witnessHash, WITNESS_TYPE_STRING, signature
+    );
+    emit Settled();
   }
 }

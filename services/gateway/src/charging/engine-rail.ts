@@ -6,7 +6,12 @@ import type { CardOrder, TransferOrder } from "./orders.ts";
 import type { Ids, Outcome, Rail, Resource } from "./rail.ts";
 
 /** What a payment engine is asked with, read from the claim's order. */
-export type Asking<Source> = { readonly source: Source; readonly amount: Money };
+export type Asking<Source> = {
+  readonly source: Source;
+  readonly amount: Money;
+  /** What is taken of it where a price by use took `minor` of `held`, both in the offer's own currency. */
+  readonly part: (minor: number, held: number) => Money;
+};
 
 export type EngineRailDeps<Source> = {
   readonly engine: PaymentEngine<Source>;
@@ -19,7 +24,7 @@ export type EngineRailDeps<Source> = {
 /** Money without a mandate: a payment engine moves it with the seller's own account, and our own row is the truth. */
 export function engineRail<Source>(deps: EngineRailDeps<Source>): Rail {
   const { engine } = deps;
-  const { source, amount } = deps.asking;
+  const { source, amount, part } = deps.asking;
   const hold = async (claim: Claim): Promise<Outcome> => {
     const standing = await engine.hold(
       {
@@ -40,8 +45,8 @@ export function engineRail<Source>(deps: EngineRailDeps<Source>): Rail {
     resource: deps.resource,
     hold,
     capture: async (claim) => {
-      const taken =
-        claim.capturedMinor === undefined ? amount : money(amount.asset, BigInt(claim.capturedMinor));
+      const { capturedMinor, amountMinor } = claim;
+      const taken = capturedMinor === undefined ? amount : part(capturedMinor, amountMinor);
       const order = { ...endOf(claim), reference: referenceOf(claim), amount: taken, source };
       return outcomeOf(await engine.capture(order), taken);
     },
@@ -130,6 +135,12 @@ export function moneyOfCard({ amount_minor, currency }: CardOrder): Money {
   const amount = moneyOf(amount_minor, currency);
   invariant(amount !== undefined, "a kept order names an amount of money");
   return amount;
+}
+
+/** Of a token the same part as of the money that it stands for; the seller's is the unit that is begun. */
+export function partOf({ asset, units }: Money, minor: number, held: number): Money {
+  invariant(minor >= 0 && minor <= held, "no more is taken than was held");
+  return money(asset, (units * BigInt(minor) + BigInt(held) - 1n) / BigInt(held));
 }
 
 export function moneyOfTransfer({ requirements, decimals }: TransferOrder): Money {

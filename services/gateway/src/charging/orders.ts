@@ -18,13 +18,13 @@ export type CardOrder = z.output<typeof CardOrder>;
 export const TransferOrder = z.strictObject({
   payload: z.custom<JsonObject>((value) => typeof value === "object" && value !== null),
   requirements: z.strictObject({
-    scheme: z.literal("exact"),
+    scheme: z.enum(["exact", "upto"]),
     network: z.string(),
     amount: z.string(),
     asset: z.string(),
     payTo: z.string(),
     maxTimeoutSeconds: z.int(),
-    extra: z.strictObject({ name: z.string(), version: z.string() }),
+    extra: z.looseObject({ name: z.string(), version: z.string() }),
   }),
   decimals: z.int(),
   confirmations: z.int().optional(),

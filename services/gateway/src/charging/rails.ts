@@ -1,9 +1,10 @@
+import { type Money, money } from "@remit/kernel";
 import { CreateCharge } from "@remit/protocol/contracts";
 import type { PaymentEngine } from "@remit/rails";
 import type { Claim } from "../claims/index.ts";
 import type { Merchant } from "../offers/index.ts";
 import type { Charging } from "./charging.ts";
-import { engineRail, moneyOfCard, moneyOfTransfer } from "./engine-rail.ts";
+import { engineRail, moneyOfCard, moneyOfTransfer, partOf } from "./engine-rail.ts";
 import { mandateRail } from "./mandate-rail.ts";
 import { CardOrder, TransferOrder } from "./orders.ts";
 import type { Rail } from "./rail.ts";
@@ -48,10 +49,12 @@ export const createRails = (deps: RailsDeps): Rails => ({
 function cardRail(deps: RailsDeps, merchant: Merchant, order: CardOrder): Rail | undefined {
   const engine = deps.engines.card(merchant, order.account);
   if (engine === undefined) return undefined;
+  const amount = moneyOfCard(order);
+  const part = (minor: number): Money => money(amount.asset, BigInt(minor));
   return engineRail({
     engine,
     keep: deps.keep,
-    asking: { source: { spt: order.spt }, amount: moneyOfCard(order) },
+    asking: { source: { spt: order.spt }, amount, part },
     resource: order.resource,
   });
 }
@@ -60,10 +63,12 @@ function transferRail(deps: RailsDeps, merchant: Merchant, order: TransferOrder)
   const engine = deps.engines.x402(merchant, order);
   if (engine === undefined) return undefined;
   const { payload, requirements } = order;
+  const amount = moneyOfTransfer(order);
+  const part = (minor: number, held: number): Money => partOf(amount, minor, held);
   return engineRail({
     engine,
     keep: deps.keep,
-    asking: { source: { payload, requirements }, amount: moneyOfTransfer(order) },
+    asking: { source: { payload, requirements }, amount, part },
     resource: order.resource,
   });
 }

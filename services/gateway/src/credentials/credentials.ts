@@ -17,12 +17,14 @@ import {
   parseCardPayload,
   parseEvmPayload,
   parseMandatePayload,
+  parsePermit,
   parseStripePayload,
   parseTransfer,
   paymentIdentifierOf,
   readPaymentCredential,
   type SignedTransfer,
   stripeMethod,
+  uptoScheme,
 } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import type { Door } from "../paywall/index.ts";
@@ -140,6 +142,8 @@ function ofAccepted({ accepted, payload, extensions }: PaymentPayload): Credenti
       };
     case exactScheme:
       return { ...came, rail: "x402", network: accepted.network, transfer: parseTransfer(payload) };
+    case uptoScheme:
+      return { ...came, rail: "x402", network: accepted.network, transfer: parsePermit(payload) };
     case cardScheme:
     case authCaptureScheme:
       return { ...came, rail: "card", ...parseCardPayload(payload) };

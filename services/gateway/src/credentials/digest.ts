@@ -19,9 +19,8 @@ export function digestOfCredential(credential: Credential, route: PaidRoute): st
       const way = wayOfTransfer(route, credential);
       if (way === undefined) return undefined;
       const { from, nonce } = credential.transfer.authorization;
-      return sha256b64url(
-        canonicalise(["eip3009", way.network, way.asset.address.toLowerCase(), from, nonce]),
-      );
+      const kind = way.scheme === "upto" ? "permit2" : "eip3009";
+      return sha256b64url(canonicalise([kind, way.network, way.asset.address.toLowerCase(), from, nonce]));
     }
   }
 }

@@ -5,10 +5,13 @@ import type { TransferCredential } from "./credentials.ts";
 /** The way of the route by which a transfer pays: chain, token where the protocol says it, and payee. */
 export function wayOfTransfer(route: PaidRoute, credential: TransferCredential): X402Way | undefined {
   const said = saidBy(credential);
-  const { to } = credential.transfer.authorization;
+  const { authorization, permit } = credential.transfer;
+  const scheme = permit === undefined ? "exact" : "upto";
+  const { to } = authorization;
   return route.ways.find(
     (way): way is X402Way =>
       way.rail === "x402" &&
+      way.scheme === scheme &&
       way.network === said.network &&
       (said.asset === undefined || way.asset.address.toLowerCase() === said.asset.toLowerCase()) &&
       way.payTo.toLowerCase() === to,

@@ -2,14 +2,14 @@ import { type Instant, secondMs } from "@remit/kernel";
 import {
   canonicalise,
   evmRequest,
-  exactEvmPayload,
   exactRequirement,
   mppTransferNonce,
   type PaymentRequirement,
   Problem,
+  transferPayload,
 } from "@remit/protocol";
 import type { X402Way } from "../offers/index.ts";
-import { transferTermsOf, type Wanted } from "../paywall/index.ts";
+import { transferRequirementOf, transferTermsOf, type Wanted } from "../paywall/index.ts";
 import { answersChallenge, asksAsNow, isBoundHere } from "./challenge.ts";
 import type { TransferCredential } from "./credentials.ts";
 import { wayOfTransfer } from "./transfer-way.ts";
@@ -38,17 +38,18 @@ export function verifyTransferPayment(
     asksAsNow(challenge, evmRequest({ ...transferTermsOf(way), decimals: way.asset.decimals }));
     if (transfer.authorization.nonce !== mppTransferNonce(challenge)) throw refused("nonce_mismatch");
   }
-  if (accepted !== undefined) acceptsOurs(deps, wanted, { accepted, way, now });
-  inTime(transfer.authorization, { way, now });
+  const ours = transferRequirementOf(deps, way);
+  if (ours === undefined) throw notOurs(credential, wanted);
+  if (accepted !== undefined) acceptsOurs(deps, wanted, { accepted, ours, now });
+  inTime(transfer, { way, now });
   const { from } = transfer.authorization;
-  const { binding: _, ...extra } = exactRequirement(transferTermsOf(way)).extra;
   return {
     rail: "x402",
     agent: `${way.network}:${from}`,
     payer: from,
     order: {
-      payload: exactEvmPayload(transfer),
-      requirements: { ...exactRequirement(transferTermsOf(way)), extra },
+      payload: transferPayload(transfer),
+      requirements: ours,
       decimals: way.asset.decimals,
       ...(way.confirmations !== undefined && { confirmations: way.confirmations }),
       ...facilitatorOf(way, wanted),
@@ -68,14 +69,13 @@ function acceptsOurs(
   wanted: Wanted,
   {
     accepted,
-    way,
+    ours,
     now,
-  }: { readonly accepted: PaymentRequirement; readonly way: X402Way; readonly now: Instant },
+  }: { readonly accepted: PaymentRequirement; readonly ours: PaymentRequirement; readonly now: Instant },
 ): void {
   const { binding, ...extra } = accepted.extra;
   if (!isBoundHere(deps, wanted, { binding, now }))
     throw new Problem("challenge_invalid", { detail: "This entry was made for another request." });
-  const ours = exactRequirement(transferTermsOf(way));
   const same =
     accepted.scheme === ours.scheme &&
     accepted.amount === ours.amount &&
@@ -85,7 +85,7 @@ function acceptsOurs(
 }
 
 function inTime(
-  { value, validAfter, validBefore }: TransferCredential["transfer"]["authorization"],
+  { authorization: { value, validAfter, validBefore } }: TransferCredential["transfer"],
   { way, now }: { readonly way: X402Way; readonly now: Instant },
 ): void {
   const seconds = BigInt(Math.floor(now / secondMs));

@@ -2,7 +2,7 @@ import { type Instant, invariant } from "@remit/kernel";
 import type { KeySource } from "@remit/platform/outbound";
 import type { Mac } from "@remit/protocol";
 import type { ClaimRail } from "../claims/index.ts";
-import type { Wanted } from "../paywall/index.ts";
+import type { Settlers, Wanted } from "../paywall/index.ts";
 import { verifyCardPayment } from "./card.ts";
 import type { Credential } from "./credentials.ts";
 import { digestOfCredential } from "./digest.ts";
@@ -35,7 +35,7 @@ export type VerifierDeps = {
   readonly issuerKeys: KeySource;
   readonly macs: (now: Instant) => readonly [Mac, ...Mac[]];
   readonly livemode: boolean;
-};
+} & Settlers;
 
 /** Checks a credential without asking anybody. What fails here never reaches a rail. */
 export async function verifyCredential(

@@ -62,8 +62,9 @@ function paymentOf(route: SaleRoute, before: JsonObject | undefined): JsonObject
   const known = before?.["x-payment-info"];
   const earlier = isJsonObject(known) && Array.isArray(known["offers"]) ? known["offers"] : [];
   if (route.gate !== "paid") return isJsonObject(known) ? pickPayment(before) : {};
-  const offers = route.ways.map((way) => {
+  const offers = route.ways.flatMap((way): JsonObject | readonly never[] => {
     const offer = offerBy(route, way);
+    if (offer === undefined) return [];
     return route.tool === undefined ? offer : { ...offer, description: `the tool ${route.tool}` };
   });
   return {

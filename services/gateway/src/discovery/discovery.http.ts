@@ -2,11 +2,11 @@ import { type Clock, type Instant, minuteMs, toRfc3339 } from "@remit/kernel";
 import { type PageCall, type Route, route } from "@remit/platform/http";
 import { z } from "zod";
 import type { OfferBook, Offers, PaidRoute, SaleRoute, Shop, Target } from "../offers/index.ts";
-import { bazaarOf } from "../paywall/index.ts";
+import { bazaarOf, type Settlers } from "../paywall/index.ts";
 import { llmsPath, llmsText, x402Document, x402DocumentPath } from "./documents.ts";
 import { entriesOf, isOneAddress, listedOf, pathOf } from "./listed.ts";
 
-type Deps = { readonly book: Pick<OfferBook, "current">; readonly clock: Clock };
+type Deps = Settlers & { readonly book: Pick<OfferBook, "current">; readonly clock: Clock };
 
 const makers = new Map([
   [x402DocumentPath, x402Document],
@@ -60,8 +60,9 @@ export const resourcesRoute = (deps: Deps): Route =>
     answers: { 200: Answer },
     handle: (_, { query: { type, limit, offset } }) => {
       const { paid, at } = stockOf(deps);
+      const itemOf = itemsBy(deps, at);
       const wanted = paid.filter((each) => type === undefined || typeOf(each) === type);
-      const items = wanted.slice(offset, offset + limit).map((each) => itemOf(each, at));
+      const items = wanted.slice(offset, offset + limit).map(itemOf);
       return {
         status: 200,
         body: { x402Version: 2 as const, items, pagination: { limit, offset, total: wanted.length } },
@@ -75,12 +76,12 @@ type Stock = { readonly paid: readonly PaidRoute[]; readonly at: Instant };
 const known = new WeakMap<Offers, Stock>();
 
 /** All that is listed, and since when this process knows that it is so. */
-function stockOf({ book, clock }: Deps): Stock {
+function stockOf({ book, clock, settlerOn }: Deps): Stock {
   const offers = book.current();
   const before = known.get(offers);
   if (before !== undefined) return before;
   const isListed = (each: SaleRoute): each is PaidRoute =>
-    each.gate === "paid" && isOneAddress(each) && entriesOf(each).length > 0;
+    each.gate === "paid" && isOneAddress(each) && entriesOf({ settlerOn }, each).length > 0;
   const paid = [...offers.values()].flatMap((shop) => listedOf(shop).filter(isListed));
   const stock = { paid, at: clock.now() };
   known.set(offers, stock);
@@ -89,11 +90,11 @@ function stockOf({ book, clock }: Deps): Stock {
 
 const typeOf = ({ tool }: SaleRoute): "http" | "mcp" => (tool === undefined ? "http" : "mcp");
 
-const itemOf = (each: PaidRoute, at: Instant) => ({
+const itemsBy = (settlers: Settlers, at: Instant) => (each: PaidRoute) => ({
   resource: each.merchant.origin + pathOf(each),
   type: typeOf(each),
   x402Version: 2 as const,
-  accepts: entriesOf(each).map((entry) => ({ ...entry })),
+  accepts: entriesOf(settlers, each).map((entry) => ({ ...entry })),
   lastUpdated: toRfc3339(at),
   metadata: {
     name: each.name,

@@ -2,7 +2,6 @@ import { toDecimal } from "@remit/kernel";
 import {
   cardRequirement,
   evmMethod,
-  exactRequirement,
   type JsonObject,
   mandateMethod,
   type PaymentRequirement,
@@ -10,7 +9,7 @@ import {
 } from "@remit/protocol";
 import { meterText } from "../metering/index.ts";
 import type { PaidRoute, SaleRoute, Shop, Way } from "../offers/index.ts";
-import { cardTermsOf, transferTermsOf } from "../paywall/index.ts";
+import { cardTermsOf, type Settlers, transferRequirementOf } from "../paywall/index.ts";
 
 /** What a shop tells of: what is not hidden. */
 export const listedOf = ({ routes }: Shop): readonly SaleRoute[] => routes.filter(({ hidden }) => !hidden);
@@ -25,8 +24,8 @@ export const isOneAddress = ({ pattern }: SaleRoute): boolean =>
 export const amountText = ({ price, meter }: PaidRoute): string =>
   meter === undefined ? `${toDecimal(price)} ${price.asset.code}` : meterText(meter, price);
 
-/** One way to pay, as the Payment scheme's discovery says it (draft-payment-discovery-01, "Payment Offer Object"). */
-export function offerBy(route: PaidRoute, way: Way): JsonObject {
+/** One way to pay, as the Payment scheme's discovery says it (draft-payment-discovery-01, "Payment Offer Object"), if it can. */
+export function offerBy(route: PaidRoute, way: Way): JsonObject | undefined {
   switch (way.rail) {
     case "mandate":
       return { ...mandateMethod, amount: String(route.price.units), currency: route.price.asset.code };
@@ -35,6 +34,8 @@ export function offerBy(route: PaidRoute, way: Way): JsonObject {
       return { ...stripeMethod, amount, currency };
     }
     case "x402":
+      // The scheme knows no price by use on a chain; x402 does.
+      if (way.scheme === "upto") return undefined;
       return {
         ...evmMethod,
         amount: String(way.amount),
@@ -45,9 +46,9 @@ export function offerBy(route: PaidRoute, way: Way): JsonObject {
 }
 
 /** What x402's clients can pay by; the 402 itself binds it to a request. */
-export const entriesOf = (route: PaidRoute): readonly PaymentRequirement[] =>
+export const entriesOf = (settlers: Settlers, route: PaidRoute): readonly PaymentRequirement[] =>
   route.ways.flatMap((way) => {
-    if (way.rail === "x402") return [exactRequirement(transferTermsOf(way))];
+    if (way.rail === "x402") return transferRequirementOf(settlers, way) ?? [];
     return way.rail === "card" ? [unbound(cardRequirement(cardTermsOf(route, way), ""))] : [];
   });
 

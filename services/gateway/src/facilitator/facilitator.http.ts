@@ -1,8 +1,8 @@
 import { assetOfCaip19, minuteMs, type Secret } from "@remit/kernel";
 import { type Call, type Route, route } from "@remit/platform/http";
-import { evmNetworksV1, exactScheme, Problem } from "@remit/protocol";
+import { evmNetworksV1, exactScheme, Problem, uptoScheme } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
-import { type ReadPayment, reasons } from "@remit/rails/x402";
+import { type ReadPayment, reasons, schemeOf, type TransferPayment } from "@remit/rails/x402";
 import type { LocalFacilitator } from "./local.ts";
 import {
   FacilitatorCall,
@@ -76,15 +76,31 @@ const settleRoute = (deps: FacilitatorRoutesDeps): Route =>
       const read = known(deps, paymentOf(body));
       if (read.kind === "invalid")
         return { status: 200, body: settleAnswerOf(refused(read.reason), { network, payer: read.payer }) };
-      const payer = read.payment.transfer.authorization.from;
-      const facilitator = deps.facilitators.get(read.payment.network);
-      const settled =
-        facilitator === undefined
-          ? refused(elsewhere.reason)
-          : await facilitator.settleFor(read.payment, { key: keyOf(call), confirmations: 1 });
-      return { status: 200, body: settleAnswerOf(settled, { network, payer }) };
+      const { payment } = read;
+      const payer = payment.transfer.authorization.from;
+      const facilitator = deps.facilitators.get(payment.network);
+      const isUpto = schemeOf(payment) === uptoScheme;
+      const of = { network, payer, ...(isUpto && { amount: payment.value }) };
+      if (facilitator === undefined)
+        return { status: 200, body: settleAnswerOf(refused(elsewhere.reason), of) };
+      if (isUpto && payment.value === 0n)
+        return { status: 200, body: await nothingUsed(facilitator, payment, of) };
+      const settled = await facilitator.settleFor(payment, { key: keyOf(call), confirmations: 1 });
+      return { status: 200, body: settleAnswerOf(settled, of) };
     },
   });
+
+/** Nothing to send: a good permit expires as it is (scheme_upto_evm.md, "Zero Settlement"). */
+async function nothingUsed(
+  facilitator: LocalFacilitator,
+  payment: TransferPayment,
+  of: { readonly network: string; readonly payer: string },
+): Promise<ReturnType<typeof settleAnswerOf>> {
+  const verified = await facilitator.verify({ ...payment, value: payment.transfer.authorization.value });
+  if (verified.kind === "unknown") return settleAnswerOf(verified, of);
+  if (verified.kind === "invalid") return settleAnswerOf(refused(verified.reason), of);
+  return { success: true, transaction: "", ...of, amount: "0" };
+}
 
 const elsewhere = { kind: "invalid", reason: "invalid_network" } as const;
 const refused = (reason: string) => ({ kind: "failed", reason }) as const;
@@ -110,6 +126,7 @@ const supportedRoute = (deps: FacilitatorRoutesDeps): Route =>
       const networks = [...deps.facilitators.keys()];
       const kinds = networks.flatMap((network) => [
         { x402Version: 2, scheme: exactScheme, network },
+        { x402Version: 2, scheme: uptoScheme, network, extra: { facilitatorAddress: deps.signer } },
         ...Object.entries(evmNetworksV1)
           .filter(([, caip2]) => caip2 === network)
           .map(([name]) => ({ x402Version: 1, scheme: exactScheme, network: name })),

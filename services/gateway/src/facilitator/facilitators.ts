@@ -43,6 +43,8 @@ export type Facilitators = {
     readonly facilitator: FacilitatorChoice;
     readonly confirmations?: number | undefined;
   }): PaymentEngine<AuthorizationSource> | undefined;
+  /** Who settles here what permits allow (x402's `upto`); undefined on a network where nobody does. */
+  settlerOn(network: string): string | undefined;
   mount(http: Http): void;
 };
 
@@ -75,6 +77,7 @@ export async function openFacilitators(deps: FacilitatorsDeps): Promise<Facilita
       const depth = confirmations === undefined ? {} : { confirmations };
       return createX402Engine({ facilitator: settles, chain, ...depth });
     },
+    settlerOn: (network) => (local.has(network) ? signer?.address : undefined),
     mount: (http) => {
       if (signer === undefined || local.size === 0) return;
       const { facilitatorToken: token, assets } = config;

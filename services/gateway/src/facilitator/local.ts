@@ -8,6 +8,7 @@ import {
   type Facilitator,
   reasons,
   type Settlement,
+  schemeOf,
   type TransferPayment,
   uncertaintyOf,
 } from "@remit/rails/x402";
@@ -17,6 +18,7 @@ import {
   type Attempt,
   duplicateOf,
   isFor,
+  isOf,
   rememberedOf,
   type SettlementId,
   type SettlementRow,
@@ -34,7 +36,7 @@ export type LocalFacilitator = Facilitator & {
 };
 
 export function createLocalFacilitator(station: Station): LocalFacilitator {
-  const { chain, clock, db } = station;
+  const { db } = station;
   const fees = feesOf(station);
   const settleFor: LocalFacilitator["settleFor"] = (payment, owner) =>
     settle(station, { payment, owner, fees }).catch((error: unknown) => ({
@@ -44,7 +46,11 @@ export function createLocalFacilitator(station: Station): LocalFacilitator {
   return {
     vouches: true,
     verify: async (payment) => {
-      const checked = await checkPayment(chain, clock, payment);
+      const { permit, authorization } = payment.transfer;
+      // Before anything is served the whole of what may be used must be there.
+      if (permit !== undefined && authorization.value !== payment.value)
+        return { kind: "invalid", reason: reasons.permitAmount };
+      const checked = await check(station, payment);
       return checked.kind === "valid"
         ? { kind: "valid", payer: payment.transfer.authorization.from }
         : checked;
@@ -54,6 +60,14 @@ export function createLocalFacilitator(station: Station): LocalFacilitator {
     settleFor,
     remembered: async (of) => rememberedOf(await rows.findSettlement(db.single, of), sha256b64url(of.key)),
   };
+}
+
+/** What was signed for another facilitator is settled by that one alone. */
+async function check({ chain, clock, signer }: Station, payment: TransferPayment): Promise<Checked> {
+  const { permit } = payment.transfer;
+  if (permit !== undefined && permit.facilitator !== signer.address.toLowerCase())
+    return { kind: "invalid", reason: reasons.permitFacilitator };
+  return await checkPayment(chain, clock, payment);
 }
 
 type Asked = {
@@ -68,15 +82,15 @@ async function settle(station: Station, asked: Asked): Promise<Settlement> {
   const id = idOf(asked.payment);
   const [known, checked, fees] = await Promise.all([
     rows.findSettlement(station.db.single, id),
-    checkPayment(station.chain, station.clock, asked.payment),
+    check(station, asked.payment),
     asked.fees(),
   ]);
-  if (known !== undefined) return await joinIn(station, known, { owner: ownerOf(asked.owner) });
+  if (known !== undefined) return await joinIn(station, known, asked);
   if (checked.kind === "unknown") return checked;
   if (checked.kind === "invalid") return await refused(station, asked, checked.reason);
   if (fees.maxFee > station.feeMax) return { kind: "failed", reason: reasons.gas };
   const begun = await begin(station, { payment: asked.payment, owner: asked.owner, checked, fees });
-  if (begun.kind === "known") return await joinIn(station, begun.row, { owner: ownerOf(asked.owner) });
+  if (begun.kind === "known") return await joinIn(station, begun.row, asked);
   return await finish(station, begun.row, begun.attempt);
 }
 
@@ -88,12 +102,10 @@ const idOf = ({ network, domain, transfer }: TransferPayment): SettlementId => (
 });
 
 /** A nonce that is used now may have been used by a settlement that began while we looked. */
-async function refused(station: Station, { payment, owner }: Asked, reason: string): Promise<Settlement> {
-  const row =
-    reason === reasons.nonce ? await rows.findSettlement(station.db.single, idOf(payment)) : undefined;
-  return row === undefined
-    ? { kind: "failed", reason }
-    : await joinIn(station, row, { owner: ownerOf(owner) });
+async function refused(station: Station, asked: Asked, reason: string): Promise<Settlement> {
+  const isUsed = reason === reasons.nonce || reason === reasons.permitNonce;
+  const row = isUsed ? await rows.findSettlement(station.db.single, idOf(asked.payment)) : undefined;
+  return row === undefined ? { kind: "failed", reason } : await joinIn(station, row, asked);
 }
 
 type Begun =
@@ -114,6 +126,7 @@ async function begin(
   const now = clock.now();
   const fresh = {
     ...idOf(payment),
+    scheme: schemeOf(payment),
     owner: ownerOf(owner),
     to: payment.payTo,
     value: payment.value,
@@ -144,7 +157,7 @@ async function finish(station: Station, row: SettlementRow, attempt: Attempt): P
   const decided = await carryOut(station, row, attempt);
   if (decided !== undefined) return await told(station, await conclude(station, row, decided));
   await leaveOpen(station, row);
-  const settled = await joinIn(station, row, { owner: row.owner, until });
+  const settled = await waitFor(station, row, { owner: row.owner, until });
   return settled.kind === "unknown" ? { ...settled, transaction: attempt.transaction } : settled;
 }
 
@@ -157,11 +170,21 @@ async function told({ db, clock }: Station, row: SettlementRow): Promise<Settlem
 const pollMsMin = 10;
 const pollMsMax = 250;
 
+/** Another's answer is told to whom it is owed, and of what was asked for alone. */
+const joinIn = (
+  station: Station,
+  row: SettlementRow,
+  { payment, owner }: Pick<Asked, "payment" | "owner">,
+): Promise<Settlement> | Settlement =>
+  isOf(row, payment)
+    ? waitFor(station, row, { owner: ownerOf(owner), until: station.clock.now() + station.waitMs })
+    : duplicateOf(row);
+
 /** Waits beside whoever brings it on the chain, if the answer will be the asker's. */
-async function joinIn(
+async function waitFor(
   station: Station,
   known: SettlementRow,
-  { owner, until = station.clock.now() + station.waitMs }: { owner: string | undefined; until?: number },
+  { owner, until }: { readonly owner: string | undefined; readonly until: number },
 ): Promise<Settlement> {
   const { clock, db } = station;
   let row = known;

@@ -32,13 +32,28 @@ export async function recoverSettlements(station: Station, signal: AbortSignal):
 async function recover(station: Station, row: SettlementRow): Promise<boolean> {
   const attempts = await rows.findAttempts(station.db.single, row);
   const decided =
-    (await lookUp(station, row, attempts)) ?? (await byOthers(station, row)) ?? (await expired(station, row));
+    (await lookUp(station, row, attempts)) ??
+    (await byOthers(station, row)) ??
+    (row.scheme === "upto" ? await permitExpired(station, row, attempts) : await expired(station, row));
   if (decided !== undefined) {
     await conclude(station, row, decided);
     return true;
   }
-  await sendAgain(station, row, attempts);
+  // A permit that is used buys nothing more, whoever used it: what is sent again would only cost gas.
+  if (row.scheme === "exact" || !(await station.chain.isUsed(row))) await sendAgain(station, row, attempts);
   return false;
+}
+
+/** It can be used no more, and none of our transactions has paid by it, on a chain that stays as it is. */
+async function permitExpired(
+  { chain }: Station,
+  row: SettlementRow,
+  attempts: readonly Attempt[],
+): Promise<Decided | undefined> {
+  if (!(await chain.isPast(row.validBefore))) return undefined;
+  const receipts = await Promise.all(attempts.map(({ transaction }) => chain.receipt(transaction)));
+  if (receipts.some((receipt) => receipt?.succeeded)) return undefined;
+  return { state: "failed", reason: (await chain.isUsed(row)) ? reasons.permitNonce : reasons.validBefore };
 }
 
 /** Nobody has used it, and no block can change that any more. */

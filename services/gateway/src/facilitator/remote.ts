@@ -50,6 +50,8 @@ const Settled = z.looseObject({
 export const createRemoteFacilitator = (remote: RemoteFacilitator): Facilitator => ({
   vouches: false,
   verify: async (payment) => {
+    // Its transactions are not ours to read: what a permit paid could not be proven.
+    if (payment.transfer.permit !== undefined) return { kind: "invalid", reason: reasons.scheme };
     const said = await ask(remote, "verify", { payment, timeoutMs: verifyMs });
     const read = Verified.safeParse(said);
     if (!read.success) return { kind: "unknown", because: said === undefined ? "connection" : "unexpected" };
@@ -153,4 +155,5 @@ const wantedOf = ({ domain, payTo, value, transfer }: TransferPayment): WantedTr
   nonce: transfer.authorization.nonce,
   to: payTo,
   value,
+  scheme: "exact",
 });

@@ -5,21 +5,28 @@ import type { GlobalTx } from "@remit/platform/sql";
 import type { Hex } from "@remit/protocol";
 import { ChainAway, type Receipt, reasons, useIn } from "@remit/rails/x402";
 import * as rows from "./settlements.sql.ts";
-import type { Attempt, Decided, SettlementId, SettlementRow } from "./settlements.ts";
+import {
+  type Attempt,
+  calledBy,
+  type Decided,
+  type SettlementId,
+  type SettlementRow,
+} from "./settlements.ts";
 import type { Fees, Station } from "./station.ts";
 
 /** How long a settlement is left to the process that began it. */
 export const leaseMs = 20 * secondMs;
 
+type ToSign = SettlementId &
+  Pick<SettlementRow, "scheme" | "call" | "gas"> & {
+    readonly fees: Fees;
+  };
+
 /**
  * Takes the next transaction nonce, signs, and writes the bytes down, all or nothing: whatever dies after the commit, the
  * same bytes are there to be sent. Before it nothing has happened.
  */
-export async function signNext(
-  station: Station,
-  tx: GlobalTx,
-  of: SettlementId & { readonly call: Hex; readonly gas: bigint; readonly fees: Fees },
-): Promise<Attempt | undefined> {
+export async function signNext(station: Station, tx: GlobalTx, of: ToSign): Promise<Attempt | undefined> {
   const nonce = await rows.takeNonce(tx, station.network, station.signer.address);
   return nonce === undefined ? undefined : await signWith(station, tx, { ...of, txNonce: nonce });
 }
@@ -28,18 +35,13 @@ export async function signNext(
 export async function signWith(
   station: Station,
   tx: GlobalTx,
-  of: SettlementId & {
-    readonly call: Hex;
-    readonly gas: bigint;
-    readonly fees: Fees;
-    readonly txNonce: number;
-  },
+  of: ToSign & { readonly txNonce: number },
 ): Promise<Attempt> {
   const { chain, signer, clock } = station;
   const { raw, transaction } = await signer.sign({
     chainId: chain.chainId,
     nonce: of.txNonce,
-    to: of.asset,
+    to: calledBy(of),
     data: of.call,
     gas: of.gas,
     ...of.fees,
@@ -96,14 +98,19 @@ export async function lookUp(
   of: SettlementRow,
   attempts: readonly Attempt[],
 ): Promise<Decided | undefined> {
+  let no: Decided | undefined;
+  let unseen = 0;
   for (const { transaction } of attempts) {
     const receipt = await station.chain.receipt(transaction);
+    if (receipt === undefined) unseen += 1;
     const decided = receipt === undefined ? undefined : await judge(station, of, { transaction, receipt });
-    // A no counts once no other transaction of ours can still say yes.
-    if (decided?.state === "settled" || (decided !== undefined && (await areMined(station, of, attempts))))
-      return decided;
+    if (decided?.state === "settled") return decided;
+    no ??= decided;
   }
-  return undefined;
+  // Which transaction used a permit no record says: it may be one of ours that this node does not know yet.
+  if (no === undefined || (of.scheme === "upto" && unseen > 0)) return undefined;
+  // A no counts once no other transaction of ours can still say yes.
+  return (await areMined(station, of, attempts)) ? no : undefined;
 }
 
 async function areMined(
@@ -124,6 +131,8 @@ async function judge(
   const use = receipt.succeeded ? useIn(receipt.logs, of) : "none";
   if (use === "paid") return await whenDeep(station, of, { transaction, block: receipt.block });
   if (use === "misdirected") return { state: "failed", reason: reasons.transfer, transaction };
+  if (of.scheme === "upto")
+    return { state: "failed", reason: await permitReason(station, of, receipt.block), transaction };
   const others = await byOthers(station, of);
   if (others !== undefined) return others;
   // "Unused" may be the word of a node that does not know the block of our own transaction yet.
@@ -131,8 +140,13 @@ async function judge(
   return { state: "failed", reason: reasons.transaction, transaction };
 }
 
+const permitReason = async ({ chain }: Station, of: SettlementRow, block: bigint): Promise<string> =>
+  (await chain.isUsed(of, block)) ? reasons.permitNonce : reasons.transaction;
+
 /** What another's transaction did with the authorization: anybody may send one, and the payer may cancel it. */
 export async function byOthers(station: Station, of: SettlementRow): Promise<Decided | undefined> {
+  // A permit names the one who may settle it, which is us: what else its payer did with it is known once it has expired.
+  if (of.scheme === "upto") return undefined;
   const found = await station.chain.findUse(of);
   if (found.kind === "unused") return undefined;
   // It has been used, and where is out of sight: nobody may say that it was not paid.

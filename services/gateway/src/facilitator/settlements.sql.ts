@@ -11,6 +11,7 @@ type Row = {
   readonly nonce: Hex;
   readonly owner: string | null;
   readonly told_at: Instant | null;
+  readonly scheme: SettlementRow["scheme"];
   readonly pay_to: Hex;
   readonly value: string;
   readonly valid_before: string;
@@ -67,9 +68,10 @@ export async function insertSettlement(
 ): Promise<boolean> {
   const at = sqlTime(of.createdAt);
   const written = await tx.run(sql`
-    insert into settlements (network, asset, payer, nonce, owner, pay_to, value, valid_before, call, gas, confirmations,
+    insert into settlements (network, asset, payer, nonce, scheme, owner, pay_to, value, valid_before, call, gas, confirmations,
       signer, tx_nonce, state, worker, boot, leased_until, created_at, updated_at)
-    values (${of.network}, ${of.asset}, ${of.from}, ${of.nonce}, ${of.owner ?? null}, ${of.to}, ${of.value.toString()},
+    values (${of.network}, ${of.asset}, ${of.from}, ${of.nonce}, ${of.scheme}, ${of.owner ?? null}, ${of.to},
+      ${of.value.toString()},
       ${of.validBefore.toString()}, ${bytesOf(of.call)}, ${of.gas}, ${of.confirmations}, ${of.signer}, 0, 'sent',
       ${lease.by.worker}, ${lease.by.boot}, ${sqlTime(lease.until)}, ${at}, ${at})
     on conflict do nothing`);
@@ -211,6 +213,7 @@ const rowOf = (row: Row): SettlementRow => ({
   asset: row.asset,
   from: row.payer,
   nonce: row.nonce,
+  scheme: row.scheme,
   owner: row.owner ?? undefined,
   told: row.told_at !== null,
   to: row.pay_to,

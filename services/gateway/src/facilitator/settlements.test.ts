@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { isFor, rememberedOf, type SettlementRow } from "./settlements.ts";
 
 const row: SettlementRow = {
+  scheme: "exact",
   network: "eip155:84532",
   asset: "0x01",
   from: "0x02",
@@ -24,7 +25,7 @@ const row: SettlementRow = {
 };
 
 test("C05 what another has settled is not ours, neither when it is settled nor when it is read back", () => {
-  expect(rememberedOf(row, "ours")).toEqual({ kind: "settled", transaction: "0x06" });
+  expect(rememberedOf(row, "ours")).toEqual({ kind: "settled", transaction: "0x06", value: 1n });
   const duplicate = { kind: "failed", reason: "duplicate_settlement", transaction: "0x06" };
   expect(rememberedOf(row, "theirs")).toEqual(duplicate);
   expect(rememberedOf({ ...row, owner: undefined }, "ours")).toEqual(duplicate);

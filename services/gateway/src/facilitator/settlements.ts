@@ -1,6 +1,6 @@
 import type { Instant } from "@remit/kernel";
-import type { Hex } from "@remit/protocol";
-import { type Remembered, reasons, type Settlement } from "@remit/rails/x402";
+import { type Hex, uptoProxyAddress } from "@remit/protocol";
+import { type Remembered, reasons, type Settlement, schemeOf, type TransferPayment } from "@remit/rails/x402";
 
 /** What makes an authorization one authorization (EIP-3009: a nonce is the payer's and the token's). */
 export type SettlementId = {
@@ -12,6 +12,7 @@ export type SettlementId = {
 
 /** An authorization that is brought on its chain: written before a byte is sent. */
 export type SettlementRow = SettlementId & {
+  readonly scheme: "exact" | "upto";
   readonly owner: string | undefined;
   readonly told: boolean;
   readonly to: Hex;
@@ -50,8 +51,19 @@ export function settlementOf(row: SettlementRow): Settlement {
     return { kind: "failed", reason: row.reason ?? reasons.transaction, ...transaction };
   return row.transaction === undefined
     ? { kind: "unknown", because: "unexpected" }
-    : { kind: "settled", transaction: row.transaction };
+    : { kind: "settled", transaction: row.transaction, value: row.value };
 }
+
+/** Whom its transaction calls. */
+export const calledBy = ({ scheme, asset }: Pick<SettlementRow, "scheme" | "asset">): Hex =>
+  scheme === "upto" ? uptoProxyAddress : asset;
+
+/**
+ * Whether it settles what is asked for. A payer may sign a nonce twice, once for little to a friend: what became of the one
+ * says nothing of the other.
+ */
+export const isOf = (row: SettlementRow, payment: TransferPayment): boolean =>
+  row.scheme === schemeOf(payment) && row.to === payment.payTo && row.value === payment.value;
 
 /** For somebody else: it pays for one thing, and not for theirs. */
 export const duplicateOf = ({ transaction }: SettlementRow): Settlement => ({

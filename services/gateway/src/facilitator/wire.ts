@@ -62,9 +62,18 @@ export const SettleAnswer = z.strictObject({
   payer: z.string().optional(),
   errorReason: z.string().optional(),
   errorMessage: z.string().optional(),
+  /** Of `upto`: what was taken, in the token's smallest units. */
+  amount: z.string().optional(),
 });
 export const SupportedAnswer = z.strictObject({
-  kinds: z.array(z.strictObject({ x402Version: z.int(), scheme: z.string(), network: z.string() })),
+  kinds: z.array(
+    z.strictObject({
+      x402Version: z.int(),
+      scheme: z.string(),
+      network: z.string(),
+      extra: z.strictObject({ facilitatorAddress: z.string() }).optional(),
+    }),
+  ),
   extensions: z.array(z.string()),
   signers: z.record(z.string(), z.array(z.string())),
 });
@@ -115,7 +124,7 @@ const messages: Readonly<Record<string, string>> = {
 
 export function settleAnswerOf(
   settlement: Settlement,
-  of: { readonly network: string; readonly payer: string | undefined },
+  of: { readonly network: string; readonly payer: string | undefined; readonly amount?: bigint },
 ): z.output<typeof SettleAnswer> {
   const reason =
     settlement.kind === "failed"
@@ -129,6 +138,7 @@ export function settleAnswerOf(
     transaction: settlement.transaction ?? "",
     network: of.network,
     ...(of.payer !== undefined && { payer: of.payer }),
+    ...(settlement.kind === "settled" && of.amount !== undefined && { amount: of.amount.toString() }),
     ...(reason !== undefined && { errorReason: reason }),
     ...(message !== undefined && { errorMessage: message }),
   };

@@ -54,14 +54,15 @@ export type ChainAsset = {
   readonly version: string;
 };
 
-/** By a stablecoin transfer that the payer has signed (EIP-3009). */
+/** By a stablecoin transfer that the payer has signed (EIP-3009), or of a price by use by a permit for the most (Permit2). */
 export type X402Way = {
   readonly rail: "x402";
+  readonly scheme: "exact" | "upto";
   /** CAIP-2: `eip155:` and the chain's id. */
   readonly network: string;
   readonly asset: ChainAsset;
   readonly payTo: string;
-  /** Atomic units of the asset. */
+  /** Atomic units of the asset; of a price by use for the most that one request can cost. */
   readonly amount: bigint;
   /** Blocks on top of the transfer's before it counts; 1 means that its own block is enough. */
   readonly confirmations?: number;

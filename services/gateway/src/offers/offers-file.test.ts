@@ -194,8 +194,8 @@ describe("the offers file", () => {
     expect(await sold({ ...byUse, ways: [{ rail: "mandate" }, card, x402] })).toMatchObject({
       price: { units: 200n },
       meter: { unit: "mtok", amountMinor: 25, quantity: 1, leastMinor: 50 },
-      ways: [{ rail: "mandate" }, { rail: "card" }],
-      dropped: [{ rail: "x402", because: "moves exact amounts, and no part of what is held" }],
+      ways: [{ rail: "mandate" }, { rail: "card" }, { rail: "x402", scheme: "upto", amount: 2_000_000n }],
+      dropped: [],
     });
     // Less than a cent for each unit is exact all the same.
     const fine = { ...perMtok, unit_price: "0.000125" };
@@ -222,7 +222,11 @@ describe("the offers file", () => {
       { ...byUse, settle: "before", ways: [card] },
       "set settle to after",
     ],
-    ["use that only whole transfers pay", { ...byUse, ways: [x402] }, "no way to pay is left"],
+    [
+      "use that somebody else's facilitator would settle",
+      { ...byUse, ways: [{ ...x402, facilitator: { url: "https://facilitator.example" } }] },
+      "by this gateway's own facilitator alone",
+    ],
     [
       "a price by use of nothing",
       { ...byUse, metered: { ...perMtok, unit_price: "0" } },

@@ -191,8 +191,10 @@ function wayOf(entry: WayEntry, { price: amount, meter, merchant, facilitator }:
     const { network_id: networkId, payment_method_types: paymentMethodTypes, account } = entry;
     return { rail: "card", networkId, paymentMethodTypes, ...(account !== undefined && { account }) };
   }
-  // What is signed is what moves: a ceiling would be taken whole.
-  if (meter !== undefined) return drop("moves exact amounts, and no part of what is held");
+  const settlesHere = (facilitator ?? merchant?.accounts.facilitator)?.kind === "local";
+  // By `exact` a ceiling would be taken whole; a permit names the facilitator that takes a part of it.
+  if (meter !== undefined && !settlesHere)
+    return drop("is settled for what was used by this gateway's own facilitator alone");
   // A token that is known says what it is worth; of another one the file says how much it costs.
   const token = assetOfCaip19(`${entry.network}/erc20:${entry.asset.address}`);
   const pegged = token?.peg === amount.asset.code && token.places === entry.asset.decimals;
@@ -201,6 +203,7 @@ function wayOf(entry: WayEntry, { price: amount, meter, merchant, facilitator }:
   if (atomic === undefined) return drop("needs an amount in atomic units of its asset");
   return {
     rail: "x402",
+    scheme: meter === undefined ? "exact" : "upto",
     network: entry.network,
     asset: entry.asset,
     payTo: entry.pay_to,

@@ -12,4 +12,4 @@ export {
 export { createPriceTags, listedOffer, pricedAt } from "./price-tags.ts";
 export { type TermsDeps, termsOf } from "./terms.ts";
 export { bindingOf, contentDigestOf, type Door, placeOf, type Wanted } from "./wanted.ts";
-export { bindingFor, cardTermsOf, transferTermsOf } from "./ways.ts";
+export { bindingFor, cardTermsOf, type Settlers, transferRequirementOf, transferTermsOf } from "./ways.ts";

@@ -51,7 +51,9 @@ function told({ price }: PaidRoute, way: Way): string {
     case "card":
       return `Card: ${amount}, with a shared payment token`;
     case "x402":
-      return `Stablecoin: ${amountOf(way)} ${way.asset.name} on ${networkOf(way)}, by a signed transfer (x402)`;
+      return way.scheme === "upto"
+        ? `Stablecoin: up to ${amountOf(way)} ${way.asset.name} on ${networkOf(way)}, by a signed permit (x402)`
+        : `Stablecoin: ${amountOf(way)} ${way.asset.name} on ${networkOf(way)}, by a signed transfer (x402)`;
   }
 }
 

@@ -27,7 +27,7 @@ import type { PaidRoute, X402Way } from "../offers/index.ts";
 import { bazaarOf } from "./bazaar.ts";
 import { type Blank, blankOf, hole } from "./blanks.ts";
 import { bindingOf, contentDigestOf, type Wanted } from "./wanted.ts";
-import { bindingFor, cardTermsOf, transferTermsOf } from "./ways.ts";
+import { bindingFor, cardTermsOf, type Settlers, transferRequirementOf, transferTermsOf } from "./ways.ts";
 
 /**
  * What is the same for everybody who asks for one thing within a second. An offer is a price, not a reservation: it may be
@@ -56,7 +56,7 @@ export type TagDeps = {
   readonly livemode: boolean;
   /** The secrets of challenges, nonces and bindings; the first of them makes new ones. */
   readonly macs: (now: Instant) => readonly [Mac, ...Mac[]];
-};
+} & Settlers;
 
 export type PriceTags = { of(wanted: Wanted, now: Instant): PriceTag };
 
@@ -104,7 +104,7 @@ function makeTag(
   const binding = bindingFor(mac, wanted);
   const ways = route.ways.map((way): Ways => {
     if (way.rail === "mandate") return mandateWay(deps, wanted, now);
-    if (way.rail === "x402") return transferWay(wanted, way, binding);
+    if (way.rail === "x402") return transferWay(deps, wanted, { way, binding });
     const card = cardTermsOf(route, way);
     return {
       requirements: [cardRequirement(card, binding), ...authCaptureRequirements(card, binding)],
@@ -148,7 +148,16 @@ function mandateWay({ issuer, livemode }: TagDeps, wanted: Wanted, now: Instant)
   };
 }
 
-function transferWay({ route, url }: Wanted, way: X402Way, binding: string): Ways {
+function transferWay(
+  deps: TagDeps,
+  { route, url }: Wanted,
+  { way, binding }: { readonly way: X402Way; readonly binding: string },
+): Ways {
+  if (way.scheme === "upto") {
+    // Neither version 1 nor MPP knows a price by use.
+    const asked = transferRequirementOf(deps, way, binding);
+    return { requirements: asked === undefined ? [] : [asked], requirementsV1: [], challenges: [] };
+  }
   const terms = transferTermsOf(way);
   const version1 = exactRequirementV1(terms, { url, description: route.name });
   return {

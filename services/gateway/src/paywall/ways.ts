@@ -1,5 +1,13 @@
 import { invariant, toDecimal } from "@remit/kernel";
-import { type CardTerms, canonicalise, type Mac, type TransferTerms } from "@remit/protocol";
+import {
+  type CardTerms,
+  canonicalise,
+  exactRequirement,
+  type Mac,
+  type PaymentRequirement,
+  type TransferTerms,
+  uptoRequirement,
+} from "@remit/protocol";
 import { toStripe } from "@remit/rails/card";
 import type { CardWay, PaidRoute, X402Way } from "../offers/index.ts";
 import { bindingOf, type Wanted } from "./wanted.ts";
@@ -11,6 +19,21 @@ export const transferTermsOf = ({ network, asset, payTo, amount }: X402Way): Tra
   payTo,
   amount,
 });
+
+/** Who settles on a network what permits allow; undefined where this gateway has no facilitator. */
+export type Settlers = { readonly settlerOn: (network: string) => string | undefined };
+
+/** The entry that a way is sold by; undefined where nobody could settle it. */
+export function transferRequirementOf(
+  { settlerOn }: Settlers,
+  way: X402Way,
+  binding?: string,
+): PaymentRequirement | undefined {
+  const terms = transferTermsOf(way);
+  if (way.scheme === "exact") return exactRequirement(terms, binding);
+  const facilitator = settlerOn(way.network);
+  return facilitator === undefined ? undefined : uptoRequirement({ ...terms, facilitator }, binding);
+}
 
 /** What a payment by card is asked for, as the card network writes it. */
 export function cardTermsOf(route: PaidRoute, way: CardWay): CardTerms {

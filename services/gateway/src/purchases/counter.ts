@@ -176,12 +176,18 @@ async function onTerms(
   verified: GenuineCredential | Problem,
 ): Promise<PaidRequest> {
   const { route } = request;
-  const isServedFirst = route.settle === "after" && route.deliver === "buffer";
+  const isByUse = route.meter !== undefined;
+  const isServedFirst = route.settle === "after" && (isByUse || route.deliver === "buffer");
   if (verified instanceof Problem || verified.rail !== "x402" || !isServedFirst) return request;
   const { agent } = verified;
   if (!(await mustPayFirst(deps, { tenant: route.merchant.tenant, agent }))) return request;
+  // What is used is known only once it is served: who is not trusted with that buys it otherwise.
+  if (isByUse) throw new Problem("no_acceptable_payment", { detail: unsettledOften });
   return { ...request, route: { ...route, settle: "before" } };
 }
+
+const unsettledOften =
+  "Transfers of this address could not be settled three times within a day: for a day it buys nothing whose price is known later.";
 
 /** Paid first by a signature that the chain shows: the goods may stay owed, to whom that signature does not tell. */
 const mustNameItself = ({ route }: PaidRequest, { rail }: GenuineCredential): boolean =>

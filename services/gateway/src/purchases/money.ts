@@ -5,6 +5,7 @@ import type { ReleaseCharge } from "@remit/protocol/contracts";
 import { sha256b64url, sign } from "@remit/protocol/node";
 import type { Digests, Ids, Outcome, Rail, Rails } from "../charging/index.ts";
 import { type Claim, type ClaimsDeps, forget, leave, moveOn, takenOf } from "../claims/index.ts";
+import { countFailure } from "../failures/index.ts";
 import type { createSizes, Memory } from "../memory.ts";
 import type { Merchant, PaidRoute } from "../offers/index.ts";
 import { patience } from "../patience.ts";
@@ -156,6 +157,13 @@ export async function take(deps: MoneyDeps, paying: Paying, digests: Digests): P
   if (!isNo(outcome)) throw stillOpen(deps, claim, outcome);
   await release(deps, paying, "cancelled");
   throw outcome.problem ?? new Problem("payment_declined");
+}
+
+/** It was served and not paid. Of a card or a mandate somebody else keeps count. */
+export async function unpaidAfterAll(deps: MoneyDeps, claim: Claim, error: unknown): Promise<never> {
+  const isRefused = error instanceof Problem && error.code === "payment_declined";
+  if (claim.rail === "x402" && isRefused) await countFailure(deps, claim);
+  throw error;
 }
 
 /** The money is the merchant's: without a mandate the merchant says so itself. */

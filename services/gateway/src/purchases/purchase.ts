@@ -3,7 +3,6 @@ import { failpoint } from "@remit/platform/failpoint";
 import { Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import { abandon, type Claim, moveOn } from "../claims/index.ts";
-import { countFailure } from "../failures/index.ts";
 import { costOf, useOf } from "../metering/index.ts";
 import type { UpstreamAnswer } from "../proxy/index.ts";
 import { keepResponse } from "../responses/index.ts";
@@ -17,6 +16,7 @@ import {
   type Served,
   type Streaming,
   take,
+  unpaidAfterAll,
 } from "./money.ts";
 import { owe, redeem } from "./owing.ts";
 import type { PaidRequest } from "./request.ts";
@@ -76,13 +76,6 @@ export async function purchase(
       await abandon(deps, claim, claim.state === "capturing" ? deps.captureGraceMs : 0);
     throw error;
   }
-}
-
-/** It was served and not paid. Of a card or a mandate somebody else keeps count. */
-async function unpaidAfterAll(deps: PurchaseDeps, claim: Claim, error: unknown): Promise<never> {
-  const isRefused = error instanceof Problem && error.code === "payment_declined";
-  if (claim.rail === "x402" && isRefused) await countFailure(deps, claim);
-  throw error;
 }
 
 /** The same for an answer that leaves as it comes: a fixed price is taken at its first byte, a use once it is known. */

@@ -139,7 +139,10 @@ async function captureUse(deps: RecoveryDeps, found: Found): Promise<boolean> {
   const claim = await moveOn(deps, found.claim, { state: "capturing", capturedMinor: takenOf(found.claim) });
   const digests = streamedDigests(claim);
   const outcome = await rail.capture(claim, digests);
-  if (claim.rail !== "mandate" && isNo(outcome)) return await release(deps, { claim, rail }, "cancelled");
+  if (claim.rail !== "mandate" && isNo(outcome)) {
+    if (claim.rail === "x402") await countFailure(deps, claim);
+    return await release(deps, { claim, rail }, "cancelled");
+  }
   if (outcome.kind !== "known" || outcome.standing !== "captured") return false;
   await settle(deps, { claim, rail }, { ids: outcome.ids, digests, merchant });
   return true;

@@ -16,6 +16,7 @@ import {
   type Streaming,
   stillOpen,
   take,
+  unpaidAfterAll,
   untilKnown,
 } from "./money.ts";
 import type { PaidRequest } from "./request.ts";
@@ -207,7 +208,9 @@ async function captureUse(
   });
   await failpoint("gateway.capturing");
   const digests = streamedDigests(claim);
-  const ids = await take(deps, { claim, rail }, digests);
+  const ids = await take(deps, { claim, rail }, digests).catch((error: unknown) =>
+    unpaidAfterAll(deps, claim, error),
+  );
   const captured = await settle(deps, { claim, rail }, { ids, digests, merchant });
   await failpoint("gateway.captured");
   return captured;

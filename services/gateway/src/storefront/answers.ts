@@ -15,6 +15,8 @@ import {
 } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import { toStripe } from "@remit/rails/card";
+import { readReference, type TransferReference, moneyOf as tokenMoney } from "@remit/rails/x402";
+import { partOf } from "../charging/index.ts";
 import { takenOf } from "../claims/index.ts";
 import type { Credential } from "../credentials/index.ts";
 import type { Fields } from "../proxy/index.ts";
@@ -176,14 +178,21 @@ export function proven(claim: Paid["claim"], issuer: string, credential: Credent
     };
   }
   const { settlement = "", reference = "" } = claim;
-  const network = reference.split("/", 1)[0] ?? "";
+  const transfer = readReference(reference);
+  const network = transfer?.network ?? "";
+  // Of a fixed price everybody knows it.
+  const amount = claim.meter !== undefined && transfer && { amount: tokenAmountOf(claim, transfer) };
   return {
-    settled: { success: true, transaction: settlement, network, payer, ...withReceipt },
+    settled: { success: true, transaction: settlement, network, payer, ...amount, ...withReceipt },
     version1: { success: true, transaction: settlement, network, payer },
     method: evmMethod.method,
     reference: settlement,
   };
 }
+
+/** In the token's smallest units, like the most that was asked for. */
+const tokenAmountOf = (claim: Paid["claim"], transfer: TransferReference): string =>
+  partOf(tokenMoney(transfer), takenOf(claim), claim.amountMinor).units.toString();
 
 /** As the card network counts it, like the amount that was asked for. */
 function cardAmountOf(claim: Paid["claim"]): string {
