@@ -44,7 +44,7 @@ export type Facilitators = {
     readonly confirmations?: number | undefined;
   }): PaymentEngine<AuthorizationSource> | undefined;
   /** Who settles here what permits allow (x402's `upto`); undefined on a network where nobody does. */
-  settlerOn(network: string): string | undefined;
+  readonly settlerOn: (network: string) => string | undefined;
   mount(http: Http): void;
 };
 
