@@ -3,7 +3,7 @@ import { type PrivateJwk, parsePaymentRequired } from "@remit/protocol";
 import { generateJwk, makeDpopProof, signJws, thumbprint } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Answer, createAgent, merchantId, startWorld, type World } from "./world.ts";
+import { type Answer, createAgent, merchantId, send, startWorld, type World } from "./world.ts";
 
 let world: World;
 
@@ -111,6 +111,21 @@ describe("the offers API", () => {
       paid: [{ currency: "USD", payments: 1, amount_minor: 25 }],
       latest: [{ method: "GET", path: "/weather/*", amount_minor: 25 }],
     });
+  });
+
+  test("a price changes where its bytes are known, on another replica too", async () => {
+    const id = await made();
+    const beside = await world.replica();
+    const priceBeside = async (): Promise<string | undefined> => {
+      const { headers } = await send(beside, "/weather/known", {});
+      return parsePaymentRequired(String(headers["payment-required"])).accepts[0]?.amount;
+    };
+    await eventually(async () => expect(await priceBeside()).toBe("25"));
+    for (let times = 0; times < 3; times++) expect(await priceBeside()).toBe("25");
+    const { name: _, merchant: __, ...spec } = weather({ price: "0.75" }) as Record<string, unknown>;
+    expect((await call("PUT", `/api/v1/offers/${id}`, { body: spec })).status).toBe(200);
+    expect(await priceAt("/weather/known")).toBe("75");
+    await eventually(async () => expect(await priceBeside()).toBe("75"));
   });
 
   test("the most specific line of a route table holds", async () => {

@@ -3,7 +3,7 @@ import { BlockList, isIP } from "node:net";
 import { StartRefused } from "../host/index.ts";
 
 /** Where a request comes from: the socket's address, or what a proxy of ours says of it. */
-export type CallerAddress = (req: IncomingMessage) => string;
+export type CallerAddress = (req: Pick<IncomingMessage, "socket" | "headersDistinct">) => string;
 
 /**
  * The nearest address in `X-Forwarded-For`, read from the right, that is no trusted proxy's. Whoever stands before the

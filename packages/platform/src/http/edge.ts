@@ -43,7 +43,7 @@ export function openCall(edge: Edge, request: IncomingMessage): Call {
 }
 
 /** A child that is made when it first has something to say: most requests never log, and making one is not free. */
-function lazyChild(log: Log, fields: LogFields): Log {
+export function lazyChild(log: Log, fields: LogFields): Log {
   let made: Log | undefined;
   const child = (): Log => (made ??= log.child(fields));
   return {
@@ -62,15 +62,25 @@ export function measure(
   { call, res }: { call: Call; res: ServerResponse },
   route: () => string,
 ): void {
-  const { clock, metrics } = edge.options;
-  const startedNs = clock.monotonicNs();
+  const startedNs = edge.options.clock.monotonicNs();
+  const { method, log } = call;
   res.once("close", () => {
-    const seconds = Number(clock.monotonicNs() - startedNs) / 1e9;
-    const seen = { method: call.method, route: route(), status: res.writableFinished ? res.statusCode : 499 };
-    metrics.observeRequest({ ...seen, seconds });
-    if (call.log.isVerbose) call.log.debug({ ...seen, ms: Math.round(seconds * 1000) }, "answered");
+    const status = res.writableFinished ? res.statusCode : 499;
+    observe(edge, { method, route: route(), status, startedNs, log });
   });
 }
+
+/** One request that has been answered. */
+export function observe(
+  { options: { clock, metrics } }: Edge,
+  { startedNs, log, ...seen }: Answered & { readonly startedNs: bigint; readonly log: Log },
+): void {
+  const seconds = Number(clock.monotonicNs() - startedNs) / 1e9;
+  metrics.observeRequest({ ...seen, seconds });
+  if (log.isVerbose) log.debug({ ...seen, ms: Math.round(seconds * 1000) }, "answered");
+}
+
+type Answered = { readonly method: string; readonly route: string; readonly status: number };
 
 /** The call that the first hook opened. */
 export function callOf(request: FastifyRequest): Call {
@@ -109,7 +119,12 @@ export async function countAgainst(
 /** The limits that a request is counted against before anybody knows who calls, so that they refuse before costly work. */
 export function countedByAddress(
   edge: Edge,
-  { route, limit, open, call }: { route: string; limit: Limit | undefined; open: boolean; call: Call },
+  {
+    route,
+    limit,
+    open,
+    call,
+  }: { route: string; limit: Limit | undefined; open: boolean; call: Pick<Call, "ip"> },
 ): Counted[] {
   const address = countedAddress(call.ip);
   const own =

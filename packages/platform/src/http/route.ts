@@ -196,7 +196,26 @@ export function route<
 /** The raw pair, for pages that hand it on (oidc-provider's interactions need both). */
 export type RawPair = { readonly req: IncomingMessage; readonly res: ServerResponse };
 
-export type PageCall = Call & { readonly cookies: string | undefined; readonly raw: RawPair };
+export type PageCall = Call & {
+  readonly cookies: string | undefined;
+  readonly raw: RawPair;
+  /** Has whoever sends the very same bytes answered without their being read again; absent for what is not known so. */
+  readonly recognise?: (how: Recognition) => void;
+};
+
+/** How a request is answered that is known by its bytes, in a mount that recognises. */
+export type Recognition = {
+  /** With another object here, all that was known before is forgotten. */
+  readonly asLongAs: object;
+  /** What is answered now; undefined when the request must be looked at after all. */
+  readonly answer: (call: Pick<Call, "requestId" | "now">) => RecognisedAnswer | undefined;
+};
+
+export type RecognisedAnswer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: string;
+};
 
 /** HTML, or a redirect. `setCookies` are whole Set-Cookie values; headers override the strict defaults (CSP …). */
 export type PageAnswer = {
@@ -277,6 +296,8 @@ export type Mount = {
   readonly paths?: readonly string[];
   readonly prefixes?: readonly string[];
   readonly limit?: Limit;
+  /** Some of its answers are the same for the same bytes, so that requests are looked at before they are read. */
+  readonly recognises?: boolean;
   readonly handle: RawHandler;
   /** Takes WebSockets, at whatever path; of one mount alone. A Problem thrown before anything was written is rendered. */
   readonly upgrade?: (call: UpgradeCall) => Promise<void>;

@@ -2,20 +2,26 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { toProblemJson } from "@remit/protocol";
 import { countedByAddress, type Edge, measure, openCall } from "./edge.ts";
 import { countAll } from "./rate-limit.ts";
+import { type Learn, type Recognised, recognise } from "./recognised.ts";
 import { leavesMuchUnread, logRefusal, problemOf } from "./refusals.ts";
 import type { Mount, PageCall, RawPair } from "./route.ts";
 import { serveUpgrades } from "./serve-upgrade.ts";
 
-type Serve = (call: PageCall) => Promise<void>;
+type Serve = (call: PageCall, learn?: Learn) => Promise<void>;
 
 /** Hands the raw pair to a foreign handler. A refusal before its answer began is rendered; after that, the socket ends. */
 export function serveMount(edge: Edge, mount: Mount): Serve {
-  const name = (mount.paths ?? mount.prefixes ?? ["*"]).join(" ");
-  return async (call) => {
+  const counting = {
+    route: (mount.paths ?? mount.prefixes ?? ["*"]).join(" "),
+    limit: mount.limit,
+  };
+  return async (call, learn) => {
     try {
-      const counted = countedByAddress(edge, { route: name, limit: mount.limit, open: true, call });
+      const counted = countedByAddress(edge, { ...counting, open: true, call });
       if (counted.length > 0) setAll(call.raw.res, await countAll(edge.counters, counted, call.now));
-      await mount.handle(call);
+      await mount.handle(
+        learn === undefined ? call : { ...call, recognise: (how) => learn({ ...how, counting }) },
+      );
     } catch (error) {
       refuseOrEnd(edge, call, error);
     }
@@ -37,18 +43,21 @@ export function serveDirectly(
   let owned: ReadonlySet<string> | undefined;
   const routed = server.listeners("request") as ((req: IncomingMessage, res: ServerResponse) => void)[]; // its only kind
   server.removeAllListeners("request");
+  let recognised: Recognised | undefined;
   server.on("request", (req: IncomingMessage, res: ServerResponse) => {
+    const learner = recognised?.learnerOf(req);
     const url = req.url ?? "";
     const serve = known.get(url);
-    if (serve !== undefined) return void serve(openRaw(edge, { req, res }, url));
+    if (serve !== undefined) return void serve(openRaw(edge, { req, res }, url), learner?.(url));
     // No route is added once requests come in.
     if (rest !== undefined && isElsewhere(req, (owned ??= new Set(claimed().map(firstSegmentOf)))))
-      return void rest(openRaw(edge, { req, res }, everythingElse));
+      return void rest(openRaw(edge, { req, res }, everythingElse), learner?.(everythingElse));
     for (const each of routed) each(req, res);
   });
   return (mount) => {
     for (const path of mount.paths ?? []) known.set(path, serveMount(edge, mount));
     if (mount.paths === undefined && mount.prefixes === undefined) rest = serveMount(edge, mount);
+    if (mount.recognises === true) recognised ??= recognise(edge, server);
     serveUpgrades(edge, server, mount);
   };
 }

@@ -17,6 +17,7 @@ import { type Credential, doorOf, readCredential } from "../credentials/index.ts
 import type { Memory } from "../memory.ts";
 import {
   type OfferBook,
+  type Offers,
   routeAt,
   type SaleRoute,
   type Shop,
@@ -25,17 +26,20 @@ import {
   targetOf,
 } from "../offers/index.ts";
 import {
+  type Asking,
   type Door,
   type PaymentRequiredAnswer,
   paymentRequired,
   prefersHtml,
   type TermsDeps,
+  type Wanted,
 } from "../paywall/index.ts";
-import { type Upstreams, valuesOf } from "../proxy/index.ts";
+import { type Fields, type Upstreams, valuesOf } from "../proxy/index.ts";
 import type { Counter, PaidRequest } from "../purchases/index.ts";
 import { paidAnswer, unsettledHeaders, type WholeAnswer } from "./answers.ts";
 import { answersPreflight, openToScripts } from "./cross-origin.ts";
 import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
+import { recogniseUnpaid, unpaid } from "./recognised.ts";
 import { readRequest } from "./requests.ts";
 import { type StreamedAnswer, streamedAnswer } from "./streaming.ts";
 
@@ -60,10 +64,12 @@ export type OwnDoor = (
 
 /** Everything that merchants' origins answer: documents, 402s, and what was paid for. */
 export const storefront = (deps: StorefrontDeps): Mount => ({
+  recognises: true,
   handle: async (call) => {
     const { req, res } = call.raw;
     const target = targetOf(req.url ?? "");
-    const shop = shopAt(deps.book.current(), req.headers.host);
+    const offers = deps.book.current();
+    const shop = shopAt(offers, req.headers.host);
     const document = documentAt(deps, shop, { method: req.method, path: target.path });
     if (document !== undefined) return sendDocument(res, document, req.method);
     if (isSignIn(shop, call, target)) return await exchange(deps, call, { shop, target });
@@ -80,7 +86,7 @@ export const storefront = (deps: StorefrontDeps): Mount => ({
     // What is not read yet is still here.
     res.once("close", room.hold());
     const request = { ...(await readRequest(req, route, target)), room };
-    const answer = await answerTo(deps, call, request);
+    const answer = await answerTo(deps, call, { request, offers });
     if ("deliver" in answer) await answer.deliver(call.raw);
     else if ("fields" in answer) sendWhole(res, answer);
     else sendRefusal(res, answer);
@@ -135,7 +141,7 @@ function documentAt(
 async function answerTo(
   deps: StorefrontDeps,
   call: PageCall,
-  request: PaidRequest,
+  { request, offers }: { readonly request: PaidRequest; readonly offers: Offers },
 ): Promise<WholeAnswer | StreamedAnswer | PaymentRequiredAnswer> {
   let credential: Credential | undefined;
   try {
@@ -144,6 +150,7 @@ async function answerTo(
     if (credential === undefined) {
       // Nobody is told to pay for what cannot be had now.
       deps.upstreams.check(request.route.upstream, request.route.health?.path);
+      recogniseUnpaid(deps, call, { offers, wanted: wantedOf(request), asking: askingOf(request.fields) });
       return refuse(deps, call, { request, problem: unpaid });
     }
     const by = { issuer: deps.terms.issuer, credential };
@@ -157,9 +164,6 @@ async function answerTo(
     return { ...refusal, headers: { ...refusal.headers, ...unsettledHeaders(error, credential) } };
   }
 }
-
-// Nothing went wrong yet, so nobody needs to know where.
-const unpaid = new Problem("payment_required");
 
 // What is no request at all gets no terms; in MPP only that is 400, and what cannot be read is one more failed payment.
 const untold: ReadonlySet<string> = new Set([
@@ -179,19 +183,26 @@ function refuse(
   call: PageCall,
   { request, problem }: { readonly request: PaidRequest; readonly problem: Problem },
 ): PaymentRequiredAnswer {
-  const { route, method, url, bodySha256, fields } = request;
-  const wanted = { route, method, url, ...(bodySha256 !== undefined && { bodySha256 }) };
+  const asking = { ...askingOf(request.fields), now: deps.clock.now(), requestId: call.requestId };
+  return paymentRequired(deps.terms, wantedOf(request), { problem, asking });
+}
+
+const wantedOf = ({ route, method, url, bodySha256 }: PaidRequest): Wanted => ({
+  route,
+  method,
+  url,
+  ...(bodySha256 !== undefined && { bodySha256 }),
+});
+
+function askingOf(fields: Fields): Omit<Asking, "now" | "requestId"> {
   const door = doorOf(fields);
   const accept = valuesOf(fields, "accept-payment").join(",");
-  const asking = {
+  return {
     ...(door !== undefined && { door }),
     ...(accept !== "" && { acceptPayment: accept }),
-    now: deps.clock.now(),
-    requestId: call.requestId,
     wantsHtml: prefersHtml(valuesOf(fields, "accept").join(",")),
     hasOwnAuthorization: valuesOf(fields, "authorization").some((value) => !/^payment\b/i.test(value)),
   };
-  return paymentRequired(deps.terms, wanted, { problem, asking });
 }
 
 function sendDocument(res: ServerResponse, { headers, body }: Document, method: string | undefined): void {
