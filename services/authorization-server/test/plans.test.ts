@@ -3,13 +3,21 @@ import { dayMs, type Id, newId, parseId, secondMs } from "@remit/kernel";
 import { recordToOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
-import { newEvent, type PlanLimits, Problem, planPayload, planSchedule } from "@remit/protocol";
+import {
+  newEvent,
+  type PlanLimits,
+  type PlanTier,
+  Problem,
+  planPayload,
+  planSchedule,
+} from "@remit/protocol";
 import { eventually, type TestClock, testClock, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Allowances, applyPlan, type Billed, createAllowances, tellEnded } from "../src/plans/index.ts";
 import { type Answer, adminToken, callAsAdmin, read } from "./client.ts";
 import { agentBody, anotherTenant, createAgent } from "./fleet.ts";
-import { type Running, startServer } from "./running.ts";
+import { Management } from "./management.ts";
+import { adminSecret, type Running, startServer } from "./running.ts";
 
 const log = createLog({ service: "test", level: "silent" });
 const unlimited = planSchedule.enterprise;
@@ -27,7 +35,7 @@ afterAll(() => running.close());
 async function plan(
   tenant: Id<"tenant">,
   limits: Partial<PlanLimits>,
-  { version = 1, tier = "enterprise" as const } = {},
+  { version = 1, tier = "enterprise" }: { readonly version?: number; readonly tier?: PlanTier } = {},
 ): Promise<void> {
   const payload = planPayload({ tier, version, limits: { ...unlimited, ...limits } });
   const actor = { type: "system", id: "billing" } as const;
@@ -153,6 +161,52 @@ describe("an allowance that processes share", () => {
     expect(await taken(allowances, platform, 2_000)).toBe(2_000);
   });
 
+  /** Organizations one above the other, as `POST /api/v1/organizations` leaves them. */
+  async function tree(...made: readonly (readonly [Id<"tenant">, Id<"tenant"> | null])[]): Promise<void> {
+    for (const [tenant, by] of made)
+      await running.database.asAdmin(
+        "insert into tenant_standings (tenant_id, made_by, created_at, changed_at) values ($1, $2, now(), now())",
+        [tenant, by],
+      );
+  }
+
+  test("C13 organizations without a plan of their own share their maker's: together exactly its limit", async () => {
+    const [top, one, two, below] = [newId("tenant"), newId("tenant"), newId("tenant"), newId("tenant")];
+    await tree([top, tenantOf("org_00000000000000000000000000")], [one, top], [two, top], [below, one]);
+    const most = 2_000;
+    await plan(top, { maxTokensPerDay: most });
+    // One that ended is none.
+    await plan(two, { maxTokensPerDay: 500 }, { tier: "free" });
+    const processes = [aProcess(), aProcess(), aProcess()];
+    const got = await Promise.all(
+      processes.flatMap((each) =>
+        [top, one, two, below].map(async (tenant) => (await drain(each, tenant)).got),
+      ),
+    );
+    const first = got.reduce((a, b) => a + b, 0);
+    expect(first).toBeLessThanOrEqual(most);
+    expect(first).toBeGreaterThanOrEqual(Math.floor(most * 0.99));
+    await Promise.all(processes.map((each) => each.giveBack(true)));
+    const last = await drain(aProcess(), below);
+    expect(first + last.got).toBe(most);
+    expect(last.refused.extra).toMatchObject({ limit: "tokens_day", most });
+  });
+
+  test("C13 what an organization pays for itself is its own, and its makers' is not touched", async () => {
+    const [top, one, below] = [newId("tenant"), newId("tenant"), newId("tenant")];
+    await tree([top, null], [one, top], [below, one]);
+    await plan(top, { maxTokensPerDay: 5 });
+    await plan(one, { maxTokensPerDay: 7 });
+    const allowances = aProcess();
+    expect((await drain(allowances, below)).got).toBe(7);
+    expect((await drain(aProcess(), one)).got).toBe(0);
+    expect((await drain(allowances, top)).got).toBe(5);
+    // It ends: what is below uses what is above, which is used up.
+    await plan(one, { maxTokensPerDay: 500 }, { tier: "free", version: 2 });
+    clock.advance(secondMs);
+    expect((await drain(aProcess(), below)).got).toBe(0);
+  });
+
   test("a plan that is told again, or late, changes nothing; a later one counts at once", async () => {
     const tenant = newId("tenant");
     await plan(tenant, { maxTokensPerDay: 1 }, { version: 2 });
@@ -226,6 +280,35 @@ describe("over HTTP", () => {
     await plan(tenantOf(eve.tenant), { maxAgents: most + 1 });
     const next = await Promise.all([create(), create(), create()]);
     expect(next.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 403, 403]);
+  });
+
+  test("C13 agents of children count against the plan that they use, and against one of their own alone", async () => {
+    const top = { ...running, adminSecret };
+    const manager = new Management(top, adminSecret);
+    let made = 0;
+    const child = async (): Promise<typeof top> => {
+      const body = { name: "Child", slug: `child-${++made}` };
+      const { body: told } = await manager.call("POST", "/api/v1/organizations", body);
+      const admin = told["admin"] as { clientId: string; clientSecret: string }; // of a new organization
+      const tenant = String(told["organizationId"]);
+      return { ...top, tenant, adminId: admin.clientId, adminSecret: admin.clientSecret };
+    };
+    const [one, two] = [await child(), await child()];
+    const agentsOf = async ({ tenant }: typeof top): Promise<number> => {
+      const [row] = await running.database.asAdmin<{ count: string }>(
+        "select count(*) from agent_standings where tenant_id = $1",
+        [tenant],
+      );
+      return Number(row?.count);
+    };
+    await plan(tenantOf(top.tenant), { maxAgents: (await agentsOf(top)) + 3 }, { version: 2 });
+    const answers = await Promise.all([one, two, top, two, one, two, top].map((at) => createAgent(at)));
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(3);
+    expect(answers.filter(({ body }) => body["code"] === "agent_limit_reached")).toHaveLength(4);
+    await plan(tenantOf(one.tenant), { maxAgents: 5 });
+    await Promise.all(Array.from({ length: 8 }, () => createAgent(one)));
+    expect(await agentsOf(one)).toBe(5);
+    await plan(tenantOf(top.tenant), {}, { version: 3 });
   });
 
   test("tokens beyond the day's are refused until midnight UTC, in front of the core and in it", async () => {

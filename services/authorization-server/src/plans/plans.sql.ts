@@ -2,15 +2,20 @@ import type { Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type Tenant, type TenantTx } from "@remit/platform/sql";
 import type { PlanLimits, PlanSnapshot, PlanTier } from "@remit/protocol";
 
-/** Waits for registrations that saw no maximum, so that all that come after this are counted (`admit_agent`). */
+/**
+ * Waits for registrations that saw no maximum, here and where they count above, so that all that come after this are counted
+ * (`admit_agent`).
+ */
 export async function savePlan(
   tx: TenantTx<Tenant>,
   { tier, version, limits }: PlanSnapshot,
   now: Instant,
-): Promise<boolean> {
-  await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`agents ${tx.tenant}`}, 0))`);
-  const { count } = await tx.run(sql`
-    insert into plans as p (tenant_id, tier, version, max_agents, max_calls_per_day, max_tokens_per_day,
+): Promise<void> {
+  await tx.run(
+    sql`select pg_advisory_xact_lock(hashtextextended('agents ' || a, 0)) from organizations_above(${tx.tenant}) as a`,
+  );
+  await tx.run(sql`
+    with saved as (insert into plans as p (tenant_id, tier, version, max_agents, max_calls_per_day, max_tokens_per_day,
       max_tokens_per_month, max_requests_per_minute, changed_at)
     values (${tx.tenant}, ${tier}, ${version}, ${limits.maxAgents}, ${limits.maxCallsPerDay},
       ${limits.maxTokensPerDay}, ${limits.maxTokensPerMonth}, ${limits.maxRequestsPerMinute}, ${sqlTime(now)})
@@ -18,8 +23,10 @@ export async function savePlan(
       max_agents = excluded.max_agents, max_calls_per_day = excluded.max_calls_per_day,
       max_tokens_per_day = excluded.max_tokens_per_day, max_tokens_per_month = excluded.max_tokens_per_month,
       max_requests_per_minute = excluded.max_requests_per_minute, changed_at = excluded.changed_at
-    where p.version < excluded.version`);
-  return count === 1;
+    where p.version < excluded.version
+    returning tenant_id, tier),
+    ended as (delete from own_plans p using saved where p.tenant_id = saved.tenant_id and saved.tier = 'free')
+    insert into own_plans select tenant_id from saved where tier <> 'free' on conflict do nothing`);
 }
 
 /** What this installation says of organizations of which billing said nothing, and whether limits refuse. */
@@ -55,7 +62,7 @@ const lesser = (one: number | null, other: number | null): number | null =>
 
 export async function findPlan(tx: TenantTx): Promise<{ tier: PlanTier; limits: PlanLimits }> {
   const row = await tx.one<Row>(sql`
-    select p.*, (select o.max_agents from tenant_standings o where o.tenant_id = ${tx.tenant}) as governed from plan_limits() as p`);
+    select p.*, (select o.max_agents from tenant_standings o where o.tenant_id = ${tx.tenant}) as governed from plan_for(${tx.tenant}) as p`);
   return {
     tier: row.tier,
     limits: {

@@ -35,5 +35,6 @@ export const ruleByPlans = (db: Sql, enforced: boolean): Promise<void> =>
 export const planTables = {
   plan_rules: "global",
   plans: "tenant",
+  own_plans: "global",
   plan_allowances: "tenant",
 } as const;
