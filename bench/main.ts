@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
 import { benchAgents } from "./agents.ts";
+import { benchChargeHistory, benchCharges } from "./charges.ts";
 import { benchGateway } from "./gateway.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchPolicies } from "./policies.ts";
@@ -29,6 +30,8 @@ const sections: Readonly<Record<string, (seconds: number) => Promise<unknown>>> 
   presentations: benchPresentations,
   policies: benchPolicies,
   ledger: benchLedger,
+  charges: benchCharges,
+  charge_history: benchChargeHistory,
   purchases: benchPurchases,
   gateway: benchGateway,
   tokens: benchTokens,

@@ -44,8 +44,14 @@ export type GlobalTx = Tx & { record(event: RemitEvent): Promise<void> };
 /** Runs as the relay role: outbox, jobs and due rows of all tenants, and no tenant table. */
 export type RelayTx = Tx;
 
-/** One transaction over the named tenants. A handle got from `as` is dead once `as` has switched to another tenant. */
-export type CrossingTx = Tx & { as(tenant: Id<"tenant">): Promise<TenantTx> };
+/**
+ * One transaction over the named tenants. A handle got from `as` is dead once `as` has switched to another tenant. Events
+ * are written under the tenant each is of, all in one round trip where the database was opened with `recordAll`.
+ */
+export type CrossingTx = Tx & {
+  as(tenant: Id<"tenant">): Promise<TenantTx>;
+  record(events: readonly RemitEvent[]): Promise<void>;
+};
 
 /** Opens transactions. `work` may run again (at most 3 times) when PostgreSQL asks for it: 40001, 40P01. */
 export type Scope<T> = { transaction<R>(work: (tx: T) => Promise<R>): Promise<R> };
@@ -89,7 +95,7 @@ export type DatabaseOptions = {
   readonly statementMsMax?: number;
   /** Where `record` writes: `recordToOutbox`, or what a service does besides. */
   readonly record?: (tx: Tx, event: RemitEvent) => Promise<void>;
-  /** How many new events are written together; one after the other unless given. */
+  /** How many new events are written together: it enters each tenant they are of, and leaves the transaction where it was. */
   readonly recordAll?: (tx: Tx, events: readonly RemitEvent[]) => Promise<void>;
   readonly log?: Log;
 };
@@ -130,7 +136,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     crossing: (...tenants) => ({
       transaction: (work) =>
-        run(`begin; ${setNoTenant}`, (running) => work(crossingTx(running, tenants, recording))),
+        run(`begin; ${tenants[0] === undefined ? setNoTenant : setTenant(tenants[0])}`, (running) =>
+          work(crossingTx(running, { tenants, recording, recordAll: options.recordAll })),
+        ),
     }),
     listen: (name, heard) => listener.listen(channel(name), heard),
     counts: () => pool.counts(),
@@ -197,20 +205,47 @@ function tenantTx<T extends Tenant>(tx: Tx, tenant: T, { record, recordAll }: Re
   };
 }
 
-function crossingTx(running: Running, tenants: readonly Id<"tenant">[], recording: Recording): CrossingTx {
+type Crossing = {
+  readonly tenants: readonly Id<"tenant">[];
+  readonly recording: Recording;
+  readonly recordAll: DatabaseOptions["recordAll"];
+};
+
+/** Begins in the first of its tenants. */
+function crossingTx(running: Running, { tenants, recording, recordAll }: Crossing): CrossingTx {
   let turn = 0;
+  let [current] = tenants;
+  const enter = async (tenant: Id<"tenant">): Promise<void> => {
+    invariant(tenants.includes(tenant), "a crossing enters only the tenants it was opened for");
+    if (tenant !== current) await running.command(setTenant(tenant));
+    current = tenant;
+  };
   return {
     ...running.tx,
     as: async (tenant) => {
-      invariant(tenants.includes(tenant), "a crossing enters only the tenants it was opened for");
       turn += 1;
       const mine = turn;
-      await running.command(setTenant(tenant));
+      await enter(tenant);
       return tenantTx(
         guarded(running.tx, () => mine === turn),
         tenant,
         recording,
       );
+    },
+    record: async (events) => {
+      for (const { tenant } of events)
+        invariant(
+          tenants.some((one) => one === tenant),
+          "a crossing records events of the tenants it was opened for",
+        );
+      if (recordAll !== undefined) return recordAll(running.tx, events);
+      const before = current;
+      for (const event of events) {
+        // Checked above to be one of them.
+        await enter(event.tenant as Id<"tenant">);
+        await recording.record(running.tx, event);
+      }
+      if (before !== undefined) await enter(before);
     },
   };
 }

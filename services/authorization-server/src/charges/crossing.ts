@@ -9,8 +9,8 @@ export type Sides = { readonly payer: Id<"tenant">; readonly payee: Id<"tenant">
 export type Crossing = {
   payer(): Promise<TenantTx>;
   payee(): Promise<TenantTx>;
-  /** Writes one event into the log of each side; the sides share a log when they are one tenant. */
-  record(event: ChargeEvent): Promise<void>;
+  /** Writes events into the log of each side; the sides share a log when they are one tenant. */
+  record(...events: readonly ChargeEvent[]): Promise<void>;
 };
 
 export type ChargeEvent = {
@@ -34,13 +34,11 @@ function crossingOf(tx: CrossingTx, { payer, payee }: Sides): Crossing {
   return {
     payer: () => as(payer),
     payee: () => as(payee),
-    async record({ type, subject, actor, payload, now }) {
-      // The side that is open goes first: switching costs a round trip.
-      const sides = current?.side === payee ? [payee, payer] : [payer, payee];
-      for (const tenant of new Set(sides)) {
-        const side = await as(tenant);
-        await side.record(newEvent(type, { tenant, actor, subject, payload }, now));
-      }
-    },
+    record: (...events) =>
+      tx.record(
+        [...new Set([payer, payee])].flatMap((tenant) =>
+          events.map(({ type, now, ...facts }) => newEvent(type, { tenant, ...facts }, now)),
+        ),
+      ),
   };
 }

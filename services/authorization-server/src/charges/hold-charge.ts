@@ -26,7 +26,7 @@ import * as rows from "./charges.sql.ts";
 import { type Charge, chargesQueue } from "./charges.ts";
 import type { ChargeEvent, Crossing } from "./crossing.ts";
 import type { Evidence } from "./evidence.ts";
-import { insertMerchantCharge } from "./merchant-charges.sql.ts";
+import { keepMerchantCharge } from "./merchant-charges.sql.ts";
 import type { Merchant } from "./merchants.ts";
 
 export type Holding = {
@@ -80,16 +80,16 @@ export async function holdFor(
   await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt: holding.firstLook });
   const asked = because && { charge, mandate, because, evidence, merchant };
   if (asked !== undefined) await ask(deps, tx, asked);
-  await insertMerchantCharge(await crossing.payee(), charge);
-  await crossing.record({
+  await keepMerchantCharge(tx, charge);
+  const held: ChargeEvent = {
     type: "charge.held",
     subject: charge.id,
     actor: { type: "agent", id: charge.agent },
     payload: heldPayload(charge),
     now,
-  });
-  if (because !== undefined) await crossing.record(pendingEvent(charge, because, now));
-  await takeHold(await crossing.payer(), wanted);
+  };
+  await crossing.record(held, ...(because === undefined ? [] : [pendingEvent(charge, because, now)]));
+  await takeHold(tx, wanted);
   return { charge, first: true };
 }
 

@@ -5,7 +5,7 @@ export { chargeJobs } from "./charges.jobs.ts";
 export { type ChargeSide, type Charges, type ChargesDeps, createCharges } from "./charges.operations.ts";
 export { type Charge, refundable } from "./charges.ts";
 export { type Crossing, cross, type Sides } from "./crossing.ts";
-export { createMerchants, type Merchants } from "./merchants.ts";
+export { createMerchants, type Merchant, type Merchants } from "./merchants.ts";
 export { tabJobs } from "./tabs.jobs.ts";
 export { walletChargeRoutes } from "./wallet-charges.http.ts";
 

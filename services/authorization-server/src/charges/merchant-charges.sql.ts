@@ -1,4 +1,4 @@
-import { type Id, type Instant, invariant } from "@remit/kernel";
+import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { Charge, ChargeState } from "./charges.ts";
 
@@ -53,30 +53,36 @@ export const viewOf = (charge: Charge): MerchantCharge => ({
   livemode: charge.livemode,
 });
 
-export async function insertMerchantCharge(tx: TenantTx, charge: Charge): Promise<void> {
-  const { asking } = charge;
-  await tx.run(sql`insert into merchant_charges (tenant_id, id, merchant_id, client_id, mandate_id, agent_id, state,
-      generation, amount_minor, currency, rail, offer_id, offer_digest, serve_by, capture_by, created_at, livemode,
-      approval_id, approve_by)
-    values (${tx.tenant}, ${charge.id}, ${charge.merchant}, ${charge.merchantClient}, ${charge.mandate},
-      ${charge.agent}, ${charge.state}, ${charge.generation}, ${charge.amount.units}, ${charge.amount.asset.code},
-      ${charge.rail}, ${charge.offer.id}, ${charge.offer.digest}, ${sqlTime(charge.serveBy)},
-      ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode},
-      ${asking?.approval ?? null}, ${asking === undefined ? null : sqlTime(asking.until)}::timestamptz)`);
-}
-
-/** Writes the payee's copy of a transition that has just been made in the payer's tenant. */
-export async function saveMerchantCharge(tx: TenantTx, charge: Charge): Promise<void> {
+/** Writes the payee's row of a charge, in the payee's tenant, from the payer's transaction that has just written the charge. */
+export async function keepMerchantCharge(tx: TenantTx, charge: Charge): Promise<void> {
   const view = viewOf(charge);
-  const { count } = await tx.run(sql`update merchant_charges set state = ${view.state},
-      generation = ${view.generation}, captured_minor = ${view.capturedMinor}, refunded_minor = ${view.refundedMinor},
-      payment_reference = ${view.paymentReference ?? null}, because = ${view.because ?? null},
-      serve_by = ${sqlTime(view.serveBy)}, approval_id = ${view.asking?.approval ?? null},
-      approve_by = ${view.asking === undefined ? null : sqlTime(view.asking.until)}::timestamptz,
-      captured_at = ${charge.capturedAt === undefined ? null : sqlTime(charge.capturedAt)}::timestamptz,
-      receipt_id = ${view.receipt ?? null}
-    where id = ${view.id}`);
-  invariant(count === 1, "a charge has its row in the payee's tenant");
+  const row = {
+    id: view.id,
+    merchant_id: view.merchant,
+    client_id: view.client,
+    mandate_id: view.mandate,
+    agent_id: view.agent,
+    state: view.state,
+    generation: view.generation,
+    amount_minor: String(view.amountMinor),
+    captured_minor: String(view.capturedMinor),
+    refunded_minor: String(view.refundedMinor),
+    currency: view.currency,
+    rail: view.rail,
+    payment_reference: view.paymentReference,
+    because: view.because,
+    offer_id: charge.offer.id,
+    offer_digest: view.offerDigest,
+    serve_by: sqlTime(view.serveBy),
+    capture_by: sqlTime(view.captureBy),
+    created_at: sqlTime(view.createdAt),
+    captured_at: charge.capturedAt && sqlTime(charge.capturedAt),
+    receipt_id: view.receipt,
+    approval_id: view.asking?.approval,
+    approve_by: view.asking && sqlTime(view.asking.until),
+    livemode: view.livemode,
+  };
+  await tx.run(sql`select keep_merchant_charge(${charge.payee}, ${JSON.stringify(row)}::jsonb)`);
 }
 
 type Row = {

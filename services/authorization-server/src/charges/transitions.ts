@@ -8,7 +8,7 @@ import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
 import { type Charge, type ChargeState, type Payment, serveByAfter } from "./charges.ts";
 import { type Crossing, cross } from "./crossing.ts";
-import { saveMerchantCharge } from "./merchant-charges.sql.ts";
+import { keepMerchantCharge } from "./merchant-charges.sql.ts";
 
 /** Thrown inside a transaction whose condition no longer holds, so that all of it rolls back. */
 export class LostRace extends Error {
@@ -52,9 +52,9 @@ export async function transitWithin(
   const moved = await rows.moveCharge(tx, from, { ...step.change, ...found });
   if (moved === undefined) throw new LostRace();
   await step.onEachSide?.(tx);
-  const payeeTx = await crossing.payee();
-  await saveMerchantCharge(payeeTx, moved);
-  if (from.payee !== from.payer) await step.onEachSide?.(payeeTx);
+  await keepMerchantCharge(tx, moved);
+  if (step.onEachSide !== undefined && from.payee !== from.payer)
+    await step.onEachSide(await crossing.payee());
   await crossing.record({
     type: step.event,
     subject: from.id,

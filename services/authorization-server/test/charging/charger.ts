@@ -10,7 +10,7 @@ import { approvalJobs } from "../../src/approvals/index.ts";
 import { chargeJobs, tabJobs } from "../../src/charges/index.ts";
 import { openApi } from "./api.ts";
 import { testKeys } from "./keys.ts";
-import { createRooms, recording } from "./rooms.ts";
+import { createRooms, recordingBy } from "./rooms.ts";
 
 /** What another process needs to decide about money of a world of the test. */
 export type Given = {
@@ -36,7 +36,7 @@ const db = openDatabase({
   relayRole: given.relayRole,
   poolMax: 12,
   waitMsMax: 60_000,
-  record: recording(clock),
+  ...recordingBy(clock),
 });
 const { billing, directory, leaseMs } = given;
 const rooms = createRooms({

@@ -83,9 +83,12 @@ export function createRooms(deps: RoomsDeps): Rooms {
 }
 
 /** Writes events as the service does: into the audit log, and for readers of the outbox. */
-export function recording(clock: Clock): NonNullable<DatabaseOptions["record"]> {
+export function recordingBy(clock: Clock): Required<Pick<DatabaseOptions, "record" | "recordAll">> {
   const recorder = createAuditRecorder(clock);
-  return async (tx, event) => {
-    if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
+  return {
+    record: async (tx, event) => {
+      if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
+    },
+    recordAll: (tx, events) => recorder.recordAll(tx, events),
   };
 }

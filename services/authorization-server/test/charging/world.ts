@@ -13,7 +13,7 @@ import { registerAgent, unsaid } from "../../src/agents/index.ts";
 import { migrations } from "../../src/service.ts";
 import { type FakeBilling, fakeBilling, listening, reply } from "./billing.ts";
 import { newKeys, type TestKeys, testKeys } from "./keys.ts";
-import { createRooms, issuer, type Rooms, recording } from "./rooms.ts";
+import { createRooms, issuer, type Rooms, recordingBy } from "./rooms.ts";
 
 export { issuer } from "./rooms.ts";
 export const shopOrigin = "https://shop.test";
@@ -52,7 +52,7 @@ export type WorldOptions = {
 export async function createWorld({ billingClock }: WorldOptions = {}): Promise<World> {
   const database = await testDatabase({ service: "authorization_server", sources: migrations });
   const clock = testClock();
-  const db = database.open({ poolMax: 12, record: recording(clock) });
+  const db = database.open({ poolMax: 12, ...recordingBy(clock) });
   const log = createLog({ service: "test", level: process.env["TEST_LOG"] === "1" ? "debug" : "silent" });
   const keys = testKeys(newKeys());
   const trusted = { issuer, keys: () => keys.jwks().keys, clock: billingClock ?? clock };
@@ -105,7 +105,7 @@ const hostOf = (origin: string): string => new URL(origin).host;
 
 export async function newAgent(
   db: Database,
-  { operator, clock }: Pick<World, "operator" | "clock">,
+  { operator, clock }: Pick<Buying, "operator"> & { readonly clock: Clock },
 ): Promise<TestAgent> {
   const dpop = generateJwk("ES256");
   const keys = { assertionJwk: publicJwkOf(generateJwk("ES256")), dpopJwk: publicJwkOf(dpop) };
@@ -148,9 +148,14 @@ function merchantBody({
 
 export type IssuedTestMandate = { readonly id: Id<"mandate">; readonly jwt: string };
 
+/** What giving a mandate needs of a world. */
+export type Giving = Pick<World, "db" | "mandates" | "payer" | "principal" | "operator" | "agent"> & {
+  readonly clock: Clock;
+};
+
 /** A mandate as a consent gives it; `request` overrides what the agent asked for. */
 export async function giveMandate(
-  world: World,
+  world: Giving,
   request: Record<string, unknown> = {},
   agent: TestAgent = world.agent,
 ): Promise<IssuedTestMandate> {
@@ -189,8 +194,11 @@ export type Purchase = {
   readonly request?: Partial<ChargeRequest>;
 };
 
+/** What buying needs of a world. */
+export type Buying = Pick<World, "keys" | "operator" | "agent" | "merchant"> & { readonly clock: Clock };
+
 /** What a gateway sends for a purchase: offer, presentation, token and nonce. */
-export function purchase(world: World, wanted: Purchase): ChargeRequest {
+export function purchase(world: Buying, wanted: Purchase): ChargeRequest {
   const now = world.clock.now();
   const agent = wanted.agent ?? world.agent;
   const offer = offerOf(world, wanted);
@@ -223,7 +231,7 @@ export function purchase(world: World, wanted: Purchase): ChargeRequest {
 }
 
 export function offerOf(
-  world: World,
+  world: Buying,
   { amount = 1_000, offer = {} }: Pick<Purchase, "amount" | "offer">,
 ): Offer {
   const now = world.clock.now();
@@ -244,7 +252,7 @@ export function offerOf(
 }
 
 export function tokenOf(
-  world: World,
+  world: Buying,
   {
     agent,
     mandate,
