@@ -64,7 +64,12 @@ export function createServices(wanted: Wanted) {
   });
 
   const wallet = createWallet({
-    config: { ...configOf(wanted, "wallet"), directory: origins.directory },
+    config: {
+      ...configOf(wanted, "wallet"),
+      directory: origins.directory,
+      billing: origins.billing,
+      gateway: origins.gateway,
+    },
     clock,
     log: log("wallet"),
   });

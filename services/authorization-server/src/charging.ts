@@ -14,6 +14,7 @@ import {
   createCharges,
   createMerchants,
   purchaseAnswers,
+  soldRoutes,
   tabJobs,
   walletChargeRoutes,
 } from "./charges/index.ts";
@@ -106,6 +107,7 @@ export async function mountCharges(
   http.add(
     ...chargeRoutes({ db, clock, charges, leaseMs }),
     ...walletChargeRoutes({ db, receipts }),
+    ...soldRoutes({ db, charges }),
     ...receiptRoutes(receipts, (tenant, charge) =>
       stapledOf({ db }, tenant, { type: "charge.captured", subject: charge }),
     ),

@@ -2,7 +2,16 @@ import { newId, secondMs } from "@remit/kernel";
 import { statusAt } from "@remit/protocol";
 import { verifyStatusList } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Api, agentOf, merchantOf, openApi, type Request, type Sent, walletOf } from "./charging/api.ts";
+import {
+  type Api,
+  agentOf,
+  merchantOf,
+  openApi,
+  type Request,
+  type Sent,
+  sellerOf,
+  walletOf,
+} from "./charging/api.ts";
 import { createWorld, giveMandate, issuer, purchase, type World } from "./charging/world.ts";
 
 let world: World;
@@ -394,5 +403,51 @@ describe("status lists", () => {
     expect((await get("/oauth/status-list/1", { accept: "text/html" })).status).toBe(406);
     expect((await get("/oauth/status-list/999")).status).toBe(404);
     expect((await get("/oauth/status-list/0")).status).toBe(400);
+  });
+});
+
+describe("what an organization sold, as its people see it", () => {
+  const reads = ["billing:read"];
+  const sold = async (): Promise<string> => {
+    const made = await buy(await giveMandate(world));
+    const id = String(made.body["id"]);
+    await post(`/api/v1/charges/${id}/capture`, {});
+    return id;
+  };
+
+  test("it is listed, filtered and summed by days, and nobody else's organization finds it", async () => {
+    const id = await sold();
+    const [seller, stranger] = [
+      sellerOf(world, reads),
+      { ...sellerOf(world, reads), tenant: newId("tenant") },
+    ];
+    const list = await api.send({ as: seller, path: "/api/v1/sold?limit=1" });
+    expect(list.body).toMatchObject({ data: [{ id, status: "captured", captured_minor: 1_000 }] });
+    const declined = await api.send({ as: seller, path: "/api/v1/sold?status=declined" });
+    expect(JSON.stringify(declined.body["data"])).not.toContain(id);
+    const days = await api.send({ as: seller, path: "/api/v1/sold/days?days=1" });
+    expect(Object(days.body["data"])[0]).toMatchObject({
+      currency: "EUR",
+      refunded_minor: expect.any(Number),
+    });
+    expect((await api.send({ as: seller, path: `/api/v1/sold/${id}` })).body).toMatchObject({ id });
+    expect((await api.send({ as: stranger, path: `/api/v1/sold/${id}` })).status).toBe(404);
+    expect((await api.send({ as: stranger, path: "/api/v1/sold" })).body).toMatchObject({ data: [] });
+    expect((await api.send({ as: stranger, path: "/api/v1/sold/days" })).body).toMatchObject({ data: [] });
+    const payer = { ...walletOf(world), scopes: reads };
+    expect((await api.send({ as: payer, path: `/api/v1/sold/${id}` })).status).toBe(404);
+  });
+
+  test("the same refund twice gives back once, and it takes who may change what is for sale", async () => {
+    const id = await sold();
+    const path = `/api/v1/sold/${id}/refund`;
+    const refund = (scopes: readonly string[], key: string, tenant = world.payee): Promise<Sent> =>
+      post(path, { amount_minor: 400 }, { as: { ...sellerOf(world, scopes), tenant }, key });
+    expect((await refund(reads, "reader")).status).toBe(403);
+    expect((await refund(["offers:write"], "stranger", newId("tenant"))).status).toBe(404);
+    const answers = await Promise.all([refund(["offers:write"], "once"), refund(["offers:write"], "once")]);
+    expect(answers.map(({ status }) => status)).toContain(200);
+    const again = await refund(["offers:write"], "once");
+    expect(again).toMatchObject({ status: 200, body: { refunded_minor: 400, captured_minor: 1_000 } });
   });
 });

@@ -185,6 +185,22 @@ describe("G05 a chain of three delegations", () => {
   });
 });
 
+test("G05 what stands is listed for who manages the agents, newest first; what has ended and what is another's is not", async () => {
+  const [first, second] = await chainOf([ann, ben, cal]);
+  if (first === undefined || second === undefined) throw new Error("no chain");
+  const listed = async (by = operator): Promise<string> =>
+    JSON.stringify((await by.call("GET", "/api/v1/delegations")).body);
+  const before = await listed();
+  expect(before).toContain(first.id);
+  expect(JSON.parse(before).data[0]).toMatchObject({ chainId: second.id, parentId: first.id, depth: 2 });
+  expect((await operator.call("GET", "/api/v1/delegations?limit=1")).body).toMatchObject({
+    nextCursor: second.id,
+  });
+  await end(ann, first.id);
+  const after = await listed();
+  expect(after.includes(first.id) || after.includes(second.id)).toBe(false);
+});
+
 describe("G05 a delegation only narrows", () => {
   test("G05 a wider scope is refused at each hop, and what is no scope at all", async () => {
     const first = linkOf(await delegate(ann, ben.id));

@@ -16,7 +16,7 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
-import { createAccessTokens } from "./api/index.ts";
+import { createAccessTokens, createActingTokens } from "./api/index.ts";
 import type { WalletConfig } from "./config.ts";
 import { jwksRoute } from "./identity.http.ts";
 import { createIssuer } from "./issuer/index.ts";
@@ -96,7 +96,7 @@ type Running = { readonly address: string; close(): Promise<void> };
 
 async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
   await assertSafeRole(db);
-  const { origin, directory, dataDir } = config;
+  const { origin, directory, billing, gateway, dataDir } = config;
   const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "wallet", outbound, clock }), clock, log }),
   );
@@ -138,7 +138,8 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   http.add(jwksRoute(peerKeys.jwks), logoutRoute({ sessions, issuer: config.issuer, keys, clock, claim }));
   http.add(...signInPages({ signIns, sessions, cookies, issuer: config.issuer, origin }));
   const tokens = createAccessTokens({ sessions, issuer, clock });
-  const api = { issuer, tokens, origins: { issuer: config.issuer, directory } };
+  const acting = createActingTokens({ issuer, tokens, clock });
+  const api = { issuer, tokens, acting, origins: { issuer: config.issuer, directory, billing, gateway } };
   http.mount(portalMount({ portal, sessions, cookies, api, origin, issuer: config.issuer, outbound }));
   keyring.mount({ http, jobs });
   const address = await http.listen();

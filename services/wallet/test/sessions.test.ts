@@ -12,7 +12,7 @@ import {
   testDatabase,
 } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createAccessTokens } from "../src/api/index.ts";
+import { createAccessTokens, createActingTokens } from "../src/api/index.ts";
 import { migrations, tables } from "../src/index.ts";
 import type { Issuer } from "../src/issuer/index.ts";
 import { createSessions, type NewSession, type PortalSession, type Sessions } from "../src/sessions/index.ts";
@@ -163,6 +163,67 @@ describe("access tokens of a session", () => {
     clock.advance(60 * secondMs);
     expect(await tokens.get((await sessions.again(session)) ?? session, issuerOrigin)).toBe(first);
     expect(await tokens.renew(session, issuerOrigin, first)).not.toBe(first);
+  });
+});
+
+describe("tokens by which a person acts for an organization", () => {
+  const [mine, other] = [newId("tenant"), newId("tenant")];
+  const directory = "https://directory.example";
+
+  /** An issuer that exchanges for one organization, and takes a person's token until it is told not to. */
+  function issuer() {
+    const asked: Record<string, string>[] = [];
+    const taken = new Set<string>();
+    let refreshed = 1;
+    const post: Issuer["post"] = async (_path, form) => {
+      if (form["grant_type"] === "refresh_token") {
+        refreshed += 1;
+        const tokens = { access_token: `access-${refreshed}`, refresh_token: `refresh-${refreshed}` };
+        return { status: 200, body: { ...tokens, expires_in: 600 } };
+      }
+      asked.push({ ...form });
+      if (taken.has(form["subject_token"] ?? "")) return { status: 400, body: { error: "invalid_request" } };
+      if (form["organization_id"] !== mine) return { status: 400, body: { error: "invalid_target" } };
+      return { status: 200, body: { access_token: `acting-${asked.length}`, expires_in: 300 } };
+    };
+    const as = {
+      origin: issuerOrigin,
+      thumbprint: "",
+      post,
+      call: () => Promise.reject(new TypeError("nothing is called")),
+    };
+    const tokens = createAccessTokens({ sessions, issuer: as, clock });
+    return { asked, taken, acting: createActingTokens({ issuer: as, tokens, clock }) };
+  }
+
+  test("one is asked for once, names the organization and the service, and is renewed before it ends", async () => {
+    const { session } = await opened();
+    const { asked, acting } = issuer();
+    const wanted = { organization: mine, origin: directory };
+    const both = await Promise.all([acting.get(session, wanted), acting.get(session, wanted)]);
+    expect(both).toEqual(["acting-1", "acting-1"]);
+    expect(asked).toMatchObject([{ organization_id: mine, resource: directory }]);
+    clock.advance(290 * secondMs);
+    expect(await acting.get(session, wanted)).toBe("acting-2");
+    expect(await acting.get(session, wanted, "acting-2")).toBe("acting-3");
+  });
+
+  test("another person's session never gets it, and an organization that is not theirs is not found", async () => {
+    const [{ session }, stranger] = [await opened(), await opened()];
+    const { acting } = issuer();
+    const wanted = { organization: mine, origin: directory };
+    expect(await acting.get(session, wanted)).toBe("acting-1");
+    expect(await acting.get(stranger.session, wanted)).toBe("acting-2");
+    await expect(acting.get(session, { ...wanted, organization: other })).rejects.toMatchObject({
+      code: "not_found",
+    });
+  });
+
+  test("a person's token that counts no more is renewed once for the exchange", async () => {
+    const { session } = await opened();
+    const { taken, acting } = issuer();
+    taken.add("access-2");
+    expect(await acting.get(session, { organization: mine, origin: directory })).toBe("acting-2");
   });
 });
 

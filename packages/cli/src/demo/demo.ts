@@ -10,6 +10,7 @@ import { keepKeys } from "../receipts/index.ts";
 import { getJson, withInstance } from "../running/index.ts";
 import { version, type Where } from "../where.ts";
 import { type Consent, consentByDemoPrincipal, consentByYou } from "./browser.ts";
+import { seedLife } from "./life/index.ts";
 import { createStory, type Step, type Story } from "./story.ts";
 
 /** Everything one purchase left behind. */
@@ -29,7 +30,11 @@ type Outcome = {
 };
 
 /** One purchase from end to end, with every message: what `remit demo` shows. */
-export const demo = (options: Where & { readonly headed?: boolean }): Promise<void> =>
+export const demo = (
+  options: Where & { readonly headed?: boolean; readonly seed?: boolean },
+): Promise<void> => (options.seed === true ? seedLife(options) : playOnce(options));
+
+const playOnce = (options: Where & { readonly headed?: boolean }): Promise<void> =>
   withInstance(options, async (dev) => {
     const aloud = options.json !== true;
     const consent = options.headed === true ? await consentByYou(dev) : consentByDemoPrincipal(dev);

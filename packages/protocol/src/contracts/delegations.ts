@@ -34,6 +34,27 @@ const link = {
 export const HandedDelegation = z.object({ delegationToken: z.string(), ...link });
 export type HandedDelegation = z.infer<typeof HandedDelegation>;
 
+/** GET /api/v1/delegations. */
+export const DelegationQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(200).default(100),
+  cursor: idOf("delegation").optional(),
+});
+
+/** The links of an organization that stand, the newest first. */
+export const DelegationPage = z.object({
+  data: z.array(
+    z.object({
+      ...link,
+      /** The link that this one was handed on from; null for the first of its chain. */
+      parentId: idOf("delegation").nullable(),
+      depth: z.int().min(1),
+      subject: z.string(),
+      createdAt: Timestamp,
+    }),
+  ),
+  nextCursor: z.string().nullable(),
+});
+
 /** POST /oauth2/token/verify-delegation. */
 export const VerifyDelegation = z.strictObject({ delegationToken: z.string().max(8192) });
 

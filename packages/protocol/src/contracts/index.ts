@@ -31,6 +31,7 @@ export * from "./scaffold.ts";
 export * from "./sessions.ts";
 export * from "./setup-tokens.ts";
 export * from "./sign-in-methods.ts";
+export * from "./sold.ts";
 export * from "./trusts.ts";
 export * from "./values.ts";
 export * from "./wallet.ts";

@@ -6,6 +6,7 @@ export { type ChargeSide, type Charges, type ChargesDeps, createCharges } from "
 export { type Charge, refundable } from "./charges.ts";
 export { type Crossing, cross, type Sides } from "./crossing.ts";
 export { createMerchants, type Merchant, type Merchants } from "./merchants.ts";
+export { soldRoutes } from "./sold.http.ts";
 export { tabJobs } from "./tabs.jobs.ts";
 export { walletChargeRoutes } from "./wallet-charges.http.ts";
 

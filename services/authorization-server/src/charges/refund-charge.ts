@@ -1,6 +1,6 @@
 import { newId } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
-import { Problem } from "@remit/protocol";
+import { type Actor, Problem } from "@remit/protocol";
 import { merchantOf } from "./capture-charge.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
@@ -9,8 +9,12 @@ import { cross } from "./crossing.ts";
 import { drive } from "./drive.ts";
 import { chargeNow, transitWithin } from "./transitions.ts";
 
-/** `key` names the request: sent twice it is one refund. Without an amount, all that is left. */
-export type RefundOrder = { readonly key: string; readonly amountMinor: number | undefined };
+/** `key` names the request: sent twice it is one refund. Without an amount, all that is left. The merchant asks unless told. */
+export type RefundOrder = {
+  readonly key: string;
+  readonly amountMinor: number | undefined;
+  readonly by?: Actor;
+};
 
 /**
  * Gives captured money back, once per request; a request that was made before is taken further. One that billing has
@@ -71,7 +75,7 @@ const begin = (deps: ChargesDeps, of: Charge, order: RefundOrder): Promise<Charg
       from: charge,
       step: {
         event: "charge.refunding",
-        actor: merchantOf(charge),
+        actor: order.by ?? merchantOf(charge),
         change: { to: "refunding", intent: "refund", refunding: { id, minor: wanted } },
         payload: { refund: id, amount_minor: Number(wanted) },
       },

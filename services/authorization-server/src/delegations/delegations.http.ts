@@ -3,13 +3,15 @@ import { actorOf, type Caller, nothing, type Route, route } from "@remit/platfor
 import { type Actor, Problem } from "@remit/protocol";
 import {
   CreateDelegation,
+  DelegationPage,
+  DelegationQuery,
   DelegationVerdict,
   HandedDelegation,
   idOf,
   VerifyDelegation,
 } from "@remit/protocol/contracts";
 import { z } from "zod";
-import { type NewLink, revokeDelegation } from "./delegations.ts";
+import { type NewLink, revokeDelegation, standingLinks } from "./delegations.ts";
 import { examineHanded, type HandingDeps, handOver } from "./handing.ts";
 
 export type DelegationDeps = HandingDeps & {
@@ -35,12 +37,40 @@ const needs = {
 const noStore = { "cache-control": "no-store" };
 
 /** The calls stand under the names of the AgentIdP API and, like all of ours, under `/api/v1`. */
-export const delegationRoutes = (deps: DelegationDeps): Route[] =>
-  (["/oauth2/token", "/api/v1/token"] as const).flatMap((at) => [
+export const delegationRoutes = (deps: DelegationDeps): Route[] => [
+  listRoute(deps),
+  ...(["/oauth2/token", "/api/v1/token"] as const).flatMap((at) => [
     delegateRoute(deps, at),
     verifyRoute(deps, at),
     revokeRoute(deps, at),
-  ]);
+  ]),
+];
+
+const listRoute = ({ db }: DelegationDeps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/delegations",
+    summary: "What agents of the organization have handed to others and still stands, newest first",
+    needs: { scope: "agents:read", bearer: true },
+    limit: { count: 300, windowMs: minuteMs, by: "tenant" },
+    query: DelegationQuery,
+    answers: { 200: DelegationPage },
+    handle: async ({ caller, now }, { query: { limit, cursor } }) => {
+      const window = { before: cursor, limit: limit + 1, now };
+      const found = await db.of(caller.tenant).transaction((tx) => standingLinks(tx, window));
+      const data = found.slice(0, limit).map((one) => ({
+        ...linkOf(one),
+        parentId: one.parent ?? null,
+        depth: one.depth,
+        subject: one.subject,
+        createdAt: toRfc3339(one.createdAt),
+      }));
+      return {
+        status: 200,
+        body: { data, nextCursor: found.length > limit ? (data.at(-1)?.chainId ?? null) : null },
+      };
+    },
+  });
 
 const delegateRoute = (deps: DelegationDeps, at: string): Route =>
   route({

@@ -99,6 +99,21 @@ export async function revokeBelow(
   return revoked.map(delegationOf).toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+/** The links that stand, the newest first: ids are in the order in which they were minted. */
+export async function standingLinks(
+  tx: TenantTx,
+  {
+    before,
+    limit,
+    now,
+  }: { readonly before: string | undefined; readonly limit: number; readonly now: Instant },
+): Promise<Delegation[]> {
+  const found = await tx.many<Row>(sql`select * from delegations
+    where tenant_id = ${tx.tenant} and revoked_at is null and expires_at > ${sqlTime(now)}
+      and (${before ?? null}::text is null or id < ${before ?? null}) order by id desc limit ${limit}`);
+  return found.map(delegationOf);
+}
+
 /** From the first link of the chain down to this one. */
 export async function findPath(tx: TenantTx, id: Id<"delegation">): Promise<Delegation[]> {
   const path = await tx.many<Row>(sql`with recursive up as (

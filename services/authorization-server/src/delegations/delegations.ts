@@ -211,6 +211,12 @@ export const stateOf = ({ revokedAt, expiresAt }: Delegation, now: Instant): Del
   revokedAt !== undefined ? "revoked" : now >= expiresAt ? "expired" : "active";
 
 /** All links from the first of its chain down to this one. */
+/** The links that stand, the newest first. */
+export const standingLinks = (
+  tx: TenantTx,
+  window: { readonly before: string | undefined; readonly limit: number; readonly now: Instant },
+): Promise<Delegation[]> => rows.standingLinks(tx, window);
+
 export const pathTo = (tx: TenantTx, id: Id<"delegation">): Promise<Delegation[]> => rows.findPath(tx, id);
 
 /**

@@ -4,7 +4,7 @@ import { createLog, createMetrics } from "@remit/platform/telemetry";
 import { base64url, Problem } from "@remit/protocol";
 import { approvalRoutes, createWaiting } from "../../src/approvals/index.ts";
 import { stapledOf } from "../../src/audit/index.ts";
-import { chargeRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
+import { chargeRoutes, soldRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
 import { exportRoutes } from "../../src/exports/index.ts";
 import { mandateRoutes, minorOf } from "../../src/mandates/index.ts";
 import { receiptRoutes } from "../../src/receipts/index.ts";
@@ -77,6 +77,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
     ...exportRoutes(rooms),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...walletChargeRoutes(rooms),
+    ...soldRoutes({ db, charges }),
     ...rulesRoutes({ db, ...giving }),
   );
   http.add(...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
@@ -155,6 +156,14 @@ export const merchantOf = ({ payee, merchant }: World): As => ({
   tenant: payee,
   client: merchant.client,
   scopes: ["charges:write"],
+});
+
+/** Somebody who acts for the merchant's organization. */
+export const sellerOf = ({ payee }: World, scopes: readonly string[]): As => ({
+  tenant: payee,
+  client: "wallet",
+  subject: "acc_01k0000000e8r8000000000000",
+  scopes,
 });
 
 export const walletOf = ({ payer }: World): As => ({

@@ -7,18 +7,21 @@ import {
   type Deps,
   findVerified,
   type Merchant,
+  ownMerchants,
   pageOf,
   registerMerchant,
   verifyMerchant,
 } from "./merchants.ts";
 
 const pageLength = 50;
+const ownMax = 200;
 const byId = z.strictObject({ id: idOf("merchant") });
 
 export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
   registerRoute(deps),
   verifyRoute(deps),
   listRoute(deps, cursors),
+  ownRoute(deps),
   readRoute(deps),
 ];
 
@@ -58,7 +61,8 @@ const verifyRoute = (deps: Deps): Route =>
     method: "POST",
     path: "/api/v1/merchants/:id/verify",
     summary: "Verifies that the origin names this merchant, and takes over the keys that it serves.",
-    needs: { scope: ["directory:write", "directory:read"] },
+    // Whoever may say who is paid may ask whether the origin has proven itself: it changes nothing that the origin does not say.
+    needs: { scope: ["directory:write", "directory:read", "offers:write"] },
     params: byId,
     answers: {
       200: MerchantBody,
@@ -89,6 +93,19 @@ const listRoute = (deps: Deps, cursors: Cursors): Route =>
       const last = found.length > pageLength ? page.at(-1) : undefined;
       const next = last === undefined ? null : cursors.make(filter, last.id);
       return { status: 200, body: { data: page.map(bodyOf), next_cursor: next } };
+    },
+  });
+
+const ownRoute = ({ db }: Deps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/organization/merchants",
+    summary: "What the caller's organization sells as, verified or not.",
+    needs: { scope: ["offers:read", "directory:read"] },
+    answers: { 200: z.object({ data: z.array(MerchantBody) }) },
+    handle: async ({ caller }) => {
+      const data = (await ownMerchants(db, caller.tenant, ownMax)).map(bodyOf);
+      return { status: 200, body: { data } };
     },
   });
 

@@ -111,6 +111,14 @@ export async function saveKeys(tx: TenantTx, merchant: Merchant): Promise<void> 
 }
 
 /** Verified merchants in the order of their ids, after the one named. */
+/** A tenant's own, whether proven or not; few of them. */
+export async function listOwnMerchants(tx: TenantTx, limit: number): Promise<Merchant[]> {
+  const found = await tx.many<Row>(
+    sql`select * from merchants where tenant_id = ${tx.tenant} order by id limit ${limit}`,
+  );
+  return found.map(merchantOf);
+}
+
 export async function listMerchants(
   tx: Sql,
   filter: MerchantFilter,

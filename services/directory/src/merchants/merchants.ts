@@ -195,6 +195,10 @@ export const pageOf = (
   page: { readonly after: string; readonly limit: number },
 ): Promise<Merchant[]> => db.global.transaction((tx) => rows.listMerchants(tx, filter, page));
 
+/** What an organization sells as, also where its origin has proven nothing yet. */
+export const ownMerchants = (db: Database, tenant: Id<"tenant">, limit: number): Promise<Merchant[]> =>
+  db.of(tenant).transaction((tx) => rows.listOwnMerchants(tx, limit));
+
 export async function findVerified(db: Database, id: Id<"merchant">): Promise<Merchant> {
   const merchant = await db.global.transaction((tx) => rows.findMerchant(tx, id));
   if (merchant === undefined) throw new Problem("not_found");

@@ -5,7 +5,9 @@ import { type ProblemBody, parseProblem } from "@remit/protocol/contracts";
 import type { z } from "zod";
 import type { Issuer, PersonAnswer } from "../issuer/index.ts";
 import type { PortalSession } from "../sessions/index.ts";
-import { type Endpoint, type EndpointName, endpoints, type Service } from "./endpoints.ts";
+import type { ActingTokens } from "./acting.ts";
+import { type Endpoint, endpoints, type Service } from "./endpoints.ts";
+import { organizationEndpoints } from "./organization-endpoints.ts";
 import type { AccessTokens } from "./tokens.ts";
 
 /** What an API refused, for a person to read; `session_over` when nobody is signed in any more. */
@@ -24,25 +26,35 @@ export type Result<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly refusal: Refusal };
 
-type Table = typeof endpoints;
+type Table = Readonly<Record<string, Endpoint>>;
 type BodyOf<E> = E extends { readonly body: infer B extends z.ZodType } ? z.input<B> : undefined;
-export type AnswerTo<N extends EndpointName> = z.output<Table[N]["answer"]>;
+type AnswerOf<E extends Endpoint> = z.output<E["answer"]>;
+export type AnswerTo<N extends keyof typeof endpoints> = AnswerOf<(typeof endpoints)[N]>;
+export type OrganizationAnswer<N extends keyof typeof organizationEndpoints> = AnswerOf<
+  (typeof organizationEndpoints)[N]
+>;
 
-export type Input<N extends EndpointName> = {
+type Input<E extends Endpoint> = {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | undefined>>;
   /** The caller's own key for what must happen once: a form posted twice has it twice. */
   readonly key?: string;
-} & (BodyOf<Table[N]> extends undefined
-  ? { readonly body?: undefined }
-  : { readonly body: BodyOf<Table[N]> });
+} & (BodyOf<E> extends undefined ? { readonly body?: undefined } : { readonly body: BodyOf<E> });
+
+type Calls<T extends Table> = {
+  readonly [N in keyof T]: (input?: Input<T[N]>) => Promise<Result<AnswerOf<T[N]>>>;
+};
 
 /** The APIs in a signed-in person's name: one function per endpoint, its answer parsed. */
-export type Api = { readonly [N in EndpointName]: (input?: Input<N>) => Promise<Result<AnswerTo<N>>> };
+export type Api = Calls<typeof endpoints>;
+
+/** The APIs by whoever acts for an organization. */
+export type OrganizationApi = Calls<typeof organizationEndpoints>;
 
 export type ApiDeps = {
   readonly issuer: Issuer;
   readonly tokens: AccessTokens;
+  readonly acting: ActingTokens;
   readonly origins: Readonly<Record<Service, string>>;
 };
 
@@ -53,28 +65,50 @@ type AnyInput = {
   readonly body?: unknown;
 };
 
-export function apiOf(deps: ApiDeps, session: PortalSession, log: Log): Api {
-  const calls = Object.entries(endpoints).map(([name, endpoint]) => [
+export const apiOf = (deps: ApiDeps, session: PortalSession, log: Log): Api =>
+  callsOf(endpoints, deps, {
+    log,
+    tokenFor: (origin, refused) =>
+      refused === undefined ? deps.tokens.get(session, origin) : deps.tokens.renew(session, origin, refused),
+  });
+
+/** The same for an organization that the person belongs to; nothing of any other is found. */
+export const organizationApiOf = (
+  deps: ApiDeps,
+  { session, organization }: { readonly session: PortalSession; readonly organization: string },
+  log: Log,
+): OrganizationApi =>
+  callsOf(organizationEndpoints, deps, {
+    log,
+    tokenFor: (origin, refused) => deps.acting.get(session, { organization, origin }, refused),
+  });
+
+type Caller = {
+  readonly log: Log;
+  /** Another than the one that was refused; undefined when the session is over. */
+  readonly tokenFor: (origin: string, refused?: string) => Promise<string | undefined>;
+};
+
+function callsOf<T extends Table>(table: T, deps: ApiDeps, caller: Caller): Calls<T> {
+  const calls = Object.entries(table).map(([name, endpoint]) => [
     name,
-    (input: AnyInput = {}) => call(deps, { session, log, endpoint, input }),
+    (input: AnyInput = {}) => call(deps, { ...caller, endpoint, input }),
   ]);
   // Each function is made from the endpoint of its name, whose schema parses what it gives.
-  return Object.fromEntries(calls) as Api;
+  return Object.fromEntries(calls) as Calls<T>;
 }
 
-type Calling = {
-  readonly session: PortalSession;
-  readonly log: Log;
+type Calling = Caller & {
   readonly endpoint: Endpoint;
   readonly input: AnyInput;
 };
 
-async function call(deps: ApiDeps, { session, log, endpoint, input }: Calling): Promise<Result<unknown>> {
+async function call(deps: ApiDeps, { log, endpoint, input, ...caller }: Calling): Promise<Result<unknown>> {
   try {
-    const answer = await sent(deps, { session, endpoint, input });
+    const answer = await sent(deps, { ...caller, endpoint, input });
     if (answer === undefined) return { ok: false, refusal: sessionOver };
     if (answer.status >= 400) return { ok: false, refusal: refusalOf(answer) };
-    const parsed = endpoint.answer.safeParse(answer.body);
+    const parsed = endpoint.answer.safeParse(endpoint.raw === true ? answer.bytes : answer.body);
     if (parsed.success) return { ok: true, value: parsed.data };
     log.error(
       { path: endpoint.path, issues: parsed.error.issues.slice(0, 3) },
@@ -90,8 +124,8 @@ async function call(deps: ApiDeps, { session, log, endpoint, input }: Calling): 
 
 /** Undefined when the session is over. A token that was refused is renewed once: a 401 has had no effect. */
 async function sent(
-  { issuer, tokens, origins }: ApiDeps,
-  { session, endpoint, input }: Omit<Calling, "log">,
+  { issuer, origins }: ApiDeps,
+  { tokenFor, endpoint, input }: Omit<Calling, "log">,
 ): Promise<PersonAnswer | undefined> {
   const origin = origins[endpoint.service];
   const url = origin + pathOf(endpoint.path, input);
@@ -102,14 +136,17 @@ async function sent(
       token,
       ...(endpoint.method === "GET"
         ? {}
-        : { body: input.body ?? {}, idempotencyKey: input.key ?? newId("request") }),
+        : {
+            ...(endpoint.body === undefined ? {} : { body: input.body ?? {} }),
+            idempotencyKey: input.key ?? newId("request"),
+          }),
     });
   if (endpoint.open === true) return issuer.call({ method: "GET", url });
-  const token = await tokens.get(session, origin);
+  const token = await tokenFor(origin);
   if (token === undefined) return undefined;
   const answer = await send(token);
   if (!isRefusedToken(answer)) return answer;
-  const renewed = await tokens.renew(session, origin, token);
+  const renewed = await tokenFor(origin, token);
   if (renewed === undefined) return undefined;
   const second = await send(renewed);
   return isRefusedToken(second) ? undefined : second;

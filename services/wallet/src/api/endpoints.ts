@@ -7,6 +7,7 @@ import {
   MandateBody,
   MandateHistory,
   MandateList,
+  MembershipList,
   MerchantBody,
   NarrowMandate,
   RevokeMandate,
@@ -21,8 +22,8 @@ import {
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 
-export type Service = "issuer" | "directory";
-export type EndpointMethod = "GET" | "POST";
+export type Service = "issuer" | "directory" | "billing" | "gateway";
+export type EndpointMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** One address of a service's API, as the portal calls it. A test holds the table against the services' own documents. */
 export type Endpoint = {
@@ -31,9 +32,12 @@ export type Endpoint = {
   /** `/api/v1/mandates/:id`. */
   readonly path: string;
   readonly answer: z.ZodType;
+  /** Without one none is sent. */
   readonly body?: z.ZodType;
   /** Anybody may read it: no token goes along. */
-  readonly open?: true;
+  readonly open?: boolean;
+  /** The answer is taken as its bytes: a document. */
+  readonly raw?: boolean;
 };
 
 const get = <A extends z.ZodType>(path: string, answer: A) =>
@@ -72,6 +76,7 @@ export const endpoints = {
   sessions: get("/api/v1/sessions", SessionList),
   endSession: post("/api/v1/sessions/:id/revoke", Nothing, SessionsEnded),
   endOtherSessions: post("/api/v1/sessions/revoke", WhichSessions, SessionsEnded),
+  memberships: get("/api/v1/memberships", MembershipList),
   merchant: open("directory", "/api/v1/merchants/:id", MerchantBody),
   signInMethods: get("/api/v1/account/sign-in-methods", SignInMethods),
 } as const satisfies Readonly<Record<string, Endpoint>>;

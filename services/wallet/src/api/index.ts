@@ -1,3 +1,15 @@
-export { type AnswerTo, type Api, type ApiDeps, apiOf, type Refusal, type Result } from "./api.ts";
-export { type EndpointName, endpoints, type Service } from "./endpoints.ts";
+export { createActingTokens } from "./acting.ts";
+export {
+  type AnswerTo,
+  type Api,
+  type ApiDeps,
+  apiOf,
+  type OrganizationAnswer,
+  type OrganizationApi,
+  organizationApiOf,
+  type Refusal,
+  type Result,
+} from "./api.ts";
+export { endpoints } from "./endpoints.ts";
+export { organizationEndpoints } from "./organization-endpoints.ts";
 export { createAccessTokens } from "./tokens.ts";

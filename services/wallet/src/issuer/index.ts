@@ -1,1 +1,1 @@
-export { clientId, createIssuer, type Issuer, type PersonAnswer } from "./issuer.ts";
+export { clientId, createIssuer, type Issuer, type IssuerAnswer, type PersonAnswer } from "./issuer.ts";

@@ -32,6 +32,7 @@ export type PersonAnswer = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Json | undefined;
+  readonly bytes: Uint8Array;
 };
 
 /** The authorization server and the APIs behind it, as this client speaks to them: its key proves it, DPoP binds its tokens. */
@@ -78,7 +79,7 @@ export function createIssuer(deps: Deps): Issuer {
     },
     async call(request) {
       const answer = await send((nonce) => callRequest(deps, request, nonce));
-      return { status: answer.status, headers: answer.headers, body: jsonOf(answer) };
+      return { status: answer.status, headers: answer.headers, body: jsonOf(answer), bytes: answer.body };
     },
   };
 }

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { type PageCall, readBody } from "@remit/platform/http";
-import type { Api } from "../api/index.ts";
+import type { Api, OrganizationApi } from "../api/index.ts";
 import type { Person } from "../sessions/index.ts";
 import { type Asset, createAssets } from "./assets.ts";
 
@@ -11,7 +11,11 @@ import { type Asset, createAssets } from "./assets.ts";
 export type Platform = {
   readonly requestId: string;
   /** Absent when nobody is signed in. */
-  readonly signedIn?: { readonly person: Person; readonly api: Api };
+  readonly signedIn?: {
+    readonly person: Person;
+    readonly api: Api;
+    readonly actFor: (organization: string) => OrganizationApi;
+  };
   readonly issuer: string;
   readonly nowMs: number;
   /** Writes down what nobody expected. */

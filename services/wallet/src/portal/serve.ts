@@ -1,7 +1,7 @@
 import type { Mount, PageCall } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
 import { evidenceKeysPath, Problem } from "@remit/protocol";
-import { type ApiDeps, apiOf } from "../api/index.ts";
+import { type ApiDeps, apiOf, organizationApiOf } from "../api/index.ts";
 import type { Sessions } from "../sessions/index.ts";
 import { assertOwnForm, type Cookies } from "../sign-in/index.ts";
 import type { Portal } from "./portal.ts";
@@ -32,7 +32,13 @@ export const portalMount = (deps: Deps): Mount => ({
       evidenceKeys: () => evidenceKeys(deps),
       ...(session === undefined
         ? {}
-        : { signedIn: { person: session.person, api: apiOf(deps.api, session, call.log) } }),
+        : {
+            signedIn: {
+              person: session.person,
+              api: apiOf(deps.api, session, call.log),
+              actFor: (organization) => organizationApiOf(deps.api, { session, organization }, call.log),
+            },
+          }),
     });
   },
 });

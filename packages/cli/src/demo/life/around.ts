@@ -1,0 +1,101 @@
+import { type Doors, textOf } from "./doors.ts";
+import { offerOf, shelf } from "./plan.ts";
+
+/** The offers beside the demo's own, where they are not for sale yet. */
+export async function fillShelf(doors: Doors): Promise<void> {
+  const { dev } = doors;
+  const known = await doors.list({
+    origin: dev.gateway,
+    path: "/api/v1/offers?limit=100",
+    scope: "offers:read",
+  });
+  for (const sold of shelf) {
+    if (known.some(({ name }) => name === sold.name)) continue;
+    const body = offerOf(sold, { merchant: dev.merchant.id, upstream: dev.sandbox });
+    await doors.manage({
+      origin: dev.gateway,
+      method: "POST",
+      path: "/api/v1/offers",
+      scope: "offers:write",
+      body,
+    });
+  }
+}
+
+/** Whom the organization tells, trusts and has asked to join. */
+export async function settleIn(doors: Doors): Promise<void> {
+  const { dev } = doors;
+  const has = async (path: string, scope: string): Promise<boolean> =>
+    (await doors.list({ path, scope })).length > 0;
+  if (!(await has("/api/v1/webhooks", "webhooks:read"))) {
+    const hook = await doors.manage({
+      method: "POST",
+      path: "/api/v1/webhooks",
+      scope: "webhooks:write",
+      body: {
+        name: "Ledger export",
+        url: `${dev.sandbox}/sandbox/webhooks`,
+        events: ["charge.*", "agent.*"],
+      },
+    });
+    await doors.manage({
+      method: "POST",
+      path: `/api/v1/webhooks/${textOf(hook, "id")}/test`,
+      scope: "webhooks:write",
+      body: {},
+    });
+  }
+  if (!(await has("/api/v1/federation/partners", "admin:orgs")))
+    await doors.manage({
+      method: "POST",
+      path: "/api/v1/federation/trust",
+      scope: "admin:orgs",
+      body: {
+        name: "Acme Robotics",
+        issuer: `${dev.issuer}/acme`,
+        jwks_uri: `${dev.issuer}/.well-known/jwks.json`,
+      },
+    });
+  if (!(await has("/api/v1/oidc/trust-policies", "agents:read admin:orgs")))
+    await doors.manage({
+      method: "POST",
+      path: "/api/v1/oidc/trust-policies",
+      scope: "agents:write admin:orgs",
+      body: {
+        provider: "github",
+        repository: "octo-org/octo-repo",
+        repositoryId: "1296269",
+        repositoryOwnerId: "583231",
+        branch: "main",
+      },
+    });
+}
+
+/** What captures cost, before the first of them. */
+export async function setFees(doors: Doors): Promise<void> {
+  const { dev } = doors;
+  const path = "/api/v1/fee-schedules";
+  const known = await doors.operate({ origin: dev.billing, method: "GET", path, scope: "billing:read" });
+  if (Array.isArray(known["data"]) && known["data"].length > 0) return;
+  await doors.operate({
+    origin: dev.billing,
+    method: "POST",
+    path,
+    scope: "billing:write",
+    body: {
+      rail: "card",
+      currency: "USD",
+      collection: "invoiced",
+      tiers: [{ from_minor: 0, basis_points: 150, fixed_minor: 5 }],
+    },
+  });
+}
+
+/** Closes a month that is over; its invoices are written soon after. */
+export const closeMonth = (doors: Doors, month: string): Promise<unknown> =>
+  doors.operate({
+    origin: doors.dev.billing,
+    method: "POST",
+    path: `/api/v1/months/${month}/close`,
+    scope: "billing:write",
+  });

@@ -1,0 +1,1 @@
+export { seedLife } from "./seed.ts";

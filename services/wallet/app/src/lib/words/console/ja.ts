@@ -1,0 +1,4 @@
+import type { ConsoleWords } from "./en.ts";
+import { en } from "./en.ts";
+
+export const ja: ConsoleWords = en;

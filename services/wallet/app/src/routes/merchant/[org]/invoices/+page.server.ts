@@ -1,0 +1,8 @@
+import { organizationApi } from "#lib/console/server.ts";
+import { must } from "#lib/server-side.ts";
+import type { PageServerLoad } from "./$types.ts";
+
+export const load: PageServerLoad = async (event) => {
+  const { data } = await must(event, organizationApi(event).invoices());
+  return { invoices: data };
+};
