@@ -2,7 +2,10 @@ import type { DevFile } from "@remit/embedded";
 import type { Page } from "@remit/testkit";
 
 /** Through the issuer's pages, as everybody. */
-export async function signInAt(page: Page, { wallet, principal }: Pick<DevFile, "wallet" | "principal">): Promise<void> {
+export async function signInAt(
+  page: Page,
+  { wallet, principal }: Pick<DevFile, "wallet" | "principal">,
+): Promise<void> {
   await page.goto(`${wallet}/sign-in?to=/`);
   await page.locator("input[name=email]").fill(principal.email);
   await page.locator("input[name=password]").fill(principal.password);
@@ -55,7 +58,10 @@ export const detailsOf = (organization: string): readonly (readonly [string, str
 ];
 
 /** The pages of `pagesOf`, and one of each thing that there is. */
-export async function everyPage(page: Page, { wallet, tenant }: Pick<DevFile, "wallet" | "tenant">): Promise<Record<string, string>> {
+export async function everyPage(
+  page: Page,
+  { wallet, tenant }: Pick<DevFile, "wallet" | "tenant">,
+): Promise<Record<string, string>> {
   const found: Record<string, string> = { ...pagesOf(tenant.id) };
   for (const [list, prefix, name] of detailsOf(tenant.id)) {
     await page.goto(wallet + list);
