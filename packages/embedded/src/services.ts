@@ -100,6 +100,11 @@ const paidOn = (port: number): Pick<GatewayConfig, "chains"> =>
 
 /** Cards and plans: at the sandbox's Stripe, from which people come back to pages of ours. */
 const soldAt = (origins: Origins) => ({
-  stripe: { apiKey: testApiKey, webhookSecret: testWebhookSecret, origin: origins.sandbox },
+  stripe: {
+    apiKey: testApiKey,
+    webhookSecret: testWebhookSecret,
+    origin: origins.sandbox,
+    confirmOrigin: origins.sandbox,
+  },
   returnOrigins: [origins.issuer, origins.wallet],
 });

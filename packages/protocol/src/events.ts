@@ -78,6 +78,7 @@ export const eventTypes = {
   "identity_provider.changed": soc2(),
   "identity_provider.created": soc2(),
   "identity_provider.removed": soc2(),
+  "instrument.default_changed": soc2(),
   "instrument.enrolled": soc2(),
   "instrument.removed": soc2(),
   "invoice.changed": soc2(),

@@ -159,6 +159,7 @@ export const problems = {
   payment_expired: refusal(402, "The challenge of this payment has expired", "Pay the new challenge."),
   payment_identifier_required: refusal(400, "The payment-identifier extension is required", "Send `payment-identifier` with 16 to 128 of A-Z a-z 0-9 _ - in the payment."),
   payment_invalid: refusal(402, "The payment was not accepted by its rail", "Read `reason`, mend the payment and pay the new offer."),
+  payment_method_is_default: refusal(409, "This card pays for what names no other", "Make another one the default first."),
   payment_method_unsupported: refusal(400, "The payment method is not one that is offered here", "Answer one of the challenges of the 402."),
   payment_not_taken_here: refusal(403, "A check in front of an upstream takes no payment", "Nothing was charged; have the seller route this address through its gateway, which sees what is delivered."),
   payment_required: refusal(402, "This resource is paid", "Pay one of the offers and send the request again."),

@@ -30,3 +30,31 @@ export function onboardingPage(account: Account, link: string): string | undefin
   const form = `<form method="post"><button>Give the particulars of ${found.account}</button></form>`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Connect (sandbox)</title><h1>Connect (sandbox)</h1>${form}</html>`;
 }
+
+const cards = [
+  ["pm_card_visa", "Visa, ends in 4242"],
+  ["pm_card_mastercard", "Mastercard, ends in 4444"],
+  ["pm_card_authenticationRequired", "Visa whose issuer asks at every payment, ends in 3184"],
+  ["pm_card_chargeDeclined", "A card that is declined"],
+] as const;
+
+/** The page at which a holder does what Stripe's own form would do with this secret: saves a card, or confirms a payment. */
+export function confirmPage(account: Account, secret: string, failed: boolean): string | undefined {
+  const setup = account.all("setup_intent").find((one) => one.client_secret === secret);
+  const intent = account.all("payment_intent").find((one) => one.client_secret === secret);
+  const object = setup ?? intent;
+  if (object === undefined) return undefined;
+  const title = setup === undefined ? "Your card's issuer asks (sandbox)" : "Save a card (sandbox)";
+  const options = cards.map(([id, name]) => `<option value="${id}">${name}</option>`).join("");
+  const choice = `<label>Card <select name="payment_method">${options}</select></label>`;
+  const asks =
+    intent === undefined
+      ? `<p>${choice}</p><p><button>Save this card</button></p>`
+      : `<p><button>Yes, pay ${totalOf(intent.amount, intent.currency.toUpperCase())}</button></p>`;
+  const said = failed ? '<p role="alert">The issuer said no. Try another card.</p>' : "";
+  const open = ["requires_payment_method", "requires_confirmation", "requires_action"].includes(
+    object.status,
+  );
+  const body = open ? `${said}<form method="post">${asks}</form>` : `<p>Done: it is ${object.status}.</p>`;
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><h1>${title}</h1>${body}</html>`;
+}

@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { request as requestOverTls } from "node:https";
-import { checkoutPage, onboardingPage } from "./checkout-page.ts";
+import { checkoutPage, confirmPage, onboardingPage } from "./checkout-page.ts";
 import { type ControlDeps, control } from "./control.ts";
 import type { Send } from "./stripe/index.ts";
 import { report } from "./upstream.ts";
@@ -45,6 +45,7 @@ async function answer(deps: ServerDeps, request: IncomingMessage, response: Serv
   if (/^\/(livez|readyz|health)$/.test(url.pathname)) return json(response, 200, { status: "ok" });
   if (await checkout(deps, { request, response, url, body, method })) return;
   if (await onboarding(deps, { request, response, url, body, method })) return;
+  if (await confirming(deps, { request, response, url, body, method })) return;
   if (!url.pathname.startsWith("/sandbox/")) return json(response, 404, { error: "nothing here" });
   const { status, body: said } = await control(deps, {
     method,
@@ -113,6 +114,29 @@ async function onboarding({ account }: ServerDeps, { response, url, method }: Ex
     const { return_url: location } = (await account.onboard(link)).link;
     response.writeHead(303, { location }).end();
   } else send(response, { status: 200, body: page, headers: { "content-type": "text/html; charset=utf-8" } });
+  return true;
+}
+
+/** What Stripe's own form does in a holder's browser, for one who has the secret; then back to `return_to`. */
+async function confirming(
+  { account }: ServerDeps,
+  { response, url, body, method }: Exchange,
+): Promise<boolean> {
+  const secret = /^\/sandbox\/confirm\/(\w+)$/.exec(url.pathname)?.[1];
+  if (secret === undefined) return false;
+  let failed = false;
+  if (method === "POST") {
+    const card = new URLSearchParams(body).get("payment_method") ?? "pm_card_visa";
+    failed = !(await account.confirmAsHolder(secret, card));
+    const back = URL.parse(url.searchParams.get("return_to") ?? "");
+    if (!failed && back !== null && /^https?:$/.test(back.protocol)) {
+      response.writeHead(303, { location: back.href }).end();
+      return true;
+    }
+  }
+  const page = confirmPage(account, secret, failed);
+  if (page === undefined) return false;
+  send(response, { status: 200, body: page, headers: { "content-type": "text/html; charset=utf-8" } });
   return true;
 }
 

@@ -18,6 +18,7 @@ import { complianceRoutes, createCompliance } from "./compliance/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { didOfAgent } from "./dids/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
+import type { Mandates } from "./mandates/index.ts";
 import { takeReported } from "./planning.ts";
 import { tables } from "./tables.ts";
 
@@ -41,14 +42,18 @@ function removeExpired(config: AuthorizationServerConfig): (() => Promise<void>)
 /** The log of everything that happened here and of what peers report, and what an auditor asks for. */
 export function mountAudit(
   { config, clock, db, keys, keyring, log, metrics }: Grounds,
-  { http, jobs }: { readonly http: Http; readonly jobs: Jobs },
+  {
+    http,
+    jobs,
+    mandates,
+  }: { readonly http: Http; readonly jobs: Jobs; readonly mandates: Pick<Mandates, "suspendWithin"> },
 ): void {
   const { issuer } = config;
   const anchor = createFileAnchor(path.join(config.dataDir, "anchor"));
   const deps: AuditDeps = { db, keys, anchor, clock, log, issuer };
   const verify = createVerifications(deps);
   const remove = removeExpired(config);
-  http.add(...auditRoutes({ ...deps, verify, removes: remove !== undefined }, takeReported(db)));
+  http.add(...auditRoutes({ ...deps, verify, removes: remove !== undefined }, takeReported(db, mandates)));
   const name = "agentidp_audit_chain_integrity";
   const integrity = metrics.gauge(
     name,

@@ -8,6 +8,7 @@ import type { Log } from "@remit/platform/telemetry";
 import type { RemitEvent } from "@remit/protocol";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { hearDispute } from "./disputes/index.ts";
+import { hearInstrument, type Mandates } from "./mandates/index.ts";
 import {
   applyPlan,
   createAllowances,
@@ -62,10 +63,11 @@ export function createPlanning({ config, db, clock, log, outbound }: Grounds): P
 
 /** Takes in what a peer reports: into its tenant's log, and with it what it sets off here, both or neither. */
 export const takeReported =
-  (db: Database) =>
+  (db: Database, mandates: Pick<Mandates, "suspendWithin">) =>
   (event: RemitEvent): Promise<void> =>
     db.of(event.tenant).transaction(async (tx) => {
       await tx.record(event);
       await applyPlan(tx, event);
       await hearDispute(tx, event);
+      await hearInstrument(mandates, tx, event);
     });

@@ -243,7 +243,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   await mountPublishing(grounds, { http, jobs });
   http.add(...registrationRoutes({ db, secrets, outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
-  mountAudit(grounds, { http, jobs });
+  mountAudit(grounds, { http, jobs, mandates });
   mountTelling({ ...grounds, outbound, http, jobs, people });
   base.planning.mount({ http, jobs, peer });
   http.add(...operationsRoutes(operations));

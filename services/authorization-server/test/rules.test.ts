@@ -1,8 +1,9 @@
 import { type Id, newId } from "@remit/kernel";
-import { Problem } from "@remit/protocol";
+import { newEvent, Problem } from "@remit/protocol";
 import type { SetWalletRules } from "@remit/protocol/contracts";
 import { SetWalletRules as Rules } from "@remit/protocol/contracts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { takeReported } from "../src/planning.ts";
 import { loosens } from "../src/rules/rules.ts";
 import { type Api, type As, agentOf, openApi, personOf, type Sent, walletOf } from "./charging/api.ts";
 import {
@@ -65,7 +66,7 @@ const usedOf = async (at = 0): Promise<{ amount_minor: number; count: number }> 
   Object((await read()).body["limits"] as unknown[])[at]?.used;
 
 describe("a principal's limit over all its mandates", () => {
-  test("M03 holds under 24 charges at once, spread over three mandates", async () => {
+  test("C01 holds under 24 charges at once, spread over three mandates", async () => {
     await ruled({ limits: [day()] });
     const before = await usedOf();
     const room = 1_000 - before.amount_minor;
@@ -82,7 +83,7 @@ describe("a principal's limit over all its mandates", () => {
     expect((await usedOf()).amount_minor).toBe(before.amount_minor + Math.floor(room / 100) * 100);
   });
 
-  test("M03 whose change meets 20 charges counts each of them that was let pass, and no other", async () => {
+  test("C01 whose change meets 20 charges counts each of them that was let pass, and no other", async () => {
     const agent = await newAgent(world.db, world);
     const mandate = await giveMandate(world, {}, agent);
     const mine = { agent_id: agent.id };
@@ -287,4 +288,39 @@ test("what lets more pass is known as that", () => {
     { blocked_categories: ["other"] },
   ])
     expect(said(looser), JSON.stringify(looser)).toBe(true);
+});
+
+test("a mandate whose card is removed is suspended, with what was handed on from it; another's and the default's are not", async () => {
+  const [card, other] = [newId("instrument"), newId("instrument")];
+  const give = async (more: object): Promise<Id<"mandate">> => {
+    const body = { agent_id: world.agent.id, currency: "EUR", amount_minor: 5_000, ...more };
+    const given = await api.send({ as: personOf(world), method: "POST", path: "/api/v1/mandates", body });
+    if (given.status !== 201) throw new Error(given.text);
+    return given.body["id"] as Id<"mandate">; // its schema says so
+  };
+  await giveMandate(world);
+  const [paid, elsewhere, byDefault] = [
+    await give({ instrument_id: card }),
+    await give({ instrument_id: other }),
+    await give({}),
+  ];
+  const below = await api.send({
+    as: agentOf(world),
+    method: "POST",
+    path: `/api/v1/mandates/${paid}/hand-on`,
+    body: { agent_id: (await newAgent(world.db, world)).id, amount_minor: 100 },
+  });
+  const actor = { type: "account", id: world.principal } as const;
+  const facts = { tenant: world.payer, actor, subject: card, payload: { brand: "visa", default: false } };
+  const event = newEvent("instrument.removed", facts, world.clock.now());
+  const hear = takeReported(world.db, world.mandates);
+  await hear(event);
+  const statusOf = async (id: unknown): Promise<unknown> =>
+    (await api.send({ as: walletOf(world), path: `/api/v1/mandates/${String(id)}` })).body["status"];
+  expect(await Promise.all([paid, below.body["id"], elsewhere, byDefault].map(statusOf))).toEqual([
+    "suspended",
+    "suspended",
+    "active",
+    "active",
+  ]);
 });

@@ -176,10 +176,14 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
     apiKey: revealed(config.stripe.apiKey),
     timeoutMs: config.stripe.timeoutMs ?? stripeTimeoutMs,
   });
+  const { confirmOrigin } = config.stripe;
+  const confirmAt = (secret: string): string | null =>
+    confirmOrigin === undefined ? null : `${confirmOrigin}/sandbox/confirm/${secret}`;
   const payments: PaymentDeps = {
     db,
     engine: createCardEngine({ stripe, clock }),
     secretOf: (reference) => clientSecretOf(stripe, reference),
+    confirmAt,
     clock,
     log,
     leaseMs: config.leaseMs ?? leaseMs,
@@ -200,7 +204,7 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
     prices: [{ tier: "pro", ...(config.proPrice ?? proPrice) }],
     returnOrigins: returnOrigins.length === 0 ? [config.issuer] : returnOrigins,
   };
-  return { payments, instruments: { db, stripe, clock }, plans, stripe };
+  return { payments, instruments: { db, stripe, clock, confirmAt }, plans, stripe };
 }
 
 function httpOf(

@@ -201,7 +201,12 @@ export async function openStage(
     outboundAllow: [new URL(issuer.origin).host],
     livemode: false,
     databaseWaitMs: 15_000,
-    stripe: { ...sandbox.stripe, webhookSecret, timeoutMs: more.stripeTimeoutMs ?? 1000 },
+    stripe: {
+      ...sandbox.stripe,
+      confirmOrigin: sandbox.origin,
+      webhookSecret,
+      timeoutMs: more.stripeTimeoutMs ?? 1000,
+    },
     leaseMs: more.leaseMs ?? 30_000,
   };
   const billing: Service = createBilling({

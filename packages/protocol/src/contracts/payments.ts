@@ -67,10 +67,21 @@ export type PaymentMethodBody = z.infer<typeof PaymentMethodBody>;
 export const PaymentMethodList = z.object({ data: z.array(PaymentMethodBody) });
 export type PaymentMethodList = z.infer<typeof PaymentMethodList>;
 
+const holder = {
+  /** For Stripe's own form in the holder's browser: whoever has it can do nothing but confirm. */
+  client_secret: z.string(),
+  /** A page where the holder confirms, where there is one (the sandbox's); it takes `return_to`. */
+  confirm_at: z.url().nullable(),
+};
+
+/** POST /api/v1/payment-methods/setups: a card that its holder saves in the browser. */
+export const PaymentMethodSetup = z.object({ id: idOf("instrument"), setup_intent: z.string(), ...holder });
+export type PaymentMethodSetup = z.infer<typeof PaymentMethodSetup>;
+
 /** GET /api/v1/charges/{id}/confirmation at billing: for `stripe.confirmCardPayment` in the cardholder's browser. */
 export const PaymentConfirmation = z.object({
   charge_id: idOf("charge"),
   payment_intent: z.string(),
-  client_secret: z.string(),
+  ...holder,
 });
 export type PaymentConfirmation = z.infer<typeof PaymentConfirmation>;

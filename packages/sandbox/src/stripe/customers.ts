@@ -186,14 +186,7 @@ function setUp({ draft, forced }: Call, intent: SetupIntent): SetupIntent {
       forced === undefined
         ? declineOf(card, method)
         : { ...declineOf(card, method), decline_code: forced.declineCode };
-    const failed: SetupIntent = {
-      ...intent,
-      status: "requires_payment_method",
-      payment_method: null,
-      last_setup_error: error,
-    };
-    draft.put(failed);
-    draft.happened("setup_intent.setup_failed", failed);
+    const failed = failSetUp(draft, intent, error);
     throw new StripeRefusal(402, { ...error, setup_intent: asJson(failed) });
   }
   if (card.authentication !== undefined) {
@@ -207,6 +200,27 @@ function setUp({ draft, forced }: Call, intent: SetupIntent): SetupIntent {
     return waiting;
   }
   return finishSetUp(draft, intent);
+}
+
+function failSetUp(draft: Draft, intent: SetupIntent, error: PaymentError): SetupIntent {
+  const failed: SetupIntent = {
+    ...intent,
+    status: "requires_payment_method",
+    payment_method: null,
+    last_setup_error: error,
+  };
+  draft.put(failed);
+  draft.happened("setup_intent.setup_failed", failed);
+  return failed;
+}
+
+/** In Stripe's own form: the holder names a card and confirms it where the issuer asks. False when it is declined. */
+export function setUpByHolder(draft: Draft, intent: SetupIntent, named: string): boolean {
+  const method = methodOf(draft, named);
+  const card = behaviourOf(method);
+  if (card.declinesAtSetup === true) failSetUp(draft, intent, declineOf(card, method));
+  else finishSetUp(draft, { ...intent, payment_method: method.id });
+  return card.declinesAtSetup !== true;
 }
 
 /** The cardholder has confirmed, or need not: the method belongs to the customer from now on. */

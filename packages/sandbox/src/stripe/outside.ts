@@ -1,6 +1,6 @@
 import { payAt } from "./checkout.ts";
 import { onboard } from "./connect-accounts.ts";
-import { finishSetUp } from "./customers.ts";
+import { finishSetUp, setUpByHolder } from "./customers.ts";
 import { confirmedByHolder } from "./payment-intents.ts";
 import { noSuch } from "./refusal.ts";
 import type {
@@ -29,14 +29,31 @@ export type Outside = {
   onboard(link: string): Promise<{ account: ConnectedAccount; link: AccountLink }>;
   /** The cardholder confirms a setup that waits for it. */
   authenticate(setupIntent: string): Promise<SetupIntent>;
+  /** What a holder does with a secret in Stripe's own form: saves a card, or confirms a payment. False when it is declined. */
+  confirmAsHolder(secret: string, method: string): Promise<boolean>;
   /** The cardholder confirms a payment that waits for it, at the issuer. */
   authenticatePayment(paymentIntent: string): Promise<PaymentIntent>;
 };
+
+const waits = ["requires_payment_method", "requires_confirmation", "requires_action"];
+
+function confirmAsHolder(draft: Draft, secret: string, method: string): boolean {
+  const id = secret.split("_secret_")[0] ?? "";
+  const setup = find(draft, "setup_intent", id);
+  if (setup?.client_secret === secret && waits.includes(setup.status))
+    return setUpByHolder(draft, setup, method);
+  const intent = find(draft, "payment_intent", id);
+  if (intent?.client_secret !== secret || confirmedByHolder(draft, intent) === undefined)
+    throw noSuch("setup or payment that waits for its cardholder", id);
+  return true;
+}
 
 /** Makes what happened durable. */
 export type Change = <T extends object>(work: (draft: Draft) => T) => Promise<T>;
 
 export const outside = (change: Change): Outside => ({
+  confirmAsHolder: async (secret, method) =>
+    (await change((draft) => ({ done: confirmAsHolder(draft, secret, method) }))).done,
   grant: (of) => change((draft) => grant(draft, of)),
   onboard: (link) => change((draft) => onboard(draft, link)),
   payCheckout: (id, method) => change((draft) => payAt(draft, id, method)),

@@ -1,4 +1,5 @@
 export { type Budget, type Hold, minorOf } from "./budget.ts";
+export { hearInstrument } from "./hear-instrument.ts";
 export {
   assertRoom,
   captureHold,

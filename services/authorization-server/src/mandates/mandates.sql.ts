@@ -227,6 +227,13 @@ export async function wasGivenBy(
   return row.given;
 }
 
+/** Those that a principal gave to be paid with this card and that stand, locked in the order of their ids. */
+export async function lockPaidBy(tx: TenantTx, instrument: string): Promise<Id<"mandate">[]> {
+  const found = await tx.many<{ id: Id<"mandate"> }>(sql`select id from mandates
+    where instrument_id = ${instrument} and parent_id is null and state = 'active' order by id for no key update`);
+  return found.map(({ id }) => id);
+}
+
 /** The tenants in which an agent holds mandates, whoever gave them, in an order that stays. */
 export async function tenantsOfMandatesOf(tx: Sql, agent: string): Promise<Id<"tenant">[]> {
   const found = await tx.many<{ tenant: Id<"tenant"> }>(

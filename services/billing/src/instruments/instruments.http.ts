@@ -1,12 +1,31 @@
 import type { Clock } from "@remit/kernel";
 import { type Route, route } from "@remit/platform/http";
 import { idempotent } from "@remit/platform/idempotency";
-import { EnrolPaymentMethod, PaymentMethodBody, PaymentMethodList } from "@remit/protocol/contracts";
-import type { z } from "zod";
+import {
+  EnrolPaymentMethod,
+  idOf,
+  PaymentMethodBody,
+  PaymentMethodList,
+  PaymentMethodSetup,
+} from "@remit/protocol/contracts";
+import { z } from "zod";
+import { finishSetup, openSetup } from "./by-holder.ts";
 import { enrol, type Instrument, type InstrumentDeps, instrumentsOf } from "./instruments.ts";
+import { makeDefault, removeInstrument } from "./keeping.ts";
+
+/** `confirmAt`: a page where holders confirm with a secret, where there is one. */
+export type InstrumentRouteDeps = InstrumentDeps & {
+  readonly clock: Clock;
+  readonly confirmAt: (clientSecret: string) => string | null;
+};
+
+const One = z.strictObject({ id: idOf("instrument") });
+const Nothing = z.strictObject({});
 
 /** A principal's saved cards. */
-export const instrumentRoutes = (deps: InstrumentDeps & { readonly clock: Clock }): Route[] => [
+export const instrumentRoutes = (deps: InstrumentRouteDeps): Route[] => [
+  ...byHolderRoutes(deps),
+  ...keepingRoutes(deps),
   route({
     method: "POST",
     path: "/api/v1/payment-methods",
@@ -49,6 +68,74 @@ export const instrumentRoutes = (deps: InstrumentDeps & { readonly clock: Clock 
       status: 200,
       body: { data: (await instrumentsOf(deps, caller.tenant)).map(bodyOf) },
     }),
+  }),
+];
+
+/** A card that its holder saves in the browser: opened, confirmed at Stripe, and finished here. */
+const byHolderRoutes = (deps: InstrumentRouteDeps): Route[] => [
+  route({
+    method: "POST",
+    path: "/api/v1/payment-methods/setups",
+    summary: "Opens a setup in which the holder's browser saves a card at Stripe.",
+    needs: { scope: "wallet:write" },
+    body: Nothing,
+    answers: { 201: PaymentMethodSetup, 400: "invalid_request", 402: "card_declined", 503: "unavailable" },
+    limit: { count: 20, windowMs: 60_000, by: "tenant" },
+    handle: async ({ caller }) => {
+      const { id, setup, clientSecret } = await openSetup(deps, caller.tenant);
+      const confirm_at = deps.confirmAt(clientSecret);
+      const body = { id, setup_intent: setup, client_secret: clientSecret, confirm_at };
+      return { status: 201, body, headers: { "cache-control": "no-store" } };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/api/v1/payment-methods/:id/finish",
+    summary: "Makes a card usable that its holder has saved at Stripe.",
+    needs: { scope: "wallet:write" },
+    params: One,
+    body: Nothing,
+    answers: {
+      200: PaymentMethodBody,
+      402: "card_declined",
+      404: "not_found",
+      409: "authentication_pending",
+      503: "unavailable",
+    },
+    limit: { count: 60, windowMs: 60_000, by: "tenant" },
+    handle: async ({ caller: { tenant, subject: account } }, { params: { id } }) => ({
+      status: 200,
+      body: bodyOf(await finishSetup(deps, { tenant, account, instrument: id })),
+    }),
+  }),
+];
+
+const keepingRoutes = (deps: InstrumentRouteDeps): Route[] => [
+  route({
+    method: "POST",
+    path: "/api/v1/payment-methods/:id/default",
+    summary: "Lets a card pay for what names no other.",
+    needs: { scope: "wallet:write" },
+    params: One,
+    body: Nothing,
+    answers: { 200: PaymentMethodBody, 404: "not_found" },
+    handle: async ({ caller: { tenant, subject: account } }, { params: { id } }) => ({
+      status: 200,
+      body: bodyOf(await makeDefault(deps, { tenant, account, instrument: id })),
+    }),
+  }),
+  route({
+    method: "POST",
+    path: "/api/v1/payment-methods/:id/remove",
+    summary: "Forgets a card: nothing is charged to it any more, and mandates that name it are suspended.",
+    needs: { scope: "wallet:write" },
+    params: One,
+    body: Nothing,
+    answers: { 200: PaymentMethodList, 404: "not_found", 409: "payment_method_is_default" },
+    handle: async ({ caller: { tenant, subject: account } }, { params: { id } }) => {
+      await removeInstrument(deps, { tenant, account, instrument: id });
+      return { status: 200, body: { data: (await instrumentsOf(deps, tenant)).map(bodyOf) } };
+    },
   }),
 ];
 

@@ -9,18 +9,22 @@ import {
   settleSetup,
   tenantOfSetup,
 } from "./instruments.ts";
+import { detachQueue, detachRemoved } from "./keeping.ts";
 
 const queue = "instruments.settle";
 const Due = z.strictObject({ tenant: idOf("tenant"), setup: z.string() });
 const Enrolling = z.strictObject({ tenant: idOf("tenant"), instrument: idOf("instrument") });
 
 export const instrumentJobs = (jobs: Jobs, deps: InstrumentDeps): Jobs =>
-  jobs.on(queue, { handle: async ({ payload }) => settleSetup(deps, Due.parse(payload)) }).on(finishQueue, {
-    handle: async ({ payload }) => {
-      const runAt = await finishEnrolment(deps, Enrolling.parse(payload));
-      return runAt === undefined ? undefined : { runAt };
-    },
-  });
+  jobs
+    .on(detachQueue, { handle: async ({ payload }) => detachRemoved(deps, Enrolling.parse(payload)) })
+    .on(queue, { handle: async ({ payload }) => settleSetup(deps, Due.parse(payload)) })
+    .on(finishQueue, {
+      handle: async ({ payload }) => {
+        const runAt = await finishEnrolment(deps, Enrolling.parse(payload));
+        return runAt === undefined ? undefined : { runAt };
+      },
+    });
 
 /** Something happened to a setup at Stripe: the job reads what. Nothing for one that waits for nobody here. */
 export async function hintSetup({ db }: InstrumentDeps, { object: setup }: News): Promise<void> {

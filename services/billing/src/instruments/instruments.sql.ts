@@ -8,12 +8,14 @@ export type NewInstrument = {
   readonly customer: string;
   readonly agreement: string;
   readonly at: Instant;
+  readonly byHolder: boolean;
 };
 
 export async function insertInstrument(tx: Sql, of: NewInstrument): Promise<void> {
   await tx.run(sql`
-    insert into instruments (tenant_id, id, state, customer, agreement, agreed_at, created_at)
-    values (${of.tenant}, ${of.id}, 'enrolling', ${of.customer}, ${of.agreement}, ${sqlTime(of.at)}, ${sqlTime(of.at)})`);
+    insert into instruments (tenant_id, id, state, customer, agreement, agreed_at, created_at, by_holder)
+    values (${of.tenant}, ${of.id}, 'enrolling', ${of.customer}, ${of.agreement}, ${sqlTime(of.at)}, ${sqlTime(of.at)},
+      ${of.byHolder})`);
 }
 
 export async function keepSetup(tx: Sql, id: Id<"instrument">, setup: string): Promise<void> {
@@ -85,19 +87,56 @@ export const usableInstrument = (
     select customer, method from instruments
     where state = 'active' and (id = ${id} or (${id}::text is null and is_default)) limit 1`);
 
-export type Enrolling = { readonly setup: string | null; readonly since: Instant };
+export type Enrolling = {
+  readonly setup: string | null;
+  readonly since: Instant;
+  readonly byHolder: boolean;
+};
 
 export const enrolling = (tx: Sql, id: Id<"instrument">): Promise<Enrolling | undefined> =>
   tx.maybe<Enrolling>(
-    sql`select setup_reference as setup, created_at as since from instruments where id = ${id} and state = 'enrolling'`,
+    sql`select setup_reference as setup, created_at as since, by_holder as "byHolder" from instruments where id = ${id} and state = 'enrolling'`,
   );
 
-export const enrollingBy = async (tx: Sql, setup: string): Promise<Id<"instrument"> | undefined> =>
-  (
-    await tx.maybe<{ id: Id<"instrument"> }>(
-      sql`select id from instruments where setup_reference = ${setup} and state = 'enrolling' for update`,
-    )
-  )?.id;
+export const enrollingBy = (
+  tx: Sql,
+  setup: string,
+): Promise<{ readonly id: Id<"instrument">; readonly byHolder: boolean } | undefined> =>
+  tx.maybe(sql`select id, by_holder as "byHolder" from instruments
+    where setup_reference = ${setup} and state = 'enrolling' for update`);
 
 export const tenantOfSetup = async (tx: Sql, setup: string): Promise<Id<"tenant"> | null> =>
   (await tx.one<{ tenant: Id<"tenant"> | null }>(sql`select tenant_of_setup(${setup}) as tenant`)).tenant;
+
+export type Standing = Instrument & { readonly state: string; readonly method: string | null };
+
+/** One card of the tenant, whatever has become of it. */
+export async function findInstrument(tx: Sql, id: Id<"instrument">): Promise<Standing | undefined> {
+  const row = await tx.maybe<Row & { readonly state: string; readonly method: string | null }>(
+    sql`select id, coalesce(brand, '') as brand, coalesce(last4, '') as last4, is_default, state, method
+      from instruments where id = ${id}`,
+  );
+  return row && { ...instrumentOf(row), state: row.state, method: row.method };
+}
+
+/** The default first loses its place: the index allows one at every instant. */
+export async function makeDefault(tx: Sql, id: Id<"instrument">): Promise<void> {
+  await tx.run(
+    sql`update instruments set is_default = false where is_default and state = 'active' and id <> ${id}`,
+  );
+  await tx.run(sql`update instruments set is_default = true where id = ${id} and state = 'active'`);
+}
+
+export async function isAlone(tx: Sql, id: Id<"instrument">): Promise<boolean> {
+  const row = await tx.one<{ alone: boolean }>(
+    sql`select not exists (select from instruments where state = 'active' and id <> ${id}) as alone`,
+  );
+  return row.alone;
+}
+
+/** False when it is not usable any more. */
+export async function remove(tx: Sql, id: Id<"instrument">, now: Instant): Promise<boolean> {
+  const { count } = await tx.run(sql`update instruments set state = 'removed', is_default = false,
+    removed_at = ${sqlTime(now)} where id = ${id} and state = 'active'`);
+  return count === 1;
+}

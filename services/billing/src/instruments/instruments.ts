@@ -30,7 +30,7 @@ const enrolmentMsMax = 10 * minuteMs;
 const holderMsMax = dayMs;
 
 /** The words that the holder agreed to: the wallet shows them beside the button. */
-const agreement = "off-session-charges-within-mandates/1";
+export const agreement = "off-session-charges-within-mandates/1";
 
 export type Enrolment = {
   readonly tenant: Id<"tenant">;
@@ -52,7 +52,8 @@ export async function enrol(
   const db = deps.db.of(tenant);
   const customer = await customerOf(deps.stripe, db, () => toRfc3339(deps.clock.now()));
   const id = newId("instrument");
-  await db.transaction((tx) => begin(tx, { tenant, id, customer, agreement, at: deps.clock.now() }));
+  const at = deps.clock.now();
+  await db.transaction((tx) => begin(tx, { tenant, id, customer, agreement, at, byHolder: false }));
   const setup = await ask(deps, db, { instrument: id, customer, method }).catch((error: unknown) =>
     refused(db, id, error),
   );
@@ -64,7 +65,7 @@ export async function enrol(
   });
 }
 
-async function begin(tx: TenantTx, made: rows.NewInstrument): Promise<void> {
+export async function begin(tx: TenantTx, made: rows.NewInstrument): Promise<void> {
   await rows.insertInstrument(tx, made);
   const { tenant, id: instrument, at } = made;
   const runAt = after(at, enrolmentMsMax);
@@ -77,9 +78,9 @@ type Asked = Extract<Setup, { kind: "saved" | "asks_holder" }>;
 async function ask(
   { stripe }: InstrumentDeps,
   db: TenantSql,
-  order: Parameters<typeof prepareSetup>[1],
+  order: Parameters<typeof prepareSetup>[1] & { readonly method: string },
 ): Promise<Asked> {
-  const reference = await prepareSetup(stripe, order);
+  const { setup: reference } = await prepareSetup(stripe, order);
   await db.transaction((tx) => rows.keepSetup(tx, order.instrument, reference));
   const setup = await confirmSetup(stripe, reference);
   if (setup.kind === "failed") throw notSaved();
@@ -88,7 +89,7 @@ async function ask(
   return setup;
 }
 
-const notSaved = (): Problem => new Problem("card_declined", { detail: "The card cannot be saved." });
+export const notSaved = (): Problem => new Problem("card_declined", { detail: "The card cannot be saved." });
 
 /** Stripe's final no ends the enrolment; silence leaves it open, and the caller may try again. */
 async function refused(db: TenantSql, id: Id<"instrument">, error: unknown): Promise<never> {
@@ -104,7 +105,7 @@ const askHolder = (id: Id<"instrument">, setup: Extract<Setup, { kind: "asks_hol
     extra: { payment_method: id, setup_intent: setup.setup, client_secret: setup.clientSecret },
   });
 
-async function activate(
+export async function activate(
   tx: TenantTx,
   id: Id<"instrument">,
   { setup, account, now }: { setup: Extract<Setup, { kind: "saved" }>; account: string; now: Instant },
@@ -147,10 +148,13 @@ export async function settleSetup(
   const setup = await readSetup(deps.stripe, of.setup);
   if (setup.kind === "asks_holder" || setup.kind === "open") return;
   await deps.db.of(of.tenant).transaction(async (tx) => {
-    const id = await rows.enrollingBy(tx, of.setup);
-    if (id === undefined) return;
-    if (setup.kind === "failed") await rows.decline(tx, id);
-    else await activate(tx, id, { setup, account: "stripe", now: deps.clock.now() });
+    const found = await rows.enrollingBy(tx, of.setup);
+    if (found === undefined) return;
+    const { id, byHolder } = found;
+    if (setup.kind === "failed") {
+      // Its holder may try another card: the end of the time ends it.
+      if (!(byHolder && setup.again)) await rows.decline(tx, id);
+    } else await activate(tx, id, { setup, account: "stripe", now: deps.clock.now() });
   });
 }
 
@@ -165,7 +169,8 @@ export async function finishEnrolment(
   const setup = found.setup === null ? undefined : await readSetup(deps.stripe, found.setup);
   const now = deps.clock.now();
   const until = after(found.since, holderMsMax);
-  if (setup?.kind === "asks_holder" && now < until) return until;
+  const waits = setup?.kind === "asks_holder" || (setup?.kind === "failed" && found.byHolder && setup.again);
+  if (waits && now < until) return until;
   await db.transaction(async (tx) => {
     if (setup?.kind === "saved") await activate(tx, of.instrument, { setup, account: "stripe", now });
     else await rows.decline(tx, of.instrument);

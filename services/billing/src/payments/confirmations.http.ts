@@ -22,7 +22,8 @@ export const confirmationRoute = (deps: PaymentDeps): Route =>
       const secret = reference === undefined ? undefined : await deps.secretOf(reference);
       if (reference === undefined || secret === undefined)
         throw new Problem("not_found", { detail: "No payment of this charge waits for its holder." });
-      const body = { charge_id: id, payment_intent: reference, client_secret: secret };
+      const confirm_at = deps.confirmAt(secret);
+      const body = { charge_id: id, payment_intent: reference, client_secret: secret, confirm_at };
       return { status: 200, body, headers: { "cache-control": "no-store" } };
     },
   });

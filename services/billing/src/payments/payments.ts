@@ -14,6 +14,8 @@ export type PaymentDeps = SettlingDeps & {
   readonly instructions: InstructionDeps;
   /** Stripe's secret of a payment with which a browser asks its holder; undefined where it asks nobody any more. */
   readonly secretOf: (reference: string) => Promise<string | undefined>;
+  /** A page where the holder confirms with that secret, where there is one. */
+  readonly confirmAt: (clientSecret: string) => string | null;
   /** The payer's instrument of an id, or the default one; undefined when there is none. */
   readonly instrumentOf: (
     tx: TenantTx,

@@ -3,7 +3,14 @@ export { clientSecretOf } from "./confirmations.ts";
 export { customerOf } from "./customers.ts";
 export type { News } from "./events.ts";
 export { isUnsettled } from "./failures.ts";
-export { confirmSetup, prepareSetup, readSetup, type Setup } from "./setups.ts";
+export {
+  confirmSetup,
+  detachCard,
+  type PreparedSetup,
+  prepareSetup,
+  readSetup,
+  type Setup,
+} from "./setups.ts";
 export { stripeRoutes } from "./stripe.http.ts";
 export {
   type CheckoutOrder,
