@@ -102,6 +102,7 @@ export const problems = {
   mandate_kb_signature_invalid: refusal(400, "The presentation is not signed with the mandate's key", "Sign with the key in the mandate's cnf."),
   mandate_kb_stale: refusal(400, "The key binding is too old or from the future", "Present again, with a correct clock."),
   mandate_kb_token_mismatch: refusal(400, "The key binding is of another access token", "Present with the token that is sent."),
+  mandate_line_items_mismatch: refusal(403, "The mandate does not list what is bought", "Buy what the principal agreed to, or ask again with the lines of the offer."),
   mandate_malformed: refusal(400, "The mandate cannot be read", "Present the mandate as it was issued."),
   mandate_merchant_not_allowed: refusal(403, "The mandate does not cover this merchant", "Ask the principal to allow this merchant."),
   mandate_not_admitted: refusal(403, "The mandate does not cover this purchase", "Ask the principal for a mandate that does."),

@@ -1,6 +1,7 @@
 import { type Clock, secondMs } from "@remit/kernel";
 import {
   admits,
+  linesOf,
   mandatePayload,
   type Offer,
   Problem,
@@ -146,6 +147,7 @@ async function mandateFor({ store, clock }: PayingDeps, offer: Offer): Promise<H
     merchantOrigin: offer.merchant_origin,
     rail: "card",
     offerDigest: offerDigest(offer),
+    lines: linesOf(offer),
   } as const;
   // Which categories the merchant has, the directory tells the issuer; the agent leaves that constraint to it.
   const verdicts = live.map((mandate) => ({

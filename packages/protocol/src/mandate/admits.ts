@@ -1,6 +1,7 @@
 import { assetOf, type Money, money, toBudgetUnits } from "@remit/kernel";
 import type { ProblemCode } from "../problems.ts";
 import type { Rail, VisibleDetails } from "./details.ts";
+import { type BoughtLine, isListed } from "./line-items.ts";
 
 /** What is about to be bought, as the offer and the directory say. */
 export type Purchase = {
@@ -10,6 +11,8 @@ export type Purchase = {
   readonly categories: readonly string[];
   readonly rail: Rail;
   readonly offerDigest: string;
+  /** What is bought, line by line: see `linesOf`. */
+  readonly lines: readonly BoughtLine[];
 };
 
 export type Admission =
@@ -29,6 +32,8 @@ function objectionOf(details: VisibleDetails, purchase: Purchase): ProblemCode |
   if (!acceptsAsset(details, purchase.amount)) return "mandate_asset_not_accepted";
   if (details.offer_digest !== undefined && details.offer_digest !== purchase.offerDigest)
     return "mandate_offer_mismatch";
+  if (details.line_items !== undefined && !isListed(details.line_items, purchase.lines))
+    return "mandate_line_items_mismatch";
   if (details.merchants !== undefined && !details.merchants.includes(purchase.merchantOrigin))
     return "mandate_merchant_not_allowed";
   if (details.categories?.some((category) => purchase.categories.includes(category)) === false)

@@ -33,5 +33,6 @@ export {
   type VisibleDetails,
   velocityPeriods,
 } from "./details.ts";
+export { type BoughtLine, isListed, linesOf } from "./line-items.ts";
 export { type MandateRequest, parseMandateDetails, parseMandateRequest } from "./request.ts";
 export { describeMandate } from "./words.ts";

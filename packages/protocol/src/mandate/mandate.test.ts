@@ -1,4 +1,4 @@
-import { after, assetOf, assetOfCaip19, dayMs, type Money, money, toRfc3339 } from "@remit/kernel";
+import { after, assetOf, assetOfCaip19, dayMs, type Money, money, newId, toRfc3339 } from "@remit/kernel";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -11,7 +11,15 @@ import {
   partsOf,
   shop,
 } from "../../test/purchase.ts";
-import { type JsonObject, type MandateDetails, publicJwkOf, type VisibleDetails } from "../index.ts";
+import {
+  type JsonObject,
+  type LineItem,
+  linesOf,
+  type MandateDetails,
+  type Offer,
+  publicJwkOf,
+  type VisibleDetails,
+} from "../index.ts";
 import { generateJwk, issueMandate, sha256b64url, signJws, verifyMandate } from "../node/index.ts";
 import {
   admits,
@@ -190,7 +198,7 @@ describe("the consent page says every limit in words", () => {
         "Paid with your default card.",
         `Also in ${usdc.caip19}, counted as EUR at par.`,
         "Only for the one offer the agent was shown.",
-        "The agent lists: 2 × “Book” (10.00 EUR); “Pen”.",
+        "Only for what the agent lists: 2 × “Book” (10.00 EUR); “Pen”.",
         "You are asked before any purchase above 50.00 EUR.",
         "You are asked before the first purchase at a merchant.",
         "The agent's reason: “Textbooks for the autumn term”",
@@ -219,11 +227,58 @@ describe("what a mandate admits", () => {
     categories: ["books", "music"],
     rail: "card",
     offerDigest: "digest",
+    lines: [{ name: "Book", sku: "b-1", quantity: 2, amountMinor: 1_000 }],
   };
   const decide = (changes: Partial<VisibleDetails>, more: Partial<Purchase> = {}): string => {
     const decision = admits({ ...details, ...changes }, { ...purchase, ...more });
     return decision.kind === "admitted" ? decision.kind : decision.because;
   };
+
+  test.each<[string, LineItem[], string]>([
+    ["as it is listed", [{ name: "Book", quantity: 2, amount_minor: 1_000 }], "admitted"],
+    ["with what is open left open", [{ name: "Book" }, { name: "Pen" }], "admitted"],
+    [
+      "listed twice, which together are enough",
+      [
+        { name: "Book", quantity: 1 },
+        { name: "Book", quantity: 1 },
+      ],
+      "admitted",
+    ],
+    ["by its sku, whatever its name", [{ name: "Tome", sku: "b-1" }], "admitted"],
+    ["of another sku", [{ name: "Book", sku: "b-2" }], "mandate_line_items_mismatch"],
+    ["that is not listed", [{ name: "Pen" }], "mandate_line_items_mismatch"],
+    ["in a greater quantity", [{ name: "Book", quantity: 1 }], "mandate_line_items_mismatch"],
+    ["at a higher price", [{ name: "Book", amount_minor: 999 }], "mandate_line_items_mismatch"],
+  ])("O12 what is bought %s", (_what, items, verdict) => {
+    expect(decide({ line_items: items })).toBe(verdict);
+  });
+
+  test("O12 an offer without lines is one thing at its price without tax and shipping; one line too many refuses", () => {
+    const offer: Offer = {
+      id: "offer-1",
+      sku: "b-1",
+      name: "Book",
+      amount_minor: 1_250,
+      tax_minor: 200,
+      shipping_minor: 50,
+      currency: "EUR",
+      merchant: newId("merchant"),
+      merchant_origin: shop,
+      expires_at: toRfc3339(now),
+      livemode: false,
+    };
+    const lines = linesOf(offer);
+    expect(lines).toEqual([{ name: "Book", sku: "b-1", quantity: 1, amountMinor: 1_000 }]);
+    const listed = [{ name: "Book", amount_minor: 1_000 }];
+    expect(decide({ line_items: listed }, { lines })).toBe("admitted");
+    const twoLines = [
+      { name: "Book", amount_minor: 900 },
+      { name: "Bag", amount_minor: 100 },
+    ];
+    const more = linesOf({ ...offer, line_items: twoLines });
+    expect(decide({ line_items: listed }, { lines: more })).toBe("mandate_line_items_mismatch");
+  });
 
   test("a purchase within every limit", () => {
     expect(admits(details, purchase)).toEqual({ kind: "admitted", limitsHidden: false });

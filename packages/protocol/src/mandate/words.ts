@@ -26,7 +26,7 @@ export function describeMandate({ details, validUntil }: MandateRequest): readon
     details.offer_digest === undefined ? undefined : "Only for the one offer the agent was shown.",
     details.line_items === undefined
       ? undefined
-      : `The agent lists: ${details.line_items.map((item) => itemInWords(details, item)).join("; ")}.`,
+      : `Only for what the agent lists: ${details.line_items.map((item) => itemInWords(details, item)).join("; ")}.`,
     ...(details.step_up ?? []).map((stepUp) => stepUpInWords(details, stepUp)),
     details.purpose === undefined ? undefined : `The agent's reason: “${details.purpose}”`,
     `Until ${toRfc3339(validUntil).slice(0, 16).replace("T", " ")} UTC.`,

@@ -1,7 +1,7 @@
 import { fromNumericDate, type Instant, parseId, toBudgetUnits } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
-import { admits, mandateValidUntil, Problem } from "@remit/protocol";
+import { admits, linesOf, mandateValidUntil, Problem } from "@remit/protocol";
 import { standingOfAgent } from "../agents/index.ts";
 import type { AskedBecause } from "../approvals/index.ts";
 import {
@@ -172,7 +172,7 @@ async function standingMandate(
   const chain = await findChain(tx, charge.mandate);
   const [mandate, above] = [chain.at(-1), chain.slice(0, -1)];
   if (mandate === undefined) throw new Problem("mandate_malformed", { detail: "The mandate is unknown." });
-  for (const one of chain) assertAdmitted(one, { charge, merchant });
+  for (const one of chain) assertAdmitted(one, { charge, merchant, evidence });
   if (mandate.agent !== charge.agent)
     throw new Problem("mandate_holder_mismatch", { detail: "The token is another agent's." });
   if (mandate.holderThumbprint !== evidence.presented.agentThumbprint)
@@ -207,7 +207,7 @@ async function whyAsked(
 
 function assertAdmitted(
   { details }: Mandate,
-  { charge, merchant }: Pick<Holding, "charge" | "merchant">,
+  { charge, merchant, evidence: { offer } }: Pick<Holding, "charge" | "merchant" | "evidence">,
 ): void {
   const admission = admits(details, {
     amount: charge.amount,
@@ -215,6 +215,7 @@ function assertAdmitted(
     categories: merchant.categories,
     rail: charge.rail,
     offerDigest: charge.offer.digest,
+    lines: linesOf(offer),
   });
   if (admission.kind === "refused") throw new Problem(admission.because);
 }
