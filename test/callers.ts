@@ -27,14 +27,14 @@ export type Callers = {
 const wants: Readonly<Record<string, string>> = {
   agent: "oid4ac:payment",
   merchant: "charges:write directory:read directory:write",
-  peer: "payments:execute directory:read events:write",
+  peer: "events:write tokens:read",
 };
 
 /** Everybody who has a token in the demo: its agent, merchant, administrator, principal, and a service as a peer. */
 export async function callersOf({ dev, dataDir }: Instance): Promise<Callers> {
   const kept = new Map<string, Promise<readonly Token[]>>();
   const nonces = new Map<string, string>();
-  const peerKeys = await loadPeerKeys(serviceDirectory(dataDir, "gateway"));
+  const peerKeys = await loadPeerKeys(serviceDirectory(dataDir, "billing"));
   const walletKeys = await loadPeerKeys(serviceDirectory(dataDir, "wallet"));
   const clients: readonly (Credentials & { readonly kind: string })[] = [
     { kind: "agent", id: dev.agent.client_id, assertion: dev.agent.assertion_jwk, dpop: dev.agent.dpop_jwk },
@@ -44,7 +44,7 @@ export async function callersOf({ dev, dataDir }: Instance): Promise<Callers> {
       assertion: dev.merchant.assertion_jwk,
       dpop: dev.merchant.dpop_jwk,
     },
-    { kind: "peer", id: "gateway", assertion: peerKeys.assertion, dpop: peerKeys.dpop },
+    { kind: "peer", id: "billing", assertion: peerKeys.assertion, dpop: peerKeys.dpop },
   ];
   const tokensFor = async (resource: string): Promise<readonly Token[]> => {
     const asked = [

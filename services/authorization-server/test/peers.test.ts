@@ -22,7 +22,10 @@ beforeAll(async () => {
   const port = typeof address === "object" && address !== null ? address.port : 0;
   origin = `http://localhost:${port}`;
   database = await testDatabase({ service: "authorization_server", sources: migrations });
-  running = await startWith(database, { peers: { billing: origin }, outboundAllow: [`localhost:${port}`] });
+  running = await startWith(database, {
+    peers: { billing: origin, portal: origin },
+    outboundAllow: [`localhost:${port}`],
+  });
 });
 afterAll(async () => {
   await running.close();
@@ -51,9 +54,32 @@ describe("a service of ours is a client by its origin alone", () => {
     const stranger = new OAuthClient(running, "payroll", keys);
     expect((await stranger.credentials({ scope: "events:write" })).body["error"]).toBe("invalid_client");
     const peer = new OAuthClient(running, "billing", keys);
-    const outside = await peer.credentials({ scope: "payments:execute", resource: "https://shop.example" });
+    const outside = await peer.credentials({ scope: "events:write", resource: "https://shop.example" });
     expect(outside.body["error"]).toBe("invalid_target");
-    const greedy = await peer.credentials({ scope: "wallet:write", resource: running.issuer });
-    expect(greedy.body["error"]).toBe("invalid_scope");
+  });
+
+  test.each(["wallet:write", "payments:execute", "plans:write", "directory:write"])(
+    "no service gets what it does not need of us: %s",
+    async (scope) => {
+      const peer = new OAuthClient(running, "billing", keys);
+      const greedy = await peer.credentials({ scope, resource: running.issuer });
+      expect(greedy.body["error"]).toBe("invalid_scope");
+    },
+  );
+
+  test("each gets its own: the portal asks about tokens, and tells no events as billing does", async () => {
+    const portal = new OAuthClient(running, "portal", keys);
+    const asks = await portal.credentials({ scope: "tokens:read", resource: running.issuer });
+    expect(asks.body).toMatchObject({ scope: "tokens:read" });
+    for (const scope of ["events:write", "payments:execute", "events:write tokens:read"])
+      expect((await portal.credentials({ scope, resource: running.issuer })).body["error"]).toBe(
+        "invalid_scope",
+      );
+    // Without a scope: what it may have, and no more.
+    const all = await portal.credentials({ resource: running.issuer });
+    expect([undefined, "tokens:read"]).toContain(all.body["scope"]);
+    // Nobody who has taken over a service of ours gets a token for another one.
+    const aside = await portal.credentials({ scope: "tokens:read", resource: origin });
+    expect(aside.body["error"]).toBe("invalid_target");
   });
 });

@@ -41,7 +41,9 @@ function conditions(filter: AgentFilter): Built {
   if (filter.owner !== undefined) where.push(`a.owner = ${value(filter.owner)}`);
   if (filter.agentType !== undefined) where.push(`a.agent_type = ${value(filter.agentType)}`);
   if (filter.deploymentEnv !== undefined) where.push(`a.deployment_env = ${value(filter.deploymentEnv)}`);
-  if (filter.status !== undefined) where.push(`s.status = ${value(filter.status)}`);
+  // Of the same tenant, which the planner is not told by the id: few of one standing are found by the index of standings.
+  if (filter.status !== undefined)
+    where.push(`s.status = ${value(filter.status)} and s.tenant_id = a.tenant_id`);
   if (filter.capability !== undefined)
     where.push(`exists (select from agent_capabilities c
       where c.tenant_id = a.tenant_id and c.capability = ${value(filter.capability)} and c.agent_id = a.id)`);

@@ -83,12 +83,25 @@ export const scopesOf = {
     "billing:read",
     "admin:orgs",
   ],
-  peer: ["payments:execute", "directory:read", "events:write", "tokens:read"],
+  peer: ["events:write", "tokens:read"],
   wallet: ["openid", "email", "profile", "wallet:read", "wallet:write"],
   // What moves money or changes who may act is for the wallet and for agents under a mandate.
   account: ["openid"],
   application: ["openid", "email", "profile", "offline_access", "wallet:read"],
 } as const satisfies Record<ClientKind, readonly Scope[]>;
+
+/**
+ * What only we do, at services of ours, by tokens that we mint for ourselves. The core knows them, so that a client that asks
+ * is refused: what nobody knows it passes over.
+ */
+export const ownScopes = ["payments:execute", "plans:write"] as const satisfies readonly Scope[];
+
+/** What services of ours need of us: these two tell us their events, all ask about tokens. */
+const scopesOfPeer: Readonly<Record<string, readonly Scope[]>> = {
+  billing: ["events:write", "tokens:read"],
+  directory: ["events:write", "tokens:read"],
+};
+const scopesOfAnyPeer: readonly Scope[] = ["tokens:read"];
 
 /** Of the installation's operator: a management client of the platform's own tenant, where it opens keys too. */
 export const operatorScopes = [
@@ -148,7 +161,7 @@ const peerClient = (peer: PeerSetting): Client => ({
   name: peer.name,
   live: true,
   redirectUris: [],
-  scopes: scopesOf.peer,
+  scopes: scopesOfPeer[peer.name] ?? scopesOfAnyPeer,
   assertion: { jwksUri: peerKeysAt(peer) },
   dpopThumbprint: undefined,
   secretDigest: undefined,

@@ -21,6 +21,7 @@ export {
   type KeptCredential,
   type KeyedRegistration,
   operatorScopes,
+  ownScopes,
   type PeerSetting,
   peerKeysAt,
   registerAdmin,

@@ -4,7 +4,7 @@ import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Accounts } from "../accounts/index.ts";
 import { acrs } from "../assurance/index.ts";
-import { operatorScopes, type PeerSetting, scopesOf } from "../clients/index.ts";
+import { operatorScopes, ownScopes, type PeerSetting, scopesOf } from "../clients/index.ts";
 import type { Factors } from "../factors/index.ts";
 import type { IssuerKeys } from "../keys/index.ts";
 import type { Quotas } from "../quotas/index.ts";
@@ -90,7 +90,7 @@ export function configurationOf(deps: CoreDeps): object {
     routes: oauthPaths,
     cookies: cookies(deps),
     responseTypes: ["code"],
-    scopes: [...new Set([...Object.values(scopesOf).flat(), ...operatorScopes])],
+    scopes: [...new Set([...Object.values(scopesOf).flat(), ...operatorScopes, ...ownScopes])],
     claims: { openid: ["sub", "acr", "amr", "auth_time"], email: ["email"], profile: ["name"] },
     // `none` is for public applications, and for an agent whose jwt-bearer assertion says who it is.
     clientAuthMethods: ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"],

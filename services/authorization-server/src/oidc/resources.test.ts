@@ -29,7 +29,7 @@ describe("a token is for one resource that its client has business with", () => 
     ["agent", issuer, "oid4ac:payment"],
     ["merchant", issuer, "charges:write directory:read"],
     ["merchant", directory, "directory:read directory:write"],
-    ["peer", directory, "payments:execute directory:read events:write tokens:read"],
+    ["peer", issuer, "events:write tokens:read"],
     ["wallet", issuer, "wallet:read wallet:write"],
   ])("%s may ask for %s", async (kind, resource, scope) => {
     expect(await scopeOf(kind, resource)).toBe(scope);
@@ -46,6 +46,7 @@ describe("a token is for one resource that its client has business with", () => 
     ["merchant", "https://shop.example"],
     ["admin", "https://shop.example"],
     ["peer", "https://shop.example"],
+    ["peer", directory],
     ["wallet", "https://shop.example"],
     ["stranger", issuer],
   ])("%s may not ask for %s", async (kind, resource) => {

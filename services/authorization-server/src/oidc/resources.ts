@@ -116,7 +116,7 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
     case "admin":
       return ours.has(resource) ? [...managing, "billing:write"] : [];
     case "peer":
-      return ours.has(resource) ? ["payments:execute", "directory:read", "events:write", "tokens:read"] : [];
+      return resource === issuer ? ["events:write", "tokens:read"] : [];
     case "application":
       return ours.has(resource) ? ["wallet:read"] : [];
     case "wallet":
