@@ -31,6 +31,7 @@ import { createPriceTags } from "./paywall/index.ts";
 
 import { createUpstreams, healthJobs, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
+import { refundJobs, refundRoutes } from "./refunds/index.ts";
 import { responseJobs } from "./responses/index.ts";
 import { termSecrets } from "./secrets.ts";
 import { forwardAuth, storefront } from "./storefront/index.ts";
@@ -64,6 +65,7 @@ export const tables = {
   offers: "tenant",
   responses: "tenant",
   sales: "tenant",
+  refunds: "tenant",
   settlement_failures: "tenant",
   settlement_transactions: "global",
   settlements: "global",
@@ -148,15 +150,18 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
     { config, clock, log, db, outbound, engines },
     { keyring, upstreams, book, terms, by, facilitators, isClosing },
   );
+  const refunds = { db, clock, log, by, offers, facilitators, engines: purchases.engines };
   const callers = callersOf({ config, clock, log, db, outbound }, keyring);
   const counter = openCounter({ ...purchases, callers });
   responseJobs(purchaseJobs(jobs, purchases), { db, clock });
   healthJobs(jobs, { upstreams, clock, watched: () => watchedIn(offers()) });
+  refundJobs(jobs, refunds);
   keepHouse(jobs, { db, clock });
   const http = httpOf({ config, clock, log, db, outbound }, keyring, book);
   keyring.mount({ http, jobs });
   control.mount(http);
   facilitators.mount(http);
+  http.add(...refundRoutes(refunds));
   http.add(resourcesRoute({ book, clock, settlerOn: facilitators.settlerOn }));
   const behind = { counter, upstreams, callers, terms, clock, ...control, memory: purchases.memory };
   const front = storefront({ book, ...behind, doors: [discoveryDoor, mcpDoor(behind)] });

@@ -42,10 +42,12 @@ export function openTill(
 ) {
   const { issuer, livemode } = config;
   const { keyring, upstreams, book, terms, by, facilitators, isClosing } = rooms;
+  const accounts = engines ?? createEngines({ clock, facilitators, offers: () => book.current() });
   const shelf = { db, keyring, clock, by, adrift: new Map(), patienceMs: config.patienceMs ?? patienceMs };
   return {
     ...shelf,
     log,
+    engines: accounts,
     livemode,
     isClosing,
     memory: createMemory(config.answerBytesMax ?? answerBytesMax),
@@ -54,7 +56,7 @@ export function openTill(
     captureGraceMs: config.captureGraceMs ?? captureGraceMs,
     rails: createRails({
       charging: createCharging({ issuer, outbound, clock }),
-      engines: engines ?? createEngines({ clock, facilitators, offers: () => book.current() }),
+      engines: accounts,
       orderOf: (claim) => orderOf(shelf, claim),
       keep: (claim, reference) => keepReference(shelf, claim, reference),
     }),

@@ -6,16 +6,16 @@ import {
   OfferBody,
   OfferPage,
   OfferSales,
+  PaymentRefund,
   type ReplaceOffer,
 } from "@remit/protocol/contracts";
 import { AnswerRefused } from "../refusals.ts";
 import { type BoundCall, callWithProof } from "../running/index.ts";
 
-const root = "/api/v1/offers";
-
 const call = (
   dev: DevFile,
   wanted: Pick<BoundCall, "method" | "path" | "body" | "idempotencyKey">,
+  root = "/api/v1/offers",
 ): Promise<JsonObject> => {
   const scope = wanted.method === "GET" ? "offers:read" : "offers:write";
   return callWithProof(dev.issuer, dev.admin, {
@@ -49,6 +49,16 @@ export const remove = async (dev: DevFile, id: string): Promise<void> =>
 
 export const salesOf = async (dev: DevFile, id: string): Promise<OfferSales> =>
   OfferSales.parse(await call(dev, { method: "GET", path: `/${id}/sales` }));
+
+/** Gives a payment back. `key` makes a repetition the same refund. */
+export const refund = async (
+  dev: DevFile,
+  asked: { readonly payment: string; readonly amount_minor?: number },
+  key: string,
+): Promise<PaymentRefund> =>
+  PaymentRefund.parse(
+    await call(dev, { method: "POST", path: "", body: asked, idempotencyKey: key }, "/api/v1/refunds"),
+  );
 
 /** All of them, newest first. */
 export async function all(dev: DevFile): Promise<OfferBody[]> {

@@ -14,7 +14,7 @@ import {
   toolPrice,
   upstream,
 } from "./flags.ts";
-import type { PricingWish, StopWish } from "./manage.ts";
+import type { PricingWish, RefundWish, StopWish } from "./manage.ts";
 import { type McpWish, type SellWish, wishOfMcp } from "./wish.ts";
 
 const asJson = ["--json", "print objects and nothing else, one a line while it watches"] as const;
@@ -45,6 +45,15 @@ export function addSell(program: Command): void {
     .option("--grace <seconds>", "how long it is still sold; 0 unless told", seconds, 0)
     .action((name: string, options: StopWish) =>
       failWith(async () => (await import("./manage.ts")).stop(name, options)),
+    );
+  at(sell.command("refund"))
+    .description("give a payment by card or stablecoin back, whole or in part; never more than was paid")
+    .argument("<payment>", "its id, as remit sell status --json shows it, or the reference on its receipt")
+    .option("--amount-minor <units>", "in the smallest coin; all that is left unless told", minor)
+    .option("--key <text>", "the same key is the same refund, however often it is run")
+    .option(...asJson)
+    .action((payment: string, options: RefundWish) =>
+      failWith(async () => (await import("./manage.ts")).refund(payment, options)),
     );
   about(sell, "delete", "take it off at once, and forget what it was").action(
     (name: string, options: Where) =>
@@ -143,6 +152,12 @@ const about = (sell: Command, verb: string, description: string): Command =>
     .description(description)
     .argument("<name>", "its name, as remit sell list shows it")
     .option(...asJson);
+
+function minor(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text))
+    throw new InvalidArgumentError("a positive whole number of the smallest coin");
+  return Number(text);
+}
 
 function seconds(text: string): number {
   const number = /^\d{1,6}$/.test(text) ? Number(text) : -1;

@@ -1,3 +1,4 @@
+import { newId } from "@remit/kernel";
 import type { OfferBody, ReplaceOffer } from "@remit/protocol/contracts";
 import { bad, bold, good, harmless, print, printJson } from "../output.ts";
 import { AnswerRefused } from "../refusals.ts";
@@ -39,6 +40,27 @@ export const status = (name: string, options: Where): Promise<void> =>
     print(row("payments", String(paymentsOf(sales))));
     print(row("revenue", revenueText(sales)));
     if (offer.status === "conflict") process.exitCode = 1;
+  });
+
+export type RefundWish = Where & { readonly amountMinor?: number; readonly key?: string };
+
+/** Gives a payment back, whole or in part; the same key is the same refund, however often it is run. */
+export const refund = (payment: string, options: RefundWish): Promise<void> =>
+  withInstance(options, async (dev) => {
+    const { amountMinor, key = newId("request") } = options;
+    const asked = { payment, ...(amountMinor !== undefined && { amount_minor: amountMinor }) };
+    const made = await api.refund(dev, asked, key);
+    if (options.json === true) printJson(made);
+    else {
+      const { id, amount_minor: minor, currency, reference, because, status: stands } = made;
+      const mark = stands === "refused" ? bad : good;
+      print(mark(`${id}: ${minor} ${currency} (minor units) ${stands.replace("_", " ")}`));
+      if (reference !== undefined) print(row("reference", harmless(reference)));
+      if (because !== undefined) print(row("because", harmless(because)));
+      if (stands === "needs_signature")
+        print("Sign to_sign (--json shows it) with the wallet that was paid, and post it to its /signature.");
+    }
+    if (made.status === "refused") process.exitCode = 1;
   });
 
 export type StopWish = Where & { readonly grace: number };

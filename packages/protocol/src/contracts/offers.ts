@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Currency, Cursor, idOf, Origin, Timestamp, text } from "./values.ts";
+import { AmountMinor, AmountOrZero, Currency, Cursor, idOf, Origin, Timestamp, text } from "./values.ts";
 
 // What a merchant has for sale, as it is said in `/api/v1/offers`: one upstream, its route table, and how it is paid.
 
@@ -176,7 +176,31 @@ export const OfferSales = z.object({
       amount_minor: z.int(),
       currency: z.string(),
       payer: z.string(),
+      /** By which it is refunded. */
+      payment: z.string().optional(),
     }),
   ),
 });
 export type OfferSales = z.infer<typeof OfferSales>;
+
+/** What a seller gives back of a payment by card or by a transfer (`/api/v1/refunds`). */
+export const PaymentRefund = z.object({
+  id: idOf("refund"),
+  payment: idOf("claim"),
+  /** `refunding`: it is under way, or nobody knows yet; ask again. */
+  status: z.enum(["needs_signature", "refunding", "refunded", "refused"]),
+  amount_minor: AmountMinor,
+  currency: Currency,
+  rail: z.enum(["card", "x402"]),
+  /** Of the payment, this and every other refund that was not refused. */
+  refunded_minor: AmountOrZero,
+  created_at: Timestamp,
+  /** The card network's refund, or the transaction of the transfer back. */
+  reference: z.string().optional(),
+  because: z.string().optional(),
+  /** For the wallet that was paid (EIP-712), where this gateway has not its key. */
+  to_sign: z.record(z.string(), z.unknown()).optional(),
+  /** The seller's signed statement, once it is given back. */
+  receipt: z.string().optional(),
+});
+export type PaymentRefund = z.infer<typeof PaymentRefund>;

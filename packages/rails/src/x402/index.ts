@@ -24,4 +24,5 @@ export {
 export { type Reason, reasons } from "./reasons.ts";
 export { type Call, type Signer, signerWithKey } from "./signer.ts";
 export { type Checked, callOf, checkPayment, uncertaintyOf } from "./verify.ts";
+export { type Wallet, walletWithKey } from "./wallet.ts";
 export { createX402Engine, type X402EngineDeps } from "./x402-engine.ts";

@@ -57,6 +57,7 @@ type Row = {
   readonly attempt: number;
   readonly attempted_at: Instant;
   readonly challenge_id: string | null;
+  readonly account: string | null;
   readonly holder: string | null;
   readonly paid_at: Instant | null;
   readonly deliver: Claim["deliver"];
@@ -77,12 +78,12 @@ export async function insertClaim(
   const at = sqlTime(claim.updatedAt);
   const written = await tx.run(sql`
     insert into claims (tenant_id, id, rail, attempted_at, challenge_id, holder, credential, presentation, request, merchant_id, route_id, agent, payer,
-      idempotency_key, state, generation, worker, boot, leased_until, sealed_order, amount_minor, currency, deliver, meter,
+      idempotency_key, state, generation, worker, boot, leased_until, sealed_order, amount_minor, currency, deliver, meter, account,
       created_at, updated_at)
     values (${claim.tenant}, ${claim.id}, ${claim.rail}, ${at}, ${claim.challenge ?? null}, ${claim.holder ?? null}, ${claim.credential}, ${claim.presentation}, ${claim.request},
       ${claim.merchant}, ${claim.route}, ${claim.agent}, ${claim.payer}, ${claim.idempotencyKey ?? null}, 'claimed', 1,
       ${more.by.worker}, ${more.by.boot}, ${sqlTime(more.leasedUntil)}, ${more.sealedOrder}, ${claim.amountMinor},
-      ${claim.currency}, ${claim.deliver}, ${meterIn(claim)}::jsonb, ${at}, ${at})
+      ${claim.currency}, ${claim.deliver}, ${meterIn(claim)}::jsonb, ${claim.account ?? null}, ${at}, ${at})
     on conflict do nothing`);
   return written.count === 1;
 }
@@ -179,7 +180,7 @@ export async function reopen(
     update claims set state = 'claimed', attempt = attempt + 1, attempted_at = ${sqlTime(anew.now)}, reference = null,
       settlement = null, route_id = ${fresh.route}, amount_minor = ${fresh.amountMinor}, currency = ${fresh.currency},
       idempotency_key = ${fresh.idempotencyKey ?? null}, challenge_id = ${fresh.challenge ?? null},
-      deliver = ${fresh.deliver}, meter = ${meterIn(fresh)}::jsonb, used = null, captured_minor = null,
+      account = ${fresh.account ?? null}, deliver = ${fresh.deliver}, meter = ${meterIn(fresh)}::jsonb, used = null, captured_minor = null,
       response_digest = null, holder = ${fresh.holder ?? null}, generation = generation + 1, worker = ${by.worker}, boot = ${by.boot},
       leased_until = ${sqlTime(anew.leasedUntil)}, sealed_order = ${anew.sealedOrder}, updated_at = ${sqlTime(anew.now)}
     where id = ${claim.id} and state = 'released' and generation = ${claim.generation}
@@ -295,6 +296,7 @@ const claimOf = (row: Row): Claim => ({
   ...(row.reference === null ? {} : { reference: row.reference }),
   ...(row.settlement === null ? {} : { settlement: row.settlement }),
   ...(row.challenge_id === null ? {} : { challenge: row.challenge_id }),
+  ...(row.account === null ? {} : { account: row.account }),
   ...(row.holder === null ? {} : { holder: row.holder }),
   ...(row.paid_at === null ? {} : { paidAt: row.paid_at }),
   attempt: row.attempt,

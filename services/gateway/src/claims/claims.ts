@@ -45,6 +45,8 @@ export type Claim = {
   readonly attempt: number;
   readonly attemptedAt: Instant;
   readonly challenge?: string;
+  /** The connected account that a card's payment is passed on to. */
+  readonly account?: string;
   /** Thumbprint of the key that the first request proved to hold. */
   readonly holder?: string;
   readonly paidAt?: Instant;

@@ -78,6 +78,7 @@ export const salesOf = (tx: TenantTx, routes: readonly string[]): Promise<SoldRo
     from sales where tenant_id = ${tx.tenant} and route_id = any(${[...routes]}::text[]) group by currency order by currency`);
 
 export type LatestRow = {
+  readonly id: Id<"claim">;
   readonly route_id: string;
   readonly updated_at: Instant;
   readonly amount_minor: bigint;
@@ -86,7 +87,7 @@ export type LatestRow = {
 };
 
 export const latestSales = (tx: TenantTx, routes: readonly string[], limit: number): Promise<LatestRow[]> =>
-  tx.many<LatestRow>(sql`select c.route_id, c.updated_at, coalesce(c.captured_minor, c.amount_minor) as amount_minor, c.currency, c.payer
+  tx.many<LatestRow>(sql`select c.id, c.route_id, c.updated_at, coalesce(c.captured_minor, c.amount_minor) as amount_minor, c.currency, c.payer
     from unnest(${[...routes]}::text[]) as r(id), lateral (
       select * from claims where tenant_id = ${tx.tenant} and route_id = r.id and state = 'captured'
       order by updated_at desc limit ${limit}) c

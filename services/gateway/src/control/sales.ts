@@ -32,13 +32,14 @@ export async function salesOfOffer(
       payments: Number(payments),
       amount_minor: Number(amount_minor),
     })),
-    latest: latest.map(({ route_id, updated_at, amount_minor, currency, payer }) => ({
+    latest: latest.map(({ id: payment, route_id, updated_at, amount_minor, currency, payer }) => ({
       at: toRfc3339(updated_at),
       method: byId.get(route_id)?.method ?? "",
       path: `/${byId.get(route_id)?.pattern.join("/") ?? ""}`,
       amount_minor: Number(amount_minor),
       currency,
       payer,
+      payment,
     })),
   };
 }

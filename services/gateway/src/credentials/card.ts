@@ -40,6 +40,7 @@ export function verifyCardPayment(
     // Nobody else's keys for retries are in the way of this payer's.
     agent: payer,
     payer,
+    ...(way.account !== undefined && { account: way.account }),
     // The draft's own key: a payee takes a payment's id once, whatever token comes with it.
     ...(paymentId !== undefined && {
       challenge: sha256b64url(canonicalise(["auth-capture", cardTermsOf(route, way).payTo, paymentId])),

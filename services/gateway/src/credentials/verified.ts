@@ -20,6 +20,8 @@ export type VerifiedCredential = {
   readonly payer: string;
   /** What the challenge that is answered is known by; it is good for one credential. */
   readonly challenge?: string;
+  /** The connected account that a card's payment is passed on to. */
+  readonly account?: string;
   /** What the rail is asked for, for the claim to keep. */
   readonly order: object;
 };

@@ -45,6 +45,10 @@ export type Facilitators = {
   }): PaymentEngine<AuthorizationSource> | undefined;
   /** Who settles here what permits allow (x402's `upto`); undefined on a network where nobody does. */
   readonly settlerOn: (network: string) => string | undefined;
+  /** Chain and facilitator of a network that is settled here. */
+  readonly hereOn: (
+    network: string,
+  ) => { readonly chain: Chain; readonly facilitator: LocalFacilitator } | undefined;
   mount(http: Http): void;
 };
 
@@ -78,6 +82,10 @@ export async function openFacilitators(deps: FacilitatorsDeps): Promise<Facilita
       return createX402Engine({ facilitator: settles, chain, ...depth });
     },
     settlerOn: (network) => (local.has(network) ? signer?.address : undefined),
+    hereOn: (network) => {
+      const [chain, facilitator] = [chains.get(network), local.get(network)];
+      return chain && facilitator && { chain, facilitator };
+    },
     mount: (http) => {
       if (signer === undefined || local.size === 0) return;
       const { facilitatorToken: token, assets } = config;

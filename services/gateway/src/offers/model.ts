@@ -18,6 +18,8 @@ export type Merchant = {
 /** Where a merchant's money arrives when no mandate says so. From configuration alone, never from a request. */
 export type PaymentAccounts = {
   readonly stripe?: StripeAccount;
+  /** Key of the wallet that is paid by transfers, where this gateway may give them back by itself. */
+  readonly wallet?: Secret<string>;
   /** Who settles its stablecoin payments, where a way names none of its own. */
   readonly facilitator: Facilitator;
 };

@@ -35,6 +35,8 @@ export const MerchantEntry = z.strictObject({
       stripe: z
         .strictObject({ secret_key: SecretText, origin: Origin.default("https://api.stripe.com") })
         .optional(),
+      /** Of the wallet that `pay_to` names: transfers are refunded from it. */
+      wallet_key: SecretText.optional(),
       facilitator: FacilitatorEntry.default("local"),
     })
     .default({ facilitator: "local" }),

@@ -135,11 +135,19 @@ export async function merchantOf(entry: MerchantEntry, readKey: ReadKey): Promis
   };
 }
 
-async function accountsOf({ payments }: MerchantEntry, readKey: ReadKey): Promise<PaymentAccounts> {
+async function accountsOf({ id, payments }: MerchantEntry, readKey: ReadKey): Promise<PaymentAccounts> {
+  const { stripe, wallet_key: walletKey } = payments;
   const facilitator = await facilitatorOf(payments.facilitator, readKey);
-  if (payments.stripe === undefined) return { facilitator };
-  const secretKey = await secretOf(payments.stripe.secret_key, readKey);
-  return { facilitator, stripe: { secretKey, origin: payments.stripe.origin } };
+  const wallet = walletKey === undefined ? undefined : await secretOf(walletKey, readKey);
+  if (wallet !== undefined && !/^0x[0-9a-fA-F]{64}$/.test(wallet.reveal()))
+    throw new OffersFileRefused([{ message: `${id}.payments.wallet_key: no 0x and 64 hex digits` }]);
+  return {
+    facilitator,
+    ...(wallet !== undefined && { wallet }),
+    ...(stripe !== undefined && {
+      stripe: { secretKey: await secretOf(stripe.secret_key, readKey), origin: stripe.origin },
+    }),
+  };
 }
 
 async function facilitatorOf(

@@ -105,7 +105,7 @@ async function sellTo(
 ): Promise<Sold> {
   const asked = askedOf(deps, given, credential);
   const verified = await verify(deps, given, credential);
-  const request = await onTerms(deps, given, verified);
+  const { request, refusal } = await onTerms(deps, given, verified);
   if (verified instanceof Problem) {
     // A credential that has expired still fetches what it has paid for.
     const claim = await claimOf(deps, request, asked);
@@ -114,15 +114,16 @@ async function sellTo(
   }
   const isUnnamed = mustNameItself(request, verified) && asked.holder === undefined;
   const lacksKey = isUnnamed && !isSecret(asked.idempotencyKey);
+  const problem = lacksKey ? identifierRequired() : refusal;
   // Whoever has paid already may show more than that.
-  if (lacksKey && (await claimOf(deps, request, asked)) === undefined) throw identifierRequired();
+  if (problem !== undefined && (await claimOf(deps, request, asked)) === undefined) throw problem;
   const fresh = claimFor(request, { verified, holder: asked.holder, clock: deps.clock });
   const taken = await takeClaim(deps, fresh, verified.order);
   const buying = (claim: Claim): Promise<Sold> =>
     desk.run(claim, buy(deps, request, { claim, order: verified.order }));
   if (taken.kind === "ours") return await buying(taken.claim);
   const retry = async (): Promise<Sold> => {
-    if (lacksKey) throw identifierRequired();
+    if (problem !== undefined) throw problem;
     const claim = await reopenClaim(deps, taken.claim, { fresh, order: verified.order });
     if (claim === undefined) throw inProgress();
     return await buying(claim);
@@ -174,16 +175,16 @@ async function onTerms(
   deps: CounterDeps,
   request: PaidRequest,
   verified: GenuineCredential | Problem,
-): Promise<PaidRequest> {
+): Promise<{ readonly request: PaidRequest; readonly refusal?: Problem }> {
   const { route } = request;
   const isByUse = route.meter !== undefined;
   const isServedFirst = route.settle === "after" && (isByUse || route.deliver === "buffer");
-  if (verified instanceof Problem || verified.rail !== "x402" || !isServedFirst) return request;
+  if (verified instanceof Problem || verified.rail !== "x402" || !isServedFirst) return { request };
   const { agent } = verified;
-  if (!(await mustPayFirst(deps, { tenant: route.merchant.tenant, agent }))) return request;
+  if (!(await mustPayFirst(deps, { tenant: route.merchant.tenant, agent }))) return { request };
   // What is used is known only once it is served: who is not trusted with that buys it otherwise.
-  if (isByUse) throw new Problem("no_acceptable_payment", { detail: unsettledOften });
-  return { ...request, route: { ...route, settle: "before" } };
+  if (isByUse) return { request, refusal: new Problem("no_acceptable_payment", { detail: unsettledOften }) };
+  return { request: { ...request, route: { ...route, settle: "before" } } };
 }
 
 const unsettledOften =

@@ -55,6 +55,7 @@ export function claimFor(
     payer,
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(challenge !== undefined && { challenge }),
+    ...(used.verified.account !== undefined && { account: used.verified.account }),
     ...(used.holder !== undefined && { holder: used.holder }),
     amountMinor: Number(amount.units),
     currency: amount.asset.code,
