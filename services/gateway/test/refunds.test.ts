@@ -1,5 +1,5 @@
 import { after, minuteMs, newId, Secret, toNumericDate } from "@remit/kernel";
-import type { JsonObject, PrivateJwk } from "@remit/protocol";
+import type { PrivateJwk } from "@remit/protocol";
 import { generateJwk, makeDpopProof, signJws, thumbprint } from "@remit/protocol/node";
 import {
   eventually,
@@ -57,7 +57,7 @@ beforeEach(async () => {
   await world.gateway.reload();
 });
 
-type Called = Answer & { readonly json: JsonObject };
+type Called = Answer & { readonly json: Record<string, unknown> };
 
 async function call(
   method: "GET" | "POST",
@@ -103,7 +103,7 @@ async function call(
   const first = await ask();
   const nonce = first.headers["dpop-nonce"];
   const answer = first.status === 401 && typeof nonce === "string" ? await ask(nonce) : first;
-  return { ...answer, json: JSON.parse(answer.body.toString()) as JsonObject };
+  return { ...answer, json: JSON.parse(answer.body.toString()) as Record<string, unknown> };
 }
 
 const refund = (
@@ -260,7 +260,7 @@ describe("what was paid by a transfer", () => {
     const before = await balanceOf(sandboxAddresses.payer);
     const asked = await refund(payment, 500);
     expect(asked.json).toMatchObject({ status: "needs_signature", refunded_minor: 500 });
-    const toSign = asked.json["to_sign"] as unknown as Parameters<
+    const toSign = asked.json["to_sign"] as Parameters<
       ReturnType<typeof privateKeyToAccount>["signTypedData"]
     >[0];
     const sign = (by: `0x${string}`) => privateKeyToAccount(by).signTypedData(toSign);
