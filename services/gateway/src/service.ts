@@ -31,7 +31,7 @@ import { createPriceTags } from "./paywall/index.ts";
 
 import { createUpstreams, healthJobs, type Upstreams } from "./proxy/index.ts";
 import { openCounter, purchaseJobs, recoverClaims } from "./purchases/index.ts";
-import { refundJobs, refundRoutes } from "./refunds/index.ts";
+import { openRefunds } from "./refunds/index.ts";
 import { responseJobs } from "./responses/index.ts";
 import { termSecrets } from "./secrets.ts";
 import { forwardAuth, storefront } from "./storefront/index.ts";
@@ -134,12 +134,8 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   const parts = { db, clock, log, jobs, keyring, upstreams: config.offerUpstreams };
   const { shelf: book, ...control } = await openControl(await openOfferBook(config.offersFile, log), parts);
   const offers = (): Offers => book.current();
-  const upstreams = withChildren(createUpstreams(clock), {
-    offers,
-    env: config.programEnv ?? {},
-    clock,
-    log,
-  });
+  const programs = { offers, env: config.programEnv ?? {}, clock, log };
+  const upstreams = withChildren(createUpstreams(clock), programs);
   const by = await thisWorker(config.dataDir);
   const facilitators = await openFacilitators({ chains, livemode, db, clock, log, by, outbound, jobs });
   const tagged = { issuer, livemode, macs: termSecrets(keyring), settlerOn: facilitators.settlerOn };
@@ -150,18 +146,16 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
     { config, clock, log, db, outbound, engines },
     { keyring, upstreams, book, terms, by, facilitators, isClosing },
   );
-  const refunds = { db, clock, log, by, offers, facilitators, engines: purchases.engines };
   const callers = callersOf({ config, clock, log, db, outbound }, keyring);
   const counter = openCounter({ ...purchases, callers });
   responseJobs(purchaseJobs(jobs, purchases), { db, clock });
   healthJobs(jobs, { upstreams, clock, watched: () => watchedIn(offers()) });
-  refundJobs(jobs, refunds);
   keepHouse(jobs, { db, clock });
   const http = httpOf({ config, clock, log, db, outbound }, keyring, book);
   keyring.mount({ http, jobs });
   control.mount(http);
   facilitators.mount(http);
-  http.add(...refundRoutes(refunds));
+  openRefunds({ ...purchases, facilitators }, { http, jobs });
   http.add(resourcesRoute({ book, clock, settlerOn: facilitators.settlerOn }));
   const behind = { counter, upstreams, callers, terms, clock, ...control, memory: purchases.memory };
   const front = storefront({ book, ...behind, doors: [discoveryDoor, mcpDoor(behind)] });

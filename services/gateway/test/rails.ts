@@ -28,7 +28,12 @@ export async function startRailsWorld(options: WorldOptions = {}): Promise<Rails
   const transfers = createX402Engine({ facilitator, chain: at });
   const engines = createEngines({
     clock: systemClock,
-    facilitators: { engineOf: () => transfers, settlerOn: () => undefined, hereOn: () => undefined, mount: () => undefined },
+    facilitators: {
+      engineOf: () => transfers,
+      settlerOn: () => undefined,
+      hereOn: () => undefined,
+      mount: () => undefined,
+    },
     offers: () => new Map(),
   });
   const world = await startWorld({

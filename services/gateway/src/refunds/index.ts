@@ -1,3 +1,1 @@
-export { refundRoutes } from "./refunds.http.ts";
-export { refundJobs } from "./refunds.jobs.ts";
-export type { RefundDeps } from "./refunds.ts";
+export { openRefunds } from "./open.ts";
