@@ -90,9 +90,10 @@ async function rateOf(
       Array.from({ length: count }, () => request),
       { inFlight, accept },
     );
-  // The warm-up says how many are needed to fill the time.
-  await run(500);
-  const { rate } = await run(1_000);
+  // Each warm-up says how many are needed to fill the time of the next: what is measured is a server that has been up for a while.
+  let { rate } = await run(1_000);
+  for (const length of [seconds / 4, seconds / 2])
+    ({ rate } = await run(Math.max(1_000, Math.round(rate * length))));
   const count = Math.max(1_000, Math.round(rate * seconds));
   const before = server.cpuUs();
   const load = await run(count);

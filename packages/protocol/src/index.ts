@@ -169,7 +169,9 @@ export { Members } from "./members.ts";
 export {
   checkMerchantNonce,
   makeMerchantNonce,
+  merchantNonceLength,
   merchantNonceMs,
+  merchantNonces,
   type NoncePlace,
 } from "./merchant-nonce/index.ts";
 export {
@@ -187,6 +189,7 @@ export {
   makeChallenge,
   mandateMethod,
   nameChallenge,
+  namedText,
   opaqueOf,
   type PaymentReceipt,
   parseChallenges,

@@ -178,6 +178,8 @@ function write(socket: Socket, answer: Bytes): boolean {
   return mayGoOn;
 }
 
+const none: Readonly<Record<string, string>> = {};
+
 type Asked = { readonly entry: Entry; readonly socket: Socket };
 
 /** The whole answer as node:http would send it; undefined when the request must be looked at after all. */
@@ -187,9 +189,11 @@ function answerOf(
   { entry, socket }: Asked,
 ): Bytes | undefined | Promise<Bytes | undefined> {
   const { counting, headersDistinct } = entry;
+  if (counting.limit === undefined && edge.options.limits?.address === undefined)
+    return written(edge, server, { entry, left: none });
   const ip = edge.addressOf({ socket, headersDistinct });
   const limits = countedByAddress(edge, { ...counting, open: true, call: { ip } });
-  if (limits.length === 0) return written(edge, server, { entry, left: {} });
+  if (limits.length === 0) return written(edge, server, { entry, left: none });
   return countAll(edge.counters, limits, edge.options.clock.now()).then((left) =>
     written(edge, server, { entry, left }),
   );
@@ -200,25 +204,20 @@ function written(
   server: Server,
   { entry, left }: { readonly entry: Entry; readonly left: Readonly<Record<string, string>> },
 ): Bytes | undefined {
-  const { clock, log } = edge.options;
+  const { clock } = edge.options;
   const startedNs = clock.monotonicNs();
   const now = clock.now();
   const requestId = newId("request");
+  const log = lazyChild(edge.options.log, { request_id: requestId });
   const answer = entry.answer({ requestId, now });
   if (answer === undefined) return undefined;
   const { status, headers, body } = answer;
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-  head += linesOf({ "X-Request-Id": requestId, ...left }) + linesOf(headers);
+  head += `X-Request-Id: ${requestId}\r\n${left === none ? "" : linesOf(left)}${linesOf(headers)}`;
   const bytes = Buffer.byteLength(body);
   head += `Content-Length: ${bytes}\r\nDate: ${dateOf(now)}\r\nConnection: keep-alive\r\n`;
   head += `Keep-Alive: timeout=${Math.floor(server.keepAliveTimeout / secondMs)}\r\n\r\n`;
-  observe(edge, {
-    method: "GET",
-    route: entry.route,
-    status,
-    startedNs,
-    log: lazyChild(log, { request_id: requestId }),
-  });
+  observe(edge, { method: "GET", route: entry.route, status, startedNs, log });
   return bytes === body.length ? head + body : [head, Buffer.from(body)];
 }
 

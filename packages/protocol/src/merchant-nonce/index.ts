@@ -1,1 +1,8 @@
-export { checkMerchantNonce, makeMerchantNonce, merchantNonceMs, type NoncePlace } from "./merchant-nonce.ts";
+export {
+  checkMerchantNonce,
+  makeMerchantNonce,
+  merchantNonceLength,
+  merchantNonceMs,
+  merchantNonces,
+  type NoncePlace,
+} from "./merchant-nonce.ts";

@@ -17,18 +17,28 @@ const utf8 = new TextEncoder();
  * A nonce that needs no store: base64url(expiry ‖ 12 random bytes ‖ first 16 bytes of the MAC over expiry, random bytes
  * and place). Expiry is seconds since 1970, 64 bits, big-endian. `mac` is the current key's.
  */
-export function makeMerchantNonce(input: {
-  readonly mac: Mac;
-  readonly random: Uint8Array;
-  readonly now: Instant;
-  readonly place: NoncePlace;
-}): string {
-  invariant(input.random.length === randomBytes, "a nonce has twelve random bytes");
-  const expiry = new Uint8Array(expiryBytes);
-  new DataView(expiry.buffer).setBigUint64(0, BigInt(Math.floor((input.now + merchantNonceMs) / secondMs)));
-  const head = concatBytes(expiry, input.random);
-  return base64url.encode(concatBytes(head, tagOf(input.mac, head, input.place)));
+export const makeMerchantNonce = (input: NonceParts & { readonly random: Uint8Array }): string =>
+  merchantNonces(input)(input.random);
+
+type NonceParts = { readonly mac: Mac; readonly now: Instant; readonly place: NoncePlace };
+
+/** Makes the nonces of one place and time, each of twelve random bytes of its own. */
+export function merchantNonces({ mac, now, place }: NonceParts): (random: Uint8Array) => string {
+  const named = concatBytes(new Uint8Array(expiryBytes + randomBytes), placeBytes(place));
+  new DataView(named.buffer).setBigUint64(0, BigInt(Math.floor((now + merchantNonceMs) / secondMs)));
+  const nonce = new Uint8Array(expiryBytes + randomBytes + macBytes);
+  nonce.set(named.subarray(0, expiryBytes));
+  return (random) => {
+    invariant(random.length === randomBytes, "a nonce has twelve random bytes");
+    named.set(random, expiryBytes);
+    nonce.set(random, expiryBytes);
+    nonce.set(mac(named).subarray(0, macBytes), expiryBytes + randomBytes);
+    return base64url.encode(nonce);
+  };
 }
+
+/** How long the text of a nonce is. */
+export const merchantNonceLength = ((expiryBytes + randomBytes + macBytes) * 4) / 3;
 
 /** Refuses a nonce of another place or key, and one that has expired. During rotation two keys count. */
 export function checkMerchantNonce(input: {
@@ -47,8 +57,9 @@ export function checkMerchantNonce(input: {
   if (BigInt(input.now) >= expiresS * BigInt(secondMs)) throw new Problem("merchant_nonce_expired");
 }
 
+const tagOf = (mac: Mac, head: Uint8Array, place: NoncePlace): Uint8Array =>
+  mac(concatBytes(head, placeBytes(place))).subarray(0, macBytes);
+
 // The parts are joined as JSON, so that no route can run into its method.
-function tagOf(mac: Mac, head: Uint8Array, { route, method, origin }: NoncePlace): Uint8Array {
-  const place = utf8.encode(JSON.stringify([route, method, origin]));
-  return mac(concatBytes(head, place)).subarray(0, macBytes);
-}
+const placeBytes = ({ route, method, origin }: NoncePlace): Uint8Array =>
+  utf8.encode(JSON.stringify([route, method, origin]));

@@ -66,10 +66,14 @@ export const nameChallenge = (mac: Mac, unnamed: Omit<Challenge, "id">): Challen
 });
 
 /** base64url(HMAC(realm | method | intent | request | expires | digest | [header |] opaque)), absent parts empty. */
-export function challengeId(mac: Mac, challenge: Omit<Challenge, "id">): string {
+export const challengeId = (mac: Mac, challenge: Omit<Challenge, "id">): string =>
+  base64url.encode(mac(namedText(challenge)));
+
+/** The text of which a challenge's id is the MAC. */
+export function namedText(challenge: Omit<Challenge, "id">): string {
   const { realm, method, intent, request, expires = "", digest = "", header, opaque = "" } = challenge;
   const slot = header === undefined || header.toLowerCase() === "authorization" ? [] : [header];
-  return base64url.encode(mac([realm, method, intent, request, expires, digest, ...slot, opaque].join("|")));
+  return [realm, method, intent, request, expires, digest, ...slot, opaque].join("|");
 }
 
 /** Refuses a challenge that we did not make, that has expired, or that was made for another request. */

@@ -7,6 +7,7 @@ export {
   formatChallenge,
   makeChallenge,
   nameChallenge,
+  namedText,
   opaqueOf,
   paymentAuthorizationHeader,
 } from "./challenge.ts";

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock, Instant } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Database } from "@remit/platform/sql";
@@ -68,7 +69,10 @@ export async function openShelf(file: OfferBook, deps: ShelfDeps): Promise<Shelf
   // One after the other: an older read that ends last must not stand over a newer one.
   const refresh = (): Promise<void> => {
     const next = reading.then(async () => {
-      stock = await readStock(deps);
+      const read = await readStock(deps);
+      // What is asked every moment and has not changed stays the same object, and with it all that was made of it.
+      if (!isDeepStrictEqual(read.rows, stock.rows) || !areSame(read.merchants, stock.merchants))
+        stock = read;
     });
     reading = next.catch(() => undefined); // whoever asked hears of it
     return next;
@@ -97,6 +101,10 @@ async function readStock({ db, readMerchants }: ShelfDeps): Promise<Stock> {
   const merchants = await readMerchants();
   return { merchants, rows: await db.relay.transaction(readOffers) };
 }
+
+/** The merchants' reader hands out the same object until a merchant changes. */
+const areSame = (some: readonly Merchant[], others: readonly Merchant[]): boolean =>
+  some.length === others.length && some.every((merchant, index) => merchant === others[index]);
 
 /** Pure: what is sold of all this, and what stands in the way of the rest. */
 export function layOut(file: Offers, stock: Stock, at: Judging): Laid {

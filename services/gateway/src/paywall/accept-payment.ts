@@ -1,5 +1,4 @@
-import type { Challenge } from "@remit/protocol";
-
+type Way = { readonly method: string; readonly intent: string };
 type Range = { readonly method: string; readonly intent: string; readonly weight: number };
 
 const rangesMax = 20;
@@ -8,10 +7,10 @@ const rangesMax = 20;
  * The challenges that `Accept-Payment` asks for, the most wanted first (draft-httpauth-payment: `stripe/charge;q=0.5`,
  * `*`/charge). All of them when it is absent or wants none of them: a buyer may still find a way.
  */
-export function acceptable(
-  challenges: readonly Challenge[],
+export function acceptable<C extends Way>(
+  challenges: readonly C[],
   accept: string | undefined,
-): readonly Challenge[] {
+): readonly C[] {
   const ranges = (accept ?? "").split(",", rangesMax).flatMap(rangeOf);
   if (ranges.length === 0) return challenges;
   const weighed = challenges
@@ -32,7 +31,7 @@ function rangeOf(text: string): Range[] {
 }
 
 /** The weight of the most exact range that fits (as RFC 9110 §12.5.1 has it for media types). */
-function weightOf(ranges: readonly Range[], { method, intent }: Challenge): number {
+function weightOf(ranges: readonly Range[], { method, intent }: Way): number {
   const exactness = (range: Range): number => (range.method === "*" ? 0 : 2) + (range.intent === "*" ? 0 : 1);
   const fitting = ranges
     .filter((range) => range.method === "*" || range.method === method)

@@ -12,6 +12,7 @@ import {
   mandateMethod,
   mandateRequirement,
   merchantNonceMs,
+  merchantNonces,
   type Offer,
   opaqueOf,
   type PaymentRequirement,
@@ -26,7 +27,7 @@ import { leastOf } from "../metering/index.ts";
 import type { PaidRoute, X402Way } from "../offers/index.ts";
 import { bazaarOf } from "./bazaar.ts";
 import { type Blank, blankOf, hole } from "./blanks.ts";
-import { bindingOf, contentDigestOf, type Wanted } from "./wanted.ts";
+import { bindingOf, contentDigestOf, placeOf, type Wanted } from "./wanted.ts";
 import { bindingFor, cardTermsOf, type Settlers, transferRequirementOf, transferTermsOf } from "./ways.ts";
 
 /**
@@ -46,10 +47,13 @@ export type PriceTag = {
   readonly realm: string;
   readonly expires: string;
   readonly digest: string | undefined;
+  /** The secret under which challenges are named. */
+  readonly mac: Mac;
+  nonceOf(random: Uint8Array): string;
 };
 
 /** A challenge of which the text of `request` has a hole for the merchant's nonce, where it holds one. */
-type DraftChallenge = { readonly method: string; readonly intent: string; readonly request: Blank };
+export type DraftChallenge = { readonly method: string; readonly intent: string; readonly request: Blank };
 
 export type TagDeps = {
   readonly issuer: string;
@@ -125,6 +129,8 @@ function makeTag(
     realm: new URL(route.merchant.origin).host,
     expires: toRfc3339(after(now, merchantNonceMs)),
     digest,
+    mac,
+    nonceOf: merchantNonces({ mac, now, place: placeOf(wanted) }),
   };
 }
 

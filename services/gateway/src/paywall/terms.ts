@@ -1,15 +1,9 @@
 import { randomFillSync } from "node:crypto";
 import type { Instant } from "@remit/kernel";
-import {
-  base64url,
-  type Challenge,
-  type JsonObject,
-  makeMerchantNonce,
-  nameChallenge,
-} from "@remit/protocol";
+import { base64url, type Challenge, type JsonObject, nameChallenge } from "@remit/protocol";
 import { filled } from "./blanks.ts";
-import type { PriceTags, TagDeps } from "./price-tags.ts";
-import { placeOf, type Wanted } from "./wanted.ts";
+import type { DraftChallenge, PriceTag, PriceTags, TagDeps } from "./price-tags.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** What it costs to have the request answered, in each protocol's words and for this asker alone. Nothing is stored. */
 export type Terms = {
@@ -31,6 +25,19 @@ const drawnBytes = 2 * nonceBytes;
 const pool = Buffer.alloc(128 * drawnBytes);
 let taken = pool.length;
 
+/** What is one asker's alone: a nonce to answer with, and what sets its challenges apart. */
+export type Own = { readonly nonce: string; readonly opaque: string };
+
+export function drawOwn(tag: PriceTag): Own {
+  const random = drawn();
+  // A challenge is answered once, so two who ask for the same at one instant must not get the same.
+  const salt = random.toString("base64url", nonceBytes);
+  return {
+    nonce: tag.nonceOf(random.subarray(0, nonceBytes)),
+    opaque: base64url.encode(filled(tag.opaque, salt)),
+  };
+}
+
 function drawn(): Buffer {
   if (taken === pool.length) {
     randomFillSync(pool);
@@ -41,34 +48,32 @@ function drawn(): Buffer {
 }
 
 /** All ways in which a request can be paid, in the order of its route. */
-export function termsOf(
-  { macs, tags }: TermsDeps,
-  wanted: Wanted,
-  { now, header }: { readonly now: Instant; readonly header?: string },
-): Terms {
+export function termsOf({ tags }: TermsDeps, wanted: Wanted, { now }: { readonly now: Instant }): Terms {
   const tag = tags.of(wanted, now);
-  const [mac] = macs(now);
-  const random = drawn();
-  const place = placeOf(wanted);
-  const nonce = makeMerchantNonce({ mac, random: random.subarray(0, nonceBytes), now, place });
-  // A challenge is answered once, so two who ask for the same at one instant must not get the same.
-  const salt = random.toString("base64url", nonceBytes);
-  const opaque = base64url.encode(filled(tag.opaque, salt));
+  const { nonce, opaque } = drawOwn(tag);
   return {
     requirements: filled(tag.requirements, nonce),
     extensions: tag.extensions,
     requirementsV1: tag.requirementsV1,
-    challenges: tag.challenges.map(({ method, intent, request }) =>
-      nameChallenge(mac, {
-        realm: tag.realm,
-        method,
-        intent,
-        request: base64url.encode(filled(request, nonce)),
-        expires: tag.expires,
-        ...(tag.digest !== undefined && { digest: tag.digest }),
-        opaque,
-        ...(header !== undefined && { header }),
-      }),
+    challenges: tag.challenges.map((draft) =>
+      nameChallenge(
+        tag.mac,
+        unnamed(tag, draft, { request: base64url.encode(filled(draft.request, nonce)), opaque }),
+      ),
     ),
   };
 }
+
+/** A challenge without its id. */
+export const unnamed = (
+  { realm, expires, digest }: PriceTag,
+  { method, intent }: DraftChallenge,
+  more: Pick<Challenge, "request" | "opaque" | "header">,
+): Omit<Challenge, "id"> => ({
+  realm,
+  method,
+  intent,
+  expires,
+  ...(digest !== undefined && { digest }),
+  ...more,
+});

@@ -1,3 +1,4 @@
+import type { Instant } from "@remit/kernel";
 import { type Binding, base64, type NoncePlace } from "@remit/protocol";
 import type { PaidRoute } from "../offers/index.ts";
 
@@ -12,6 +13,18 @@ export type Wanted = {
   readonly url: string;
   /** SHA-256 of the request's body; absent when it has none. */
   readonly bodySha256?: Uint8Array;
+};
+
+/** How the buyer asked: what it can read, and whether `Authorization` is taken by a token of its own. */
+export type Asking = {
+  readonly now: Instant;
+  readonly requestId: string;
+  readonly wantsHtml: boolean;
+  readonly hasOwnAuthorization: boolean;
+  /** `Accept-Payment`. */
+  readonly acceptPayment?: string;
+  /** By which protocol it tried to pay. */
+  readonly door?: Door;
 };
 
 export const placeOf = ({ route, method }: Wanted): NoncePlace => ({

@@ -1,7 +1,12 @@
 import type { PageCall } from "@remit/platform/http";
-import { Problem } from "@remit/protocol";
 import type { Offers } from "../offers/index.ts";
-import { type Asking, type PaymentRequiredAnswer, paymentRequired, type Wanted } from "../paywall/index.ts";
+import {
+  type Asking,
+  type PaymentRequiredAnswer,
+  paymentRequired,
+  unpaid,
+  type Wanted,
+} from "../paywall/index.ts";
 import type { StorefrontDeps } from "./storefront.http.ts";
 
 type Unpaid = {
@@ -17,11 +22,11 @@ type Unpaid = {
  */
 export function recogniseUnpaid(
   { book, upstreams, terms, traffic }: Pick<StorefrontDeps, "book" | "upstreams" | "terms" | "traffic">,
-  { recognise }: Pick<PageCall, "recognise">,
+  recognise: NonNullable<PageCall["recognise"]>,
   { offers, wanted, asking }: Unpaid,
 ): void {
   const { route } = wanted;
-  recognise?.({
+  recognise({
     asLongAs: offers,
     answer: (call): PaymentRequiredAnswer | undefined => {
       if (book.current() !== offers || isDown(upstreams, route)) return undefined;
@@ -30,9 +35,6 @@ export function recogniseUnpaid(
     },
   });
 }
-
-// Nothing went wrong yet, so nobody needs to know where.
-export const unpaid = new Problem("payment_required");
 
 function isDown(upstreams: StorefrontDeps["upstreams"], { upstream, health }: Wanted["route"]): boolean {
   try {

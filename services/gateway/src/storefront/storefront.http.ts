@@ -32,6 +32,7 @@ import {
   paymentRequired,
   prefersHtml,
   type TermsDeps,
+  unpaid,
   type Wanted,
 } from "../paywall/index.ts";
 import { type Fields, type Upstreams, valuesOf } from "../proxy/index.ts";
@@ -39,7 +40,7 @@ import type { Counter, PaidRequest } from "../purchases/index.ts";
 import { paidAnswer, unsettledHeaders, type WholeAnswer } from "./answers.ts";
 import { answersPreflight, openToScripts } from "./cross-origin.ts";
 import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
-import { recogniseUnpaid, unpaid } from "./recognised.ts";
+import { recogniseUnpaid } from "./recognised.ts";
 import { readRequest } from "./requests.ts";
 import { type StreamedAnswer, streamedAnswer } from "./streaming.ts";
 
@@ -150,7 +151,12 @@ async function answerTo(
     if (credential === undefined) {
       // Nobody is told to pay for what cannot be had now.
       deps.upstreams.check(request.route.upstream, request.route.health?.path);
-      recogniseUnpaid(deps, call, { offers, wanted: wantedOf(request), asking: askingOf(request.fields) });
+      if (call.recognise !== undefined)
+        recogniseUnpaid(deps, call.recognise, {
+          offers,
+          wanted: wantedOf(request),
+          asking: askingOf(request.fields),
+        });
       return refuse(deps, call, { request, problem: unpaid });
     }
     const by = { issuer: deps.terms.issuer, credential };
