@@ -169,7 +169,7 @@ describe("V05 a credential that is not one clear credential", () => {
   });
 
   test("another scheme gets a 402 that says what is sold", async () => {
-    const accepted = { ...entryOf(await world.ask("/demo/report")), scheme: "upto" };
+    const accepted = { ...entryOf(await world.ask("/demo/report")), scheme: "deferred" };
     const headers = { "PAYMENT-SIGNATURE": encodeHeader({ x402Version: 2, accepted, payload: {} }) };
     const answer = await world.ask("/demo/report", { headers });
     expect([answer.status, codeOf(answer)]).toEqual([402, "no_acceptable_payment"]);
