@@ -6,6 +6,7 @@ import type { RevokeWish, RotateWish } from "./keys.ts";
 import { failWith } from "./output.ts";
 import type { VerifyOptions } from "./receipts/index.ts";
 import { addSell } from "./sell/index.ts";
+import type { VerifyOfferOptions } from "./signed-offers/index.ts";
 import type { StartWish } from "./start.ts";
 import { addWebhooks } from "./webhooks/index.ts";
 import { version } from "./where.ts";
@@ -88,7 +89,9 @@ function addVerifying(program: Command): void {
 }
 
 function addOffers(program: Command): void {
-  const offers = program.command("offers").description("the file that says what a gateway sells");
+  const offers = program
+    .command("offers")
+    .description("what a gateway sells, and offers as a merchant signs them");
   offers
     .command("lint")
     .description("say what is wrong with an offers file, JSON or YAML, and where")
@@ -96,6 +99,24 @@ function addOffers(program: Command): void {
     .option("--json", "print one object and nothing else")
     .action((file: string, options: { json?: boolean }) =>
       failWith(async () => (await import("./offers.ts")).lintOffers(file, options)),
+    );
+  offers
+    .command("sign")
+    .description("sign an offer, and print the compact JWS that a 402 body or an MCP tool carries")
+    .argument("<file>", "the offer as JSON; - reads it from stdin")
+    .requiredOption("--key <file>", "the merchant's offer key, a private JWK with its kid")
+    .action((file: string, options: { key: string }) =>
+      failWith(async () => (await import("./signed-offers/index.ts")).signOfferFile(file, options)),
+    );
+  offers
+    .command("verify")
+    .description("check a signed offer offline: signature, time, origin and sums")
+    .argument("<offer>", "the compact JWS, a file that holds it, or - for stdin")
+    .requiredOption("--keys <file>", "the merchant's /.well-known/jwks.json, saved earlier")
+    .option("--origin <origin>", "where it must be from; else the origin that it names")
+    .option("--json", "print one object and nothing else")
+    .action((offer: string, options: VerifyOfferOptions) =>
+      failWith(async () => (await import("./signed-offers/index.ts")).verifyOfferFile(offer, options)),
     );
   offers
     .command("schema")

@@ -105,6 +105,7 @@ export const eventTypes = {
   "member.joined": soc2(),
   "member.removed": soc2(),
   "member.uninvited": soc2(),
+  "merchant.policy_changed": soc2(),
   "merchant.registered": soc2(),
   "merchant.updated": soc2(),
   "merchant.verified": soc2(),

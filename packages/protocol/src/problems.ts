@@ -127,6 +127,7 @@ export const problems = {
   merchant_nonce_invalid: refusal(400, "The merchant's nonce is not of this route", "Ask this route for a new 402 and present again."),
   merchant_not_verified: refusal(403, "The merchant is not verified", "Verify the merchant's origin in the directory."),
   merchant_origin_taken: refusal(409, "A merchant with this origin is registered", "One origin belongs to exactly one merchant."),
+  merchant_policy_refused: refusal(403, "The merchant does not accept this", "Pay otherwise, by another agent or in smaller parts, as refused_by says."),
   merchant_proof_missing: refusal(422, "The origin does not name this merchant", "Serve /.well-known/oid4ac-merchant at the origin, with this merchant's id and client_id."),
   method_not_allowed: refusal(405, "This address does not know this method", "Use a method that Allow lists."),
   month_closed: refusal(409, "The month of this entry is closed", "Put it right by an entry in an open month."),

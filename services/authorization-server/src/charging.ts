@@ -31,6 +31,7 @@ import { evidenceRoutes } from "./evidence/index.ts";
 import { exportRoutes } from "./exports/index.ts";
 import { evidenceKeySet, type IssuerKeys } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes, minorOf } from "./mandates/index.ts";
+import { merchantPolicyRoutes } from "./merchant-policies/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
 import type { People } from "./people.ts";
 import { createReceipts, receiptRoutes } from "./receipts/index.ts";
@@ -105,6 +106,7 @@ export async function mountCharges(
   };
   const charges = createCharges(deps);
   http.add(
+    ...merchantPolicyRoutes({ db, merchantOf: (client) => deps.merchants.ofClient(client) }),
     ...chargeRoutes({ db, clock, charges, leaseMs }),
     ...walletChargeRoutes({ db, receipts }),
     ...soldRoutes({ db, charges }),

@@ -18,6 +18,7 @@ import { identityProviderTables } from "./identity-providers/index.ts";
 import { laneTables } from "./lanes/index.ts";
 import { listingTables } from "./listings/index.ts";
 import { mandateTables } from "./mandates/index.ts";
+import { merchantPolicyTables } from "./merchant-policies/index.ts";
 import { organizationTables } from "./organizations/index.ts";
 import { partnerTables } from "./partners/index.ts";
 import { planTables } from "./plans/index.ts";
@@ -65,6 +66,7 @@ export const tables = {
   ...statusListTables,
   ...freezeTables,
   ...mandateTables,
+  ...merchantPolicyTables,
   ...spendingTables,
   ...exportTables,
   ...chargeTables,

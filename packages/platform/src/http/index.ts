@@ -3,6 +3,7 @@ export { readBody, readForm } from "./body.ts";
 export { countedAddress } from "./caller-address.ts";
 export { edgeOptions } from "./edge-options.ts";
 export { createHttp, type Http } from "./http.ts";
+export { versionIn } from "./if-match.ts";
 export { onlyOperator, platformTenant } from "./operator.ts";
 export type { ApiDocument, HttpOptions, Patience, ServerLimits } from "./options.ts";
 export { type Counted, countAll } from "./rate-limit.ts";

@@ -180,6 +180,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "mandate.resumed": mandateChange,
   "mandate.revoked": mandateChange,
   "mandate.suspended": mandateChange,
+  "merchant.policy_changed": told({ version: count, policy: text }),
   "merchant.registered": merchant,
   "merchant.updated": merchant,
   "merchant.verified": merchant,

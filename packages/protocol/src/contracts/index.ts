@@ -17,6 +17,7 @@ export * from "./keys.ts";
 export * from "./ledger.ts";
 export * from "./mandates.ts";
 export * from "./marketplace.ts";
+export * from "./merchant-policies.ts";
 export * from "./merchants.ts";
 export * from "./oauth.ts";
 export * from "./offers.ts";

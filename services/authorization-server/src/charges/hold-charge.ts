@@ -16,6 +16,7 @@ import {
   velocityOf,
   whyAskPrincipal,
 } from "../mandates/index.ts";
+import { assertAccepted } from "../merchant-policies/index.ts";
 import { keepPresented } from "../presented/index.ts";
 import { asksAbove, assertUnblocked, type Rules, rulesOf } from "../rules/index.ts";
 import { isTenantActive } from "../tenants/index.ts";
@@ -72,6 +73,7 @@ export async function holdFor(
     merchant: merchant.id,
     category: merchant.categories[0],
   };
+  await assertAccepted(tx, charge, { ...charge, issuer: deps.issuer });
   await assertRoom(tx, wanted);
   await rows.insertCharge(tx, charge);
   const tokenExpiresAt = fromNumericDate(evidence.presented.accessToken.exp);

@@ -12,6 +12,7 @@ const own = new Set<ProblemCode>([
   "card_declined",
   "instrument_missing",
   "livemode_mismatch",
+  "merchant_policy_refused",
   "not_found",
 ]);
 

@@ -1,5 +1,5 @@
 import { assetOf, invariant, parseId, toRfc3339 } from "@remit/kernel";
-import { type Route, route } from "@remit/platform/http";
+import { type Route, route, versionIn } from "@remit/platform/http";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { SetWalletRules, WalletRules } from "@remit/protocol/contracts";
@@ -55,14 +55,6 @@ const changeRoute = (deps: RulesDeps): Route =>
       });
     },
   });
-
-/** RFC 9110 §13.1.1: one strong entity tag, of ours. */
-function versionIn(ifMatch: string | undefined): number {
-  if (ifMatch === undefined) throw new Problem("precondition_required");
-  const version = /^"(\d{1,9})"$/.exec(ifMatch)?.[1];
-  if (version === undefined) throw new Problem("precondition_failed");
-  return Number(version);
-}
 
 async function answer(tx: TenantTx): Promise<{
   status: 200;

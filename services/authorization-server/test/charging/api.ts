@@ -7,6 +7,7 @@ import { stapledOf } from "../../src/audit/index.ts";
 import { chargeRoutes, soldRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
 import { exportRoutes } from "../../src/exports/index.ts";
 import { mandateRoutes, minorOf } from "../../src/mandates/index.ts";
+import { merchantPolicyRoutes } from "../../src/merchant-policies/index.ts";
 import { receiptRoutes } from "../../src/receipts/index.ts";
 import { rulesRoutes } from "../../src/rules/index.ts";
 import { spendingRoutes } from "../../src/spending/index.ts";
@@ -79,6 +80,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
     ...walletChargeRoutes(rooms),
     ...soldRoutes({ db, charges }),
     ...rulesRoutes({ db, ...giving }),
+    ...merchantPolicyRoutes({ db, merchantOf: (client) => rooms.chargesDeps.merchants.ofClient(client) }),
   );
   http.add(...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
   const stapled = (tenant: Id<"tenant">, subject: Id<"charge">) =>

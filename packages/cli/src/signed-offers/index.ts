@@ -1,0 +1,1 @@
+export { signOfferFile, type VerifyOfferOptions, verifyOfferFile } from "./signed-offers.ts";
