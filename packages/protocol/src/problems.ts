@@ -58,6 +58,7 @@ export const problems = {
   evidence_invalid: refusal(400, "The evidence does not hold", "Ask whoever sent it for the file as they got it."),
   evidence_not_ready: refusal(409, "The audit log has not been signed over this charge yet", "Ask again after the time in Retry-After."),
   export_closed: refusal(409, "The export is closed", "Nothing more can be told of it; export the mandate again."),
+  export_token_other: refusal(409, "Another token was issued for this export", "Export the mandate again: an export is for one token alone."),
   export_use_exceeds_limit: refusal(422, "More was used than the export allows", "Have its issuer say what was taken; open a dispute about the rest."),
   fee_schedule_refused: refusal(409, "The fee schedule cannot be set so", "Correct what the detail names; what was captured before keeps its terms."),
   forbidden: refusal(403, "This is not allowed", "Ask the owner for permission."),

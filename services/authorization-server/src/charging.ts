@@ -28,7 +28,7 @@ import {
   walletDisputeRoutes,
 } from "./disputes/index.ts";
 import { evidenceRoutes } from "./evidence/index.ts";
-import { exportRoutes } from "./exports/index.ts";
+import { exportJobs, exportRoutes } from "./exports/index.ts";
 import { evidenceKeySet, type IssuerKeys } from "./keys/index.ts";
 import { createMandates, type Mandates, mandateRoutes, minorOf } from "./mandates/index.ts";
 import { merchantPolicyRoutes } from "./merchant-policies/index.ts";
@@ -125,6 +125,7 @@ export async function mountCharges(
   disputeJobs(jobs, disputes);
   chargeJobs(jobs, charges);
   tabJobs(jobs, deps);
+  exportJobs(jobs, { db, clock, keys });
   return purchaseAnswers(deps);
 }
 

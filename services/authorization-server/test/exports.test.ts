@@ -1,7 +1,8 @@
-import { type Id, newId } from "@remit/kernel";
+import { type Id, instantOf, newId } from "@remit/kernel";
 import { sha256b64url } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { changeStanding } from "../src/agents/index.ts";
+import { endExport, lateUsesMs } from "../src/exports/index.ts";
 import { checkBudget } from "../src/mandates/index.ts";
 import { type Api, type As, agentOf, openApi, type Sent, walletOf } from "./charging/api.ts";
 import {
@@ -127,6 +128,7 @@ describe("a mandate that is exported", () => {
     expect((await exported(mandate.id, spt)).body["document"]).toEqual({
       usage_limits: { currency: "eur", max_amount: 500, expires_at: expect.any(Number) },
       seller_details: { network_id: "profile_1" },
+      shared_metadata: { remit_export: expect.stringMatching(/^chg_/) },
     });
     for (const asked of [
       { ...acp, amount_minor: 2_001 },
@@ -242,6 +244,64 @@ describe("what is told of an export", () => {
       expect(await post(`/api/v1/exports/${String(id)}/${verb}`, body, portal)).toMatchObject({
         status: 403,
       });
+  });
+
+  test("in all under its token counts once, however often and in whatever order it is told", async () => {
+    const mandate = await giveMandate(world, { amount_minor: 1_000 });
+    const spt = { kind: "spt", network_id: "profile_1" };
+    const { id } = (await exported(mandate.id, spt)).body;
+    for (const used_minor of [300, 500, 300, 0, 500]) await tell(id, { token: "spt_1", used_minor });
+    expect(await tell(id, { token: "spt_1", used_minor: 500 })).toMatchObject({
+      body: { status: "held", used_minor: 500 },
+    });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(1_000), spent: 0n });
+    expect(await close(id, { because: "expired", used_minor: 500, token: "spt_1" })).toMatchObject({
+      body: { status: "closed", because: "expired" },
+    });
+    // Old news, and news that cannot be.
+    expect(await tell(id, { token: "spt_1", used_minor: 500 })).toMatchObject({ status: 200 });
+    expect(await tell(id, { token: "spt_1", used_minor: 501 })).toMatchObject({
+      body: { code: "export_closed" },
+    });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(500) });
+    const events = await world.database.asAdmin<{ used: number }>(
+      "select (body::jsonb -> 'payload' ->> 'used_minor')::integer as used from audit_rows where subject = $1 and event = 'export.used' order by event_id",
+      [id],
+    );
+    expect(events).toEqual([{ used: 300 }, { used: 500 }]);
+  });
+
+  test("of a second token is refused: each could be spent up to the limit", async () => {
+    const mandate = await giveMandate(world, { amount_minor: 1_000 });
+    const { id } = (await exported(mandate.id, { kind: "spt", network_id: "profile_1" })).body;
+    await tell(id, { token: "spt_1", used_minor: 0 });
+    for (const answer of [
+      await tell(id, { token: "spt_2", used_minor: 400 }),
+      await close(id, { because: "used", used_minor: 400, token: "spt_2" }),
+    ])
+      expect(answer).toMatchObject({ status: 409, body: { code: "export_token_other" } });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(1_000), spent: 0n });
+  });
+
+  test("no more when its time is over and nothing can be told of it any more: what was used is spent, the rest is free", async () => {
+    const mandate = await giveMandate(world, { amount_minor: 1_000 });
+    const { id, expires_at: end } = (await exported(mandate.id, ap2)).body;
+    await tell(id, { reference: "a", amount_minor: 250 });
+    const ids = { tenant: world.payer, export: String(id) as Id<"charge"> };
+    const [job] = await world.database.asAdmin<{ late: number }>(
+      "select (extract(epoch from run_at) * 1000)::bigint::float8 - $2 as late from jobs where queue = 'exports' and key = $1",
+      [id, Date.parse(String(end))],
+    );
+    expect(job?.late).toBe(lateUsesMs);
+    await expect(endExport(world, ids.tenant, ids.export)).rejects.toThrow();
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(1_000) });
+    const later = {
+      ...world,
+      clock: { ...world.clock, now: () => instantOf(Date.parse(String(end)) + lateUsesMs) },
+    };
+    for (let times = 0; times < 2; times++) await endExport(later, ids.tenant, ids.export);
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(250) });
+    expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
   });
 
   test("closes it by itself once all of it is used, and is never above its limit", async () => {

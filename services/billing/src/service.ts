@@ -18,6 +18,7 @@ import {
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
+import { exportJobs, hintToken } from "./exports/index.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes } from "./invoices/index.ts";
@@ -26,7 +27,7 @@ import { ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
 import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
 import { type ReconciliationDeps, reconciliationJobs, reconciliationRoutes } from "./reconciliation/index.ts";
-import { clientSecretOf, movementsOf, type News, stripeRoutes } from "./stripe/index.ts";
+import { clientSecretOf, movementsOf, type News, readIssuedToken, stripeRoutes } from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
 
 /** Billing as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -115,6 +116,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
       payment: (news: News) => hintPayment(payments, news),
       plan: (news: News) => hintPlan(plans, news),
       setup: (news: News) => hintSetup(instruments, news),
+      token: (news: News) => hintToken({ db }, news),
     };
     http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), livemode: config.livemode, hint }));
   }
@@ -122,6 +124,8 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   paymentJobs(jobs, payments);
   instrumentJobs(jobs, instruments);
   planJobs(jobs, plans);
+  const tokenOf = (id: string) => readIssuedToken(stripe, id);
+  exportJobs(jobs, { clock, log, peer, issuer: config.issuer, tokenOf });
   books.jobs(jobs);
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });

@@ -21,15 +21,29 @@ import { type BillingConfig, createBilling, migrations, type Service } from "../
 export type Issuer = {
   readonly origin: string;
   readonly key: PrivateJwk;
+  /** What it was told of exports: path and body, in order. */
+  readonly toldOfExports: readonly { readonly path: string; readonly body: unknown }[];
   close(): Promise<void>;
 };
 
 export async function fakeIssuer(): Promise<Issuer> {
   const key = generateJwk("ES256");
+  const toldOfExports: { path: string; body: unknown }[] = [];
+  const answerTo = (path: string, text: string): object | undefined => {
+    if (path === "/.well-known/jwks.json") return { keys: [publicJwkOf(key)] };
+    if (path === "/oauth/token") return { access_token: randomText(), token_type: "DPoP", expires_in: 300 };
+    if (!path.startsWith("/api/v1/exports/")) return undefined;
+    toldOfExports.push({ path, body: JSON.parse(text) });
+    return {};
+  };
   const server: Server = createServer((request, response) => {
-    const known = request.url === "/.well-known/jwks.json";
-    response.writeHead(known ? 200 : 404, { "content-type": "application/json" });
-    response.end(known ? JSON.stringify({ keys: [publicJwkOf(key)] }) : "{}");
+    const parts: Uint8Array[] = [];
+    request.on("data", (part: Uint8Array) => parts.push(part));
+    request.on("end", () => {
+      const answer = answerTo(request.url ?? "", Buffer.concat(parts).toString());
+      response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
+      response.end(JSON.stringify(answer ?? {}));
+    });
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   // A TCP server has an address with a port.
@@ -37,6 +51,7 @@ export async function fakeIssuer(): Promise<Issuer> {
   return {
     origin: `http://127.0.0.1:${port}`,
     key,
+    toldOfExports,
     close: () =>
       new Promise((done) => {
         server.close(() => done());

@@ -58,13 +58,21 @@ export const MandateExportList = z.object({
 });
 export type MandateExportList = z.infer<typeof MandateExportList>;
 
-/** POST /api/v1/exports/{id}/uses: what its issuer says was taken. Told twice, it counts once. */
-export const TellExportUse = z.strictObject({ reference: text(256), amount_minor: AmountMinor });
+/**
+ * POST /api/v1/exports/{id}/uses: what its issuer says was taken, by one use or in all under the token that it issued. Told
+ * twice, it counts once.
+ */
+export const TellExportUse = z.union([
+  z.strictObject({ reference: text(256), amount_minor: AmountMinor }),
+  z.strictObject({ token: text(256), used_minor: AmountOrZero }),
+]);
 export type TellExportUse = z.infer<typeof TellExportUse>;
 
 /** POST /api/v1/exports/{id}/close: its issuer confirms that nothing more will be taken, and how much was in all. */
 export const CloseExport = z.strictObject({
   because: z.enum(["used", "expired", "revoked"]),
   used_minor: AmountOrZero,
+  /** The token that was issued for it, where there is one. */
+  token: text(256).optional(),
 });
 export type CloseExport = z.infer<typeof CloseExport>;

@@ -118,7 +118,7 @@ function revoke(call: Call): SharedToken {
   if (token.deactivated_at !== null) throw deactivated(token);
   const revoked = deactivate(draft, token, "revoked");
   draft.put(revoked);
-  draft.happened("shared_payment.granted_token.deactivated", revoked);
+  tellOver(draft, revoked);
   return revoked;
 }
 
@@ -127,6 +127,12 @@ const deactivate = (draft: Draft, token: SharedToken, reason: "consumed" | "revo
   deactivated_at: draft.now,
   deactivated_reason: reason,
 });
+
+/** Seller and issuer each hear of their own view. */
+function tellOver(draft: Draft, token: SharedToken): void {
+  draft.happened("shared_payment.granted_token.deactivated", token);
+  draft.happened("shared_payment.issued_token.deactivated", issued(token));
+}
 
 const deactivated = ({ id, deactivated_reason: reason }: SharedToken): StripeRefusal =>
   unexpected(
@@ -216,8 +222,9 @@ function change(draft: Draft, id: string | null, to: (token: SharedToken) => Sha
   if (token === undefined) return;
   const changed = to(token);
   draft.put(changed);
-  if (changed.deactivated_at !== token.deactivated_at)
-    draft.happened("shared_payment.granted_token.deactivated", changed);
+  if (changed.usage_details.amount_captured.value !== token.usage_details.amount_captured.value)
+    draft.happened("shared_payment.issued_token.used", issued(changed));
+  if (changed.deactivated_at !== token.deactivated_at) tellOver(draft, changed);
 }
 
 function readToken(call: Call): SharedToken {

@@ -153,7 +153,7 @@ const useRoute = (deps: Deps): Route =>
       200: MandateExport,
       403: "forbidden",
       404: "not_found",
-      409: "export_closed",
+      409: ["export_closed", "export_token_other"],
       422: "export_use_exceeds_limit",
     },
     handle: async ({ caller }, { params: { id }, body }) => {
@@ -176,6 +176,7 @@ const closeRoute = (deps: Deps): Route =>
       400: "invalid_request",
       403: "forbidden",
       404: "not_found",
+      409: "export_token_other",
       422: "export_use_exceeds_limit",
     },
     handle: async ({ caller }, { params: { id }, body }) => {

@@ -1,5 +1,6 @@
 import {
   type Asset,
+  after,
   type Clock,
   fromRfc3339,
   type Id,
@@ -9,6 +10,7 @@ import {
   newId,
   toBudgetUnits,
 } from "@remit/kernel";
+import { enqueue } from "@remit/platform/jobs";
 import type { SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent, Problem, type PublicJwk } from "@remit/protocol";
@@ -30,7 +32,15 @@ import {
 } from "../mandates/index.ts";
 import { asksAbove, rulesOf } from "../rules/index.ts";
 import * as rows from "./exports.sql.ts";
-import { assertExportable, assertWithinRules, documentOf, type Export, spendControls } from "./exports.ts";
+import {
+  assertExportable,
+  assertWithinRules,
+  documentOf,
+  type Export,
+  exportsQueue,
+  lateUsesMs,
+  spendControls,
+} from "./exports.ts";
 
 export type ExportsDeps = {
   readonly db: Database;
@@ -120,9 +130,10 @@ async function makeWithin(
       advice: { document, mandate: mandate.id, currency, limitMinor, now, expiresAt },
     };
   }
-  const document = documentOf(mandate.details, asked, { limits, holder });
+  const id = newId("charge");
+  const document = documentOf(mandate.details, asked, { id, limits, holder });
   const made: Export = {
-    id: newId("charge"),
+    id,
     mandate: mandate.id,
     agent: mandate.agent,
     kind: asked.kind,
@@ -132,6 +143,7 @@ async function makeWithin(
     usedMinor: 0n,
     document,
     because: undefined,
+    token: undefined,
     createdAt: now,
     expiresAt,
   };
@@ -139,6 +151,13 @@ async function makeWithin(
     asked.kind === "ap2" ? `${await deps.keys.sign("mandate", { typ: "dc+sd-jwt" }, document)}~` : undefined;
   await hold(tx, { chain, made, asset });
   await rows.insertExport(tx, made);
+  const ending = { export: made.id, tenant: tx.tenant };
+  await enqueue(tx, {
+    queue: exportsQueue,
+    key: made.id,
+    payload: ending,
+    runAt: after(expiresAt, lateUsesMs),
+  });
   const payload = { mandate: made.mandate, kind: made.kind, limit_minor: Number(limitMinor), currency };
   await tx.record(
     newEvent("export.made", { tenant: tx.tenant, actor: exporting.actor, subject: made.id, payload }, now),
@@ -225,18 +244,47 @@ export const tellUse = (
   deps.db.of(tenant).transaction(async (tx) => {
     const found = await locked(tx, id);
     const now = deps.clock.now();
-    const minor = BigInt(use.amount_minor);
-    if (!(await rows.insertUse(tx, { export: id, reference: use.reference, minor, now }))) return found;
-    if (found.state === "closed") throw new Problem("export_closed");
-    const usedMinor = found.usedMinor + minor;
+    const token = "token" in use ? use.token : undefined;
+    assertSameToken(found, token);
+    const usedMinor = await usedAfter(tx, found, { use, now });
+    if (usedMinor <= found.usedMinor && token === found.token) return found;
+    if (found.state === "closed") {
+      if (usedMinor <= found.usedMinor) return found;
+      throw new Problem("export_closed");
+    }
     if (usedMinor > found.limitMinor) throw exceeds(found);
-    const payload = { mandate: found.mandate, amount_minor: Number(minor), used_minor: Number(usedMinor) };
-    await tx.record(newEvent("export.used", { tenant: tx.tenant, actor, subject: id, payload }, now));
+    if (usedMinor > found.usedMinor) {
+      const amount = { amount_minor: Number(usedMinor - found.usedMinor), used_minor: Number(usedMinor) };
+      const facts = { tenant: tx.tenant, actor, subject: id, payload: { mandate: found.mandate, ...amount } };
+      await tx.record(newEvent("export.used", facts, now));
+    }
     if (usedMinor === found.limitMinor)
-      return close(tx, { ...found, usedMinor }, { because: "used", usedMinor, actor, now });
-    await rows.saveExport(tx, id, { state: found.state, usedMinor });
-    return { ...found, usedMinor };
+      return close(tx, found, { because: "used", usedMinor, token, actor, now });
+    await rows.saveExport(tx, id, { state: found.state, usedMinor, token });
+    return { ...found, usedMinor, token: found.token ?? token };
   });
+
+/** What was used in all, once this use counts: the same use counts once, and a sum never falls. */
+async function usedAfter(
+  tx: TenantTx,
+  found: Export,
+  { use, now }: { readonly use: TellExportUse; readonly now: Instant },
+): Promise<bigint> {
+  if ("token" in use) {
+    const told = BigInt(use.used_minor);
+    return told > found.usedMinor ? told : found.usedMinor;
+  }
+  const { reference } = use;
+  const minor = BigInt(use.amount_minor);
+  const isNew = await rows.insertUse(tx, { export: found.id, reference, minor, now });
+  return isNew ? found.usedMinor + minor : found.usedMinor;
+}
+
+/** Two tokens could each be spent up to the limit of one export. */
+function assertSameToken(found: Export, token: string | undefined): void {
+  if (token !== undefined && found.token !== undefined && token !== found.token)
+    throw new Problem("export_token_other");
+}
 
 /** Its issuer confirms that nothing more will be taken: what was is spent, and the rest of the limit is free again. */
 export const closeExport = (
@@ -246,12 +294,25 @@ export const closeExport = (
 ): Promise<Export> =>
   deps.db.of(tenant).transaction(async (tx) => {
     const found = await locked(tx, id);
+    const { token, because } = asked;
+    assertSameToken(found, token);
     if (found.state === "closed") return found;
     const usedMinor = BigInt(asked.used_minor);
     if (usedMinor > found.limitMinor) throw exceeds(found);
     if (usedMinor < found.usedMinor)
       throw new Problem("invalid_request", { detail: "Less than was told before.", extra: extraOf(found) });
-    return close(tx, found, { because: asked.because, usedMinor, actor, now: deps.clock.now() });
+    return close(tx, found, { because, usedMinor, token, actor, now: deps.clock.now() });
+  });
+
+/** Nobody can take anything under it any more: what was told of is spent, and the rest is free again. */
+export const endExport = (deps: ExportsDeps, tenant: Id<"tenant">, id: Id<"charge">): Promise<void> =>
+  deps.db.of(tenant).transaction(async (tx) => {
+    const found = await rows.findExport(tx, id, "update");
+    const now = deps.clock.now();
+    if (found === undefined || found.state === "closed") return;
+    invariant(now >= after(found.expiresAt, lateUsesMs), "an export is ended after its time");
+    const actor: Actor = { type: "system", id: "authorization-server" };
+    await close(tx, found, { because: "expired", usedMinor: found.usedMinor, token: undefined, actor, now });
   });
 
 /** The principal, or the agent, wants it back. Until its issuer has confirmed that, all of it may still be taken. */
@@ -299,14 +360,15 @@ const exceeds = (found: Export): Problem =>
 type Closing = {
   readonly because: CloseExport["because"];
   readonly usedMinor: bigint;
+  readonly token: string | undefined;
   readonly actor: Actor;
   readonly now: Instant;
 };
 
 /** The budget's row is locked last, as by every charge. */
 async function close(tx: TenantTx, found: Export, closing: Closing): Promise<Export> {
-  const { because, usedMinor, actor, now } = closing;
-  await rows.saveExport(tx, found.id, { state: "closed", usedMinor, because, closedAt: now });
+  const { because, usedMinor, token, actor, now } = closing;
+  await rows.saveExport(tx, found.id, { state: "closed", usedMinor, because, closedAt: now, token });
   const payload = { mandate: found.mandate, because, used_minor: Number(usedMinor) };
   await tx.record(newEvent("export.closed", { tenant: tx.tenant, actor, subject: found.id, payload }, now));
   const mandate = await findMandate(tx, found.mandate);

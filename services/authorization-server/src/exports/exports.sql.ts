@@ -14,6 +14,7 @@ type Row = {
   readonly used_minor: bigint;
   readonly document: JsonObject;
   readonly because: string | null;
+  readonly token: string | null;
   readonly created_at: Instant;
   readonly expires_at: Instant;
 };
@@ -29,6 +30,7 @@ const exportOf = (row: Row): Export => ({
   usedMinor: row.used_minor,
   document: row.document,
   because: row.because ?? undefined,
+  token: row.token ?? undefined,
   createdAt: row.created_at,
   expiresAt: row.expires_at,
 });
@@ -75,12 +77,14 @@ export type ExportChange = {
   readonly usedMinor: bigint;
   readonly because?: string;
   readonly closedAt?: Instant;
+  readonly token?: string | undefined;
 };
 
 export async function saveExport(tx: Sql, id: Id<"charge">, change: ExportChange): Promise<void> {
   const closedAt = change.closedAt === undefined ? null : sqlTime(change.closedAt);
   await tx.run(sql`update exports set state = ${change.state}, used_minor = ${change.usedMinor},
-      because = coalesce(${change.because ?? null}, because), closed_at = ${closedAt}::timestamptz
+      because = coalesce(${change.because ?? null}, because), closed_at = ${closedAt}::timestamptz,
+      token = coalesce(token, ${change.token ?? null})
     where id = ${id}`);
 }
 

@@ -1,6 +1,7 @@
 import {
   type Asset,
   assetOfCaip19,
+  dayMs,
   fromBudgetUnits,
   type Id,
   type Instant,
@@ -12,6 +13,15 @@ import {
 } from "@remit/kernel";
 import { type JsonObject, type MandateDetails, Problem, type PublicJwk } from "@remit/protocol";
 import type { ExportMandate } from "@remit/protocol/contracts";
+
+/** Queue of the jobs that end exports whose time has passed; a job's key is the export's id. */
+export const exportsQueue = "exports";
+
+/**
+ * How long after its end an export may still be told of: what was authorised on a card at the last moment can be captured
+ * for seven days, and its news may take another one.
+ */
+export const lateUsesMs = 8 * dayMs;
 
 export type HeldKind = Exclude<ExportMandate["kind"], "x402">;
 export type ExportState = "held" | "revoking" | "closed";
@@ -28,6 +38,8 @@ export type Export = {
   readonly usedMinor: bigint;
   readonly document: JsonObject;
   readonly because: string | undefined;
+  /** The one that was issued for it, once it was told of. */
+  readonly token: string | undefined;
   readonly createdAt: Instant;
   readonly expiresAt: Instant;
 };
@@ -81,7 +93,7 @@ const refused = (detail: string): Problem => new Problem("mandate_not_admitted",
 export function documentOf(
   details: MandateDetails,
   asked: Exclude<ExportMandate, { kind: "x402" }>,
-  { limits, holder }: { readonly limits: Limits; readonly holder: PublicJwk },
+  { id, limits, holder }: { readonly id: Id<"charge">; readonly limits: Limits; readonly holder: PublicJwk },
 ): JsonObject {
   switch (asked.kind) {
     case "ap2":
@@ -103,6 +115,8 @@ export function documentOf(
           expires_at: toNumericDate(limits.expiresAt),
         },
         seller_details: { network_id: asked.network_id },
+        // By this whoever hears of the token's use knows which export it is of.
+        shared_metadata: { remit_export: id },
       };
   }
 }

@@ -23,6 +23,7 @@ export async function hearEvent(
   if (type.startsWith("checkout.session.") || type.startsWith("customer.subscription."))
     await deps.hint.plan({ event, type, object });
   if (type.startsWith("setup_intent.")) await deps.hint.setup({ event, type, object });
+  if (type.startsWith("shared_payment.issued_token.")) await deps.hint.token({ event, type, object });
 }
 
 async function verified(

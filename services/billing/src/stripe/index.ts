@@ -3,6 +3,7 @@ export { clientSecretOf } from "./confirmations.ts";
 export { customerOf } from "./customers.ts";
 export type { News } from "./events.ts";
 export { isUnsettled } from "./failures.ts";
+export { type IssuedToken, readIssuedToken } from "./issued-tokens.ts";
 export {
   confirmSetup,
   detachCard,

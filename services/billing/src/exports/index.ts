@@ -1,0 +1,2 @@
+export { exportJobs, hintToken } from "./exports.jobs.ts";
+export type { ExportDeps } from "./exports.ts";
