@@ -2,7 +2,7 @@ import { type Id, invariant, parseId } from "@remit/kernel";
 import type { RemitEvent } from "@remit/protocol";
 import { escapeIdentifier } from "pg";
 import type { Log } from "../telemetry/index.ts";
-import { openListener } from "./listener.ts";
+import { type Heard, openListener } from "./listener.ts";
 import { openPool, type PoolCounts, sessionOf } from "./pool.ts";
 import type { Statement } from "./statement.ts";
 import { type Running, singleSql, transaction } from "./transaction.ts";
@@ -22,8 +22,8 @@ export type Sql = {
 export type Tx = Sql & {
   /** Runs `work` after the commit and never after a rollback. What it throws is logged and changes nothing. */
   afterCommit(work: () => void): void;
-  /** Wakes listeners of `channel` after the commit. A hint that may be lost with the process: listeners poll as well. */
-  notify(channel: string): void;
+  /** Wakes listeners of `channel` after the commit, and tells them what it is about: an id, never more. A hint that may be lost with the process: listeners poll as well. */
+  notify(channel: string, about?: string): void;
 };
 
 /** Whose rows a transaction sees. `platform` has the rows of the service itself, such as events about its keys. */
@@ -72,7 +72,7 @@ export type Database = {
    */
   crossing(...tenants: readonly Id<"tenant">[]): Scope<CrossingTx>;
   /** Calls `heard` when a transaction notified `channel`, here or in another process. Returns the way to stop. */
-  listen(channel: string, heard: () => void): () => void;
+  listen(channel: string, heard: Heard): () => void;
   /** The connections of the pool, and who waits for one. */
   counts(): PoolCounts;
   /** Answers when a query can be answered; else throws `unavailable`. */

@@ -6,8 +6,11 @@ const reconnectMs = 1_000;
 
 export type ListenerOptions = { readonly session: ClientConfig; readonly log: Log | undefined };
 
+/** Called with what a notification is about; with nothing when some may have been missed. */
+export type Heard = (about?: string) => void;
+
 export type Listener = {
-  listen(channel: string, heard: () => void): () => void;
+  listen(channel: string, heard: Heard): () => void;
   close(): Promise<void>;
 };
 
@@ -16,7 +19,7 @@ export type Listener = {
  * After each connect every listener is called, since a notification may have been missed.
  */
 export function openListener(options: ListenerOptions): Listener {
-  const listeners = new Map<string, Set<() => void>>();
+  const listeners = new Map<string, Set<Heard>>();
   const closing = new AbortController();
   let client: Client | undefined;
   /** One after the other: a connection has one conversation. */
@@ -39,7 +42,7 @@ export function openListener(options: ListenerOptions): Listener {
     const broken = new Promise<void>((resolve) => {
       mine.on("error", () => resolve()).on("end", () => resolve());
     });
-    mine.on("notification", ({ channel }) => call(listeners.get(channel)));
+    mine.on("notification", ({ channel, payload }) => call(listeners.get(channel), payload));
     try {
       await mine.connect();
       client = mine;
@@ -76,6 +79,6 @@ export function openListener(options: ListenerOptions): Listener {
   };
 }
 
-function call(heard: Iterable<() => void> | undefined): void {
-  for (const each of heard ?? []) each();
+function call(heard: Iterable<Heard> | undefined, about?: string): void {
+  for (const each of heard ?? []) each(about);
 }

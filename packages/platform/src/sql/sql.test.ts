@@ -262,11 +262,11 @@ describe("D01 a connection", () => {
 });
 
 describe("a notification", () => {
-  test("reaches listeners of its schema after the commit alone", async () => {
+  test("reaches listeners of its schema after the commit alone, and says once what it is about", async () => {
     const other = made.open();
     const heard: string[] = [];
-    const stop = db.listen("purses", () => void heard.push("heard"));
-    await eventually(() => expect(heard).toEqual(["heard"])); // once when listening begins
+    const stop = db.listen("purses", (about = "anything") => void heard.push(about));
+    await eventually(() => expect(heard).toEqual(["anything"])); // once when listening begins
     await expect(
       other.global.transaction(async (tx) => {
         tx.notify("purses");
@@ -274,10 +274,9 @@ describe("a notification", () => {
       }),
     ).rejects.toThrow();
     await other.global.transaction(async (tx) => {
-      tx.notify("purses");
-      tx.notify("purses");
+      for (const about of ["ada's", "bob's", "ada's", undefined]) tx.notify("purses", about);
     });
-    await eventually(() => expect(heard).toEqual(["heard", "heard"]));
+    await eventually(() => expect(heard).toEqual(["anything", "ada's", "bob's", ""]));
     stop();
   });
 

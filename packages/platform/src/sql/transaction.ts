@@ -20,7 +20,8 @@ export type Running = {
   readonly command: (text: string) => Promise<void>;
   /** Lets no further statement out and waits for the one that runs. */
   readonly end: () => Promise<void>;
-  readonly channels: ReadonlySet<string>;
+  /** What listeners are told after the commit, by channel. */
+  readonly news: ReadonlyMap<string, ReadonlySet<string>>;
   readonly work: readonly (() => void)[];
 };
 
@@ -93,7 +94,10 @@ async function once<R>(
     if (!isTrouble(error)) await finish(connection, "rollback", []);
     throw error;
   }
-  await finish(connection, "commit", [...running.channels].map(options.channel));
+  const news = [...running.news].flatMap(([name, about]) =>
+    [...about].map((each) => ({ channel: options.channel(name), about: each })),
+  );
+  await finish(connection, "commit", news);
   return { result, later: running.work };
 }
 
@@ -103,9 +107,11 @@ async function once<R>(
 async function finish(
   connection: Connection,
   verb: "commit" | "rollback",
-  channels: string[],
+  news: readonly { readonly channel: string; readonly about: string }[],
 ): Promise<void> {
-  const notify = channels.map((channel) => `; select pg_notify(${escapeLiteral(channel)}, '')`).join("");
+  const notify = news
+    .map(({ channel, about }) => `; select pg_notify(${escapeLiteral(channel)}, ${escapeLiteral(about)})`)
+    .join("");
   const answer: unknown = await connection.query(
     `${verb}${notify}; select coalesce(current_setting('remit.tenant', true), '') = '' and current_user = session_user as clean`,
   );
@@ -130,7 +136,7 @@ function runLater(work: () => void, log: Log | undefined): void {
 function start(connection: Connection): Running {
   let open = true;
   let tail: Promise<unknown> = Promise.resolve();
-  const channels = new Set<string>();
+  const news = new Map<string, Set<string>>();
   const work: (() => void)[] = [];
   // One after the other: the protocol has one conversation per connection, and callers may use Promise.all.
   // Each is checked when its turn comes: after the end it would run on its own, outside any transaction.
@@ -148,14 +154,17 @@ function start(connection: Connection): Running {
     tx: {
       ...sqlOver(query),
       afterCommit: (later) => void work.push(later),
-      notify: (channel) => void channels.add(channel),
+      notify: (channel, about = "") => {
+        const told = news.get(channel) ?? new Set();
+        news.set(channel, told.add(about));
+      },
     },
     command: async (text) => void (await send(() => connection.query(text))),
     end: async () => {
       open = false;
       await tail;
     },
-    channels,
+    news,
     work,
   };
 }

@@ -60,7 +60,7 @@ const listRoute = (deps: Deps): Route =>
       const until = after(deps.clock.now(), query.wait_s * secondMs);
       for (;;) {
         // Asked for before the list is read: what changes meanwhile wakes us.
-        const news = query.wait_s > 0 ? deps.waiting.next() : undefined;
+        const news = query.wait_s > 0 ? deps.waiting.next(personOf(call.caller)) : undefined;
         const body = await listFor(deps, call.caller, query);
         const etag = `"${sha256b64url(JSON.stringify(body)).slice(0, 22)}"`;
         const headers = { etag, "cache-control": "private, no-cache" };

@@ -180,13 +180,13 @@ async function recordAnswer(
   approval: Approval,
   { actor, proven }: { actor: Actor; proven: boolean },
 ): Promise<void> {
-  const { id, agent, state, answeredAt, mandate } = approval;
+  const { id, agent, principal, state, answeredAt, mandate } = approval;
   invariant(answeredAt !== undefined, "an answered approval says when");
   const payload = { agent, state, mandate: mandate ?? null, step_up: proven };
   await tx.record(
     newEvent("approval.answered", { tenant: tx.tenant, actor, subject: id, payload }, answeredAt),
   );
-  tx.notify(approvalsChannel);
+  tx.notify(approvalsChannel, principal);
 }
 
 /** Somebody else was first: their answer, if it is the same. */

@@ -120,7 +120,7 @@ async function tell(
   { id, agent, principal, subject, expiresAt, group, times, now }: Telling,
 ): Promise<void> {
   await enqueue(tx, { queue: expiryQueue, key: id, payload: { tenant: tx.tenant, id }, runAt: expiresAt });
-  tx.notify(approvalsChannel);
+  tx.notify(approvalsChannel, principal);
   const payload = { agent, principal, kind: subject.kind, group, times };
   const facts = { tenant: tx.tenant, actor: { type: "agent", id: agent }, subject: id, payload } as const;
   await tx.record(newEvent("approval.asked", facts, now));
