@@ -372,16 +372,16 @@ describe("G04 a delegation token is nothing to whom it does not name", () => {
 
 test("the agents of the AgentIdP API: a secret, a bearer token, and chains all the same", async () => {
   await new Management(running).call("PUT", "/api/v1/organization/bearer-tokens", { allowed: true });
-  const make = async (): Promise<{ id: string; bearer: string }> => {
+  const make = async () => {
     const id = await agentIn(running, { scopes: ["agents:read"] });
     const { body } = await operator.call("POST", `/api/v1/agents/${id}/credentials`, {});
-    const form = {
-      grant_type: "client_credentials",
-      client_id: id,
-      client_secret: String(body["clientSecret"]),
+    const tokens = async (form: Record<string, string>): Promise<Answer> => {
+      const all = { client_id: id, client_secret: String(body["clientSecret"]), ...form };
+      const init = { method: "POST", body: new URLSearchParams(all) };
+      return read(await fetch(`${running.issuer}/oauth2/token`, init));
     };
-    const init = { method: "POST", body: new URLSearchParams({ ...form, scope: "agents:read" }) };
-    return { id, bearer: tokenOf(await read(await fetch(`${running.issuer}/oauth2/token`, init))) };
+    const own = await tokens({ grant_type: "client_credentials", scope: "agents:read" });
+    return { id, bearer: tokenOf(own), tokens };
   };
   const post = async (bearer: string, path: string, body: object): Promise<Answer> =>
     read(
@@ -403,6 +403,43 @@ test("the agents of the AgentIdP API: a secret, a bearer token, and chains all t
   expect(
     (await post(three.bearer, "/oauth2/token/verify-delegation", { delegationToken: second.token })).body,
   ).toMatchObject({ valid: true, delegateeAgentId: three.id });
+  // It exchanges what it was handed as one with a key does, for a bearer token in which all on the way are named.
+  const form = {
+    grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+    subject_token: second.token,
+    subject_token_type: "urn:remit:token-type:delegation",
+  };
+  const exchanged = await three.tokens(form);
+  expect(exchanged.body).toMatchObject({ token_type: "Bearer", scope: "agents:read" });
+  const list = async (): Promise<number> =>
+    (
+      await fetch(`${running.issuer}/api/v1/agents`, {
+        headers: { authorization: `Bearer ${tokenOf(exchanged)}` },
+      })
+    ).status;
+  expect(await list()).toBe(200);
+  expect((await three.tokens({ ...form, scope: "agents:read agents:write" })).body["error"]).toBe(
+    "invalid_scope",
+  );
+  for (const [who, why] of [
+    [one, "invalid_request"],
+    [two, "invalid_request"],
+  ] as const)
+    expect((await who.tokens(form)).body["error"]).toBe(why);
+  const offered = { ...form, subject_token: three.bearer, requested_actor: one.id };
+  const type = "urn:ietf:params:oauth:token-type:access_token";
+  expect((await three.tokens({ ...offered, subject_token_type: type })).body["error"]).toBe(
+    "invalid_request",
+  );
+  // The middle is ended: what came by it is refused at the next call, and no new one is given.
+  await operator.call("DELETE", `/api/v1/token/delegate/${first.id}`);
+  expect(await list()).toBe(401);
+  expect((await three.tokens(form)).body["error"]).toBe("invalid_request");
+  await new Management(running).call("PUT", "/api/v1/organization/bearer-tokens", { allowed: false });
+  const again = linkOf(await delegate(ann, two.id));
+  const refused = await two.tokens({ ...form, subject_token: again.token });
+  expect(["invalid_request", "invalid_dpop_proof"]).toContain(refused.body["error"]);
+  await new Management(running).call("PUT", "/api/v1/organization/bearer-tokens", { allowed: true });
   const paying = { ...wish, scopes: ["oid4ac:payment"] };
   expect((await post(one.bearer, "/oauth2/token/delegate", paying)).body["code"]).toBe(
     "bound_token_required",

@@ -296,6 +296,15 @@ describe("agent cards", () => {
       expect({ supportedInterfaces: [], ...JSON.parse(canonicalizeAgentCard(card)) }).toEqual(rest);
       for (const member of requiredOfCards) expect(body, path).toHaveProperty(member);
     }
+    const own = AgentCard.fromJSON((await get("/.well-known/agent-card.json")).body);
+    const about = own.capabilities?.extensions.find(({ uri }) => uri.endsWith("/rfc9728"))?.params ?? {};
+    const resource = (await (await fetch(String(about["resource_metadata"]))).json()) as Record<
+      string,
+      unknown
+    >;
+    expect(resource).toMatchObject({ resource: running.issuer, authorization_servers: [running.issuer] });
+    const server = (await (await fetch(String(about["issuer_metadata"]))).json()) as Record<string, unknown>;
+    expect(server["token_endpoint"]).toBe(`${running.issuer}/oauth/token`);
     const card = AgentCard.fromJSON((await get(`/agents/${agent}/agent-card.json`)).body);
     expect(card.name).toBe("Resume screener");
     expect(card.skills.map(({ id }) => id)).toEqual(["resume:read", "email:send"]);

@@ -6,6 +6,7 @@ export { createHttp, type Http } from "./http.ts";
 export { versionIn } from "./if-match.ts";
 export { onlyOperator, platformTenant } from "./operator.ts";
 export type { ApiDocument, HttpOptions, Patience, ServerLimits } from "./options.ts";
+export { resourceMetadataUrl } from "./protected-resource.ts";
 export { type Counted, countAll } from "./rate-limit.ts";
 export { type ResourceServerOptions, resourceServer } from "./resource-server.ts";
 export {

@@ -1,3 +1,4 @@
+import { resourceMetadataUrl } from "@remit/platform/http";
 import { canonicalise, type Json, type JsonObject } from "@remit/protocol";
 import type { Agent } from "../agents/index.ts";
 import { didOfAgent, didOfServer, type PublishedAgent } from "../dids/index.ts";
@@ -5,13 +6,15 @@ import type { IssuerKeys } from "../keys/index.ts";
 
 /**
  * An A2A agent card (A2A 1.0 §4.4.1) as JSON. Members with their usual value are left out, as §8.4.1 signs them; so are
- * security schemes, which @a2a-js/sdk 1.3.0 loses from a card that it has parsed, and then it finds no valid signature.
+ * `securitySchemes` (optional), which @a2a-js/sdk 1.3.0 loses from a card that it has parsed, and then it finds no valid
+ * signature: an extension says where the same stands.
  */
 export type AgentCard = JsonObject;
 
 /** The version of A2A whose cards these are. */
 export const cardSchemaVersion = "1.0";
 const didExtension = "https://www.w3.org/ns/did/v1";
+const authorizationExtension = "https://www.rfc-editor.org/rfc/rfc9728";
 const json = ["application/json"];
 
 /** The issuer's own card: what it does for agents, by its own API, which is no A2A. */
@@ -27,10 +30,14 @@ export const cardOfServer = (issuer: string, version: string): AgentCard => ({
     },
   ],
   documentationUrl: `${issuer}/openapi.json`,
-  capabilities: capabilities(didOfServer(issuer), {
-    document: `${issuer}/.well-known/did.json`,
-    keys: `${issuer}/.well-known/http-message-signatures-directory`,
-  }),
+  capabilities: capabilities(
+    didOfServer(issuer),
+    {
+      document: `${issuer}/.well-known/did.json`,
+      keys: `${issuer}/.well-known/http-message-signatures-directory`,
+    },
+    [authorizedAs(issuer)],
+  ),
   defaultInputModes: json,
   defaultOutputModes: json,
   skills: [
@@ -97,12 +104,23 @@ function skillsOf({ capabilities: able, agentType }: Agent): JsonObject[] {
   });
 }
 
-const capabilities = (did: string, where: JsonObject): JsonObject => ({
+/** How whoever calls is let in: what the security schemes of a card would say, in the words of OAuth. */
+const authorizedAs = (issuer: string): JsonObject => ({
+  uri: authorizationExtension,
+  description: "Whose access tokens it takes, with which scopes and proofs (RFC 9728, RFC 8414).",
+  params: {
+    resource_metadata: resourceMetadataUrl(issuer),
+    issuer_metadata: `${issuer}/.well-known/oauth-authorization-server`,
+  },
+});
+
+const capabilities = (did: string, where: JsonObject, more: readonly JsonObject[] = []): JsonObject => ({
   streaming: false,
   pushNotifications: false,
   extendedAgentCard: false,
   extensions: [
     { uri: didExtension, description: "Its DID, and where its keys stand.", params: { did, ...where } },
+    ...more,
   ],
 });
 

@@ -137,7 +137,7 @@ async function stillHeld(
 }
 
 /** What a token without a key may carry (design section 5). */
-const mayGoUnbound = (scopes: readonly string[]): boolean =>
+export const mayGoUnbound = (scopes: readonly string[]): boolean =>
   scopes.every((scope) => isScope(scope) && mayBeBearer(scope));
 
 const digestOf = ({ secrets }: Pick<HandingDeps, "secrets">, token: string): string =>

@@ -20,7 +20,7 @@ import {
   inheritedOf,
   offeredBy,
 } from "./delegations.ts";
-import { examineHanded } from "./handing.ts";
+import { examineHanded, mayGoUnbound } from "./handing.ts";
 
 /** RFC 8693 §3, and the identity assertion grant's own. */
 export const tokenTypes = {
@@ -79,11 +79,14 @@ export const tokenExchange = (deps: Deps): CustomGrant => ({
   },
 });
 
-/** The key that the caller, an agent, has proven to hold. */
-function keyOf({ client, thumbprint }: GrantCall): string {
+/** The key that the caller, an agent, has proven to hold; none of an agent that has none and may go without. */
+function keyOf({ client, thumbprint }: GrantCall): string | undefined {
   if (client.kind !== "agent")
     throw new Problem("unauthorized_client", { detail: "Only an agent acts for somebody else." });
-  if (thumbprint === undefined) throw refused("A DPoP proof is needed.");
+  if (thumbprint === undefined && !(client.bearer && client.authenticated))
+    throw refused("A DPoP proof is needed.");
+  if (thumbprint !== undefined && client.bearer)
+    throw refused("The agent has no key that a token could be bound to: send no DPoP proof.");
   return thumbprint;
 }
 
@@ -139,7 +142,7 @@ async function checkActorToken(deps: Deps, call: GrantCall): Promise<void> {
 
 type Subject = {
   readonly subject: AccessTokenClaims;
-  readonly thumbprint: string;
+  readonly thumbprint: string | undefined;
   /** What of the link may still be used; all of it unless told. */
   readonly held?: readonly string[];
 };
@@ -151,6 +154,8 @@ async function offer(
   { subject, wanted, thumbprint }: Subject & { readonly wanted: string },
 ): Promise<GrantAnswer> {
   const to = parseId("agent", wanted);
+  // Unbound, it would be a token of its own for whoever gets hold of it: `POST /oauth2/token/delegate` offers without one.
+  if (thumbprint === undefined) throw refused("A DPoP proof is needed to offer a token.");
   if (subject.client_id !== call.client.id || subject.cnf?.jkt !== thumbprint)
     throw refused("An agent offers its own token alone.");
   if (to === undefined) throw refused("requested_actor is not an agent.");
@@ -183,6 +188,7 @@ async function issue(deps: Deps, call: GrantCall, given: Subject): Promise<Grant
     const held = (given.held ?? link.scopes).filter((scope) => target.scopes.includes(scope));
     const scopes = scopesOf(call) ?? held;
     checkScopes(scopes, held);
+    checkBinding(given, scopes);
     const decided: TokenFacts = {
       client: client.id,
       subject: subject.sub,
@@ -202,7 +208,16 @@ async function issue(deps: Deps, call: GrantCall, given: Subject): Promise<Grant
     await recordIssued(tx, { call, facts: decided, jti: drafted.jti, link });
     return { draft: drafted, facts: decided };
   });
-  return answerOf(await deps.mint.sign(draft), facts);
+  return answerOf(await deps.mint.sign(draft), facts, thumbprint === undefined ? "Bearer" : "DPoP");
+}
+
+/** What a token without a key may carry (design section 5), and never for a person. */
+function checkBinding({ thumbprint, subject }: Subject, scopes: readonly string[]): void {
+  if (thumbprint !== undefined) return;
+  if (parseId("agent", subject.sub) === undefined)
+    throw refused("A DPoP proof is needed to act for a person.");
+  if (!mayGoUnbound(scopes))
+    throw new Problem("invalid_scope", { detail: "A bearer token cannot carry these scopes." });
 }
 
 /** Never beyond the token that is exchanged, nor beyond the link. */
@@ -294,10 +309,11 @@ async function recordIssued(
 const answerOf = (
   token: string,
   { lifeS, scopes }: { readonly lifeS: number; readonly scopes: readonly string[] },
+  type: "DPoP" | "Bearer" = "DPoP",
 ): GrantAnswer => ({
   access_token: token,
   issued_token_type: tokenTypes.accessToken,
-  token_type: "DPoP",
+  token_type: type,
   expires_in: lifeS,
   scope: scopes.join(" "),
 });

@@ -92,7 +92,7 @@ export function unauthenticated(metadata: Payload): Payload {
   return { ...rest, token_endpoint_auth_method: "none" };
 }
 
-/** An agent that proves itself by one of its secrets: it asks for tokens of its own, and for nothing else. */
+/** An agent that proves itself by one of its secrets: it asks for tokens of its own and, without a key, for those handed to it. */
 export function bySecret(client: Client, credentials: readonly KeptCredential[]): Payload {
   const digests = credentials.flatMap((one) =>
     one.kind === "secret" ? [`${keptSecret(one.digest)}.${one.id}`] : [],
@@ -102,7 +102,8 @@ export function bySecret(client: Client, credentials: readonly KeptCredential[])
     ...rest,
     redirect_uris: [],
     response_types: [],
-    grant_types: ["client_credentials"],
+    // One that has no key acts for others by its secret too (a bearer token, for little); one that has proves it.
+    grant_types: ["client_credentials", ...(client.dpopThumbprint === undefined ? [tokenExchangeGrant] : [])],
     token_endpoint_auth_method: "client_secret_basic",
     client_secret: digests.join(" ") || nobodysSecret,
     // What it may have without a proof is looked at when its token is made (claims.ts).

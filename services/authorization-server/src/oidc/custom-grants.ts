@@ -32,6 +32,8 @@ export type GrantClient = {
   readonly kind: string;
   readonly tenant: Id<"tenant">;
   readonly authenticated: boolean;
+  /** Whether it may have tokens that are bound to no key: it has none, and its organization allows it. */
+  readonly bearer: boolean;
 };
 
 export type GrantCall = {
@@ -99,7 +101,8 @@ async function handle(
 function callerOf(client: ClientEntity): GrantClient {
   const { clientId: id, clientAuthMethod, remit_kind: kind, remit_tenant: tenant } = client;
   invariant(kind !== undefined && tenant !== undefined, "every client of ours has a kind and a tenant");
-  return { id, kind, tenant, authenticated: clientAuthMethod !== "none" };
+  const bearer = client.remit_bearer === true && client.remit_dpop_thumbprint === undefined;
+  return { id, kind, tenant, authenticated: clientAuthMethod !== "none", bearer };
 }
 
 /** As `guardAssertion` wants it of a client with a key: ±60 s whatever the nonce, and the registered key alone. */

@@ -36,7 +36,7 @@ export async function tokenForAgent(
   if (!(await deps.db.of(client.tenant).transaction(allowsBearer))) throw new Problem("bound_token_required");
   const sent: Readonly<Record<string, string | undefined>> = { assertion: token, scope };
   const call: GrantCall = {
-    client: { id: client.id, kind: client.kind, tenant: client.tenant, authenticated: false },
+    client: { id: client.id, kind: client.kind, tenant: client.tenant, authenticated: false, bearer: false },
     now,
     thumbprint: undefined,
     param: (name) => sent[name],
