@@ -32,6 +32,7 @@ const table = (dev: DevFile): string =>
     row("sandbox (Stripe, demo shop)", dev.sandbox),
     row("a paid page", dev.paid_url),
     row("sign in as", `${dev.principal.email}  ${dev.principal.password}`),
+    row("letters, such as codes", `${dev.data_dir}/authorization-server/mail`),
     row("keys and ids", `${dev.data_dir}/dev.json`),
     "",
     faint("npx remit demo buys the paid page and shows every message. Ctrl-C stops everything."),

@@ -37,14 +37,15 @@ type Asking = {
 /** What agents without a browser ask, and where people answer. */
 export function mountAsking({ http, jobs, people, approvals, waiting, core, ...grounds }: Asking): void {
   const { db, clock, artifacts, outbound, sessions } = grounds;
-  const { issuer, livemode } = grounds.config;
+  const { issuer, livemode, peers } = grounds.config;
+  const wallet = peers["portal"];
   const { accounts, factors } = people;
   const access = createAccountAccess({ issuer, clock, accounts, sessions, provider: core.provider });
   const opened = (raw: RawPair) => openedBy(core.provider(), raw);
   const nameOf = ({ agent }: Approval): Promise<string> => nameOfAgent(db, agent);
   http.add(
     ...approvalRoutes({ db, clock, livemode, approvals, waiting, factors, nameOf }),
-    ...answeringPages({ ...people, livemode, approvals, nameOf, access, opened }),
+    ...answeringPages({ ...people, livemode, approvals, nameOf, access, opened, wallet }),
   );
   approvalJobs(jobs, approvals);
   pingJobs(jobs, { db, artifacts, approvals, outbound });

@@ -20,8 +20,9 @@ import { createAccessTokens, createActingTokens } from "./api/index.ts";
 import type { WalletConfig } from "./config.ts";
 import { jwksRoute } from "./identity.http.ts";
 import { createIssuer } from "./issuer/index.ts";
+import { createLive, type Live } from "./live/index.ts";
 import { builtPortal, openPortal, portalMount } from "./portal/index.ts";
-import { createSessions, forgetOldSessions } from "./sessions/index.ts";
+import { createSessions, forgetOldSessions, type Sessions } from "./sessions/index.ts";
 import { createCookies, createSignIns, forgetUnfinished, logoutRoute, signInPages } from "./sign-in/index.ts";
 
 /** The wallet as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -104,9 +105,10 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const portal = await openPortal(await builtPortal(log));
   const issuer = createIssuer({ issuer: config.issuer, keys: peerKeys, outbound, clock });
   const keys = outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`);
-  const sessions = createSessions({ db, keyring, clock });
+  const live = createLive({ clock });
+  const sessions = heardBy(createSessions({ db, keyring, clock }), live);
   const cookies = createCookies(origin);
-  const signIns = createSignIns({ db, keyring, clock, issuer, keys, origin });
+  const signIns = createSignIns({ db, keyring, clock, issuer, keys, origin, resources: [billing] });
   const claim = createFirstUses(db).claim;
   const { assertion: assertionKey, dpop: dpopKey } = peerKeys;
   const peer = createPeer({
@@ -140,16 +142,31 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
   const tokens = createAccessTokens({ sessions, issuer, clock });
   const acting = createActingTokens({ issuer, tokens, clock });
   const api = { issuer, tokens, acting, origins: { issuer: config.issuer, directory, billing, gateway } };
-  http.mount(portalMount({ portal, sessions, cookies, api, origin, issuer: config.issuer, outbound }));
+  http.mount(portalMount({ portal, sessions, cookies, api, origin, issuer: config.issuer, outbound, live }));
   keyring.mount({ http, jobs });
   const address = await http.listen();
   await jobs.start();
   return {
     address,
     close: async () => {
+      live.close();
       await http.close();
       await jobs.stop();
       keyring.close();
     },
   };
 }
+
+/** Open pages hear of it when a session ends, whoever ended it. */
+const heardBy = (sessions: Sessions, live: Live): Sessions => ({
+  ...sessions,
+  end: async (session) => {
+    await sessions.end(session);
+    live.ended({ sid: session.sid });
+  },
+  endAll: async (of) => {
+    const ended = await sessions.endAll(of);
+    live.ended(of);
+    return ended;
+  },
+});

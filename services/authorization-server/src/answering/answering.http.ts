@@ -21,6 +21,8 @@ type Deps = {
   readonly factors: Pick<Factors, "hasSecond">;
   readonly stepUps: StepUps;
   readonly forms: FormCheck;
+  /** Origin of the wallet that shows the same questions, where there is one. */
+  readonly wallet: string | undefined;
   /** As its owner wrote it. */
   readonly nameOf: (approval: Approval) => Promise<string>;
   /** Whose session the browser's cookie opens. */
@@ -193,7 +195,8 @@ async function show(
   const lacks = deps.livemode && !second;
   const named = await namedOf(deps, approval);
   const check = deps.forms.field(session);
-  return { status: 200, ...approvalPage({ ...named, account, check, stepUp, lacks, refused }) };
+  const { wallet } = deps;
+  return { status: 200, ...approvalPage({ ...named, account, check, stepUp, lacks, refused, wallet }) };
 }
 
 /**

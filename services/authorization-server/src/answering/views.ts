@@ -72,6 +72,8 @@ export type Answering = Named & {
   /** The account has none, and a yes needs it. */
   readonly lacks: boolean;
   readonly refused?: string | undefined;
+  /** Where the person's wallet shows the same question. */
+  readonly wallet?: string | undefined;
 };
 
 /** One question: the same words as on every consent page, built from the request alone (G03). */
@@ -87,7 +89,7 @@ ${approval.subject.kind === "mandate" ? html`<dt>Its token is for</dt><dd>${Obje
 <dt>Asked</dt><dd>${whenOf(approval.askedAt)}${approval.askedCount > 1 ? `, ${approval.askedCount} times` : ""}</dd>
 ${approval.state === "pending" ? html`<dt>Waits until</dt><dd>${whenOf(approval.expiresAt)}</dd>` : undefined}
 </dl>
-<p class="ways"><a href="${approvalsPath}">All approvals</a></p>
+<p class="ways">${page.wallet === undefined ? undefined : html`<a href="${page.wallet}/approvals/${approval.id}">Back to your wallet</a> `}<a href="${approvalsPath}">All approvals</a></p>
 </div>
 <footer>Signed in as ${account.email}. You can end this at any time in your wallet; what was not yet captured then stays yours.</footer>`;
   return shown(approval.state === "pending" ? "Allow spending" : stateWords[approval.state], body);

@@ -1,7 +1,7 @@
-import { newId } from "@remit/kernel";
+import { newId, secondMs } from "@remit/kernel";
 import type { Log } from "@remit/platform/telemetry";
 import { isProblemCode, type Json, Problem, type ProblemCode, problems } from "@remit/protocol";
-import { type ProblemBody, parseProblem } from "@remit/protocol/contracts";
+import { ApprovalList, type ProblemBody, parseProblem } from "@remit/protocol/contracts";
 import type { z } from "zod";
 import type { Issuer, PersonAnswer } from "../issuer/index.ts";
 import type { PortalSession } from "../sessions/index.ts";
@@ -63,14 +63,12 @@ type AnyInput = {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly key?: string;
   readonly body?: unknown;
+  readonly ifNoneMatch?: string;
+  readonly timeoutMs?: number;
 };
 
 export const apiOf = (deps: ApiDeps, session: PortalSession, log: Log): Api =>
-  callsOf(endpoints, deps, {
-    log,
-    tokenFor: (origin, refused) =>
-      refused === undefined ? deps.tokens.get(session, origin) : deps.tokens.renew(session, origin, refused),
-  });
+  callsOf(endpoints, deps, { log, tokenFor: personal(deps, session) });
 
 /** The same for an organization that the person belongs to; nothing of any other is found. */
 export const organizationApiOf = (
@@ -82,6 +80,45 @@ export const organizationApiOf = (
     log,
     tokenFor: (origin, refused) => deps.acting.get(session, { organization, origin }, refused),
   });
+
+/** Approvals that are otherwise than they were known: the list, with the tag by which the next are asked for. */
+export type News =
+  | { readonly kind: "same" | "over" | "trouble" }
+  | { readonly kind: "changed"; readonly tag: string; readonly list: z.output<typeof ApprovalList> };
+
+const waitS = 2;
+
+/** Waits a little for the questions of agents to change; what waits at the issuer is answered as soon as one does. */
+export async function approvalNews(
+  deps: ApiDeps,
+  session: PortalSession,
+  known: string | undefined,
+): Promise<News> {
+  const query = { status: "pending", limit: "20", ...(known === undefined ? {} : { wait_s: String(waitS) }) };
+  const input = { query, timeoutMs: 15 * secondMs, ...(known === undefined ? {} : { ifNoneMatch: known }) };
+  try {
+    const answer = await sent(deps, {
+      tokenFor: personal(deps, session),
+      endpoint: endpoints.approvals,
+      input,
+    });
+    if (answer === undefined) return { kind: "over" };
+    if (answer.status === 304) return { kind: "same" };
+    const parsed = ApprovalList.safeParse(answer.body);
+    const tag = answer.headers["etag"];
+    return answer.status === 200 && parsed.success && tag !== undefined
+      ? { kind: "changed", tag, list: parsed.data }
+      : { kind: "trouble" };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { kind: "trouble" };
+  }
+}
+
+const personal =
+  (deps: ApiDeps, session: PortalSession): Caller["tokenFor"] =>
+  (origin, refused) =>
+    refused === undefined ? deps.tokens.get(session, origin) : deps.tokens.renew(session, origin, refused);
 
 type Caller = {
   readonly log: Log;
@@ -134,6 +171,8 @@ async function sent(
       method: endpoint.method,
       url,
       token,
+      ...(input.ifNoneMatch === undefined ? {} : { ifNoneMatch: input.ifNoneMatch }),
+      ...(input.timeoutMs === undefined ? {} : { timeoutMs: input.timeoutMs }),
       ...(endpoint.method === "GET"
         ? {}
         : {

@@ -4,6 +4,8 @@ export {
   type Api,
   type ApiDeps,
   apiOf,
+  approvalNews,
+  type News,
   type OrganizationAnswer,
   type OrganizationApi,
   organizationApiOf,

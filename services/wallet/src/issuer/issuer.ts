@@ -17,6 +17,9 @@ export const clientId = "wallet";
 /** An answer of the issuer's: also a refusal, whose `error` it carries (RFC 6749 §5.2). */
 export type IssuerAnswer = { readonly status: number; readonly body: JsonObject };
 
+/** A parameter may stand more than once where its standard says so, such as `resource` (RFC 8707 §2). */
+export type Form = Readonly<Record<string, string | readonly string[]>>;
+
 /** A call of an API in a person's name. */
 export type PersonRequest = {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -26,6 +29,10 @@ export type PersonRequest = {
   readonly token?: string;
   readonly body?: unknown;
   readonly idempotencyKey?: string;
+  /** What is known of it: 304 as long as it is so (RFC 9110 §13.1.2). */
+  readonly ifNoneMatch?: string;
+  /** How long the answer may take where it waits for something to happen. */
+  readonly timeoutMs?: number;
 };
 
 export type PersonAnswer = {
@@ -41,7 +48,7 @@ export type Issuer = {
   /** RFC 7638, of the key that tokens are bound to (RFC 9449 §10: `dpop_jkt`). */
   readonly thumbprint: string;
   /** A form to one of its OAuth endpoints, as this client (RFC 7523 §2.2), with a DPoP proof (RFC 9449 §5). */
-  post(path: string, form: Readonly<Record<string, string>>): Promise<IssuerAnswer>;
+  post(path: string, form: Form): Promise<IssuerAnswer>;
   call(request: PersonRequest): Promise<PersonAnswer>;
 };
 
@@ -61,7 +68,7 @@ export function createIssuer(deps: Deps): Issuer {
   const send = async (make: (nonce: string | undefined) => Sending): Promise<OutboundAnswer> => {
     for (let attempt = 1; ; attempt++) {
       const { origin, ...request } = make(nonces.get(make(undefined).origin));
-      const answer = await deps.outbound.request({ ...request, timeoutMs: callTimeoutMs });
+      const answer = await deps.outbound.request({ timeoutMs: callTimeoutMs, ...request });
       const nonce = answer.headers["dpop-nonce"];
       if (nonce !== undefined) nonces.set(origin, nonce);
       if (attempt > 1 || nonce === undefined || !wantsNonce(answer)) return answer;
@@ -90,20 +97,22 @@ type Sending = {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  readonly timeoutMs?: number;
 };
 
 function formRequest(
   { issuer, keys, clock }: Deps,
-  { url, form, nonce }: { url: string; form: Readonly<Record<string, string>>; nonce: string | undefined },
+  { url, form, nonce }: { url: string; form: Form; nonce: string | undefined },
 ): Sending {
   const now = clock.now();
   const proof = { key: keys.dpop, method: "POST", url, now };
   const body = new URLSearchParams({
-    ...form,
     client_id: clientId,
     client_assertion_type: clientAssertionType,
     client_assertion: makeClientAssertion({ clientId, audience: issuer, now, key: keys.assertion }),
   });
+  for (const [name, values] of Object.entries(form))
+    for (const value of [values].flat()) body.append(name, value);
   return {
     origin: issuer,
     method: "POST",
@@ -119,7 +128,7 @@ function formRequest(
 
 function callRequest(
   { keys, clock }: Deps,
-  { method, url, token, body, idempotencyKey }: PersonRequest,
+  { method, url, token, body, idempotencyKey, ifNoneMatch, timeoutMs }: PersonRequest,
   nonce: string | undefined,
 ): Sending {
   const { origin, pathname } = new URL(url);
@@ -137,7 +146,9 @@ function callRequest(
         : { authorization: `DPoP ${token}`, dpop: makeDpopProof({ ...proof, ...more, accessToken: token }) }),
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+      ...(ifNoneMatch === undefined ? {} : { "if-none-match": ifNoneMatch }),
     },
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   };
 }

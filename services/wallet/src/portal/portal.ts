@@ -15,6 +15,8 @@ export type Platform = {
     readonly person: Person;
     readonly api: Api;
     readonly actFor: (organization: string) => OrganizationApi;
+    /** What happens from now on, as server-sent events. */
+    readonly news: () => ReadableStream<Uint8Array>;
   };
   readonly issuer: string;
   readonly nowMs: number;
@@ -81,5 +83,11 @@ async function answer({ raw: { req, res } }: PageCall, response: Response): Prom
   res.writeHead(response.status);
   if (response.body === null || req.method === "HEAD") return void res.end();
   // The web's stream and node's are one and the same under two names.
-  await pipeline(Readable.fromWeb(response.body as never), res);
+  await pipeline(Readable.fromWeb(response.body as never), res).catch(unlessLeft);
+}
+
+/** Whoever asked has gone: nobody is left to be told. */
+function unlessLeft(error: unknown): void {
+  if (!(error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE"))
+    throw error;
 }

@@ -1,8 +1,10 @@
 import type { Mount, PageCall } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
+import type { Log } from "@remit/platform/telemetry";
 import { evidenceKeysPath, Problem } from "@remit/protocol";
-import { type ApiDeps, apiOf, organizationApiOf } from "../api/index.ts";
-import type { Sessions } from "../sessions/index.ts";
+import { type ApiDeps, apiOf, approvalNews, organizationApiOf } from "../api/index.ts";
+import type { Live, Watching } from "../live/index.ts";
+import type { PortalSession, Sessions } from "../sessions/index.ts";
 import { assertOwnForm, type Cookies } from "../sign-in/index.ts";
 import type { Portal } from "./portal.ts";
 
@@ -14,7 +16,11 @@ type Deps = {
   readonly origin: string;
   readonly issuer: string;
   readonly outbound: Outbound;
+  readonly live: Live;
 };
+
+/** Where pages hear what happens: an address of the application's own (routes/live). */
+const livePath = "/live";
 
 /** Everything that no route claims: the application's files and pages, each page with who is signed in. */
 export const portalMount = (deps: Deps): Mount => ({
@@ -23,7 +29,7 @@ export const portalMount = (deps: Deps): Mount => ({
     secure(call, deps.origin);
     if (call.method !== "GET" && call.method !== "HEAD") assertOwnForm(call, deps.origin);
     const secret = deps.cookies.session.read(call.cookies);
-    const session = secret === undefined ? undefined : await deps.sessions.find(secret);
+    const session = secret === undefined ? undefined : await sessionOf(deps.sessions, call.url, secret);
     await deps.portal.page(call, {
       requestId: call.requestId,
       issuer: deps.issuer,
@@ -37,11 +43,28 @@ export const portalMount = (deps: Deps): Mount => ({
               person: session.person,
               api: apiOf(deps.api, session, call.log),
               actFor: (organization) => organizationApiOf(deps.api, { session, organization }, call.log),
+              news: () => deps.live.stream(watchingOf(deps.api, session, call.log)),
             },
           }),
     });
   },
 });
+
+/** A page that is only left open uses no session: it would never end. */
+const sessionOf = (sessions: Sessions, url: string, secret: string): Promise<PortalSession | undefined> =>
+  new URL(url).pathname === livePath ? sessions.look(secret) : sessions.find(secret);
+
+function watchingOf(api: ApiDeps, session: PortalSession, log: Log): Watching {
+  const { charges } = apiOf(api, session, log);
+  return {
+    session,
+    approvals: (known) => approvalNews(api, session, known),
+    purchases: async () => {
+      const newest = await charges({ query: { limit: "5" } });
+      return newest.ok ? newest.value.data.map(({ id, status }) => `${id} ${status}`).join() : undefined;
+    },
+  };
+}
 
 async function evidenceKeys({ outbound, issuer }: Deps): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {

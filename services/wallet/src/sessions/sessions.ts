@@ -43,6 +43,8 @@ export type Sessions = {
   open(session: NewSession, replaces: string | undefined): Promise<string>;
   /** The session of a browser's secret, while it lives; its use is noted. */
   find(secret: string): Promise<PortalSession | undefined>;
+  /** The same, and nothing is noted: whoever only looks does not keep it alive. */
+  look(secret: string): Promise<PortalSession | undefined>;
   /** As it stands now: another request may have refreshed its tokens. */
   again(session: PortalSession): Promise<PortalSession | undefined>;
   /** Keeps refreshed tokens. False when somebody else has kept theirs since. */
@@ -97,6 +99,10 @@ export function createSessions({ db, keyring, clock }: Deps): Sessions {
       const now = clock.now();
       if (row.lastSeenAt <= now - seenEveryMs) await rows.sawSession(db.single, row.digest, now);
       return unseal(row);
+    },
+    async look(secret) {
+      const row = await rows.readSession(db.single, sha256b64url(secret), limits());
+      return row === undefined ? undefined : unseal(row);
     },
     async again(session) {
       const row = await rows.readSession(db.single, session.digest, limits());

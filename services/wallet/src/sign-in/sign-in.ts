@@ -42,6 +42,8 @@ export type SignInDeps = {
   readonly keys: KeySource;
   /** Where the portal is. */
   readonly origin: string;
+  /** The other services whose APIs are called in the person's name: one consent lets the portal ask for a token for each. */
+  readonly resources: readonly string[];
 };
 
 type Pending = { readonly verifier: string; readonly nonce: string; readonly to: string };
@@ -52,7 +54,7 @@ const asked = "openid email profile wallet:read wallet:write";
 const claims = JSON.stringify({ id_token: { name: null, email: null } });
 
 export function createSignIns(deps: SignInDeps): SignIns {
-  const { db, keyring, clock, issuer, origin } = deps;
+  const { db, keyring, clock, issuer, origin, resources } = deps;
   const redirectUri = `${origin}/callback`;
   return {
     async start({ to, acr, maxAgeS }) {
@@ -63,7 +65,7 @@ export function createSignIns(deps: SignInDeps): SignIns {
         response_type: "code",
         redirect_uri: redirectUri,
         scope: asked,
-        resource: issuer.origin,
+        resource: [issuer.origin, ...resources],
         state,
         nonce,
         claims,

@@ -23,6 +23,12 @@ export function narrowingIn(form: FormData, mandate: MandateBody): Result<Narrow
     if (minor === undefined) return invalid(each);
     if (minor !== mandate.per_charge_minor) asked.per_charge_minor = minor;
   }
+  const ask = textIn(form, "ask");
+  if (ask !== "") {
+    const minor = minorIn(ask, mandate.currency);
+    if (minor === undefined) return invalid(ask);
+    asked.step_up = [{ above_minor: minor }];
+  }
   const until = textIn(form, "until");
   // Its first moment, UTC: never later than the words promise.
   if (until !== "" && until !== mandate.valid_until.slice(0, 10)) asked.valid_until = `${until}T00:00:00Z`;

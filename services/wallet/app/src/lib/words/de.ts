@@ -3,8 +3,10 @@ import { agents } from "./de/agents.ts";
 import { approvals } from "./de/approvals.ts";
 import { home } from "./de/home.ts";
 import { mandates } from "./de/mandates.ts";
+import { money } from "./de/money.ts";
 import { problems } from "./de/problems.ts";
 import { security } from "./de/security.ts";
+import { setup } from "./de/setup.ts";
 import { shell } from "./de/shell.ts";
 import type { Words } from "./en.ts";
 
@@ -16,5 +18,7 @@ export const de: Words = {
   ...activity,
   ...agents,
   ...security,
+  ...setup,
+  ...money,
   ...problems,
 };

@@ -3,8 +3,10 @@ import { agents } from "./en/agents.ts";
 import { approvals } from "./en/approvals.ts";
 import { home } from "./en/home.ts";
 import { mandates } from "./en/mandates.ts";
+import { money } from "./en/money.ts";
 import { problems } from "./en/problems.ts";
 import { security } from "./en/security.ts";
+import { setup } from "./en/setup.ts";
 import { shell } from "./en/shell.ts";
 
 /** Every word of the portal, one file an area. The other languages have these types: a missing word does not compile. */
@@ -16,6 +18,8 @@ export const en = {
   ...activity,
   ...agents,
   ...security,
+  ...setup,
+  ...money,
   ...problems,
 };
 

@@ -4,8 +4,10 @@ import { agents } from "./es/agents.ts";
 import { approvals } from "./es/approvals.ts";
 import { home } from "./es/home.ts";
 import { mandates } from "./es/mandates.ts";
+import { money } from "./es/money.ts";
 import { problems } from "./es/problems.ts";
 import { security } from "./es/security.ts";
+import { setup } from "./es/setup.ts";
 import { shell } from "./es/shell.ts";
 
 export const es: Words = {
@@ -16,5 +18,7 @@ export const es: Words = {
   ...activity,
   ...agents,
   ...security,
+  ...setup,
+  ...money,
   ...problems,
 };

@@ -4,8 +4,10 @@ import { agents } from "./ja/agents.ts";
 import { approvals } from "./ja/approvals.ts";
 import { home } from "./ja/home.ts";
 import { mandates } from "./ja/mandates.ts";
+import { money } from "./ja/money.ts";
 import { problems } from "./ja/problems.ts";
 import { security } from "./ja/security.ts";
+import { setup } from "./ja/setup.ts";
 import { shell } from "./ja/shell.ts";
 
 export const ja: Words = {
@@ -16,5 +18,7 @@ export const ja: Words = {
   ...activity,
   ...agents,
   ...security,
+  ...setup,
+  ...money,
   ...problems,
 };

@@ -27,12 +27,14 @@ export const shell: Shell = {
     approvals: "Freigaben",
     activity: "Umsätze",
     agents: "Agenten",
+    money: "Zahlungsmittel",
     security: "Sicherheit",
     waiting: (count) => `${count} warten auf Sie`,
   },
   out: {
     title: "Abgemeldet",
     lead: "Sie sind vom Portal abgemeldet.",
+    ended: "Ihre Sitzung ist beendet, hier oder auf einem anderen Gerät. Es ging nichts verloren.",
     again: "Wieder anmelden",
     refusedTitle: "Nicht angemeldet",
     refused: {

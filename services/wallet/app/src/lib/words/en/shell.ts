@@ -25,12 +25,14 @@ export const shell = {
     approvals: "Approvals",
     activity: "Activity",
     agents: "Agents",
+    money: "Payment methods",
     security: "Security",
     waiting: (count: string) => `${count} waiting for you`,
   },
   out: {
     title: "Signed out",
     lead: "You are signed out of the portal.",
+    ended: "Your session ended, here or on another device. Nothing on this page was lost.",
     again: "Sign in again",
     refusedTitle: "Not signed in",
     refused: {

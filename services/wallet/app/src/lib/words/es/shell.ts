@@ -27,12 +27,14 @@ export const shell: Shell = {
     approvals: "Aprobaciones",
     activity: "Movimientos",
     agents: "Agentes",
+    money: "Medios de pago",
     security: "Seguridad",
     waiting: (count) => `${count} esperan su respuesta`,
   },
   out: {
     title: "Sesión cerrada",
     lead: "Ha cerrado la sesión del portal.",
+    ended: "Su sesión terminó, aquí o en otro dispositivo. No se ha perdido nada.",
     again: "Iniciar sesión de nuevo",
     refusedTitle: "Sin sesión",
     refused: {

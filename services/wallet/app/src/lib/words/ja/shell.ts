@@ -27,12 +27,14 @@ export const shell: Shell = {
     approvals: "承認",
     activity: "取引",
     agents: "エージェント",
+    money: "支払い方法",
     security: "セキュリティ",
     waiting: (count) => `${count} 件が回答待ちです`,
   },
   out: {
     title: "サインアウトしました",
     lead: "ポータルからサインアウトしました。",
+    ended: "この端末または別の端末でセッションが終了しました。失われたものはありません。",
     again: "もう一度サインイン",
     refusedTitle: "サインインしていません",
     refused: {

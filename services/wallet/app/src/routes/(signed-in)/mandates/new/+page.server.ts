@@ -11,7 +11,9 @@ export const load: PageServerLoad = async (event) => {
   const until = new Intl.DateTimeFormat("sv", { timeZone: "UTC" }).format(
     event.locals.platform.nowMs + monthMs,
   );
+  const wanted = event.url.searchParams.get("agent");
   return {
+    wanted: agents.data.find(({ id }) => id === wanted)?.id,
     agents: agents.data.filter(({ status }) => status === "active"),
     currencies,
     until,

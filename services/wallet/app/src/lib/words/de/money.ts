@@ -1,0 +1,26 @@
+import type { Money } from "../en/money.ts";
+
+export const money: Money = {
+  money: {
+    title: "Zahlungsmittel",
+    lead: "Womit Ihre Agenten zahlen, im Rahmen der Mandate, die Sie geben. Händler und Agenten sehen die Karte nie.",
+    cards: "Ihre Karten",
+    empty: "Es gibt noch keine Karte.",
+    emptyHow:
+      "Ohne Karte kann nichts gekauft werden, was per Karte bezahlt wird: der Kauf wird abgelehnt und nichts zurückgelegt.",
+    default: "Gilt, wenn ein Mandat keine andere nennt",
+    add: "Eine Karte hinzufügen",
+    addWhy:
+      "Diese Installation läuft in einer Sandbox: diese Karten gibt es nirgends sonst, und sie bewegen kein Geld.",
+    testCard: "Testkarte",
+    tests: {
+      pm_card_visa: "zahlt",
+      pm_card_mastercard: "zahlt",
+      pm_card_amex: "zahlt",
+      pm_card_authenticationRequired: "ihre Bank fragt Sie",
+      pm_card_chargeDeclined: "wird abgelehnt",
+    },
+    save: "Diese Karte speichern",
+    done: (card) => `${card} ist gespeichert.`,
+  },
+};

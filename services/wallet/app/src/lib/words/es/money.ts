@@ -1,0 +1,26 @@
+import type { Money } from "../en/money.ts";
+
+export const money: Money = {
+  money: {
+    title: "Medios de pago",
+    lead: "Con qué pagan sus agentes, dentro de los mandatos que usted da. Ni los comercios ni los agentes ven la tarjeta.",
+    cards: "Sus tarjetas",
+    empty: "Aún no hay ninguna tarjeta.",
+    emptyHow:
+      "Sin ella no se puede comprar nada que se pague con tarjeta: la compra se rechaza y nada se reserva.",
+    default: "Se usa si el mandato no nombra otra",
+    add: "Añadir una tarjeta",
+    addWhy:
+      "Esta instalación funciona en un entorno de pruebas: estas tarjetas no existen en otro lugar y no mueven dinero.",
+    testCard: "Tarjeta de prueba",
+    tests: {
+      pm_card_visa: "paga",
+      pm_card_mastercard: "paga",
+      pm_card_amex: "paga",
+      pm_card_authenticationRequired: "su banco le pregunta",
+      pm_card_chargeDeclined: "se rechaza",
+    },
+    save: "Guardar esta tarjeta",
+    done: (card) => `${card} está guardada.`,
+  },
+};

@@ -1,0 +1,3 @@
+import type { PageServerLoad } from "./$types.ts";
+
+export const load: PageServerLoad = ({ url }) => ({ ended: url.searchParams.get("because") === "ended" });

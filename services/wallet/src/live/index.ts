@@ -1,0 +1,1 @@
+export { createLive, type Ended, type Live, type Watching } from "./live.ts";
