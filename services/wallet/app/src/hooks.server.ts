@@ -1,6 +1,7 @@
 import { redirect } from "@sveltejs/kit";
 import type { Handle, HandleServerError } from "@sveltejs/kit/hooks";
 import { themeIn, zoneIn } from "#lib/preferences.ts";
+import { refusalIn } from "#lib/refusals/index.ts";
 import { localeFor } from "#lib/words/locales.ts";
 
 export const handle: Handle = async ({ event, resolve }) => {
@@ -37,8 +38,12 @@ function allowIssuer(headers: Headers, issuer: string): void {
 export const handleError: HandleServerError = ({ kind, error, event }) => {
   const { requestId } = event.locals.platform;
   if (kind === "app") return { ...error, requestId: error.requestId ?? requestId };
-  if (kind === "framework" && error.status === 404)
-    return { message: error.message, code: "not_found", requestId };
+  if (kind === "framework" && error.status === 404) return told(event.locals, "not_found");
   event.locals.platform.report(error);
-  return { message: "", code: "unavailable", requestId };
+  return told(event.locals, "internal_error");
 };
+
+function told({ locale, platform: { requestId } }: App.Locals, code: string): App.Error {
+  const [message, remedy] = refusalIn(locale, code);
+  return { message, code, remedy, requestId };
+}

@@ -1,5 +1,6 @@
 import { type ActionFailure, error, fail, type RequestEvent, redirect } from "@sveltejs/kit";
 import type { Api, Refusal, Result } from "../../../src/api/index.ts";
+import { refusalIn } from "./refusals/index.ts";
 
 /** The APIs in the name of whoever is signed in; anybody else is sent to sign in, and comes back here. */
 export function apiOf({ locals, url }: Pick<RequestEvent, "locals" | "url">): Api {
@@ -16,14 +17,9 @@ export async function must<T>(
   const result = await asked;
   if (result.ok) return result.value;
   leaveIfSignedOut(event.url, result.refusal);
-  const { status, title, code, detail, remedy, requestId = event.locals.platform.requestId } = result.refusal;
-  error(status, {
-    message: title,
-    code,
-    requestId,
-    ...(detail === undefined ? {} : { detail }),
-    ...(remedy === undefined ? {} : { remedy }),
-  });
+  const { status, code, detail, requestId = event.locals.platform.requestId } = result.refusal;
+  const [message, remedy] = refusalIn(event.locals.locale, code, status);
+  error(status, { message, code, requestId, remedy, ...(detail === undefined ? {} : { detail }) });
 }
 
 /** For what a page can do without: undefined when it could not be had. */
@@ -37,10 +33,21 @@ export async function maybe<T>(
   return undefined;
 }
 
-export type Refused = { readonly refusal: Refusal };
+/** A refusal as it is shown: what happened and what helps, in the person's language, with what support asks for. */
+export type Told = {
+  readonly code: string;
+  readonly said: string;
+  readonly remedy: string;
+  readonly detail?: string;
+  readonly requestId: string;
+};
+export type Refused = { readonly refusal: Told };
 
 /** A refused form stays on its page and says why. One that wants a surer sign-in leads there, and back. */
-export function refused(event: Pick<RequestEvent, "url">, refusal: Refusal): ActionFailure<Refused> {
+export function refused(
+  event: Pick<RequestEvent, "url" | "locals">,
+  refusal: Refusal,
+): ActionFailure<Refused> {
   leaveIfSignedOut(event.url, refusal);
   const { stepUp } = refusal;
   if (stepUp !== undefined)
@@ -48,7 +55,12 @@ export function refused(event: Pick<RequestEvent, "url">, refusal: Refusal): Act
       303,
       `/sign-in?${new URLSearchParams({ to: event.url.pathname, acr: stepUp.acr, max_age: String(stepUp.maxAgeS) })}`,
     );
-  return fail(refusal.status, { refusal });
+  const { locale, platform } = event.locals;
+  const { code, status, detail, requestId = platform.requestId } = refusal;
+  const [said, remedy] = refusalIn(locale, code, status);
+  return fail(status, {
+    refusal: { code, said, remedy, requestId, ...(detail === undefined || detail === "" ? {} : { detail }) },
+  });
 }
 
 const signInFor = (url: URL): string => `/sign-in?to=${encodeURIComponent(url.pathname + url.search)}`;

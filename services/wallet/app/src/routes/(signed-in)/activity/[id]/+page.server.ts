@@ -1,3 +1,4 @@
+import { refusalIn } from "#lib/refusals/index.ts";
 import { apiOf, maybe, must } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
@@ -9,5 +10,6 @@ export const load: PageServerLoad = async (event) => {
     maybe(event, api.mandate({ params: { id: charge.mandate_id } })),
     maybe(event, api.merchant({ params: { id: charge.merchant_id } })),
   ]);
-  return { charge, agent, mandate, merchant: merchant?.display_name };
+  const because = charge.because === null ? undefined : refusalIn(event.locals.locale, charge.because);
+  return { charge, agent, mandate, merchant: merchant?.display_name, because };
 };
