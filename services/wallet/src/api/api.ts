@@ -39,6 +39,8 @@ type Input<E extends Endpoint> = {
   readonly query?: Readonly<Record<string, string | undefined>>;
   /** The caller's own key for what must happen once: a form posted twice has it twice. */
   readonly key?: string;
+  /** The version that a change is of. */
+  readonly version?: number;
 } & (BodyOf<E> extends undefined ? { readonly body?: undefined } : { readonly body: BodyOf<E> });
 
 type Calls<T extends Table> = {
@@ -63,6 +65,7 @@ type AnyInput = {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly key?: string;
   readonly body?: unknown;
+  readonly version?: number;
   readonly ifNoneMatch?: string;
   readonly timeoutMs?: number;
 };
@@ -171,6 +174,7 @@ async function sent(
       method: endpoint.method,
       url,
       token,
+      ...(input.version === undefined ? {} : { ifMatch: `"${input.version}"` }),
       ...(input.ifNoneMatch === undefined ? {} : { ifNoneMatch: input.ifNoneMatch }),
       ...(input.timeoutMs === undefined ? {} : { timeoutMs: input.timeoutMs }),
       ...(endpoint.method === "GET"

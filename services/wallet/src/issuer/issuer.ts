@@ -29,6 +29,8 @@ export type PersonRequest = {
   readonly token?: string;
   readonly body?: unknown;
   readonly idempotencyKey?: string;
+  /** The version that a change is of (RFC 9110 §13.1.1). */
+  readonly ifMatch?: string;
   /** What is known of it: 304 as long as it is so (RFC 9110 §13.1.2). */
   readonly ifNoneMatch?: string;
   /** How long the answer may take where it waits for something to happen. */
@@ -128,7 +130,7 @@ function formRequest(
 
 function callRequest(
   { keys, clock }: Deps,
-  { method, url, token, body, idempotencyKey, ifNoneMatch, timeoutMs }: PersonRequest,
+  { method, url, token, body, idempotencyKey, ifMatch, ifNoneMatch, timeoutMs }: PersonRequest,
   nonce: string | undefined,
 ): Sending {
   const { origin, pathname } = new URL(url);
@@ -146,6 +148,7 @@ function callRequest(
         : { authorization: `DPoP ${token}`, dpop: makeDpopProof({ ...proof, ...more, accessToken: token }) }),
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+      ...(ifMatch === undefined ? {} : { "if-match": ifMatch }),
       ...(ifNoneMatch === undefined ? {} : { "if-none-match": ifNoneMatch }),
     },
     ...(timeoutMs === undefined ? {} : { timeoutMs }),

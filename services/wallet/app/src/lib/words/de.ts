@@ -1,10 +1,13 @@
 import { activity } from "./de/activity.ts";
 import { agents } from "./de/agents.ts";
 import { approvals } from "./de/approvals.ts";
+import { charts } from "./de/charts.ts";
+import { disputes } from "./de/disputes.ts";
 import { home } from "./de/home.ts";
 import { mandates } from "./de/mandates.ts";
 import { money } from "./de/money.ts";
 import { problems } from "./de/problems.ts";
+import { rules } from "./de/rules.ts";
 import { security } from "./de/security.ts";
 import { setup } from "./de/setup.ts";
 import { shell } from "./de/shell.ts";
@@ -20,5 +23,8 @@ export const de: Words = {
   ...security,
   ...setup,
   ...money,
+  ...rules,
+  ...disputes,
+  ...charts,
   ...problems,
 };

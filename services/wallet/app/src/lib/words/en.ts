@@ -1,10 +1,13 @@
 import { activity } from "./en/activity.ts";
 import { agents } from "./en/agents.ts";
 import { approvals } from "./en/approvals.ts";
+import { charts } from "./en/charts.ts";
+import { disputes } from "./en/disputes.ts";
 import { home } from "./en/home.ts";
 import { mandates } from "./en/mandates.ts";
 import { money } from "./en/money.ts";
 import { problems } from "./en/problems.ts";
+import { rules } from "./en/rules.ts";
 import { security } from "./en/security.ts";
 import { setup } from "./en/setup.ts";
 import { shell } from "./en/shell.ts";
@@ -20,6 +23,9 @@ export const en = {
   ...security,
   ...setup,
   ...money,
+  ...rules,
+  ...disputes,
+  ...charts,
   ...problems,
 };
 

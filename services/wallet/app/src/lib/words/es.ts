@@ -2,10 +2,13 @@ import type { Words } from "./en.ts";
 import { activity } from "./es/activity.ts";
 import { agents } from "./es/agents.ts";
 import { approvals } from "./es/approvals.ts";
+import { charts } from "./es/charts.ts";
+import { disputes } from "./es/disputes.ts";
 import { home } from "./es/home.ts";
 import { mandates } from "./es/mandates.ts";
 import { money } from "./es/money.ts";
 import { problems } from "./es/problems.ts";
+import { rules } from "./es/rules.ts";
 import { security } from "./es/security.ts";
 import { setup } from "./es/setup.ts";
 import { shell } from "./es/shell.ts";
@@ -20,5 +23,8 @@ export const es: Words = {
   ...security,
   ...setup,
   ...money,
+  ...rules,
+  ...disputes,
+  ...charts,
   ...problems,
 };

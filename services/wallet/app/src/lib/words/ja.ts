@@ -2,10 +2,13 @@ import type { Words } from "./en.ts";
 import { activity } from "./ja/activity.ts";
 import { agents } from "./ja/agents.ts";
 import { approvals } from "./ja/approvals.ts";
+import { charts } from "./ja/charts.ts";
+import { disputes } from "./ja/disputes.ts";
 import { home } from "./ja/home.ts";
 import { mandates } from "./ja/mandates.ts";
 import { money } from "./ja/money.ts";
 import { problems } from "./ja/problems.ts";
+import { rules } from "./ja/rules.ts";
 import { security } from "./ja/security.ts";
 import { setup } from "./ja/setup.ts";
 import { shell } from "./ja/shell.ts";
@@ -20,5 +23,8 @@ export const ja: Words = {
   ...security,
   ...setup,
   ...money,
+  ...rules,
+  ...disputes,
+  ...charts,
   ...problems,
 };

@@ -1,14 +1,15 @@
 import type { MandateBody } from "@remit/protocol/contracts";
-import { apiOf, must } from "#lib/server-side.ts";
+import { apiOf, maybe, must } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
   const api = apiOf(event);
-  const [mandates, agents, charges, approvals] = await Promise.all([
+  const [mandates, agents, charges, approvals, forecast] = await Promise.all([
     must(event, api.mandates({ query: { limit: "100" } })),
     must(event, api.agents({ query: { limit: "100" } })),
     must(event, api.charges({ query: { limit: "6" } })),
     must(event, api.approvals({ query: { status: "pending", limit: "3" } })),
+    maybe(event, api.forecast()),
   ]);
   const open = mandates.data.filter(({ status }) => status === "active" || status === "suspended");
   return {
@@ -18,6 +19,7 @@ export const load: PageServerLoad = async (event) => {
     charges: charges.data,
     approvals: approvals.data,
     totals: totalsOf(open),
+    forecast: forecast?.data ?? [],
   };
 };
 

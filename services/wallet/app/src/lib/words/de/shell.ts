@@ -27,6 +27,7 @@ export const shell: Shell = {
     approvals: "Freigaben",
     activity: "Umsätze",
     agents: "Agenten",
+    rules: "Regeln",
     money: "Zahlungsmittel",
     security: "Sicherheit",
     waiting: (count) => `${count} warten auf Sie`,

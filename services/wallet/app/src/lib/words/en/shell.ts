@@ -25,6 +25,7 @@ export const shell = {
     approvals: "Approvals",
     activity: "Activity",
     agents: "Agents",
+    rules: "Rules",
     money: "Payment methods",
     security: "Security",
     waiting: (count: string) => `${count} waiting for you`,

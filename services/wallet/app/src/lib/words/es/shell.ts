@@ -27,6 +27,7 @@ export const shell: Shell = {
     approvals: "Aprobaciones",
     activity: "Movimientos",
     agents: "Agentes",
+    rules: "Reglas",
     money: "Medios de pago",
     security: "Seguridad",
     waiting: (count) => `${count} esperan su respuesta`,

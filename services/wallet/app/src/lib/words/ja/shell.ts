@@ -27,6 +27,7 @@ export const shell: Shell = {
     approvals: "承認",
     activity: "取引",
     agents: "エージェント",
+    rules: "ルール",
     money: "支払い方法",
     security: "セキュリティ",
     waiting: (count) => `${count} 件が回答待ちです`,

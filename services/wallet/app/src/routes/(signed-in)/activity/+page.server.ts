@@ -1,31 +1,67 @@
-import { ChargeStatus } from "@remit/protocol/contracts";
-import { apiOf, must } from "#lib/server-side.ts";
+import { ChargeStatus, Day } from "@remit/protocol/contracts";
+import { apiOf, maybe, must } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 const shown = ["captured", "pending_approval", "declined", "released", "refunded", "disputed"] as const;
 
+/** What the address says is what is shown: it can be kept, sent and gone back to. */
 export const load: PageServerLoad = async (event) => {
   const api = apiOf(event);
   const asked = event.url.searchParams;
+  const given = (name: string): string | undefined => asked.get(name) || undefined;
   const filter = {
     status: ChargeStatus.safeParse(asked.get("status")).data,
-    mandate: asked.get("mandate") ?? undefined,
-    agent: asked.get("agent") ?? undefined,
+    mandate: given("mandate"),
+    agent: given("agent"),
+    merchant: given("merchant"),
+    since: Day.safeParse(asked.get("since")).data,
+    until: Day.safeParse(asked.get("until")).data,
   };
-  const [charges, agents] = await Promise.all([
+  const of = { mandate_id: filter.mandate, agent_id: filter.agent, merchant_id: filter.merchant };
+  const sums = (by: string) =>
+    maybe(event, api.spending({ query: { by, since: filter.since, until: filter.until, ...of } }));
+  const isNarrow = filter.status !== undefined || asked.has("cursor");
+  const [charges, agents, day, agent, merchant, category] = await Promise.all([
     must(
       event,
       api.charges({
         query: {
           limit: "50",
-          cursor: asked.get("cursor") ?? undefined,
+          cursor: given("cursor"),
           status: filter.status,
-          mandate_id: filter.mandate,
-          agent_id: filter.agent,
+          ...of,
+          since: filter.since && `${filter.since}T00:00:00Z`,
+          until: filter.until && `${filter.until}T23:59:59Z`,
         },
       }),
     ),
     must(event, api.agents({ query: { limit: "100" } })),
+    ...(["day", "agent", "merchant", "category"] as const).map((by) => (isNarrow ? undefined : sums(by))),
   ]);
-  return { charges: charges.data, next: charges.next_cursor, agents: agents.data, filter, statuses: shown };
+  return {
+    charges: charges.data,
+    next: charges.next_cursor,
+    agents: agents.data,
+    filter,
+    statuses: shown,
+    sums:
+      day === undefined || agent === undefined || merchant === undefined || category === undefined
+        ? undefined
+        : { day, agent, merchant, category },
+    merchants: await namesOf(event, merchant?.data.slice(0, 6).map(({ key }) => key) ?? []),
+  };
 };
+
+/** As the directory lists them; one that it does not know is shown by its id. */
+async function namesOf(
+  event: Parameters<PageServerLoad>[0],
+  ids: readonly string[],
+): Promise<Readonly<Record<string, string>>> {
+  const api = apiOf(event);
+  const found = await Promise.all(
+    [...new Set(ids)].map(async (id) => [id, await maybe(event, api.merchant({ params: { id } }))] as const),
+  );
+  return Object.fromEntries(
+    found.flatMap(([id, one]) => (one === undefined ? [] : [[id, one.display_name]])),
+  );
+}

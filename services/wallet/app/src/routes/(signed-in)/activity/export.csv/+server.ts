@@ -32,6 +32,9 @@ export const GET: RequestHandler = async (event) => {
       status: asked.get("status") || undefined,
       agent_id: asked.get("agent") || undefined,
       mandate_id: asked.get("mandate") || undefined,
+      merchant_id: asked.get("merchant") || undefined,
+      since: asked.get("since") ? `${asked.get("since")}T00:00:00Z` : undefined,
+      until: asked.get("until") ? `${asked.get("until")}T23:59:59Z` : undefined,
     };
     const { data, next_cursor: next } = await must(event, api.charges({ query }));
     lines.push(...data.map(lineOf));

@@ -7,10 +7,11 @@ import type { Actions, PageServerLoad } from "./$types.ts";
 export const load: PageServerLoad = async (event) => {
   const api = apiOf(event);
   const { id } = event.params;
-  const [mandate, charges, history] = await Promise.all([
+  const [mandate, charges, history, burnDown] = await Promise.all([
     must(event, api.mandate({ params: { id } })),
     must(event, api.charges({ query: { mandate_id: id, limit: "100" } })),
     maybe(event, api.mandateHistory({ params: { id } })),
+    maybe(event, api.burnDown({ params: { id } })),
   ]);
   const agent = await maybe(event, api.agent({ params: { id: mandate.agent_id } }));
   return {
@@ -19,6 +20,7 @@ export const load: PageServerLoad = async (event) => {
     charges: charges.data,
     moreCharges: charges.next_cursor !== null,
     history: history?.data ?? [],
+    forecast: burnDown?.forecast,
     key: newId("request"),
   };
 };
