@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
-import { createJobs } from "@remit/platform/jobs";
+import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
 import { openKeyring } from "@remit/platform/keys";
 import { createFirstUses } from "@remit/platform/once";
@@ -120,9 +120,7 @@ async function start({ config, clock, log, db, outbound }: Parts): Promise<Runni
     clock,
   });
   const jobs = createJobs({ db, log, clock });
-  keepHouse(jobs, { db, clock });
-  forgetOldSessions(jobs, { db, clock });
-  forgetUnfinished(jobs, { db, clock });
+  forgetWhatIsOver(jobs, { db, clock });
   const http = createHttp({
     ...edgeOptions("wallet", { config, clock, log }),
     metrics: createMetrics("wallet"),
@@ -170,3 +168,9 @@ const heardBy = (sessions: Sessions, live: Live): Sessions => ({
     return ended;
   },
 });
+
+function forgetWhatIsOver(jobs: Jobs, deps: { readonly db: Database; readonly clock: Clock }): void {
+  keepHouse(jobs, deps);
+  forgetOldSessions(jobs, deps);
+  forgetUnfinished(jobs, deps);
+}
