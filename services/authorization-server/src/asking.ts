@@ -20,7 +20,7 @@ import type { People } from "./people.ts";
 import type { Sessions } from "./sessions/index.ts";
 
 type Asking = {
-  readonly config: Pick<AuthorizationServerConfig, "issuer" | "livemode">;
+  readonly config: Pick<AuthorizationServerConfig, "issuer" | "livemode" | "peers">;
   readonly db: Database;
   readonly clock: Clock;
   readonly outbound: Outbound;
