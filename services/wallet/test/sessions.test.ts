@@ -108,6 +108,16 @@ describe("a session of the portal", () => {
     expect(await sessions.find(stranger.secret)).toBeDefined();
   });
 
+  test("a page that is only left open does not keep it alive", async () => {
+    const { secret } = await opened();
+    for (let looks = 0; looks < 6; looks++) {
+      expect(await sessions.look(secret)).toBeDefined();
+      clock.advance(5 * minuteMs);
+    }
+    expect(await sessions.look(secret)).toBeUndefined();
+    expect(await sessions.find(secret)).toBeUndefined();
+  });
+
   test("of two that keep refreshed tokens at once, the first has kept its own", async () => {
     const { secret, session } = await opened();
     expect(await sessions.keep(session, { ...session.tokens, refresh: "refresh-2" })).toBe(true);

@@ -17,8 +17,8 @@ export const clientId = "wallet";
 /** An answer of the issuer's: also a refusal, whose `error` it carries (RFC 6749 §5.2). */
 export type IssuerAnswer = { readonly status: number; readonly body: JsonObject };
 
-/** A parameter may stand more than once where its standard says so, such as `resource` (RFC 8707 §2). */
-export type Form = Readonly<Record<string, string | readonly string[]>>;
+export type Form = Readonly<Record<string, string>>;
+type Again = readonly (readonly [name: string, value: string])[];
 
 /** A call of an API in a person's name. */
 export type PersonRequest = {
@@ -50,7 +50,8 @@ export type Issuer = {
   /** RFC 7638, of the key that tokens are bound to (RFC 9449 §10: `dpop_jkt`). */
   readonly thumbprint: string;
   /** A form to one of its OAuth endpoints, as this client (RFC 7523 §2.2), with a DPoP proof (RFC 9449 §5). */
-  post(path: string, form: Form): Promise<IssuerAnswer>;
+  /** `again`: parameters that may stand more than once, such as `resource` (RFC 8707 §2). */
+  post(path: string, form: Form, again?: Again): Promise<IssuerAnswer>;
   call(request: PersonRequest): Promise<PersonAnswer>;
 };
 
@@ -79,8 +80,8 @@ export function createIssuer(deps: Deps): Issuer {
   return {
     origin: issuer,
     thumbprint: thumbprint(keys.dpop),
-    async post(path, form) {
-      const answer = await send((nonce) => formRequest(deps, { url: issuer + path, form, nonce }));
+    async post(path, form, again = []) {
+      const answer = await send((nonce) => formRequest(deps, { url: issuer + path, form, again, nonce }));
       const body = jsonOf(answer);
       if (!isJsonObject(body))
         throw new Problem("unavailable", { private: { because: "the issuer answers no JSON", path } });
@@ -104,17 +105,17 @@ type Sending = {
 
 function formRequest(
   { issuer, keys, clock }: Deps,
-  { url, form, nonce }: { url: string; form: Form; nonce: string | undefined },
+  { url, form, again, nonce }: { url: string; form: Form; again: Again; nonce: string | undefined },
 ): Sending {
   const now = clock.now();
   const proof = { key: keys.dpop, method: "POST", url, now };
   const body = new URLSearchParams({
+    ...form,
     client_id: clientId,
     client_assertion_type: clientAssertionType,
     client_assertion: makeClientAssertion({ clientId, audience: issuer, now, key: keys.assertion }),
   });
-  for (const [name, values] of Object.entries(form))
-    for (const value of [values].flat()) body.append(name, value);
+  for (const [name, value] of again) body.append(name, value);
   return {
     origin: issuer,
     method: "POST",

@@ -61,19 +61,23 @@ export function createSignIns(deps: SignInDeps): SignIns {
       const [state, nonce, verifier] = [secret(), secret(), secret()];
       const browserSecret = secret();
       // RFC 9126, 7636, 9449 §10.1 (the proof binds the code to our key) and OIDC Core §3.1.2.1.
-      const pushed = await issuer.post("/oauth/par", {
-        response_type: "code",
-        redirect_uri: redirectUri,
-        scope: asked,
-        resource: [issuer.origin, ...resources],
-        state,
-        nonce,
-        claims,
-        code_challenge: createHash("sha256").update(verifier).digest("base64url"),
-        code_challenge_method: "S256",
-        ...(acr === undefined ? {} : { acr_values: acr }),
-        ...(maxAgeS === undefined ? {} : { max_age: String(maxAgeS) }),
-      });
+      const pushed = await issuer.post(
+        "/oauth/par",
+        {
+          response_type: "code",
+          redirect_uri: redirectUri,
+          scope: asked,
+          resource: issuer.origin,
+          state,
+          nonce,
+          claims,
+          code_challenge: createHash("sha256").update(verifier).digest("base64url"),
+          code_challenge_method: "S256",
+          ...(acr === undefined ? {} : { acr_values: acr }),
+          ...(maxAgeS === undefined ? {} : { max_age: String(maxAgeS) }),
+        },
+        resources.map((resource) => ["resource", resource] as const),
+      );
       const requestUri = pushed.body["request_uri"];
       if (pushed.status !== 201 || typeof requestUri !== "string") throw unavailable("par", pushed.body);
       await remember(deps, { state, browserSecret, pending: { verifier, nonce, to } });

@@ -1,6 +1,7 @@
 import { type ActionFailure, error, fail, type RequestEvent, redirect } from "@sveltejs/kit";
 import type { Api, Refusal, Result } from "../../../src/api/index.ts";
 import { refusalIn } from "./refusals/index.ts";
+import type { Told } from "./told.ts";
 
 /** The APIs in the name of whoever is signed in; anybody else is sent to sign in, and comes back here. */
 export function apiOf({ locals, url }: Pick<RequestEvent, "locals" | "url">): Api {
@@ -33,14 +34,6 @@ export async function maybe<T>(
   return undefined;
 }
 
-/** A refusal as it is shown: what happened and what helps, in the person's language, with what support asks for. */
-export type Told = {
-  readonly code: string;
-  readonly said: string;
-  readonly remedy: string;
-  readonly detail?: string;
-  readonly requestId: string;
-};
 export type Refused = { readonly refusal: Told };
 
 /** A refused form stays on its page and says why. One that wants a surer sign-in leads there, and back. */
