@@ -1,14 +1,13 @@
 import { problems } from "@remit/protocol";
 import { describe, expect, test } from "vitest";
-import { refusalIn } from "../app/src/lib/refusals/index.ts";
-import { type Locale, locales } from "../app/src/lib/words/locales.ts";
+import { type Language, languages, refusalIn } from "../src/refusals/index.ts";
 
 const codes = [
   ...Object.entries(problems).map(([code, { status }]) => ({ code, status })),
   { code: "session_over", status: 401 },
 ];
 /** A sentence of people: it begins and ends like one, and holds nothing that only programs read. */
-const sentence: Readonly<Record<Locale, RegExp>> = {
+const sentence: Readonly<Record<Language, RegExp>> = {
   en: /^[A-Z][^_{}<>]{8,}[.?]$/,
   de: /^[A-ZÄÖÜ][^_{}<>]{8,}[.?]$/,
   es: /^[A-ZÁÉÍÓÚ¿][^_{}<>]{8,}[.?]$/,
@@ -16,7 +15,7 @@ const sentence: Readonly<Record<Locale, RegExp>> = {
 };
 const jargon = /\b(DPoP|JWKS?|nonce|ETag|Idempotency|Retry-After|If-Match|OAuth|scope|digest)\b/i;
 
-describe.each(locales)("every refusal of an API, in %s,", (locale) => {
+describe.each(languages)("every refusal of an API, in %s,", (locale) => {
   test.each(codes)("$code is a sentence with a remedy, and names no machinery", ({ code, status }) => {
     const [what, remedy] = refusalIn(locale, code, status);
     for (const text of [what, remedy]) {
@@ -28,7 +27,7 @@ describe.each(locales)("every refusal of an API, in %s,", (locale) => {
   });
 
   test("is said in this language and in no other", () => {
-    const others = locales.filter((other) => other !== locale);
+    const others = languages.filter((other) => other !== locale);
     for (const { code, status } of codes)
       for (const other of others)
         for (const at of [0, 1] as const)

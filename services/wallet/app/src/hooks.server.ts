@@ -1,8 +1,8 @@
 import { redirect } from "@sveltejs/kit";
 import type { Handle, HandleServerError } from "@sveltejs/kit/hooks";
 import { themeIn, zoneIn } from "#lib/preferences.ts";
-import { refusalIn } from "#lib/refusals/index.ts";
 import { localeFor } from "#lib/words/locales.ts";
+import { refusalIn } from "../../src/refusals/index.ts";
 
 export const handle: Handle = async ({ event, resolve }) => {
   const { platform, cookies, request, route, url } = event;

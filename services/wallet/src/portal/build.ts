@@ -13,10 +13,13 @@ const app = fileURLToPath(new URL("../../app/", import.meta.url));
 const built = path.join(app, "build");
 const stamp = path.join(built, ".made-of");
 const lock = path.join(app, ".building");
-/** What ends up in the browser besides the application's own source. */
-const shared = ["../../../packages/kernel/src/", "../../../packages/protocol/src/"].map((folder) =>
-  fileURLToPath(new URL(folder, import.meta.url)),
-);
+/** What the application is made of besides its own source. */
+const shared = [
+  "../../../../packages/kernel/src/",
+  "../../../../packages/protocol/src/",
+  "../proof/",
+  "../refusals/",
+].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
 
 const lockStaleMs = 120_000;
 

@@ -1,6 +1,6 @@
 import { type ActionFailure, error, fail, type RequestEvent, redirect } from "@sveltejs/kit";
 import type { Api, Refusal, Result } from "../../../src/api/index.ts";
-import { refusalIn } from "./refusals/index.ts";
+import { refusalIn } from "../../../src/refusals/index.ts";
 import type { Told } from "./told.ts";
 
 /** The APIs in the name of whoever is signed in; anybody else is sent to sign in, and comes back here. */

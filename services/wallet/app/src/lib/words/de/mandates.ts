@@ -66,6 +66,7 @@ export const mandates: Mandates = {
     narrow: "Weniger erlauben",
     narrowLead:
       "Ein Mandat lässt sich nur einschränken. Was Sie in einem Feld stehen lassen, bleibt, wie es ist.",
+    purposeBy: "In den Worten dessen, der darum gebeten hat",
     askAbove: "Mich fragen ab mehr als",
     narrowDo: "Weniger erlauben",
     revoke: "Widerrufen",

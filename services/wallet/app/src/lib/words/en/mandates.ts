@@ -65,6 +65,7 @@ export const mandates = {
     resume: "Resume",
     narrow: "Allow less",
     narrowLead: "A mandate can only ever be narrowed. Leave a field as it is to keep that limit.",
+    purposeBy: "In the words of whoever asked for it",
     askAbove: "Ask me above",
     narrowDo: "Allow less",
     revoke: "Revoke",

@@ -65,6 +65,7 @@ export const mandates: Mandates = {
     resume: "Reanudar",
     narrow: "Permitir menos",
     narrowLead: "Un mandato solo se puede reducir. Deje un campo como está para conservar ese límite.",
+    purposeBy: "En palabras de quien lo pidió",
     askAbove: "Preguntarme por encima de",
     narrowDo: "Permitir menos",
     revoke: "Revocar",

@@ -66,6 +66,7 @@ export const mandates: Mandates = {
     resume: "再開",
     narrow: "範囲を狭める",
     narrowLead: "委任は狭めることしかできません。そのままにした項目は変わりません。",
+    purposeBy: "依頼した側の言葉",
     askAbove: "これを超えるときは確認する",
     narrowDo: "範囲を狭める",
     revoke: "取り消す",

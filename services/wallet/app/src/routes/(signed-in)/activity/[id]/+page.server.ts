@@ -1,7 +1,7 @@
 import { DisputeReason } from "@remit/protocol/contracts";
 import { minorIn } from "#lib/amounts.ts";
-import { refusalIn } from "#lib/refusals/index.ts";
 import { apiOf, maybe, must, refused, textIn } from "#lib/server-side.ts";
+import { refusalIn } from "../../../../../../src/refusals/index.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
