@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type JsonObject, mandatePayload } from "@remit/protocol";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { toolRoute } from "./mcp-world.ts";
 import { byScheme, callOf, connectTo, payX402, rpc, unpaidOf } from "./tool-server.ts";
@@ -18,7 +19,7 @@ const write = async (change: { servers?: object[]; routes?: object[] } = {}): Pr
   const ways = [{ rail: "mandate" }];
   await world.writeOffers({
     more: [
-      ...["add", "die", "hang", "fails"].map((tool) => toolRoute(tool, upstream, { ways })),
+      ...["add", "die", "hang", "fails", "block"].map((tool) => toolRoute(tool, upstream, { ways })),
       ...["env", "ask"].map((tool) => toolRoute(tool, upstream, { ...free })),
       ...(change.routes ?? []),
     ],
@@ -59,7 +60,7 @@ describe("a program that is sold by its tools", () => {
     const client = await connectTo(world.address);
     expect(client.getServerVersion()).toMatchObject({ name: "program" });
     const { tools } = await client.listTools();
-    expect(tools.map(({ name }) => name)).toEqual(["add", "die", "hang", "fails", "env", "ask"]);
+    expect(tools.map(({ name }) => name)).toEqual(["add", "die", "hang", "fails", "env", "ask", "block"]);
     const unpaid = await client.callTool({ name: "add", arguments: { a: 1 } });
     expect(unpaid.isError).toBe(true);
     const entry = byScheme(unpaidOf(unpaid), "mandate");
@@ -80,6 +81,25 @@ describe("a program that is sold by its tools", () => {
     world.clock.advance(2000);
     expect(await buy("add")).toMatchObject({ result: { content: [{ text: '1 {"city":"Bern"}' }] } });
     expect(await states()).toEqual(["released", "released", "captured", "released", "captured"]);
+  });
+
+  test("M11 a program that hangs whole is ended and started anew, and whoever waited for it is told and not charged", async () => {
+    const blocked = buy("block");
+    await eventually(async () => expect(await states()).toEqual(["serving"]));
+    for (const answer of await Promise.all([blocked, buy("add"), buy("add")])) {
+      // In time for its call, or while it was ended, or before it was started anew.
+      const { error } = answer as { error?: { code: number; data: { httpStatus: number } } };
+      expect(error?.code).toBe(-32_603);
+      expect([502, 503, 504]).toContain(error?.data.httpStatus);
+    }
+    expect((await states()).every((state) => state === "released")).toBe(true);
+    await eventually(async () => {
+      world.clock.advance(2000);
+      expect(await buy("add")).toMatchObject({ result: { content: [{ text: '1 {"city":"Bern"}' }] } });
+    });
+    expect((await states()).filter((state) => state === "captured")).toHaveLength(1);
+    expect((await states()).every((state) => state === "captured" || state === "released")).toBe(true);
+    expect([...world.issuer.charges.values()].filter(({ status }) => status === "captured")).toHaveLength(1);
   });
 
   test("C03 20 at once with one payment are one call of it", async () => {

@@ -271,6 +271,11 @@ describe.each(rails)("a fixed price for what streams, by %s", (rail, pay) => {
     const again = await openStream(world.address, "/whole", { headers });
     expect(await again.over).toBe("whole");
     expect(again.body()).toBe("all of it");
+    // The upstream is told the same of who pays, however late it serves.
+    const [first, last] = [world.upstream.requests[0]?.headers, world.upstream.requests.at(-1)?.headers];
+    for (const name of ["x-payment-payer", "x-remit-agent", "x-remit-mandate"])
+      expect(last?.[name]).toBe(first?.[name]);
+    expect(last?.["x-remit-mandate"] !== undefined).toBe(rail === "a mandate");
     expect(await taken()).toEqual({ minor: [500], held: 0 });
     const third = await world.ask("/whole", { headers });
     expect([third.status, JSON.parse(third.body.toString()).code]).toEqual([409, "already_settled"]);

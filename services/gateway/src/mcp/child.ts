@@ -24,6 +24,8 @@ const lineBytesMax = 8 * 1024 * 1024;
 const waitingMax = 256;
 const startMs = 10 * secondMs;
 const closeMs = secondMs;
+/** How long a server whose call has timed out may take to say that it is still there. */
+const pingMs = 3 * secondMs;
 const protocolVersion = "2025-11-25";
 
 export function startChild(
@@ -57,6 +59,7 @@ function talkWith(child: ChildProcessByStdio<Writable, Readable, Readable>, log:
   const waiting = new Map<number, Waiting>();
   let ended = false;
   let last = 0;
+  let pinging = false;
   const tell = (message: JsonObject): void => void child.stdin.write(`${JSON.stringify(message)}\n`);
   const over = (cause?: Error): void => {
     ended = true;
@@ -94,10 +97,18 @@ function talkWith(child: ChildProcessByStdio<Writable, Readable, Readable>, log:
       waiting.delete(id);
       tell({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
       reject(new Problem("upstream_timeout", { detail: `No answer came within ${timeoutMs / secondMs} s.` }));
+      void endIfHung();
     };
     deadline.addEventListener("abort", late, { once: true });
     tell({ ...message, id });
     return await promise.finally(() => deadline.removeEventListener("abort", late));
+  };
+  /** One call that hangs is that call's trouble. A server that does not answer a ping either is ended, and all who wait are told. */
+  const endIfHung = async (): Promise<void> => {
+    if (pinging || ended) return;
+    pinging = true;
+    await ask({ jsonrpc: "2.0", method: "ping" }, pingMs).catch(() => child.kill("SIGKILL"));
+    pinging = false;
   };
   return { ask, tell, hasEnded: () => ended };
 }

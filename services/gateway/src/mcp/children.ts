@@ -18,7 +18,7 @@ export type ChildrenDeps = {
  * ended. What belongs to one connection (subscriptions, questions to the client) is not offered, since it has many.
  */
 export function withChildren(upstreams: Upstreams, deps: ChildrenDeps): Upstreams {
-  const running = new Map<string, { child: Child; startedAt: Instant; program: ServerProgram }>();
+  const running = new Map<string, Running>();
   const childOf = (origin: string): Child => {
     const program = programOf(deps.offers(), origin);
     if (program === undefined) throw new Problem("upstream_unavailable", { private: { upstream: origin } });
@@ -26,14 +26,17 @@ export function withChildren(upstreams: Upstreams, deps: ChildrenDeps): Upstream
     const isSame = known !== undefined && JSON.stringify(known.program) === JSON.stringify(program);
     if (isSame && !known.child.hasEnded()) return known.child;
     // One that ends as soon as it starts is not started for everybody who asks.
-    if (isSame && deps.clock.now() < after(known.startedAt, restartMs))
+    const now = deps.clock.now();
+    const failures = isSame ? known.failures : 0;
+    if (isSame && now < after(known.startedAt, restartMs * 2 ** Math.min(failures, backOffMax)))
       throw new Problem("upstream_unavailable", {
         headers: { "Retry-After": "1" },
         private: { upstream: origin },
       });
     known?.child.close().catch((error: unknown) => deps.log.warn({ error }, "an MCP server does not end"));
     const child = startChild(program, { env: deps.env, log: deps.log });
-    running.set(origin, { child, startedAt: deps.clock.now(), program });
+    const lived = known !== undefined && now >= after(known.startedAt, steadyMs);
+    running.set(origin, { child, startedAt: now, program, failures: isSame && !lived ? failures + 1 : 0 });
     return child;
   };
   return {
@@ -56,7 +59,18 @@ export function withChildren(upstreams: Upstreams, deps: ChildrenDeps): Upstream
   };
 }
 
+type Running = {
+  readonly child: Child;
+  readonly startedAt: Instant;
+  readonly program: ServerProgram;
+  /** How often in a row it was started anew before it had been well for a while. */
+  readonly failures: number;
+};
+
 const restartMs = secondMs;
+/** At most 64 s between two starts. */
+const backOffMax = 6;
+const steadyMs = 120 * secondMs;
 const isProgram = (origin: string): boolean => origin.startsWith("stdio:");
 
 /** Of one connection, which here is everybody's. */

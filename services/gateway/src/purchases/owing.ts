@@ -45,8 +45,9 @@ export async function redeem(
   const { route } = request;
   const claim = await takeOwed(deps, owed, leaseOf(route));
   if (claim === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
-  if (claim.deliver === "stream") return await redeemStream(deps, request, claim);
-  const answer = await serve(deps.upstreams, request, { "X-Payment-Payer": claim.payer });
+  const told = { "X-Payment-Payer": claim.payer, ...(await tellsOf({ claim, rail })) };
+  if (claim.deliver === "stream") return await redeemStream(deps, request, { claim, told });
+  const answer = await serve(deps.upstreams, request, told);
   if (!isGoods(answer)) {
     await leave(deps, claim);
     return { kind: "owed", claim, answer };
@@ -69,8 +70,20 @@ export async function redeem(
   return { kind: "paid", claim: delivered, answer };
 }
 
-async function redeemStream(deps: PurchaseDeps, request: PaidRequest, claim: Claim): Promise<Served> {
-  const goods = await opened(serveOpen(deps.upstreams, request, { "X-Payment-Payer": claim.payer }));
+/** Who pays, as the upstream was told when it was held: under a mandate its charge says so. */
+async function tellsOf({ claim, rail }: Paying): Promise<Readonly<Record<string, string>>> {
+  if (claim.rail !== "mandate") return {};
+  const known = await rail.read(claim);
+  if (known.kind === "known") return known.tells ?? {};
+  throw new Problem("charge_in_progress", { status: 503, headers: { "Retry-After": "2" } });
+}
+
+async function redeemStream(
+  deps: PurchaseDeps,
+  request: PaidRequest,
+  { claim, told }: { readonly claim: Claim; readonly told: Readonly<Record<string, string>> },
+): Promise<Served> {
+  const goods = await opened(serveOpen(deps.upstreams, request, told));
   if (goods.kind === "goods") return streamPaid(deps, request, { claim, goods });
   await leave(deps, claim);
   return { kind: "owed", claim, answer: goods.answer };
