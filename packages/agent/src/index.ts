@@ -23,4 +23,4 @@ export type {
   PendingMandate,
   PersonWish,
 } from "./mandates/index.ts";
-export type { Paid, PayingInit, PendingPurchase, SpendLimits } from "./paying/index.ts";
+export type { OpenPurchase, Paid, PayingInit, PendingPurchase, SpendLimits } from "./paying/index.ts";

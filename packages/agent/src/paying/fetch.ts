@@ -27,6 +27,15 @@ export type Paid = {
   readonly charge?: string;
   /** The principal is asked about this purchase: nothing is paid yet, and asking for it anew would be another purchase. */
   readonly pending?: PendingPurchase;
+  /** Whether it was paid is not known yet: asking for it anew could pay twice. */
+  readonly open?: OpenPurchase;
+};
+
+export type OpenPurchase = {
+  /** How soon it is worth asking, in ms. */
+  readonly retryAfterMs: number;
+  /** Sends the same request with the same credential, which is charged once however often it comes. */
+  again(): Promise<Paid>;
 };
 
 export type PendingPurchase = {
@@ -96,6 +105,9 @@ async function pay(deps: PayingDeps, paying: Paying): Promise<Paid> {
   const asked = settled === undefined ? await askedIn(response) : undefined;
   if (asked !== undefined)
     return { response, offer, mandate, pending: { ...asked, again: () => pay(deps, paying) } };
+  const openMs = settled === undefined ? await openIn(response) : undefined;
+  if (openMs !== undefined)
+    return { response, offer, mandate, open: { retryAfterMs: openMs, again: () => pay(deps, paying) } };
   // Only a clear refusal gives the amount back: what is unknown may have been paid, and what is asked about may be.
   if (settled === undefined && isRefused(response)) undo();
   return { response, offer, mandate, ...settled };
@@ -213,12 +225,21 @@ async function sendPaid(deps: PayingDeps, init: RequestInit, url: string): Promi
 
 /** How long to wait before asking again; undefined when the answer is final. */
 async function waitMsOf(answer: Response): Promise<number | undefined> {
+  const openMs = await openIn(answer);
+  if (openMs !== undefined || answer.status !== 503) return openMs;
+  const afterS = secondsAfter(answer);
+  return afterS === undefined ? undefined : Number(afterS) * secondMs;
+}
+
+/** How soon to ask about a payment whose outcome is not known; undefined of any other answer. */
+async function openIn(answer: Response): Promise<number | undefined> {
   if (answer.status !== 409 && answer.status !== 503) return undefined;
   const isOpen = (await answer.clone().text()).includes('"charge_in_progress"');
-  const afterS = /^\d{1,4}$/.exec(answer.headers.get("retry-after") ?? "")?.[0];
-  if (!isOpen && (answer.status === 409 || afterS === undefined)) return undefined;
-  return Number(afterS ?? 1) * secondMs;
+  return isOpen ? Number(secondsAfter(answer) ?? 1) * secondMs : undefined;
 }
+
+const secondsAfter = (answer: Response): string | undefined =>
+  /^\d{1,4}$/.exec(answer.headers.get("retry-after") ?? "")?.[0];
 
 // 409 means that the outcome is not known yet.
 const isRefused = ({ status }: Response): boolean => status >= 400 && status < 500 && status !== 409;

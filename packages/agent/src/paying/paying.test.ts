@@ -194,6 +194,30 @@ describe("a fetch that pays", () => {
     expect((await agent.fetch(url)).pending).toBeDefined();
   });
 
+  test("a purchase whose outcome is not known when patience ends goes on with its own credential, and keeps its amount", async () => {
+    const world = makeWorld();
+    const sent = new Set<string | null>();
+    let isOver = false;
+    world.handlers.set(url, (_, init) => {
+      if (paymentIn(world, init) === undefined) return unpaid({ "PAYMENT-REQUIRED": terms(world).required });
+      sent.add(new Headers(init.headers).get("payment-signature"));
+      return isOver
+        ? new Response("sold", { headers: settledHeaders("chg_1", "x402") })
+        : Response.json({ code: "charge_in_progress" }, { status: 409, headers: { "retry-after": "2" } });
+    });
+    const limits = { totalMinor: { USD: 1_999 } };
+    const agent = await withMandate(world, { limits, pause: async () => {} });
+    const first = await agent.fetch(url);
+    expect(first).toMatchObject({ response: { status: 409 }, open: { retryAfterMs: 2_000 } });
+    expect(first.charge).toBeUndefined();
+    await expect(agent.fetch(url)).rejects.toMatchObject({ code: "spend_limit_exceeded" });
+    isOver = true;
+    const paid = await first.open?.again();
+    expect(paid).toMatchObject({ charge: "chg_1" });
+    expect(paid?.open).toBeUndefined();
+    expect(sent.size).toBe(1);
+  });
+
   test("patience ends: no more than four sends and five seconds, and never for a final answer", async () => {
     const answers = async (
       status: number,

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { createAgent, type Paid } from "@remit/agent";
+import { createAgent, type OpenPurchase, type Paid } from "@remit/agent";
 import { isJsonObject } from "@remit/protocol";
 import { faint, good, harmless, note, print, printJson } from "../output.ts";
 import { AnswerRefused } from "../refusals.ts";
@@ -25,17 +25,23 @@ export async function pay(url: string, { dataDir, reason, wait, json }: PayWish)
   print(body);
 }
 
-/** The same credential again, as often as the seller asks for, until the principal has answered or the time is over. */
+/**
+ * The same credential again, as often as the seller asks for: until the principal has answered or the time is over, and
+ * until it is known whether it was paid. Running the command again instead would be another purchase.
+ */
 async function answered(first: Paid): Promise<Paid> {
   let paid = first;
   if (paid.pending !== undefined)
     note(`Your principal is asked about it, and may answer until ${paid.pending.approveBy}. Waiting …`);
-  while (paid.pending !== undefined) {
-    await pause(paid.pending.retryAfterMs);
-    paid = await paid.pending.again();
+  for (let next = nextOf(paid); next !== undefined; next = nextOf(paid)) {
+    await pause(next.retryAfterMs);
+    paid = await next.again();
   }
   return paid;
 }
+
+const nextOf = ({ pending, open }: Paid): Pick<OpenPurchase, "again" | "retryAfterMs"> | undefined =>
+  pending ?? open;
 
 function refusedWith(status: number, body: string): AnswerRefused {
   const problem = problemIn(body);
