@@ -7,6 +7,7 @@ import { benchChargeHistory, benchCharges } from "./charges.ts";
 import { benchGateway } from "./gateway.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchPolicies } from "./policies.ts";
+import { benchPortal } from "./portal.ts";
 import { benchPresentations } from "./presentations.ts";
 import { benchPurchases } from "./purchases.ts";
 import { benchTokenMemory, benchTokens } from "./tokens.ts";
@@ -37,6 +38,7 @@ const sections: Readonly<Record<string, (seconds: number) => Promise<unknown>>> 
   tokens: benchTokens,
   token_memory: benchTokenMemory,
   webhooks: benchWebhooks,
+  portal: benchPortal,
   agents: (length) => benchAgents(length),
 };
 

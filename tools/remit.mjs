@@ -17,6 +17,7 @@ const programs = {
   check: ["tools/check.ts"],
   bench: ["bench/main.ts"],
   interop: ["interop/main.ts"],
+  screenshots: ["tools/screenshots.ts"],
   tidy: ["tools/tidy/main.ts"],
   test: ["node_modules/vitest/vitest.mjs", "run", "--reporter=default", "--reporter=./tools/totals.ts"],
 };

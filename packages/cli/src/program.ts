@@ -31,7 +31,7 @@ export function createProgram(): Command {
     .description("play one purchase, from mandate to audit proof, and show every message")
     .option(
       "--seed",
-      "fill the instance with a month of life instead, so that every page of the portal shows something",
+      "live a month's worth of days at once instead, so that every page of the portal shows something",
     )
     .option("--headed", "wait for you to consent in your own browser")
     .option("--json", "print one object and nothing else")

@@ -1,5 +1,5 @@
 import type { DevFile } from "@remit/embedded";
-import { type Clock, systemClock } from "@remit/kernel";
+import { systemClock } from "@remit/kernel";
 import type { JsonObject, PrivateJwk } from "@remit/protocol";
 import { generateJwk, makeDpopProof } from "@remit/protocol/node";
 import { objectFrom } from "./answers.ts";
@@ -21,8 +21,8 @@ export type BoundCall = {
   /** What the token may do, and nothing else. */
   readonly scope: string;
   readonly idempotencyKey?: string;
-  /** By whose time proofs are made; the machine's unless told. */
-  readonly clock?: Clock;
+  /** The registered key of a client that has one; otherwise one that this call makes and forgets. */
+  readonly key?: PrivateJwk;
 };
 
 type SecretClient = { readonly client_id: string; readonly client_secret: string };
@@ -35,13 +35,12 @@ export async function callAsOperator(dev: DevFile, wanted: OperatorCall): Promis
   return callWithProof(dev.issuer, operator, { ...wanted, scope: "admin:orgs" });
 }
 
-/** Calls a service with a token for it alone, bound to a key that this call makes and forgets (RFC 9449). */
+/** Calls a service with a token for it alone, bound to a key (RFC 9449). */
 export async function callWithProof(
   issuer: string,
   client: SecretClient,
-  { origin, method, path, body, scope, idempotencyKey, clock = systemClock }: BoundCall,
+  { origin, method, path, body, scope, idempotencyKey, key = generateJwk("ES256") }: BoundCall,
 ): Promise<JsonObject> {
-  const key = generateJwk("ES256");
   const credentials = Buffer.from(`${client.client_id}:${client.client_secret}`).toString("base64");
   const form = new URLSearchParams({ grant_type: "client_credentials", scope, resource: origin });
   const token = await proven(key, undefined, {
@@ -52,7 +51,6 @@ export async function callWithProof(
       "content-type": "application/x-www-form-urlencoded",
     },
     body: form.toString(),
-    clock,
   });
   const accessToken = token["access_token"];
   if (typeof accessToken !== "string") throw new Error("the authorization server gave no token");
@@ -65,7 +63,6 @@ export async function callWithProof(
       ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
     },
     body: body === undefined ? undefined : JSON.stringify(body),
-    clock,
   });
 }
 
@@ -74,21 +71,20 @@ type Sending = {
   readonly method: BoundCall["method"];
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
-  readonly clock: Clock;
 };
 
 /** Sends with a proof, and once more with the nonce when one is asked for (RFC 9449 §8, §9). */
 async function proven(
   key: PrivateJwk,
   accessToken: string | undefined,
-  { url, method, headers, body, clock }: Sending,
+  { url, method, headers, body }: Sending,
 ): Promise<JsonObject> {
   const send = (nonce: string | null): Promise<Response> => {
     const proof = makeDpopProof({
       key,
       method,
       url,
-      now: clock.now(),
+      now: systemClock.now(),
       ...(accessToken === undefined ? {} : { accessToken }),
       ...(nonce === null ? {} : { nonce }),
     });

@@ -1,3 +1,5 @@
+import { note } from "../../output.ts";
+import { AnswerRefused } from "../../refusals.ts";
 import { type Doors, textOf } from "./doors.ts";
 import { offerOf, shelf } from "./plan.ts";
 
@@ -45,17 +47,7 @@ export async function settleIn(doors: Doors): Promise<void> {
       body: {},
     });
   }
-  if (!(await has("/api/v1/federation/partners", "admin:orgs")))
-    await doors.manage({
-      method: "POST",
-      path: "/api/v1/federation/trust",
-      scope: "admin:orgs",
-      body: {
-        name: "Acme Robotics",
-        issuer: `${dev.issuer}/acme`,
-        jwks_uri: `${dev.issuer}/.well-known/jwks.json`,
-      },
-    });
+  if (!(await has("/api/v1/federation/partners", "admin:orgs"))) await trustPartner(doors);
   if (!(await has("/api/v1/oidc/trust-policies", "agents:read admin:orgs")))
     await doors.manage({
       method: "POST",
@@ -70,6 +62,27 @@ export async function settleIn(doors: Doors): Promise<void> {
       },
     });
 }
+
+/** A partner's address is looked up: on a machine without names of the internet there is none. */
+async function trustPartner(doors: Doors): Promise<void> {
+  const issuer = "https://token.actions.githubusercontent.com";
+  const body = { name: "GitHub Actions", issuer, jwks_uri: `${issuer}/.well-known/jwks` };
+  try {
+    await doors.manage({ method: "POST", path: "/api/v1/federation/trust", scope: "admin:orgs", body });
+  } catch (error) {
+    if (!(error instanceof AnswerRefused)) throw error;
+    note(`No partner is trusted: ${error.message}`);
+  }
+}
+
+/** Ten agents are the free plan's most; the operator agrees on a larger one, as with any customer. */
+export const agreeOnPlan = (doors: Doors): Promise<unknown> =>
+  doors.operate({
+    method: "PUT",
+    path: `/api/v1/organizations/${doors.dev.tenant.id}/plan`,
+    scope: "admin:orgs",
+    body: { tier: "pro" },
+  });
 
 /** What captures cost, before the first of them. */
 export async function setFees(doors: Doors): Promise<void> {

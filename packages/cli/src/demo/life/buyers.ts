@@ -12,7 +12,7 @@ const redirectUri = "http://127.0.0.1/callback";
 export async function hireBuyers(doors: Doors): Promise<readonly Buyer[]> {
   const hired: Buyer[] = [];
   for (const plan of buyers) {
-    const { dev, clock } = doors;
+    const { dev } = doors;
     const setup = await doors.manage({
       method: "POST",
       path: "/api/v1/setup-tokens",
@@ -25,7 +25,7 @@ export async function hireBuyers(doors: Doors): Promise<readonly Buyer[]> {
       name: plan.name,
       redirectUris: [redirectUri],
     });
-    const agent = createAgent({ issuer: dev.issuer, clientId, keys, clock });
+    const agent = createAgent({ issuer: dev.issuer, clientId, keys });
     await grant(doors, agent, plan);
     hired.push({ agent, plan });
   }

@@ -1,6 +1,7 @@
 import type { DevFile } from "@remit/embedded";
-import { type Clock, newId } from "@remit/kernel";
-import { isJsonObject, type JsonObject } from "@remit/protocol";
+import { newId } from "@remit/kernel";
+import { isJsonObject, type JsonObject, type PrivateJwk } from "@remit/protocol";
+import { AnswerRefused } from "../../refusals.ts";
 import { callWithProof } from "../../running/index.ts";
 
 type Wanted = {
@@ -9,12 +10,12 @@ type Wanted = {
   readonly path: string;
   readonly scope: string;
   readonly body?: object;
+  readonly key?: PrivateJwk;
 };
 
 /** The public APIs, as the organization's management client, the operator, or an agent with a secret calls them. */
 export type Doors = {
   readonly dev: DevFile;
-  readonly clock: Clock;
   manage(wanted: Wanted): Promise<JsonObject>;
   operate(wanted: Wanted): Promise<JsonObject>;
   /** With a token of the agent's own, which is one more in its analytics. */
@@ -22,28 +23,44 @@ export type Doors = {
   list(wanted: Omit<Wanted, "method">): Promise<JsonObject[]>;
 };
 
-export type SecretAgent = { readonly id: string; readonly secret: string };
+export type SecretAgent = { readonly id: string; readonly secret: string; readonly key: PrivateJwk };
 
-export function openDoors(dev: DevFile, clock: Clock): Doors {
+export function openDoors(dev: DevFile): Doors {
   const as = (
     client: { client_id: string; client_secret: string },
     { origin = dev.issuer, ...wanted }: Wanted,
-  ) => callWithProof(dev.issuer, client, { ...wanted, origin, idempotencyKey: newId("request"), clock });
+  ) => {
+    const call = { ...wanted, origin, idempotencyKey: newId("request") };
+    return untilReady(() => callWithProof(dev.issuer, client, call));
+  };
   const manage = (wanted: Wanted): Promise<JsonObject> => as(dev.admin, wanted);
   return {
     dev,
-    clock,
     manage,
     operate: (wanted) => {
       if (dev.operator === undefined) throw new Error("this instance has no operator; start it anew");
       return as(dev.operator, wanted);
     },
-    actAs: ({ id, secret }, wanted) => as({ client_id: id, client_secret: secret }, wanted),
+    actAs: ({ id, secret, key }, wanted) => as({ client_id: id, client_secret: secret }, { ...wanted, key }),
     list: async (wanted) => {
       const { data } = await manage({ ...wanted, method: "GET" });
       return Array.isArray(data) ? data.filter(isJsonObject) : [];
     },
   };
+}
+
+const attemptsMax = 4;
+
+/** A busy machine says so; the same request with the same key is sent again. */
+async function untilReady(send: () => Promise<JsonObject>): Promise<JsonObject> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await send();
+    } catch (error) {
+      if (attempt === attemptsMax || !(error instanceof AnswerRefused) || error.code !== "unavailable")
+        throw error;
+    }
+  }
 }
 
 /** A member of an answer that is text. */

@@ -1,4 +1,5 @@
-import type { JsonObject } from "@remit/protocol";
+import { type JsonObject, type PrivateJwk, publicJwkOf } from "@remit/protocol";
+import { generateJwk } from "@remit/protocol/node";
 import { type Doors, type SecretAgent, textOf } from "./doors.ts";
 import { fleet } from "./plan.ts";
 
@@ -18,8 +19,9 @@ export async function registerFleet(doors: Doors): Promise<readonly SecretAgent[
     const agent =
       known.find((one) => one["email"] === email) ?? (await register(doors, { ...described, email }));
     const id = textOf(agent, "agentId");
-    if (agent["status"] === "active") made.push({ id, secret: await credential(doors, id) });
-    else made.push({ id, secret: "" });
+    const key = generateJwk("ES256");
+    const secret = agent["status"] === "active" ? await credential(doors, id, key) : "";
+    made.push({ id, secret, key });
   }
   return made;
 }
@@ -32,12 +34,22 @@ const register = (doors: Doors, agent: object): Promise<JsonObject> =>
     body: { ...agent, scopes: ["agents:read", "tokens:read", "oid4ac:payment"] },
   });
 
-async function credential(doors: Doors, id: string): Promise<string> {
+/** Its own credential; one from an earlier run is renewed with the key beside it, since nobody knows them any more. */
+async function credential(doors: Doors, id: string, key: PrivateJwk): Promise<string> {
+  const dpopJwk = publicJwkOf(key);
+  await doors.manage({
+    method: "PUT",
+    path: `/api/v1/agents/${id}/keys`,
+    scope: "agents:write",
+    body: { dpopJwk },
+  });
+  const path = `/api/v1/agents/${id}/credentials`;
+  const known = (await doors.list({ path, scope: "agents:read" })).find(({ status }) => status === "active");
   const made = await doors.manage({
     method: "POST",
-    path: `/api/v1/agents/${id}/credentials`,
+    path: known === undefined ? path : `${path}/${textOf(known, "credentialId")}/rotate`,
     scope: "agents:write",
-    body: { name: "Production" },
+    body: known === undefined ? { name: "Production" } : {},
   });
   return textOf(made, "clientSecret");
 }

@@ -1,1 +1,1 @@
-export { seedLife } from "./seed.ts";
+export { fillWithLife, seedLife } from "./seed.ts";

@@ -111,13 +111,13 @@ export const fleet: readonly Described[] = [
   },
 ];
 
-/** Which of the fleet are at work how often a day; by their place above. */
+/** Which of the fleet are at work, every how many days; by their place above. */
 export const work: readonly (readonly [number, number])[] = [
-  [0, 3],
-  [1, 3],
+  [0, 1],
+  [1, 1],
   [2, 2],
-  [3, 2],
-  [5, 1],
+  [3, 3],
+  [5, 5],
   [6, 2],
 ];
 

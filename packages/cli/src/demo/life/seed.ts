@@ -1,51 +1,25 @@
-import { access } from "node:fs/promises";
-import path from "node:path";
-import { freePortBase, logsAt, runningIn, startEmbedded } from "@remit/embedded";
-import { type Clock, dayMs, instantOf, systemClock, toRfc3339 } from "@remit/kernel";
+import type { DevFile } from "@remit/embedded";
+import { dayMs, instantOf, systemClock, toRfc3339 } from "@remit/kernel";
 import { good, note, print } from "../../output.ts";
 import { withInstance } from "../../running/index.ts";
-import { version, type Where } from "../../where.ts";
-import { closeMonth, fillShelf, setFees, settleIn } from "./around.ts";
+import type { Where } from "../../where.ts";
+import { agreeOnPlan, closeMonth, fillShelf, setFees, settleIn } from "./around.ts";
 import { type Buyer, buyOn, giveBack, hireBuyers, leaveQuestion } from "./buyers.ts";
-import { type StoryClock, storyClock } from "./clock.ts";
 import { type Doors, openDoors, type SecretAgent } from "./doors.ts";
 import { fates, handOn, registerFleet, work } from "./fleet.ts";
 import { daysOfLife, work as shifts } from "./plan.ts";
 
 /**
- * Fills an instance with a month of life, all of it through the APIs that everybody has. Where nothing has lived yet, the
- * services are started with a clock that begins a month ago and is moved on day by day, so that every time in them, and in
- * what they sign, is of that day. Where something has, all of it happens today: a log does not go back.
+ * Fills an instance with a month's worth of life, all of it through the APIs that everybody has, and so all of it today:
+ * services whose clock is not the database's sign nothing, and a log does not go back. Again, it adds another month's worth
+ * of purchases to the same fleet.
  */
-export async function seedLife(where: Where): Promise<void> {
-  const dataDir = path.resolve(where.dataDir);
-  const fresh = (await runningIn(dataDir)) === undefined && !(await exists(path.join(dataDir, "dev.json")));
-  if (!fresh) return withInstance(where, (dev) => live(openDoors(dev, systemClock), undefined));
-  const clock = storyClock(daysOfLife);
-  const embedded = await startEmbedded({
-    dataDir,
-    version,
-    clock,
-    log: logsAt("error"),
-    portBase: where.portBase ?? (await freePortBase()),
-    ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
-    progress: (step) => note(`Starting a month ago: ${step}`),
-  });
-  try {
-    await live(openDoors(embedded.dev, clock), clock);
-  } finally {
-    await embedded.close();
-  }
-}
+export const seedLife = (where: Where): Promise<void> => withInstance(where, fillWithLife);
 
-const exists = (file: string): Promise<boolean> =>
-  access(file).then(
-    () => true,
-    () => false,
-  );
-
-async function live(doors: Doors, clock: StoryClock | undefined): Promise<void> {
-  note("Registering the fleet, and what it sells");
+export async function fillWithLife(dev: DevFile): Promise<void> {
+  const doors = openDoors(dev);
+  note("The fleet, and what it sells");
+  await agreeOnPlan(doors);
   await setFees(doors);
   const agents = await registerFleet(doors);
   await fillShelf(doors);
@@ -53,33 +27,23 @@ async function live(doors: Doors, clock: StoryClock | undefined): Promise<void> 
   note("Three agents ask for mandates");
   const hired = await hireBuyers(doors);
   const bought: string[] = [];
-  for (let ago = daysOfLife - 1; ago >= 0; ago--) {
-    const day = daysOfLife - ago;
-    clock?.moveTo(ago, 8 + (day % 3));
+  for (let day = 1; day <= daysOfLife; day++) {
     bought.push(...(await oneDay(doors, { agents, hired }, day)));
     if (day % 7 === 0) await returnOne(doors, bought);
-    note(`Day ${day} of ${daysOfLife}: ${bought.length} purchases so far`);
+    note(`${day} of ${daysOfLife} days: ${bought.length} purchases`);
   }
-  clock?.moveToNow();
   await fates(doors, agents);
   await handOn(doors, agents);
   const asking = hired.at(-1);
   if (asking !== undefined) await leaveQuestion(doors, asking);
-  await closeMonth(doors, monthBefore(doors.clock)).catch((error: unknown) =>
-    note(`No month was closed: ${String(error)}`),
-  );
-  print(
-    good(`${agents.length} agents, ${bought.length} purchases, one question that waits: ${doors.dev.wallet}`),
-  );
+  await closeMonth(doors, monthBefore());
+  print(good(`${agents.length} agents, ${bought.length} purchases, one question that waits: ${dev.wallet}`));
 }
 
 type Cast = { readonly agents: readonly SecretAgent[]; readonly hired: readonly Buyer[] };
 
 async function oneDay(doors: Doors, { agents, hired }: Cast, day: number): Promise<string[]> {
-  const weekend = day % 7 > 4;
-  const atWork = shifts.flatMap(([place, times]) =>
-    Array.from({ length: weekend ? 1 : times }, () => agents[place]),
-  );
+  const atWork = shifts.flatMap(([place, every]) => (day % every === 0 ? [agents[place]] : []));
   await work(
     doors,
     atWork.filter((agent) => agent !== undefined),
@@ -95,8 +59,7 @@ async function returnOne(doors: Doors, bought: readonly string[]): Promise<void>
 }
 
 /** The month that was over last. */
-function monthBefore(clock: Clock): string {
-  const [year = "", month = ""] = toRfc3339(clock.now()).split("-");
-  const first = Date.parse(`${year}-${month}-01T00:00:00Z`);
-  return toRfc3339(instantOf(first - dayMs)).slice(0, 7);
+function monthBefore(): string {
+  const [year = "", month = ""] = toRfc3339(systemClock.now()).split("-");
+  return toRfc3339(instantOf(Date.parse(`${year}-${month}-01T00:00:00Z`) - dayMs)).slice(0, 7);
 }

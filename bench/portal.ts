@@ -1,0 +1,262 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { type DevFile, type Embedded, logsAt, startEmbedded } from "@remit/embedded";
+import { newId, systemClock } from "@remit/kernel";
+import { parseJson } from "@remit/protocol";
+import { openBrowser, type Page, scratchFolder, type TestBrowser } from "@remit/testkit";
+import { fillWithLife } from "../packages/cli/src/demo/life/index.ts";
+import { callWithProof } from "../packages/cli/src/running/index.ts";
+import { endpoints, organizationEndpoints } from "../services/wallet/src/api/index.ts";
+import { signInAt } from "../test/portal/visits.ts";
+import { freeBase } from "../test/ports.ts";
+import { measure, round } from "./measure.ts";
+
+const agentsWanted = 10_000;
+const atOnce = 1_000;
+const slowedBy = 4;
+
+/**
+ * The portal with ten thousand agents and a month of life: how fast its pages are made from answers of the APIs (which are
+ * asked once, so that this is the portal's own work), how fast a browser four times slower shows and obeys them, and how
+ * much script it loads for that.
+ */
+export async function benchPortal(seconds: number) {
+  const dataDir = scratchFolder("remit-bench-portal-");
+  const embedded = await startEmbedded({
+    dataDir,
+    portBase: await freeBase(),
+    version: "bench",
+    log: logsAt("error"),
+  });
+  const browser = await openBrowser();
+  try {
+    await fillWithLife(embedded.dev);
+    const agents = await fillFleet(embedded.dev);
+    const seen = await inBrowser(embedded, browser);
+    return { agents, ...seen, rendered: await rendering(embedded, seconds) };
+  } finally {
+    await browser.close();
+    await embedded.close();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function fillFleet(dev: DevFile): Promise<number> {
+  const plan = { tier: "enterprise" };
+  const { operator } = dev;
+  if (operator === undefined) throw new TypeError("a new instance has an operator");
+  await callWithProof(dev.issuer, operator, {
+    origin: dev.issuer,
+    method: "PUT",
+    path: `/api/v1/organizations/${dev.tenant.id}/plan`,
+    scope: "admin:orgs",
+    body: plan,
+  });
+  for (let from = 0; from < agentsWanted; from += atOnce) {
+    const rows = Array.from({ length: atOnce }, (_, index) => rowOf(from + index));
+    const { created } = await callWithProof(dev.issuer, dev.admin, {
+      origin: dev.issuer,
+      method: "POST",
+      path: "/api/v1/agents/import",
+      scope: "agents:write",
+      body: rows,
+    });
+    if (created !== atOnce)
+      throw new Error(`only ${JSON.stringify(created)} of ${atOnce} agents were registered`);
+  }
+  return agentsWanted;
+}
+
+const rowOf = (nth: number): object => ({
+  name: `Worker ${String(nth).padStart(5, "0")}`,
+  email: `worker-${nth}@agents.example`,
+  agentType: "custom",
+  version: "1.0.0",
+  capabilities: ["task:run"],
+  owner: `team-${nth % 40}`,
+  deploymentEnv: "production",
+});
+
+type Seen = { readonly lcp_ms: number; readonly inp_ms: number };
+
+const watch = `new Promise((resolve) => {
+  window.lcp = 0; window.inp = 0;
+  new PerformanceObserver((list) => { for (const e of list.getEntries()) window.lcp = e.startTime; })
+    .observe({ type: "largest-contentful-paint", buffered: true });
+  new PerformanceObserver((list) => { for (const e of list.getEntries()) if (e.interactionId) window.inp = Math.max(window.inp, e.duration); })
+    .observe({ type: "event", buffered: true, durationThreshold: 16 });
+  resolve();
+})`;
+
+/** As a visitor whose processor is a quarter as fast sees it; the script counted is what crosses the wire, compressed. */
+async function inBrowser({ dev }: Embedded, browser: TestBrowser) {
+  const { page, context } = await browser.visitor({});
+  await signInAt(page, dev);
+  const console = `${dev.wallet}/console/${dev.tenant.id}`;
+  const cdp = await context.newCDPSession(page);
+  await cdp.send("Network.enable");
+  const scripts = new Set<string>();
+  let bytes = 0;
+  cdp.on(
+    "Network.responseReceived",
+    ({ requestId, type }) => void (type === "Script" && scripts.add(requestId)),
+  );
+  cdp.on("Network.loadingFinished", ({ requestId, encodedDataLength: size }) => {
+    if (scripts.has(requestId)) bytes += size;
+  });
+  await cdp.send("Network.clearBrowserCache");
+  const kilobytes: Record<string, number> = {};
+  for (const [name, url] of Object.entries({ wallet: dev.wallet, console })) {
+    await cdp.send("Network.clearBrowserCache");
+    bytes = 0;
+    await page.goto(url, { waitUntil: "networkidle" });
+    kilobytes[name] = round(bytes / 1000, 1);
+  }
+  await cdp.send("Emulation.setCPUThrottlingRate", { rate: slowedBy });
+  const slow: Record<string, Seen> = {};
+  const table = `${console}/agents?page=100`;
+  for (const [name, url] of Object.entries({ wallet: `${dev.wallet}/`, overview: console, agents: table }))
+    slow[name] = await seenAt(page, url);
+  await context.close();
+  return { script_kb: kilobytes, slowed_by_4: slow };
+}
+
+async function seenAt(page: Page, url: string): Promise<Seen> {
+  await page.goto(url, { waitUntil: "networkidle" });
+  await page.evaluate(watch);
+  const next = page.locator("a[rel=next]");
+  // What people do on a table: look for something, choose a filter, go on; on other pages the next place.
+  if ((await next.count()) > 0) {
+    await page.locator("input[type=search]").click();
+    await page.keyboard.type("Worker 07");
+    await page.locator("select[name=status]").selectOption("active");
+    await next.click();
+    await page.waitForLoadState("networkidle");
+  } else await page.locator("nav a").nth(1).click();
+  await page.waitForLoadState("networkidle");
+  const lcp = Number(await page.evaluate("window.lcp"));
+  const inp = Number(await page.evaluate("window.inp"));
+  return { lcp_ms: round(lcp, 0), inp_ms: round(inp, 0) };
+}
+
+type Built = {
+  readonly server: {
+    respond(
+      request: Request,
+      options: { platform: object; getClientAddress: () => string },
+    ): Promise<Response>;
+  };
+};
+
+/** Every page is made from the same answers, each asked for once of the running services. */
+async function rendering({ dev }: Embedded, seconds: number) {
+  const built = path.resolve(import.meta.dirname, "../services/wallet/app/build/adapter-node.js");
+  const { server } = (await import(pathToFileURL(built).href)) as Built; // adapter-node's own module
+  const organization = {
+    organizationId: dev.tenant.id,
+    name: "Demo",
+    slug: null,
+    kind: "personal",
+    personal: true,
+    role: "owner",
+    scopes: [],
+    since: "2026-01-01T00:00:00Z",
+  };
+  const asked = new Map<string, Promise<unknown>>();
+  const person = { memberships: { data: [organization] } };
+  const platform = {
+    requestId: newId("request"),
+    issuer: dev.issuer,
+    nowMs: systemClock.now(),
+    report: (error: unknown) => process.stderr.write(`${String(error)}\n`),
+    evidenceKeys: async () => undefined,
+    signedIn: {
+      person: { account: dev.principal.id, name: "Demo Principal", email: dev.principal.email },
+      api: answering(dev, { table: endpoints, asked, known: person }),
+      actFor: () => answering(dev, { table: organizationEndpoints, asked, known: {} }),
+    },
+  };
+  const root = `${dev.wallet}/console/${dev.tenant.id}`;
+  const figures: Record<string, unknown> = {};
+  for (const [name, url] of Object.entries({
+    agents_50_rows: `${root}/agents`,
+    overview: root,
+    audit_50_rows: `${root}/audit`,
+    offers: `${root}/offers`,
+  })) {
+    const render = async (): Promise<void> => {
+      const headers = { accept: "text/html" };
+      const response = await server.respond(new Request(url, { headers }), {
+        platform,
+        getClientAddress: () => "127.0.0.1",
+      });
+      const html = await response.text();
+      if (response.status !== 200 || html.length < 4_000)
+        throw new Error(`${url} answered ${response.status}: ${html.slice(0, 300)}`);
+    };
+    await render();
+    const { rate, cpu_us } = await measure(render, { seconds, inFlight: 4 });
+    figures[name] = { pages_per_s: rate, cpu_us, pages_per_s_of_a_core: round(1e6 / cpu_us, 0) };
+  }
+  return figures;
+}
+
+type Answering = {
+  readonly table: Readonly<
+    Record<string, { readonly service: string; readonly path: string; readonly open?: boolean }>
+  >;
+  readonly asked: Map<string, Promise<unknown>>;
+  readonly known: Readonly<Record<string, unknown>>;
+};
+
+type Input = {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+};
+
+const scopes: Readonly<Record<string, string>> = {
+  issuer: "agents:read audit:read billing:read webhooks:read admin:orgs",
+  gateway: "offers:read",
+  billing: "billing:read",
+  directory: "offers:read",
+};
+
+function answering(dev: DevFile, { table, asked, known }: Answering): object {
+  const origins: Readonly<Record<string, string>> = {
+    issuer: dev.issuer,
+    gateway: dev.gateway,
+    billing: dev.billing,
+    directory: dev.directory,
+  };
+  const call =
+    (name: string) =>
+    (input: Input = {}) => {
+      const endpoint = table[name];
+      if (endpoint === undefined) throw new TypeError(`there is no ${name}`);
+      const query = new URLSearchParams(
+        Object.entries(input.query ?? {}).flatMap(([key, value]) =>
+          value === undefined ? [] : [[key, value]],
+        ),
+      );
+      const at =
+        endpoint.path.replaceAll(/:([a-z]+)/g, (_, key: string) => input.params?.[key] ?? "") +
+        (query.size > 0 ? `?${query}` : "");
+      const key = `${name} ${at}`;
+      const before = asked.get(key);
+      if (before !== undefined) return before;
+      const answer =
+        name in known
+          ? Promise.resolve(known[name])
+          : callWithProof(dev.issuer, dev.admin, {
+              origin: origins[endpoint.service] ?? "",
+              method: "GET",
+              path: at,
+              scope: scopes[endpoint.service] ?? "",
+            });
+      const result = answer.then((value) => ({ ok: true, value: parseJson(JSON.stringify(value)) }));
+      asked.set(key, result);
+      return result;
+    };
+  return Object.fromEntries(Object.keys(table).map((name) => [name, call(name)]));
+}
