@@ -1,6 +1,7 @@
 import { type Id, instantOf, newId } from "@remit/kernel";
 import { sha256b64url } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { changeStanding } from "../src/agents/index.ts";
 import { endExport, lateUsesMs } from "../src/exports/index.ts";
 import { checkBudget } from "../src/mandates/index.ts";
@@ -48,6 +49,40 @@ const charge = (mandate: IssuedTestMandate, amount: number) =>
   world.charges.create(asMerchant(world), purchase(world, { mandate, amount }));
 const tell = (id: unknown, body: object) => post(`/api/v1/exports/${String(id)}/uses`, body, billing());
 const close = (id: unknown, body: object) => post(`/api/v1/exports/${String(id)}/close`, body, billing());
+
+const kind = <T extends string>(type: T) => ({ type: z.literal(type) });
+const isoCurrency = z.string().regex(/^[A-Z]{3}$/);
+const OpenPaymentMandate = z.strictObject({
+  vct: z.literal("mandate.payment.open.1"),
+  constraints: z
+    .array(
+      z.discriminatedUnion("type", [
+        z.strictObject({ ...kind("payment.reference"), conditional_transaction_id: z.string() }),
+        z.strictObject({ ...kind("payment.amount_range"), currency: isoCurrency, max: z.int() }),
+        z.strictObject({
+          ...kind("payment.allowed_payees"),
+          allowed: z.array(
+            z.strictObject({ id: z.string(), name: z.string(), website: z.string().optional() }),
+          ),
+        }),
+        z.strictObject({ ...kind("payment.agent_recurrence"), frequency: z.literal("ON_DEMAND") }),
+        z.strictObject({ ...kind("payment.budget"), currency: isoCurrency, max: z.number() }),
+        z.strictObject({ ...kind("payment.execution_date"), not_after: z.string() }),
+      ]),
+    )
+    .refine((all) => all.some(({ type }) => type === "payment.reference")),
+  cnf: z.strictObject({ jwk: z.looseObject({ kty: z.string() }) }),
+  iat: z.int(),
+  exp: z.int(),
+});
+const Allowance = z.strictObject({
+  reason: z.literal("one_time"),
+  max_amount: z.int(),
+  currency: z.string().regex(/^[a-z]{3}$/),
+  checkout_session_id: z.string(),
+  merchant_id: z.string().max(256),
+  expires_at: z.iso.datetime(),
+});
 
 describe("a mandate that is exported", () => {
   test("holds its full limit: a mandate of 500 exported twice is refused the second time", async () => {
@@ -138,6 +173,27 @@ describe("a mandate that is exported", () => {
         body: { code: "charge_offer_amount_exceeds_mandate" },
       });
   });
+
+  // Each member, type and value that the published schemas ask for or allow, and no other: AP2's open_payment_mandate.json
+  // (`mandate.payment.open.1`) and ACP's `Allowance` of 2026-01-30, to which additional members are refused.
+  test.each<[string, Record<string, unknown>]>([
+    ["one use", { uses: "single" }],
+    ["everything named", { per_charge_minor: 1_999, merchants: [shopOrigin, "https://other.test"] }],
+    ["a currency without places", { currency: "JPY", amount_minor: 10_000 }],
+    ["a currency with three places", { currency: "BHD", amount_minor: 10_001 }],
+  ])(
+    "parses with AP2's public schema, and with ACP's where it may be exported there: %s",
+    async (_what, request) => {
+      const mandate = await giveMandate(world, request);
+      const open = await exported(mandate.id, { ...ap2, amount_minor: 1_000 });
+      expect(open.status).toBe(201);
+      expect(OpenPaymentMandate.parse(open.body["document"])).toEqual(open.body["document"]);
+      if ("merchants" in request) return;
+      const other = await giveMandate(world, request);
+      const allowance = await exported(other.id, { ...acp, amount_minor: 1_000 });
+      expect(Allowance.parse(allowance.body["document"])).toEqual(allowance.body["document"]);
+    },
+  );
 
   test("for an x402 client is advice: nothing is held, and it says so", async () => {
     const mandate = await giveMandate(world, {
