@@ -60,6 +60,24 @@ const TokenBody = z.looseObject({
   metadata: z.record(z.string(), z.string()).default({}),
 });
 
+const Disputed = z.strictObject({
+  payment_intent: z.string(),
+  amount: z.int().min(1).optional(),
+  reason: z.string().optional(),
+  inquiry: z.boolean().optional(),
+});
+const Decided = z.strictObject({
+  status: z.enum([
+    "lost",
+    "needs_response",
+    "under_review",
+    "warning_closed",
+    "warning_needs_response",
+    "warning_under_review",
+    "won",
+  ]),
+});
+
 const Payment = z.strictObject({ payment_method: z.string().default("pm_card_visa") });
 const Standing = z.strictObject({ status: z.enum(["active", "canceled", "past_due", "unpaid"]) });
 
@@ -115,6 +133,14 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
       return ok({ data: deps.account.all("shared_payment.granted_token") });
     case "POST /sandbox/tokens":
       return parsed(TokenBody, request.body, (wanted) => granted(deps.account, wanted));
+    case "GET /sandbox/disputes":
+      return ok({ data: deps.account.all("dispute") });
+    case "GET /sandbox/balance_transactions":
+      return ok({ data: deps.account.all("balance_transaction") });
+    case "POST /sandbox/disputes":
+      return parsed(Disputed, request.body, ({ payment_intent: intent, ...how }) =>
+        refusable(async () => ok(await deps.account.dispute(intent, how))),
+      );
     case "GET /sandbox/transfers":
       return ok({ data: deps.account.all("transfer") });
     case "POST /sandbox/webhooks":
@@ -156,6 +182,11 @@ async function authenticated(
         : parsed(Payment, body === "" ? "{}" : body, async ({ payment_method: card }) =>
             ok(await account.payCheckout(paid[1] ?? "", card)),
           ),
+    );
+  const decided = /^\/sandbox\/disputes\/(\w+)$/.exec(path);
+  if (method === "POST" && decided !== null)
+    return refusable(() =>
+      parsed(Decided, body, async ({ status }) => ok(await account.decide(decided[1] ?? "", status))),
     );
   const match = /^\/sandbox\/(setup|payment)_intents\/(\w+)\/authenticate$/.exec(path);
   const [, kind, id = ""] = match ?? [];

@@ -45,6 +45,19 @@ export type TransferAtSandbox = {
   readonly destination: string;
 };
 
+/** What is booked on a balance: the platform's where `_account` is missing. */
+export type MovementAtSandbox = {
+  readonly id: string;
+  readonly amount: number;
+  readonly fee: number;
+  readonly net: number;
+  readonly currency: string;
+  readonly type: string;
+  readonly reporting_category: string;
+  readonly source: string;
+  readonly _account?: string | null;
+};
+
 export type RefundAtSandbox = { readonly id: string; readonly amount: number };
 
 /** A sandbox in this process, with its switches at hand. */
@@ -69,6 +82,14 @@ export type TestSandbox = {
   }): Promise<string>;
   tokens(): Promise<readonly TokenAtSandbox[]>;
   transfers(): Promise<readonly TransferAtSandbox[]>;
+  /** The cardholder's bank disputes what was captured of a payment; answers the dispute's id. */
+  dispute(
+    paymentIntent: string,
+    how?: { readonly amount?: number; readonly reason?: string; readonly inquiry?: boolean },
+  ): Promise<string>;
+  /** What the card network makes of a dispute. */
+  decide(dispute: string, status: string): Promise<void>;
+  movements(): Promise<readonly MovementAtSandbox[]>;
   /** Stripe forgets idempotency keys after 24 h: here, now. */
   forgetKeys(): Promise<void>;
   upstream(to: { answer: string; times?: number; delay_ms?: number }): Promise<void>;
@@ -142,6 +163,11 @@ export function switchesOf(
     },
     tokens: () => list("/sandbox/tokens"),
     transfers: () => list("/sandbox/transfers"),
+    dispute: async (intent, how = {}) =>
+      // What the sandbox answers is declared beside it.
+      ((await call("POST", "/sandbox/disputes", { payment_intent: intent, ...how })) as { id: string }).id,
+    decide: async (dispute, status) => void (await call("POST", `/sandbox/disputes/${dispute}`, { status })),
+    movements: () => list("/sandbox/balance_transactions"),
     forgetKeys: async () => void (await call("DELETE", "/sandbox/idempotency")),
     upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),
     upstreamCalls: async () => ((await call("GET", "/sandbox/upstream")) as { calls: number }).calls,

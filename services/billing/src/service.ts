@@ -18,16 +18,26 @@ import {
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
+import { type DisputeDeps, disputeJobs, disputeRoutes, hintDispute } from "./disputes/index.ts";
 import { exportJobs, hintToken } from "./exports/index.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes } from "./invoices/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
 import { ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
-import { hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
+import { findBehind, hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
 import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
 import { type ReconciliationDeps, reconciliationJobs, reconciliationRoutes } from "./reconciliation/index.ts";
-import { clientSecretOf, movementsOf, type News, readIssuedToken, stripeRoutes } from "./stripe/index.ts";
+import {
+  clientSecretOf,
+  closeDispute,
+  movementsOf,
+  type News,
+  readDispute,
+  readIssuedToken,
+  stripeRoutes,
+  submitEvidence,
+} from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
 
 /** Billing as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -96,7 +106,8 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     outbound,
     clock,
   });
-  const { payments, instruments, plans, stripe } = roomsOf(parts);
+  const rooms = roomsOf(parts);
+  const { payments, instruments, plans, disputes, stripe } = rooms;
   const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "billing", outbound, clock }), clock, log }),
   );
@@ -108,16 +119,12 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     ...paymentRoutes(payments),
     ...instrumentRoutes(instruments),
     ...books.routes,
+    ...disputeRoutes(disputes),
     ...planRoutes(plans),
   );
   const { webhookSecret } = config.stripe;
   if (webhookSecret !== undefined) {
-    const hint = {
-      payment: (news: News) => hintPayment(payments, news),
-      plan: (news: News) => hintPlan(plans, news),
-      setup: (news: News) => hintSetup(instruments, news),
-      token: (news: News) => hintToken({ db }, news),
-    };
+    const hint = hintsOf(rooms);
     http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), livemode: config.livemode, hint }));
   }
   const jobs = createJobs({ db, log, clock });
@@ -126,6 +133,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   planJobs(jobs, plans);
   const tokenOf = (id: string) => readIssuedToken(stripe, id);
   exportJobs(jobs, { clock, log, peer, issuer: config.issuer, tokenOf });
+  disputeJobs(jobs, disputes);
   books.jobs(jobs);
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });
@@ -141,6 +149,15 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     },
   };
 }
+
+/** Who is told of what Stripe says. */
+const hintsOf = ({ payments, plans, instruments, disputes }: ReturnType<typeof roomsOf>) => ({
+  payment: (news: News) => hintPayment(payments, news),
+  plan: (news: News) => hintPlan(plans, news),
+  setup: (news: News) => hintSetup(instruments, news),
+  token: (news: News) => hintToken(payments, news),
+  dispute: (news: News) => hintDispute(disputes, news),
+});
 
 /** The ledger and what is made of it: fees, months, invoices, reconciliation. */
 function booksOf(
@@ -208,7 +225,18 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
     prices: [{ tier: "pro", ...(config.proPrice ?? proPrice) }],
     returnOrigins: returnOrigins.length === 0 ? [config.issuer] : returnOrigins,
   };
-  return { payments, instruments: { db, stripe, clock, confirmAt }, plans, stripe };
+  const disputes: DisputeDeps = {
+    db,
+    clock,
+    log,
+    network: {
+      read: (reference) => readDispute(stripe, reference),
+      answer: (of) => submitEvidence(stripe, of),
+      close: (of) => closeDispute(stripe, of),
+    },
+    paymentBehind: (reference) => findBehind(payments, reference),
+  };
+  return { payments, instruments: { db, stripe, clock, confirmAt }, plans, disputes, stripe };
 }
 
 function httpOf(

@@ -4,6 +4,7 @@ import type { MigrationSource } from "@remit/platform/sql";
 export const tables = {
   billing_profiles: "tenant",
   checkouts: "tenant",
+  disputes: "tenant",
   fee_schedules: "tenant",
   fee_tiers: "tenant",
   fee_volumes: "tenant",

@@ -195,12 +195,18 @@ export const webhookSecret = "whsec_test_billing";
 
 /** Billing in this process, over HTTP, with a database, a Stripe and an issuer of its own. */
 export async function openStage(
-  more: { clock?: Clock; leaseMs?: number; stripeTimeoutMs?: number } = {},
+  more: {
+    clock?: Clock;
+    leaseMs?: number;
+    stripeTimeoutMs?: number;
+    webhooks?: boolean;
+    stripeClock?: Clock;
+  } = {},
 ): Promise<Stage> {
   const clock = more.clock ?? systemClock;
   const [issuer, sandbox, database] = await Promise.all([
     fakeIssuer(),
-    testSandbox(),
+    testSandbox(more.stripeClock === undefined ? {} : { clock: more.stripeClock }),
     testDatabase({ service: "billing", sources: migrations }),
   ]);
   const dataDir = mkdtempSync(path.join(tmpdir(), "remit-billing-"));
@@ -230,7 +236,8 @@ export async function openStage(
     log: createLog({ service: "billing", level: "silent" }),
   });
   const bound = await billing.listen();
-  await sandbox.addWebhook({ url: `${bound}/api/v1/webhooks/stripe`, secret: webhookSecret });
+  if (more.webhooks !== false)
+    await sandbox.addWebhook({ url: `${bound}/api/v1/webhooks/stripe`, secret: webhookSecret });
   const call = callerOf(issuer, () => bound, clock);
   return {
     issuer,

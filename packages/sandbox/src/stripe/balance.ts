@@ -8,6 +8,8 @@ export type Booking = {
   readonly amount: number;
   readonly currency: string;
   readonly type: BalanceTransaction["type"];
+  /** What reports call it; its type unless given. */
+  readonly category?: string;
   /** What it is booked for. */
   readonly source: string;
   readonly fees?: readonly BookedFee[];
@@ -20,7 +22,7 @@ const descriptions = { application_fee: "Application fee", stripe_fee: "Stripe p
 /** Books a movement on a balance. */
 export function book(
   draft: Draft,
-  { amount, currency, type, source, fees = [], account }: Booking,
+  { amount, currency, type, category, source, fees = [], account }: Booking,
 ): BalanceTransaction {
   const fee = fees.reduce((sum, one) => sum + one.amount, 0);
   const booked: BalanceTransaction = {
@@ -37,7 +39,7 @@ export function book(
       .filter((one) => one.amount > 0)
       .map((one) => ({ ...one, currency, description: descriptions[one.type] })),
     net: amount - fee,
-    reporting_category: type,
+    reporting_category: category ?? type,
     source,
     status: "pending",
     type,

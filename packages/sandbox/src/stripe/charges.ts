@@ -3,15 +3,7 @@ import { book } from "./balance.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { badParameter, noSuch, unexpected } from "./refusal.ts";
-import type {
-  Charge,
-  Dispute,
-  PaymentError,
-  PaymentIntent,
-  Refund,
-  ResourceName,
-  ResourceOf,
-} from "./resources.ts";
+import type { Charge, PaymentError, PaymentIntent, Refund, ResourceName, ResourceOf } from "./resources.ts";
 import { type Draft, find, stripeId } from "./store.ts";
 import { directFee, type GivenBack, giveBack, passOn } from "./transfers.ts";
 
@@ -70,25 +62,6 @@ export function captureCharge(draft: Draft, charge: Charge, intent: PaymentInten
   return captured;
 }
 
-export function disputeCharge(draft: Draft, charge: Charge): void {
-  const dispute: Dispute = {
-    id: stripeId("du"),
-    object: "dispute",
-    created: draft.now,
-    livemode: false,
-    amount: charge.amount_captured,
-    charge: charge.id,
-    currency: charge.currency,
-    payment_intent: charge.payment_intent,
-    reason: "fraudulent",
-    status: "needs_response",
-    metadata: {},
-  };
-  draft.put(dispute);
-  draft.put({ ...charge, disputed: true, dispute: dispute.id });
-  draft.happened("charge.dispute.created", dispute);
-}
-
 function createRefund({ draft, parameters }: Call): Refund {
   const charge = chargeToRefund(draft, parameters.text("payment_intent"), parameters.text("charge"));
   const left = charge.amount_captured - charge.amount_refunded;
@@ -100,6 +73,10 @@ function createRefund({ draft, parameters }: Call): Refund {
     fee: parameters.flag("refund_application_fee"),
   };
   parameters.finish();
+  if (charge.disputed && find(draft, "dispute", charge.dispute ?? "")?.is_charge_refundable === false)
+    throw unexpected("charge_disputed", `Charge ${charge.id} has been charged back; cannot issue a refund.`, {
+      charge: charge.id,
+    });
   if (left === 0)
     throw unexpected("charge_already_refunded", `Charge ${charge.id} has already been refunded.`, {
       charge: charge.id,

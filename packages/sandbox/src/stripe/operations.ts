@@ -3,6 +3,7 @@ import { chargeOperations } from "./charges.ts";
 import { checkoutOperations } from "./checkout.ts";
 import { accountOperations } from "./connect-accounts.ts";
 import { customerOperations } from "./customers.ts";
+import { disputeOperations } from "./disputes.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { paymentIntentOperations } from "./payment-intents.ts";
@@ -63,6 +64,7 @@ const operations: readonly Operation[] = [
   ...paymentIntentOperations,
   ...customerOperations,
   ...chargeOperations,
+  ...disputeOperations,
   ...priceOperations,
   ...checkoutOperations,
   ...subscriptionOperations,

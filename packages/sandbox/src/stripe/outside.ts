@@ -1,12 +1,15 @@
 import { payAt } from "./checkout.ts";
 import { onboard } from "./connect-accounts.ts";
 import { finishSetUp, setUpByHolder } from "./customers.ts";
+import { type Disputing, decideDispute, disputeCharge } from "./disputes.ts";
 import { confirmedByHolder } from "./payment-intents.ts";
 import { noSuch } from "./refusal.ts";
 import type {
   AccountLink,
   CheckoutSession,
   ConnectedAccount,
+  Dispute,
+  DisputeStatus,
   PaymentIntent,
   SetupIntent,
   SharedToken,
@@ -27,6 +30,10 @@ export type Outside = {
   grant(of: Grant): Promise<SharedToken>;
   /** A merchant gives its particulars at the page of an account link. */
   onboard(link: string): Promise<{ account: ConnectedAccount; link: AccountLink }>;
+  /** The cardholder's bank disputes what was captured of a payment. */
+  dispute(paymentIntent: string, how: Disputing): Promise<Dispute>;
+  /** What the card network makes of a dispute. */
+  decide(dispute: string, status: DisputeStatus): Promise<Dispute>;
   /** The cardholder confirms a setup that waits for it. */
   authenticate(setupIntent: string): Promise<SetupIntent>;
   /** What a holder does with a secret in Stripe's own form: saves a card, or confirms a payment. False when it is declined. */
@@ -55,6 +62,13 @@ export const outside = (change: Change): Outside => ({
   confirmAsHolder: async (secret, method) =>
     (await change((draft) => ({ done: confirmAsHolder(draft, secret, method) }))).done,
   grant: (of) => change((draft) => grant(draft, of)),
+  dispute: (id, how) =>
+    change((draft) => {
+      const charge = find(draft, "charge", find(draft, "payment_intent", id)?.latest_charge ?? "");
+      if (charge === undefined) throw noSuch("payment that was captured", id);
+      return disputeCharge(draft, charge, how);
+    }),
+  decide: (id, status) => change((draft) => decideDispute(draft, id, status)),
   onboard: (link) => change((draft) => onboard(draft, link)),
   payCheckout: (id, method) => change((draft) => payAt(draft, id, method)),
   standAs: (id, status) =>

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { acceptAmount, acceptCurrency } from "./amounts.ts";
-import { captureCharge, chargeFor, disputeCharge } from "./charges.ts";
+import { captureCharge, chargeFor } from "./charges.ts";
 import { acceptDestination, accountOf } from "./connect-accounts.ts";
 import { asJson, behaviourOf, customerOf, declineOf, methodOf } from "./customers.ts";
+import { disputeCharge } from "./disputes.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { type Parameters, parametersOf } from "./parameters.ts";

@@ -1,16 +1,6 @@
-/** A JSON value as Stripe's objects hold it. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+import type { BalanceTransaction, Base, Json, Metadata } from "./base.ts";
 
-type Base<Name extends string> = {
-  readonly id: string;
-  readonly object: Name;
-  /** Seconds since 1970. */
-  readonly created: number;
-  readonly livemode: false;
-  /** The connected account that it belongs to; the platform's own when null. Set as it is put. */
-  readonly _account?: string | null;
-};
-export type Metadata = { readonly [name: string]: string };
+export type { BalanceTransaction, Json, Metadata } from "./base.ts";
 
 export type Customer = Base<"customer"> & {
   readonly email: string | null;
@@ -138,36 +128,31 @@ export type Refund = Base<"refund"> & {
   readonly transfer_reversal: string | null;
 };
 
-export type BalanceTransaction = Base<"balance_transaction"> & {
-  readonly amount: number;
-  readonly available_on: number;
-  readonly currency: string;
-  readonly exchange_rate: null;
-  readonly fee: number;
-  readonly fee_details: Json;
-  readonly net: number;
-  readonly reporting_category: string;
-  readonly source: string;
-  readonly status: "pending";
-  readonly type:
-    | "application_fee"
-    | "application_fee_refund"
-    | "charge"
-    | "payment"
-    | "payment_refund"
-    | "refund"
-    | "transfer"
-    | "transfer_refund"
-    | "adjustment";
-};
+export type DisputeStatus =
+  | "lost"
+  | "needs_response"
+  | "under_review"
+  | "warning_closed"
+  | "warning_needs_response"
+  | "warning_under_review"
+  | "won";
 
 export type Dispute = Base<"dispute"> & {
   readonly amount: number;
+  readonly balance_transactions: readonly BalanceTransaction[];
   readonly charge: string;
   readonly currency: string;
+  readonly evidence: { readonly [name: string]: Json };
+  readonly evidence_details: {
+    readonly due_by: number | null;
+    readonly has_evidence: boolean;
+    readonly past_due: boolean;
+    readonly submission_count: number;
+  };
+  readonly is_charge_refundable: boolean;
   readonly payment_intent: string;
   readonly reason: string;
-  readonly status: string;
+  readonly status: DisputeStatus;
   readonly metadata: Metadata;
 };
 

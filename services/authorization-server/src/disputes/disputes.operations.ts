@@ -226,5 +226,5 @@ export async function respond(
     acting.act === "accept"
       ? await deps.network.accept(dispute.id)
       : await deps.network.answer(dispute.id, acting.answer ?? "");
-  return deps.network.take(reported);
+  return (await deps.network.take(reported)) ?? dispute;
 }

@@ -1,4 +1,4 @@
-import { fromRfc3339, type Id, type Instant, invariant, secondMs } from "@remit/kernel";
+import { fromRfc3339, type Id, type Instant, secondMs } from "@remit/kernel";
 import type { Peer, PeerAnswer } from "@remit/platform/peers";
 import { isProblemCode, Problem } from "@remit/protocol";
 import { NetworkDispute } from "@remit/protocol/contracts";
@@ -13,8 +13,11 @@ export type DisputeNetwork = {
   read(id: Id<"dispute">): Promise<NetworkDispute>;
   answer(id: Id<"dispute">, text: string): Promise<NetworkDispute>;
   accept(id: Id<"dispute">): Promise<NetworkDispute>;
-  /** Takes over what billing says, on both sides. Told again, it changes nothing. */
-  take(reported: NetworkDispute): Promise<Dispute>;
+  /**
+   * Takes over what billing says, on both sides. Told again, it changes nothing. Undefined when it is about a tab: that has no
+   * charge of its own, and stands in the merchant's books alone.
+   */
+  take(reported: NetworkDispute): Promise<Dispute | undefined>;
 };
 
 export type NetworkDeps = {
@@ -50,10 +53,13 @@ function reportIn({ status, body }: PeerAnswer): NetworkDispute {
 
 const billing = { type: "system", id: "billing" } as const;
 
-async function take(deps: ReturnType<NetworkDeps["disputes"]>, reported: NetworkDispute): Promise<Dispute> {
+async function take(
+  deps: ReturnType<NetworkDeps["disputes"]>,
+  reported: NetworkDispute,
+): Promise<Dispute | undefined> {
   const side = { side: "payer", tenant: reported.payer, agent: undefined } as const;
   const charge = await deps.charges.whole(side, reported.charge);
-  invariant(charge !== undefined, "billing's payments are of charges that are ours");
+  if (charge === undefined) return undefined;
   const now = deps.clock.now();
   return cross(deps.db, charge, async (crossing) => {
     const dispute = disputeOf(charge, reported, now);

@@ -13,7 +13,10 @@ export const chart = {
   bank: { owner: "platform", side: "either" },
   /** Captured by card and not yet seen on Stripe's balance. Returns to zero with each booking. */
   card_clearing: { owner: "platform", side: "either", hot: true },
-  /** What the card network has taken back while a dispute is open. */
+  /**
+   * Of disputes: set aside from a merchant (credit) until Stripe has booked that it took it, and the other way round when it was
+   * won. Returns to zero with each booking.
+   */
   dispute_reserve: { owner: "platform", side: "either" },
   /** One asset became another: what came of it, and what went in, per asset. */
   fx: { owner: "platform", side: "either" },

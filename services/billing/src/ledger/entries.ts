@@ -3,7 +3,14 @@ import type { Booking } from "@remit/rails";
 import type { TermsInForce } from "../fees/index.ts";
 import type { Leg, MerchantOwner } from "./chart.ts";
 
-export type EntryKind = "capture" | "refund" | "booking" | "reversal" | "invoice" | "invoice_payment";
+export type EntryKind =
+  | "capture"
+  | "refund"
+  | "dispute"
+  | "booking"
+  | "reversal"
+  | "invoice"
+  | "invoice_payment";
 
 /**
  * One posting to the books. (object, transition, ordinal) says what happened, once, whatever brought the news: an object
@@ -129,18 +136,19 @@ type Heading = {
   readonly transition: string;
   readonly charge: Id<"charge"> | null;
   readonly at: Instant;
+  readonly ordinal?: number;
 };
 
-const entryOf = (
+export const entryOf = (
   kind: EntryKind,
-  { object, transition, charge, at }: Heading,
+  { object, transition, charge, at, ordinal = 1 }: Heading,
   legs: readonly Leg[],
 ): Entry => ({
   id: newId("entry"),
   kind,
   object,
   transition,
-  ordinal: 1,
+  ordinal,
   charge,
   reverses: null,
   at,

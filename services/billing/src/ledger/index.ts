@@ -1,4 +1,5 @@
 export { type MerchantOwner } from "./chart.ts";
+export { disputeBookedEntry, disputeFeeEntry, disputeMovedEntry } from "./dispute-entries.ts";
 export {
   bookingEntry,
   captureEntry,

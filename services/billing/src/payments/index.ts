@@ -1,4 +1,5 @@
 export type { SettlingDeps } from "./journal.ts";
+export type { Payment } from "./payment.ts";
 export { paymentRoutes } from "./payments.http.ts";
 export { hintPayment, paymentJobs } from "./payments.jobs.ts";
-export type { PaymentDeps } from "./payments.ts";
+export { findBehind, type PaymentDeps } from "./payments.ts";

@@ -26,7 +26,14 @@ export async function* movementsOf(
   }
 }
 
-function movementOf({ id, type, amount, fee, currency, created }: Stripe.BalanceTransaction): Movement {
+export function movementOf({
+  id,
+  type,
+  amount,
+  fee,
+  currency,
+  created,
+}: Stripe.BalanceTransaction): Movement {
   const moved = fromStripe(Math.abs(amount), currency);
   const kept = fromStripe(fee, currency);
   invariant(moved !== undefined && kept !== undefined, "Stripe books in currencies we know");

@@ -22,6 +22,7 @@ export async function hearEvent(
   if (type.startsWith("payment_intent.")) await deps.hint.payment({ event, type, object });
   if (type.startsWith("checkout.session.") || type.startsWith("customer.subscription."))
     await deps.hint.plan({ event, type, object });
+  if (type.startsWith("charge.dispute.")) await deps.hint.dispute({ event, type, object });
   if (type.startsWith("setup_intent.")) await deps.hint.setup({ event, type, object });
   if (type.startsWith("shared_payment.issued_token.")) await deps.hint.token({ event, type, object });
 }

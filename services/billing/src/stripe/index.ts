@@ -1,6 +1,7 @@
 export { type Movement, movementsOf } from "./balance.ts";
 export { clientSecretOf } from "./confirmations.ts";
 export { customerOf } from "./customers.ts";
+export { closeDispute, type DisputeSeen, readDispute, submitEvidence } from "./disputes.ts";
 export type { News } from "./events.ts";
 export { isUnsettled } from "./failures.ts";
 export { type IssuedToken, readIssuedToken } from "./issued-tokens.ts";

@@ -8,7 +8,9 @@ export type WebhookDeps = {
   readonly secret: string;
   readonly livemode: boolean;
   /** Who is told that something happened to an object of Stripe. Once is enough, and more often does no harm. */
-  readonly hint: Readonly<Record<"payment" | "plan" | "setup" | "token", (news: News) => Promise<void>>>;
+  readonly hint: Readonly<
+    Record<"payment" | "plan" | "setup" | "dispute" | "token", (news: News) => Promise<void>>
+  >;
 };
 
 /** Stripe's news. A hint and no more: whatever is written comes from a read. The other name is the AgentIdP API's. */

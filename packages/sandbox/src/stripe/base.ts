@@ -1,0 +1,36 @@
+/** A JSON value as Stripe's objects hold it. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+export type Base<Name extends string> = {
+  readonly id: string;
+  readonly object: Name;
+  /** Seconds since 1970. */
+  readonly created: number;
+  readonly livemode: false;
+  /** The connected account that it belongs to; the platform's own when null. Set as it is put. */
+  readonly _account?: string | null;
+};
+export type Metadata = { readonly [name: string]: string };
+
+export type BalanceTransaction = Base<"balance_transaction"> & {
+  readonly amount: number;
+  readonly available_on: number;
+  readonly currency: string;
+  readonly exchange_rate: null;
+  readonly fee: number;
+  readonly fee_details: Json;
+  readonly net: number;
+  readonly reporting_category: string;
+  readonly source: string;
+  readonly status: "pending";
+  readonly type:
+    | "application_fee"
+    | "application_fee_refund"
+    | "charge"
+    | "payment"
+    | "payment_refund"
+    | "refund"
+    | "transfer"
+    | "transfer_refund"
+    | "adjustment";
+};

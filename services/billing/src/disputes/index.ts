@@ -1,0 +1,3 @@
+export { disputeRoutes } from "./disputes.http.ts";
+export { disputeJobs, hintDispute } from "./disputes.jobs.ts";
+export type { DisputeDeps } from "./looking.ts";
