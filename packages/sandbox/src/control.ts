@@ -133,14 +133,6 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
       return ok({ data: deps.account.all("shared_payment.granted_token") });
     case "POST /sandbox/tokens":
       return parsed(TokenBody, request.body, (wanted) => granted(deps.account, wanted));
-    case "GET /sandbox/disputes":
-      return ok({ data: deps.account.all("dispute") });
-    case "GET /sandbox/balance_transactions":
-      return ok({ data: deps.account.all("balance_transaction") });
-    case "POST /sandbox/disputes":
-      return parsed(Disputed, request.body, ({ payment_intent: intent, ...how }) =>
-        refusable(async () => ok(await deps.account.dispute(intent, how))),
-      );
     case "GET /sandbox/transfers":
       return ok({ data: deps.account.all("transfer") });
     case "POST /sandbox/webhooks":
@@ -183,6 +175,14 @@ async function authenticated(
             ok(await account.payCheckout(paid[1] ?? "", card)),
           ),
     );
+  if (path === "/sandbox/balance_transactions" && method === "GET")
+    return ok({ data: account.all("balance_transaction") });
+  if (path === "/sandbox/disputes")
+    return method === "GET"
+      ? ok({ data: account.all("dispute") })
+      : parsed(Disputed, body, ({ payment_intent: intent, ...how }) =>
+          refusable(async () => ok(await account.dispute(intent, how))),
+        );
   const decided = /^\/sandbox\/disputes\/(\w+)$/.exec(path);
   if (method === "POST" && decided !== null)
     return refusable(() =>

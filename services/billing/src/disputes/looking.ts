@@ -35,7 +35,7 @@ export async function look(deps: DisputeDeps, reference: string): Promise<Disput
   invariant(begun !== undefined, "disputes are never deleted");
   const seen = await deps.network.read(reference);
   await failpoint("dispute.seen");
-  return own.transaction((tx) => write(deps, tx, begun, seen));
+  return own.transaction((tx) => write(deps, tx, { begun, seen }));
 }
 
 const tenantOf = ({ db }: DisputeDeps, reference: string): Promise<Id<"tenant"> | null> =>
@@ -55,7 +55,11 @@ async function meet(deps: DisputeDeps, reference: string): Promise<Id<"tenant"> 
   return payee;
 }
 
-async function write(deps: DisputeDeps, tx: TenantTx, begun: Dispute, seen: DisputeSeen): Promise<Dispute> {
+async function write(
+  deps: DisputeDeps,
+  tx: TenantTx,
+  { begun, seen }: { readonly begun: Dispute; readonly seen: DisputeSeen },
+): Promise<Dispute> {
   const now = deps.clock.now();
   const known = await rows.lockDispute(tx, begun.id);
   invariant(known !== undefined, "disputes are never deleted");
