@@ -21,7 +21,7 @@ export const kmsSettings = {
   /** Where a container gets credentials: what AWS_CONTAINER_CREDENTIALS_FULL_URI names on ECS, or on EKS by Pod Identity. */
   REMIT_KMS_CREDENTIALS_URL: z.url({ protocol: /^https?$/ }).optional(),
   REMIT_KMS_CREDENTIALS_TOKEN_FILE: z.string().optional(),
-  /** Begins the names of aliases and the tags of keys there. */
+  /** Begins the names of aliases and the tags of keys there. Each installation needs one of its own, as with Vault. */
   REMIT_KMS_KEY_PREFIX: z
     .string()
     .regex(/^[\w-]{1,64}$/)

@@ -29,7 +29,7 @@ export const vaultSettings = {
     .string()
     .regex(/^[\w-]+(\/[\w-]+)*$/)
     .optional(),
-  /** Begins the names of the keys there. */
+  /** Begins the names of the keys there. Each installation needs one of its own: two that share a key rotate it for both. */
   REMIT_VAULT_KEY_PREFIX: z
     .string()
     .regex(/^[\w-]{1,64}$/)
