@@ -98,7 +98,7 @@ export const de: ConsoleWords = {
     plan: (tier) => `Nutzung des Tarifs ${tier}`,
     newest: "Neueste Agenten",
     log: "Was zuletzt geschah",
-    failing: (count) => `${count} Webhooks kommen nicht durch.`,
+    failing: (count) => `Webhooks, die nicht durchkommen: ${count}`,
   },
   agents: {
     title: "Agenten",

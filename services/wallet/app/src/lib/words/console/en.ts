@@ -97,7 +97,7 @@ export const en = {
     plan: (tier: string) => `Use of the plan ${tier}`,
     newest: "Newest agents",
     log: "What happened last",
-    failing: (count: string) => `${count} webhooks do not get through.`,
+    failing: (count: string) => `Webhooks that do not get through: ${count}`,
   },
   agents: {
     title: "Agents",

@@ -98,7 +98,7 @@ export const es: ConsoleWords = {
     plan: (tier) => `Uso del plan ${tier}`,
     newest: "Agentes más nuevos",
     log: "Lo último que pasó",
-    failing: (count) => `${count} webhooks no llegan.`,
+    failing: (count) => `Webhooks que no llegan: ${count}`,
   },
   agents: {
     title: "Agentes",

@@ -91,7 +91,7 @@ export const ja: ConsoleWords = {
     plan: (tier) => `プラン「${tier}」の利用状況`,
     newest: "新しいエージェント",
     log: "最近の出来事",
-    failing: (count) => `${count} 件の Webhook が届いていません。`,
+    failing: (count) => `届いていない Webhook：${count} 件`,
   },
   agents: {
     title: "エージェント",

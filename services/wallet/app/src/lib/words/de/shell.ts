@@ -7,6 +7,7 @@ export const shell: Shell = {
     title: (page) => `${page} · Remit`,
     menu: "Seiten",
     signedInAs: (who) => `Angemeldet als ${who}`,
+    organizations: "Organisationen",
     signOut: "Abmelden",
     signIn: "Anmelden",
     theme: { label: "Darstellung", system: "Wie das System", light: "Papier", dark: "Tinte" },

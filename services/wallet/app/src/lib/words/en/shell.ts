@@ -5,6 +5,7 @@ export const shell = {
     title: (page: string) => `${page} · Remit`,
     menu: "Pages",
     signedInAs: (who: string) => `Signed in as ${who}`,
+    organizations: "Organizations",
     signOut: "Sign out",
     signIn: "Sign in",
     theme: { label: "Appearance", system: "As the system", light: "Paper", dark: "Ink" },

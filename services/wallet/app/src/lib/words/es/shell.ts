@@ -7,6 +7,7 @@ export const shell: Shell = {
     title: (page) => `${page} · Remit`,
     menu: "Páginas",
     signedInAs: (who) => `Sesión de ${who}`,
+    organizations: "Organizaciones",
     signOut: "Cerrar sesión",
     signIn: "Iniciar sesión",
     theme: { label: "Apariencia", system: "Como el sistema", light: "Papel", dark: "Tinta" },

@@ -7,6 +7,7 @@ export const shell: Shell = {
     title: (page) => `${page} · Remit`,
     menu: "ページ",
     signedInAs: (who) => `${who} としてサインイン中`,
+    organizations: "組織",
     signOut: "サインアウト",
     signIn: "サインイン",
     theme: { label: "表示", system: "システムに合わせる", light: "紙", dark: "墨" },
