@@ -18,7 +18,17 @@ export type Format = {
   list(texts: readonly string[]): string;
 };
 
+const known = new Map<string, Format>();
+
+/** Kept: a page makes none of its own, which would cost it more than all its words. There are as many as zones and languages. */
 export function formatIn(locale: string, zone: string): Format {
+  const name = `${locale} ${zone}`;
+  const format = known.get(name) ?? makeFormat(locale, zone);
+  known.set(name, format);
+  return format;
+}
+
+function makeFormat(locale: string, zone: string): Format {
   const dates = (options: Intl.DateTimeFormatOptions) => {
     const format = new Intl.DateTimeFormat(locale, { timeZone: zone, ...options });
     return (at: string) => format.format(Date.parse(at));
