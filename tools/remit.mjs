@@ -149,6 +149,8 @@ function node24() {
 async function runUnderNode24(args, cwd) {
   const node = node24();
   const env = {
+    // Half of every start would be to translate the same code again.
+    NODE_COMPILE_CACHE: path.join(modules, ".cache", "remit-node"),
     ...process.env,
     PATH: `${path.join(modules, ".bin")}${path.delimiter}${process.env.PATH ?? ""}`,
   };

@@ -25,3 +25,6 @@ export async function failWith(work: () => Promise<void>): Promise<void> {
     process.exitCode = 1;
   }
 }
+
+/** How long this process has been running. */
+export const sinceStart = (): string => `${(performance.now() / 1000).toFixed(1)} s`;

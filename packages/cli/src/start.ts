@@ -1,5 +1,5 @@
 import { type DevFile, logsAt, runEmbedded } from "@remit/embedded";
-import { bold, faint, note, print } from "./output.ts";
+import { bold, faint, note, print, sinceStart } from "./output.ts";
 import { version, type Where } from "./where.ts";
 
 type Level = Parameters<typeof logsAt>[0];
@@ -15,7 +15,10 @@ export function start(options: StartWish): Promise<void> {
     version,
     log: logsAt(options.logLevel),
     progress: (step) => note(faint(`Starting: ${step}`)),
-    ready: (dev) => print(table(dev)),
+    ready: (dev) => {
+      print(table(dev));
+      note(faint(`Running after ${sinceStart()}.`));
+    },
   });
   return Promise.resolve();
 }

@@ -70,6 +70,7 @@ export function createServices(wanted: Wanted) {
       billing: origins.billing,
       gateway: origins.gateway,
     },
+    opensWhenAsked: true,
     clock,
     log: log("wallet"),
   });

@@ -13,7 +13,6 @@ import { takeInstance } from "./instance.ts";
 import { writeOffersFile } from "./offers-file.ts";
 import { portsOf } from "./ports.ts";
 import { seed } from "./seed.ts";
-import { createServices, testApiKey } from "./services.ts";
 
 export type StartOptions = {
   readonly dataDir: string;
@@ -23,6 +22,8 @@ export type StartOptions = {
   readonly version: string;
   readonly log: (service: string) => Log;
   readonly clock?: Clock;
+  /** Does not wait for the portal's pages, which are built for whoever first asks for one. */
+  readonly pagesLater?: boolean;
   /** Told of each step, for whoever waits. */
   readonly progress?: (step: string) => void;
 };
@@ -41,15 +42,18 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
     opened.push({ name: "instance", close: () => instance.release() });
     const ports = portsOf(instance.portBase);
     progress("database");
-    const databases = await startDatabases({
+    const starting = startDatabases({
       dataDir: instance.dataDir,
       databaseUrl: options.databaseUrl,
       log: options.log("postgres"),
     });
-    opened.push({ name: "database", close: () => databases.stop() });
+    opened.push({ name: "database", close: async () => (await starting.catch(() => undefined))?.stop() });
+    // To read all services' code takes longer than to make a database, and both go on at once.
+    const [databases, composing] = await Promise.all([starting, import("./services.ts")]);
     progress("services");
     const running = await startServices({
       ...options,
+      ...composing,
       clock,
       dataDir: instance.dataDir,
       ports,
@@ -67,10 +71,11 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
   }
 }
 
-type Composition = StartOptions & Place & { readonly clock: Clock; readonly opened: Closing[] };
+type Composing = Pick<typeof import("./services.ts"), "createServices" | "testApiKey">;
+type Composition = StartOptions & Place & Composing & { readonly clock: Clock; readonly opened: Closing[] };
 
 async function startServices(composition: Composition) {
-  const { ports, log, dataDir, opened } = composition;
+  const { ports, log, dataDir, opened, createServices, testApiKey } = composition;
   const origins = originsOf(ports);
   const offersFile = path.join(serviceDirectory(dataDir, "gateway"), "offers.json");
   await mkdir(path.dirname(offersFile), { recursive: true, mode: 0o700 });
@@ -80,13 +85,21 @@ async function startServices(composition: Composition) {
   const opening = listening(sandbox, "sandbox");
   opened.push({ name: "sandbox", close: () => opening.catch(() => undefined).then(() => sandbox.close()) });
   const prepared = Object.values(services).map((service) => service.migrate());
-  await Promise.all([opening, services.wallet.build(), ...prepared]);
+  const pages = composition.pagesLater === true ? [] : [services.wallet.build()];
+  await Promise.all([opening, ...pages, ...prepared]);
   for (const [name, service] of Object.entries(services)) {
     await listening(service, name);
     opened.push({ name, close: () => service.close() });
   }
   const { authorizationServer, gateway } = services;
-  return { origins, offersFile, authorizationServer, gateway, chain: chainOf(sandbox, log("sandbox")) };
+  return {
+    origins,
+    offersFile,
+    stripeKey: testApiKey,
+    authorizationServer,
+    gateway,
+    chain: chainOf(sandbox, log("sandbox")),
+  };
 }
 
 /** What programs need of the chain. A machine without one runs all the same. */
@@ -141,7 +154,7 @@ async function prepareDemo(
       origins,
       walletKeys,
       offersFile: prepared.offersFile,
-      stripeKey: testApiKey,
+      stripeKey: prepared.stripeKey,
       tenant,
       clock,
       log: prepared.log("embedded"),

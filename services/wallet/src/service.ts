@@ -21,7 +21,7 @@ import type { WalletConfig } from "./config.ts";
 import { jwksRoute } from "./identity.http.ts";
 import { createIssuer } from "./issuer/index.ts";
 import { createLive, type Live } from "./live/index.ts";
-import { builtPortal, openPortal, portalMount } from "./portal/index.ts";
+import { builtPortal, portalMount, portalOnce } from "./portal/index.ts";
 import { createSessions, forgetOldSessions, type Sessions } from "./sessions/index.ts";
 import { createCookies, createSignIns, forgetUnfinished, logoutRoute, signInPages } from "./sign-in/index.ts";
 
@@ -29,7 +29,7 @@ import { createCookies, createSignIns, forgetUnfinished, logoutRoute, signInPage
 export type Service = {
   readonly origin: string;
   migrate(): Promise<void>;
-  /** Builds the pages where their source has changed; `listen` does it otherwise. */
+  /** Builds the pages where their source has changed; `listen` does it otherwise, or whoever first asks for one. */
   build(): Promise<void>;
   /** Binds, and returns the address it is bound to. */
   listen(): Promise<string>;
@@ -40,6 +40,8 @@ export type WalletOptions = {
   readonly config: WalletConfig;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** Listens at once, and opens the pages for whoever first asks for one: building them takes some seconds. */
+  readonly opensWhenAsked?: boolean;
 };
 
 /** What this service is called among the peers; in people's name it is the client `wallet`. */
@@ -74,7 +76,7 @@ export function createWallet({ config, clock = systemClock, ...options }: Wallet
       }),
     build: async () => void (await builtPortal(log)),
     listen: async () => {
-      running = await start({ config, clock, log, db, outbound });
+      running = await start({ config, clock, log, db, outbound }, options.opensWhenAsked === true);
       return running.address;
     },
     close: async () => {
@@ -95,14 +97,15 @@ type Parts = {
 
 type Running = { readonly address: string; close(): Promise<void> };
 
-async function start({ config, clock, log, db, outbound }: Parts): Promise<Running> {
+async function start({ config, clock, log, db, outbound }: Parts, opensWhenAsked: boolean): Promise<Running> {
   await assertSafeRole(db);
   const { origin, directory, billing, gateway, dataDir } = config;
   const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "wallet", outbound, clock }), clock, log }),
   );
   const peerKeys = await loadPeerKeys(dataDir);
-  const portal = await openPortal(await builtPortal(log));
+  const portal = portalOnce(log);
+  if (!opensWhenAsked) await portal();
   const issuer = createIssuer({ issuer: config.issuer, keys: peerKeys, outbound, clock });
   const keys = outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`);
   const live = createLive({ clock });

@@ -10,7 +10,7 @@ import {
   sandboxSeller,
 } from "@remit/embedded";
 import type { OfferBody } from "@remit/protocol/contracts";
-import { bold, failWith, faint, note, print, printJson } from "../output.ts";
+import { bold, failWith, faint, note, print, printJson, sinceStart } from "../output.ts";
 import { AnswerRefused } from "../refusals.ts";
 import { version } from "../where.ts";
 import { boardFor } from "./board.ts";
@@ -55,6 +55,7 @@ async function sellByOurselves(wish: SellWish, dataDir: string): Promise<void> {
     dataDir,
     version,
     log: logsAt("error"),
+    pagesLater: true,
     ...(portBase === undefined ? {} : { portBase }),
     ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
     progress: (step) => {
@@ -68,6 +69,7 @@ async function sellFrom(dev: DevFile, wish: SellWish, signal: AbortSignal): Prom
   await failWith(async () => {
     const offer = await putUp(dev, wish);
     announce(dev, offer, wish);
+    if (wish.json !== true) note(faint(`Selling after ${sinceStart()}.`));
     await watch(dev, offer, { wish, signal });
   });
   // What could not be sold needs no gateway: the same way out as by a signal, so that the database is stopped too.

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   chownSync,
@@ -72,7 +72,7 @@ function isZombie(pid: number): boolean {
 }
 
 /** initdb with a random superuser password, scram on every connection, checksums, and a sync to disk at the end. */
-export function makeCluster(places: Places, binaries: Binaries, identity: Identity): void {
+export async function makeCluster(places: Places, binaries: Binaries, identity: Identity): Promise<void> {
   if (existsSync(path.join(places.data, "PG_VERSION"))) return refuseOtherMajor(places, binaries);
   const password = randomBytes(24).toString("base64url");
   const passwordFile = `${places.password}.new`;
@@ -91,17 +91,37 @@ export function makeCluster(places: Places, binaries: Binaries, identity: Identi
     "--data-checksums",
     "--no-instructions",
   ]);
-  const made = spawnSync(command, args, { ...identity.spawn, cwd: "/", env: environment, encoding: "utf8" });
-  if (made.status !== 0) {
+  const failure = await failureOf(command, args, { ...identity.spawn, cwd: "/", env: environment });
+  if (failure !== undefined) {
     rmSync(passwordFile, { force: true });
     throw new StartRefused(
-      `PostgreSQL could not make its data directory: ${(made.stderr ?? String(made.error)).trim().slice(-500)}`,
+      `PostgreSQL could not make its data directory: ${failure.trim().slice(-500)}`,
       `Look at ${places.root}: it must be writable, on a local disk, and empty.`,
-      { cause: made.error },
     );
   }
   if (process.getuid?.() === 0) chownSync(passwordFile, 0, 0);
   renameSync(passwordFile, places.password);
+}
+
+/** What a program said that did not end well. It runs beside us: there is other work meanwhile. */
+async function failureOf(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions,
+): Promise<string | undefined> {
+  const child = spawn(command, args, { ...options, stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const status = await new Promise<number | null>((resolve) => {
+    child.once("close", resolve);
+    child.once("error", (error) => {
+      said = String(error);
+      resolve(null);
+    });
+  });
+  return status === 0 ? undefined : said;
 }
 
 function refuseOtherMajor(places: Places, binaries: Binaries): void {

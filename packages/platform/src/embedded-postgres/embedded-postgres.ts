@@ -145,7 +145,7 @@ function isPostgres(pid: number): boolean {
 async function start(places: Places, options: StartPostgresOptions): Promise<ChildProcess> {
   const binaries = findBinaries();
   const identity = identityFor(binaries, places.data);
-  makeCluster(places, binaries, identity);
+  await makeCluster(places, binaries, identity);
   for (let tries = 0; tries < startsMax; tries++) {
     const child = await startServer(places, identity, options.settings ?? {});
     if (await becomesReady(places, child)) return child;

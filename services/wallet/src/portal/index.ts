@@ -1,3 +1,3 @@
 export { builtPortal } from "./build.ts";
-export { openPortal, type Platform } from "./portal.ts";
+export { type Platform, portalOnce } from "./portal.ts";
 export { portalMount } from "./serve.ts";

@@ -3,9 +3,11 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { type PageCall, readBody } from "@remit/platform/http";
+import type { Log } from "@remit/platform/telemetry";
 import type { Api, OrganizationApi } from "../api/index.ts";
 import type { Person } from "../sessions/index.ts";
 import { type Asset, createAssets } from "./assets.ts";
+import { builtPortal } from "./build.ts";
 
 /** What the application knows of a request: SvelteKit hands it to hooks, loads and actions as `event.platform`. */
 export type Platform = {
@@ -47,7 +49,19 @@ type Built = {
 
 const formBytesMax = 64 * 1024;
 
-export async function openPortal(folder: string): Promise<Portal> {
+/** The application, built and opened by whoever asks first. What failed is tried again. */
+export function portalOnce(log: Log): () => Promise<Portal> {
+  let opening: Promise<Portal> | undefined;
+  return () =>
+    (opening ??= builtPortal(log)
+      .then(openPortal)
+      .catch((error: unknown) => {
+        opening = undefined;
+        throw error;
+      }));
+}
+
+async function openPortal(folder: string): Promise<Portal> {
   // Made by adapter-node, whose own handler would take the origin of a request from its headers.
   const { server, assets, dir } = (await import(
     pathToFileURL(path.join(folder, "adapter-node.js")).href

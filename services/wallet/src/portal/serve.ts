@@ -9,7 +9,7 @@ import { assertOwnForm, type Cookies } from "../sign-in/index.ts";
 import type { Portal } from "./portal.ts";
 
 type Deps = {
-  readonly portal: Portal;
+  readonly portal: () => Promise<Portal>;
   readonly sessions: Sessions;
   readonly cookies: Cookies;
   readonly api: ApiDeps;
@@ -25,12 +25,13 @@ const livePath = "/live";
 /** Everything that no route claims: the application's files and pages, each page with who is signed in. */
 export const portalMount = (deps: Deps): Mount => ({
   handle: async (call) => {
-    if (await deps.portal.asset(call)) return;
+    const portal = await deps.portal();
+    if (await portal.asset(call)) return;
     secure(call, deps.origin);
     if (call.method !== "GET" && call.method !== "HEAD") assertOwnForm(call, deps.origin);
     const secret = deps.cookies.session.read(call.cookies);
     const session = secret === undefined ? undefined : await sessionOf(deps.sessions, call.url, secret);
-    await deps.portal.page(call, {
+    await portal.page(call, {
       requestId: call.requestId,
       issuer: deps.issuer,
       nowMs: call.now,
