@@ -49,6 +49,7 @@ export function openMonth(
     log: createLog({ service: "billing", level: "silent" }),
     leaseMs: 30_000,
     secretOf: () => Promise.resolve(undefined),
+    confirmAt: undefined,
     instrumentOf,
     // Orders are made here, without the authorization server's signature.
     instructions: {
