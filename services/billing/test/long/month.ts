@@ -49,7 +49,7 @@ export function openMonth(
     log: createLog({ service: "billing", level: "silent" }),
     leaseMs: 30_000,
     secretOf: () => Promise.resolve(undefined),
-    confirmAt: undefined,
+    confirmAt: () => null,
     instrumentOf,
     // Orders are made here, without the authorization server's signature.
     instructions: {
