@@ -182,7 +182,7 @@ export async function checkReceipt({ page, hands }: Journey): Promise<void> {
 export async function freeze(journey: Journey): Promise<void> {
   const { page, hands } = journey;
   await hands.press(page.getByRole("link", { name: "Agents", exact: true }));
-  await hands.press(page.getByRole("button", { name: "Freeze: Reading agent" }));
+  await hands.press(page.getByRole("button", { name: /^Freeze ?: Reading agent/ }));
   await page.getByText("It is frozen.").waitFor();
   const ran = await remit("pay", journey.paidUrl, "--data-dir", journey.agentDir);
   expect(ran.code).toBe(1);
