@@ -143,7 +143,7 @@ describe("what must be right before anybody serves", () => {
   });
 
   test.each<[string, string, TransferChanges]>([
-    ["another scheme", "unsupported_scheme", { required: { scheme: "upto" } }],
+    ["another scheme", "unsupported_scheme", { required: { scheme: "deferred" } }],
     [
       "a chain that is not asked here",
       "invalid_exact_evm_network_mismatch",
@@ -370,6 +370,7 @@ test("a reference is read as it was written, and nothing else is one", async () 
   const payment = paymentOf(await signTransfer());
   const { from, nonce, validBefore } = payment.transfer.authorization;
   expect(readReference(referenceOf(payment, { places: 6, key: "clm_1" }))).toEqual({
+    scheme: "exact",
     network,
     asset: lower(sandboxTokens.usdc),
     from,
