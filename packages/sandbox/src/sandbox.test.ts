@@ -211,7 +211,9 @@ describe("idempotency keys", () => {
   test("a second call while the first is running is refused", async () => {
     await fail("customers.create", "delay_ms", { delay_ms: 100 });
     const first = stripe.customers.create({}, { idempotencyKey: "slow" });
-    await expect.poll(async () => (await control("GET", "/sandbox/failures")).data[0]?.left).toBe(0);
+    await expect
+      .poll(async () => (await control("GET", "/sandbox/failures")).data[0]?.left, { timeout: 60_000 })
+      .toBe(0);
     expect(await codeOf(stripe.customers.create({}, { idempotencyKey: "slow" }))).toBe(
       "idempotency_key_in_use",
     );

@@ -79,8 +79,8 @@ const activated = async (content: string, kind = "cedar"): Promise<string> => {
 };
 
 /** A change is told by a notification, which may come after the answer to it. */
-const comes = (status: number, at: string): Promise<void> =>
-  expect.poll(async () => (await ada.call("GET", at)).status).toBe(status);
+const comes = (status: number, at: string, method: "GET" | "DELETE" = "GET"): Promise<void> =>
+  expect.poll(async () => (await ada.call(method, at)).status, { timeout: 60_000 }).toBe(status);
 
 afterEach(async () => {
   const { body } = await ada.call("GET", policies);
@@ -114,6 +114,13 @@ describe("a policy of an organization", () => {
     const { body: agent } = await ada.call("POST", "/api/v1/agents", agentBody());
     expect((await ada.call("DELETE", `/api/v1/agents/${String(agent["agentId"])}`)).status).toBe(204);
     await ada.call("POST", `${policies}/${id}/activate`, {});
+    const another = async () =>
+      (await ada.call("POST", "/api/v1/agents", agentBody({ deploymentEnv: "production" }))).body["agentId"];
+    await expect
+      .poll(async () => (await ada.call("DELETE", `/api/v1/agents/${String(await another())}`)).status, {
+        timeout: 60_000,
+      })
+      .toBe(403);
     expect(await ada.call("DELETE", `/api/v1/agents/${production}`)).toMatchObject({
       status: 403,
       body: { code: "policy_denied" },
@@ -121,8 +128,7 @@ describe("a policy of an organization", () => {
     expect((await ada.call("GET", `/api/v1/agents/${production}`)).body).toMatchObject({ status: "active" });
     expect((await ada.call("DELETE", `/api/v1/agents/${staging}`)).status).toBe(204);
     await ada.call("POST", `${policies}/${id}/deactivate`);
-    const { body: another } = await ada.call("POST", "/api/v1/agents", agentBody());
-    expect((await ada.call("DELETE", `/api/v1/agents/${String(another["agentId"])}`)).status).toBe(204);
+    await comes(204, `/api/v1/agents/${String(await another())}`, "DELETE");
   });
 
   test("has versions: what decides goes on deciding while the next is written", async () => {
@@ -312,7 +318,7 @@ describe("a call by a token that another handed on", () => {
     expect((await reads()).status).toBe(200);
     for (const one of [ben, ann]) {
       const id = await activated(forbidden(one.id));
-      await expect.poll(async () => (await reads()).body["code"]).toBe("policy_denied");
+      await expect.poll(async () => (await reads()).body["code"], { timeout: 60_000 }).toBe("policy_denied");
       expect((await ada.call("POST", `${policies}/${id}/deactivate`)).status).toBe(200);
       const { body } = await ada.call("GET", `${policies}/decisions?decision=deny&limit=1`);
       expect(DecisionPage.parse(body).data).toMatchObject([
