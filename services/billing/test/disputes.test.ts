@@ -181,6 +181,18 @@ describe("a dispute of the card network", () => {
     expect((await stage.call("GET", at, { scope: "wallet:read" })).status).toBe(403);
   });
 
+  test("that was answered as an inquiry is answered again once it takes the money", async () => {
+    const { reference } = await captured();
+    const dispute = await stage.sandbox.dispute(reference, { inquiry: true });
+    const { id } = (await stands(dispute, "needs_response")) ?? {};
+    const answer = async (text: string) =>
+      (await stage.call("POST", `/api/v1/network-disputes/${String(id)}/evidence`, { body: { text } })).body;
+    expect(await answer("It was delivered.")).toMatchObject({ status: "under_review" });
+    await stage.sandbox.decide(dispute, "needs_response");
+    await stands(dispute, "needs_response");
+    expect(await answer("Here is the receipt.")).toMatchObject({ status: "under_review" });
+  });
+
   test("whose answer is lost on the way is answered once when it is sent again", async () => {
     const { reference } = await captured();
     const dispute = await stage.sandbox.dispute(reference);

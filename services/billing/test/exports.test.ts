@@ -120,6 +120,14 @@ describe("what is told of a token", () => {
     },
   );
 
+  test("that is past its end and not marked so yet: as of one that has expired, and nobody looks without a rest", () => {
+    const [endedAt, longAgo] = [instantOf(now - 1), instantOf(now - lateCapturesMs)];
+    const past = wordOf({ ...token, expiresAt: endedAt }, now);
+    expect(past).toEqual({ ...uses, lookAt: after(endedAt, lateCapturesMs) });
+    const closed = { because: "expired", used_minor: 250, token: "spt_1" };
+    expect(wordOf({ ...token, expiresAt: longAgo }, now)).toEqual({ verb: "close", body: closed });
+  });
+
   test("of which all was taken: its export ends at once", () => {
     expect(over("consumed", 0)).toMatchObject({ verb: "close", body: { because: "used", used_minor: 250 } });
   });

@@ -16,7 +16,7 @@ export type DisputeDeps = {
   /** Stripe's disputes. */
   readonly network: {
     read(reference: string): Promise<DisputeSeen>;
-    answer(of: { id: Id<"dispute">; reference: string; text: string }): Promise<void>;
+    answer(of: { id: Id<"dispute">; reference: string; status: string; text: string }): Promise<void>;
     close(of: { id: Id<"dispute">; reference: string }): Promise<void>;
   };
   /** The payment behind a reference of Stripe; undefined when it is none of ours. */
@@ -125,6 +125,9 @@ export async function respond(
       extra: { dispute_id: id, status: statusOf(before.status) },
     });
   const of = { id, reference: known.reference };
-  await (act.kind === "answer" ? deps.network.answer({ ...of, text: act.text }) : deps.network.close(of));
+  const status = before.status ?? "";
+  await (act.kind === "answer"
+    ? deps.network.answer({ ...of, status, text: act.text })
+    : deps.network.close(of));
   return (await look(deps, known.reference)) ?? before;
 }

@@ -27,17 +27,21 @@ export const lateCapturesMs = 7 * dayMs;
  * can be captured any more; until then what was captured is told of, and the rest stays held.
  */
 export function wordOf({ id: token, capturedMinor, expiresAt, over }: IssuedToken, now: Instant): Word {
-  const because = over === undefined || over.because === "resolved" ? "used" : over.because;
+  // Past its end nothing is authorised with it, whether it is marked so by now or not.
+  const ended = over ?? (expiresAt !== undefined && now >= expiresAt ? expiredAt(expiresAt) : undefined);
+  const because = ended === undefined || ended.because === "resolved" ? "used" : ended.because;
   const closed = {
     verb: "close",
     body: { because: because === "consumed" ? "used" : because, used_minor: capturedMinor, token },
   } as const;
-  if (over?.because === "consumed") return closed;
-  const endsAt = over && after(over.at, lateCapturesMs);
+  if (ended?.because === "consumed") return closed;
+  const endsAt = ended && after(ended.at, lateCapturesMs);
   if (endsAt !== undefined && now >= endsAt) return closed;
   const body = { token, used_minor: capturedMinor };
   return { verb: "uses", body, lookAt: endsAt ?? (expiresAt && after(expiresAt, secondMs)) };
 }
+
+const expiredAt = (at: Instant): IssuedToken["over"] => ({ at, because: "expired" });
 
 const timeoutMs = 10 * secondMs;
 

@@ -49,16 +49,25 @@ function seen(dispute: Stripe.Dispute): DisputeSeen {
   };
 }
 
-/** Sends what the merchant says on to the bank. Sent again with the same key it is one answer. Throws `unavailable`. */
+/**
+ * Sends what the merchant says on to the bank. Sent again while the dispute stands as it did, it is one answer; an inquiry that
+ * was answered and became a dispute is answered anew. Throws `unavailable`.
+ */
 export const submitEvidence = (
   stripe: Stripe,
-  of: { readonly id: Id<"dispute">; readonly reference: string; readonly text: string },
+  of: {
+    readonly id: Id<"dispute">;
+    readonly reference: string;
+    /** Stripe's own word for how it stands. */
+    readonly status: string;
+    readonly text: string;
+  },
 ): Promise<void> =>
   told(() =>
     stripe.disputes.update(
       of.reference,
       { evidence: { uncategorized_text: of.text }, submit: true },
-      { idempotencyKey: `${of.id}.evidence` },
+      { idempotencyKey: `${of.id}.evidence.${of.status}` },
     ),
   );
 
