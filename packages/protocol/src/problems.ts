@@ -50,7 +50,7 @@ export const problems = {
   did_invalid: refusal(400, "This is no did:web that can be resolved", "Send did:web:<host>, its port as %3A, and its path with colons."),
   did_unresolvable: refusal(502, "The DID's host gave no document of it", "Try again later, or ask whoever runs the host."),
   dispute_exists: refusal(409, "There is an open dispute about this charge", "Read that dispute; open another once it is over."),
-  dispute_not_possible: refusal(409, "This charge cannot be disputed", "Only what was captured, is not given back and is not too long ago can be disputed."),
+  dispute_not_possible: refusal(409, "This charge cannot be disputed", "Only what was captured, is not given back, is not too long ago and was not decided for its merchant can be disputed."),
   dispute_state_conflict: refusal(409, "The dispute is in a state that does not allow this", "Read the dispute and act on its status."),
   document_gone: refusal(410, "What was here has been removed", "Stop using this address."),
   email_taken: refusal(409, "An account with this e-mail address exists", "Sign in instead."),

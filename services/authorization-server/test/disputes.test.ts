@@ -6,7 +6,7 @@ import path from "node:path";
 import { dayMs, type Id, instantOf, minuteMs, newId, toRfc3339 } from "@remit/kernel";
 import { createSigningKeys, kekOf } from "@remit/platform/keys";
 import { createLog } from "@remit/platform/telemetry";
-import { type EvidenceKey, packArchive, publicJwkOf, unpackArchive } from "@remit/protocol";
+import { type EvidenceKey, Problem, packArchive, publicJwkOf, unpackArchive } from "@remit/protocol";
 import { verifyEvidence } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AuditDeps, sequence } from "../src/audit/audit.ts";
@@ -300,6 +300,56 @@ describe("a principal's dispute", () => {
       refundMinor: 100n,
     });
     expect((await chargeNow(charge)).state).toBe("refunded");
+  });
+
+  test.each([
+    [200, 100n],
+    [300, undefined],
+    [700, undefined],
+  ])(
+    "about 300 of which its merchant gave %i back meanwhile gives back the rest of them",
+    async (given, rest) => {
+      const charge = await captured(1_000);
+      const dispute = await open(charge, { amountMinor: 300 });
+      world.clock.advance(7 * dayMs);
+      await world.charges.refund(own(world, charge.id), { key: "given", amountMinor: given });
+      expect(await lookedAfter(dispute)).toBeUndefined();
+      expect((await chargeNow(charge)).refunded.units).toBe(BigInt(Math.max(given, 300)));
+      const told = (await shown(dispute.id, "payer"))?.dispute;
+      expect(told).toMatchObject({ state: "lost", refund: "done", refundMinor: rest });
+    },
+  );
+
+  test("that was lost while its merchant gives something back waits for what comes of that", async () => {
+    const charge = await captured(1_000);
+    const lost = await respond(disputes, await open(charge), { act: "accept", actor: shop });
+    const whole = async () => ({ ...(await chargeNow(charge)), state: "refunding" as const });
+    const during = { ...disputes, charges: { ...disputes.charges, whole } };
+    expect(await lookAfter(during, { tenant: lost.payer, dispute: lost.id })).toBeDefined();
+    const told = (await shown(lost.id, "payer"))?.dispute;
+    expect(told).toMatchObject({ refund: "due", refundMinor: undefined });
+  });
+
+  test("that was lost, and whose merchant gives all back before we do, is done and not refused", async () => {
+    const charge = await captured(1_000);
+    const lost = await respond(disputes, await open(charge), { act: "accept", actor: shop });
+    const giveBack = () => Promise.reject(new Problem("unavailable"));
+    const away = { ...disputes, charges: { ...disputes.charges, giveBack } };
+    expect(await lookAfter(away, { tenant: lost.payer, dispute: lost.id })).toBeDefined();
+    expect((await shown(lost.id, "payer"))?.dispute).toMatchObject({ refund: "due", refundMinor: 1_000n });
+    await world.charges.refund(own(world, charge.id), { key: "all", amountMinor: undefined });
+    await lookedAfter(lost);
+    expect(await lookedAfter(lost)).toBeUndefined();
+    expect((await shown(lost.id, "payee"))?.dispute).toMatchObject({ refund: "done" });
+  });
+
+  test("that was decided for its merchant is not opened again", async () => {
+    const charge = await captured();
+    const act = { act: "answer", actor: shop, answer: "It was sent." } as const;
+    await actOn(disputes, await respond(disputes, await open(charge), act), { act: "reject", actor: person });
+    expect(await refusalOf(open(charge))).toBe("dispute_not_possible");
+    const page = { limit: 10, before: undefined, state: undefined, charge: charge.id, client: undefined };
+    expect(await disputesOf(disputes, world.payer, page)).toMatchObject([{ state: "won" }]);
   });
 
   test("that was answered is the merchant's unless the operator upholds it in time", async () => {

@@ -64,6 +64,8 @@ export type Charges = {
   whole(side: ChargeSide, id: Id<"charge">): Promise<Charge | undefined>;
   /** Gives back what a dispute was lost over: as the merchant would, once per key. */
   giveBack(charge: Pick<Charge, "payer" | "id">, order: RefundOrder): Promise<Charge>;
+  /** What was given back since then, but for requests whose key begins with `except`. */
+  refundedSince(charge: Pick<Charge, "payer" | "id">, at: Instant, except: string): Promise<bigint>;
   /** With its receipt, for an answer to who has just moved it. */
   shown(charge: Charge): Promise<ShownCharge>;
   /** Moves on a charge that nobody drives; when to look again, or undefined when it is over. */
@@ -85,6 +87,8 @@ export function createCharges(deps: ChargesDeps): Charges {
     show: (side, id) => show(deps, side, id),
     whole: (side, id) => whole(deps, side, id),
     giveBack: async (charge, order) => refund(deps, await chargeNow(deps, charge), order),
+    refundedSince: ({ payer, id }, at, except) =>
+      deps.db.of(payer).transaction((tx) => rows.refundedSince(tx, id, { at, except })),
     list: (side, page) => list(deps, side, page),
     shown: (charge) =>
       charge.receipt === undefined

@@ -285,6 +285,20 @@ export async function findRefund(
   return row && { wantedMinor: row.wanted_minor ?? undefined, because: row.refused_because ?? undefined };
 }
 
+/** What has gone through since then of what was asked for by other keys. */
+export const refundedSince = async (
+  tx: Sql,
+  charge: Id<"charge">,
+  { at, except }: { readonly at: Instant; readonly except: string },
+): Promise<bigint> =>
+  (
+    await tx.one<{ minor: bigint }>(
+      sql`select coalesce(sum(amount_minor), 0)::bigint as minor from charge_refunds
+        where charge_id = ${charge} and done_at > ${sqlTime(at)} and refused_because is null
+          and not starts_with(request_key, ${except})`,
+    )
+  ).minor;
+
 export type NewRefund = {
   readonly id: Id<"refund">;
   readonly charge: Id<"charge">;

@@ -21,7 +21,7 @@ export type DisputesDeps = WordsDeps & {
   readonly db: Database;
   readonly clock: Clock;
   readonly log: Log;
-  readonly charges: Pick<Charges, "whole" | "giveBack">;
+  readonly charges: Pick<Charges, "whole" | "giveBack" | "refundedSince">;
   readonly network: DisputeNetwork;
 };
 
@@ -51,6 +51,9 @@ export async function openDispute(deps: DisputesDeps, asked: OpenDispute): Promi
         text: asked.statement,
       });
       if (!(await rows.insertDispute(tx, dispute, statement))) throw new Problem("dispute_exists");
+      // Asked once this one is the open one: none that is decided meanwhile is missed.
+      if (await rows.wasWon(tx, charge.id))
+        throw new Problem("dispute_not_possible", { detail: "It was decided for its merchant before." });
     }
     await record(crossing, dispute, { event: "dispute.opened", actor: asked.actor, now });
     await comeBack(crossing, dispute, dispute.respondBy ?? now);

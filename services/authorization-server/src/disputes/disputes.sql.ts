@@ -70,6 +70,13 @@ export async function insertDispute(
   return count === 1;
 }
 
+/** Whether a dispute of a principal about the charge was decided for its merchant. */
+export const wasWon = async (tx: Sql, charge: Id<"charge">): Promise<boolean> =>
+  (
+    await tx.one<{ won: boolean }>(sql`select exists (select from disputes
+      where charge_id = ${charge} and origin = 'principal' and state = 'won') as won`)
+  ).won;
+
 export async function findDispute(
   tx: Sql,
   id: Id<"dispute">,

@@ -29,37 +29,45 @@ export async function lookAfter(
  * no caller can send. True once it is through, or was refused for good.
  */
 async function giveBack(deps: DisputesDeps, dispute: Dispute): Promise<boolean> {
-  const charge = await deps.charges.whole(
-    { side: "payer", tenant: dispute.payer, agent: undefined },
-    dispute.charge,
-  );
-  const left = charge === undefined ? 0n : refundable(charge);
-  if (dispute.refundMinor === undefined && left === 0n) return note(deps, dispute, { refund: "done" });
-  const wanted = dispute.refundMinor ?? (left < dispute.amountMinor ? left : dispute.amountMinor);
-  if (
-    dispute.refundMinor === undefined &&
-    !(await note(deps, dispute, { refund: "due", refundMinor: wanted }))
-  )
-    return false;
-  const named = dispute.refundMinor === undefined ? { ...dispute, version: dispute.version + 1 } : dispute;
-  return pay(deps, { ...named, refundMinor: wanted });
+  if (dispute.refundMinor !== undefined) return pay(deps, dispute);
+  const refundMinor = await owedOf(deps, dispute);
+  if (refundMinor === undefined) return false;
+  if (refundMinor === 0n) return note(deps, dispute, { refund: "done" });
+  if (!(await note(deps, dispute, { refund: "due", refundMinor }))) return false;
+  return pay(deps, { ...dispute, version: dispute.version + 1, refundMinor });
 }
+
+/**
+ * What is lost and not given back: what its merchant has refunded since the dispute was opened counts towards it. Undefined while
+ * a refund is under way.
+ */
+async function owedOf({ charges }: DisputesDeps, dispute: Dispute): Promise<bigint | undefined> {
+  const side = { side: "payer", tenant: dispute.payer, agent: undefined } as const;
+  const charge = await charges.whole(side, dispute.charge);
+  if (charge === undefined) return 0n;
+  if (charge.state === "refunding") return undefined;
+  const owed = dispute.amountMinor - (await charges.refundedSince(charge, dispute.openedAt, ownKeys));
+  const left = refundable(charge);
+  return owed < 0n ? 0n : owed < left ? owed : left;
+}
+
+// A space never stands in an Idempotency-Key.
+const ownKeys = "dispute ";
 
 async function pay(deps: DisputesDeps, dispute: Dispute): Promise<boolean> {
   const { payer, charge: id, refundMinor } = dispute;
   try {
-    // A space never stands in an Idempotency-Key.
-    const order = { key: `dispute ${dispute.id}`, amountMinor: Number(refundMinor) };
+    const order = { key: `${ownKeys}${dispute.id}`, amountMinor: Number(refundMinor) };
     const charge = await deps.charges.giveBack({ payer, id }, order);
     return charge.state === "refunding" ? false : note(deps, dispute, { refund: "done", refundMinor });
   } catch (error) {
     if (!(error instanceof Problem) || !isProblemCode(error.code)) throw error;
-    // Somebody gave some of it back meanwhile: no request was written, and the amount is found anew.
-    if (error.code === "charge_refund_exceeds_captured") {
+    // Somebody gave some or all of it back meanwhile: no request was written, and the amount is found anew.
+    if (error.code === "charge_refund_exceeds_captured" || error.code === "charge_state_conflict") {
       await note(deps, dispute, { refund: "due" });
       return false;
     }
-    if (error.code !== "refund_refused" && error.code !== "charge_state_conflict") return false;
+    if (error.code !== "refund_refused") return false;
     deps.log.error(
       { dispute: dispute.id, code: error.code },
       "what a dispute was lost over is not given back",
