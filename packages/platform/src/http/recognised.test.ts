@@ -10,7 +10,7 @@ import type { HttpOptions, Mount } from "./index.ts";
 
 /** Says what it has read, and recognises whatever it may. */
 const mirror = (recognises: boolean, more: { body?: string } = {}) => {
-  const seen = { read: 0, answered: 0, version: {}, knows: true };
+  const seen = { read: 0, answered: 0, version: {}, knows: true, fails: false };
   const answerTo = ({ method, url, rawHeaders }: IncomingMessage) => ({
     status: 402,
     headers: { "X-Read": JSON.stringify([method, url, rawHeaders]), Several: ["one", "two"] },
@@ -24,6 +24,7 @@ const mirror = (recognises: boolean, more: { body?: string } = {}) => {
       recognise?.({
         asLongAs: seen.version,
         answer: () => {
+          if (seen.fails) throw new TypeError("nothing can be said");
           if (!seen.knows) return undefined;
           seen.answered += 1;
           return { status, headers, body };
@@ -154,6 +155,18 @@ describe("a request that is known by its bytes", () => {
     await converse(quick.port, [get("/other")]);
     await converse(quick.port, [head]);
     expect(quick.seen).toMatchObject({ read: 9, answered: 1 });
+  });
+
+  test("is read again when its answer fails, and nobody else notices", async () => {
+    const quick = await open(true);
+    const [head = ""] = usual;
+    await converse(quick.port, [head]);
+    quick.seen.fails = true;
+    expect(await converse(quick.port, [head])).toContain(" 402 ");
+    expect(quick.seen).toMatchObject({ read: 4, answered: 0 });
+    quick.seen.fails = false;
+    await converse(quick.port, [head]);
+    expect(quick.seen.answered).toBe(1);
   });
 
   test("counts against the limit of its address like one that is read", async () => {

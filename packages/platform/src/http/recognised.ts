@@ -156,7 +156,7 @@ function serve(edge: Edge, { server, socket, known, handOver }: Lane): void {
     const head = chunk.length > headBytesMax ? undefined : chunk.toString("latin1");
     const entry = head === undefined ? undefined : known.get(head);
     if (head === undefined || entry === undefined || edge.isDraining()) return leave(chunk, head);
-    const answer = answerOf(edge, server, { entry, socket });
+    const answer = triedAnswer(edge, server, { entry, socket });
     if (answer instanceof Promise) return void sendLater(answer, chunk, head);
     return answer === undefined ? leave(chunk, head) : send(answer);
   };
@@ -181,6 +181,16 @@ function write(socket: Socket, answer: Bytes): boolean {
 const none: Readonly<Record<string, string>> = {};
 
 type Asked = { readonly entry: Entry; readonly socket: Socket };
+
+/** A throw in a listener of a socket would end the process: over there it is one refusal. */
+function triedAnswer(edge: Edge, server: Server, asked: Asked): ReturnType<typeof answerOf> {
+  try {
+    return answerOf(edge, server, asked);
+  } catch (error) {
+    edge.options.log.error({ error }, "what is known could not be answered");
+    return undefined;
+  }
+}
 
 /** The whole answer as node:http would send it; undefined when the request must be looked at after all. */
 function answerOf(
