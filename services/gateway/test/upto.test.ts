@@ -1,4 +1,4 @@
-import { Secret, toNumericDate } from "@remit/kernel";
+import { Secret, systemClock, toNumericDate } from "@remit/kernel";
 import {
   type JsonObject,
   type PaymentRequirement,
@@ -154,6 +154,30 @@ describe("a price by use, paid on the chain", () => {
     expect(await earned()).toBe(710_000n);
   });
 
+  test("M12 a stream ends while what it used can still be settled: its permit is good until its deadline alone", async () => {
+    world.upstream.answer = (_, res) => {
+      res.setHeader("content-type", "text/event-stream");
+      res.write('data: {"choices":[]}\n\n');
+    };
+    const validBefore = toNumericDate(world.clock.now()) + 125;
+    const headers = await headersFor({ validBefore }, "/chat");
+    const stream = await openStream(world.address, "/chat", { ...question, headers });
+    const steps = Array.from({ length: 3 }, () => 25_000);
+    try {
+      for (const ms of steps) {
+        // Heard of since the step before, or somebody else would think that it has died.
+        await eventually(async () => expect(await leftMs()).toBeGreaterThan(28_000));
+        world.clock.advance(ms);
+      }
+      expect(await stream.over).toBe("cut");
+      expect(await earned()).toBe(10_000n);
+      const [claim] = await world.claims();
+      expect(claim).toMatchObject({ state: "captured", generation: 1 });
+    } finally {
+      for (const ms of steps) world.clock.advance(-ms);
+    }
+  });
+
   test("M05 what the upstream fails to deliver is not taken, and the permit is free to try again", async () => {
     world.upstream.answer = (_, res) => void res.writeHead(500).end();
     const headers = await headersFor();
@@ -193,6 +217,14 @@ describe("a price by use, paid on the chain", () => {
   });
 });
 
+/** How long the one purchase is left to whoever is at it. */
+const leftMs = async (): Promise<number> => {
+  const rows = await world.database.asAdmin<{ until: string }>(
+    `select (extract(epoch from leased_until) * 1000)::bigint::text as until from ${world.database.schema}.claims`,
+  );
+  return Number(rows[0]?.until) - world.clock.now();
+};
+
 const openSettlements = async (): Promise<number> => {
   const rows = await world.database.asAdmin<{ state: string }>(
     `select state from ${world.database.schema}.settlements where state = 'sent'`,
@@ -220,6 +252,11 @@ describe("V05 a permit is refused before anything is served", () => {
       "invalid_exact_evm_payload_authorization_value_mismatch",
     ],
     ["that has expired", { validBefore: 1 }, "invalid_exact_evm_payload_authorization_valid_before"],
+    [
+      "that expires while it would be served",
+      { validBefore: toNumericDate(systemClock.now()) + 60 },
+      "invalid_exact_evm_payload_authorization_valid_before",
+    ],
     [
       "that is good for a year",
       { validBefore: 4_000_000_000 },

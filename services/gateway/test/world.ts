@@ -253,13 +253,17 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
-/** For a gateway that is a process of its own: its time is everybody's. */
-const realClock = (): TestClock => ({
-  ...systemClock,
-  advance: () => undefined,
-  set: () => undefined,
-  jump: () => undefined,
-});
+/** For a gateway that is a process of its own, or has a chain beside it: its time is everybody's, or some seconds ahead. */
+function realClock(): TestClock {
+  let aheadMs = 0;
+  return {
+    ...systemClock,
+    now: () => after(systemClock.now(), aheadMs),
+    advance: (ms) => void (aheadMs += ms),
+    set: () => undefined,
+    jump: () => undefined,
+  };
+}
 
 /** An agent with a mandate and a token for the shop. */
 export type Agent = {

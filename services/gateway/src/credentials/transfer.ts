@@ -17,6 +17,8 @@ import type { VerifiedCredential, VerifierDeps } from "./verified.ts";
 
 /** Shorter than this no chain can be relied on to settle in time (as facilitators have it). */
 const leftSMin = 6n;
+/** What is settled for its use is served meanwhile, and settled by the last minute. */
+const leftSMinByUse = 120n;
 /** How far the payer's clock may be ahead. What is good for longer could be charged when nobody expects it any more. */
 const aheadSMax = 60;
 
@@ -92,8 +94,8 @@ function inTime(
   if (value !== way.amount) throw refused("payload_authorization_value_mismatch");
   const { maxTimeoutSeconds } = exactRequirement(transferTermsOf(way));
   const latest = seconds + BigInt(maxTimeoutSeconds + aheadSMax);
-  if (validBefore < seconds + leftSMin || validBefore > latest)
-    throw refused("payload_authorization_valid_before");
+  const least = seconds + (way.scheme === "upto" ? leftSMinByUse : leftSMin);
+  if (validBefore < least || validBefore > latest) throw refused("payload_authorization_valid_before");
   if (validAfter > seconds) throw refused("payload_authorization_valid_after");
 }
 

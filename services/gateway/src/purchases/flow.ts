@@ -17,6 +17,8 @@ export type Flow = {
   readonly count?: Count;
   /** How much use is paid for. */
   readonly most: number;
+  /** True once the payment is good for no longer than it takes to settle. */
+  readonly isTimeUp?: () => boolean;
   /** A buyer that takes nothing for so long has gone. */
   readonly patienceMs: number;
   /** Writes down what has been given so far; false when the answer is not ours to give any more. */
@@ -69,6 +71,7 @@ export async function flow(of: Flow, to: Sink): Promise<Flowed> {
         if (waitedMs > of.patienceMs) return ended("gone");
         if (!(await keep())) return ended("lost");
         unkept = 0;
+        if (of.isTimeUp?.() === true) return ended("ceiling");
         if (count?.stopsByItself === false && count.used() >= most) return ended("ceiling");
         events.expect(ticking());
         break;

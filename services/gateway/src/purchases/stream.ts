@@ -1,6 +1,7 @@
-import { invariant, secondMs } from "@remit/kernel";
+import { type Clock, invariant, minuteMs, secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import { Problem } from "@remit/protocol";
+import { readReference } from "@remit/rails/x402";
 import type { Digests, Rail } from "../charging/index.ts";
 import { abandon, type Claim, keepUse, leave, moveOn } from "../claims/index.ts";
 import { full } from "../memory.ts";
@@ -175,6 +176,7 @@ async function deliverMetered(deps: PurchaseDeps, request: PaidRequest, of: Deli
       body: goods.body,
       count,
       most: usePaidBy(meter, claim.amountMinor),
+      isTimeUp: isTimeUpOf(claim, deps.clock),
       patienceMs: request.route.timeoutMs,
       keep: () => kept(deps, claim, count.used()),
     },
@@ -189,6 +191,15 @@ async function deliverMetered(deps: PurchaseDeps, request: PaidRequest, of: Deli
   const captured = await captureUse(deps, request, { paying, flowed, used: count.used() });
   if (flowed.ending === "whole") to.end(captured);
   else to.cut();
+}
+
+/** Enough for whoever finds the claim of a process that has died to bring the use on the chain. */
+const settleMs = minuteMs;
+
+/** A permit pays until its deadline alone: what is given later, or could not be settled in time any more, nobody pays. */
+function isTimeUpOf({ rail, reference }: Claim, clock: Clock): () => boolean {
+  const until = rail === "x402" ? readReference(reference ?? "")?.validBefore : undefined;
+  return () => until !== undefined && clock.now() + settleMs >= Number(until) * secondMs;
 }
 
 /** Takes what the use costs; written down first, so that whoever finds the claim takes the same. */
