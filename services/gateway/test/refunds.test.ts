@@ -1,17 +1,20 @@
 import { after, minuteMs, newId, Secret, toNumericDate } from "@remit/kernel";
-import type { PrivateJwk } from "@remit/protocol";
+import type { Hex, PrivateJwk } from "@remit/protocol";
 import { generateJwk, makeDpopProof, signJws, thumbprint } from "@remit/protocol/node";
 import {
   eventually,
   type SandboxChain,
+  type SignedPayment,
   sandboxAddresses,
   sandboxKeys,
+  signTransfer,
   type TestSandbox,
   testChain,
   testSandbox,
 } from "@remit/testkit";
 import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { settle } from "./chain-world.ts";
 import {
   cardWay,
   challengeFor,
@@ -249,6 +252,80 @@ describe("what was paid by a transfer", () => {
     expect((await refund(payment)).json).toMatchObject({ status: "refunded" });
   });
 
+  test("C05 once it is refused nobody brings it on the chain any more, though he had begun before", async () => {
+    const payment = await bought("x402");
+    const all = await balanceOf(sandboxAddresses.seller);
+    await drain(all);
+    const refused = await refund(payment);
+    expect(refused.json).toMatchObject({ status: "refused", refunded_minor: 0 });
+    await chain.mint(sandboxAddresses.seller, all);
+    const before = await balanceOf(sandboxAddresses.payer);
+    // What a worker holds that looked before it was refused, and sends only now.
+    const late = await settledElsewhere(await transferOf(refused), sandboxKeys.seller);
+    expect(late).toMatchObject({ success: false });
+    expect(await balanceOf(sandboxAddresses.payer)).toBe(before);
+  });
+
+  test("M16 a transaction that the chain undid leaves a signature that all have seen: while it is good, nothing is refused", async () => {
+    const payment = await bought("x402");
+    const all = await balanceOf(sandboxAddresses.seller);
+    const before = await balanceOf(sandboxAddresses.payer);
+    await chain.call("evm_setAutomine", [false]);
+    const asking = refund(payment);
+    await eventually(async () => expect(await open()).toBe(1));
+    await eventually(async () =>
+      expect(await chain.call("txpool_status", [])).toMatchObject({ pending: "0x1" }),
+    );
+    // It pays more, and goes first.
+    await drain(all, { maxFeePerGas: "0x174876e800", maxPriorityFeePerGas: "0x174876e800" });
+    await chain.call("evm_setAutomine", [true]);
+    await chain.call("anvil_mine", []);
+    expect((await asking).json).toMatchObject({ status: "refunding", refunded_minor: 1000 });
+    expect(await balanceOf(sandboxAddresses.payer)).toBe(before);
+    expect((await refund(payment, 1)).status).toBe(409);
+    await chain.mint(sandboxAddresses.seller, all);
+    const [sent] = await world.database.asAdmin<{ call: string }>(
+      `select encode(call, 'hex') as call from ${world.database.schema}.settlements order by created_at desc limit 1`,
+    );
+    await chain.call("eth_sendTransaction", [
+      { from: sandboxAddresses.payer, to: chain.usdc, data: `0x${String(sent?.call)}` },
+    ]);
+    const hasIt = async () => expect(await balanceOf(sandboxAddresses.payer)).toBe(before + 10_000_000n);
+    await eventually(hasIt);
+    const { id } = (await asking).json;
+    await eventually(async () => {
+      await world.database.asAdmin(`update ${world.database.schema}.refunds set leased_until = '2000-01-01'`);
+      expect((await call("GET", `/api/v1/refunds/${String(id)}`)).json).toMatchObject({
+        status: "refunded",
+        refunded_minor: 1000,
+      });
+    });
+    await hasIt();
+  });
+
+  test("M17 what the seller has signed and brought on the chain by itself is given back, told of or not", async () => {
+    await world.writeOffers({ route: { ways: [{ ...transferWay, pay_to: elsewhere.address }] } });
+    await world.gateway.reload();
+    const paid = async (): Promise<string> => {
+      const unpaid = await world.ask("/demo/report");
+      const headers = version2(entryFor(unpaid, "exact"), await transfer({ to: elsewhere.address }));
+      expect((await world.ask("/demo/report", { headers })).status).toBe(200);
+      return String((await world.claims()).at(-1)?.id);
+    };
+    const [told, untold] = [await refund(await paid()), await refund(await paid())];
+    for (const asked of [told, untold])
+      expect(await settledElsewhere(await transferOf(asked), elsewhere.key)).toMatchObject({ success: true });
+    const { payload } = await signed(await transferOf(told), elsewhere.key);
+    const target = `/api/v1/refunds/${String(told.json["id"])}`;
+    const after = await call("POST", `${target}/signature`, { body: { signature: payload["signature"] } });
+    expect([after.status, after.json]).toMatchObject([200, { status: "refunded", refunded_minor: 1000 }]);
+    await eventually(async () => {
+      await world.database.asAdmin(`update ${world.database.schema}.refunds set leased_until = '2000-01-01'`);
+      const { json } = await call("GET", `/api/v1/refunds/${String(untold.json["id"])}`);
+      expect(json).toMatchObject({ status: "refunded", refunded_minor: 1000 });
+    });
+  });
+
   test("of a wallet whose key is elsewhere it is signed there; another's signature is refused, and a second one moves nothing", async () => {
     const way = { ...transferWay, pay_to: elsewhere.address };
     await world.writeOffers({ route: { ways: [way] } });
@@ -299,10 +376,40 @@ const open = async (): Promise<number> =>
   (await world.database.asAdmin(`select 1 from ${world.database.schema}.settlements where state = 'sent'`))
     .length;
 
-const drain = async (units: bigint): Promise<void> => {
+type Kept = {
+  readonly to: string;
+  readonly value: string;
+  readonly validBefore: string;
+  readonly nonce: Hex;
+};
+
+/** What a refund's authorization says, as its row keeps it. */
+async function transferOf({ json }: Called): Promise<Kept> {
+  const rows = await world.database.asAdmin<{ transfer: Kept }>(
+    `select transfer from ${world.database.schema}.refunds where id = '${String(json["id"])}'`,
+  );
+  if (rows[0] === undefined) throw new TypeError("the refund has a row");
+  return rows[0].transfer;
+}
+
+const signed = ({ to, value, validBefore, nonce }: Kept, by: Hex): Promise<SignedPayment> =>
+  signTransfer({
+    key: by,
+    from: privateKeyToAccount(by).address,
+    to,
+    value: BigInt(value),
+    validBefore: Number(validBefore),
+    nonce,
+    required: { payTo: to, maxTimeoutSeconds: 86_400 },
+  });
+
+/** As anybody brings it on the chain who has the signature. */
+const settledElsewhere = async (of: Kept, by: Hex) => settle(world.address, await signed(of, by));
+
+const drain = async (units: bigint, fees: object = {}): Promise<void> => {
   const word = (text: string): string => text.padStart(64, "0");
   const data = `0xa9059cbb${word("dead")}${word(units.toString(16))}`; // transfer(address,uint256)
-  await chain.call("eth_sendTransaction", [{ from: sandboxAddresses.seller, to: chain.usdc, data }]);
+  await chain.call("eth_sendTransaction", [{ from: sandboxAddresses.seller, to: chain.usdc, data, ...fees }]);
 };
 
 describe("what is no refund", () => {

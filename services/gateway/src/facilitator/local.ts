@@ -1,9 +1,11 @@
 import { after } from "@remit/kernel";
 import { pause } from "@remit/platform/jobs";
+import type { Hex } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import {
   ChainAway,
   type Checked,
+  callOf,
   checkPayment,
   type Facilitator,
   reasons,
@@ -33,6 +35,8 @@ export type Owner = { readonly key: string | undefined; readonly confirmations: 
 export type LocalFacilitator = Facilitator & {
   /** As `settle`, for callers who may have no key. */
   settleFor(payment: TransferPayment, owner: Owner): Promise<Settlement>;
+  /** True when nothing was ever signed for it here, and nothing will be: whoever is about to finds it written down as failed. */
+  forbid(payment: TransferPayment, no: { readonly owner: Owner; readonly reason: string }): Promise<boolean>;
 };
 
 export function createLocalFacilitator(station: Station): LocalFacilitator {
@@ -58,6 +62,7 @@ export function createLocalFacilitator(station: Station): LocalFacilitator {
     // The key is the caller's for the whole payment: whichever attempt asks, it is the same settlement.
     settle: (payment, { key, confirmations }) => settleFor(payment, { key, confirmations }),
     settleFor,
+    forbid: (payment, no) => forbid(station, payment, no),
     remembered: async (of) => rememberedOf(await rows.findSettlement(db.single, of), sha256b64url(of.key)),
   };
 }
@@ -121,25 +126,12 @@ async function begin(
   },
 ): Promise<Begun> {
   await seatSigner(station);
-  const { db, clock, by, signer } = station;
   const { payment, owner, checked, fees } = asked;
-  const now = clock.now();
-  const fresh = {
-    ...idOf(payment),
-    scheme: schemeOf(payment),
-    owner: ownerOf(owner),
-    to: payment.payTo,
-    value: payment.value,
-    validBefore: payment.transfer.authorization.validBefore,
-    call: checked.data,
-    // An estimate is of the state now; what others do before us may cost a little more.
-    gas: (checked.gas * 5n) / 4n + 10_000n,
-    confirmations: owner.confirmations,
-    signer: signer.address,
-    createdAt: now,
-  };
-  return await db.global.transaction(async (tx): Promise<Begun> => {
-    if (!(await rows.insertSettlement(tx, fresh, { by, until: after(now, leaseMs + station.waitMs) }))) {
+  // An estimate is of the state now; what others do before us may cost a little more.
+  const gas = (checked.gas * 5n) / 4n + 10_000n;
+  const fresh = rowOf(station, payment, { owner, call: checked.data, gas });
+  return await station.db.global.transaction(async (tx): Promise<Begun> => {
+    if (!(await rows.insertSettlement(tx, fresh, leaseOf(station, fresh)))) {
       const row = await rows.findSettlement(tx, fresh);
       if (row === undefined) throw new ChainAway("the settlement beside this one is gone");
       return { kind: "known", row };
@@ -149,6 +141,45 @@ async function begin(
     const { txNonce } = attempt;
     const open = { told: false, state: "sent", reason: undefined, transaction: undefined, txNonce } as const;
     return { kind: "ours", row: { ...fresh, ...open }, attempt };
+  });
+}
+
+const rowOf = (
+  { clock, signer }: Station,
+  payment: TransferPayment,
+  { owner, call, gas }: { readonly owner: Owner; readonly call: Hex; readonly gas: bigint },
+): rows.NewSettlement => ({
+  ...idOf(payment),
+  scheme: schemeOf(payment),
+  owner: ownerOf(owner),
+  to: payment.payTo,
+  value: payment.value,
+  validBefore: payment.transfer.authorization.validBefore,
+  call,
+  gas,
+  confirmations: owner.confirmations,
+  signer: signer.address,
+  createdAt: clock.now(),
+});
+
+const leaseOf = ({ by, waitMs }: Station, { createdAt }: rows.NewSettlement) => ({
+  by,
+  until: after(createdAt, leaseMs + waitMs),
+});
+
+/** A settlement that has failed before it began: who comes later, or was checking it meanwhile, finds it known. */
+async function forbid(
+  station: Station,
+  payment: TransferPayment,
+  { owner, reason }: { readonly owner: Owner; readonly reason: string },
+): Promise<boolean> {
+  const fresh = rowOf(station, payment, { owner, call: callOf(payment), gas: 0n });
+  return await station.db.global.transaction(async (tx) => {
+    if (await rows.insertSettlement(tx, fresh, leaseOf(station, fresh)))
+      return await rows.decide(tx, fresh, { state: "failed", reason, now: fresh.createdAt });
+    const row = await rows.findSettlement(tx, fresh);
+    // Of what was signed for it once, a failure says nothing of those who have read it since.
+    return row?.state === "failed" && (await rows.findAttempts(tx, fresh)).length === 0;
   });
 }
 

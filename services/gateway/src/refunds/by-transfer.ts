@@ -1,7 +1,14 @@
 import { type Id, type Instant, invariant, money, toNumericDate } from "@remit/kernel";
-import { type Hex, Problem, type TokenDomain, type TransferAuthorization } from "@remit/protocol";
+import {
+  exactScheme,
+  type Hex,
+  Problem,
+  type TokenDomain,
+  type TransferAuthorization,
+} from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import {
+  type Chain,
   ChainAway,
   moneyOf,
   readReference,
@@ -121,7 +128,7 @@ function paymentOf({ transfer, signature }: Signed): TransferPayment {
 
 const signS = 86_400;
 
-/** A signature that would not go through is told so, and the refund waits for another one. */
+/** A signature that would not go through is told so, and the refund waits for another one. One that did is as good. */
 export async function refuseUnsigned(
   { facilitators }: RefundDeps,
   { transfer }: Pick<Refund, "transfer">,
@@ -133,7 +140,8 @@ export async function refuseUnsigned(
       ? undefined
       : await here.facilitator.verify(paymentOf({ transfer, signature }));
   if (verified === undefined || verified.kind === "unknown") throw new Problem("unavailable");
-  if (verified.kind === "invalid")
+  // What was signed is checked before its nonce: if that is used, the chain knows for what.
+  if (verified.kind === "invalid" && verified.reason !== reasons.nonce)
     throw new Problem("payment_invalid", { status: 422, extra: { reason: verified.reason } });
 }
 
@@ -150,10 +158,45 @@ export async function giveBackByTransfer(
   const here = facilitators.hereOn(transfer.network);
   if (signature === undefined || here === undefined) return { kind: "unknown" };
   const owner = { key: `refund ${refund.id}`, confirmations: 1 };
-  const signed = { transfer, signature: signature as Hex }; // read as hex when it came
-  const settled = await here.facilitator.settleFor(paymentOf(signed), owner);
+  const payment = paymentOf({ transfer, signature: signature as Hex }); // read as hex when it came
+  const settled = await here.facilitator.settleFor(payment, owner);
   if (settled.kind === "settled") return { kind: "refunded", reference: settled.transaction };
   // What only costs too much now may go through later.
   if (settled.kind === "unknown" || settled.reason === reasons.gas) return { kind: "unknown" };
-  return { kind: "refused", because: settled.reason };
+  const { reason } = settled;
+  const found = await onChain(here.chain, transfer, reason);
+  if (found !== undefined) return found;
+  // A signature that others have seen, the seller's own or one of a transaction, may move the money until it has expired.
+  const isOurs = refund.signature === undefined;
+  return isOurs && (await here.facilitator.forbid(payment, { owner, reason }))
+    ? { kind: "refused", because: reason }
+    : { kind: "unknown" };
+}
+
+/** Nobody has signed it in time here. The seller may have, and have brought it on the chain without us. */
+export async function endUnsigned(
+  { facilitators }: RefundDeps,
+  { transfer }: Pick<Refund, "transfer">,
+): Promise<Given> {
+  const here = transfer && facilitators.hereOn(transfer.network);
+  if (here === undefined || transfer === undefined) return { kind: "unknown" };
+  return (await onChain(here.chain, transfer, "not_signed_in_time")) ?? { kind: "unknown" };
+}
+
+/** What the chain says of it, which is the last word; undefined while it says nothing and may still change. */
+async function onChain(chain: Chain, transfer: SellersTransfer, because: string): Promise<Given | undefined> {
+  const { domain, authorization } = typedDataOf(transfer);
+  const of = { ...authorization, asset: domain.verifyingContract, scheme: exactScheme } as const;
+  try {
+    const found = await chain.findUse(of);
+    if (found.kind === "lost") return { kind: "unknown" };
+    if (found.kind === "found")
+      return found.use === "paid"
+        ? { kind: "refunded", reference: found.transaction }
+        : { kind: "refused", because: reasons.nonce };
+    return (await chain.isOver(of, authorization.validBefore)) ? { kind: "refused", because } : undefined;
+  } catch (error) {
+    if (error instanceof ChainAway) return { kind: "unknown" };
+    throw error;
+  }
 }

@@ -18,7 +18,7 @@ import type { Worker } from "../claims/index.ts";
 import type { Facilitators } from "../facilitator/index.ts";
 import type { Merchant, Offers } from "../offers/index.ts";
 import { giveBackByCard } from "./by-card.ts";
-import { giveBackByTransfer, signable, transferBack } from "./by-transfer.ts";
+import { endUnsigned, giveBackByTransfer, signable, transferBack } from "./by-transfer.ts";
 import type { Paid } from "./refunds.sql.ts";
 import * as rows from "./refunds.sql.ts";
 
@@ -74,6 +74,8 @@ export type Given =
 const leaseMs = 3 * minuteMs;
 /** How long a seller has to sign. */
 const signMs = 24 * hourMs;
+/** How long what is signed here is good: if it fails on the chain, so long nobody can say that it never will be sent again. */
+const sendMs = hourMs;
 const againMs = 2 * secondMs;
 const lateMs = minuteMs;
 
@@ -105,8 +107,8 @@ export async function askRefund(
   refuseUngivable(paid);
   const id = newId("refund");
   const now = deps.clock.now();
-  const deadline = after(now, signMs);
   const names = paid.rail === "x402" ? await signable(deps, paid) : undefined;
+  const deadline = after(now, names?.hasKey === true ? sendMs : signMs);
   return await deps.db.of(tenant).transaction(async (tx) => {
     const locked = await rows.lockPaid(tx, paid.id);
     invariant(locked !== undefined, "a payment that was found stays");
@@ -192,7 +194,9 @@ const giveBack = (deps: RefundDeps, of: Read & { readonly merchant: Merchant }):
 
 async function conclude(deps: RefundDeps, refund: Refund, given: Given): Promise<void> {
   const now = deps.clock.now();
-  const leasedUntil = after(now, againMs);
+  // Nothing is hurried that has waited for long: a signature may be good for a day.
+  const waitedMs = Math.floor((now - refund.createdAt) / 10);
+  const leasedUntil = after(now, Math.min(lateMs, Math.max(againMs, waitedMs)));
   await deps.db.of(refund.tenant).transaction(async (tx) => {
     if (given.kind === "unknown") return await rows.leaveRefund(tx, refund, leasedUntil);
     if (given.kind === "again") {
@@ -221,7 +225,7 @@ export async function recoverRefunds(deps: RefundDeps, signal: AbortSignal): Pro
     if (refund === undefined) continue;
     const work =
       refund.state === "unsigned"
-        ? conclude(deps, refund, { kind: "refused", because: "not_signed_in_time" })
+        ? endUnsigned(deps, refund).then((given) => conclude(deps, refund, given))
         : carryOut(deps, tenant, id);
     await work.catch((error: unknown) => {
       deps.log.error({ refund: id, error }, "a refund could not be finished yet");
