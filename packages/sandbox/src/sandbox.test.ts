@@ -248,6 +248,24 @@ describe("failure switches", () => {
     );
   });
 
+  test("the inbox takes webhooks as they come, and shows the newest first", async () => {
+    for (const id of ["msg_1", "msg_2"]) {
+      const headers = { "webhook-id": id, "webhook-timestamp": "1", "webhook-signature": "v1,x" };
+      const body = `{"of":"${id}"}`;
+      expect((await fetch(`${sandbox.origin}/sandbox/inbox`, { method: "POST", headers, body })).ok).toBe(
+        true,
+      );
+    }
+    expect((await control("GET", "/sandbox/inbox")).data).toEqual(
+      ["msg_2", "msg_1"].map((id) => ({
+        "webhook-id": id,
+        "webhook-timestamp": "1",
+        "webhook-signature": "v1,x",
+        body: `{"of":"${id}"}`,
+      })),
+    );
+  });
+
   test("the demo upstream counts its calls and breaks as told", async () => {
     const get = () =>
       fetch(`${sandbox.origin}/demo/report`).then(

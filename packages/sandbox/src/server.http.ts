@@ -41,6 +41,16 @@ async function answer(deps: ServerDeps, request: IncomingMessage, response: Serv
     const given = deps.kms.credentials(request.headers.authorization);
     return json(response, given.status, given.body);
   }
+  if (url.pathname === "/sandbox/inbox" && method === "POST") {
+    const header = (name: string): string => String(request.headers[name] ?? "");
+    deps.inbox.take({
+      "webhook-id": header("webhook-id"),
+      "webhook-timestamp": header("webhook-timestamp"),
+      "webhook-signature": header("webhook-signature"),
+      body,
+    });
+    return json(response, 200, { received: true });
+  }
   if (url.pathname === "/demo/report") return sell(deps, response);
   if (/^\/(livez|readyz|health)$/.test(url.pathname)) return json(response, 200, { status: "ok" });
   if (await checkout(deps, { request, response, url, body, method })) return;

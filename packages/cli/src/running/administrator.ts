@@ -2,7 +2,8 @@ import type { DevFile } from "@remit/embedded";
 import type { JsonObject } from "@remit/protocol";
 import { objectFrom } from "./answers.ts";
 
-const requestTimeoutMs = 30_000;
+// A machine that is busy with other things may take a minute.
+const requestTimeoutMs = 120_000;
 
 type AdministratorCall = {
   readonly origin: string;

@@ -4,7 +4,8 @@ import type { JsonObject, PrivateJwk } from "@remit/protocol";
 import { generateJwk, makeDpopProof } from "@remit/protocol/node";
 import { objectFrom } from "./answers.ts";
 
-const requestTimeoutMs = 30_000;
+// A machine that is busy with other things may take a minute.
+const requestTimeoutMs = 120_000;
 
 export type OperatorCall = {
   readonly origin: string;

@@ -96,6 +96,7 @@ async function answer({ raw: { req, res } }: PageCall, response: Response): Prom
   if (cookies.length > 0) res.setHeader("set-cookie", cookies);
   res.writeHead(response.status);
   if (response.body === null || req.method === "HEAD") return void res.end();
+  if (res.destroyed) return response.body.cancel();
   // The web's stream and node's are one and the same under two names.
   await pipeline(Readable.fromWeb(response.body as never), res).catch(unlessLeft);
 }

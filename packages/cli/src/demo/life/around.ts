@@ -36,7 +36,7 @@ export async function settleIn(doors: Doors): Promise<void> {
       scope: "webhooks:write",
       body: {
         name: "Ledger export",
-        url: `${dev.sandbox}/sandbox/webhooks`,
+        url: `${dev.sandbox}/sandbox/inbox`,
         events: ["charge.*", "agent.*"],
       },
     });

@@ -14,9 +14,9 @@ import { daysOfLife, work as shifts } from "./plan.ts";
  * services whose clock is not the database's sign nothing, and a log does not go back. Again, it adds another month's worth
  * of purchases to the same fleet.
  */
-export const seedLife = (where: Where): Promise<void> => withInstance(where, fillWithLife);
+export const seedLife = (where: Where): Promise<void> => withInstance(where, (dev) => fillWithLife(dev));
 
-export async function fillWithLife(dev: DevFile): Promise<void> {
+export async function fillWithLife(dev: DevFile, days = daysOfLife): Promise<void> {
   const doors = openDoors(dev);
   note("The fleet, and what it sells");
   await agreeOnPlan(doors);
@@ -27,10 +27,10 @@ export async function fillWithLife(dev: DevFile): Promise<void> {
   note("Three agents ask for mandates");
   const hired = await hireBuyers(doors);
   const bought: string[] = [];
-  for (let day = 1; day <= daysOfLife; day++) {
+  for (let day = 1; day <= days; day++) {
     bought.push(...(await oneDay(doors, { agents, hired }, day)));
     if (day % 7 === 0) await returnOne(doors, bought);
-    note(`${day} of ${daysOfLife} days: ${bought.length} purchases`);
+    note(`${day} of ${days} days: ${bought.length} purchases`);
   }
   await fates(doors, agents);
   await handOn(doors, agents);
@@ -44,13 +44,14 @@ type Cast = { readonly agents: readonly SecretAgent[]; readonly hired: readonly 
 
 async function oneDay(doors: Doors, { agents, hired }: Cast, day: number): Promise<string[]> {
   const atWork = shifts.flatMap(([place, every]) => (day % every === 0 ? [agents[place]] : []));
-  await work(
-    doors,
-    atWork.filter((agent) => agent !== undefined),
-  );
-  const bought: string[] = [];
-  for (const buyer of hired) bought.push(...(await buyOn(doors, buyer, day)));
-  return bought;
+  const [bought] = await Promise.all([
+    Promise.all(hired.map((buyer) => buyOn(doors, buyer, day))),
+    work(
+      doors,
+      atWork.filter((agent) => agent !== undefined),
+    ),
+  ]);
+  return bought.flat();
 }
 
 async function returnOne(doors: Doors, bought: readonly string[]): Promise<void> {

@@ -20,7 +20,7 @@ export async function must<T>(
   leaveIfSignedOut(event.url, result.refusal);
   const { status, code, detail, requestId = event.locals.platform.requestId } = result.refusal;
   const [message, remedy] = refusalIn(event.locals.locale, code, status);
-  error(status, { message, code, requestId, remedy, ...(detail === undefined ? {} : { detail }) });
+  error(status, message, { code, requestId, remedy, ...(detail === undefined ? {} : { detail }) });
 }
 
 /** For what a page can do without: undefined when it could not be had. */

@@ -5,7 +5,7 @@ import type { RequestHandler } from "./$types.ts";
 export const GET: RequestHandler = async ({ locals: { platform } }) => {
   const keys = await platform.evidenceKeys();
   if (keys === undefined)
-    error(502, { message: "The issuer's keys cannot be had now.", code: "outbound_failed" });
+    error(502, "The issuer's keys cannot be had now.", { code: "outbound_failed" });
   return new Response(keys, {
     headers: { "content-type": "application/json", "cache-control": "public, max-age=60" },
   });

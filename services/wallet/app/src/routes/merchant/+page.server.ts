@@ -6,6 +6,6 @@ import type { PageServerLoad } from "./$types.ts";
 export const load: PageServerLoad = async (event) => {
   const { data } = await must(event, apiOf(event).memberships());
   const first = data.find(({ personal }) => !personal) ?? data[0];
-  if (first === undefined) error(404, { message: "", code: "not_found" });
+  if (first === undefined) error(404, "", { code: "not_found" });
   redirect(303, `/merchant/${first.organizationId}`);
 };
