@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { type Failures, failureActions } from "./failures.ts";
-import type { Inbox } from "./inbox.ts";
 import type { Kms } from "./kms/index.ts";
 import { type Account, StripeRefusal } from "./stripe/index.ts";
 import { type Upstream, upstreamAnswers } from "./upstream.ts";
@@ -19,7 +18,6 @@ export type ControlDeps = {
   readonly upstream: Upstream;
   readonly vault: Vault;
   readonly kms: Kms;
-  readonly inbox: Inbox;
 };
 
 const times = z.int().min(1).max(1_000_000).optional();
@@ -131,8 +129,6 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
         deps.kms.set(to);
         return ok({ calls: deps.kms.calls() });
       });
-    case "GET /sandbox/inbox":
-      return ok({ data: deps.inbox.all() });
     case "GET /sandbox/tokens":
       return ok({ data: deps.account.all("shared_payment.granted_token") });
     case "POST /sandbox/tokens":

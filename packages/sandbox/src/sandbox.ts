@@ -66,7 +66,6 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   const upstream = createUpstream();
   const vault = createVault();
   const kms = createKms(clock);
-  const inbox = createInbox();
   const note = (line: OtherLine): Promise<void> => journal.append(line);
   const deliveries = createDeliveries({
     send: sendWebhook,
@@ -90,7 +89,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   });
   const undelivered = restore(account, (calls) => upstream.restore(calls), lines);
   const sold: Parameters<typeof sandboxServer>[0]["sold"] = (calls) => note({ kind: "sold", calls });
-  const server = sandboxServer({ account, failures, upstream, vault, kms, inbox, wait, sold });
+  const server = sandboxServer({ account, failures, upstream, vault, kms, inbox: createInbox(), wait, sold });
   const origin = (): string => originOf(server.address(), options);
   let chain: Sandbox["chain"];
   return {

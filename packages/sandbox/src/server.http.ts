@@ -8,10 +8,12 @@ import {
 import { request as requestOverTls } from "node:https";
 import { checkoutPage, confirmPage, onboardingPage } from "./checkout-page.ts";
 import { type ControlDeps, control } from "./control.ts";
+import type { Inbox } from "./inbox.ts";
 import type { Send } from "./stripe/index.ts";
 import { report } from "./upstream.ts";
 
 export type ServerDeps = ControlDeps & {
+  readonly inbox: Inbox;
   readonly wait: (ms: number) => Promise<void>;
   readonly sold: (calls: number) => Promise<void>;
 };
@@ -41,16 +43,7 @@ async function answer(deps: ServerDeps, request: IncomingMessage, response: Serv
     const given = deps.kms.credentials(request.headers.authorization);
     return json(response, given.status, given.body);
   }
-  if (url.pathname === "/sandbox/inbox" && method === "POST") {
-    const header = (name: string): string => String(request.headers[name] ?? "");
-    deps.inbox.take({
-      "webhook-id": header("webhook-id"),
-      "webhook-timestamp": header("webhook-timestamp"),
-      "webhook-signature": header("webhook-signature"),
-      body,
-    });
-    return json(response, 200, { received: true });
-  }
+  if (url.pathname === "/sandbox/inbox") return inbox(deps, { request, response, url, body, method });
   if (url.pathname === "/demo/report") return sell(deps, response);
   if (/^\/(livez|readyz|health)$/.test(url.pathname)) return json(response, 200, { status: "ok" });
   if (await checkout(deps, { request, response, url, body, method })) return;
@@ -90,6 +83,19 @@ async function stripe(deps: ServerDeps, { request, response, url, body, method }
   });
   if (outcome.kind === "drop") request.socket.destroy();
   if (outcome.kind === "answer") send(response, outcome);
+}
+
+/** Where somebody's webhooks arrive. */
+function inbox(deps: ServerDeps, { request: { headers }, response, body, method }: Exchange): void {
+  if (method !== "POST") return json(response, 200, { data: deps.inbox.all() });
+  const header = (name: string): string => String(headers[name] ?? "");
+  deps.inbox.take({
+    "webhook-id": header("webhook-id"),
+    "webhook-timestamp": header("webhook-timestamp"),
+    "webhook-signature": header("webhook-signature"),
+    body,
+  });
+  return json(response, 200, { received: true });
 }
 
 /** Checkout's page, for a browser: shows a session, and takes the click on its button. */

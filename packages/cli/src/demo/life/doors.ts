@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { DevFile } from "@remit/embedded";
 import { newId } from "@remit/kernel";
 import { isJsonObject, type JsonObject, type PrivateJwk } from "@remit/protocol";
@@ -49,16 +50,22 @@ export function openDoors(dev: DevFile): Doors {
   };
 }
 
-const attemptsMax = 4;
+const attemptsMax = 12;
+const patienceMs = 2_500;
+const later: ReadonlySet<string | undefined> = new Set([
+  "unavailable",
+  "temporarily_unavailable",
+  "outbound_failed",
+]);
 
-/** A busy machine says so; the same request with the same key is sent again. */
+/** A busy machine says so; the same request with the same key is sent again, for half a minute. */
 async function untilReady(send: () => Promise<JsonObject>): Promise<JsonObject> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await send();
     } catch (error) {
-      if (attempt === attemptsMax || !(error instanceof AnswerRefused) || error.code !== "unavailable")
-        throw error;
+      if (attempt === attemptsMax || !(error instanceof AnswerRefused) || !later.has(error.code)) throw error;
+      await pause(patienceMs);
     }
   }
 }
