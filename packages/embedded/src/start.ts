@@ -49,11 +49,15 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
     });
     opened.push({ name: "database", close: async () => (await starting.catch(() => undefined))?.stop() });
     // To read all services' code takes longer than to make a database, and both go on at once.
-    const [databases, composing] = await Promise.all([starting, import("./services.ts")]);
+    const [databases, { createServices, testApiKey }] = await Promise.all([
+      starting,
+      import("./services.ts"),
+    ]);
     progress("services");
     const running = await startServices({
       ...options,
-      ...composing,
+      createServices,
+      testApiKey,
       clock,
       dataDir: instance.dataDir,
       ports,

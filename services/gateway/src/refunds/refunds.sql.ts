@@ -94,12 +94,6 @@ export async function findRefund(tx: TenantTx, id: Id<"refund">): Promise<Refund
   return row === undefined ? undefined : refundOf(row);
 }
 
-/** Refunds of one payment, the oldest first. */
-export async function refundsOf(tx: TenantTx, claim: Id<"claim">): Promise<readonly Refund[]> {
-  const rows = await tx.many<Row>(sql`select * from refunds where claim_id = ${claim} order by id limit 100`);
-  return rows.map(refundOf);
-}
-
 export type Moved = {
   readonly state: Refund["state"];
   readonly reference?: string;

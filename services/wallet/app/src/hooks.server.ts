@@ -38,12 +38,12 @@ function allowIssuer(headers: Headers, issuer: string): void {
 export const handleError: HandleServerError = ({ kind, error, event }) => {
   const { requestId } = event.locals.platform;
   if (kind === "app") return { ...error, requestId: error.requestId ?? requestId };
-  if (kind === "framework" && error.status === 404) return told(event.locals, "not_found");
+  if (kind === "framework" && error.status === 404) return told(event.locals, "not_found", 404);
   event.locals.platform.report(error);
-  return told(event.locals, "internal_error");
+  return told(event.locals, "internal_error", 500);
 };
 
-function told({ locale, platform: { requestId } }: App.Locals, code: string): App.Error {
+function told({ locale, platform: { requestId } }: App.Locals, code: string, status: number): App.Error {
   const [message, remedy] = refusalIn(locale, code);
-  return { message, code, remedy, requestId };
+  return { status, message, code, remedy, requestId };
 }
