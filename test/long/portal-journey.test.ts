@@ -32,10 +32,11 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser?.close();
-  const ended = new Promise((resolve) => started.once("exit", resolve));
+  // What npm started outlives it, and writes until its end: that closes the pipes.
+  const ended = new Promise((resolve) => started.once("close", resolve));
   process.kill(-(started.pid ?? 0), "SIGTERM");
   await ended;
-  await rm(dataDir, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 });
 
 const ways: readonly (readonly [string, string, (page: Journey["page"]) => Hands])[] = [

@@ -276,7 +276,7 @@ describe("the portal", () => {
     await expectAccessible(page);
     await page.getByRole("link", { name: "Demo Research Ltd" }).click();
     await page.waitForURL(/merchant=mrc_/);
-    await page.getByLabel("From").fill("2020-01-01");
+    await page.getByLabel("From", { exact: true }).fill("2020-01-01");
     await page.getByLabel("To", { exact: true }).fill("2020-02-01");
     await page.getByRole("button", { name: "Show", exact: true }).click();
     await page.waitForURL(/since=2020-01-01.*until=2020-02-01/);

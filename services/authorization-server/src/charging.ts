@@ -54,7 +54,7 @@ type Grounds = {
 /** Who gives mandates and how they show it. */
 type Givers = {
   readonly accounts: Pick<People["accounts"], "byId">;
-  readonly factors: Pick<People["factors"], "hasSecond">;
+  readonly factors: Pick<People["factors"], "hasSecond" | "hasSecondWithin">;
 };
 
 type Mounting = { readonly http: Http; readonly jobs: Jobs };

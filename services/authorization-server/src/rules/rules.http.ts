@@ -1,14 +1,18 @@
-import { assetOf, invariant, parseId, toRfc3339 } from "@remit/kernel";
+import { assetOf, type Id, invariant, parseId, toRfc3339 } from "@remit/kernel";
 import { type Route, route, versionIn } from "@remit/platform/http";
-import type { Database, TenantTx } from "@remit/platform/sql";
+import type { Database, Sql, TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { SetWalletRules, WalletRules } from "@remit/protocol/contracts";
 import type { z } from "zod";
-import { requireSure, type SureDeps } from "../assurance/index.ts";
+import { requireSure } from "../assurance/index.ts";
 import { actorOf, minorOf, type StandingUse, usesOfLimits } from "../mandates/index.ts";
 import { changeRules, type KeptLimit, keptRules, limitOf } from "./rules.ts";
 
-export type RulesDeps = SureDeps & { readonly db: Database };
+export type RulesDeps = {
+  readonly db: Database;
+  readonly livemode: boolean;
+  readonly factors: { hasSecondWithin(tx: Sql, account: Id<"account">): Promise<boolean> };
+};
 
 const path = "/api/v1/wallet/rules";
 
@@ -26,7 +30,7 @@ const readRoute = ({ db }: RulesDeps): Route =>
   });
 
 /** A person tightens at once; what lets more pass needs a sign-in as giving a mandate does. */
-const changeRoute = (deps: RulesDeps): Route =>
+const changeRoute = ({ db, livemode, factors }: RulesDeps): Route =>
   route({
     method: "PUT",
     path,
@@ -48,8 +52,9 @@ const changeRoute = (deps: RulesDeps): Route =>
       const person = parseId("account", caller.subject);
       if (person === undefined)
         throw new Problem("forbidden", { detail: "Only a person changes the rules." });
-      const sure = (): Promise<void> => requireSure(deps, { caller, person, now });
-      return deps.db.of(caller.tenant).transaction(async (tx) => {
+      return db.of(caller.tenant).transaction(async (tx) => {
+        const within = { hasSecond: (account: Id<"account">) => factors.hasSecondWithin(tx, account) };
+        const sure = (): Promise<void> => requireSure({ livemode, factors: within }, { caller, person, now });
         await changeRules(tx, { of, to: body, actor: actorOf(caller), now, sure });
         return answer(tx);
       });

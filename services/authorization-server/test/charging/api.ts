@@ -70,7 +70,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
   });
   const giving = {
     livemode: false,
-    factors: { hasSecond: async () => passkey.has },
+    factors: { hasSecond: async () => passkey.has, hasSecondWithin: async () => passkey.has },
     accounts: { byId: async () => ({ id: newId("account"), email: "ada@example.com" }) },
   };
   http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));

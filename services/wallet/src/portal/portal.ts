@@ -101,8 +101,9 @@ async function answer({ raw: { req, res } }: PageCall, response: Response): Prom
   await pipeline(Readable.fromWeb(response.body as never), res).catch(unlessLeft);
 }
 
-/** Whoever asked has gone: nobody is left to be told. */
+/** Whoever asked has gone, while the page was made or while it was sent: nobody is left to be told. */
 function unlessLeft(error: unknown): void {
-  if (!(error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE"))
-    throw error;
+  if (!(error instanceof Error && "code" in error && whenLeft.has(error.code))) throw error;
 }
+
+const whenLeft: ReadonlySet<unknown> = new Set(["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_UNABLE_TO_PIPE"]);
