@@ -18,4 +18,4 @@ test("I2 I3 I4 I5 over 10,000 steps no credential is used twice, and what is del
     }),
     { numRuns: 20, endOnFailure: true },
   );
-});
+}, 3_600_000);
