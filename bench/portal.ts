@@ -15,9 +15,10 @@ import { measure, round } from "./measure.ts";
 const agentsWanted = 10_000;
 const atOnce = 1_000;
 const slowedBy = 4;
+const daysOfLife = 7;
 
 /**
- * The portal with ten thousand agents and a month of life: how fast its pages are made from answers of the APIs (which are
+ * The portal with ten thousand agents and a week of life: how fast its pages are made from answers of the APIs (which are
  * asked once, so that this is the portal's own work), how fast a browser four times slower shows and obeys them, and how
  * much script it loads for that.
  */
@@ -31,7 +32,7 @@ export async function benchPortal(seconds: number) {
   });
   const browser = await openBrowser();
   try {
-    await fillWithLife(embedded.dev);
+    await fillWithLife(embedded.dev, daysOfLife);
     const agents = await fillFleet(embedded.dev);
     const seen = await inBrowser(embedded, browser);
     return { agents, ...seen, rendered: await rendering(embedded, seconds) };

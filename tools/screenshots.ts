@@ -6,7 +6,7 @@ import { logsAt, startEmbedded } from "../packages/embedded/src/index.ts";
 import { everyPage, signInAt } from "../test/portal/visits.ts";
 import { freeBase } from "../test/ports.ts";
 
-// Every page of the portal as it is, after a month of life: paper on a desk, and ink on a phone.
+// Every page of the portal as it is, after some days of life: paper on a desk, and ink on a phone.
 const folder = path.resolve(import.meta.dirname, "../docs/screenshots");
 const shapes = [
   { name: "desk", width: 1280, theme: "light" },

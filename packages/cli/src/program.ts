@@ -29,10 +29,7 @@ export function createProgram(): Command {
     .action(act<StartWish>(async (options) => (await import("./start.ts")).start(options)));
   at(program.command("demo"))
     .description("play one purchase, from mandate to audit proof, and show every message")
-    .option(
-      "--seed",
-      "live a month's worth of days at once instead, so that every page of the portal shows something",
-    )
+    .option("--seed", "live twelve days at once instead, so that every page of the portal shows something")
     .option("--headed", "wait for you to consent in your own browser")
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./demo/index.ts")).demo(options)));

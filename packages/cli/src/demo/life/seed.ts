@@ -10,8 +10,8 @@ import { fates, handOn, registerFleet, work } from "./fleet.ts";
 import { daysOfLife, work as shifts } from "./plan.ts";
 
 /**
- * Fills an instance with a month's worth of life, all of it through the APIs that everybody has, and so all of it today:
- * services whose clock is not the database's sign nothing, and a log does not go back. Again, it adds another month's worth
+ * Fills an instance with days of life, all of it through the APIs that everybody has, and so all of it today:
+ * services whose clock is not the database's sign nothing, and a log does not go back. Again, it adds as many days
  * of purchases to the same fleet.
  */
 export const seedLife = (where: Where): Promise<void> => withInstance(where, (dev) => fillWithLife(dev));
