@@ -53,7 +53,7 @@ describe("from npm start alone", () => {
       const trace = path.join(traces, `portal-journey${way === "" ? "" : "-keyboard"}.zip`);
       const agentDir = scratchFolder("remit-agent-");
       await context.tracing.start({ screenshots: true, snapshots: true, title: "Journey" });
-      page.setDefaultTimeout(60_000);
+      page.setDefaultTimeout(240_000);
       // A virtual authenticator is touched the moment it is asked, so the browser's own offer would be taken before a click.
       await page.addInitScript("PublicKeyCredential.isConditionalMediationAvailable = async () => false");
       await addAuthenticator(page);

@@ -15,9 +15,11 @@ afterAll(async () => {
   await remit?.close();
 });
 
-/** Through the issuer's pages, as everybody; the keyboard alone when told so. */
+/** Through the issuer's pages, as everybody. */
 async function signIn(page: Page): Promise<void> {
   const { wallet, principal } = remit.dev;
+  // A busy machine is waited for.
+  page.setDefaultTimeout(240_000);
   await page.goto(wallet);
   await page.getByRole("link", { name: "Sign in" }).click();
   await page.locator("input[name=email]").fill(principal.email);

@@ -56,6 +56,18 @@ export function refused(
   });
 }
 
+/** A form that no API is asked about, since what it says cannot be read; `typed` is what. */
+export const misfilled = (
+  event: Pick<RequestEvent, "url" | "locals">,
+  typed?: string,
+): ActionFailure<Refused> =>
+  refused(event, {
+    code: "invalid_request",
+    status: 400,
+    title: "",
+    ...(typed === undefined ? {} : { detail: typed }),
+  });
+
 const signInFor = (url: URL): string => `/sign-in?to=${encodeURIComponent(url.pathname + url.search)}`;
 
 function leaveIfSignedOut(url: URL, refusal: Refusal): void {

@@ -1,6 +1,6 @@
 import { DisputeReason } from "@remit/protocol/contracts";
 import { minorIn } from "#lib/amounts.ts";
-import { apiOf, maybe, must, refused, textIn } from "#lib/server-side.ts";
+import { apiOf, maybe, misfilled, must, refused, textIn } from "#lib/server-side.ts";
 import { refusalIn } from "../../../../../../src/refusals/index.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
@@ -40,7 +40,7 @@ export const actions = {
       statement === "" ||
       (typed !== "" && amount === undefined)
     )
-      return refused(event, { code: "invalid_request", status: 400, title: "" });
+      return misfilled(event);
     const answer = await api.openDispute({
       body: {
         receipt_id: charge.receipt_id,

@@ -1,6 +1,6 @@
 import { newId } from "@remit/kernel";
 import { does, organizationApi, reveals } from "#lib/console/server.ts";
-import { maybe, must, refused, textIn } from "#lib/server-side.ts";
+import { maybe, misfilled, must, refused, textIn } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
@@ -28,13 +28,6 @@ export const load: PageServerLoad = async (event) => {
   };
 };
 
-const untyped = {
-  code: "invalid_request",
-  status: 400,
-  title: "The request is malformed",
-  detail: "The name was not typed as it stands.",
-} as const;
-
 export const actions = {
   suspend: does("suspend", ({ api, event }) =>
     api.suspendAgent({ params: { id: event.params["id"] ?? "" }, body: {} }),
@@ -47,7 +40,7 @@ export const actions = {
     const api = organizationApi(event);
     const params = { id: event.params.id };
     const agent = await must(event, api.agent({ params }));
-    if (textIn(form, "typed") !== agent.name) return refused(event, untyped);
+    if (textIn(form, "typed") !== agent.name) return misfilled(event);
     const answer = await api.decommissionAgent({ params, body: {} });
     return answer.ok ? { done: "decommission" } : refused(event, answer.refusal);
   },

@@ -1,6 +1,6 @@
 import { redirect } from "@sveltejs/kit";
 import { does, organizationApi } from "#lib/console/server.ts";
-import { must, refused, textIn } from "#lib/server-side.ts";
+import { misfilled, must, refused, textIn } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
@@ -13,13 +13,6 @@ export const load: PageServerLoad = async (event) => {
   return { offer, sales };
 };
 
-const untyped = {
-  code: "invalid_request",
-  status: 400,
-  title: "The request is malformed",
-  detail: "The name was not typed as it stands.",
-} as const;
-
 export const actions = {
   drain: does("draining", ({ api, event }) =>
     api.drainOffer({ params: { id: event.params["id"] ?? "" }, body: { grace_s: 60 } }),
@@ -29,7 +22,7 @@ export const actions = {
     const api = organizationApi(event);
     const params = { id: event.params.id };
     const offer = await must(event, api.offer({ params }));
-    if (textIn(form, "typed") !== offer.name) return refused(event, untyped);
+    if (textIn(form, "typed") !== offer.name) return misfilled(event);
     const answer = await api.removeOffer({ params });
     if (!answer.ok) return refused(event, answer.refusal);
     redirect(303, `/console/${event.params.org}/offers`);

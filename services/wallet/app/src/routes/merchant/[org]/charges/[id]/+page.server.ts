@@ -1,7 +1,7 @@
 import { newId } from "@remit/kernel";
 import { minorIn } from "#lib/amounts.ts";
 import { organizationApi } from "#lib/console/server.ts";
-import { must, refused, textIn } from "#lib/server-side.ts";
+import { misfilled, must, refused, textIn } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
@@ -22,13 +22,7 @@ export const actions = {
     const charge = await must(event, api.soldOne({ params }));
     const typed = textIn(form, "amount");
     const amount = minorIn(typed, charge.currency);
-    if (typed !== "" && amount === undefined)
-      return refused(event, {
-        code: "invalid_request",
-        status: 400,
-        title: "The request is malformed",
-        detail: typed,
-      });
+    if (typed !== "" && amount === undefined) return misfilled(event, typed);
     const answer = await api.refundSold({
       params,
       key: textIn(form, "key"),
