@@ -136,7 +136,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     crossing: (...tenants) => ({
       transaction: (work) =>
-        run(`begin; ${tenants[0] === undefined ? setNoTenant : setTenant(tenants[0])}`, (running) =>
+        run(`begin; ${setNoTenant}`, (running) =>
           work(crossingTx(running, { tenants, recording, recordAll: options.recordAll })),
         ),
     }),
@@ -211,10 +211,10 @@ type Crossing = {
   readonly recordAll: DatabaseOptions["recordAll"];
 };
 
-/** Begins in the first of its tenants. */
+/** Begins in none of its tenants: what is asked before `as` sees no tenant's rows. */
 function crossingTx(running: Running, { tenants, recording, recordAll }: Crossing): CrossingTx {
   let turn = 0;
-  let [current] = tenants;
+  let current: Id<"tenant"> | undefined;
   const enter = async (tenant: Id<"tenant">): Promise<void> => {
     invariant(tenants.includes(tenant), "a crossing enters only the tenants it was opened for");
     if (tenant !== current) await running.command(setTenant(tenant));
