@@ -24,6 +24,8 @@ export const pagesOf = (organization: string): Readonly<Record<string, string>> 
   "mandate-new": "/mandates/new",
   activity: "/activity",
   agents: "/agents",
+  rules: "/rules",
+  "payment-methods": "/payment-methods",
   security: "/security",
   "console-overview": `/console/${organization}`,
   "console-agents": `/console/${organization}/agents`,
@@ -49,10 +51,10 @@ export const pagesOf = (organization: string): Readonly<Record<string, string>> 
 export const detailsOf = (organization: string): readonly (readonly [string, string, string])[] => [
   ["/mandates", "/mandates/mnd_", "mandate"],
   ["/activity", "/activity/chg_", "purchase"],
-  ["/approvals", "/approvals/apr_", "approval"],
+  ["/approvals", "/approvals/apv_", "approval"],
   [`/console/${organization}/agents`, `/console/${organization}/agents/agt_`, "console-agent"],
   [`/console/${organization}/audit`, `/console/${organization}/audit/evt_`, "console-audit-entry"],
-  [`/console/${organization}/webhooks`, `/console/${organization}/webhooks/whk_`, "console-webhook"],
+  [`/console/${organization}/webhooks`, `/console/${organization}/webhooks/whe_`, "console-webhook"],
   [`/console/${organization}/offers`, `/console/${organization}/offers/off_`, "console-offer"],
   [`/merchant/${organization}/charges`, `/merchant/${organization}/charges/chg_`, "merchant-charge"],
 ];

@@ -18,7 +18,7 @@ export const activity: Activity = {
     csv: "Als CSV herunterladen",
     state: {
       created: "Begonnen",
-      pending_approval: "Wartet auf Sie",
+      pending_approval: "Wartet auf Antwort",
       held: "Zurückgelegt",
       authorizing: "Wird autorisiert",
       authorized: "Autorisiert",

@@ -16,7 +16,7 @@ export const activity = {
     csv: "Download as CSV",
     state: {
       created: "Begun",
-      pending_approval: "Waits for you",
+      pending_approval: "Waits for an answer",
       held: "Set aside",
       authorizing: "Being authorised",
       authorized: "Authorised",

@@ -18,7 +18,7 @@ export const activity: Activity = {
     csv: "Descargar como CSV",
     state: {
       created: "Empezada",
-      pending_approval: "Espera su respuesta",
+      pending_approval: "Espera respuesta",
       held: "Apartada",
       authorizing: "Autorizándose",
       authorized: "Autorizada",
