@@ -1,4 +1,4 @@
-import { newId } from "@remit/kernel";
+import { newId, systemClock, toNumericDate } from "@remit/kernel";
 import { eventually, type SignedPayment, sandboxAddresses, signTransfer } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Settled, settle, usesOn } from "./chain-world.ts";
@@ -19,7 +19,8 @@ afterAll(() => shop.close());
 
 type Keyed = { readonly payment: SignedPayment; readonly key: { readonly "idempotency-key": string } };
 const keyed = async (): Promise<Keyed> => ({
-  payment: await signTransfer(),
+  // Good for as long as the slowest machine takes to start a facilitator again, which a minute is not.
+  payment: await signTransfer({ validBefore: toNumericDate(systemClock.now()) + 900 }),
   key: { "idempotency-key": newId("request") },
 });
 
