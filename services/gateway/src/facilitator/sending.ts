@@ -79,12 +79,30 @@ export async function carryOut(
     log.warn({ transaction: attempt.transaction, sent }, "a settlement was not taken at once");
     return undefined;
   }
+  let pushAt = clock.now() + pushMs;
   for (let waitMs = pollMsMin; clock.now() < until; waitMs = Math.min(waitMs * 1.5, pollMsMax)) {
     const decided = await lookUp(station, of, [attempt]).catch(away);
     if (decided !== undefined) return decided;
+    if (clock.now() >= pushAt) {
+      await sendThoseBefore(station, of.signer, attempt.txNonce).catch(away);
+      pushAt = clock.now() + pushMs;
+    }
     await pause(waitMs);
   }
   return undefined;
+}
+
+const pushMs = secondMs;
+
+/**
+ * A chain takes a key's transactions in the order of their nonces, so that one that its process has signed and not sent, because
+ * it died between, holds up all after it. Its bytes are written down, and whoever sends them sends the same transaction: no lease
+ * need end first.
+ */
+async function sendThoseBefore({ db, chain, network }: Station, signer: Hex, below: number): Promise<void> {
+  const from = await chain.transactionCount(signer);
+  for (const raw of await rows.findOpenBytes(db.single, { network, signer, from, below }))
+    await chain.send(raw);
 }
 
 const away = (error: unknown): undefined => {

@@ -190,6 +190,25 @@ export async function countOpen(
   return Number(count);
 }
 
+/** The newest bytes of each open settlement that has one of the nonces from `from` on, up to and without `below`; 50 at most. */
+export async function findOpenBytes(
+  db: Sql,
+  at: { readonly network: string; readonly signer: Hex; readonly from: number; readonly below: number },
+): Promise<readonly Hex[]> {
+  const found = await db.many<{ raw: Uint8Array }>(sql`
+    select newest.raw from settlements s
+    cross join lateral (
+      select t.raw from settlement_transactions t
+      where t.network = s.network and t.asset = s.asset and t.payer = s.payer and t.nonce = s.nonce
+        and t.tx_nonce = s.tx_nonce and t.signer = s.signer
+      order by t.created_at desc limit 1
+    ) newest
+    where s.network = ${at.network} and s.signer = ${at.signer} and s.state = 'sent'
+      and s.tx_nonce >= ${at.from} and s.tx_nonce < ${at.below}
+    order by s.tx_nonce limit 50`);
+  return found.map(({ raw }) => hexOf(raw));
+}
+
 /** The chain expects another nonce than we would take: somebody else used the key, or the chain began anew. */
 export const setNonce = (
   db: Sql,
