@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import http from "node:http";
 import { type Agent, createAgent } from "@remit/agent";
 import { createPerson, type DevFile, type Embedded, logsAt, startEmbedded } from "@remit/embedded";
 import { systemClock } from "@remit/kernel";
@@ -28,8 +29,35 @@ export async function startInstance(): Promise<Instance> {
   };
 }
 
-export const agentOf = (dev: DevFile): Agent =>
+/** Names below localhost are this machine, which a resolver need not know (RFC 6761 §6.3). */
+export const toThisMachine: typeof fetch = async (input, init) => {
+  const request = new Request(input, init);
+  const url = new URL(request.url);
+  if (!url.hostname.endsWith(".localhost")) return fetch(request);
+  const { host } = url;
+  url.hostname = "127.0.0.1";
+  const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer());
+  return new Promise((resolve, reject) => {
+    const headers = { ...Object.fromEntries(request.headers), host };
+    http
+      .request(url, { method: request.method, headers }, (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+        answer.on("end", () => {
+          const pairs = Object.entries(answer.headersDistinct).flatMap(([name, values = []]) =>
+            values.map((value): [string, string] => [name, value]),
+          );
+          resolve(new Response(Buffer.concat(chunks), { status: answer.statusCode ?? 500, headers: pairs }));
+        });
+      })
+      .on("error", reject)
+      .end(body);
+  });
+};
+
+export const agentOf = (dev: DevFile, through?: typeof fetch): Agent =>
   createAgent({
+    ...(through !== undefined && { fetch: through }),
     issuer: dev.issuer,
     clientId: dev.agent.client_id,
     keys: { assertion: dev.agent.assertion_jwk, dpop: dev.agent.dpop_jwk },

@@ -17,6 +17,7 @@ import {
   paymentIntentsOf,
   read,
   startInstance,
+  toThisMachine,
 } from "./instance.ts";
 
 let remit: Instance;
@@ -326,6 +327,56 @@ describe("selling from the terminal", () => {
     expect((await sell("delete", "llama")).code).toBe(0);
   });
 
+  test("another host is another merchant: its own keys, its own offers under the same names, and it is paid at its own origin", async () => {
+    const { dev, dataDir } = remit;
+    const sell = commandsOf(dataDir, "sell");
+    const words = [
+      "http",
+      "twin",
+      "--upstream",
+      url,
+      "--no-watch",
+      "--route",
+      "path=/twin",
+      "--price",
+      "1.00",
+    ];
+    expect((await sell(...words)).code).toBe(0);
+    const there = await sell(
+      ...words,
+      "--hostname",
+      "shop.localhost",
+      "--pay-with",
+      "card,mandate",
+      "--json",
+    );
+    const origin = `http://shop.localhost:${new URL(dev.gateway).port}`;
+    expect(there).toMatchObject({ code: 0, err: "", object: { name: "twin", origin, status: "live" } });
+    expect(there.object["merchant"]).not.toBe(dev.merchant.id);
+    // Said again, it is the same merchant and the same offer, at its new price.
+    const again = await sell(...words, "--hostname", "shop.localhost", "--price", "1.50", "--json");
+    expect(again.object).toMatchObject({ id: there.object["id"], merchant: there.object["merchant"] });
+    const id = `${there.object["id"]}`;
+    expect((await sell("probe", id)).code).toBe(0);
+    expect((await sell("status", "twin")).err).toContain("several merchants sell something named twin");
+
+    const agent = agentOf(dev, toThisMachine);
+    await grant(dev, agent, { amount_minor: 300, merchants: [origin] });
+    const bought = await agent.fetch(`${origin}/twin`);
+    expect([bought.response.status, bought.offer]).toMatchObject([
+      200,
+      { amount_minor: 150, merchant_origin: origin, merchant: there.object["merchant"] },
+    ]);
+    expect((await sell("status", id, "--json")).object).toMatchObject({
+      paid: [{ currency: "USD", payments: 1, amount_minor: 150 }],
+    });
+    const keysAt = async (at: string): Promise<unknown> =>
+      (await toThisMachine(`${at}/.well-known/jwks.json`)).json();
+    expect(await keysAt(origin)).not.toEqual(await keysAt(dev.gateway));
+    // What one merchant was offered buys nothing of the other's.
+    await expect(agent.fetch(`${dev.gateway}/twin`)).rejects.toMatchObject({ code: expect.any(String) });
+  });
+
   test("the same requests are not sold twice, and the seller hears by whom they are", async () => {
     const sell = commandsOf(remit.dataDir, "sell");
     const words = ["http", "rival", "--upstream", url, "--no-watch", "--price", "1.00"];
@@ -340,6 +391,10 @@ describe("selling from the terminal", () => {
     ["a price in words", ["http", "--upstream", "http://localhost:9000", "--price", "cheap"]],
     ["a rail nobody has", ["http", "--upstream", "http://localhost:9000", "--pay-with", "cash"]],
     ["a route without a path", ["http", "--upstream", "http://localhost:9000", "--route", "price=1"]],
+    [
+      "a host that is an address",
+      ["http", "--upstream", "http://localhost:9000", "--price", "1", "--hostname", "10.0.0.1"],
+    ],
     ["two prices", ["http", "--upstream", "http://localhost:9000", "--price", "1", "--per-mtok", "1"]],
   ])("%s is wrong usage", async (_, words) => {
     expect((await commandsOf(remit.dataDir, "sell")(...words)).code).toBe(2);

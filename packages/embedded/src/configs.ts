@@ -44,8 +44,8 @@ export const authorizationServerConfigOf = (place: Place): WithTenantOutbound =>
   tenantOutboundAllow: [`localhost:${place.ports.sandbox}`, `localhost:${place.ports.wallet}`],
 });
 
-/** The directory's. The demo's merchant is the gateway, which is at a private address here. */
+/** The directory's. The demo's merchants are the gateway, under one name or another of this machine's. */
 export const directoryConfigOf = (place: Place): WithTenantOutbound => ({
   ...configOf(place, "directory"),
-  tenantOutboundAllow: [`localhost:${place.ports.gateway}`],
+  tenantOutboundAllow: [`localhost:${place.ports.gateway}`, `*.localhost:${place.ports.gateway}`],
 });

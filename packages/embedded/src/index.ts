@@ -8,4 +8,5 @@ export { type Answers, createPerson, type PageSeen, type Person, type Walk } fro
 export { freePortBase, originOf, type Ports, portBaseDefault, portsOf } from "./ports.ts";
 export { sandboxSeller } from "./sandbox-seller.ts";
 export { demoOffer } from "./seed.ts";
+export { openShop, type Shop, type ShopEntry } from "./shops.ts";
 export { type Embedded, type StartOptions, startEmbedded } from "./start.ts";

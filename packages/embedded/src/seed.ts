@@ -1,6 +1,4 @@
-import { type Clock, newId } from "@remit/kernel";
-import { createOutbound } from "@remit/platform/outbound";
-import { createPeer } from "@remit/platform/peers";
+import type { Clock } from "@remit/kernel";
 import type { Log } from "@remit/platform/telemetry";
 import {
   type ClientKeys,
@@ -12,6 +10,8 @@ import {
 import type { DevFile } from "./dev-file.ts";
 import { type DemoOffer, writeOffersFile } from "./offers-file.ts";
 import { createPerson } from "./person.ts";
+import { member, type Registering, registerClient, registerMerchant, verifyMerchant } from "./registering.ts";
+import { sandboxSeller } from "./sandbox-seller.ts";
 import { callWithToken, signIn } from "./wallet-sign-in.ts";
 
 /** Where the running services answer. */
@@ -30,8 +30,6 @@ export type Seeding = {
   /** The portal's own keys, by which the demo's principal is signed in before anybody has a browser. */
   readonly walletKeys: ClientKeys;
   readonly offersFile: string;
-  /** The seller's key at the sandbox's Stripe. */
-  readonly stripeKey: string;
   readonly tenant: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -66,7 +64,11 @@ export async function seed(seeding: Seeding, admin: { readonly client_id: string
     steps.register("merchant", secrets.merchant),
   );
   const merchantId = await steps.once("merchantId", () =>
-    registerMerchant(seeding, merchantClientId, secrets.merchant),
+    registerMerchant(
+      registering(seeding),
+      { clientId: merchantClientId, keys: secrets.merchant },
+      { origin: seeding.origins.gateway, name: "Demo Research Ltd", categories: ["research"] },
+    ),
   );
   await writeOffersFile(seeding.offersFile, {
     merchant: {
@@ -76,13 +78,13 @@ export async function seed(seeding: Seeding, admin: { readonly client_id: string
       clientId: merchantClientId,
     },
     keys: secrets.merchant,
-    stripe: { apiKey: seeding.stripeKey, origin: seeding.origins.sandbox },
+    stripe: { apiKey: sandboxSeller.stripeKey, origin: seeding.origins.sandbox },
     upstream: seeding.origins.sandbox,
     offer: demoOffer,
   });
   await seeding.reloadOffers();
   await steps.once("verified", () =>
-    verifyMerchant(seeding, merchantId, { clientId: merchantClientId, keys: secrets.merchant }),
+    verifyMerchant(registering(seeding), merchantId, { clientId: merchantClientId, keys: secrets.merchant }),
   );
   await steps.once("instrumentId", () => enrolCard(seeding, accounts));
   return {
@@ -105,6 +107,12 @@ export async function seed(seeding: Seeding, admin: { readonly client_id: string
   };
 }
 
+const registering = ({ origins: { issuer, directory }, clock }: Seeding): Registering => ({
+  issuer,
+  directory,
+  clock,
+});
+
 function createSteps(seeding: Seeding, accounts: DemoAccounts, adminId: string) {
   let progress = accounts.progress;
   return {
@@ -118,137 +126,10 @@ function createSteps(seeding: Seeding, accounts: DemoAccounts, adminId: string) 
       return made;
     },
     async register(kind: "agent" | "merchant", keys: ClientKeys): Promise<string> {
-      const token = await adminToken(seeding, { id: adminId, secret: accounts.secrets.adminSecret });
-      const setup = await postJson(`${seeding.origins.issuer}/api/v1/setup-tokens`, token, {
-        kind,
-        name: `Demo ${kind}`,
-      });
-      const client = await postJson(
-        `${seeding.origins.issuer}/oauth/register`,
-        member(setup, "setup_token"),
-        registrationOf(kind, keys),
-      );
-      return member(client, "client_id");
+      const admin = { client_id: adminId, client_secret: accounts.secrets.adminSecret };
+      return registerClient(registering(seeding), admin, { kind, name: `Demo ${kind}`, keys });
     },
   };
-}
-
-/** RFC 7591 §2. Two keys, told apart by `remit_use`: one signs assertions, to the other tokens are bound. */
-function registrationOf(kind: "agent" | "merchant", keys: ClientKeys): object {
-  const { d: _assertionSecret, ...assertion } = keys.assertion;
-  const { d: _dpopSecret, ...dpop } = keys.dpop;
-  const agent = kind === "agent";
-  return {
-    client_name: agent ? "Demo agent" : "Demo merchant",
-    token_endpoint_auth_method: "private_key_jwt",
-    grant_types: agent
-      ? ["authorization_code", "refresh_token", "client_credentials"]
-      : ["client_credentials"],
-    response_types: agent ? ["code"] : [],
-    redirect_uris: agent ? ["http://127.0.0.1/callback"] : [],
-    ...(agent ? { application_type: "native" } : {}),
-    scope: agent ? "oid4ac:payment offline_access" : "charges:write directory:write",
-    jwks: {
-      keys: [
-        { ...assertion, use: "sig", remit_use: "assertion" },
-        { ...dpop, use: "sig", remit_use: "dpop" },
-      ],
-    },
-  };
-}
-
-/** RFC 6749 §4.4 with a secret, as an administrator's script does it. */
-async function adminToken(
-  { origins }: Seeding,
-  admin: { readonly id: string; readonly secret: string },
-): Promise<string> {
-  const response = await fetch(`${origins.issuer}/oauth/token`, {
-    method: "POST",
-    headers: { authorization: `Basic ${Buffer.from(`${admin.id}:${admin.secret}`).toString("base64")}` },
-    body: new URLSearchParams({
-      grant_type: "client_credentials",
-      scope: "agents:read agents:write",
-      resource: origins.issuer,
-    }),
-  });
-  return member(await answerOf(response), "access_token");
-}
-
-async function postJson(url: string, bearer: string, body: object): Promise<object> {
-  const headers = {
-    authorization: `Bearer ${bearer}`,
-    "content-type": "application/json",
-    "idempotency-key": newId("request"),
-  };
-  return answerOf(await fetch(url, { method: "POST", headers, body: JSON.stringify(body) }));
-}
-
-type MerchantClient = { readonly clientId: string; readonly keys: ClientKeys };
-
-async function registerMerchant(seeding: Seeding, clientId: string, keys: ClientKeys): Promise<string> {
-  const { gateway } = seeding.origins;
-  const merchant = await callDirectory(
-    seeding,
-    { clientId, keys },
-    {
-      path: "/api/v1/merchants",
-      body: {
-        display_name: "Demo Research Ltd",
-        origin: gateway,
-        client_id: clientId,
-        jwks_uri: `${gateway}/.well-known/jwks.json`,
-        catalogue_uri: `${gateway}/.well-known/oid4ac-catalog`,
-        country: "NL",
-        currencies: ["USD"],
-        categories: ["research"],
-        rails: ["card"],
-      },
-    },
-  );
-  return member(merchant, "id");
-}
-
-async function verifyMerchant(seeding: Seeding, id: string, client: MerchantClient): Promise<true> {
-  const merchant = await callDirectory(seeding, client, { path: `/api/v1/merchants/${id}/verify`, body: {} });
-  if (member(merchant, "verification_status") !== "verified")
-    throw new Error("the demo merchant's origin is not verified");
-  return true;
-}
-
-async function callDirectory(
-  seeding: Seeding,
-  client: MerchantClient,
-  { path, body }: { readonly path: string; readonly body: object },
-): Promise<object> {
-  const { issuer, directory } = seeding.origins;
-  const outbound = createOutbound({
-    allow: [issuer, directory].map((origin) => new URL(origin).host),
-    clock: seeding.clock,
-  });
-  try {
-    const { clientId, keys } = client;
-    const peer = createPeer({
-      issuer,
-      clientId,
-      assertionKey: keys.assertion,
-      dpopKey: keys.dpop,
-      outbound,
-      clock: seeding.clock,
-    });
-    const answer = await peer.call({
-      origin: directory,
-      method: "POST",
-      path,
-      scope: "directory:write",
-      body,
-      idempotencyKey: newId("request"),
-    });
-    if (answer.status >= 300 || typeof answer.body !== "object" || answer.body === null)
-      throw new Error(`the directory answered ${answer.status}: ${JSON.stringify(answer.body)}`);
-    return answer.body;
-  } finally {
-    await outbound.close();
-  }
 }
 
 /** The principal signs in as with any browser, and enrols a test card through billing's own API. */
@@ -277,17 +158,4 @@ async function enrolCard(
     },
   );
   return member(card, "id");
-}
-
-async function answerOf(response: Response): Promise<object> {
-  const answer: unknown = await response.json();
-  if (!response.ok || typeof answer !== "object" || answer === null)
-    throw new Error(`${response.url} answered ${response.status}: ${JSON.stringify(answer)}`);
-  return answer;
-}
-
-function member(answer: object, name: string): string {
-  const value: unknown = Reflect.get(answer, name);
-  if (typeof value !== "string") throw new Error(`the answer has no ${name}`);
-  return value;
 }

@@ -13,9 +13,9 @@ import {
   originsOf,
   type Place,
 } from "./configs.ts";
+import { sandboxSeller } from "./sandbox-seller.ts";
 import type { Origins } from "./seed.ts";
 
-export const testApiKey = "sk_test_remit_embedded";
 const testWebhookSecret = "whsec_remit_embedded";
 
 /** Whoever sells on a machine of one developer is its operator, too. */
@@ -102,7 +102,7 @@ const paidOn = (port: number): Pick<GatewayConfig, "chains"> =>
 /** Cards and plans: at the sandbox's Stripe, from which people come back to pages of ours. */
 const soldAt = (origins: Origins) => ({
   stripe: {
-    apiKey: testApiKey,
+    apiKey: sandboxSeller.stripeKey,
     webhookSecret: testWebhookSecret,
     origin: origins.sandbox,
     confirmOrigin: origins.sandbox,

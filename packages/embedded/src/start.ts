@@ -49,15 +49,11 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
     });
     opened.push({ name: "database", close: async () => (await starting.catch(() => undefined))?.stop() });
     // To read all services' code takes longer than to make a database, and both go on at once.
-    const [databases, { createServices, testApiKey }] = await Promise.all([
-      starting,
-      import("./services.ts"),
-    ]);
+    const [databases, { createServices }] = await Promise.all([starting, import("./services.ts")]);
     progress("services");
     const running = await startServices({
       ...options,
       createServices,
-      testApiKey,
       clock,
       dataDir: instance.dataDir,
       ports,
@@ -75,11 +71,11 @@ export async function startEmbedded(options: StartOptions): Promise<Embedded> {
   }
 }
 
-type Composing = Pick<typeof import("./services.ts"), "createServices" | "testApiKey">;
+type Composing = Pick<typeof import("./services.ts"), "createServices">;
 type Composition = StartOptions & Place & Composing & { readonly clock: Clock; readonly opened: Closing[] };
 
 async function startServices(composition: Composition) {
-  const { ports, log, dataDir, opened, createServices, testApiKey } = composition;
+  const { ports, log, dataDir, opened, createServices } = composition;
   const origins = originsOf(ports);
   const offersFile = path.join(serviceDirectory(dataDir, "gateway"), "offers.json");
   await mkdir(path.dirname(offersFile), { recursive: true, mode: 0o700 });
@@ -99,7 +95,6 @@ async function startServices(composition: Composition) {
   return {
     origins,
     offersFile,
-    stripeKey: testApiKey,
     authorizationServer,
     gateway,
     chain: chainOf(sandbox, log("sandbox")),
@@ -158,7 +153,6 @@ async function prepareDemo(
       origins,
       walletKeys,
       offersFile: prepared.offersFile,
-      stripeKey: prepared.stripeKey,
       tenant,
       clock,
       log: prepared.log("embedded"),

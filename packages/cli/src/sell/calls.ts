@@ -1,4 +1,4 @@
-import type { DevFile } from "@remit/embedded";
+import type { DevFile, ShopEntry } from "@remit/embedded";
 import { newId } from "@remit/kernel";
 import type { JsonObject } from "@remit/protocol";
 import {
@@ -25,6 +25,16 @@ const call = (
     scope,
   });
 };
+
+/** Has the gateway answer at a merchant's origin: the operator's to say. */
+export async function putMerchant(dev: DevFile, { id, body }: ShopEntry): Promise<void> {
+  if (dev.operator === undefined)
+    throw new AnswerRefused("this instance was started by an older version", {
+      remedy: "Stop it and start it again.",
+    });
+  const wanted = { method: "PUT", origin: dev.gateway, path: `/api/v1/merchants/${id}`, body } as const;
+  await callWithProof(dev.issuer, dev.operator, { ...wanted, scope: "admin:orgs" });
+}
 
 export async function create(dev: DevFile, offer: CreateOffer): Promise<OfferBody> {
   const wanted = { method: "POST", path: "", body: offer, idempotencyKey: newId("request") } as const;
@@ -73,9 +83,12 @@ export async function all(dev: DevFile): Promise<OfferBody[]> {
   return found;
 }
 
-/** The offer of a name or an id. */
-export async function named(dev: DevFile, name: string): Promise<OfferBody> {
-  const found = (await all(dev)).filter((offer) => offer.name === name || offer.id === name);
+/** The offer of a name or an id; names are a merchant's, so that another one may have it too. */
+export async function named(dev: DevFile, name: string, merchant?: string): Promise<OfferBody> {
+  const found = (await all(dev)).filter(
+    (offer) =>
+      (offer.name === name || offer.id === name) && (merchant === undefined || offer.merchant === merchant),
+  );
   const [offer] = found;
   if (offer === undefined)
     throw new AnswerRefused(`nothing is sold under the name ${name}`, {

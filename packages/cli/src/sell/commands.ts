@@ -6,6 +6,7 @@ import {
   address,
   amount,
   currency,
+  hostname,
   mcpUpstream,
   offerName,
   port,
@@ -119,7 +120,11 @@ const sold = (command: Command): Command =>
     .option("--pay-to <address>", "where stablecoins go", address)
     .option("--chain <name>", "on which chain", "base-sepolia")
     .option("--health-path <path>", "a page of the upstream: while it says no, nobody is asked to pay")
-    .option("--hostname <host>", "the host at which it is sold")
+    .option(
+      "--hostname <host>",
+      "at another host, by a merchant of its own: one below localhost here, any other where it leads to this gateway",
+      hostname,
+    )
     .option("--port <number>", "the port at which it is sold", port)
     .option("--no-watch", "return once it is for sale; for an instance that runs already")
     .option(...asJson);

@@ -77,6 +77,15 @@ export function address(text: string): string {
   return text;
 }
 
+/** A name of one label or several, as it stands in a URL, and perhaps with the gateway's own port. */
+export function hostname(text: string): string {
+  const url = URL.parse(`http://${text}`);
+  const isName = /^(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*(:\d{1,5})?$/.test(text) && text.length <= 200;
+  if (!isName || url === null || /^[\d.]+$/.test(url.hostname))
+    throw new InvalidArgumentError("a host, such as shop.localhost or shop.example");
+  return text;
+}
+
 export function port(text: string): number {
   const number = /^\d+$/.test(text) ? Number(text) : 0;
   if (number < 1426 || number > 65_036) throw new InvalidArgumentError("a port from 1426 to 65036");

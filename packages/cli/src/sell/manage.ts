@@ -5,6 +5,7 @@ import { AnswerRefused } from "../refusals.ts";
 import { withInstance } from "../running/index.ts";
 import type { Where } from "../where.ts";
 import * as api from "./calls.ts";
+import { reach } from "./reach.ts";
 import { described, paymentsOf, priceText, railsOf, revenueText, row, stateText, urlsOf } from "./show.ts";
 import { type PriceWish, priceOf } from "./wish.ts";
 
@@ -134,8 +135,6 @@ type Probed = {
   readonly ok: boolean;
 };
 
-const probeMs = 10_000;
-
 /** Asks each address as a stranger would, who does not pay: a paid one must say its price, and nothing else. */
 export const probe = (name: string, options: Where): Promise<void> =>
   withInstance(options, async (dev) => {
@@ -157,9 +156,7 @@ async function ask(origin: string, line: OfferBody["sold"][number]): Promise<Pro
   const url = origin + path.replace(/\*$/, "remit-probe");
   // What is free may change something upstream: only a paid address is sure to do nothing for a stranger.
   if (gate === "free" && method !== "GET") return { url, method, gate, status: 0, ok: true };
-  const response = await fetch(url, { method, signal: AbortSignal.timeout(probeMs) }).catch(() => undefined);
-  await response?.body?.cancel();
-  const answered = response?.status ?? 0;
+  const { status: answered } = await reach(url, { method });
   const expected = { paid: answered === 402, auth: answered === 401, free: answered !== 0 && answered < 500 };
   return { url, method, gate, status: answered, ok: expected[gate] };
 }
@@ -174,12 +171,10 @@ async function askTool(url: string, { gate, tool }: { gate: string; tool: string
     method: "tools/call",
     params: { name: tool === "*" ? "remit-probe" : tool },
   };
-  const response = await fetch(url, {
+  const { status: answered, text } = await reach(url, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
     body: JSON.stringify(message),
-    signal: AbortSignal.timeout(probeMs),
-  }).catch(() => undefined);
-  const text = await response?.text().catch(() => "");
-  return { ...probed, status: response?.status ?? 0, ok: text?.includes('"x402Version":2') ?? false };
+  });
+  return { ...probed, status: answered, ok: text.includes('"x402Version":2') };
 }

@@ -4,6 +4,7 @@ import {
   type DevFile,
   freePortBase,
   logsAt,
+  openShop,
   readDevFile,
   runEmbedded,
   runningIn,
@@ -79,16 +80,12 @@ async function sellFrom(dev: DevFile, wish: SellWish, signal: AbortSignal): Prom
 /** Makes the offer, or brings the one of this name up to what the flags say. */
 async function putUp(dev: DevFile, wish: SellWish): Promise<OfferBody> {
   const sellsAt = new URL(dev.gateway);
-  if (wish.hostname !== undefined && wish.hostname !== sellsAt.hostname && wish.hostname !== sellsAt.host)
-    throw new AnswerRefused(`this instance sells at ${sellsAt.host}, not at ${wish.hostname}`, {
-      remedy:
-        "A merchant at another host is set up by the operator, in the offers file or over the gateway's API.",
-    });
   if (wish.port !== undefined && wish.port !== Number(sellsAt.port))
     throw new AnswerRefused(`this instance sells at port ${sellsAt.port}, not ${wish.port}`, {
       remedy: "Leave --port out, or sell from another --data-dir.",
     });
-  const made = offerOf(wish, { merchant: dev.merchant.id, sandbox: sandboxOf(dev) });
+  const merchant = await merchantOf(dev, wish);
+  const made = offerOf(wish, { merchant, sandbox: sandboxOf(dev) });
   if ("fault" in made) throw new AnswerRefused(made.fault, {});
   if (wish.json !== true) for (const line of made.notes) note(faint(line));
   try {
@@ -97,7 +94,20 @@ async function putUp(dev: DevFile, wish: SellWish): Promise<OfferBody> {
     if (!(error instanceof AnswerRefused) || error.code !== "offer_exists") throw error;
   }
   const { name, merchant: _merchant, ...spec } = made.offer;
-  return api.replace(dev, (await api.named(dev, name)).id, spec);
+  return api.replace(dev, (await api.named(dev, name, merchant)).id, spec);
+}
+
+/** Who sells: the demo's merchant, or the one of the host that the flags name, which is made when it is new. */
+async function merchantOf(dev: DevFile, { hostname, json }: SellWish): Promise<string> {
+  const own = new URL(dev.gateway);
+  const host = hostname?.replace(`:${own.port}`, "");
+  if (host === undefined || host === own.hostname) return dev.merchant.id;
+  if (host.includes(":"))
+    throw new AnswerRefused(`this instance sells at port ${own.port}, not at ${hostname}`, {});
+  const { id, origin, unproven } = await openShop(dev, host, (entry) => api.putMerchant(dev, entry));
+  if (unproven !== undefined && json !== true)
+    note(faint(`Nobody can pay at ${origin} under a mandate until it is reached there: ${unproven}`));
+  return id;
 }
 
 const sandboxOf = ({ chain }: DevFile): Sandbox => ({

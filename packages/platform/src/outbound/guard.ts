@@ -25,23 +25,28 @@ const refused = (host: string, because: string): Problem =>
 
 /**
  * The guard against calls into our own network (SSRF). `allow` lists exact `host:port` pairs to which http and private
- * addresses are open. Checking happens on what was resolved for this very connection, so a name that changes its mind
+ * addresses are open; `*.localhost:port` is every name below localhost, which is this machine whatever a resolver says
+ * (RFC 6761 §6.3). Checking happens on what was resolved for this very connection, so a name that changes its mind
  * between check and connect (DNS rebinding, W02) gains nothing.
  */
 export function createGuard(allow: readonly string[], resolve: Resolve): Guard {
   const allowed = new Set(allow.map((pair) => pair.toLowerCase()));
   const open = buildConnector({ timeout: connectTimeoutMs });
+  const loopback = buildConnector({ timeout: connectTimeoutMs, lookup: toLoopback });
+  const isOurs = ({ host, port }: Target): boolean =>
+    host.endsWith(".localhost") && allowed.has(`*.localhost:${port}`);
   const pinned = buildConnector({ timeout: connectTimeoutMs, lookup: checkedLookup(resolve) });
   return {
     async check(text) {
       const target = targetOf(text);
-      if (allowed.has(target.pair)) return;
+      if (allowed.has(target.pair) || isOurs(target)) return;
       refuseTarget(target);
       if (isIP(target.host) === 0) await resolvePublic(target.host, resolve).catch(asRefusal(target.host));
     },
     connect(options, callback) {
       const target = targetOf(`${options.protocol}//${hostPart(options.hostname)}:${options.port}`);
       if (allowed.has(target.pair)) return open(options, callback);
+      if (isOurs(target)) return loopback(options, callback);
       try {
         refuseTarget(target);
       } catch (error) {
@@ -109,6 +114,11 @@ function checkedLookup(resolve: Resolve): LookupFunction {
   };
   return (...args) => void answer(...args);
 }
+
+const toLoopback: LookupFunction = (_hostname, options, callback) => {
+  if (options.all === true) return callback(null, [{ address: "127.0.0.1", family: 4 }]);
+  callback(null, "127.0.0.1", 4);
+};
 
 /** Of a URL given to be stored: a name that cannot be looked up now is none to call later. */
 const asRefusal =

@@ -175,6 +175,28 @@ test("an exact host:port pair is excepted, and nothing beside it", async () => {
   );
 });
 
+test("W02 every name below localhost at one port is this machine, whatever a resolver says, and nothing beside it", async () => {
+  const host = await serve((req, res) => res.end(req.headers.host));
+  const port = host.split(":")[1] ?? "";
+  const neighbour = (await serve((_req, res) => res.end("hello"))).split(":")[1] ?? "";
+  const outbound = outboundOf({
+    allow: [`*.localhost:${port}`],
+    resolve: () => Promise.resolve([{ address: "93.184.215.14", family: 4 }]),
+  });
+  const url = `http://shop.localhost:${port}/`;
+  await outbound.check(url);
+  expect(Buffer.from((await outbound.request({ url })).body).toString()).toBe(`shop.localhost:${port}`);
+  for (const other of [
+    `http://shop.localhost:${neighbour}/`,
+    `http://127.0.0.1:${port}/`,
+    `http://localhost:${port}/`,
+    `http://shop.localhost.example:${port}/`,
+    `http://shoplocalhost:${port}/`,
+    `http://*.localhost.test:${port}/`,
+  ])
+    expect([other, await refusalOf(outbound.request({ url: other }))]).toEqual([other, "outbound_refused"]);
+});
+
 test("the guard stands before fetch and before streams as well", async () => {
   const host = await serve((_req, res) => res.end("hello"));
   const outbound = outboundOf();

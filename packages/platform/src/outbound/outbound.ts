@@ -20,7 +20,7 @@ export type Outbound = {
 };
 
 export type OutboundOptions = {
-  /** Exact `host:port` pairs to which http and private addresses are allowed. */
+  /** Exact `host:port` pairs to which http and private addresses are allowed, or `*.localhost:port`. */
   readonly allow: readonly string[];
   readonly log?: Log;
   readonly clock?: Clock;

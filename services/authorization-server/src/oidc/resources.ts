@@ -133,9 +133,12 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
 const audienceOf = (resource: string, { remit_kind }: ClientEntity): string =>
   remit_kind === "application" && resource.endsWith("/") ? resource.slice(0, -1) : resource;
 
-/** https, or http on a loopback name for development; nothing behind the origin. */
+/** https, or http on a loopback name (RFC 6761 §6.3) for development; nothing behind the origin. */
 function isMerchantOrigin(resource: string): boolean {
   const url = URL.parse(resource);
   if (url === null || url.origin !== resource) return false;
-  return url.protocol === "https:" || ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  const { hostname, protocol } = url;
+  const isLoopback =
+    ["localhost", "127.0.0.1", "[::1]"].includes(hostname) || hostname.endsWith(".localhost");
+  return protocol === "https:" || isLoopback;
 }

@@ -50,8 +50,9 @@ export async function createOffer(
   await db.of(tenant).transaction(async (tx) => {
     await rows.lockOffers(tx);
     if ((await rows.countOffers(tx)) >= offersMax) throw new Problem("offer_limit_reached");
-    refuseConflicts(routes, await othersOf(tx, shelf, { standing, now }));
+    // First, since whoever says the same again has to hear that it is there, not that it stands in its own way.
     if (!(await rows.insertOffer(tx, row))) throw new Problem("offer_exists");
+    refuseConflicts(routes, await othersOf(tx, shelf, { standing, now }));
     tx.notify(offersChannel);
     await kept?.(tx, row);
   });
