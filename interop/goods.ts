@@ -11,6 +11,16 @@ export type Goods = {
 /** `/report` and `/sibling` cost the same; `/broken` never works; `/slow` outlasts a client that hangs up. */
 export const paths = ["/report", "/sibling", "/broken", "/slow"] as const;
 
+/** Costs what it used, as inference does. The most is below what `@x402/fetch` pays unasked. */
+export const metered = {
+  path: "/metered",
+  tokens: 1_234_566,
+  price: { unit: "mtok", unit_price: "0.50", ceiling_minor: 90, least_minor: 1 },
+  ceilingAtomic: 900_000n,
+  /** In whole cents, as every price by use is counted. */
+  usedAtomic: 620_000n,
+} as const;
+
 const makingMs: Readonly<Record<string, number>> = { "/report": 30, "/sibling": 30, "/slow": 700 };
 
 export function createGoods(): Goods {
@@ -21,6 +31,8 @@ export function createGoods(): Goods {
       const number = (runs.get(path) ?? 0) + 1;
       runs.set(path, number);
       await pause(makingMs[path] ?? 0);
+      if (path === metered.path)
+        return { status: 200, body: JSON.stringify({ number, usage: { total_tokens: metered.tokens } }) };
       if (path === "/broken") return { status: 500, body: JSON.stringify({ error: "broken" }) };
       return { status: 200, body: JSON.stringify({ goods: path, number }) };
     },

@@ -5,7 +5,7 @@ import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { readDevFile } from "@remit/embedded";
 import { freeBase } from "../test/ports.ts";
-import { paths } from "./goods.ts";
+import { metered, paths } from "./goods.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
 export const usdc = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
@@ -77,22 +77,22 @@ async function sell(
   if (merchant === undefined) throw new TypeError("the instance has no merchant");
   merchant.payments = { stripe: { secret_key: "sk_test_interop", origin: sandbox }, facilitator: "local" };
   const asset = { address: usdc, decimals: 6, name: "USDC", version: "2" };
+  const onChain = { rail: "x402", network: `eip155:${chainId}`, asset, pay_to: payTo };
+  const route = (at: string, more: object): object => ({
+    id: `interop${at.replace("/", "-")}`,
+    merchant: merchant.id,
+    method: "GET",
+    path: at,
+    upstream,
+    currency: "USD",
+    name: `Interop ${at}`,
+    sku: `interop${at}`,
+    ...more,
+  });
+  const byCard = { rail: "card", network_id: "internal" };
   for (const at of paths)
-    offers.routes.push({
-      id: `interop${at.replace("/", "-")}`,
-      merchant: merchant.id,
-      method: "GET",
-      path: at,
-      upstream,
-      amount_minor: priceMinor,
-      currency: "USD",
-      name: `Interop ${at}`,
-      sku: `interop${at}`,
-      ways: [
-        { rail: "card", network_id: "internal" },
-        { rail: "x402", network: `eip155:${chainId}`, asset, pay_to: payTo },
-      ],
-    });
+    offers.routes.push(route(at, { amount_minor: priceMinor, ways: [byCard, onChain] }));
+  offers.routes.push(route(metered.path, { metered: metered.price, ways: [onChain] }));
   await writeFile(`${file}.new`, JSON.stringify(offers), { mode: 0o600 });
   await rename(`${file}.new`, file);
 }

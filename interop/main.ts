@@ -1,6 +1,6 @@
-import { createGoods, openUpstream } from "./goods.ts";
+import { createGoods, metered, openUpstream } from "./goods.ts";
 import { priceAtomic, priceMinor, startRemit } from "./instance.ts";
-import { mppPayer, openTill, type Till, x402Payer } from "./payers.ts";
+import { acceptsIn, mppPayer, openTill, settlementIn, type Till, x402Payer } from "./payers.ts";
 import { openMppShop, openX402Shop, sellOverX402 } from "./references.ts";
 import { type Finding, type Row, receiptIn, rows, type Trial } from "./rows.ts";
 
@@ -22,6 +22,7 @@ const mppShop = await openMppShop(mppGoods, remit.sandbox);
 let failed = 0;
 try {
   await unmodifiedClients();
+  await byUse();
   await facilitator();
   await weaknesses();
   await latencies();
@@ -63,6 +64,44 @@ async function unmodifiedClients(): Promise<void> {
     return {
       holds: answer.status === 200 && payments.length === 1 && charged && receiptIn(answer),
       seen: `${answer.status} ${body}; ${payment?.id} ${payment?.status} ${payment?.amount_received} ${payment?.currency}`,
+    };
+  });
+}
+
+/** A price by use, by the scheme for it: the most is signed, and what was used is what moves. */
+async function byUse(): Promise<void> {
+  await tried("@x402/evm 2.27, upto: a permit for 0.90, of which 0.62 are used", async () => {
+    const url = `${remit.gateway}${metered.path}`;
+    const before = (await till.transfersTo(payTo.remit)).length;
+    const { runs } = upstreamGoods;
+    const made = runs(metered.path);
+    const payer = x402Payer(remit);
+    const unpaid = await fetch(url);
+    const [entry] = acceptsIn(unpaid);
+    const headers = await payer.answer(unpaid);
+    const answer = await fetch(url, { headers });
+    const body = await answer.text();
+    const settled = settlementIn(answer);
+    // The permit stands on the chain now: whoever reads it there gets nothing for it, and moves nothing.
+    const again = await fetch(url, { headers });
+    const said = await again.text();
+    const transfers = (await till.transfersTo(payTo.remit)).slice(before);
+    const [transfer] = transfers;
+    return {
+      holds:
+        entry?.scheme === "upto" &&
+        entry.amount === metered.ceilingAtomic.toString() &&
+        answer.status === 200 &&
+        transfers.length === 1 &&
+        transfer?.value === metered.usedAtomic &&
+        settled?.success === true &&
+        settled.amount === metered.usedAtomic.toString() &&
+        settled.transaction === transfer.transaction &&
+        again.status === 409 &&
+        !said.includes("goods") &&
+        !said.includes("usage") &&
+        runs(metered.path) - made === 1,
+      seen: `${answer.status} ${body}; ${entry?.scheme} ${entry?.amount}; Transfer of ${transfer?.value} in ${transfer?.transaction}; sent again: ${again.status}`,
     };
   });
 }

@@ -1,4 +1,5 @@
 import { ExactEvmScheme } from "@x402/evm";
+import { UptoEvmScheme } from "@x402/evm/upto/client";
 import { appendPaymentIdentifierToExtensions } from "@x402/extensions/payment-identifier";
 import { wrapFetchWithPayment, x402Client, x402HTTPClient } from "@x402/fetch";
 import { Mppx, stripe } from "mppx/client";
@@ -18,10 +19,12 @@ export type Payer = {
   answer(unpaid: Response): Promise<Record<string, string>>;
 };
 
-/** `@x402/fetch` with its own defaults. */
-export function x402Payer({ payerKey }: Instance): Payer {
+/** `@x402/fetch` with its own defaults, and the schemes of `@x402/evm`. */
+export function x402Payer({ payerKey, rpc }: Instance): Payer {
   const account = privateKeyToAccount(payerKey);
-  const client = new x402Client().register(`eip155:${chainId}`, new ExactEvmScheme(account));
+  const client = new x402Client()
+    .register(`eip155:${chainId}`, new ExactEvmScheme(account))
+    .register(`eip155:${chainId}`, new UptoEvmScheme(account, { rpcUrl: rpc }));
   const overHttp = new x402HTTPClient(client);
   const pay = async (unpaid: Response, identified = false): Promise<Record<string, string>> => {
     const wanted = overHttp.getPaymentRequiredResponse((name) => unpaid.headers.get(name), {});
@@ -85,3 +88,19 @@ export function openTill({ rpc, sandbox }: Instance): Till {
     },
   };
 }
+
+type Entry = { readonly scheme: string; readonly amount: string };
+type Settlement = { readonly success: boolean; readonly amount?: string; readonly transaction: string };
+
+const decoded = (answer: Response, name: string): unknown => {
+  const text = answer.headers.get(name);
+  return text === null ? undefined : JSON.parse(Buffer.from(text, "base64").toString());
+};
+
+/** What a 402 of x402 asks for. */
+export const acceptsIn = (unpaid: Response): readonly Entry[] =>
+  (decoded(unpaid, "payment-required") as { accepts: Entry[] } | undefined)?.accepts ?? [];
+
+/** What the answer says was settled. */
+export const settlementIn = (answer: Response): Settlement | undefined =>
+  decoded(answer, "payment-response") as Settlement | undefined;
