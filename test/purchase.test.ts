@@ -356,7 +356,7 @@ describe("selling from the terminal", () => {
     // Said again, it is the same merchant and the same offer, at its new price.
     const again = await sell(...words, "--hostname", "shop.localhost", "--price", "1.50", "--json");
     expect(again.object).toMatchObject({ id: there.object["id"], merchant: there.object["merchant"] });
-    const id = `${there.object["id"]}`;
+    const id = String(Object(there.object)["id"]);
     expect((await sell("probe", id)).code).toBe(0);
     expect((await sell("status", "twin")).err).toContain("several merchants sell something named twin");
 
