@@ -1,5 +1,5 @@
 import { createAuthorizationServer, usualQuotas } from "@remit/authorization-server";
-import { createBilling } from "@remit/billing";
+import { type BillingConfig, createBilling } from "@remit/billing";
 import { createDirectory } from "@remit/directory";
 import { createGateway, type GatewayConfig } from "@remit/gateway";
 import { type Clock, Secret } from "@remit/kernel";
@@ -53,6 +53,7 @@ export function createServices(wanted: Wanted) {
     config: {
       ...configOf(wanted, "billing"),
       ...soldAt(origins),
+      ...signedOn(ports.chain, origins),
     },
     clock,
     log: log("billing"),
@@ -96,6 +97,21 @@ const paidOn = (port: number): Pick<GatewayConfig, "chains"> =>
         chains: {
           rpcUrls: { "eip155:84532": `http://127.0.0.1:${port}` },
           facilitatorKey: new Secret<string>(sandboxKeys.facilitator),
+        },
+      };
+
+/** Public like all keys of the sandbox: nothing of worth may ever be sent to these wallets. */
+const sandboxWalletSeed = "5a".repeat(32);
+
+/** Mandates over the sandbox's chain: billing signs, and the gateway's facilitator brings it there. */
+const signedOn = (port: number, { gateway }: Origins): Pick<BillingConfig, "x402"> =>
+  findAnvil() === undefined
+    ? {}
+    : {
+        x402: {
+          rpcUrls: { "eip155:84532": `http://127.0.0.1:${port}` },
+          facilitator: { url: `${gateway}/facilitator` },
+          walletSeed: new Secret(sandboxWalletSeed),
         },
       };
 

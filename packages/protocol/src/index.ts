@@ -216,6 +216,7 @@ export {
   type Offer,
   type OfferLine,
   type OfferResource,
+  type OfferTransfer,
   offerDigestOf,
   offerExpiresAt,
   offerJws,
@@ -228,7 +229,9 @@ export {
   priceOf,
   type ResponseSignature,
   type ResponseToSign,
+  readTransfer,
   type SignedResponse,
+  tokensOf,
 } from "./offer/index.ts";
 export { type PaymentCredential, readPaymentCredential } from "./payment-credential/index.ts";
 export {

@@ -9,6 +9,7 @@ import {
 } from "@remit/platform/host";
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
+import { type X402Config, x402ConfigOf, x402Settings } from "./x402-config.ts";
 
 export type BillingConfig = CommonConfig & {
   readonly stripe: {
@@ -28,6 +29,8 @@ export type BillingConfig = CommonConfig & {
   readonly returnOrigins?: readonly string[];
   /** How long one worker may be busy with a payment before another takes over; 60 s by default. */
   readonly leaseMs?: number;
+  /** Absent where no mandate is charged over the x402 rail. */
+  readonly x402?: X402Config;
 };
 
 export const stripeTimeoutMs = 20 * secondMs;
@@ -42,6 +45,7 @@ export type BillingSettings = {
 
 const settings = {
   ...commonSettings,
+  ...x402Settings,
   REMIT_STRIPE_ORIGIN: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
   REMIT_STRIPE_KEY: z.string().regex(/^[sr]k_(test|live)_/),
   REMIT_STRIPE_WEBHOOK_SECRET: z.string().startsWith("whsec_").optional(),
@@ -64,6 +68,7 @@ export function readSettings(env: NodeJS.ProcessEnv): BillingSettings {
   const webhookSecret = read.REMIT_STRIPE_WEBHOOK_SECRET;
   const config: BillingConfig = {
     ...commonConfigOf(read),
+    ...x402ConfigOf(read),
     stripe: {
       origin: read.REMIT_STRIPE_ORIGIN,
       apiKey: new Secret(read.REMIT_STRIPE_KEY),

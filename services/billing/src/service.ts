@@ -25,7 +25,15 @@ import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./ins
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes } from "./invoices/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
 import { ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
-import { findBehind, hintPayment, type PaymentDeps, paymentJobs, paymentRoutes } from "./payments/index.ts";
+import {
+  createEngine,
+  findBehind,
+  hintPayment,
+  type PaymentDeps,
+  payerWalletRoute,
+  paymentJobs,
+  paymentRoutes,
+} from "./payments/index.ts";
 import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
 import { type ReconciliationDeps, reconciliationJobs, reconciliationRoutes } from "./reconciliation/index.ts";
 import {
@@ -39,6 +47,7 @@ import {
   submitEvidence,
 } from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
+import { openX402Rail } from "./x402-rail.ts";
 
 /** Billing as a program sees it. `migrate` first, then `listen`; `close` drains. */
 export type Service = {
@@ -117,6 +126,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   http.add(
     jwksRoute(peerKeys),
     ...paymentRoutes(payments),
+    payerWalletRoute({ networks: Object.keys(config.x402?.rpcUrls ?? {}), wallets: payments.wallets }),
     ...instrumentRoutes(instruments),
     ...books.routes,
     ...disputeRoutes(disputes),
@@ -200,9 +210,11 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
   const { confirmOrigin } = config.stripe;
   const confirmAt = (secret: string): string | null =>
     confirmOrigin === undefined ? null : `${confirmOrigin}/sandbox/confirm/${secret}`;
+  const x402 = config.x402 && openX402Rail(config.x402, outbound);
   const payments: PaymentDeps = {
     db,
-    engine: createCardEngine({ stripe, clock }),
+    engine: createEngine({ card: createCardEngine({ stripe, clock }), x402: x402?.engine }),
+    wallets: x402?.wallets,
     secretOf: (reference) => clientSecretOf(stripe, reference),
     confirmAt,
     clock,

@@ -201,6 +201,7 @@ export async function openStage(
     stripeTimeoutMs?: number;
     webhooks?: boolean;
     stripeClock?: Clock;
+    x402?: BillingConfig["x402"];
   } = {},
 ): Promise<Stage> {
   const clock = more.clock ?? systemClock;
@@ -219,7 +220,10 @@ export async function openStage(
     roles: database.roles,
     dataDir,
     issuer: issuer.origin,
-    outboundAllow: [new URL(issuer.origin).host],
+    outboundAllow: [
+      new URL(issuer.origin).host,
+      ...(more.x402 === undefined ? [] : [new URL(more.x402.facilitator.url).host]),
+    ],
     livemode: false,
     databaseWaitMs: 15_000,
     stripe: {
@@ -229,6 +233,7 @@ export async function openStage(
       timeoutMs: more.stripeTimeoutMs ?? 1000,
     },
     leaseMs: more.leaseMs ?? 30_000,
+    ...(more.x402 === undefined ? {} : { x402: more.x402 }),
   };
   const billing: Service = createBilling({
     config,

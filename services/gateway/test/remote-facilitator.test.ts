@@ -1,10 +1,15 @@
 import type { ServerResponse } from "node:http";
 import { Secret } from "@remit/kernel";
 import { createOutbound, type Outbound, type OutboundRequest } from "@remit/platform/outbound";
-import { type Chain, type Facilitator, openChain } from "@remit/rails/x402";
+import {
+  type Chain,
+  createRemoteFacilitator,
+  type Facilitator,
+  isFacilitatorUrl,
+  openChain,
+} from "@remit/rails/x402";
 import { type SandboxChain, signTransfer, testChain } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createRemoteFacilitator, isFacilitatorUrl } from "../src/facilitator/remote.ts";
 import { network } from "./payers.ts";
 import { obliging, paymentOf, type Remote, says, startRemote } from "./remote-facilitator.ts";
 

@@ -67,6 +67,12 @@ export type PaymentMethodBody = z.infer<typeof PaymentMethodBody>;
 export const PaymentMethodList = z.object({ data: z.array(PaymentMethodBody) });
 export type PaymentMethodList = z.infer<typeof PaymentMethodList>;
 
+/** GET /api/v1/wallets: what is sent there can be spent by the payer's mandates over that chain. */
+export const PayerWalletList = z.object({
+  data: z.array(z.object({ network: z.string(), address: z.string().regex(/^0x[0-9a-f]{40}$/) })),
+});
+export type PayerWalletList = z.infer<typeof PayerWalletList>;
+
 const holder = {
   /** For Stripe's own form in the holder's browser: whoever has it can do nothing but confirm. */
   client_secret: z.string(),

@@ -1,6 +1,7 @@
 import { fromNumericDate, type Id, type Instant, toNumericDate } from "@remit/kernel";
 import { checkOf, keyFor, type PublicJwk, parseJws, type Unproven, type Unsigned } from "../jose/index.ts";
 import { Members } from "../members.ts";
+import { type OfferTransfer, readTransfer } from "../offer/index.ts";
 import { Problem } from "../problems.ts";
 
 /** The JWS type of the authorization server's word to billing. */
@@ -28,6 +29,8 @@ export type InstructionOrder = {
   readonly livemode: boolean;
   /** The refund's own id, so that two refunds of one charge are two. */
   readonly refund?: Id<"refund">;
+  /** Of a charge over the x402 rail: what is signed for it, and to whom it goes, as the merchant's offer says. */
+  readonly transfer?: OfferTransfer;
 };
 
 export type Instruction = InstructionOrder & {
@@ -94,6 +97,7 @@ function checkTimes(claims: Members, { iat, exp }: Instruction, now: Instant): v
 
 function claimsOf(claims: Members): Instruction {
   const refund = claims.maybe("refund", () => claims.id("refund", "refund"));
+  const transfer = claims.maybe("transfer", () => readTransfer(claims.members("transfer")));
   const op = claims.oneOf("op", ["hold", "capture", "release", "refund"]);
   if ((op === "refund") !== (refund !== undefined)) claims.refuse("refund", "stands in refunds alone");
   return {
@@ -113,5 +117,6 @@ function claimsOf(claims: Members): Instruction {
     currency: claims.text("currency", { pattern: /^[A-Z]{3}$/ }),
     livemode: claims.flag("livemode"),
     ...(refund !== undefined && { refund }),
+    ...(transfer !== undefined && { transfer }),
   };
 }

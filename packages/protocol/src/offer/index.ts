@@ -22,3 +22,4 @@ export {
   type ResponseToSign,
   type SignedResponse,
 } from "./signed-response.ts";
+export { type OfferTransfer, readTransfer, tokensOf } from "./transfer.ts";

@@ -4,6 +4,7 @@ import { canonicalise } from "../jcs/index.ts";
 import { Members } from "../members.ts";
 import { Problem } from "../problems.ts";
 import { readable } from "../readable.ts";
+import { isAtPar, type OfferTransfer, readTransfer } from "./transfer.ts";
 
 /** What the offer sells: one request. `body_digest` is base64url(SHA-256(request body)). */
 export type OfferResource = { readonly method: string; readonly url: string; readonly body_digest?: string };
@@ -39,6 +40,8 @@ export type Offer = {
   readonly tab_minor?: number;
   readonly deliver?: "buffer" | "stream";
   readonly serve_by_s?: number;
+  /** How it is paid over the x402 rail, where the merchant takes it. A fixed price alone: a transfer moves whole. */
+  readonly transfer?: OfferTransfer;
 };
 
 /** The longest an offer may be valid, in ms: as a signed response, in a catalogue, and as a JWS. */
@@ -111,6 +114,14 @@ function checkOffer(value: unknown): asserts value is Offer {
   offer.maybe("tab_minor", () => offer.integer("tab_minor", 1));
   offer.maybe("deliver", () => offer.oneOf("deliver", ["buffer", "stream"]));
   offer.maybe("serve_by_s", () => offer.integer("serve_by_s", 1, 900));
+  offer.maybe("transfer", () => checkTransfer(offer));
+}
+
+function checkTransfer(offer: Members): void {
+  const price = { amountMinor: offer.integer("amount_minor", 1), currency: offer.text("currency") };
+  if (!isAtPar(readTransfer(offer.members("transfer")), price))
+    offer.refuse("transfer", "is not at par with the price");
+  if (offer.has("max_amount_minor")) offer.refuse("transfer", "pays no price by use");
 }
 
 function checkMoney(offer: Members): void {

@@ -22,7 +22,15 @@ export {
   type TransferReference,
 } from "./payment.ts";
 export { type Reason, reasons } from "./reasons.ts";
+export { createRemoteFacilitator, isFacilitatorUrl, type RemoteFacilitator } from "./remote.ts";
 export { type Call, type Signer, signerWithKey } from "./signer.ts";
+export {
+  createSigningEngine,
+  type SigningEngineDeps,
+  type SigningSource,
+  signedReference,
+  transferNonce,
+} from "./signing-engine.ts";
 export { type Checked, callOf, checkPayment, uncertaintyOf } from "./verify.ts";
-export { type Wallet, walletWithKey } from "./wallet.ts";
+export { type Wallet, type Wallets, walletsOfSeed, walletWithKey } from "./wallet.ts";
 export { createX402Engine, type X402EngineDeps } from "./x402-engine.ts";

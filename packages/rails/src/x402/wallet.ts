@@ -1,4 +1,5 @@
-import type { Secret } from "@remit/kernel";
+import { createHmac } from "node:crypto";
+import { type Id, Secret } from "@remit/kernel";
 import { type Hex, type TokenDomain, type TransferAuthorization, transferDigest } from "@remit/protocol";
 import { privateKeyToAccount, sign } from "viem/accounts";
 
@@ -18,5 +19,22 @@ export function walletWithKey(key: Secret<string>): Wallet {
     address: privateKeyToAccount(privateKey).address.toLowerCase() as Hex, // an address stays one
     signTransfer: (domain, authorization) =>
       sign({ hash: transferDigest(domain, authorization), privateKey, to: "hex" }),
+  };
+}
+
+/** Whose wallet it is that a purchase is paid from; undefined where a payer has none. */
+export type Wallets = (payer: Id<"tenant">) => Promise<Wallet | undefined>;
+
+/**
+ * A wallet for each payer, its key made from one seed and from who it is: nothing is stored, and no payer's key tells
+ * another's. Whoever has the seed has them all.
+ */
+export function walletsOfSeed(seed: Secret<string>): Wallets {
+  if (!/^[0-9a-fA-F]{64,}$/.test(seed.reveal()))
+    throw new TypeError("a seed of wallets is at least 64 hex digits");
+  const key = Buffer.from(seed.reveal(), "hex");
+  return async (payer) => {
+    const made = createHmac("sha256", key).update(`remit-wallet/1:${payer}`).digest("hex");
+    return walletWithKey(new Secret(`0x${made}`));
   };
 }

@@ -4,6 +4,7 @@ import type { Peer, PeerAnswer } from "@remit/platform/peers";
 import { type InstructionOrder, isProblemCode, makeInstruction } from "@remit/protocol";
 import { PaymentBody, PaymentList } from "@remit/protocol/contracts";
 import type { Charge, Payment, Seen, Verb } from "./charges.ts";
+import { offerIn } from "./evidence.ts";
 
 /** What billing is told of: a charge, or a tab in its place. */
 export type Billable = Pick<
@@ -19,7 +20,9 @@ export type Billable = Pick<
   | "capture"
   | "refunding"
   | "livemode"
->;
+> &
+  // A tab is charged by card, whatever was bought on it.
+  Partial<Pick<Charge, "rail" | "offer">>;
 
 /** Billing as this room needs it: a word about one charge, or what it knows of it. Neither ever throws. */
 export type Billing = {
@@ -118,8 +121,17 @@ function orderOf(charge: Billable, verb: Verb): InstructionOrder {
     amount_minor: Number(amount.units),
     currency: amount.asset.code,
     livemode: charge.livemode,
+    ...transferOf(charge),
     ...(verb === "refund" && charge.refunding !== undefined ? { refund: charge.refunding.id } : {}),
   };
+}
+
+/** What the merchant signed of how it is paid: the payer's wallet signs nothing else. */
+function transferOf({ rail, offer }: Billable): Pick<InstructionOrder, "transfer"> {
+  if (rail !== "x402" || offer === undefined) return {};
+  const { transfer } = offerIn(offer.evidence);
+  invariant(transfer !== undefined, "a charge over the x402 rail has an offer with a transfer");
+  return { transfer };
 }
 
 function seenOf({ status, body }: PeerAnswer, charge: Billable, verb: Verb): Seen {

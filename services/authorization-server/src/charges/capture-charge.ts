@@ -116,6 +116,8 @@ function amountOf(charge: Charge, { amountMinor }: CaptureOrder): Money {
   const wanted = amountMinor === undefined ? charge.amount : money(charge.amount.asset, BigInt(amountMinor));
   if (wanted.units > charge.amount.units)
     throw new Problem("invalid_request", { detail: "amount_minor is more than what is held." });
+  if (charge.rail === "x402" && wanted.units !== charge.amount.units)
+    throw new Problem("invalid_request", { detail: "A transfer over a chain is captured whole." });
   return wanted;
 }
 

@@ -1,6 +1,6 @@
 import { after, type Id, type Instant, money, newId, parseId, secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
-import { type AccessTokenClaims, Problem } from "@remit/protocol";
+import { type AccessTokenClaims, type Offer, Problem } from "@remit/protocol";
 import type { CreateCharge } from "@remit/protocol/contracts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import { type Charge, captureByMsMax, firstLook, serveByMsDefault } from "./charges.ts";
@@ -93,7 +93,8 @@ async function chargeOf(
   const payer = await deps.mandates.tenantOf(presented.mandate.jti);
   if (payer === undefined) throw new Problem("mandate_malformed", { detail: "The mandate is unknown." });
   const serveByMs = (request.serve_by_s ?? offer.serve_by_s ?? serveByMsDefault / secondMs) * secondMs;
-  const limit = tabLimitOf(offer, price);
+  const rail = railOf(merchant, { offer, allowed: presented.mandate.details.rails });
+  const limit = rail === "card" ? tabLimitOf(offer, price) : undefined;
   const charge: Charge = {
     id: newId("charge"),
     payer,
@@ -112,7 +113,7 @@ async function chargeOf(
     capture: undefined,
     refunded: { asset: price.asset, units: 0n },
     refunding: undefined,
-    rail: railOf(merchant),
+    rail,
     instrument: undefined,
     payment: undefined,
     paymentReference: undefined,
@@ -147,9 +148,18 @@ const agentOf = ({ client_id }: AccessTokenClaims): Id<"agent"> => {
   return agent;
 };
 
-/** Mandates are charged by card; a merchant that takes none cannot be paid by one. */
-function railOf({ rails }: Merchant): Charge["rail"] {
-  if (rails.includes("card")) return "card";
+/**
+ * By card where the merchant takes cards and the mandate is not for something else; else by the transfer that the offer
+ * names, signed by the payer's wallet. Whether the mandate allows the rail is decided with the mandate.
+ */
+function railOf(
+  { rails }: Merchant,
+  { offer, allowed }: { readonly offer: Offer; readonly allowed: readonly string[] | undefined },
+): Charge["rail"] {
+  const byTransfer = rails.includes("x402") && offer.transfer !== undefined;
+  const byCard = rails.includes("card");
+  if (byCard && (!byTransfer || allowed?.includes("card") !== false)) return "card";
+  if (byTransfer) return "x402";
   throw new Problem("mandate_rail_not_allowed", {
     detail: "The merchant takes no rail that a mandate is charged on.",
   });

@@ -1,7 +1,7 @@
 import { fromNumericDate, type Instant, parseId, toBudgetUnits } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
-import { admits, linesOf, mandateValidUntil, Problem } from "@remit/protocol";
+import { admits, linesOf, mandateValidUntil, Problem, tokensOf } from "@remit/protocol";
 import { standingOfAgent } from "../agents/index.ts";
 import type { AskedBecause } from "../approvals/index.ts";
 import {
@@ -211,8 +211,11 @@ function assertAdmitted(
   { details }: Mandate,
   { charge, merchant, evidence: { offer } }: Pick<Holding, "charge" | "merchant" | "evidence">,
 ): void {
+  // Over a chain it is the token that is paid: the mandate must list it.
+  const { transfer } = offer;
+  const amount = charge.rail === "x402" && transfer !== undefined ? tokensOf(transfer) : charge.amount;
   const admission = admits(details, {
-    amount: charge.amount,
+    amount,
     merchantOrigin: merchant.origin,
     categories: merchant.categories,
     rail: charge.rail,

@@ -35,6 +35,8 @@ export type FakeBilling = {
   readonly done: readonly string[];
   /** Every request, also those without effect. */
   readonly asked: readonly string[];
+  /** Every instruction, in order. */
+  readonly told: readonly Instruction[];
   fail(verb: string, fault: Fault, times?: number): void;
   /** From now on this verb reaches us and is not acted on until the returned function is called. */
   stall(verb: string): () => void;
@@ -54,6 +56,7 @@ export async function fakeBilling(by: {
     payments: new Map<string, Row>(),
     done: [] as string[],
     asked: [] as string[],
+    told: [] as Instruction[],
     faults: new Map<string, Fault[]>(),
     stalled: new Map<string, Promise<void>>(),
   };
@@ -77,6 +80,7 @@ export async function fakeBilling(by: {
     const { instruction } = JSON.parse(await textOf(request));
     const trusted = { issuer: by.issuer, audience: origin, keys: by.keys(), now: by.clock.now() };
     const order = verifyInstruction(instruction, trusted);
+    state.told.push(order);
     state.asked.push(order.op === "hold" ? `hold ${order.charge}` : order.op);
     await state.stalled.get(order.op);
     const fault = state.faults.get(order.op)?.shift();

@@ -25,3 +25,4 @@ export {
   sumsOf,
   tenantsIn,
 } from "./months.ts";
+export { seenOnChainEntry, transferBackEntry, transferEntry } from "./transfer-entries.ts";

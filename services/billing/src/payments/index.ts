@@ -1,5 +1,7 @@
+export { createEngine } from "./engine.ts";
 export type { SettlingDeps } from "./journal.ts";
 export type { Payment } from "./payment.ts";
 export { paymentRoutes } from "./payments.http.ts";
 export { hintPayment, paymentJobs } from "./payments.jobs.ts";
 export { findBehind, type PaymentDeps } from "./payments.ts";
+export { payerWalletRoute } from "./wallets.http.ts";

@@ -2,6 +2,7 @@ import { type Clock, type Money, moneyOf } from "@remit/kernel";
 import type { KeySource } from "@remit/platform/outbound";
 import { type Instruction, type InstructionOp, keyIdOf, Problem } from "@remit/protocol";
 import { verifyInstruction } from "@remit/protocol/node";
+import { inTokens } from "./par.ts";
 
 export type InstructionDeps = {
   readonly issuer: string;
@@ -12,7 +13,7 @@ export type InstructionDeps = {
   readonly livemode: boolean;
 };
 
-/** An instruction of the authorization server, its signature, address and times checked, its amount as money. */
+/** An instruction of the authorization server, its signature, address and times checked, its amount as the money that moves. */
 export type Order = Instruction & { readonly amount: Money };
 
 /**
@@ -30,5 +31,5 @@ export async function readOrder(
   const amount = moneyOf(order.amount_minor, order.currency);
   if (amount === undefined)
     throw new Problem("instruction_invalid", { detail: "amount and currency are no money" });
-  return { ...order, amount };
+  return { ...order, amount: order.transfer === undefined ? amount : inTokens(amount, order.transfer) };
 }

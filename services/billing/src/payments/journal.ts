@@ -3,14 +3,13 @@ import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { type EventPayload, type EventType, newEvent, type RemitEvent } from "@remit/protocol";
-import type { PaymentEngine } from "@remit/rails";
-import type { SavedCard } from "@remit/rails/card";
+import type { Engine } from "./engine.ts";
 import { isOpen, type OpenPayment, type Payment } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 
 export type SettlingDeps = {
   readonly db: Database;
-  readonly engine: PaymentEngine<SavedCard>;
+  readonly engine: Engine;
   readonly clock: Clock;
   readonly log: Log;
   /** How long one worker may ask the provider before another takes over. Longer than all its time limits together. */

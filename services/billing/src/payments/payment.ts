@@ -1,5 +1,9 @@
 import type { Id, Instant, Money } from "@remit/kernel";
 import type { PaymentStatus } from "@remit/protocol/contracts";
+import type { SigningSource } from "@remit/rails/x402";
+
+/** What a payer's wallet is to sign, as the payment's row keeps it. */
+export type SigningTerms = Omit<SigningSource, "payer">;
 
 export type PaymentState = PaymentStatus;
 
@@ -15,15 +19,20 @@ export type Payment = {
   readonly generation: number;
   readonly payee: Id<"tenant">;
   readonly merchant: Id<"merchant">;
-  readonly rail: "card";
+  readonly rail: "card" | "x402";
   /** The provider's ids of payer and instrument; null for a payment that was released before it was made. */
   readonly customer: string | null;
   readonly method: string | null;
+  /** What the payer's wallet signs, on the x402 rail. */
+  readonly transfer: SigningTerms | null;
+  /** On the x402 rail in units of the token. */
   readonly amount: Money;
   readonly state: PaymentState;
   readonly attempt: number;
   /** The provider's id of the payment. */
   readonly reference: string | null;
+  /** The transaction on the chain that paid. */
+  readonly settledBy: string | null;
   /** A release came while we were still asking for the money. */
   readonly releaseWanted: boolean;
   /** What is being or has been asked to be captured. */

@@ -3,6 +3,7 @@ import { InstructionBody, idOf, PaymentBody, PaymentList, type RefundBody } from
 import { z } from "zod";
 import { confirmationRoute } from "./confirmations.http.ts";
 import { readOrder } from "./instructions.ts";
+import { inCurrency } from "./par.ts";
 import type { Payment, Refund } from "./payment.ts";
 import {
   capture,
@@ -104,7 +105,7 @@ const refundStatus = { refunding: "pending", refunded: "succeeded", refused: "re
 
 const refundBodyOf = ({ id, amount, state }: Refund): z.input<typeof RefundBody> => ({
   id,
-  amount_minor: Number(amount.units),
+  amount_minor: Number(inCurrency(amount).units),
   status: refundStatus[state],
 });
 
@@ -114,11 +115,11 @@ const bodyOf = async (deps: PaymentDeps, payment: Payment): Promise<z.input<type
   generation: payment.generation,
   status: payment.state,
   rail: payment.rail,
-  reference: payment.reference,
-  amount_minor: Number(payment.amount.units),
-  captured_minor: Number(payment.captured.units),
-  refunded_minor: Number(payment.refunded.units),
-  currency: payment.amount.asset.code,
+  reference: payment.settledBy ?? payment.reference,
+  amount_minor: Number(inCurrency(payment.amount).units),
+  captured_minor: Number(inCurrency(payment.captured).units),
+  refunded_minor: Number(inCurrency(payment.refunded).units),
+  currency: inCurrency(payment.amount).asset.code,
   ...(payment.declineCode === null ? {} : { decline_code: payment.declineCode }),
   refunds: (await refundsOf(deps, payment)).map(refundBodyOf),
 });

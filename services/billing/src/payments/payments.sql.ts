@@ -9,9 +9,11 @@ type Row = {
   readonly generation: number;
   readonly payee_id: Id<"tenant">;
   readonly merchant_id: Id<"merchant">;
-  readonly rail: "card";
+  readonly rail: Payment["rail"];
   readonly customer: string | null;
   readonly method: string | null;
+  readonly transfer: Payment["transfer"];
+  readonly settled_by: string | null;
   readonly currency: string;
   readonly amount_minor: bigint;
   readonly state: PaymentState;
@@ -42,6 +44,8 @@ const paymentOf = (row: Row): Payment => ({
   rail: row.rail,
   customer: row.customer,
   method: row.method,
+  transfer: row.transfer,
+  settledBy: row.settled_by,
   amount: moneyIn(row.currency, row.amount_minor),
   state: row.state,
   attempt: row.attempt,
@@ -60,10 +64,11 @@ const maybe = (row: Row | undefined): Payment | undefined => (row === undefined 
 /** False when the charge has a payment of this generation already. */
 export async function insertPayment(tx: Sql, payment: Payment): Promise<boolean> {
   const written = await tx.run(sql`
-    insert into payments (tenant_id, id, charge_id, generation, payee_id, merchant_id, rail, customer, method, currency,
-      amount_minor, state, leased_until, state_since, created_at)
+    insert into payments (tenant_id, id, charge_id, generation, payee_id, merchant_id, rail, customer, method, transfer,
+      currency, amount_minor, state, leased_until, state_since, created_at)
     values (${payment.tenant}, ${payment.id}, ${payment.charge}, ${payment.generation}, ${payment.payee},
-      ${payment.merchant}, ${payment.rail}, ${payment.customer}, ${payment.method}, ${payment.amount.asset.code},
+      ${payment.merchant}, ${payment.rail}, ${payment.customer}, ${payment.method},
+      ${payment.transfer === null ? null : JSON.stringify(payment.transfer)}::jsonb, ${payment.amount.asset.code},
       ${payment.amount.units}, ${payment.state}, ${sqlTime(payment.leasedUntil)}, ${sqlTime(payment.stateSince)},
       ${sqlTime(payment.stateSince)})
     on conflict (charge_id, generation) do nothing`);
@@ -135,6 +140,8 @@ export type Begin = {
   readonly from: readonly PaymentState[];
   readonly to: OpenState;
   readonly capture?: Money;
+  /** Where what is asked for now is called otherwise: kept before it is asked. */
+  readonly reference?: string;
   readonly now: Instant;
   readonly until: Instant;
 };
@@ -142,12 +149,12 @@ export type Begin = {
 /** Enters an open state and takes its lease; the loser of a race gets undefined. */
 export const begin = async (
   tx: Sql,
-  { id, from, to, capture, now, until }: Begin,
+  { id, from, to, capture, reference, now, until }: Begin,
 ): Promise<Payment | undefined> =>
   maybe(
     await tx.maybe<Row>(sql`
       update payments set state = ${to}, attempt = 1, capture_minor = coalesce(${capture?.units ?? null}::bigint, capture_minor),
-        leased_until = ${sqlTime(until)}, state_since = ${sqlTime(now)}
+        reference = coalesce(${reference ?? null}, reference), leased_until = ${sqlTime(until)}, state_since = ${sqlTime(now)}
       where id = ${id} and state = any(${[...from]}) returning *`),
   );
 
@@ -162,6 +169,7 @@ export type Become = {
   readonly state: PaymentState;
   readonly declineCode: string | null;
   readonly captured: Money | null;
+  readonly settledBy: string | null;
   readonly now: Instant;
   readonly until: Instant;
 };
@@ -176,6 +184,7 @@ export const become = async (tx: Sql, payment: Payment, to: Become): Promise<Pay
       update payments set state = ${to.state}, attempt = 1,
         decline_code = case when ${to.state === "authorized"} then null else coalesce(${to.declineCode}, decline_code) end,
         captured_minor = coalesce(${to.captured?.units ?? null}::bigint, captured_minor),
+        settled_by = coalesce(${to.settledBy}, settled_by),
         leased_until = ${sqlTime(to.until)}, state_since = ${sqlTime(to.now)}
       where id = ${payment.id} and state = ${payment.state} and attempt = ${payment.attempt}
         and leased_until = ${sqlTime(payment.leasedUntil)} and release_wanted = ${payment.releaseWanted}

@@ -2,6 +2,7 @@ import { after, type Id, type Instant, money, newId } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
+import { signedReference, type Wallets } from "@remit/rails/x402";
 import type { InstrumentAtProvider } from "../instruments/index.ts";
 import type { InstructionDeps, Order } from "./instructions.ts";
 import { comeBack, record, reread, type SettlingDeps } from "./journal.ts";
@@ -9,6 +10,7 @@ import { isOpen, type Payment, type Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 import { bookMadeRefund } from "./refunds.ts";
 import { book, observe, settle } from "./settling.ts";
+import { termsToSign } from "./transfers.ts";
 
 export type PaymentDeps = SettlingDeps & {
   readonly instructions: InstructionDeps;
@@ -21,6 +23,8 @@ export type PaymentDeps = SettlingDeps & {
     tx: TenantTx,
     id: Id<"instrument"> | null,
   ) => Promise<InstrumentAtProvider | undefined>;
+  /** Who signs for a payer over the x402 rail; undefined where nobody does. */
+  readonly wallets: Wallets | undefined;
 };
 
 /** A payment, and whether this call has made it. */
@@ -28,7 +32,10 @@ export type Held = { readonly payment: Payment; readonly made: boolean };
 
 /** Holds a charge's money, once per (charge, generation): the same order again answers with the payment as it stands. */
 export async function hold(deps: PaymentDeps, order: Order): Promise<Held> {
-  const opened = await deps.db.of(order.payer).transaction((tx) => open(deps, tx, order));
+  const transfer = await termsToSign(deps.wallets, order);
+  const opened = await deps.db
+    .of(order.payer)
+    .transaction((tx) => open(deps, tx, { order, transfer: transfer ?? null }));
   if (!opened.made) return { ...opened, payment: await resume(deps, matching(opened.payment, order)) };
   await failpoint("payment.authorizing");
   return {
@@ -37,15 +44,18 @@ export async function hold(deps: PaymentDeps, order: Order): Promise<Held> {
   };
 }
 
-async function open(deps: PaymentDeps, tx: TenantTx, order: Order): Promise<Held> {
+type Opening = { readonly order: Order; readonly transfer: Payment["transfer"] };
+
+async function open(deps: PaymentDeps, tx: TenantTx, { order, transfer }: Opening): Promise<Held> {
   const before = await rows.paymentOfCharge(tx, order);
   if (before !== undefined) return { payment: before, made: false };
-  const instrument = await deps.instrumentOf(tx, order.instrument);
+  const instrument = transfer === null ? await deps.instrumentOf(tx, order.instrument) : {};
   if (instrument === undefined) throw new Problem("instrument_missing");
   const now = deps.clock.now();
   return write(tx, order, {
     ...blank(order, now),
     ...instrument,
+    transfer,
     state: "authorizing",
     leasedUntil: after(now, deps.leaseMs),
   });
@@ -58,9 +68,11 @@ const blank = (order: Order, now: Instant): Payment => ({
   generation: order.generation,
   payee: order.payee,
   merchant: order.merchant,
-  rail: "card",
+  rail: order.transfer === undefined ? "card" : "x402",
   customer: null,
   method: null,
+  transfer: null,
+  settledBy: null,
   amount: order.amount,
   state: "released",
   attempt: 1,
@@ -94,6 +106,8 @@ export async function capture(deps: PaymentDeps, id: Id<"payment">, order: Order
     const before = await findFor(tx, id, order);
     if (order.amount.units > before.amount.units)
       throw new Problem("instruction_invalid", { detail: "it captures more than was authorised" });
+    if (before.rail === "x402" && order.amount.units !== before.amount.units)
+      throw new Problem("instruction_invalid", { detail: "a transfer is captured whole" });
     return enter(deps, tx, { before, from: ["authorized"], to: "capturing", capture: order.amount });
   });
   if (begun.won) return settleOpen(deps, begun.payment);
@@ -184,7 +198,11 @@ async function enter(
   { before, ...entering }: Entering,
 ): Promise<Entered> {
   const now = clock.now();
-  const begun = await rows.begin(tx, { id: before.id, ...entering, now, until: after(now, leaseMs) });
+  // Until when a signature will be good is durable before there is one.
+  const signed = before.transfer !== null && before.reference !== null && entering.to === "capturing";
+  const reference = signed ? { reference: signedReference(before.reference, now) } : {};
+  const until = after(now, leaseMs);
+  const begun = await rows.begin(tx, { id: before.id, ...entering, ...reference, now, until });
   if (begun === undefined) return { won: false, payment: await reread(tx, before) };
   if (isOpen(begun)) await comeBack(tx, begun);
   await record(tx, begun, now);
@@ -212,7 +230,7 @@ async function findFor(tx: TenantTx, id: Id<"payment">, order: Order): Promise<P
   if (found === undefined) throw new Problem("not_found");
   if (found.charge !== order.charge || found.generation !== order.generation)
     throw new Problem("instruction_invalid", { detail: "it is about another charge" });
-  return matching(found, { ...order, amount: found.amount });
+  return matching(found, { ...order, amount: money(order.amount.asset, found.amount.units) });
 }
 
 /** An order that says something else than the one before is no repetition of it. */
@@ -220,7 +238,7 @@ function matching(payment: Payment, order: Order): Payment {
   const same =
     payment.payee === order.payee &&
     payment.merchant === order.merchant &&
-    payment.amount.asset.code === order.currency &&
+    payment.amount.asset.code === order.amount.asset.code &&
     payment.amount.units === order.amount.units;
   if (!same)
     throw new Problem("instruction_invalid", { detail: "it contradicts the payment of this charge" });

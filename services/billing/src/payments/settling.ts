@@ -1,11 +1,18 @@
 import { after, type Instant, invariant } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
-import type { Standing } from "@remit/rails";
-import type { SavedCard } from "@remit/rails/card";
+import type { Booking, Standing } from "@remit/rails";
 import { feeOf, termsOf } from "../fees/index.ts";
-import { bookingEntry, captureEntry, post } from "../ledger/index.ts";
+import {
+  bookingEntry,
+  captureEntry,
+  type Entry,
+  post,
+  seenOnChainEntry,
+  transferEntry,
+} from "../ledger/index.ts";
 import { type Decision, decide } from "./decisions.ts";
+import type { PaymentSource } from "./engine.ts";
 import {
   bookLater,
   comeBack,
@@ -84,7 +91,8 @@ function askToHold(
   });
 }
 
-function sourceOf({ customer, method }: OpenPayment): SavedCard {
+function sourceOf({ customer, method, transfer, tenant: payer }: OpenPayment): PaymentSource {
+  if (transfer !== null) return { payer, ...transfer };
   invariant(customer !== null && method !== null, "a payment that was made has payer and instrument");
   return { payer: customer, instrument: method };
 }
@@ -99,6 +107,7 @@ const become = (deps: SettlingDeps, payment: Payment, to: Becoming): Promise<Nex
       state: to.state,
       declineCode: "declineCode" in to ? (to.declineCode ?? null) : null,
       captured: to.state === "captured" ? to.captured : null,
+      settledBy: payment.rail === "x402" && to.state === "captured" ? (to.booking?.id ?? null) : null,
       now,
       until: to.state === "releasing" ? after(now, deps.leaseMs) : now,
     });
@@ -127,18 +136,25 @@ async function postCapture(
   const paid = { charge, owner, at: now };
   await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge } }));
   if (booking === undefined) await bookLater(tx, payment, { now });
+  const capture = { ...paid, payment: payment.id, rail, captured, fee: feeOf(captured, terms), terms };
   await post(tx, [
-    captureEntry({ ...paid, payment: payment.id, rail, captured, fee: feeOf(captured, terms), terms }),
-    ...(booking === undefined ? [] : [bookingEntry(paid, booking, "into")]),
+    rail === "x402" ? transferEntry(capture) : captureEntry(capture),
+    ...(booking === undefined ? [] : [bookedEntry(payment, booking, now)]),
   ]);
 }
 
-/** Posts what Stripe has booked of a captured payment; false as long as it has not. */
+/** What Stripe, or a chain, has booked of a capture. */
+function bookedEntry({ rail, charge, payee, merchant }: Payment, booking: Booking, at: Instant): Entry {
+  const paid = { charge, owner: { tenant: payee, merchant }, at };
+  return rail === "x402" ? seenOnChainEntry(paid, booking, "into") : bookingEntry(paid, booking, "into");
+}
+
+/** Posts what has been booked of a captured payment; false as long as it has not. */
 export async function book(deps: SettlingDeps, payment: Payment): Promise<boolean> {
   invariant(payment.reference !== null, "a captured payment has a reference");
   const standing = await deps.engine.readBack(payment.reference);
   if (standing.kind !== "captured" || standing.booking === undefined) return false;
-  const entry = bookingEntry({ charge: payment.charge, at: deps.clock.now() }, standing.booking, "into");
+  const entry = bookedEntry(payment, standing.booking, deps.clock.now());
   await deps.db.of(payment.tenant).transaction((tx) => post(tx, [entry]));
   return true;
 }

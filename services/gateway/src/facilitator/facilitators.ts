@@ -9,8 +9,10 @@ import type { PaymentEngine } from "@remit/rails";
 import {
   type AuthorizationSource,
   type Chain,
+  createRemoteFacilitator,
   createX402Engine,
   type Facilitator,
+  isFacilitatorUrl,
   openChain,
   type Signer,
   signerWithKey,
@@ -22,7 +24,6 @@ import { facilitatorRoutes } from "./facilitator.http.ts";
 import { facilitatorJobs } from "./facilitator.jobs.ts";
 import { createLocalFacilitator, type LocalFacilitator } from "./local.ts";
 import { steady } from "./recovery.ts";
-import { createRemoteFacilitator, isFacilitatorUrl } from "./remote.ts";
 import type { Station } from "./station.ts";
 
 export type FacilitatorsDeps = {

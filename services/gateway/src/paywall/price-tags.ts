@@ -28,7 +28,14 @@ import type { PaidRoute, X402Way } from "../offers/index.ts";
 import { bazaarOf } from "./bazaar.ts";
 import { type Blank, blankOf, hole } from "./blanks.ts";
 import { bindingOf, contentDigestOf, placeOf, type Wanted } from "./wanted.ts";
-import { bindingFor, cardTermsOf, type Settlers, transferRequirementOf, transferTermsOf } from "./ways.ts";
+import {
+  bindingFor,
+  cardTermsOf,
+  type Settlers,
+  transferIn,
+  transferRequirementOf,
+  transferTermsOf,
+} from "./ways.ts";
 
 /**
  * What is the same for everybody who asks for one thing within a second. An offer is a price, not a reservation: it may be
@@ -191,6 +198,7 @@ function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, 
     resource: { method, url, ...(digest !== undefined && { body_digest: digest }) },
     serve_by_s: route.serveByS,
     ...tabOf(route.meter === undefined ? route.price : leastOf(route.meter, route.price)),
+    ...transferIn(route),
   };
 }
 

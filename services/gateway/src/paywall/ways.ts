@@ -1,9 +1,10 @@
-import { invariant, toDecimal } from "@remit/kernel";
+import { assetOfCaip19, invariant, toDecimal } from "@remit/kernel";
 import {
   type CardTerms,
   canonicalise,
   exactRequirement,
   type Mac,
+  type Offer,
   type PaymentRequirement,
   type TransferTerms,
   uptoRequirement,
@@ -19,6 +20,18 @@ export const transferTermsOf = ({ network, asset, payTo, amount }: X402Way): Tra
   payTo,
   amount,
 });
+
+/** How a mandate is charged over a chain, where the route is sold there at a fixed price in a token that Remit knows. */
+export function transferIn({ ways, meter }: PaidRoute): Pick<Offer, "transfer"> {
+  const way = ways.find((one) => one.rail === "x402" && one.scheme === "exact");
+  if (way?.rail !== "x402" || meter !== undefined) return {};
+  const { network, asset, payTo, amount } = way;
+  if (assetOfCaip19(`${network}/erc20:${asset.address}`) === undefined) return {};
+  const { address, name, version } = asset;
+  return {
+    transfer: { network, asset: address, amount: amount.toString(), pay_to: payTo, name, version },
+  };
+}
 
 /** Who settles on a network what permits allow; undefined where this gateway has no facilitator. */
 export type Settlers = { readonly settlerOn: (network: string) => string | undefined };

@@ -1,17 +1,12 @@
 import { type Secret, secondMs } from "@remit/kernel";
 import type { Outbound } from "@remit/platform/outbound";
 import { exactEvmPayload, type Hex, type JsonObject, parseJson } from "@remit/protocol";
-import {
-  type Chain,
-  ChainAway,
-  type Facilitator,
-  reasons,
-  type Settlement,
-  type TransferPayment,
-  useIn,
-  type WantedTransfer,
-} from "@remit/rails/x402";
 import { z } from "zod";
+import { type Chain, ChainAway } from "./chain.ts";
+import type { Facilitator, Settlement } from "./facilitator.ts";
+import { useIn, type WantedTransfer } from "./logs.ts";
+import type { TransferPayment } from "./payment.ts";
+import { reasons } from "./reasons.ts";
 
 export type RemoteFacilitator = {
   readonly url: string;

@@ -1,0 +1,95 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
+import { Secret } from "@remit/kernel";
+import { type AuthorizationSource, type Chain, openChain, readPayment } from "@remit/rails/x402";
+import {
+  chainFacilitator,
+  type SandboxChain,
+  sandboxAddresses,
+  sandboxTokens,
+  testChain,
+} from "@remit/testkit";
+import type { BillingConfig } from "../src/index.ts";
+
+/** A chain, somebody's facilitator on it, and where it can go wrong. */
+export type ChainShop = {
+  readonly chain: SandboxChain;
+  readonly reads: Chain;
+  readonly x402: NonNullable<BillingConfig["x402"]>;
+  readonly facilitatorHost: string;
+  readonly breakNext: ReturnType<typeof chainFacilitator>["breakNext"];
+  /** How often it was asked to settle. */
+  readonly asked: () => number;
+  close(): Promise<void>;
+};
+
+export const network = "eip155:84532";
+const walletSeed = "5eed".repeat(16);
+
+/** The facilitator speaks the API of x402 v2 over HTTP, as anybody's does. */
+export async function openChainShop(): Promise<ChainShop> {
+  const chain = await testChain();
+  const reads = openChain({ chainId: 84_532, rpcUrl: chain.rpc });
+  const { facilitator, breakNext } = chainFacilitator(reads);
+  let asked = 0;
+  const server = createServer((request, response) => {
+    const answer = async (): Promise<void> => {
+      // Written by the code under test.
+      const { paymentPayload, paymentRequirements } = (await json(request)) as {
+        paymentPayload: { payload: AuthorizationSource["payload"] };
+        paymentRequirements: AuthorizationSource["requirements"];
+      };
+      const read = readPayment({ payload: paymentPayload.payload, requirements: paymentRequirements });
+      if (read.kind === "invalid") throw new TypeError(read.reason);
+      asked++;
+      const settled = await facilitator.settle(read.payment, {
+        key: String(asked),
+        attempt: 1,
+        confirmations: 1,
+      });
+      if (settled.kind === "unknown") return void request.socket.destroy();
+      const failed = settled.kind === "failed" ? { errorReason: settled.reason } : {};
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(
+        JSON.stringify({
+          success: settled.kind === "settled",
+          transaction: settled.transaction ?? "",
+          ...failed,
+        }),
+      );
+    };
+    void answer();
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  // A TCP server has an address with a port.
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    chain,
+    reads,
+    x402: {
+      rpcUrls: { [network]: chain.rpc },
+      facilitator: { url: `http://${host}` },
+      walletSeed: new Secret(walletSeed),
+    },
+    facilitatorHost: host,
+    breakNext,
+    asked: () => asked,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+      await chain.stop();
+    },
+  };
+}
+
+/** As a merchant's offer names it. */
+export const transferOf = (units: bigint, more: object = {}) => ({
+  network,
+  asset: sandboxTokens.usdc,
+  amount: units.toString(),
+  pay_to: sandboxAddresses.seller,
+  name: "USDC",
+  version: "2",
+  ...more,
+});
