@@ -19,6 +19,8 @@ const payment = (state: PaymentState, more: Partial<Payment> = {}): Payment => (
   rail: "card",
   customer: "cus_1",
   method: "pm_1",
+  transfer: null,
+  settledBy: null,
   amount,
   state,
   attempt: 1,

@@ -4,6 +4,7 @@ import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { createCardEngine, openStripe } from "@remit/rails/card";
 import { instrumentOf } from "../../src/instruments/index.ts";
+import { createEngine } from "../../src/payments/engine.ts";
 import type { Payment } from "../../src/payments/index.ts";
 import type { Order } from "../../src/payments/instructions.ts";
 import { capture, hold, lookAfter, type PaymentDeps, refund, release } from "../../src/payments/payments.ts";
@@ -45,7 +46,8 @@ export function openMonth(
   const payments: PaymentDeps = {
     db,
     clock,
-    engine: createCardEngine({ stripe, clock }),
+    engine: createEngine({ card: createCardEngine({ stripe, clock }), x402: undefined }),
+    wallets: undefined,
     log: createLog({ service: "billing", level: "silent" }),
     leaseMs: 30_000,
     secretOf: () => Promise.resolve(undefined),
