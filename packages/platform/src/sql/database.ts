@@ -4,11 +4,11 @@ import { escapeIdentifier } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import { type Heard, openListener } from "./listener.ts";
 import { openPool, type PoolCounts, sessionOf } from "./pool.ts";
-import type { Statement } from "./statement.ts";
+import { command, type Statement, sql } from "./statement.ts";
 import { type Running, singleSql, transaction } from "./transaction.ts";
 
 /**
- * Runs statements. Columns come back as: bigint → `bigint`, timestamptz → `Instant`, json and jsonb → parsed, bytea →
+ * Runs statements; those that are asked for at once go in one message, in their order. Columns come back as: bigint → `bigint`, timestamptz → `Instant`, json and jsonb → parsed, bytea →
  * `Uint8Array`, numeric, date and interval → string. `one` and `maybe` promise at most one row.
  */
 export type Sql = {
@@ -20,6 +20,11 @@ export type Sql = {
 
 /** Statements of one transaction. Dead once the transaction has ended. */
 export type Tx = Sql & {
+  /**
+   * Sends the statement in the message of the next one, at the latest of the commit, which is made only if it succeeds: for
+   * what others wait for, such as a row that many change. Nobody reads what it finds: it refuses by failing.
+   */
+  defer(statement: Statement): void;
   /** Runs `work` after the commit and never after a rollback. What it throws is logged and changes nothing. */
   afterCommit(work: () => void): void;
   /** Wakes listeners of `channel` after the commit, and tells them what it is about: an id, never more. A hint that may be lost with the process: listeners poll as well. */
@@ -115,34 +120,32 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = openPool({ ...session, poolMax, queueMax, log });
   const listener = openListener({ session: sessionOf(session), log });
   const channel = (name: string): string => `${schema}.${name}`;
-  const run = <R>(begin: string, work: (running: Running) => Promise<R>): Promise<R> =>
+  const asRelay = command(`set local role ${escapeIdentifier(options.relayRole)}`);
+  const run = <R>(begin: readonly Statement[], work: (running: Running) => Promise<R>): Promise<R> =>
     transaction({ pool, begin, channel, log }, work);
   return {
     schema,
     of: (tenant) => ({
       tenant,
       transaction: async (work) =>
-        await run(`begin; ${setTenant(tenant)}`, ({ tx }) => work(tenantTx(tx, tenant, recording))),
+        await run([setTenant(tenant)], ({ tx }) => work(tenantTx(tx, tenant, recording))),
     }),
     global: {
-      transaction: (work) => run(`begin; ${setNoTenant}`, (running) => work(globalTx(running, record))),
+      transaction: (work) => run([setNoTenant], (running) => work(globalTx(running, record))),
     },
     single: singleSql({ pool, log }),
     relay: {
-      transaction: (work) =>
-        run(`begin; ${setNoTenant}; set local role ${escapeIdentifier(options.relayRole)}`, ({ tx }) =>
-          work(tx),
-        ),
+      transaction: (work) => run([setNoTenant, asRelay], ({ tx }) => work(tx)),
     },
     crossing: (...tenants) => ({
       transaction: (work) =>
-        run(`begin; ${setNoTenant}`, (running) =>
+        run([setNoTenant], (running) =>
           work(crossingTx(running, { tenants, recording, recordAll: options.recordAll })),
         ),
     }),
     listen: (name, heard) => listener.listen(channel(name), heard),
     counts: () => pool.counts(),
-    ping: () => pool.use(async (connection) => void (await connection.query("select 1"))),
+    ping: () => pool.use(async (connection) => void (await connection.send([sql`select 1`]))),
     close: async () => {
       await listener.close();
       await pool.close();
@@ -166,26 +169,26 @@ const refuseToRecord: Record = async () => {
   invariant(false, "a database that records events was opened with `record`");
 };
 
-function globalTx({ tx, command }: Running, record: Record): GlobalTx {
+function globalTx({ tx, first }: Running, record: Record): GlobalTx {
   return {
     ...tx,
     record: async (event) => {
-      await command(setTenant(event.tenant));
+      first(setTenant(event.tenant));
       await record(tx, event);
-      await command(setNoTenant);
+      first(setNoTenant);
     },
   };
 }
 
-const setNoTenant = "select set_config('remit.tenant', '', true)";
+const setNoTenant = sql`select set_config('remit.tenant', '', true)`;
 
-/** The id has been parsed wherever it came from; parsing it again here keeps a cast from becoming an injection (T04). */
-function setTenant(tenant: Tenant): string {
+/** The id has been parsed wherever it came from; parsing it again here keeps a cast from naming what is no tenant (T04). */
+function setTenant(tenant: Tenant): Statement {
   invariant(
     tenant === "platform" || parseId("tenant", tenant) !== undefined,
     "a tenant is set only by its id",
   );
-  return `select set_config('remit.tenant', '${tenant}', true)`;
+  return sql`select set_config('remit.tenant', ${tenant}, true)`;
 }
 
 function tenantTx<T extends Tenant>(tx: Tx, tenant: T, { record, recordAll }: Recording): TenantTx<T> {
@@ -215,9 +218,9 @@ type Crossing = {
 function crossingTx(running: Running, { tenants, recording, recordAll }: Crossing): CrossingTx {
   let turn = 0;
   let current: Id<"tenant"> | undefined;
-  const enter = async (tenant: Id<"tenant">): Promise<void> => {
+  const enter = (tenant: Id<"tenant">): void => {
     invariant(tenants.includes(tenant), "a crossing enters only the tenants it was opened for");
-    if (tenant !== current) await running.command(setTenant(tenant));
+    if (tenant !== current) running.first(setTenant(tenant));
     current = tenant;
   };
   return {
@@ -225,7 +228,7 @@ function crossingTx(running: Running, { tenants, recording, recordAll }: Crossin
     as: async (tenant) => {
       turn += 1;
       const mine = turn;
-      await enter(tenant);
+      enter(tenant);
       return tenantTx(
         guarded(running.tx, () => mine === turn),
         tenant,
@@ -242,10 +245,10 @@ function crossingTx(running: Running, { tenants, recording, recordAll }: Crossin
       const before = current;
       for (const event of events) {
         // Checked above to be one of them.
-        await enter(event.tenant as Id<"tenant">);
+        enter(event.tenant as Id<"tenant">);
         await recording.record(running.tx, event);
       }
-      if (before !== undefined) await enter(before);
+      if (before !== undefined) enter(before);
     },
   };
 }
@@ -262,5 +265,6 @@ function guarded(tx: Tx, valid: () => boolean): Tx {
     maybe: async (statement) => live().maybe(statement),
     many: async (statement) => live().many(statement),
     run: async (statement) => live().run(statement),
+    defer: (statement) => live().defer(statement),
   };
 }

@@ -34,6 +34,8 @@ const parsers: ReadonlyMap<number, Parser> = new Map([
   [5069, BigInt],
 ]);
 
+export const parserOf = (oid: number): Parser => parsers.get(oid) ?? builtinParser(oid, "text");
+
 /** Given to each connection, so that another user of the driver in this process keeps its own. */
 export const types: CustomTypesConfig = {
   getTypeParser: (oid: number, format?: "text" | "binary") =>

@@ -3,10 +3,14 @@ import { invariant } from "@remit/kernel";
 import { type ClientConfig, Pool as Connections, type PoolClient } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import { asRefusal, unavailable } from "./failures.ts";
+import { type Answer, sendTogether } from "./message.ts";
 import { types } from "./parsers.ts";
+import type { Statement } from "./statement.ts";
 
 const lockMsMax = 5_000;
 const idleInTransactionMsMax = 15_000;
+/** How much longer than PostgreSQL ends a statement itself we wait for its word. */
+const silenceMsMax = 2_000;
 
 export type PoolOptions = {
   readonly url: string;
@@ -19,7 +23,9 @@ export type PoolOptions = {
 };
 
 /** One connection, out of the pool for one transaction. */
-export type Connection = Pick<PoolClient, "query"> & {
+export type Connection = {
+  /** Runs them one after the other, and none after one that fails; in one message once the connection knows them. */
+  send(statements: readonly Statement[]): Promise<Answer[]>;
   /** Keeps the connection from being used again. */
   spoil(why: Error): void;
 };
@@ -47,7 +53,7 @@ export const sessionOf = (options: Omit<PoolOptions, "poolMax" | "queueMax" | "l
     `-c idle_in_transaction_session_timeout=${idleInTransactionMsMax}`,
   ].join(" "),
   // A server that vanished without a word is noticed by us; a living one ends the statement itself before.
-  query_timeout: options.statementMsMax + 2_000,
+  query_timeout: options.statementMsMax + silenceMsMax,
   connectionTimeoutMillis: options.waitMsMax,
   keepAlive: true,
   types,
@@ -60,6 +66,7 @@ export function openPool(options: PoolOptions): Pool {
   // Without a listener a connection that breaks while idle would end the process.
   pool.on("error", (error) => options.log?.warn({ error }, "an idle database connection broke"));
   let closing: Promise<void> | undefined;
+  const msMaxEach = options.statementMsMax + silenceMsMax;
   const holding = new AsyncLocalStorage<{ held: boolean }>();
   return {
     async use(work) {
@@ -72,7 +79,7 @@ export function openPool(options: PoolOptions): Pool {
       });
       const store = { held: true };
       try {
-        return await holding.run(store, () => useOnce(client, work));
+        return await holding.run(store, () => useOnce(client, { msMaxEach, work }));
       } finally {
         store.held = false;
       }
@@ -85,14 +92,17 @@ export function openPool(options: PoolOptions): Pool {
   };
 }
 
-async function useOnce<R>(client: PoolClient, work: (connection: Connection) => Promise<R>): Promise<R> {
+async function useOnce<R>(
+  client: PoolClient,
+  { msMaxEach, work }: { readonly msMaxEach: number; readonly work: (connection: Connection) => Promise<R> },
+): Promise<R> {
   let spoiled: Error | undefined;
   const spoil = (why: Error): void => {
     spoiled ??= why;
   };
   client.on("error", spoil);
   try {
-    return await work({ query: client.query.bind(client), spoil });
+    return await work({ send: (statements) => sendTogether(client, statements, msMaxEach), spoil });
   } catch (error) {
     const refusal = asRefusal(error);
     // The state of a connection that failed under us is unknown: the next tenant gets another one.

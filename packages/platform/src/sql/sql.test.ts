@@ -41,26 +41,49 @@ describe("a statement", () => {
     expect(name).toHaveLength(27);
   });
 
-  test("brings values back without loss", async () => {
+  test("brings values back without loss, also once its connection knows it", async () => {
     const at = instantOf(1_795_000_000_123);
-    const row = await db.global.transaction((tx) =>
-      tx.one(sql`
+    const read = () =>
+      one.global.transaction((tx) =>
+        tx.one(sql`
         select ${9_007_199_254_740_993n}::bigint as big, ${sqlTime(at)}::timestamptz as at, ${'{"a":[1]}'}::jsonb as json,
           ${new Uint8Array([0, 255])}::bytea as bytes, '1.10'::numeric as amount, '2026-11-22'::date as day,
-          ${[1n, 2n]}::bigint[] as bigs, ${["a", 'b"c,{}', "null"]}::text[] as texts, null::bigint as nothing, true as yes`),
-    );
-    expect(row).toEqual({
-      big: 9_007_199_254_740_993n,
-      at,
-      json: { a: [1] },
-      bytes: Buffer.from([0, 255]),
-      amount: "1.10",
-      day: "2026-11-22",
-      bigs: [1n, 2n],
-      texts: ["a", 'b"c,{}', "null"],
-      nothing: null,
-      yes: true,
-    });
+          ${[1n, 2n]}::bigint[] as bigs, ${["a", 'b"c\\,{}', "null", ""]}::text[] as texts, ${[]}::text[] as none,
+          ${null}::bigint as nothing, ${true}::boolean as yes, ${-1.5}::float8 as half, ${""}::text as empty`),
+      );
+    const one = made.open({ poolMax: 1 });
+    for (let times = 0; times < 3; times++)
+      expect(await read()).toEqual({
+        big: 9_007_199_254_740_993n,
+        at,
+        json: { a: [1] },
+        bytes: Buffer.from([0, 255]),
+        amount: "1.10",
+        day: "2026-11-22",
+        bigs: [1n, 2n],
+        texts: ["a", 'b"c\\,{}', "null", ""],
+        none: [],
+        nothing: null,
+        yes: true,
+        half: -1.5,
+        empty: "",
+      });
+  });
+
+  test("says how many rows it touched, also once its connection knows it", async () => {
+    const one = made.open({ poolMax: 1 });
+    const tenant = one.of(newTenant());
+    const ids = [await newPurse(tenant), await newPurse(tenant)];
+    for (let times = 0; times < 3; times++) {
+      const counts = await tenant.transaction((tx) =>
+        Promise.all([
+          tx.run(sql`update purses set units = units + 1 where id = any(${ids}::text[])`),
+          tx.run(sql`update purses set units = units + 1 where id = 'nobody'`),
+          tx.run(sql`select units from purses`),
+        ]),
+      );
+      expect(counts).toEqual([{ count: 2 }, { count: 0 }, { count: 2 }]);
+    }
   });
 
   test("that promised one row does not pass with none or with two", async () => {
@@ -139,6 +162,60 @@ describe("a transaction", () => {
       Promise.all([1, 2, 3].map((i) => tx.one<{ i: number }>(sql`select ${i}::int as i`))),
     );
     expect(rows).toEqual([{ i: 1 }, { i: 2 }, { i: 3 }]);
+  });
+
+  test("carries out what was deferred with the next statement, in the order in which all was asked for", async () => {
+    const one = made.open({ poolMax: 1 });
+    const tenant = one.of(newTenant());
+    const id = await newPurse(tenant);
+    for (let times = 1; times <= 3; times++) {
+      const seen = await tenant.transaction((tx) => {
+        tx.defer(sql`update purses set units = ${times} where id = ${id}`);
+        return tx.one<{ units: bigint }>(sql`select units from purses where id = ${id}`);
+      });
+      expect(seen).toEqual({ units: BigInt(times) });
+    }
+  });
+
+  test("commits nothing when what was deferred fails, which is what it ends with", async () => {
+    const one = made.open({ poolMax: 1 });
+    const tenant = one.of(newTenant());
+    const move = (divisor: number) =>
+      tenant.transaction(async (tx) => {
+        await tx.run(
+          sql`insert into purses (tenant_id, id, units) values (${tx.tenant}, ${`by ${divisor}`}, 1)`,
+        );
+        tx.defer(sql`update purses set units = units / ${divisor}::bigint`);
+        return divisor;
+      });
+    expect(await move(1)).toBe(1); // what follows goes in one message
+    await expect(move(0)).rejects.toMatchObject({ code: "22012" });
+    expect(await move(2)).toBe(2);
+    expect(await purseIds(tenant)).toEqual(["by 1", "by 2"]);
+  });
+
+  test("begins for what is deferred alone, and not at all for nothing", async () => {
+    const one = made.open({ poolMax: 1 });
+    const tenant = one.of(newTenant());
+    for (let times = 0; times < 3; times++) {
+      await tenant.transaction(async (tx) =>
+        tx.defer(sql`insert into purses (tenant_id, id, units) values (${tx.tenant}, ${`p${times}`}, 1)`),
+      );
+      await tenant.transaction(async () => undefined);
+    }
+    expect(await purseIds(tenant)).toEqual(["p0", "p1", "p2"]);
+  });
+
+  test("whose message fails in the middle carries out nothing of what comes after it", async () => {
+    await made.asAdmin("create table meant (n int); grant insert on meant to public");
+    const one = made.open({ poolMax: 1 });
+    const insert = (tx: Tx, n: number) => tx.run(sql`insert into meant values (10 / ${n}::int)`);
+    const together = (numbers: readonly number[]) =>
+      one.global.transaction((tx) => Promise.all(numbers.map((n) => insert(tx, n))));
+    await together([1]); // the connection knows all of it from here on
+    await expect(together([2, 0, 5])).rejects.toMatchObject({ code: "22012" });
+    await expect(together([0, 5])).rejects.toMatchObject({ code: "22012" });
+    expect(await made.asAdmin("select n from meant")).toEqual([{ n: 10 }]);
   });
 
   test("sends no statement that was still waiting when another one failed", async () => {

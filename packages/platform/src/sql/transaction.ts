@@ -1,12 +1,12 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { InvariantViolation, invariant } from "@remit/kernel";
-import { escapeLiteral, type QueryResult } from "pg";
 import type { Log } from "../telemetry/index.ts";
 import type { Sql, Tx } from "./database.ts";
 import { asksForRetry, isStalePlan, isTrouble, unavailable } from "./failures.ts";
+import type { Answer } from "./message.ts";
 import type { Connection, Pool } from "./pool.ts";
-import type { SqlValue, Statement } from "./statement.ts";
+import { command, type Statement, sql } from "./statement.ts";
 
 const attemptsMax = 4;
 const retryMsMax = 25;
@@ -16,19 +16,22 @@ const stalePlansMax = 100;
 /** A running transaction: its statements, and what is to happen after the commit. */
 export type Running = {
   readonly tx: Tx;
-  /** Runs one of our own statements, such as the one that sets the tenant. */
-  readonly command: (text: string) => Promise<void>;
-  /** Lets no further statement out and waits for the one that runs. */
-  readonly end: () => Promise<void>;
+  /** Sends one of our own statements, such as the one that sets the tenant, in the message of the next statement. */
+  readonly first: (statement: Statement) => void;
+  /** Lets no further statement out, waits for those that run, and says what is left to send with the commit. */
+  readonly end: () => Promise<Ending>;
   /** What listeners are told after the commit, by channel. */
   readonly news: ReadonlyMap<string, ReadonlySet<string>>;
   readonly work: readonly (() => void)[];
 };
 
+/** Whether the transaction has begun or must, and what goes out in the message of its commit. */
+type Ending = { readonly begun: boolean; readonly deferred: readonly Statement[] };
+
 export type TransactionOptions = {
   readonly pool: Pool;
-  /** `begin` and what must hold from the first statement on, sent in one message. */
-  readonly begin: string;
+  /** What must hold from the first statement on: sent with `begin` and with it. */
+  readonly begin: readonly Statement[];
   /** Turns a name into the channel of this schema. */
   readonly channel: (name: string) => string;
   readonly log: Log | undefined;
@@ -53,13 +56,19 @@ export const singleSql = (options: Pick<TransactionOptions, "pool" | "log">): Sq
   );
 
 // Nothing stays behind for the next user of the connection: what a function of ours sets, it sets for its transaction.
-async function alone(connection: Connection, statement: Statement): Promise<QueryResult> {
+async function alone(connection: Connection, statement: Statement): Promise<Answer> {
   try {
-    return await connection.query(toQuery(statement));
+    return onlyOf(await connection.send([statement]));
   } catch (error) {
     if (isStalePlan(error)) connection.spoil(unavailable("a prepared statement is out of date", error));
     throw error;
   }
+}
+
+function onlyOf(answers: readonly Answer[]): Answer {
+  const [answer] = answers;
+  invariant(answer !== undefined && answers.length === 1, "each statement has its answer");
+  return answer;
 }
 
 async function again<R>({ log }: Pick<TransactionOptions, "log">, work: () => Promise<R>): Promise<R> {
@@ -81,49 +90,62 @@ async function once<R>(
   connection: Connection,
   work: (running: Running) => Promise<R>,
 ): Promise<{ readonly result: R; readonly later: Running["work"] }> {
-  const running = start(connection);
+  const running = start(connection, [begin, ...options.begin]);
   let result: R;
   try {
-    await connection.query(options.begin);
     result = await work(running);
-    await running.end();
+    const { begun, deferred } = await running.end();
+    const news = [...running.news].flatMap(([name, about]) =>
+      [...about].map((each) => ({ channel: options.channel(name), about: each })),
+    );
+    if (begun) await finish(connection, [...deferred, commit], news);
+    else if (news.length > 0) await connection.send(news.map(notification));
   } catch (error) {
-    await running.end();
+    const { begun } = await running.end();
     if (isStalePlan(error)) connection.spoil(unavailable("a prepared statement is out of date", error));
     // On a connection in trouble a rollback may hang; the pool throws the connection away, which rolls back as well.
-    if (!isTrouble(error)) await finish(connection, "rollback", []);
+    if (begun && !isTrouble(error) && !(error instanceof Unfinished))
+      await finish(connection, [rollback], []);
     throw error;
   }
-  const news = [...running.news].flatMap(([name, about]) =>
-    [...about].map((each) => ({ channel: options.channel(name), about: each })),
-  );
-  await finish(connection, "commit", news);
   return { result, later: running.work };
 }
+
+const begin = command("begin");
+const commit = command("commit");
+const rollback = command("rollback");
+
+/** A transaction whose end was not what it should be: it has ended all the same. */
+class Unfinished extends InvariantViolation {}
+
+type News = { readonly channel: string; readonly about: string };
+
+const notification = ({ channel, about }: News): Statement => sql`select pg_notify(${channel}, ${about})`;
 
 // Notifying after the commit, in the same message: NOTIFY inside the transaction would hold one lock of the whole
 // database during the commit's write to disk. The last statement is the check that nothing stays behind for the next
 // user of this connection (T05).
 async function finish(
   connection: Connection,
-  verb: "commit" | "rollback",
-  news: readonly { readonly channel: string; readonly about: string }[],
+  ending: readonly Statement[],
+  news: readonly News[],
 ): Promise<void> {
-  const notify = news
-    .map(({ channel, about }) => `; select pg_notify(${escapeLiteral(channel)}, ${escapeLiteral(about)})`)
-    .join("");
-  const answer: unknown = await connection.query(
-    `${verb}${notify}; select coalesce(current_setting('remit.tenant', true), '') = '' and current_user = session_user as clean`,
-  );
-  const results = answer as QueryResult[]; // several statements give an array, which the driver's types do not know
-  const clean = results.at(-1)?.rows[0]?.clean === true;
-  if (!clean) connection.spoil(new InvariantViolation("a tenant or role stayed behind on a connection"));
-  invariant(clean, "a connection goes back to the pool without tenant and role");
-  invariant(
-    results[0]?.command === verb.toUpperCase(),
-    "a transaction in which a statement failed ends with its error, not as if it were committed",
-  );
+  const answers = await connection.send([...ending, ...news.map(notification), isClean]);
+  const [row] = (answers.at(-1)?.rows ?? []) as { clean: boolean }[]; // what the statement below finds
+  const clean = row?.clean === true;
+  if (!clean) {
+    const left = new Unfinished("a tenant or role stayed behind on a connection");
+    connection.spoil(left);
+    throw left;
+  }
+  if (answers[ending.length - 1]?.command !== ending.at(-1)?.text.toUpperCase())
+    throw new Unfinished(
+      "a transaction in which a statement failed ends with its error, not as if it were committed",
+    );
 }
+
+const isClean = sql`select coalesce(current_setting('remit.tenant', true), '') = ''
+  and current_user = session_user as clean`;
 
 function runLater(work: () => void, log: Log | undefined): void {
   try {
@@ -133,51 +155,93 @@ function runLater(work: () => void, log: Log | undefined): void {
   }
 }
 
-function start(connection: Connection): Running {
-  let open = true;
-  let tail: Promise<unknown> = Promise.resolve();
+/** A statement that is not sent yet: somebody waits for its answer, or it is sent with the next one; `own` ones are in vain without. */
+type Asked = {
+  readonly statement: Statement;
+  readonly answer?: PromiseWithResolvers<Answer>;
+  readonly own?: true;
+};
+
+function start(connection: Connection, begin: readonly Statement[]): Running {
+  const { query, add, end } = lineTo(connection, begin);
   const news = new Map<string, Set<string>>();
   const work: (() => void)[] = [];
-  // One after the other: the protocol has one conversation per connection, and callers may use Promise.all.
-  // Each is checked when its turn comes: after the end it would run on its own, outside any transaction.
-  const send = <T>(query: () => Promise<T>): Promise<T> => {
-    const answer = tail.then(() => {
-      invariant(open, "a transaction's handle is used only inside the transaction");
-      return query();
-    });
-    tail = answer.catch(() => undefined);
-    return answer;
-  };
-  const query = (statement: Statement): Promise<QueryResult> =>
-    send(() => connection.query(toQuery(statement)));
   return {
     tx: {
       ...sqlOver(query),
+      defer: (statement) => add({ statement }),
       afterCommit: (later) => void work.push(later),
       notify: (channel, about = "") => {
         const told = news.get(channel) ?? new Set();
         news.set(channel, told.add(about));
       },
     },
-    command: async (text) => void (await send(() => connection.query(text))),
-    end: async () => {
-      open = false;
-      await tail;
-    },
+    first: (statement) => add({ statement, own: true }),
+    end,
     news,
     work,
   };
 }
 
-const toQuery = ({ name, text, values }: Statement): { name: string; text: string; values: unknown[] } => ({
-  name,
-  text,
-  values: values.map(toDriver),
-});
+type Line = Pick<Running, "end"> & {
+  readonly query: (statement: Statement) => Promise<Answer>;
+  readonly add: (asked: Asked) => void;
+};
 
-const toDriver = (value: SqlValue): unknown => (value instanceof Uint8Array ? Buffer.from(value) : value);
+// The protocol has one conversation per connection: what is asked for at once, or while another message is on its way,
+// goes in the next one. A statement that is still waiting at the end is not sent: it would run outside any transaction.
+function lineTo(connection: Connection, begin: readonly Statement[]): Line {
+  let open = true;
+  let begun = false;
+  let sending: Promise<void> | undefined;
+  let asked: Asked[] = begin.map((statement) => ({ statement, own: true }));
+  const isAsked = (): boolean => open && asked.some(({ answer }) => answer !== undefined);
+  const sendAll = async (): Promise<void> => {
+    while (isAsked()) {
+      const now = asked;
+      asked = [];
+      begun = true;
+      try {
+        const answers = await connection.send(now.map(({ statement }) => statement));
+        for (const [at, answer] of answers.entries()) now[at]?.answer?.resolve(answer);
+      } catch (error) {
+        for (const { answer } of now) answer?.reject(error);
+      }
+    }
+    sending = undefined;
+  };
+  return {
+    add: (one) => {
+      invariant(open, endedText);
+      asked.push(one);
+    },
+    query: (statement) => {
+      const answer = Promise.withResolvers<Answer>();
+      if (!open) answer.reject(ended());
+      else {
+        asked.push({ statement, answer });
+        sending ??= Promise.resolve().then(sendAll);
+      }
+      return answer.promise;
+    },
+    end: async () => {
+      open = false;
+      await sending;
+      const left = asked;
+      asked = [];
+      for (const { answer } of left) answer?.reject(ended());
+      const unasked = left.filter(({ answer }) => answer === undefined);
+      return unasked.every(({ own }) => own)
+        ? { begun, deferred: [] }
+        : { begun: true, deferred: unasked.map(({ statement }) => statement) };
+    },
+  };
+}
 
-function sqlOver(query: (statement: Statement) => Promise<QueryResult>): Sql {
+const endedText = "a transaction's handle is used only inside the transaction";
+const ended = (): InvariantViolation => new InvariantViolation(endedText);
+
+function sqlOver(query: (statement: Statement) => Promise<Answer>): Sql {
   const rows = async <T>(statement: Statement): Promise<T[]> => (await query(statement)).rows as T[]; // T is the caller's word
   const maybe = async <T>(statement: Statement): Promise<T | undefined> => {
     const found = await rows<T>(statement);
@@ -192,6 +256,6 @@ function sqlOver(query: (statement: Statement) => Promise<QueryResult>): Sql {
       invariant(found !== undefined, "a statement that finds one row finds it");
       return found;
     },
-    run: async (statement) => ({ count: (await query(statement)).rowCount ?? 0 }),
+    run: async (statement) => ({ count: (await query(statement)).count }),
   };
 }
