@@ -17,6 +17,7 @@ export const idPrefixes = {
   decision: "dec",
   delegation: "dlg",
   delivery: "whd",
+  device: "dvc",
   dispute: "dsp",
   entry: "ent",
   event: "evt",

@@ -18,6 +18,7 @@ export const scopeRules = {
   email: rule("see your e-mail address", false),
   "events:write": rule("record events of a service", false),
   "oid4ac:payment": rule("pay with a mandate", false),
+  "notices:write": rule("tell people of what waits for them", false),
   "offers:read": rule("see what is for sale and what was sold", true),
   // Says where a buyer's money arrives.
   "offers:write": rule("change what is for sale, and who is paid for it", false),

@@ -1,4 +1,3 @@
-import { Secret } from "@remit/kernel";
 import {
   type CommonConfig,
   commonConfigOf,
@@ -8,10 +7,10 @@ import {
   parseConfig,
   StartRefused,
 } from "@remit/platform/host";
+import { mailSettings, type SmtpSettings, smtpOf } from "@remit/platform/mail";
 import type { LogLevel } from "@remit/platform/telemetry";
 import { z } from "zod";
 import { type Forwards, parseForwards } from "./forwards/index.ts";
-import type { SmtpSettings } from "./mail/index.ts";
 import { type QuotaName, type QuotaSettings, usualQuotas } from "./quotas/index.ts";
 
 /** The services of ours that are clients, by name, with their origins: `{billing: "https://billing.example"}`. */
@@ -109,8 +108,7 @@ const ownSettings = {
   REMIT_BREACHED_PASSWORDS: z.string().optional(),
   POLICY_DIR: z.string().max(4096).optional(),
   REMIT_POLICY_OPA_URL: z.url({ protocol: /^https?$/ }).optional(),
-  REMIT_SMTP_URL: z.url({ protocol: /^smtps?$/ }).optional(),
-  REMIT_MAIL_FROM: z.string().max(320).default("Remit <remit@localhost>"),
+  ...mailSettings,
   REMIT_GITHUB_ISSUER: z.url({ protocol: /^https$/ }).optional(),
   REMIT_GITHUB_API: z.url({ protocol: /^https$/ }).optional(),
 };
@@ -147,9 +145,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     ...(settings.REMIT_BREACHED_PASSWORDS === undefined
       ? {}
       : { breachedPasswords: settings.REMIT_BREACHED_PASSWORDS }),
-    ...(settings.REMIT_SMTP_URL === undefined
-      ? {}
-      : { smtp: { url: new Secret(settings.REMIT_SMTP_URL), from: settings.REMIT_MAIL_FROM } }),
+    ...smtpOf(settings),
     ...(settings.REMIT_GITHUB_ISSUER === undefined ? {} : { githubIssuer: settings.REMIT_GITHUB_ISSUER }),
     ...(settings.REMIT_GITHUB_API === undefined ? {} : { githubApi: settings.REMIT_GITHUB_API }),
     quotas: quotasOf({

@@ -3,6 +3,7 @@ import type { Clock, Id, Instant } from "@remit/kernel";
 import type { Page, Route } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
+import { mailEngine } from "@remit/platform/mail";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Log, Metrics } from "@remit/platform/telemetry";
@@ -19,10 +20,8 @@ import { createGuesses, guessJobs } from "./guesses/index.ts";
 import { createIdentities, hasIdentity, type Identities, unlinkAll } from "./identities/index.ts";
 import type { IssuerKeys } from "./keys/index.ts";
 import {
-  createInbox,
   createMailedCodes,
   createPost,
-  createSmtp,
   letters,
   type MailedCodes,
   mailJobs,
@@ -78,7 +77,7 @@ export function createPeople(grounds: Grounds, jobs: Jobs): People {
   const stepUps = createStepUps({ db, keyring, accounts, factors });
   const forms = createFormCheck({ issuer: config.issuer, key: keyring.derive("csrf") });
   const inbox = path.join(config.dataDir, "mail");
-  const engine = config.smtp === undefined ? createInbox(inbox) : createSmtp(config.smtp);
+  const engine = mailEngine(config.smtp, inbox);
   mailJobs(jobs, { db, keyring, engine });
   guessJobs(jobs, { db, clock });
   stepUpJobs(jobs, { db, clock });

@@ -244,7 +244,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   http.add(...registrationRoutes({ db, secrets, outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs, mandates });
-  mountTelling({ ...grounds, outbound, http, jobs, people });
+  mountTelling({ ...grounds, outbound, http, jobs, people, peer });
   base.planning.mount({ http, jobs, peer });
   http.add(...operationsRoutes(operations));
   operationsJobs(jobs, operations);

@@ -3,11 +3,13 @@ import type { Http } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
+import type { Peer } from "@remit/platform/peers";
 import type { Database } from "@remit/platform/sql";
 import type { Log, Metrics } from "@remit/platform/telemetry";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { deliveryJobs, deliveryRoutes } from "./deliveries/index.ts";
 import type { People } from "./people.ts";
+import { noticesIn, tellWallet, walletNoticesQueue } from "./wallet-notices/index.ts";
 import { createWebhookSecrets, webhookRoutes } from "./webhooks/index.ts";
 
 type Telling = {
@@ -21,9 +23,10 @@ type Telling = {
   readonly http: Http;
   readonly jobs: Jobs;
   readonly people: People;
+  readonly peer: Peer;
 };
 
-/** Webhooks: how tenants are told of what happened. */
+/** Webhooks: how tenants are told of what happened; and the wallet, which tells people. */
 export function mountTelling({
   config,
   db,
@@ -35,8 +38,10 @@ export function mountTelling({
   http,
   jobs,
   people,
+  peer,
 }: Telling): void {
   const { livemode, webhookTimeoutMs: timeoutMs } = config;
+  const { portal: wallet } = config.peers;
   const secrets = createWebhookSecrets(keyring);
   const attempts = metrics.counter(
     "webhook_attempts_total",
@@ -51,8 +56,11 @@ export function mountTelling({
     outbound,
     secrets,
     livemode,
+    besides: wallet === undefined ? () => [] : noticesIn,
     timeoutMs,
     counted: (outcome) => attempts.inc({ outcome }),
     tellAdmins: (tx, notice) => people.tellAdmins(tx, notice),
   });
+  if (wallet !== undefined)
+    jobs.on(walletNoticesQueue, { handle: ({ payload }) => tellWallet({ db, peer, wallet }, payload) });
 }

@@ -21,6 +21,8 @@ import type { WalletConfig } from "./config.ts";
 import { jwksRoute } from "./identity.http.ts";
 import { createIssuer } from "./issuer/index.ts";
 import { createLive, type Live } from "./live/index.ts";
+import { noticeTables } from "./notices/index.ts";
+import { mountNotices } from "./noticing.ts";
 import { builtPortal, portalMount, portalOnce } from "./portal/index.ts";
 import { createSessions, forgetOldSessions, type Sessions } from "./sessions/index.ts";
 import { createCookies, createSignIns, forgetUnfinished, logoutRoute, signInPages } from "./sign-in/index.ts";
@@ -48,7 +50,7 @@ export type WalletOptions = {
 const peerId = "portal";
 
 /** What each table is, for the test that compares this with the database (T03). */
-export const tables = { portal_sessions: "global", sign_ins: "global" } as const;
+export const tables = { portal_sessions: "global", sign_ins: "global", ...noticeTables } as const;
 
 export const migrations: readonly MigrationSource[] = [
   { name: "wallet", directory: new URL("../migrations/", import.meta.url) },
@@ -113,15 +115,8 @@ async function start({ config, clock, log, db, outbound }: Parts, opensWhenAsked
   const cookies = createCookies(origin);
   const signIns = createSignIns({ db, keyring, clock, issuer, keys, origin, resources: [billing] });
   const claim = createFirstUses(db).claim;
-  const { assertion: assertionKey, dpop: dpopKey } = peerKeys;
-  const peer = createPeer({
-    issuer: config.issuer,
-    clientId: peerId,
-    assertionKey,
-    dpopKey,
-    outbound,
-    clock,
-  });
+  const own = { clientId: peerId, assertionKey: peerKeys.assertion, dpopKey: peerKeys.dpop };
+  const peer = createPeer({ issuer: config.issuer, ...own, outbound, clock });
   const jobs = createJobs({ db, log, clock });
   forgetWhatIsOver(jobs, { db, clock });
   const http = createHttp({
@@ -138,12 +133,17 @@ async function start({ config, clock, log, db, outbound }: Parts, opensWhenAsked
     }),
     ready: { database: () => db.ping() },
   });
-  http.add(jwksRoute(peerKeys.jwks), logoutRoute({ sessions, issuer: config.issuer, keys, clock, claim }));
-  http.add(...signInPages({ signIns, sessions, cookies, issuer: config.issuer, origin }));
+  http.add(
+    jwksRoute(peerKeys.jwks),
+    logoutRoute({ sessions, issuer: config.issuer, keys, clock, claim }),
+    ...signInPages({ signIns, sessions, cookies, issuer: config.issuer, origin }),
+  );
   const tokens = createAccessTokens({ sessions, issuer, clock });
   const acting = createActingTokens({ issuer, tokens, clock });
   const api = { issuer, tokens, acting, origins: { issuer: config.issuer, directory, billing, gateway } };
-  http.mount(portalMount({ portal, sessions, cookies, api, origin, issuer: config.issuer, outbound, live }));
+  const noticing = mountNotices({ config, db, keyring, clock, log, http, jobs });
+  const shown = { portal, sessions, cookies, api, origin, issuer: config.issuer, outbound, live };
+  http.mount(portalMount({ ...shown, notices: noticing.notices }));
   keyring.mount({ http, jobs });
   const address = await http.listen();
   await jobs.start();
@@ -153,6 +153,7 @@ async function start({ config, clock, log, db, outbound }: Parts, opensWhenAsked
       live.close();
       await http.close();
       await jobs.stop();
+      await noticing.close();
       keyring.close();
     },
   };

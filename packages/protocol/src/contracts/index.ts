@@ -19,6 +19,7 @@ export * from "./mandates.ts";
 export * from "./marketplace.ts";
 export * from "./merchant-policies.ts";
 export * from "./merchants.ts";
+export * from "./notices.ts";
 export * from "./oauth.ts";
 export * from "./offers.ts";
 export * from "./organizations.ts";

@@ -145,6 +145,14 @@ export type Answer = {
   readonly now: Instant;
 };
 
+/** Of these, the questions that nobody has answered yet. */
+export const openQuestions = (
+  tx: TenantTx,
+  ids: readonly string[],
+): Promise<Pick<Approval, "id" | "principal" | "expiresAt">[]> =>
+  tx.many(sql`select id, principal_id as principal, expires_at as "expiresAt" from approvals
+    where id = any(${[...ids]}::text[]) and state = 'pending'`);
+
 /** The one answer: undefined when there is one already, or the time is over. */
 export async function answer(tx: TenantTx, given: Answer): Promise<ApprovalRow | undefined> {
   const now = sqlTime(given.now);

@@ -14,6 +14,7 @@ export type {
   MandateSubject,
   NewQuestion,
 } from "./approvals.ts";
+export { openQuestions } from "./approvals.sql.ts";
 export { askPurchase } from "./asking.ts";
 export {
   type AskedBecause,

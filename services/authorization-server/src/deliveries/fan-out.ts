@@ -1,5 +1,5 @@
 import { type Clock, type Id, minuteMs, newId } from "@remit/kernel";
-import { type Asking, type Follower, pause } from "@remit/platform/jobs";
+import { type Asking, type Enqueue, enqueue, type Follower, pause } from "@remit/platform/jobs";
 import { type Recorded, readOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import { lanesChannel } from "../lanes/index.ts";
@@ -7,7 +7,13 @@ import { takesAny } from "../webhooks/index.ts";
 import * as rows from "./deliveries.sql.ts";
 import { bodyOf } from "./message.ts";
 
-export type FanOutDeps = { readonly db: Database; readonly clock: Clock; readonly livemode: boolean };
+export type FanOutDeps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly livemode: boolean;
+  /** What people are told of besides: work that is written down with the deliveries. */
+  readonly besides: (events: readonly Recorded[]) => readonly Enqueue[];
+};
 
 const consumer = "webhooks";
 const batchMax = 500;
@@ -33,18 +39,28 @@ export const fanOut = (deps: FanOutDeps, { ask }: Pick<Asking, "ask">): Follower
 export const readOnce = (deps: FanOutDeps): Promise<number> =>
   readOutbox(deps.db.relay, { consumer, limit: batchMax, leaseMs }, (events) => deliver(deps, events));
 
-async function deliver({ db, clock, livemode }: FanOutDeps, events: readonly Recorded[]): Promise<void> {
-  const tenants = [...new Set(events.map(({ tenant }) => tenant))].filter((tenant) => tenant !== "platform");
-  if (tenants.length === 0) return;
-  const listeners = await db.relay.transaction((tx) => rows.listenersOf(tx, tenants));
-  if (listeners.length === 0) return;
-  const byTenant = Map.groupBy(listeners, ({ tenant }) => tenant);
-  const wanted = events.flatMap((event) => newDeliveries(event, byTenant, livemode));
-  if (wanted.length === 0) return;
+async function deliver(deps: FanOutDeps, events: readonly Recorded[]): Promise<void> {
+  const { db, clock, besides } = deps;
+  const work = besides(events);
+  const wanted = await wantedIn(deps, events);
+  if (wanted.length === 0 && work.length === 0) return;
   await db.global.transaction(async (tx) => {
+    for (const job of work) await enqueue(tx, job);
+    if (wanted.length === 0) return;
     await rows.insertDeliveries(tx, wanted, clock.now());
     tx.notify(lanesChannel);
   });
+}
+
+async function wantedIn(
+  { db, livemode }: FanOutDeps,
+  events: readonly Recorded[],
+): Promise<rows.NewDeliveries[]> {
+  const tenants = [...new Set(events.map(({ tenant }) => tenant))].filter((tenant) => tenant !== "platform");
+  if (tenants.length === 0) return [];
+  const listeners = await db.relay.transaction((tx) => rows.listenersOf(tx, tenants));
+  const byTenant = Map.groupBy(listeners, ({ tenant }) => tenant);
+  return events.flatMap((event) => newDeliveries(event, byTenant, livemode));
 }
 
 function newDeliveries(

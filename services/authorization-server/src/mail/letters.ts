@@ -1,4 +1,4 @@
-import type { Letter } from "./mail.ts";
+import type { Letter } from "@remit/platform/mail";
 
 type To = { readonly to: string };
 

@@ -1,7 +1,8 @@
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
+import type { MailEngine } from "@remit/platform/mail";
 import type { Database } from "@remit/platform/sql";
-import { type MailEngine, mailQueue, openLetter } from "./mail.ts";
+import { mailQueue, openLetter } from "./mail.ts";
 
 /** Carries what was written, again when it could not be carried; a code that comes twice is the same code. */
 export const mailJobs = (

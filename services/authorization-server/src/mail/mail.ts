@@ -1,12 +1,7 @@
 import { enqueue } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
+import type { Letter } from "@remit/platform/mail";
 import type { Tx } from "@remit/platform/sql";
-
-/** A letter to one person. */
-export type Letter = { readonly to: string; readonly subject: string; readonly text: string };
-
-/** What carries letters: the inbox of development, or a server of SMTP. Throws when it could not; it is tried again. */
-export type MailEngine = { deliver(letter: Letter & { readonly id: string }): Promise<void> };
 
 /** Letters are written down in the transaction of what they tell of, and carried after it. */
 export type Post = { send(tx: Tx, letter: Letter): Promise<void> };

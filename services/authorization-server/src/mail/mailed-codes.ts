@@ -1,10 +1,11 @@
 import { randomInt } from "node:crypto";
 import { type Instant, minuteMs } from "@remit/kernel";
+import type { Letter } from "@remit/platform/mail";
 import type { Database } from "@remit/platform/sql";
 import { z } from "zod";
 import type { Guesses } from "../guesses/index.ts";
 import type { Ticket, Tickets } from "../tickets/index.ts";
-import type { Letter, Post } from "./mail.ts";
+import type { Post } from "./mail.ts";
 
 type Place = { readonly conversation: string; readonly now: Instant };
 type Asking = Place & { readonly ip: string };

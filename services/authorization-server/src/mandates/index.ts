@@ -16,7 +16,7 @@ export {
   type MandatesDeps,
   type Why,
 } from "./mandates.operations.ts";
-export { findChain, findMandate } from "./mandates.sql.ts";
+export { findChain, findMandate, principalsOf } from "./mandates.sql.ts";
 export {
   assetOfMandate,
   endedQueue,

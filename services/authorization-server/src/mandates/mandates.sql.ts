@@ -217,6 +217,16 @@ export async function activeMandatesOf(
   return found.map(({ id }) => id);
 }
 
+/** Who gave these mandates; those of another tenant are not found. */
+export async function principalsOf(
+  tx: TenantTx,
+  mandates: readonly string[],
+): Promise<ReadonlyMap<string, Id<"account">>> {
+  const found = await tx.many<{ id: string; principal: Id<"account"> }>(sql`select id, principal_id as principal
+    from mandates where id = any(${[...mandates]}::text[])`);
+  return new Map(found.map(({ id, principal }) => [id, principal]));
+}
+
 /** Whether this principal ever gave this agent a mandate. */
 export async function wasGivenBy(
   tx: TenantTx,

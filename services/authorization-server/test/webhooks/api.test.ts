@@ -4,7 +4,7 @@ import { eventTypeNames } from "@remit/protocol";
 import { dataOf } from "@remit/protocol/contracts";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { lettersIn } from "../../src/mail/index.ts";
+import { lettersIn } from "@remit/platform/mail";
 import { type Answer, newClient } from "../client.ts";
 import { Management } from "../management.ts";
 import { adminSecret, type Running, startServer } from "../running.ts";

@@ -71,7 +71,8 @@ export async function createWorld(
     "insert into tenant_standings (tenant_id, created_at, changed_at) values ($1, now(), now())",
     [tenant],
   );
-  const deps = { db, clock, log, outbound, secrets, livemode: false, timeoutMs: more.timeoutMs };
+  const given = { db, clock, log, outbound, secrets, livemode: false, timeoutMs: more.timeoutMs };
+  const deps = { ...given, besides: () => [] };
   const worker: World["worker"] = (other) =>
     createCourier({ ...deps, ...other }, { ask: () => undefined, leaseMs: 60_000 });
   const usual = worker();

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { type PageCall, readBody } from "@remit/platform/http";
 import type { Log } from "@remit/platform/telemetry";
 import type { Api, OrganizationApi } from "../api/index.ts";
+import type { PersonNotices } from "../notices/index.ts";
 import type { Person } from "../sessions/index.ts";
 import { type Asset, createAssets } from "./assets.ts";
 import { builtPortal } from "./build.ts";
@@ -19,6 +20,8 @@ export type Platform = {
     readonly actFor: (organization: string) => OrganizationApi;
     /** What happens from now on, as server-sent events. */
     readonly news: () => ReadableStream<Uint8Array>;
+    /** What the person is told of while no page is open. */
+    readonly notices: PersonNotices;
   };
   readonly issuer: string;
   readonly nowMs: number;

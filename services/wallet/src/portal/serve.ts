@@ -4,6 +4,7 @@ import type { Log } from "@remit/platform/telemetry";
 import { evidenceKeysPath, Problem } from "@remit/protocol";
 import { type ApiDeps, apiOf, approvalNews, organizationApiOf } from "../api/index.ts";
 import type { Live, Watching } from "../live/index.ts";
+import type { Notices } from "../notices/index.ts";
 import type { PortalSession, Sessions } from "../sessions/index.ts";
 import { assertOwnForm, type Cookies } from "../sign-in/index.ts";
 import type { Portal } from "./portal.ts";
@@ -17,6 +18,7 @@ type Deps = {
   readonly issuer: string;
   readonly outbound: Outbound;
   readonly live: Live;
+  readonly notices: Notices;
 };
 
 /** Where pages hear what happens: an address of the application's own (routes/live). */
@@ -44,6 +46,7 @@ export const portalMount = (deps: Deps): Mount => ({
               person: session.person,
               api: apiOf(deps.api, session, call.log),
               actFor: (organization) => organizationApiOf(deps.api, { session, organization }, call.log),
+              notices: deps.notices.of(session.person.account),
               news: () => deps.live.stream(watchingOf(deps.api, session, call.log)),
             },
           }),

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { Letter, MailEngine } from "./mail.ts";
+import type { Letter, MailEngine } from "./letter.ts";
 
 /** For development: each letter is a file, `<id>.eml`, which every mail program opens (RFC 5322). */
 export const createInbox = (directory: string): MailEngine => ({

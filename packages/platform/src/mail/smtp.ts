@@ -1,6 +1,6 @@
 import type { Secret } from "@remit/kernel";
 import { createTransport } from "nodemailer";
-import type { MailEngine } from "./mail.ts";
+import type { MailEngine } from "./letter.ts";
 
 export type SmtpSettings = {
   /** `smtps://user:password@host`, or `smtp://host` where TLS is asked for and not required. */
@@ -29,4 +29,19 @@ export function createSmtp({ url, from }: SmtpSettings): MailEngine & { close():
     },
     close: () => transport.close(),
   };
+}
+
+/**
+ * What became of a letter that could not be carried: `refused` for good (RFC 5321 §4.2.1, 5yz), `not_sent` when its text had
+ * certainly not been handed over, or `unknown` otherwise.
+ */
+export type AfterTrouble = "refused" | "not_sent" | "unknown";
+
+/** What can only have happened before the text was handed over; of a line that broke off nobody knows when it did. */
+const beforeText: ReadonlySet<unknown> = new Set(["EAUTH", "EDNS", "EENVELOPE", "ETLS"]);
+
+export function afterTrouble(error: unknown): AfterTrouble {
+  const { responseCode, code, syscall } = Object(error);
+  if (typeof responseCode === "number") return responseCode >= 500 ? "refused" : "not_sent";
+  return beforeText.has(code) || syscall === "connect" ? "not_sent" : "unknown";
 }

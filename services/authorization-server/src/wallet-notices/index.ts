@@ -1,0 +1,6 @@
+export {
+  noticesIn,
+  tellWallet,
+  type WalletNoticesDeps,
+  walletNoticesQueue,
+} from "./wallet-notices.ts";
