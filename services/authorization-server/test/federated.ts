@@ -1,7 +1,7 @@
 import path from "node:path";
 import { after, type Clock, systemClock } from "@remit/kernel";
-import { eventually } from "@remit/testkit";
 import { lettersIn } from "@remit/platform/mail";
+import { eventually } from "@remit/testkit";
 import { Browser, formTo, type Page } from "./browser.ts";
 import type { Answer, OAuthClient } from "./client.ts";
 import { Management } from "./management.ts";

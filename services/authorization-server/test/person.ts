@@ -1,6 +1,6 @@
 import path from "node:path";
-import { eventually } from "@remit/testkit";
 import { lettersIn } from "@remit/platform/mail";
+import { eventually } from "@remit/testkit";
 import { type Answer, OAuthClient } from "./client.ts";
 import { authorizeUrl, newAsking, pushedForm } from "./consent.ts";
 import { type Running, walletRedirect } from "./running.ts";

@@ -1,10 +1,10 @@
 import path from "node:path";
 import { systemClock } from "@remit/kernel";
+import { lettersIn } from "@remit/platform/mail";
 import { sql } from "@remit/platform/sql";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { codeAt, stepAt } from "../src/factors/totp.ts";
-import { lettersIn } from "@remit/platform/mail";
 import { decodeBase32, SoftwarePasskey } from "./authenticator.ts";
 import { Browser, formOf, formTo, type Page } from "./browser.ts";
 import { codeMailedTo } from "./person.ts";

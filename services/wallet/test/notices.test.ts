@@ -1,5 +1,6 @@
 import { createPublicKey, verify } from "node:crypto";
 import { rm } from "node:fs/promises";
+import type { IncomingHttpHeaders } from "node:http";
 import path from "node:path";
 import { after, type Id, minuteMs, newId, Secret, secondMs, toRfc3339 } from "@remit/kernel";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
@@ -171,7 +172,7 @@ describe("a question of an agent", () => {
     await somebody();
     await hear(question());
     await settled("push sent");
-    const { headers } = mine()[0] ?? { headers: {} };
+    const headers: IncomingHttpHeaders = mine()[0]?.headers ?? {};
     const [, token = "", key = ""] = /^vapid t=(\S+), k=(\S+)$/.exec(headers.authorization ?? "") ?? [];
     const { publicKey, key: jwk } = pushKeyOf(keyring);
     expect(key).toBe(publicKey);

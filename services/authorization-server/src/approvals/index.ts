@@ -8,13 +8,13 @@ export {
   type Writing,
   withdraw,
 } from "./approvals.operations.ts";
+export { openQuestions } from "./approvals.sql.ts";
 export type {
   Answerer,
   Approval,
   MandateSubject,
   NewQuestion,
 } from "./approvals.ts";
-export { openQuestions } from "./approvals.sql.ts";
 export { askPurchase } from "./asking.ts";
 export {
   type AskedBecause,

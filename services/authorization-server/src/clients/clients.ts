@@ -94,7 +94,11 @@ export const scopesOf = {
  * What only we do, at services of ours, by tokens that we mint for ourselves. The core knows them, so that a client that asks
  * is refused: what nobody knows it passes over.
  */
-export const ownScopes = ["notices:write", "payments:execute", "plans:write"] as const satisfies readonly Scope[];
+export const ownScopes = [
+  "notices:write",
+  "payments:execute",
+  "plans:write",
+] as const satisfies readonly Scope[];
 
 /** What services of ours need of us: these two tell us their events, all ask about tokens. */
 const scopesOfPeer: Readonly<Record<string, readonly Scope[]>> = {

@@ -222,7 +222,10 @@ export async function principalsOf(
   tx: TenantTx,
   mandates: readonly string[],
 ): Promise<ReadonlyMap<string, Id<"account">>> {
-  const found = await tx.many<{ id: string; principal: Id<"account"> }>(sql`select id, principal_id as principal
+  const found = await tx.many<{
+    id: string;
+    principal: Id<"account">;
+  }>(sql`select id, principal_id as principal
     from mandates where id = any(${[...mandates]}::text[])`);
   return new Map(found.map(({ id, principal }) => [id, principal]));
 }

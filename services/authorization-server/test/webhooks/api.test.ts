@@ -1,10 +1,10 @@
 import pathOf from "node:path";
 import { newId } from "@remit/kernel";
+import { lettersIn } from "@remit/platform/mail";
 import { eventTypeNames } from "@remit/protocol";
 import { dataOf } from "@remit/protocol/contracts";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { lettersIn } from "@remit/platform/mail";
 import { type Answer, newClient } from "../client.ts";
 import { Management } from "../management.ts";
 import { adminSecret, type Running, startServer } from "../running.ts";
