@@ -1,5 +1,5 @@
 import type { Instant } from "@remit/kernel";
-import { type Sql, sql, sqlTime } from "@remit/platform/sql";
+import { type Sql, sql, sqlTime, type Tx } from "@remit/platform/sql";
 
 /** The body is null once it has expired and was removed. */
 export type BodyRow = { readonly event_id: string; readonly body: string | null };
@@ -54,11 +54,11 @@ export const insertRow = (tx: Sql, row: NewRow): Promise<{ count: number }> =>
       returning tenant_id, event_id)
     insert into audit_queue (tenant_id, event_id) select tenant_id, event_id from recorded`);
 
-/** New events, for the log and the outbox alike. */
+/** New events, for the log and the outbox alike; with the commit at the latest. */
 export const insertEvents = (
-  tx: Sql,
+  tx: Pick<Tx, "defer">,
   { audit, events }: { readonly audit: string; readonly events: string },
-): Promise<{ count: number }> => tx.run(sql`select record_events(${audit}::jsonb, ${events}::jsonb)`);
+): void => tx.defer(sql`select record_events(${audit}::jsonb, ${events}::jsonb)`);
 
 /** Rows as `record_audit_rows` takes them. */
 export const asJson = (given: readonly NewRow[]): string =>

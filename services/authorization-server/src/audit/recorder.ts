@@ -24,7 +24,7 @@ export const createAuditRecorder = (clock: Clock): AuditRecorder => {
   return {
     record: async (tx, event) => (await rows.insertRow(tx, rowOf(event))).count === 1,
     recordAll: async (tx, events) => {
-      await rows.insertEvents(tx, { audit: rows.asJson(events.map(rowOf)), events: outboxRowsOf(events) });
+      rows.insertEvents(tx, { audit: rows.asJson(events.map(rowOf)), events: outboxRowsOf(events) });
       tx.notify(outboxChannel);
     },
     rowsOf: (events) => rows.asJson(events.map(rowOf)),

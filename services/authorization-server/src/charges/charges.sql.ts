@@ -117,11 +117,12 @@ export async function findCharge(
   return row && chargeOf(row);
 }
 
-export async function insertCharge(tx: TenantTx, charge: Charge): Promise<void> {
+/** With the commit at the latest. */
+export function insertCharge(tx: TenantTx, charge: Charge): void {
   const { offer, asking } = charge;
   // A charge that waits for its principal has nothing to tell billing yet.
   const intent = charge.state === "authorizing" ? "hold" : null;
-  await tx.run(sql`insert into charges (tenant_id, id, mandate_id, agent_id, merchant_id, merchant_tenant_id,
+  tx.defer(sql`insert into charges (tenant_id, id, mandate_id, agent_id, merchant_id, merchant_tenant_id,
       merchant_client_id, merchant_origin, state, intent, generation, capture_mode, commits, amount_minor, currency,
       rail, instrument_id, offer_evidence, offer_key, offer_digest, offer_id, mandate_hash, presentation_hash, token,
       serve_by, capture_by, created_at, livemode, approval_id, approve_by, tab_limit_minor, authorized_at)

@@ -2,6 +2,7 @@ import { after, type Id, type Instant, money, newId, parseId, secondMs } from "@
 import { failpoint } from "@remit/platform/failpoint";
 import { type AccessTokenClaims, type Offer, Problem } from "@remit/protocol";
 import type { CreateCharge } from "@remit/protocol/contracts";
+import { isNoRoom } from "../mandates/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import { type Charge, captureByMsMax, firstLook, serveByMsDefault } from "./charges.ts";
 import { cross } from "./crossing.ts";
@@ -36,9 +37,15 @@ export async function createCharge(
     return { charge: earlier, first: false };
   }
   const { payer, charge } = await chargeOf(deps, { evidence, merchant, request, now });
-  const created = await cross(deps.db, { payer, payee: merchant.tenant }, (crossing) =>
-    holdFor(deps, crossing, { charge, evidence, merchant, now, firstLook: firstLook(now, deps.leaseMs) }),
-  );
+  const holding = { charge, evidence, merchant, now, firstLook: firstLook(now, deps.leaseMs) };
+  const hold = (take: "first" | "with_commit"): Promise<Created> =>
+    cross(deps.db, { payer, payee: merchant.tenant }, (crossing) =>
+      holdFor(deps, crossing, { ...holding, take }),
+    );
+  const created = await hold("with_commit").catch((error: unknown) => {
+    if (!isNoRoom(error)) throw error;
+    return hold("first");
+  });
   if (created.first) {
     await failpoint("charge.held");
     await failpoint("charge.authorizing");

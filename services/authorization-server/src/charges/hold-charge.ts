@@ -7,16 +7,19 @@ import type { AskedBecause } from "../approvals/index.ts";
 import {
   assertRoom,
   assetOfMandate,
+  type Budget,
+  findBudget,
   findChain,
   limitsFor,
   type Mandate,
   remainingAfter,
   type StandingLimit,
   takeHold,
+  takeHoldWithCommit,
   velocityOf,
   whyAskPrincipal,
 } from "../mandates/index.ts";
-import { assertAccepted } from "../merchant-policies/index.ts";
+import { assertAccepted, type Policy, policyFor } from "../merchant-policies/index.ts";
 import { keepPresented } from "../presented/index.ts";
 import { asksAbove, assertUnblocked, type Rules, rulesOf } from "../rules/index.ts";
 import { isTenantActive } from "../tenants/index.ts";
@@ -37,6 +40,8 @@ export type Holding = {
   readonly now: Instant;
   /** When recovery first looks at the charge: its driver is given until then. */
   readonly firstLook: Instant;
+  /** `with_commit` may lose by `isNoRoom` where `first` says what is lacking. */
+  readonly take: "first" | "with_commit";
 };
 
 /**
@@ -53,13 +58,18 @@ export async function holdFor(
   const { evidence, merchant, now } = holding;
   const claim = claimOf(evidence, merchant);
   const expiresAt = mandateValidUntil(evidence.presented.mandate);
-  if (!(await rows.claimPresentation(tx, { ...claim, charge: holding.charge.id, expiresAt }))) {
+  // Asked for at once, carried out in this order: the claim comes first.
+  const [isClaimed, seen] = await Promise.all([
+    rows.claimPresentation(tx, { ...claim, charge: holding.charge.id, expiresAt }),
+    readStanding(tx, holding.charge),
+  ]);
+  if (!isClaimed) {
     const first = await firstBy(tx, claim);
     // A claim whose charge is not there belongs to a transaction that has just been rolled back.
     if (first === undefined) throw new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
     return { charge: first, first: false };
   }
-  const { mandate, above, because, limits } = await standingMandate(tx, holding);
+  const { mandate, above, because, limits } = await standingMandate(tx, holding, seen);
   const made = { ...holding.charge, instrument: parseId("instrument", mandate.details.instrument) };
   const charge = because === undefined ? made : asPending(made);
   const wanted = {
@@ -73,16 +83,16 @@ export async function holdFor(
     merchant: merchant.id,
     category: merchant.categories[0],
   };
-  await assertAccepted(tx, charge, { ...charge, issuer: deps.issuer });
-  await assertRoom(tx, wanted);
-  await rows.insertCharge(tx, charge);
+  assertAccepted(seen.policy, { ...charge, issuer: deps.issuer });
+  assertRoom(seen.budget, wanted);
+  rows.insertCharge(tx, charge);
   const tokenExpiresAt = fromNumericDate(evidence.presented.accessToken.exp);
   await keepPresented(deps, tx, { charge: charge.id, presented: evidence.sent, tokenExpiresAt });
   const look = { charge: charge.id, tenant: charge.payer };
   await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt: holding.firstLook });
   const asked = because && { charge, mandate, because, evidence, merchant };
   if (asked !== undefined) await ask(deps, tx, asked);
-  await keepMerchantCharge(tx, charge);
+  keepMerchantCharge(tx, charge);
   const held: ChargeEvent = {
     type: "charge.held",
     subject: charge.id,
@@ -91,7 +101,7 @@ export async function holdFor(
     now,
   };
   await crossing.record(held, ...(because === undefined ? [] : [pendingEvent(charge, because, now)]));
-  await takeHold(tx, wanted);
+  await (holding.take === "first" ? takeHold : takeHoldWithCommit)(tx, wanted);
   return { charge, first: true };
 }
 
@@ -162,6 +172,30 @@ type Standing = {
   readonly limits: readonly StandingLimit[];
 };
 
+/** What the database says of a charge that is about to be held. */
+type Seen = {
+  /** The mandate, and before it those it was handed on from, the root first. */
+  readonly chain: readonly Mandate[];
+  readonly isPayerActive: boolean;
+  readonly isTokenLive: boolean;
+  readonly rules: Rules;
+  readonly policy: Policy | undefined;
+  readonly budget: Budget | undefined;
+};
+
+/** All of it in one message, in the order of the locks. */
+async function readStanding(tx: TenantTx, charge: Charge): Promise<Seen> {
+  const [chain, isPayerActive, isLive, rules, policy, budget] = await Promise.all([
+    findChain(tx, charge.mandate),
+    isTenantActive(tx, charge.payer),
+    isTokenLive(tx, charge.token, "share"),
+    rulesOf(tx),
+    policyFor(tx, charge),
+    findBudget(tx, charge.mandate),
+  ]);
+  return { chain, isPayerActive, isTokenLive: isLive, rules, policy, budget };
+}
+
 /**
  * The mandate as the database has it, and those it was handed on from, share-locked from the root down, once each of them
  * and the principal's rules admit the purchase, and all that it needs still stands. Rules change under a lock of all
@@ -170,8 +204,8 @@ type Standing = {
 async function standingMandate(
   tx: TenantTx,
   { charge, evidence, merchant, now }: Holding,
+  { chain, rules, ...live }: Seen,
 ): Promise<Standing> {
-  const chain = await findChain(tx, charge.mandate);
   const [mandate, above] = [chain.at(-1), chain.slice(0, -1)];
   if (mandate === undefined) throw new Problem("mandate_malformed", { detail: "The mandate is unknown." });
   for (const one of chain) assertAdmitted(one, { charge, merchant, evidence });
@@ -180,8 +214,7 @@ async function standingMandate(
   if (mandate.holderThumbprint !== evidence.presented.agentThumbprint)
     throw new Problem("mandate_holder_mismatch", { detail: "The mandate is bound to another key." });
   for (const one of above) await assertAboveLive(tx, one, now);
-  await assertLive(tx, mandate, { charge, now });
-  const rules = await rulesOf(tx);
+  await assertLive(tx, mandate, { charge, now, ...live });
   assertUnblocked(rules, { merchantOrigin: merchant.origin, categories: merchant.categories });
   const { currency } = mandate.details;
   const limits = limitsFor(rules.limits, { currency, agents: chain.map(({ agent }) => agent) });
@@ -242,13 +275,14 @@ function assertStands(mandate: Mandate, now: Instant): void {
 async function assertLive(
   tx: TenantTx,
   mandate: Mandate,
-  { charge, now }: Pick<Holding, "charge" | "now">,
+  seen: Pick<Holding, "charge" | "now"> & Pick<Seen, "isPayerActive" | "isTokenLive">,
 ): Promise<void> {
+  const { charge, now } = seen;
   assertStands(mandate, now);
-  if (!(await isTenantActive(tx, charge.payer)))
+  if (!seen.isPayerActive)
     throw new Problem("mandate_suspended", { detail: "The principal's organization is suspended." });
   // Says of the agent, too, that it is active and has the key that token and mandate are bound to.
-  if (await isTokenLive(tx, charge.token, "share")) return;
+  if (seen.isTokenLive) return;
   const agent = await standingOfAgent(tx, charge.agent);
   if (agent?.status !== "active") throw new Problem("agent_suspended");
   if (agent.dpopThumbprint !== mandate.holderThumbprint)

@@ -53,8 +53,11 @@ export const viewOf = (charge: Charge): MerchantCharge => ({
   livemode: charge.livemode,
 });
 
-/** Writes the payee's row of a charge, in the payee's tenant, from the payer's transaction that has just written the charge. */
-export async function keepMerchantCharge(tx: TenantTx, charge: Charge): Promise<void> {
+/**
+ * Writes the payee's row of a charge, in the payee's tenant, from the payer's transaction that has just written the charge;
+ * with the commit at the latest.
+ */
+export function keepMerchantCharge(tx: TenantTx, charge: Charge): void {
   const view = viewOf(charge);
   const row = {
     id: view.id,
@@ -82,7 +85,7 @@ export async function keepMerchantCharge(tx: TenantTx, charge: Charge): Promise<
     approve_by: view.asking && sqlTime(view.asking.until),
     livemode: view.livemode,
   };
-  await tx.run(sql`select keep_merchant_charge(${charge.payee}, ${JSON.stringify(row)}::jsonb)`);
+  tx.defer(sql`select keep_merchant_charge(${charge.payee}, ${JSON.stringify(row)}::jsonb)`);
 }
 
 type Row = {

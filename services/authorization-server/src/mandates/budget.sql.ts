@@ -95,6 +95,14 @@ export async function holdAtOnce(
   return row && budgetOf(row);
 }
 
+/** The same in the message of the commit, which fails where `holdAtOnce` finds nothing (23514, `mandate_budgets_room`). */
+export const holdWithCommit = (
+  tx: TenantTx,
+  hold: Pick<Hold, "charge" | "mandate" | "amount"> & SpentAt,
+): void =>
+  tx.defer(sql`select take_hold(${tx.tenant}, ${hold.mandate}, ${hold.charge}, ${String(hold.amount)}::numeric,
+    ${hold.merchant ?? null}, ${hold.category ?? null})`);
+
 /** The lower cap, as far as it is not held or spent already: then it falls to it as that returns. */
 export async function narrowBudget(
   tx: Sql,

@@ -1,5 +1,5 @@
 import { type Asset, type Id, invariant } from "@remit/kernel";
-import type { TenantTx } from "@remit/platform/sql";
+import { type TenantTx, violates } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { countSpending } from "../spending/index.ts";
 import * as rows from "./budget.sql.ts";
@@ -33,9 +33,8 @@ export type HoldRequest = Bearer &
     readonly limits?: readonly StandingLimit[];
   };
 
-/** Refuses at once, waiting for nobody, what the budget has no room for as it stands. `takeHold` decides. */
-export async function assertRoom(tx: TenantTx, wanted: HoldRequest): Promise<void> {
-  const budget = await rows.findBudget(tx, wanted.mandate);
+/** Refuses at once, waiting for nobody, what the budget has no room for as it was read. `takeHold` decides. */
+export function assertRoom(budget: Budget | undefined, wanted: HoldRequest): void {
   invariant(budget !== undefined, "a mandate has its budget");
   if (!hasRoom(budget, wanted.amount)) throw refusalOfHold(budget, wanted.asset);
 }
@@ -75,6 +74,20 @@ export async function takeHold(tx: TenantTx, wanted: HoldRequest): Promise<void>
   if (above.length > 0) await rows.insertLinks(tx, wanted.charge, counted.slice(0, -1));
   await countInLimits(tx, limits, wanted.amount);
 }
+
+/**
+ * The same with the commit, in one message: other charges of the mandate wait for the database alone, and not for us. Loses
+ * by failing, which `isNoRoom` knows: then all has been rolled back, and `takeHold` says in another transaction what is
+ * lacking. Where a hold is of more than one budget, or counts in periods, it is taken here and now.
+ */
+export async function takeHoldWithCommit(tx: TenantTx, wanted: HoldRequest): Promise<void> {
+  invariant(wanted.amount > 0n, "a hold is of something");
+  const { above = [], velocity, limits = [] } = wanted;
+  if (above.length + velocity.length + limits.length > 0) await takeHold(tx, wanted);
+  else rows.holdWithCommit(tx, wanted);
+}
+
+export const isNoRoom = (error: unknown): boolean => violates(error, "mandate_budgets_room");
 
 async function countIn(tx: TenantTx, wanted: HoldRequest, bearer: Bearer): Promise<readonly Window[]> {
   const windows: Window[] = [];

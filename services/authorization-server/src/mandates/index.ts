@@ -1,13 +1,16 @@
+export { findBudget } from "./budget.sql.ts";
 export { type Budget, type Hold, minorOf } from "./budget.ts";
 export { hearInstrument } from "./hear-instrument.ts";
 export {
   assertRoom,
   captureHold,
   checkBudget,
+  isNoRoom,
   refundHold,
   releaseHold,
   remainingAfter,
   takeHold,
+  takeHoldWithCommit,
 } from "./holds.ts";
 export { mandateRoutes } from "./mandates.http.ts";
 export {

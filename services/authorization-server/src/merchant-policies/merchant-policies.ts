@@ -32,9 +32,11 @@ export function objectionTo(
 
 type To = { readonly payee: Id<"tenant">; readonly merchant: Id<"merchant"> };
 
-/** In the transaction that makes a charge, once the payer's side admits it: refused, nothing of it is written. */
-export async function assertAccepted(tx: TenantTx, to: To, coming: Coming): Promise<void> {
-  const policy = await rows.policyFor(tx, to);
+/** What the payee accepts, kept as read until the payer's transaction that asks has made its charge. */
+export const policyFor = (tx: TenantTx, to: To): Promise<Policy | undefined> => rows.policyFor(tx, to);
+
+/** Once the payer's side admits it: refused, nothing of it is written. */
+export function assertAccepted(policy: Policy | undefined, coming: Coming): void {
   const refusedBy = policy && objectionTo(policy, coming);
   if (refusedBy !== undefined)
     throw new Problem("merchant_policy_refused", { extra: { refused_by: refusedBy } });

@@ -1,11 +1,12 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 
-export async function insertPresented(
+/** With the commit at the latest. */
+export function insertPresented(
   tx: TenantTx,
   of: { charge: Id<"charge">; sealed: Uint8Array; tokenExpiresAt: Instant },
-): Promise<void> {
-  await tx.run(sql`insert into charge_presentations (tenant_id, charge_id, sealed, token_expires_at)
+): void {
+  tx.defer(sql`insert into charge_presentations (tenant_id, charge_id, sealed, token_expires_at)
     values (${tx.tenant}, ${of.charge}, ${Buffer.from(of.sealed)}, ${sqlTime(of.tokenExpiresAt)})`);
 }
 

@@ -26,7 +26,7 @@ export async function keepPresented(
   const { charge, presented, tokenExpiresAt } = of;
   const plaintext = new TextEncoder().encode(JSON.stringify(presented));
   const sealed = await keyring.seal(tx, scopeOf(tx), { plaintext, aad: aadOf(charge) });
-  await rows.insertPresented(tx, { charge, sealed, tokenExpiresAt });
+  rows.insertPresented(tx, { charge, sealed, tokenExpiresAt });
 }
 
 /**

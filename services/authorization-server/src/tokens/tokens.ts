@@ -41,11 +41,13 @@ export async function isTokenLive(
   claims: AccessTokenClaims,
   lock: "none" | "share" = "none",
 ): Promise<boolean> {
-  if (await rows.isAnyRevoked(tx, keysOf(claims), fromNumericDate(claims.iat))) return false;
   const standings: Standings = new Map();
-  for (const agent of actorsBefore(claims)) standings.set(agent, await standingOfAgent(tx, agent));
-  for (const agent of holderOf(claims)) standings.set(agent, await standingOfAgent(tx, agent, lock));
-  return mayCount(claims, standings);
+  const [isRevoked] = await Promise.all([
+    rows.isAnyRevoked(tx, keysOf(claims), fromNumericDate(claims.iat)),
+    ...actorsBefore(claims).map(async (agent) => standings.set(agent, await standingOfAgent(tx, agent))),
+    ...holderOf(claims).map(async (agent) => standings.set(agent, await standingOfAgent(tx, agent, lock))),
+  ]);
+  return !isRevoked && mayCount(claims, standings);
 }
 
 /** The same for requests that come at once: they share a round trip. */
