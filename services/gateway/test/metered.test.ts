@@ -1,9 +1,9 @@
 import { connect } from "node:net";
-import { secondMs } from "@remit/kernel";
+import { after, minuteMs, secondMs } from "@remit/kernel";
 import { parseReceipt, parseSettleResponse, peekOffer, publicJwkOf } from "@remit/protocol";
 import { verifyMerchantReceipt } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { chat, type MeteredWorld, type Paying, startMeteredWorld } from "./metered-world.ts";
 import { openStream } from "./streams.ts";
 import { entryOf, offerOf, origin, type World } from "./world.ts";
@@ -290,4 +290,24 @@ test("M12 a capture that is refused delivers nothing", async () => {
   expect(answer.status).toBe(402);
   expect(answer.body.toString()).not.toContain("all");
   expect(await taken()).toEqual({ minor: [], held: 0 });
+});
+
+describe("a stream whose principal is asked", () => {
+  afterEach(() => {
+    world.issuer.asks = () => undefined;
+  });
+
+  test("C03 is delivered once to the many who come back for it at once, and all of it is paid", async () => {
+    world.issuer.asks = () => after(world.clock.now(), 10 * minuteMs);
+    world.upstream.answer = (_, res) => void res.end(Buffer.alloc(2_000_000));
+    const headers = await byMandate(await world.ask("/bytes"));
+    expect((await world.ask("/bytes", { headers })).status).toBe(402);
+    for (const [id, charge] of world.issuer.charges)
+      world.issuer.charges.set(id, { ...charge, status: "authorized" });
+    const answers = await Promise.all(Array.from({ length: 12 }, () => world.ask("/bytes", { headers })));
+    expect(
+      answers.map(({ status, body }) => `${status} ${status === 200 ? body.length : ""}`).toSorted(),
+    ).toEqual(["200 2000000", ...Array.from({ length: 11 }, () => "409 ")]);
+    expect(await taken()).toEqual({ minor: [200], held: 0 });
+  });
 });

@@ -68,7 +68,7 @@ export function openCounter(deps: CounterDeps): Counter {
         return await run(claim, redeemFor(deps, more.request, claim));
       case "resume":
         // Found and begun at one instant: of two who ask at once here, one goes on and both are told.
-        if (bought !== undefined) return { ...(await bought), replayed: true };
+        if (bought !== undefined) return shared(await bought);
         return await run(claim, resume(deps, more.request, claim));
       case "wait":
         if (bought === undefined) throw inProgress();
