@@ -117,6 +117,28 @@ describe("a mandate that is narrowed", () => {
     await narrow(mandate, { uses: "single" });
     expect(await refusalOf(charge({ mandate, amount: 100 }))).toBe("mandate_uses_exhausted");
   });
+
+  test("for one use, has none left where one of several is let go", async () => {
+    const mandate = await giveMandate(world);
+    const bought = await charge({ mandate, amount: 100 });
+    await world.charges.capture(own(world, bought.id), order);
+    const [first, second] = [await charge({ mandate, amount: 100 }), await charge({ mandate, amount: 100 })];
+    await narrow(mandate, { uses: "single" });
+    for (const { id } of [first, second]) {
+      await world.charges.release(own(world, id), "cancelled");
+      expect(await refusalOf(charge({ mandate, amount: 100 }))).toBe("mandate_uses_exhausted");
+    }
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ uses: 1, usesMax: 1 });
+  });
+
+  test("for one use, has it still where all that was held is let go", async () => {
+    const mandate = await giveMandate(world);
+    const held = [await charge({ mandate, amount: 100 }), await charge({ mandate, amount: 100 })];
+    await narrow(mandate, { uses: "single" });
+    for (const { id } of held) await world.charges.release(own(world, id), "cancelled");
+    expect(await charge({ mandate, amount: 100 })).toMatchObject({ state: "authorized" });
+    expect(await refusalOf(charge({ mandate, amount: 100 }))).toBe("mandate_uses_exhausted");
+  });
 });
 
 describe("what narrowing refuses", () => {

@@ -125,7 +125,7 @@ export async function moveBudget(
 ): Promise<Budget> {
   const row = await tx.one<BudgetRow>(sql`update mandate_budgets
     set held = held + ${String(by.held)}::numeric, spent = spent + ${String(by.spent)}::numeric,
-      uses = uses + ${by.uses},
+      uses = uses + ${by.uses}, uses_max = case when uses_max is null then null else greatest(1, least(uses_max, uses + ${by.uses})) end,
       cap = case when asked is null then cap else
         least(cap, greatest(asked, held + ${String(by.held)}::numeric + spent + ${String(by.spent)}::numeric)) end
     where mandate_id = ${mandate} returning cap, held, spent, uses, uses_max`);
