@@ -28,6 +28,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 beforeEach(async () => {
+  // Every test's payer is the same one: what another test left unpaid is forgiven.
+  await world.database.asAdmin("update tabs set owed_minor = 0 where state = 'unpaid'");
   mandate = await giveMandate(world);
 });
 afterEach(() => setFailpoint(undefined));
@@ -153,6 +155,14 @@ describe("a tab is one payment", () => {
     ]);
   });
 
+  test("C03 who comes second while it is being charged looks again: nobody's job ends before the payment does", async () => {
+    const bought = await buy(60);
+    world.billing.fail("hold", "stuck");
+    const looks = await Promise.all(Array.from({ length: 10 }, () => settle(bought.tab, true)));
+    expect((await tabOf(bought.tab)).state).toBe("settling");
+    expect(looks).not.toContain(undefined);
+  });
+
   test.each(["tab.settling", "tab.capturing"])(
     "M01 a crash at %s is read back and goes on: one payment",
     async (at) => {
@@ -192,6 +202,44 @@ describe("a tab that is not paid", () => {
     }
     expect(await settle(bought.tab)).toBeUndefined();
     expect(await refusalOf(buy(5))).toBe("mandate_suspended");
+  });
+
+  test("gives its payer no other one there, under whichever mandate, until it is paid", async () => {
+    const bought = await buy(60);
+    world.billing.fail("hold", "declined");
+    await settle(bought.tab, true);
+    mandate = await giveMandate(world);
+    expect(await refusalOf(buy(5))).toBe("charge_tab_unpaid");
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: 0n, uses: 0 });
+    // What a card can be charged is a payment of its own, and waits for no day.
+    expect(await buy(60)).toMatchObject({ state: "captured", tab: undefined, payment: expect.any(String) });
+    world.clock.advance(dayMs);
+    await settle(bought.tab);
+    mandate = await giveMandate(world);
+    expect(await buy(5)).toMatchObject({ state: "captured", tab: expect.any(String), payment: undefined });
+  });
+
+  test("was known to its payer already: the same presentation is told of its charge all the same", async () => {
+    const request = purchase(world, {
+      mandate,
+      amount: 60,
+      offer: { tab: true, tab_minor: 100 },
+      request: { capture: "automatic" },
+    });
+    const bought = await world.charges.create(asMerchant(world), request);
+    world.billing.fail("hold", "declined");
+    await settle(bought.tab, true);
+    expect((await world.charges.create(asMerchant(world), request)).id).toBe(bought.id);
+  });
+
+  test("of less than a card can be charged is forgotten, as long as all of them are no more than that", async () => {
+    for (const amount of [30, 19, 1]) {
+      const bought = await buy(amount);
+      expect(bought.tab).toBeDefined();
+      expect(await settle(bought.tab, true)).toBeUndefined();
+      mandate = await giveMandate(world);
+    }
+    expect(await refusalOf(buy(1))).toBe("charge_tab_unpaid");
   });
 
   test("is paid by a card that works the next day", async () => {

@@ -28,6 +28,7 @@ import { asPending, pendingPayload, putToPrincipal } from "./asking.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
 import { type Charge, chargesQueue } from "./charges.ts";
+import { unlessInDebt } from "./credit.ts";
 import type { ChargeEvent, Crossing } from "./crossing.ts";
 import type { Evidence } from "./evidence.ts";
 import { keepMerchantCharge } from "./merchant-charges.sql.ts";
@@ -70,7 +71,8 @@ export async function holdFor(
     return { charge: first, first: false };
   }
   const { mandate, above, because, limits } = await standingMandate(tx, holding, seen);
-  const made = { ...holding.charge, instrument: parseId("instrument", mandate.details.instrument) };
+  const begun = await unlessInDebt(tx, holding.charge);
+  const made = { ...begun, instrument: parseId("instrument", mandate.details.instrument) };
   const charge = because === undefined ? made : asPending(made);
   const wanted = {
     mandate: mandate.id,

@@ -1,4 +1,4 @@
-import { after, type Id, type Instant, invariant } from "@remit/kernel";
+import { after, type Id, type Instant, invariant, secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
@@ -10,7 +10,16 @@ import type { Payment, Seen, Verb } from "./charges.ts";
 import { cross } from "./crossing.ts";
 import { lookAgainAt } from "./recovery.ts";
 import * as rows from "./tabs.sql.ts";
-import { askAgainAt, isChargeable, isDue, moveTab, type Tab, tabMs, tabsQueue } from "./tabs.ts";
+import {
+  amountTooSmall,
+  askAgainAt,
+  isChargeable,
+  isDue,
+  moveTab,
+  type Tab,
+  tabMs,
+  tabsQueue,
+} from "./tabs.ts";
 import { us } from "./transitions.ts";
 
 const stepsMax = 8;
@@ -34,7 +43,9 @@ export async function settleTab(
   // Too little for a card: more may come, as long as the mandate stands.
   if (fresh && !isOver && found.owed.units > 0n && !isChargeable(found)) return after(now, tabMs);
   const begun = fresh ? await begin(deps, found) : found;
-  if (begun === undefined || begun.state === "settled" || begun.state === "unpaid") return undefined;
+  // Somebody else has begun it, or put something on it: its job is over when the tab is.
+  if (begun === undefined) return after(now, secondMs);
+  if (begun.state === "settled" || begun.state === "unpaid") return undefined;
   const moved = await drive(deps, begun, fresh);
   if (moved.state === "settled") return undefined;
   if (moved.state === "unpaid") return askAgainAt(moved, now);
@@ -59,12 +70,10 @@ function begin(deps: ChargesDeps, tab: Tab): Promise<Tab | undefined> {
   if (!isChargeable(tab))
     return move(deps, tab, {
       event: "tab.unpaid",
-      change: { to: "unpaid", because: tooLittle, ...end },
+      change: { to: "unpaid", because: amountTooSmall, ...end },
     });
   return move(deps, tab, { event: "tab.settling", change: { to: "settling", ask: true, now } });
 }
-
-const tooLittle = "amount_too_small";
 
 type TabStep = { readonly event: EventType; readonly change: rows.TabChange };
 
@@ -74,7 +83,7 @@ const move = (deps: ChargesDeps, tab: Tab, { event, change }: TabStep): Promise<
     const moved = await rows.moveTabRow(await crossing.payer(), tab, change);
     if (moved === undefined) return undefined;
     // Nothing more is bought under a mandate that did not pay, until its principal resumes it.
-    if (change.to === "unpaid" && change.because !== tooLittle)
+    if (change.to === "unpaid" && change.because !== amountTooSmall)
       await deps.mandates.suspendWithin(await crossing.payer(), tab.mandate, {
         because: "tab_unpaid",
         actor: us,

@@ -1,6 +1,7 @@
 import { assetOf, type Id, type Instant, invariant, money } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
-import type { Tab, TabState } from "./tabs.ts";
+import type { Charge } from "./charges.ts";
+import { amountTooSmall, type Tab, type TabState } from "./tabs.ts";
 
 type Row = {
   readonly id: Id<"tab">;
@@ -88,6 +89,20 @@ export async function openTabsOf(tx: Sql, mandate: Id<"mandate">): Promise<Tab[]
   );
   return rows.map(tabOf);
 }
+
+/** In minor units: what cards have refused of tabs, and what was too little to be asked for. */
+export type Unpaid = { readonly refused: bigint; readonly little: bigint };
+
+/** What the transaction's tenant has not paid of its tabs at a merchant, in the currency of a purchase there. */
+export const unpaidAt = (
+  tx: Sql,
+  { merchant, amount }: Pick<Charge, "merchant" | "amount">,
+): Promise<Unpaid> =>
+  tx.one<Unpaid>(sql`select
+      coalesce(sum(owed_minor) filter (where because <> ${amountTooSmall}), 0)::bigint as refused,
+      coalesce(sum(owed_minor) filter (where because = ${amountTooSmall}), 0)::bigint as little
+    from tabs where merchant_id = ${merchant} and currency = ${amount.asset.code}
+      and state not in ('open', 'settled') and (state = 'unpaid' or generation > 1)`);
 
 export type TabChange = {
   readonly to: TabState;

@@ -33,6 +33,8 @@ export type Tab = {
 };
 
 export const tabsQueue = "tabs";
+/** Why a tab is unpaid that nobody was asked for. */
+export const amountTooSmall = "amount_too_small";
 export const tabMs = 24 * hourMs;
 /** How often the money of a tab is asked for, once a day, before it stays unpaid. */
 export const tabAttemptsMax = 3;
