@@ -30,6 +30,7 @@ export const eventTypes = {
   "approval.asked": soc2(),
   "audit.expired": eidas(),
   "billing_profile.changed": soc2(),
+  "charge.amended": soc2(),
   "charge.authorized": soc2(),
   "charge.authorizing": soc2(),
   "charge.captured": soc2(),

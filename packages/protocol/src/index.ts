@@ -208,6 +208,7 @@ export {
   stripeRequest,
 } from "./mpp/index.ts";
 export {
+  addsOnlyTaxOrShipping,
   checkExpected,
   type ExpectedOffer,
   examineOffer,

@@ -30,6 +30,7 @@ export const problems = {
   bound_token_required: refusal(403, "This needs a token that is bound to a key", "Ask for the token with a DPoP proof, and call with one."),
   card_declined: refusal(402, "The card was declined", "Ask the principal for another payment method."),
   challenge_invalid: refusal(402, "The challenge of this payment is not ours or not for this request", "Pay the new challenge."),
+  charge_amendment_refused: refusal(409, "This cannot be added to the charge", "Add nothing but tax or shipping, inside the mandate and below what the principal is asked about; else release the charge and offer anew."),
   charge_capture_too_late: refusal(409, "The time to capture this charge has passed", "Charge again with a new presentation."),
   charge_dpop_nonce_required: refusal(401, "The server kept asking for a new DPoP nonce", "Check that nothing between you and the server keeps its answers."),
   charge_idempotency_replay: refusal(422, "The idempotency key was used for another charge", "Use a new key for a new charge."),

@@ -95,6 +95,10 @@ export type ReleaseCharge = z.infer<typeof ReleaseCharge>;
 /** POST …/{id}/commit: the merchant has shipped. */
 export const CommitCharge = z.strictObject({});
 
+/** POST …/{id}/amend: the offer that was presented with tax or shipping added, as a compact JWS. */
+export const AmendCharge = z.strictObject({ offer: Token });
+export type AmendCharge = z.infer<typeof AmendCharge>;
+
 /** POST …/{id}/refund; without an amount, all that is left. */
 export const RefundCharge = z.strictObject({ amount_minor: AmountMinor.optional() });
 export type RefundCharge = z.infer<typeof RefundCharge>;

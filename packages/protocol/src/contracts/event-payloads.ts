@@ -85,6 +85,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "billing_profile.changed": told({ tax_basis_points: count, reverse_charge: z.boolean(), due_days: count }),
   "charge.authorized": told({ ...charge, payment: id.optional() }),
   "charge.authorizing": told({ ...charge, approval: id }),
+  "charge.amended": told({ ...charge, amount_minor: count, former_minor: count, offer_digest: text }),
   "charge.captured": told({
     ...charge,
     amount_minor: count,

@@ -13,7 +13,13 @@ import { canonicalise } from "../jcs/index.ts";
 import { type PublicJwk, parsePublicJwk, type Unproven } from "../jose/index.ts";
 import { examineMandateParts } from "../mandate/index.ts";
 import { Members } from "../members.ts";
-import { examineOffer, examineOfferResponse, type Offer, offerDigestOf } from "../offer/index.ts";
+import {
+  addsOnlyTaxOrShipping,
+  examineOffer,
+  examineOfferResponse,
+  type Offer,
+  offerDigestOf,
+} from "../offer/index.ts";
 import { examinePresentation, type PresentationInput } from "../presentation/index.ts";
 import { type EvidenceKey, examineReceipt, type Receipt } from "../receipt/index.ts";
 import { splitSdJwt } from "../sd-jwt/index.ts";
@@ -28,6 +34,8 @@ export const evidenceFiles = {
   /** The offer as it was verified: a compact JWS, or the signed response as JSON. */
   offer: "offer.txt",
   /** Mandate, disclosures and key binding, as the merchant sent them. */
+  /** The merchant's later offer for the same goods, where tax or shipping was added. */
+  amended: "amended-offer.jws",
   presentation: "presentation.txt",
   token: "access-token.jwt",
   receipt: "receipt.jws",
@@ -83,15 +91,39 @@ function receiptStep({ files, trust }: Pack): Unproven<string> {
 function offerStep(pack: Pack): Unproven<string> {
   const { files } = pack;
   const { value: receipt } = receiptIn(pack);
-  const { checks, value: offer } = offerIn(pack, receipt);
-  if (offerDigestOf(pack.trust.sha256, offer) !== receipt.offer_digest)
+  const { checks: signed, value: presented } = offerIn(pack, receipt);
+  if (offerDigestOf(pack.trust.sha256, presented) !== receipt.offer_digest)
     throw evidenceInvalid("the receipt names another offer");
+  const later = amendedIn(pack, receipt, presented);
+  const offer = later?.value ?? presented;
+  const checks = [...signed, ...(later?.checks ?? [])];
   const most = offer.max_amount_minor ?? offer.amount_minor;
   if (offer.currency !== receipt.currency || receipt.amount_minor > most)
     throw evidenceInvalid("more was captured than was offered");
   const price = `${most} minor units of ${offer.currency}`;
   const origin = factsIn(files).text("merchant_origin");
   return { checks, value: `${origin} offered ${offer.name} for ${price}, signed with its key` };
+}
+
+/** What was added to the offer since it was presented: nothing but tax and shipping, signed by the same merchant (O13). */
+function amendedIn({ files, trust }: Pack, receipt: Receipt, presented: Offer): Unproven<Offer> | undefined {
+  const { amended_offer_digest: digest, livemode, merchant } = receipt;
+  if ((digest === undefined) !== (files[evidenceFiles.amended] === undefined))
+    throw evidenceInvalid("the receipt and the pack do not agree whether the offer was amended");
+  if (digest === undefined) return undefined;
+  const facts = factsIn(files);
+  const offer = examineOffer(textOf(files, evidenceFiles.amended), {
+    keys: [keyIn(facts, "amended_offer_key")],
+    now: fromNumericDate(facts.integer("amended_at", 0)),
+    merchant: merchant.id,
+    origin: merchant.origin,
+    livemode,
+  });
+  if (offerDigestOf(trust.sha256, offer.value) !== digest)
+    throw evidenceInvalid("the receipt names another amended offer");
+  if (!addsOnlyTaxOrShipping(offer.value, presented))
+    throw evidenceInvalid("more than tax and shipping was added to the offer");
+  return offer;
 }
 
 function mandateStep({ files, trust }: Pack): Unproven<string> {

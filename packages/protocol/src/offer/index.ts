@@ -1,3 +1,4 @@
+export { addsOnlyTaxOrShipping } from "./amended.ts";
 export { checkExpected, type ExpectedOffer } from "./expected.ts";
 export {
   checkOfferTime,

@@ -15,6 +15,8 @@ export type ReceiptFacts = {
   readonly charge: Id<"charge">;
   readonly merchant: { readonly id: Id<"merchant">; readonly origin: string };
   readonly offer_digest: string;
+  /** The merchant's later offer for the same goods, with tax or shipping added: what was captured is of this. */
+  readonly amended_offer_digest?: string;
   readonly mandate_hash: string;
   readonly presentation_hash: string;
   readonly amount_minor: number;
@@ -126,6 +128,9 @@ function claimsOf(payload: JsonObject): Receipt {
     livemode: claims.flag("livemode"),
     ...(claims.has("commit_point_at") && {
       commit_point_at: claims.integer("commit_point_at", 0, secondsMax),
+    }),
+    ...(claims.has("amended_offer_digest") && {
+      amended_offer_digest: claims.text("amended_offer_digest", digest),
     }),
     ...(claims.has("on_tab") && { on_tab: trueOf(claims, "on_tab") }),
     ...(claims.has("committed") && { committed: trueOf(claims, "committed") }),

@@ -22,7 +22,7 @@ export type Billable = Pick<
   | "livemode"
 > &
   // A tab is charged by card, whatever was bought on it.
-  Partial<Pick<Charge, "rail" | "offer">>;
+  Partial<Pick<Charge, "rail" | "offer" | "former">>;
 
 /** Billing as this room needs it: a word about one charge, or what it knows of it. Neither ever throws. */
 export type Billing = {
@@ -54,27 +54,29 @@ export function createBilling(deps: BillingDeps): Billing {
       return unknown;
     }
   };
+  const send: Billing["send"] = (charge, verb) =>
+    attempt(charge, async () => {
+      if ((verb === "hold" || verb === "release") && !(await isFormerGone(send, charge))) return unknown;
+      const jti = newId("request");
+      const answer = await deps.peer.call({
+        origin: deps.origin,
+        method: "POST",
+        path: pathOf(charge, verb),
+        scope: "payments:execute",
+        body: { instruction: await instructionOf(deps, charge, { verb, jti, now: deps.clock.now() }) },
+        idempotencyKey: jti,
+        timeoutMs,
+      });
+      const seen = seenOf(answer, charge, verb);
+      if (seen.kind === "unknown")
+        deps.log.warn(
+          { charge: charge.id, verb, status: answer.status, code: codeOf(answer.body) },
+          "billing gave no outcome",
+        );
+      return seen;
+    });
   return {
-    send: (charge, verb) =>
-      attempt(charge, async () => {
-        const jti = newId("request");
-        const answer = await deps.peer.call({
-          origin: deps.origin,
-          method: "POST",
-          path: pathOf(charge, verb),
-          scope: "payments:execute",
-          body: { instruction: await instructionOf(deps, charge, { verb, jti, now: deps.clock.now() }) },
-          idempotencyKey: jti,
-          timeoutMs,
-        });
-        const seen = seenOf(answer, charge, verb);
-        if (seen.kind === "unknown")
-          deps.log.warn(
-            { charge: charge.id, verb, status: answer.status, code: codeOf(answer.body) },
-            "billing gave no outcome",
-          );
-        return seen;
-      }),
+    send,
     read: (charge) =>
       attempt(charge, async () => {
         const path = `/api/v1/payments?charge=${charge.id}`;
@@ -88,6 +90,18 @@ export function createBilling(deps: BillingDeps): Billing {
         return payment === undefined ? { kind: "absent" } : { kind: "payment", payment: paymentOf(payment) };
       }),
   };
+}
+
+/**
+ * A charge that was amended has an earlier payment, which nothing but a hold was ever asked of: no money is held for the same
+ * purchase twice, and a release lets go of both. Asked again, it changes nothing.
+ */
+async function isFormerGone(send: Billing["send"], charge: Billable): Promise<boolean> {
+  const { former, generation } = charge;
+  if (former === undefined) return true;
+  const before = { ...charge, ...former, generation: generation - 1, former: undefined };
+  const seen = await send(before, "release");
+  return seen.kind === "payment" && (seen.payment.state === "released" || seen.payment.state === "declined");
 }
 
 /** A hold, and a release of what billing may not know yet, go by charge; all else by the payment's id. */

@@ -4,6 +4,7 @@ import { idempotent } from "@remit/platform/idempotency";
 import type { Database } from "@remit/platform/sql";
 import { isProblemCode, Problem } from "@remit/protocol";
 import {
+  AmendCharge,
   CaptureCharge,
   ChargeBody,
   ChargeList,
@@ -189,6 +190,7 @@ const verbRoutes = (deps: Deps): Route[] => [
     body: CommitCharge,
     work: (own) => deps.charges.commit(own),
   }),
+  amendRoute(deps),
   verbRoute(deps, {
     verb: "refund",
     summary: "Give captured money back, in whole or in part",
@@ -196,6 +198,25 @@ const verbRoutes = (deps: Deps): Route[] => [
     work: (own, body, key) => deps.charges.refund(own, { key, amountMinor: body.amount_minor }),
   }),
 ];
+
+/** What may be refused of a purchase may be refused of what is added to it. */
+const amendRoute = (deps: Deps): Route =>
+  route({
+    method: "POST",
+    path: "/api/v1/charges/:id/amend",
+    summary: "Add tax or shipping to what is held, inside the mandate",
+    needs: { scope: "charges:write" },
+    params: Path,
+    body: AmendCharge,
+    idempotency: "required",
+    answers: { 200: ChargeBody, ...refusalsOfCharging, 404: "not_found", 502: "outbound_failed" },
+    handle: async (call, { params, body }) => {
+      const { tenant, client } = call.caller;
+      const work = async () =>
+        unlessDeclined(await deps.charges.amend({ tenant, client, id: params.id }, body));
+      return { status: 200, ...(await once(deps, { call, name: "POST /api/v1/charges/:id/amend" }, work)) };
+    },
+  });
 
 type VerbSpec<B extends z.ZodType> = {
   readonly verb: string;

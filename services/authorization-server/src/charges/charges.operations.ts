@@ -6,6 +6,7 @@ import { type Actor, Problem } from "@remit/protocol";
 import type { CreateCharge } from "@remit/protocol/contracts";
 import type { Mandates } from "../mandates/index.ts";
 import type { Receipts } from "../receipts/index.ts";
+import { type AmendOrder, amend } from "./amending.ts";
 import type { Billing } from "./billing.ts";
 import { type CaptureOrder, capture, commit } from "./capture-charge.ts";
 import * as rows from "./charges.sql.ts";
@@ -55,6 +56,8 @@ export type Charges = {
   create(by: ChargingClient, request: CreateCharge): Promise<Charge>;
   capture(own: OwnCharge, order: CaptureOrder): Promise<Charge>;
   commit(own: OwnCharge): Promise<Charge>;
+  /** Adds tax or shipping to what is held, inside the mandate. */
+  amend(own: OwnCharge, order: AmendOrder): Promise<Charge>;
   release(own: OwnCharge, because: string): Promise<Charge>;
   refund(own: OwnCharge, order: RefundOrder): Promise<Charge>;
   /** The charge as the given side sees it; undefined when it is not that side's. */
@@ -82,6 +85,7 @@ export function createCharges(deps: ChargesDeps): Charges {
     create: (by, request) => create(deps, by, request),
     capture: async (own, order) => capture(deps, await ownCharge(deps, own), order),
     commit: async (own) => commit(deps, await ownCharge(deps, own)),
+    amend: async (own, order) => amend(deps, await ownCharge(deps, own), order),
     release: async (own, because) => releaseOwn(deps, await ownCharge(deps, own), { because, by: own }),
     refund: async (own, order) => refund(deps, await ownCharge(deps, own), order),
     show: (side, id) => show(deps, side, id),

@@ -50,6 +50,9 @@ export type ChargeRow = {
   readonly tab_id: Id<"tab"> | null;
   readonly commit_point_at: Instant | null;
   readonly livemode: boolean;
+  readonly amended: Charge["amended"] | null;
+  readonly former_payment_id: Id<"payment"> | null;
+  readonly former_minor: bigint | null;
 };
 
 export function chargeOf(row: ChargeRow): Charge {
@@ -101,6 +104,11 @@ export function chargeOf(row: ChargeRow): Charge {
     tab: row.tab_id ?? undefined,
     commitPointAt: row.commit_point_at ?? undefined,
     livemode: row.livemode,
+    amended: row.amended ?? undefined,
+    former:
+      row.former_payment_id === null || row.former_minor === null
+        ? undefined
+        : { payment: row.former_payment_id, amount: of(row.former_minor) },
   };
 }
 

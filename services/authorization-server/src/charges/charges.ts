@@ -82,6 +82,18 @@ export type Charge = {
   /** A revocation after this does not stop it. */
   readonly commitPointAt: Instant | undefined;
   readonly livemode: boolean;
+  /** The offer that counts since tax or shipping was added; what was presented stays in `offer`. */
+  readonly amended: Amended | undefined;
+  /** The payment of the generation before, which is let go of before this one is asked for. */
+  readonly former: { readonly payment: Id<"payment">; readonly amount: Money } | undefined;
+};
+
+/** An offer that was verified later than the one that was presented. */
+export type Amended = {
+  readonly evidence: string;
+  readonly key: PublicJwk;
+  readonly digest: string;
+  readonly at: Instant;
 };
 
 /** What billing says of a charge: a payment, that it knows none, that it refuses one, or nothing we can rely on. */

@@ -144,6 +144,8 @@ async function chargeOf(
     tab: undefined,
     commitPointAt: undefined,
     livemode: deps.livemode,
+    amended: undefined,
+    former: undefined,
   };
   return { payer, charge };
 }

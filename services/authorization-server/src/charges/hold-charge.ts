@@ -224,7 +224,7 @@ async function standingMandate(
 }
 
 /** Why the principal is asked first, if so: each of a chain may want it, and the principal's rules. */
-async function whyAsked(
+export async function whyAsked(
   tx: TenantTx,
   chain: readonly Mandate[],
   { charge, rules }: { readonly charge: Charge; readonly rules: Rules },
@@ -242,9 +242,13 @@ async function whyAsked(
   return undefined;
 }
 
-function assertAdmitted(
+export function assertAdmitted(
   { details }: Mandate,
-  { charge, merchant, evidence: { offer } }: Pick<Holding, "charge" | "merchant" | "evidence">,
+  {
+    charge,
+    merchant,
+    evidence: { offer },
+  }: Pick<Holding, "charge" | "merchant"> & { readonly evidence: Pick<Evidence, "offer"> },
 ): void {
   // Over a chain it is the token that is paid: the mandate must list it.
   const { transfer } = offer;

@@ -233,6 +233,7 @@ function receiptFacts(charge: Charge, { payment, now, amountMinor }: Captured) {
     charge: charge.id,
     merchant: { id: charge.merchant, origin: charge.merchantOrigin },
     offer_digest: charge.offer.digest,
+    ...(charge.amended === undefined ? {} : { amended_offer_digest: charge.amended.digest }),
     mandate_hash: charge.mandateHash,
     presentation_hash: charge.presentationHash,
     amount_minor: amountMinor,

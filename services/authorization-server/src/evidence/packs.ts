@@ -1,4 +1,4 @@
-import { type Clock, type Id, invariant } from "@remit/kernel";
+import { type Clock, type Id, invariant, toNumericDate } from "@remit/kernel";
 import type { Keyring, SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import {
@@ -106,16 +106,21 @@ const notReady = (seconds: string): Problem =>
   new Problem("evidence_not_ready", { headers: { "Retry-After": seconds } });
 
 function filesOf({ charge, presented, receipt, proof, keys }: Collected): ArchiveFiles {
+  const { amended } = charge;
   const facts = {
     charge: charge.id,
     merchant_origin: charge.merchantOrigin,
     merchant_nonce: presented.merchantNonce,
     offer_key: charge.offer.key,
     token_key: presented.tokenKey,
+    ...(amended === undefined
+      ? {}
+      : { amended_offer_key: amended.key, amended_at: toNumericDate(amended.at) }),
   };
   return {
     [evidenceFiles.facts]: jsonBytes(facts),
     [evidenceFiles.offer]: bytesOf(charge.offer.evidence),
+    ...(amended === undefined ? {} : { [evidenceFiles.amended]: bytesOf(amended.evidence) }),
     [evidenceFiles.presentation]: bytesOf(presented.presentation),
     [evidenceFiles.token]: bytesOf(presented.accessToken),
     [evidenceFiles.receipt]: bytesOf(receipt),
