@@ -4,7 +4,7 @@ import type { TenantTx } from "@remit/platform/sql";
 import { addsOnlyTaxOrShipping, keyIdOf, type Offer, Problem } from "@remit/protocol";
 import { offerDigest, verifyOffer } from "@remit/protocol/node";
 import { findChain, growHold, limitsFor, velocityOf } from "../mandates/index.ts";
-import { assertAccepted } from "../merchant-policies/index.ts";
+import { assertAccepted, policyFor } from "../merchant-policies/index.ts";
 import { rulesOf } from "../rules/index.ts";
 import { amendCharge, amendMerchantCharge } from "./amendments.sql.ts";
 import { lockForCommit, merchantOf } from "./capture-charge.ts";
@@ -124,7 +124,7 @@ async function admitted(
   for (const mandate of chain) assertAdmitted(mandate, { charge: judged, merchant, evidence: { offer } });
   if ((await whyAsked(tx, chain, { charge: wanted, rules: await rulesOf(tx) })) !== undefined)
     throw refuse("approval");
-  await assertAccepted(tx, wanted, { ...wanted, issuer: locked.token.iss });
+  assertAccepted(await policyFor(tx, wanted), { ...wanted, issuer: locked.token.iss });
   return wanted;
 }
 

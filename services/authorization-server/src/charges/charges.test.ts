@@ -68,6 +68,8 @@ function charge(change: Partial<Charge> = {}): Charge {
     tab: undefined,
     commitPointAt: undefined,
     livemode: false,
+    amended: undefined,
+    former: undefined,
     ...change,
   };
 }
