@@ -8,6 +8,7 @@ import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Metrics } from "@remit/platform/telemetry";
 import { createAgentReads } from "./agents/index.ts";
+import { apiKeyRoutes } from "./api-keys/index.ts";
 import { createSecrets, nameOfAgent, setupTokenRoutes } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { credentialJobs, credentialRoutes, type LastUses } from "./credentials/index.ts";
@@ -64,7 +65,7 @@ export function mountManaging(grounds: Grounds, { http, jobs, mandates, people }
   );
   const secrets = createSecrets(keyring.derive("client-secrets"));
   const vault = secretsOf({ ...grounds, service: "authorization-server" });
-  http.add(...credentialRoutes({ db, secrets, cursors, vault }));
+  http.add(...credentialRoutes({ db, secrets, cursors, vault }), ...apiKeyRoutes({ db, secrets, cursors }));
   http.add(
     ...organizationRoutes({ db, secrets, cursors, exported: createExports({ db, tables: tenantTables }) }),
     ...memberRoutes({

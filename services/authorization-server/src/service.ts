@@ -37,6 +37,7 @@ import { createLastUses, type LastUses } from "./credentials/index.ts";
 import { delegationJobs } from "./delegations/index.ts";
 import { createGuesses, deviceMount, devicePages } from "./device/index.ts";
 import { securityTxt } from "./discovery/index.ts";
+import { createFollowing, type Following } from "./following.ts";
 import { createArtifacts, grantJobs } from "./grants/index.ts";
 import { authenticateOf, mountTokenEndpoints, tokenEndpointsOf } from "./introspecting.ts";
 import { mountIssuance } from "./issuing.ts";
@@ -114,6 +115,7 @@ type Base = Outbounds & {
   readonly counters: Counters;
   readonly quotas: Quotas;
   readonly planning: Planning;
+  readonly following: Following;
   readonly watch: ClockWatch | undefined;
 };
 
@@ -167,8 +169,9 @@ export function createAuthorizationServer({
   const counters = createCounters({ redisUrl: config.redisUrl, prefix, clock, log });
   const planning = createPlanning({ ...outbounds, config, db, clock, log });
   const quotas = planning.quotas(createQuotas({ counters, clock, settings: config.quotas }));
+  const following = createFollowing({ db, log, metrics });
   const given = { config, clock, log, db, recorder, issuance, metrics, counters, quotas, planning, watch };
-  const base: Base = { ...outbounds, ...given };
+  const base: Base = { ...outbounds, ...given, following };
   let rooms: Promise<Rooms> | undefined;
   const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
   return {
@@ -189,7 +192,7 @@ export function createAuthorizationServer({
       await opened?.policing.close();
       opened?.keys.close();
       opened?.keyring.close();
-      if (opened !== undefined) await planning.close();
+      if (opened !== undefined) await Promise.all([planning.close(), following.close()]);
       await counters.close();
       await outbounds.outbound.close();
       await outbounds.tenantOutbound.close();
@@ -246,6 +249,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   mountAudit(grounds, { http, jobs, mandates });
   mountTelling({ ...grounds, outbound, http, jobs, people, peer });
   base.planning.mount({ http, jobs, peer });
+  base.following.mount({ http, jobs });
   http.add(...operationsRoutes(operations));
   operationsJobs(jobs, operations);
   keepHouse(jobs, { db, clock });
@@ -284,13 +288,14 @@ function httpOf(
   grounds: Grounds,
   { details, decide }: Pick<Operations, "details"> & Pick<Policing, "decide">,
 ): Http {
-  const { config, clock, log, db, metrics, watch, planning } = grounds;
+  const { config, clock, log, db, metrics, watch, planning, following } = grounds;
   return createHttp({
     ...edgeOptions("authorization-server", { config, clock, log }),
     metrics,
     authenticate: planning.calls(authenticateOf(grounds)),
     details,
     decide,
+    follow: following.follow,
     ready: { database: () => db.ping(), ...(watch === undefined ? {} : { clock: () => watch.check() }) },
   });
 }

@@ -25,6 +25,7 @@ import { planTables } from "./plans/index.ts";
 import { policyTables } from "./policies/index.ts";
 import { presentedTables } from "./presented/index.ts";
 import { receiptTables } from "./receipts/index.ts";
+import { requestTables } from "./requests/index.ts";
 import { ruleTables } from "./rules/index.ts";
 import { sessionTables } from "./sessions/index.ts";
 import { spendingTables } from "./spending/index.ts";
@@ -76,6 +77,7 @@ export const tables = {
   ...receiptTables,
   ...auditTables,
   ...policyTables,
+  ...requestTables,
   ...webhookTables,
   ...deliveryTables,
   ...laneTables,

@@ -210,7 +210,12 @@ describe("T01 every route × an object of another tenant", () => {
 
   test("T01 no list of another tenant holds any of it", async () => {
     const lists = document.operations.filter(
-      ({ method, path }) => method === "GET" && path.startsWith("/api/v1/") && !path.includes("{"),
+      ({ method, path }) =>
+        method === "GET" &&
+        path.startsWith("/api/v1/") &&
+        !path.includes("{") &&
+        // Eve's own calls, which named what is Ada's just now (requests.test.ts: T01 of the log itself).
+        path !== "/api/v1/requests",
     );
     const found: string[] = [];
     for (const operation of lists)

@@ -1,6 +1,7 @@
 import { invariant } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import { settledWithin } from "../host/index.ts";
+import { offTrail } from "../trail/index.ts";
 
 /** Work of many requests that goes to the database together: one batch is there while the next one gathers. */
 export type Batches<T, R> = {
@@ -58,7 +59,7 @@ export function createBatches<T, R>(options: BatchesOptions<T, R>): Batches<T, R
       new Promise((resolve, reject) => {
         if (gathering.length >= queueMax) return reject(unavailable("too many requests wait for a batch"));
         gathering.push({ item, resolve, reject });
-        if (!running) void run();
+        if (!running) void offTrail(run);
       }),
   };
 }

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { newId } from "@remit/kernel";
-import { Problem } from "@remit/protocol";
+import { Problem, type ProblemCode } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Counters } from "../counters/index.ts";
 import type { Log, LogFields } from "../telemetry/index.ts";
 import { type CallerAddress, countedAddress } from "./caller-address.ts";
+import type { Followed } from "./follow.ts";
 import type { HttpOptions } from "./options.ts";
 import { type Counted, countAll } from "./rate-limit.ts";
 import type { Call, Caller, Limit } from "./route.ts";
@@ -24,6 +25,10 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Set before anything else runs; absent only when the request could not even be routed. */
     remitCall: Call | undefined;
+    /** Once its caller is known, where requests are followed. */
+    remitFollowed: Followed | undefined;
+    /** What it was refused for. */
+    remitProblem: ProblemCode | undefined;
   }
 }
 
@@ -59,25 +64,29 @@ export function lazyChild(log: Log, fields: LogFields): Log {
 /** Counts a request, and says in the log that it was answered, once it has been. */
 export function measure(
   edge: Edge,
-  { call, res }: { call: Call; res: ServerResponse },
+  { call, res, report }: { call: Call; res: ServerResponse; report?: (answered: Timed) => void },
   route: () => string,
 ): void {
   const startedNs = edge.options.clock.monotonicNs();
   const { method, log } = call;
   res.once("close", () => {
     const status = res.writableFinished ? res.statusCode : 499;
-    observe(edge, { method, route: route(), status, startedNs, log });
+    const answered = { status, seconds: observe(edge, { method, route: route(), status, startedNs, log }) };
+    report?.(answered);
   });
 }
 
-/** One request that has been answered. */
+export type Timed = { readonly status: number; readonly seconds: number };
+
+/** One request that has been answered; returns how many seconds that took. */
 export function observe(
   { options: { clock, metrics } }: Edge,
   { startedNs, log, ...seen }: Answered & { readonly startedNs: bigint; readonly log: Log },
-): void {
+): number {
   const seconds = Number(clock.monotonicNs() - startedNs) / 1e9;
   metrics.observeRequest({ ...seen, seconds });
   if (log.isVerbose) log.debug({ ...seen, ms: Math.round(seconds * 1000) }, "answered");
+  return seconds;
 }
 
 type Answered = { readonly method: string; readonly route: string; readonly status: number };

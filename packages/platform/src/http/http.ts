@@ -7,7 +7,7 @@ import { createCounters } from "../counters/index.ts";
 import { StartRefused } from "../host/index.ts";
 import { callerAddress } from "./caller-address.ts";
 import { prepareDrain } from "./drain.ts";
-import { type Edge, measure, openCall } from "./edge.ts";
+import { type Edge, measure, openCall, type Timed } from "./edge.ts";
 import { healthRoutes } from "./health.ts";
 import { serveInternal } from "./internal.ts";
 import { openApiOf } from "./openapi.ts";
@@ -162,13 +162,15 @@ function openFastify(edge: Edge): FastifyInstance {
   // Fastify reads no body: declared routes read their own with our limits, mounts get the stream untouched.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
-  app.decorateRequest("remitCall", undefined);
+  for (const own of ["remitCall", "remitFollowed", "remitProblem"]) app.decorateRequest(own, undefined);
   app.addHook("onRequest", async (request, reply) => {
     const call = openCall(edge, request.raw);
     request.remitCall = call;
     reply.header("X-Request-Id", call.requestId);
     if (edge.isDraining()) reply.header("Connection", "close");
-    measure(edge, { call, res: reply.raw }, () => request.routeOptions.url ?? "unmatched");
+    const report = (answered: Timed): void =>
+      request.remitFollowed?.answered({ ...answered, problem: request.remitProblem });
+    measure(edge, { call, res: reply.raw, report }, () => request.routeOptions.url ?? "unmatched");
     if (!request.raw.url?.startsWith("/"))
       throw new Problem("invalid_request", { detail: "The target is no path." });
     // No text of ours has a NUL, and PostgreSQL stores none: it would fail there instead of here.
@@ -210,6 +212,7 @@ function sendProblem(
   const problem = problemOf(error);
   const call = request.remitCall ?? openCall(edge, request.raw);
   logRefusal(call.log, problem);
+  request.remitProblem = problem.code;
   if (leavesMuchUnread(edge, request.raw)) reply.header("Connection", "close");
   reply.headers({ ...edge.headers.api, ...problem.headers, "X-Request-Id": call.requestId });
   reply.code(problem.status).header("content-type", "application/problem+json");

@@ -2,6 +2,7 @@ export type { Authenticate, Authenticated, Credentials, Decide, Deed } from "./a
 export { readBody, readForm } from "./body.ts";
 export { countedAddress } from "./caller-address.ts";
 export { edgeOptions } from "./edge-options.ts";
+export type { Follow, Followable, Followed, Outcome } from "./follow.ts";
 export { createHttp, type Http } from "./http.ts";
 export { versionIn } from "./if-match.ts";
 export { onlyOperator, platformTenant } from "./operator.ts";

@@ -3,6 +3,7 @@ import type { Scope } from "@remit/protocol";
 import type { Counters } from "../counters/index.ts";
 import type { Log, Metrics, Tracer } from "../telemetry/index.ts";
 import type { Authenticate, Decide } from "./authenticate.ts";
+import type { Follow } from "./follow.ts";
 import type { Limit } from "./route.ts";
 
 type Most = Pick<Limit, "count" | "windowMs">;
@@ -38,6 +39,8 @@ export type HttpOptions = {
   readonly authenticate?: Authenticate;
   /** Policies, asked of every protected route once the caller is known and its scope suffices. */
   readonly decide?: Decide;
+  /** Goes along with every request to a declared route whose caller is known. */
+  readonly follow?: Follow;
   /** For a server that takes access tokens in its own way: whose, and for what scopes (RFC 9728). */
   readonly protectedResource?: { readonly issuer: string; readonly scopes: readonly Scope[] };
   /** What must work for the service to be ready; each throws when it does not. */

@@ -8,9 +8,10 @@ import {
   Problem,
   readAuthorization,
 } from "@remit/protocol";
-import { hmacSha256, verifyCall } from "@remit/protocol/node";
+import { hmacSha256, verifyAccessToken, verifyCall } from "@remit/protocol/node";
 import type { KeySource } from "../outbound/index.ts";
 import type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
+import { refusedTo } from "./follow.ts";
 import { resourceMetadataUrl } from "./protected-resource.ts";
 import type { Caller, TokenNeeds } from "./route.ts";
 
@@ -48,7 +49,15 @@ export function resourceServer(options: ResourceServerOptions): Authenticate {
       if (!(error instanceof Problem)) throw error;
       const tried = credentials.authorization !== undefined;
       const described = metadataUrl === null ? {} : { metadataUrl };
-      throw challenged(error, needs, { nonce: nonces?.issue(credentials.now), ...described, tried });
+      const refusal = challenged(error, needs, {
+        nonce: nonces?.issue(credentials.now),
+        ...described,
+        tried,
+      });
+      // All else about the token and its proof held: its owner may know that it asked for too much.
+      throw error.code === "insufficient_scope"
+        ? refusedTo(refusal, await callerIn(checks, credentials))
+        : refusal;
     }
   };
   return Object.assign(authenticates, { issuer: options.issuer });
@@ -68,6 +77,14 @@ async function authenticate(
     throw new Problem("invalid_dpop_proof", { detail: "The proof has been used." });
   const fresh = proven?.nonceIsAging === true ? nonces?.issue(credentials.now) : undefined;
   return { caller: callerOf(claims), ...(fresh === undefined ? {} : { headers: { "DPoP-Nonce": fresh } }) };
+}
+
+/** Whose token it is, whatever it may do. */
+async function callerIn(checks: Checks, { authorization, now }: Credentials): Promise<Caller> {
+  const { token } = readAuthorization(authorization);
+  const { issuer, audience } = checks;
+  const keys = await checks.keys(keyIdOf(token));
+  return callerOf(verifyAccessToken({ token, issuer, audience, keys, now }));
 }
 
 function callerOf(claims: AccessTokenClaims): Caller {

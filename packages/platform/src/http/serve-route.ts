@@ -7,10 +7,11 @@ import { z } from "zod";
 import type { Deed } from "./authenticate.ts";
 import { readBody, readJson } from "./body.ts";
 import { calledBy, callOf, countAgainst, countedByAddress, countedByCaller, type Edge } from "./edge.ts";
+import { callerRefusedBy, type Followed } from "./follow.ts";
 import { isOpen } from "./openapi.ts";
 import { refusalsOf } from "./openapi-answers.ts";
 import { parse } from "./refusals.ts";
-import type { Answer, Call, Route } from "./route.ts";
+import type { Answer, Call, Caller, Route } from "./route.ts";
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
@@ -19,24 +20,15 @@ export function serveRoute(edge: Edge, route: Route): Handler {
   const query = strictly(route.query);
   const body = route.body === "raw" ? "raw" : strictly(route.body);
   const name = `${route.method} ${route.path}`;
+  const open = route.needs === "public";
   const declared = refusalsOf(route);
   const isChecked = checksOf(edge.options.checkAnswers);
-  return async (request, reply) => {
-    reply.headers(edge.headers.api);
-    const opened = callOf(request);
-    const limited = { route: name, limit: route.limit };
-    const open = route.needs === "public";
-    await countAgainst(edge, reply, {
-      counted: countedByAddress(edge, { ...limited, open, call: opened }),
-      call: opened,
-      route: name,
-    });
-    const known = await identify(edge, { route, request, reply });
+  const answer = async (known: Call, { request, reply }: Served): Promise<FastifyReply> => {
     const { caller } = known;
     if (caller !== undefined) edge.options.metrics.observeCall(caller.tenant);
     if (caller !== undefined)
       await countAgainst(edge, reply, {
-        counted: countedByCaller(edge, { ...limited, caller }),
+        counted: countedByCaller(edge, { route: name, limit: route.limit, caller }),
         call: known,
         route: name,
       });
@@ -50,7 +42,7 @@ export function serveRoute(edge: Edge, route: Route): Handler {
       ...(key === undefined ? {} : { idempotencyKey: key }),
       ...(sent.bytes === undefined && key === undefined ? {} : { bodyDigest: digestOf(known, sent) }),
     };
-    const answer = await traced(edge, name, () =>
+    const made = await traced(edge, name, () =>
       route.handle(call, { params, query: asked, body: sent.value }),
     ).catch((error: unknown) => {
       if (error instanceof Problem && declared.get(error.status)?.has(error.code) !== true)
@@ -60,9 +52,52 @@ export function serveRoute(edge: Edge, route: Route): Handler {
         );
       throw error;
     });
-    if (isChecked()) checkAnswer(route, answer);
-    return sendAnswer(reply, answer);
+    if (isChecked()) checkAnswer(route, made);
+    return sendAnswer(reply, made);
   };
+  return async (request, reply) => {
+    reply.headers(edge.headers.api);
+    const opened = callOf(request);
+    await countAgainst(edge, reply, {
+      counted: countedByAddress(edge, { route: name, limit: route.limit, open, call: opened }),
+      call: opened,
+      route: name,
+    });
+    const known = await identify(edge, { route, request, reply }).catch((error: unknown) => {
+      follow(edge, { route, request, call: opened, caller: callerRefusedBy(error) });
+      throw error;
+    });
+    const followed = follow(edge, { route, request, call: known, caller: known.caller });
+    return followed === undefined
+      ? answer(known, { request, reply })
+      : followed.run(() => answer(known, { request, reply }));
+  };
+}
+
+type Served = { readonly request: FastifyRequest; readonly reply: FastifyReply };
+
+type ToFollow = {
+  readonly route: Route;
+  readonly request: FastifyRequest;
+  readonly call: Call;
+  readonly caller: Caller | undefined;
+};
+
+/** From here on the request is followed, if its caller is known and somebody follows. */
+function follow(edge: Edge, { route, request, call, caller }: ToFollow): Followed | undefined {
+  if (caller === undefined || edge.options.follow === undefined) return undefined;
+  const { requestId, now: at } = call;
+  const { method, path: declared } = route;
+  const followed = edge.options.follow({
+    requestId,
+    at,
+    caller,
+    method,
+    route: declared,
+    path: pathOf(request),
+  });
+  request.remitFollowed = followed;
+  return followed;
 }
 
 /** The parameters of a path are text, whatever their schema makes of it besides. */

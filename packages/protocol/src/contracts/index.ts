@@ -1,5 +1,6 @@
 export * from "./agents.ts";
 export * from "./analytics.ts";
+export * from "./api-keys.ts";
 export * from "./approvals.ts";
 export * from "./audit.ts";
 export * from "./charges.ts";
@@ -28,6 +29,7 @@ export * from "./plans.ts";
 export * from "./policies.ts";
 export * from "./problem.ts";
 export * from "./reconciliation.ts";
+export * from "./requests.ts";
 export * from "./rules.ts";
 export * from "./scaffold.ts";
 export * from "./sessions.ts";

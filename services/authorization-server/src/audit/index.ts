@@ -5,6 +5,7 @@ export { type AuditDeps, entriesAbout, recentOf } from "./audit.ts";
 export { type Stapled, stapledOf } from "./proofs.ts";
 export { type AuditRecorder, createAuditRecorder } from "./recorder.ts";
 export { removalJobs } from "./removals.jobs.ts";
+export { type AuditHead, entriesNamed } from "./search.ts";
 export { createVerifications, type VerifyLog } from "./verify.ts";
 
 /** The tables of this room and their kind (the catalogue test compares). */

@@ -1,6 +1,7 @@
 import type { Clock } from "@remit/kernel";
 import { outboxChannel, outboxRowsOf } from "@remit/platform/outbox";
 import type { Tx } from "@remit/platform/sql";
+import { noteOnTrail } from "@remit/platform/trail";
 import { auditBodyOf, canonicalise, type RemitEvent } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import * as rows from "./audit.sql.ts";
@@ -22,8 +23,12 @@ export const createAuditRecorder = (clock: Clock): AuditRecorder => {
     return { tenant, eventId, at, event: type, subject, body, digest: sha256(body) };
   };
   return {
-    record: async (tx, event) => (await rows.insertRow(tx, rowOf(event))).count === 1,
+    record: async (tx, event) => {
+      noteOnTrail(event.id);
+      return (await rows.insertRow(tx, rowOf(event))).count === 1;
+    },
     recordAll: async (tx, events) => {
+      for (const { id } of events) noteOnTrail(id);
       rows.insertEvents(tx, { audit: rows.asJson(events.map(rowOf)), events: outboxRowsOf(events) });
       tx.notify(outboxChannel);
     },

@@ -1,3 +1,4 @@
+import type { Id, Instant } from "@remit/kernel";
 import { type Sql, type SqlValue, type Statement, sql, sqlTime } from "@remit/platform/sql";
 import type { ChainRow } from "./audit.sql.ts";
 import type { AuditFilter } from "./filter.ts";
@@ -99,3 +100,25 @@ function conditions(tenant: string, filter: AuditFilter): Built {
     statement: (text) => ({ text, values, name: "" }),
   };
 }
+
+/** What of an entry names it. */
+export type EntryHead = {
+  readonly id: Id<"event">;
+  readonly event: string;
+  readonly subject: string;
+  readonly at: Instant;
+};
+
+/** Those of these ids that stand in the tenant's log, and the registrations of these agents. */
+export const findNamed = (
+  tx: Sql,
+  tenant: string,
+  { ids, registered }: { readonly ids: readonly string[]; readonly registered: readonly string[] },
+): Promise<EntryHead[]> =>
+  tx.many(sql`
+    select event_id as id, event, subject, at from audit_rows
+      where tenant_id = ${tenant} and event_id = any(${ids})
+    union
+    select event_id, event, subject, at from audit_rows
+      where tenant_id = ${tenant} and subject = any(${registered}) and event = 'agent.registered'
+    order by id`);

@@ -1,4 +1,5 @@
 import type { Id } from "@remit/kernel";
+import type { TenantTx } from "@remit/platform/sql";
 import { type AuditEntry, type AuditGap, base64url, Problem } from "@remit/protocol";
 import * as rows from "./audit.sql.ts";
 import { type AuditDeps, isGap, type LogName, sequence, shownOf } from "./audit.ts";
@@ -70,3 +71,11 @@ export async function entryById(
     return { entry, leaf: base64url.encode(row.leaf), checkpoint: signed?.jws };
   });
 }
+
+export type AuditHead = found.EntryHead;
+
+/** The entries of these events, and of the registrations of these agents, as far as they stand in the tenant's log. */
+export const entriesNamed = (
+  tx: TenantTx,
+  named: { readonly ids: readonly string[]; readonly registered: readonly string[] },
+): Promise<AuditHead[]> => found.findNamed(tx, tx.tenant, named);

@@ -43,6 +43,8 @@ export type NewClient = {
   readonly dpopJwk?: PublicJwk;
   readonly dpopThumbprint?: string;
   readonly secretDigest?: Uint8Array | undefined;
+  readonly secretEnds?: string | undefined;
+  readonly madeBy?: string | undefined;
   readonly registrationDigest?: Uint8Array;
   readonly metadata?: ClientMetadata;
   readonly createdAt: Instant;
@@ -100,10 +102,10 @@ export async function findClient(tx: TenantTx, id: string): Promise<Client | und
 
 export async function insertClient(tx: TenantTx, client: NewClient): Promise<void> {
   await tx.run(sql`insert into clients (tenant_id, id, kind, name, redirect_uris, scopes, assertion_jwk, dpop_jwk,
-      dpop_thumbprint, secret_digest, registration_digest, metadata, created_at)
+      dpop_thumbprint, secret_digest, secret_ends, made_by, registration_digest, metadata, created_at)
     values (${tx.tenant}, ${client.id}, ${client.kind}, ${client.name}, ${client.redirectUris}, ${client.scopes},
       ${json(client.assertionJwk)}::jsonb, ${json(client.dpopJwk)}::jsonb, ${client.dpopThumbprint ?? null},
-      ${client.secretDigest ?? null}, ${client.registrationDigest ?? null},
+      ${client.secretDigest ?? null}, ${client.secretEnds ?? null}, ${client.madeBy ?? null}, ${client.registrationDigest ?? null},
       ${JSON.stringify(client.metadata ?? {})}::jsonb, ${sqlTime(client.createdAt)})`);
 }
 

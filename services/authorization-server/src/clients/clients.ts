@@ -315,12 +315,20 @@ const applicationOf = (
   metadata,
 });
 
+export type NewAdmin = {
+  readonly id: Id<"client">;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly secretDigest: Uint8Array;
+  readonly secretEnds?: string;
+  /** Whoever made it; the installation itself, unless said. */
+  readonly by?: Actor;
+  readonly now: Instant;
+};
+
 /** The tenant's client for management calls by secret. The digest is all that is kept of the secret. */
-export async function registerAdmin(
-  tx: TenantTx,
-  admin: { id: Id<"client">; name: string; scopes: readonly Scope[]; secretDigest: Uint8Array; now: Instant },
-): Promise<void> {
-  const { id, name, scopes, secretDigest, now } = admin;
+export async function registerAdmin(tx: TenantTx, admin: NewAdmin): Promise<void> {
+  const { id, name, scopes, secretDigest, secretEnds, by, now } = admin;
   await rows.insertClient(tx, {
     id,
     kind: "admin",
@@ -328,9 +336,11 @@ export async function registerAdmin(
     redirectUris: [],
     scopes,
     secretDigest,
+    secretEnds,
+    madeBy: by?.id,
     createdAt: now,
   });
-  await recordRegistration(tx, { id, kind: "admin", now });
+  await recordRegistration(tx, { id, kind: "admin", by, now });
 }
 
 /** The first-party wallet: written, or given its new key and redirect addresses. */
@@ -357,9 +367,9 @@ export async function saveWallet(
 
 async function recordRegistration(
   tx: TenantTx,
-  { id, kind, now }: { id: string; kind: ClientKind; now: Instant },
+  { id, kind, by, now }: { id: string; kind: ClientKind; by?: Actor | undefined; now: Instant },
 ): Promise<void> {
-  const actor = { type: "client", id } as const;
+  const actor = by ?? ({ type: "client", id } as const);
   await tx.record(
     newEvent("client.registered", { tenant: tx.tenant, actor, subject: id, payload: { kind } }, now),
   );

@@ -1,3 +1,4 @@
+export { type Admin, adminById, adminsOf, disableAdmin, liveAdmins, replaceSecret } from "./admins.ts";
 export {
   type Authenticated,
   type ClientAuthentication,

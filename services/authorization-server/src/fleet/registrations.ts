@@ -1,6 +1,7 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Batches, createBatches } from "@remit/platform/batches";
 import type { Database, TenantTx } from "@remit/platform/sql";
+import { noteMade } from "@remit/platform/trail";
 import { Problem } from "@remit/protocol";
 import type { Agent } from "../agents/index.ts";
 import { registerAgentsFor } from "../clients/index.ts";
@@ -50,6 +51,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
         const outcome = await queue.batches.add({ agent, managing });
         if ("refusal" in outcome) throw outcome.refusal;
         deps.registered();
+        noteMade(outcome.agent.id);
         return outcome.agent;
       } finally {
         queue.waiting -= 1;

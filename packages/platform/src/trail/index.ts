@@ -1,0 +1,1 @@
+export { followTrail, noteMade, noteOnTrail, offTrail, type Trail } from "./trail.ts";
