@@ -27,7 +27,8 @@ export async function sendTogether(
 ): Promise<Answer[]> {
   const prepared = preparedOn.get(client) ?? new Map<string, Shape>();
   preparedOn.set(client, prepared);
-  if (statements.every(({ name }) => prepared.has(name))) {
+  // One without a name is planned for its own values each time: what was parsed before under no name was another.
+  if (statements.every(({ name }) => name !== "" && prepared.has(name))) {
     const shapes = statements.map(({ name }) => prepared.get(name) ?? []);
     return new Promise((resolve, reject) => {
       client.query(new Message({ statements, shapes, msMaxEach, resolve, reject }));
@@ -36,7 +37,7 @@ export async function sendTogether(
   const answers: Answer[] = [];
   for (const { name, text, values } of statements) {
     const result: QueryResult = await client.query({ name, text, values: values.map(toWire) });
-    prepared.set(name, shapeOf(result));
+    if (name !== "") prepared.set(name, shapeOf(result));
     answers.push({ rows: result.rows, count: result.rowCount ?? 0, command: result.command });
   }
   return answers;

@@ -41,6 +41,23 @@ describe("a statement", () => {
     expect(name).toHaveLength(27);
   });
 
+  test("without a name is never taken for the one that was sent before it without a name", async () => {
+    const one = made.open({ poolMax: 1 });
+    const ask = (text: string, values: readonly string[]) =>
+      one.global.transaction((tx) => tx.many<object>({ text, values, name: "" }));
+    expect(await ask("select $1::text as a", ["1"])).toEqual([{ a: "1" }]);
+    expect(await ask("select $1::text as b, $2::text as c", ["2", "3"])).toEqual([{ b: "2", c: "3" }]);
+    expect(await ask("select 'other' as d where $1::text <> '4'", ["4"])).toEqual([]);
+    const twice = await one.global.transaction((tx) =>
+      Promise.all(
+        ["5", "6"].map((value) =>
+          tx.many<object>({ text: `select $1::text as v${value}`, values: [value], name: "" }),
+        ),
+      ),
+    );
+    expect(twice).toEqual([[{ v5: "5" }], [{ v6: "6" }]]);
+  });
+
   test("brings values back without loss, also once its connection knows it", async () => {
     const at = instantOf(1_795_000_000_123);
     const read = () =>
