@@ -2,7 +2,7 @@ import { hourMs } from "@remit/kernel";
 import { enqueue, type Jobs } from "@remit/platform/jobs";
 import type { Database } from "@remit/platform/sql";
 import { z } from "zod";
-import { dueMonths } from "../ledger/index.ts";
+import { dueMonths, monthsNow } from "../ledger/index.ts";
 import { dun, type InvoiceDeps, invoiceMonth } from "./invoices.ts";
 
 const monthQueue = "invoices.month";
@@ -22,7 +22,7 @@ export const invoiceJobs = (jobs: Jobs, deps: InvoiceDeps): Jobs =>
       handle: async ({ payload }) => invoiceMonth(deps, Due.parse(payload).month),
     })
     .every("invoices.months", hourMs, async () => {
-      for (const month of await dueMonths(deps.db, deps.clock.now())) await askForMonth(deps.db, month);
+      for (const month of await dueMonths(deps.db, monthsNow(deps.clock))) await askForMonth(deps.db, month);
     })
     .every("invoices.dunning", hourMs, async () => {
       while (await dun(deps));

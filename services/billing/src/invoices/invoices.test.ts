@@ -1,12 +1,21 @@
-import { after, assetOf, dayMs, type Id, instantOf, money, newId } from "@remit/kernel";
+import { after, assetOf, dayMs, type Id, instantOf, money, newId, systemClock } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import { recordToOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
-import { type TestDatabase, testDatabase } from "@remit/testkit";
+import { jumpTime, type TestDatabase, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reversalOf } from "../ledger/entries.ts";
-import { captureEntry, type Entry, monthNamed, post, refundEntry } from "../ledger/index.ts";
+import {
+  captureEntry,
+  dueMonths,
+  type Entry,
+  monthNamed,
+  monthOf,
+  monthsNow,
+  post,
+  refundEntry,
+} from "../ledger/index.ts";
 import { accountsOf, check } from "../ledger/ledger.ts";
 import { migrations } from "../tables.ts";
 import { dueOf, leftOf, nameOf, setOff } from "./invoice.ts";
@@ -111,6 +120,20 @@ describe("a month's invoices", () => {
     const settled = await accountsOf(db, invoiced.tenant);
     expect(settled.find(({ code }) => code === "merchant_receivable")?.balance).toBe(0n);
     expect((await check(db)).balanced).toBe(true);
+  });
+
+  test("K08 a clock that jumps ahead closes nothing: whether a month is over, the database says", async () => {
+    const running = monthOf(systemClock.now());
+    const jumped = { ...deps, clock: systemClock };
+    const back = jumpTime(400 * dayMs);
+    try {
+      for (const month of [running, monthOf(systemClock.now())])
+        await expect(invoiceMonth(jumped, month)).rejects.toMatchObject({ code: "month_open" });
+      expect(await dueMonths(db, monthsNow(systemClock))).not.toContain(running);
+    } finally {
+      back();
+    }
+    expect(await monthNamed(db, running)).toBeUndefined();
   });
 
   test("a month that lasts is not closed, and a correction of a closed one is a credit note of the next", async () => {

@@ -20,6 +20,7 @@ import {
   finishMonth,
   invoiceEntry,
   invoicePaidEntry,
+  monthsNow,
   post,
   sumMonth,
   sumsOf,
@@ -112,7 +113,7 @@ export async function setProfile(
  * organization whose invoices cannot be written keeps nobody else from theirs: the month is finished when it has them too.
  */
 export async function invoiceMonth(deps: InvoiceDeps, month: string): Promise<void> {
-  if (!(await closeMonth(deps.db, month, deps.clock.now()))) throw new Problem("month_open");
+  if (!(await closeMonth(deps.db, month, monthsNow(deps.clock)))) throw new Problem("month_open");
   while (await sumMonth(deps.db, month)) await failpoint("month.summing");
   const issuer = await profileOf(deps, "platform");
   const failures: unknown[] = [];

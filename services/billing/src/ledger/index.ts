@@ -20,6 +20,7 @@ export {
   type Month,
   monthNamed,
   monthOf,
+  monthsNow,
   type Sum,
   sumMonth,
   sumsOf,

@@ -1,11 +1,13 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime } from "@remit/platform/sql";
-import type { ClearingAccount, Month, Sum } from "./months.ts";
+import type { ClearingAccount, Month, MonthsNow, Sum } from "./months.ts";
 
-export const close = async (tx: Sql, month: string, now: Instant): Promise<boolean> =>
+const momentOf = (now: MonthsNow): string | null => (now === undefined ? null : sqlTime(now));
+
+export const close = async (tx: Sql, month: string, now: MonthsNow): Promise<boolean> =>
   (
     await tx.one<{ closed: boolean }>(
-      sql`select ledger_close(${month}, ${sqlTime(now)}::timestamptz) as closed`,
+      sql`select ledger_close(${month}, coalesce(${momentOf(now)}::timestamptz, clock_timestamp())) as closed`,
     )
   ).closed;
 
@@ -20,12 +22,9 @@ export const month = (tx: Sql, name: string): Promise<Month | undefined> =>
   tx.maybe<Month>(sql`
     select month, state, closed_at as "closedAt", finished_at as "finishedAt" from ledger_months where month = ${name}`);
 
-export const firstPosted = async (tx: Sql): Promise<Instant | null> =>
-  (
-    await tx.one<{ at: Instant | null }>(
-      sql`select (select posted_at from ledger_entries order by posted_at limit 1) as at`,
-    )
-  ).at;
+export const firstPosted = (tx: Sql, now: MonthsNow): Promise<{ first: Instant | null; now: Instant }> =>
+  tx.one(sql`select (select posted_at from ledger_entries order by posted_at limit 1) as first,
+    coalesce(${momentOf(now)}::timestamptz, clock_timestamp()) as now`);
 
 export const finish = async (tx: Sql, name: string, now: Instant): Promise<void> => {
   await tx.run(sql`

@@ -1,4 +1,13 @@
-import { dayMs, type Id, type Instant, instantOf, invariant, toRfc3339 } from "@remit/kernel";
+import {
+  type Clock,
+  dayMs,
+  type Id,
+  type Instant,
+  instantOf,
+  invariant,
+  systemClock,
+  toRfc3339,
+} from "@remit/kernel";
 import type { Database, Sql } from "@remit/platform/sql";
 import * as rows from "./months.sql.ts";
 
@@ -33,8 +42,16 @@ export function boundsOf(month: string): { readonly from: Instant; readonly unti
   return { from: instantOf(Date.UTC(year, number - 1)), until: instantOf(Date.UTC(year, number)) };
 }
 
+/**
+ * By which moment a month is over: nothing opens one again that was closed too early. Undefined is the database's clock, which
+ * all machines share and none of them can move (K08); a clock that was put in the machine's place says itself what time it is.
+ */
+export type MonthsNow = Instant | undefined;
+
+export const monthsNow = (clock: Clock): MonthsNow => (clock === systemClock ? undefined : clock.now());
+
 /** Closes a month, so that nothing is posted into it any more; false while it lasts. Again, it changes nothing. */
-export const closeMonth = (db: Database, month: string, now: Instant): Promise<boolean> =>
+export const closeMonth = (db: Database, month: string, now: MonthsNow): Promise<boolean> =>
   db.global.transaction((tx) => rows.close(tx, month, now));
 
 /** Sums up the next slice of a closed month in a transaction of its own; false when there is none. */
@@ -51,9 +68,9 @@ export const finishMonth = (db: Database, month: string, now: Instant): Promise<
   db.global.transaction((tx) => rows.finish(tx, month, now));
 
 /** The months from the first entry on that are over and not yet invoiced, the oldest first. */
-export async function dueMonths(db: Database, now: Instant): Promise<string[]> {
-  const [first, closed] = await db.global.transaction(
-    async (tx) => [await rows.firstPosted(tx), await rows.months(tx)] as const,
+export async function dueMonths(db: Database, at: MonthsNow): Promise<string[]> {
+  const [{ first, now }, closed] = await db.global.transaction(
+    async (tx) => [await rows.firstPosted(tx, at), await rows.months(tx)] as const,
   );
   const finished = new Set(closed.filter(({ state }) => state === "invoiced").map(({ month }) => month));
   const due: string[] = [];
