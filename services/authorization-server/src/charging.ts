@@ -4,7 +4,7 @@ import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
-import type { Log } from "@remit/platform/telemetry";
+import type { Log, Metrics } from "@remit/platform/telemetry";
 import { stapledOf } from "./audit/index.ts";
 import {
   type ChargesDeps,
@@ -30,7 +30,7 @@ import {
 import { evidenceRoutes } from "./evidence/index.ts";
 import { exportJobs, exportRoutes } from "./exports/index.ts";
 import { evidenceKeySet, type IssuerKeys } from "./keys/index.ts";
-import { createMandates, type Mandates, mandateRoutes, minorOf } from "./mandates/index.ts";
+import { budgetJobs, createMandates, type Mandates, mandateRoutes, minorOf } from "./mandates/index.ts";
 import { merchantPolicyRoutes } from "./merchant-policies/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
 import type { People } from "./people.ts";
@@ -44,6 +44,7 @@ type Grounds = {
   readonly config: AuthorizationServerConfig;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly db: Database;
   readonly keyring: Keyring;
   readonly keys: IssuerKeys;
@@ -122,6 +123,7 @@ export async function mountCharges(
     ...walletDisputeRoutes({ ...disputes, receipts }),
     ...evidenceRoutes({ db, clock, issuer, keys, keyring, charges, receipts, publishedKeys }),
   );
+  budgetJobs(jobs, grounds);
   disputeJobs(jobs, disputes);
   chargeJobs(jobs, charges);
   tabJobs(jobs, deps);

@@ -1,7 +1,8 @@
 import { type Id, newId } from "@remit/kernel";
+import { createLog } from "@remit/platform/telemetry";
 import { parseMandateRequest, publicJwkOf } from "@remit/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { checkBudget } from "../src/mandates/index.ts";
+import { checkBudget, checkBudgets } from "../src/mandates/index.ts";
 import { approvalsOf, askPerson, newAgent, openWallet, pollPerson, type Wallet } from "./asking.ts";
 import { type Api, openApi, walletOf } from "./charging/api.ts";
 import { asMerchant, budgetOf, createWorld, purchase, type World } from "./charging/world.ts";
@@ -76,6 +77,28 @@ describe("a mandate out of which is granted without asking", () => {
     expect(new Set(outcomes)).toEqual(new Set(["held", "mandate_cap_exceeded"]));
     expect(await budgetOf(world, root.id)).toMatchObject({ held: 9_000_000n, uses: 3 });
     expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, root.id))).toBe(true);
+  });
+
+  test("M01 a budget that is not what its holds say is found, and no other is, of the chain or beside it", async () => {
+    const root = await standing([{ period: "month", amount_minor: 1_000 }]);
+    const mandate = await grant(root.id, asked());
+    await world.charges.create(asMerchant(world), purchase(world, { mandate, amount: 300 }));
+    const said: unknown[] = [];
+    const log = createLog({
+      service: "test",
+      level: "error",
+      destination: { write: (line) => void said.push(JSON.parse(line)) },
+    });
+    expect(await checkBudgets({ db: world.db, log })).toEqual([]);
+    const lose = (units: number) =>
+      world.database.asAdmin(
+        `update ${world.database.schema}.mandate_budgets set held = held - ${units} where mandate_id = '${root.id}'`,
+      );
+    await lose(1);
+    expect(await checkBudgets({ db: world.db, log })).toEqual([root.id]);
+    expect(said).toEqual([expect.objectContaining({ tenant: world.payer, mandate: root.id })]);
+    await lose(-1);
+    expect(await checkBudgets({ db: world.db, log })).toEqual([]);
   });
 
   test("is none without a limit for a period", async () => {

@@ -292,6 +292,16 @@ export async function sumOfHolds(tx: Sql, mandate: Id<"mandate">): Promise<{ hel
   return { held: BigInt(row.held), spent: BigInt(row.spent) };
 }
 
+const checkedAtOnce = 500;
+
+/** The next budgets of all tenants in the order of their keys, and whether each differs from what its holds sum to. */
+export const budgetsBeyond = (
+  db: Sql,
+  beyond: { readonly tenant: string; readonly mandate: string },
+): Promise<{ tenant: Id<"tenant">; mandate: Id<"mandate">; drifted: boolean }[]> =>
+  db.many(sql`select tenant_id as tenant, mandate_id as mandate, drifted
+    from mandate_budgets_check(${beyond.tenant}, ${beyond.mandate}, ${checkedAtOnce})`);
+
 /** For each agent and currency, what its standing mandates may still spend together, in budget units. */
 export const roomsOf = (
   tx: Sql,

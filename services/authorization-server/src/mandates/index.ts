@@ -1,5 +1,6 @@
 export { findBudget } from "./budget.sql.ts";
 export { type Budget, type Hold, minorOf } from "./budget.ts";
+export { budgetJobs, checkBudgets } from "./budgets.jobs.ts";
 export { growHold } from "./grow-hold.ts";
 export { hearInstrument } from "./hear-instrument.ts";
 export {
