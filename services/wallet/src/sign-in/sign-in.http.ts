@@ -2,6 +2,7 @@ import { minuteMs, secondMs } from "@remit/kernel";
 import { type Page, type PageAnswer, page } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import { z } from "zod";
+import { clientId } from "../issuer/index.ts";
 import type { Sessions } from "../sessions/index.ts";
 import type { Cookies } from "./cookies.ts";
 import { type SignIns, signInMs } from "./sign-in.ts";
@@ -39,9 +40,11 @@ const startPage = ({ signIns, cookies, origin }: Deps): Page =>
     query: Start,
     limit,
     refused: toRefusal,
-    handle: async (_call, { query }) => {
+    handle: async (call, { query }) => {
       const started = await signIns.start({
         to: ownPath(query.to, origin),
+        // Two tabs sign in at once, and this browser has one cookie: neither may take the other's away.
+        browserSecret: cookies.signIn.read(call.cookies),
         ...(query.acr === undefined ? {} : { acr: query.acr }),
         ...(query.max_age === undefined ? {} : { maxAgeS: query.max_age }),
       });
@@ -62,16 +65,15 @@ const callbackPage = ({ signIns, sessions, cookies }: Deps): Page =>
       const finished = await signIns.finish({ state, iss, code, error }, secret);
       if ("refused" in finished) {
         call.log.info({ because: finished.refused }, "nobody was signed in");
-        return refusal(finished.refused, cookies.signIn.clear());
+        return refusal(finished.refused);
       }
       // A new secret with every sign-in: whoever knew the one before knows nothing (session fixation).
       const opened = await sessions.open(finished.session, cookies.session.read(call.cookies));
-      const setCookies = [cookies.signIn.clear(), cookies.session.set(opened)];
-      return { status: 303, location: finished.to, setCookies };
+      return { status: 303, location: finished.to, setCookies: [cookies.session.set(opened)] };
     },
   });
 
-/** RP-Initiated Logout 1.0 §2: ours ends at once, the issuer asks whether all is to end. */
+/** RP-Initiated Logout 1.0 §2: ours ends at once, or has; the issuer asks whether all is to end. */
 const signOutPage = ({ sessions, cookies, issuer, origin }: Deps): Page =>
   page({
     method: "POST",
@@ -81,15 +83,13 @@ const signOutPage = ({ sessions, cookies, issuer, origin }: Deps): Page =>
     handle: async (call) => {
       assertOwnForm(call, origin);
       const session = await sessions.find(cookies.session.read(call.cookies) ?? "");
-      const setCookies = [cookies.session.clear()];
-      if (session === undefined) return { status: 303, location: "/signed-out", setCookies };
-      await sessions.end(session);
+      if (session !== undefined) await sessions.end(session);
       const location = new URL("/oauth/end-session", issuer);
       location.search = new URLSearchParams({
-        id_token_hint: session.tokens.idToken,
+        ...(session === undefined ? { client_id: clientId } : { id_token_hint: session.tokens.idToken }),
         post_logout_redirect_uri: `${origin}/signed-out`,
       }).toString();
-      return { status: 303, location: location.href, setCookies };
+      return { status: 303, location: location.href, setCookies: [cookies.session.clear()] };
     },
   });
 
@@ -101,16 +101,19 @@ export function assertOwnForm(call: { header(name: string): string | undefined }
   throw new Problem("invalid_request", { detail: "The form is not one of this portal." });
 }
 
-/** Only a path of ours is gone to afterwards; never another site (open redirect). */
+/**
+ * Only a path of ours is gone to afterwards; never another site (open redirect). A path may begin with two slashes once its
+ * dots are resolved (`/.//elsewhere`), and would then name a host.
+ */
 function ownPath(to: string | undefined, origin: string): string {
   const url = to === undefined || !to.startsWith("/") ? null : URL.parse(to, origin);
-  return url === null || url.origin !== origin ? "/" : url.pathname + url.search;
+  if (url === null || url.origin !== origin || url.pathname.startsWith("//")) return "/";
+  return url.pathname + url.search;
 }
 
 const toRefusal = (problem: Problem): PageAnswer => refusal(problem.code);
 
-const refusal = (because: string, ...setCookies: string[]): PageAnswer => ({
+const refusal = (because: string): PageAnswer => ({
   status: 303,
   location: `/not-signed-in?because=${encodeURIComponent(because)}`,
-  setCookies,
 });

@@ -10,7 +10,13 @@ import type { NewSession } from "../sessions/index.ts";
 import { insertPending, takePending } from "./pending.sql.ts";
 
 /** What a sign-in is for: where the person wanted to go, and how surely they must show who they are (RFC 9470). */
-export type SignInWish = { readonly to: string; readonly acr?: string; readonly maxAgeS?: number };
+export type SignInWish = {
+  readonly to: string;
+  readonly acr?: string;
+  readonly maxAgeS?: number;
+  /** What the browser keeps already, for another sign-in that is under way in it. */
+  readonly browserSecret?: string | undefined;
+};
 
 /** Where to send the browser, and the secret that it keeps meanwhile, so that nobody else's answer signs it in. */
 export type SignInStarted = { readonly location: string; readonly browserSecret: string };
@@ -57,9 +63,9 @@ export function createSignIns(deps: SignInDeps): SignIns {
   const { db, keyring, clock, issuer, origin, resources } = deps;
   const redirectUri = `${origin}/callback`;
   return {
-    async start({ to, acr, maxAgeS }) {
+    async start({ to, acr, maxAgeS, browserSecret: kept }) {
       const [state, nonce, verifier] = [secret(), secret(), secret()];
-      const browserSecret = secret();
+      const browserSecret = kept !== undefined && isSecret.test(kept) ? kept : secret();
       // RFC 9126, 7636, 9449 §10.1 (the proof binds the code to our key) and OIDC Core §3.1.2.1.
       const pushed = await issuer.post(
         "/oauth/par",
@@ -162,6 +168,7 @@ async function redeem(
 }
 
 const secret = (): string => randomText() + randomText();
+const isSecret = /^[\w-]{44}$/;
 
 const unavailable = (step: string, body: JsonObject): Problem =>
   new Problem("unavailable", {
