@@ -35,20 +35,27 @@ export function createLive({ clock }: { readonly clock: Clock }): Live {
     stream: (watching) => {
       const stopped = Promise.withResolvers<"over" | "later">();
       const mine: Open = { session: watching.session, stop: stopped.resolve };
-      open.add(mine);
       const events = eventsOf(watching, { clock, stopped: stopped.promise });
-      return new ReadableStream<Uint8Array>({
-        pull: async (controller) => {
-          const next = await events.next();
-          if (next.done !== true) return controller.enqueue(new TextEncoder().encode(next.value));
-          open.delete(mine);
-          controller.close();
+      return new ReadableStream<Uint8Array>(
+        {
+          pull: async (controller) => {
+            open.add(mine);
+            const next = await events.next().catch((error: unknown) => {
+              open.delete(mine);
+              throw error;
+            });
+            if (next.done !== true) return controller.enqueue(new TextEncoder().encode(next.value));
+            open.delete(mine);
+            controller.close();
+          },
+          cancel: () => {
+            open.delete(mine);
+            stopped.resolve("later");
+          },
         },
-        cancel: () => {
-          open.delete(mine);
-          stopped.resolve("later");
-        },
-      });
+        // What nobody reads, such as an answer to HEAD, is not kept and asks for nothing.
+        { highWaterMark: 0 },
+      );
     },
     ended: (of) => {
       for (const { session, stop } of open)
