@@ -19,6 +19,7 @@ const shared = [
   "../../../../packages/protocol/src/",
   "../proof/",
   "../refusals/",
+  "../showing/",
 ].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
 
 const lockStaleMs = 120_000;

@@ -1,5 +1,6 @@
 import { ChargeStatus, Day } from "@remit/protocol/contracts";
 import { apiOf, maybe, must } from "#lib/server-side.ts";
+import { momentsOf } from "../../../../../src/showing/index.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 const shown = ["captured", "pending_approval", "declined", "released", "refunded", "disputed"] as const;
@@ -30,8 +31,7 @@ export const load: PageServerLoad = async (event) => {
           cursor: given("cursor"),
           status: filter.status,
           ...of,
-          since: filter.since && `${filter.since}T00:00:00Z`,
-          until: filter.until && `${filter.until}T23:59:59Z`,
+          ...momentsOf(filter),
         },
       }),
     ),

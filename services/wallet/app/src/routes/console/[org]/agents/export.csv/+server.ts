@@ -1,7 +1,8 @@
 import { environments, kinds, standings } from "#lib/console/agents.ts";
-import { csvOf } from "#lib/console/csv.ts";
 import { oneOf, organizationApi, wordIn } from "#lib/console/server.ts";
 import { must } from "#lib/server-side.ts";
+import type { OrganizationAnswer } from "../../../../../../../src/api/index.ts";
+import { csvOf } from "../../../../../../../src/showing/index.ts";
 import type { RequestHandler } from "./$types.ts";
 
 const columns = [
@@ -16,10 +17,9 @@ const columns = [
   "created_at",
   "updated_at",
 ];
-const pagesMax = 200;
 
-/** Every agent that the filter finds; at most 20,000. */
-export const GET: RequestHandler = async (event) => {
+/** Every agent that the filter finds. */
+export const GET: RequestHandler = (event) => {
   const api = organizationApi(event);
   const { url } = event;
   const filter = {
@@ -29,36 +29,24 @@ export const GET: RequestHandler = async (event) => {
     deploymentEnv: oneOf(url, "env", environments),
     capability: wordIn(url, "capability"),
   };
-  const rows: string[][] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < pagesMax; page++) {
-    const found = await must(event, api.agents({ query: { ...filter, limit: "100", cursor } }));
-    for (const {
-      agentId,
-      name,
-      agentType,
-      version,
-      deploymentEnv,
-      owner,
-      status,
-      isPublic,
-      createdAt,
-      updatedAt,
-    } of found.data)
-      rows.push([
-        agentId,
-        name,
-        agentType,
-        version,
-        deploymentEnv,
-        owner ?? "",
-        status,
-        String(isPublic),
-        createdAt,
-        updatedAt,
-      ]);
-    if (found.nextCursor === null) break;
-    cursor = found.nextCursor;
-  }
-  return csvOf(columns, rows, "remit-agents.csv");
+  return csvOf(columns, "remit-agents.csv", async (cursor) => {
+    const { data, nextCursor } = await must(
+      event,
+      api.agents({ query: { ...filter, limit: "100", cursor } }),
+    );
+    return { rows: data.map(rowOf), next: nextCursor };
+  });
 };
+
+const rowOf = (agent: OrganizationAnswer<"agents">["data"][number]): readonly string[] => [
+  agent.agentId,
+  agent.name,
+  agent.agentType,
+  agent.version,
+  agent.deploymentEnv,
+  agent.owner ?? "",
+  agent.status,
+  String(agent.isPublic),
+  agent.createdAt,
+  agent.updatedAt,
+];

@@ -1,12 +1,13 @@
-import { csvOf } from "#lib/console/csv.ts";
 import { organizationApi, wordIn } from "#lib/console/server.ts";
 import { must } from "#lib/server-side.ts";
+import type { OrganizationAnswer } from "../../../../../../../src/api/index.ts";
+import { csvOf } from "../../../../../../../src/showing/index.ts";
 import type { RequestHandler } from "./$types.ts";
 
-const pagesMax = 10;
+const columns = ["seq", "at", "event", "actor_type", "actor", "subject", "entry_hash"] as const;
 
-/** What the filter finds, oldest first; at most 10,000 entries. */
-export const GET: RequestHandler = async (event) => {
+/** What the filter finds, oldest first. */
+export const GET: RequestHandler = (event) => {
   const api = organizationApi(event);
   const { url } = event;
   const filter = {
@@ -16,26 +17,21 @@ export const GET: RequestHandler = async (event) => {
     fromDate: wordIn(url, "from"),
     toDate: wordIn(url, "to"),
   };
-  const rows: string[][] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < pagesMax; page++) {
-    const found = await must(event, api.audit({ query: { ...filter, limit: "1000", cursor } }));
-    for (const entry of found.data)
-      rows.push([
-        String(entry.seq),
-        entry.ts,
-        entry.event,
-        entry.actor.type,
-        entry.actor.id,
-        String(entry["subject"] ?? ""),
-        entry.entry_hash,
-      ]);
-    if (found.next_cursor === null) break;
-    cursor = found.next_cursor;
-  }
-  return csvOf(
-    ["seq", "at", "event", "actor_type", "actor", "subject", "entry_hash"],
-    rows,
-    "remit-audit.csv",
-  );
+  return csvOf(columns, "remit-audit.csv", async (cursor) => {
+    const { data, next_cursor } = await must(
+      event,
+      api.audit({ query: { ...filter, limit: "1000", cursor } }),
+    );
+    return { rows: data.map(rowOf), next: next_cursor };
+  });
 };
+
+const rowOf = (entry: OrganizationAnswer<"audit">["data"][number]): readonly string[] => [
+  String(entry.seq),
+  entry.ts,
+  entry.event,
+  entry.actor.type,
+  entry.actor.id,
+  String(entry["subject"] ?? ""),
+  entry.entry_hash,
+];

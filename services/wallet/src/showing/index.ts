@@ -1,0 +1,3 @@
+export { csvOf } from "./csv.ts";
+export { momentsOf } from "./days.ts";
+export { type Format, formatIn } from "./format.ts";
