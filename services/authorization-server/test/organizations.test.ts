@@ -526,7 +526,7 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
         provider,
       ]);
     await db.of(tenant).transaction(async (tx) => {
-      for (const kind of ["admissions", "approvals", "oauth", "webhooks", "mandates"])
+      for (const kind of ["admissions", "approvals", "disputes", "oauth", "webhooks", "mandates"])
         await keyring.seal(tx, `${kind}:${tenant}`, { plaintext: Buffer.from("x"), aad: "a" });
     });
     expect(await readable()).toBe("kept@example.com");
@@ -547,7 +547,7 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
       .transaction((tx) =>
         keyring.seal(tx, `identity-provider:${provider}`, { plaintext: Buffer.from("x"), aad: "a" }),
       );
-    expect(await keys()).toHaveLength(7);
+    expect(await keys()).toHaveLength(8);
     expect(await left(made.tenant)).toBe(6);
     clock.advance(30 * dayMs + 1);
     const [named, events] = [

@@ -13,7 +13,9 @@ const erasedAtOnce = 500;
 const mandatesKeptMs = 3_653 * dayMs;
 // Under these a tenant's own are sealed, each by the room that has them.
 const scopesOf = (tenant: Id<"tenant">): string[] =>
-  ["admissions", "approvals", "invitations", "oauth", "webhooks"].map((kind) => `${kind}:${tenant}`);
+  ["admissions", "approvals", "disputes", "invitations", "oauth", "webhooks"].map(
+    (kind) => `${kind}:${tenant}`,
+  );
 
 /** What is to be erased: all of an organization, or, once their time is over too, its mandates. */
 export type Erasing = { readonly tenant: Id<"tenant">; readonly what?: "mandates" };
