@@ -76,7 +76,7 @@ export function mountMandates(
     ...exportRoutes({ db, clock, keys, mandates }),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...rulesRoutes({ db, livemode, factors }),
-    ...walletRoutes({ db, mandates, nameOf: (agent) => nameOfAgent(db, agent) }),
+    ...walletRoutes({ db, livemode, factors, mandates, nameOf: (agent) => nameOfAgent(db, agent) }),
   );
   return mandates;
 }

@@ -1,4 +1,4 @@
-import { after, type Id, newId, secondMs, toRfc3339 } from "@remit/kernel";
+import { after, type Id, newId, secondMs, toNumericDate, toRfc3339 } from "@remit/kernel";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Api, type As, agentOf, openApi, type Sent, walletOf } from "./charging/api.ts";
 import {
@@ -222,6 +222,42 @@ describe("an agent that its principal freezes", () => {
     const frozen = (listed.body["data"] as { id: string; frozen: boolean }[]).filter((one) => one.frozen);
     expect(frozen.map(({ id }) => id)).toEqual([agent.id]);
     await freeze("unfreeze");
+  });
+
+  test("is stopped in one tap, and let go only by a fresh second factor of who has one", async () => {
+    const mandate = await giveMandate(world, {}, agent);
+    const surely = (secondsAgo: number): As => ({
+      ...personal(),
+      signedIn: { acr: "urn:remit:aal2", auth_time: toNumericDate(world.clock.now()) - secondsAgo },
+    });
+    const lets = [
+      `/api/v1/wallet/agents/${agent.id}/unfreeze`,
+      "/api/v1/wallet/unfreeze",
+      `/api/v1/mandates/${mandate.id}/resume`,
+    ];
+    api.passkey.has = true;
+    try {
+      for (const stop of [
+        `/api/v1/mandates/${mandate.id}/suspend`,
+        `/api/v1/wallet/agents/${agent.id}/freeze`,
+        "/api/v1/wallet/freeze",
+      ])
+        expect((await post(stop)).status, stop).toBe(200);
+      for (const letGo of lets)
+        for (const as of [personal(), surely(301)])
+          expect(await post(letGo, {}, as), letGo).toMatchObject({
+            status: 401,
+            body: { code: "insufficient_user_authentication", acr_values: "urn:remit:aal2", max_age: 300 },
+          });
+      expect((await get(`/api/v1/mandates/${mandate.id}`)).body).toMatchObject({
+        status: "suspended",
+        frozen: true,
+      });
+      for (const letGo of lets) expect((await post(letGo, {}, surely(299))).status, letGo).toBe(200);
+    } finally {
+      api.passkey.has = false;
+    }
+    expect(await charge({ mandate, amount: 1, agent })).toMatchObject({ state: "authorized" });
   });
 
   test("C01 is frozen after two brakes that move at once, as whichever came later finds it", async () => {

@@ -10,4 +10,4 @@ export {
   Proof,
 } from "./assurance.ts";
 export { isFreshlyProven, requireFreshProof } from "./fresh-proof.ts";
-export { requireSure, type SureDeps } from "./sure.ts";
+export { requireSure, requireSureOf, type SureDeps } from "./sure.ts";

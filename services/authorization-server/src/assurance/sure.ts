@@ -1,4 +1,4 @@
-import { type Id, type Instant, toNumericDate } from "@remit/kernel";
+import { type Id, type Instant, parseId, toNumericDate } from "@remit/kernel";
 import type { Caller } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 
@@ -10,6 +10,15 @@ export type SureDeps = {
   readonly livemode: boolean;
   readonly factors: { hasSecond(account: Id<"account">): Promise<boolean> };
 };
+
+/** The same for what lets pass again what was stopped: to stop never needs it. */
+export async function requireSureOf(
+  deps: SureDeps,
+  { caller, now }: { readonly caller: Caller; readonly now: Instant },
+): Promise<void> {
+  const person = parseId("account", caller.subject);
+  if (person !== undefined) await requireSure(deps, { caller, person, now });
+}
 
 /**
  * RFC 9470: a yes of somebody who has a second factor, and of everybody where the money is real, needs a sign-in that

@@ -11,6 +11,7 @@ import {
   RevokeMandate,
 } from "@remit/protocol/contracts";
 import { z } from "zod";
+import { requireSureOf } from "../assurance/index.ts";
 import { type GivingDeps, giveRoute } from "./giving.http.ts";
 import { handOnRoute } from "./handing-on.http.ts";
 import { historyRoute } from "./history.http.ts";
@@ -120,7 +121,7 @@ const changes = {
   resume: { because: "resumed_by_principal", summary: "Let a suspended mandate be used again" },
 } as const;
 
-const changeRoute = ({ db, mandates }: Deps, change: keyof typeof changes): Route =>
+const changeRoute = (deps: MandateRoutesDeps, change: keyof typeof changes): Route =>
   route({
     method: "POST",
     path: `/api/v1/mandates/:id/${change}`,
@@ -128,8 +129,15 @@ const changeRoute = ({ db, mandates }: Deps, change: keyof typeof changes): Rout
     needs: { scope: "wallet:write" },
     params: Path,
     body: z.strictObject({}),
-    answers: { 200: MandateBody, 403: ["mandate_revoked", "agent_frozen"], 404: "not_found" },
+    answers: {
+      200: MandateBody,
+      ...(change === "resume" ? { 401: "insufficient_user_authentication" } : {}),
+      403: ["mandate_revoked", "agent_frozen"],
+      404: "not_found",
+    },
     handle: async ({ caller, now }, { params: { id } }) => {
+      const { db, mandates } = deps;
+      if (change === "resume") await requireSureOf(deps, { caller, now });
       const why: Why = { because: changes[change].because, actor: actorOf(caller) };
       const work = (tx: TenantTx): Promise<Mandate> =>
         change === "suspend" ? mandates.suspendWithin(tx, id, why) : mandates.resumeWithin(tx, id, why);

@@ -4,6 +4,7 @@ import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { idOf, WalletAgent, WalletAgentList, WalletStanding } from "@remit/protocol/contracts";
 import { z } from "zod";
+import { requireSureOf, type SureDeps } from "../assurance/index.ts";
 import { actorOf, type Mandates } from "../mandates/index.ts";
 import { readAgents, type SeenAgent } from "./wallet.ts";
 
@@ -13,7 +14,7 @@ const Page = z.strictObject({
   cursor: idOf("agent").optional(),
 });
 
-export type WalletDeps = {
+export type WalletDeps = SureDeps & {
   readonly db: Database;
   readonly mandates: Pick<Mandates, "freezeWithin">;
   /** As its owner wrote it. */
@@ -67,6 +68,10 @@ const readRoute = (deps: WalletDeps): Route =>
 
 type Brake = { readonly verb: "freeze" | "unfreeze"; readonly summary: string };
 
+/** A person stops at once; to let go needs a sign-in as giving a mandate does. */
+const refusalsOf = (verb: Brake["verb"]) =>
+  verb === "unfreeze" ? ({ 401: "insufficient_user_authentication" } as const) : {};
+
 const brakeRoute = (deps: WalletDeps, { verb, summary }: Brake): Route =>
   route({
     method: "POST",
@@ -75,8 +80,9 @@ const brakeRoute = (deps: WalletDeps, { verb, summary }: Brake): Route =>
     needs: { scope: "wallet:write" },
     params: Path,
     body: z.strictObject({}),
-    answers: { 200: WalletAgent, 404: "not_found" },
+    answers: { 200: WalletAgent, ...refusalsOf(verb), 404: "not_found" },
     handle: async ({ caller, now }, { params: { id } }) => {
+      if (verb === "unfreeze") await requireSureOf(deps, { caller, now });
       const braking = { agent: id, frozen: verb === "freeze", actor: actorOf(caller), now };
       await deps.db.of(caller.tenant).transaction((tx) => deps.mandates.freezeWithin(tx, braking));
       return { status: 200, body: await existing(deps, { caller, id, now }) };
@@ -90,8 +96,9 @@ const brakeAllRoute = (deps: WalletDeps, { verb, summary }: Brake): Route =>
     summary,
     needs: { scope: "wallet:write" },
     body: z.strictObject({}),
-    answers: { 200: WalletStanding },
+    answers: { 200: WalletStanding, ...refusalsOf(verb) },
     handle: async ({ caller, now }) => {
+      if (verb === "unfreeze") await requireSureOf(deps, { caller, now });
       const frozen = verb === "freeze";
       const braking = { agent: undefined, frozen, actor: actorOf(caller), now };
       await deps.db.of(caller.tenant).transaction((tx) => deps.mandates.freezeWithin(tx, braking));

@@ -23,6 +23,8 @@ export type As = {
   readonly scopes: readonly string[];
   /** Whose token it is, where it is not the client's own. */
   readonly subject?: string;
+  /** How and when, of a person. */
+  readonly signedIn?: { readonly acr: string; readonly auth_time: number };
 };
 
 export type Sent = {
@@ -82,7 +84,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
     ...rulesRoutes({ db, ...giving }),
     ...merchantPolicyRoutes({ db, merchantOf: (client) => rooms.chargesDeps.merchants.ofClient(client) }),
   );
-  http.add(...walletRoutes({ db, mandates, nameOf: async (agent) => agent }));
+  http.add(...walletRoutes({ db, ...giving, mandates, nameOf: async (agent) => agent }));
   const stapled = (tenant: Id<"tenant">, subject: Id<"charge">) =>
     stapledOf({ db }, tenant, { type: "charge.captured", subject });
   http.add(...receiptRoutes(receipts, stapled), ...statusListRoutes(statusLists));
@@ -131,7 +133,7 @@ const factorsOf = (passkey: { has: boolean }): Parameters<typeof approvalRoutes>
 });
 
 export function callerOf(authorization: string): Caller {
-  const { tenant, client, scopes, subject = client } = JSON.parse(authorization) as As; // what `send` wrote
+  const { tenant, client, scopes, subject = client, signedIn = {} } = JSON.parse(authorization) as As; // what `send` wrote
   const type = parseId("agent", client) === undefined ? "client" : "agent";
   return {
     tenant,
@@ -150,6 +152,7 @@ export function callerOf(authorization: string): Caller {
       scope: scopes,
       organization_id: tenant,
       livemode: false,
+      ...signedIn,
     },
   };
 }
