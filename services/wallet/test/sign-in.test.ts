@@ -38,7 +38,7 @@ const issuer: Issuer = {
     const nowS = toNumericDate(clock.now());
     const idToken = signJws(
       key,
-      {},
+      { typ: "JWT" },
       {
         iss: issuerOrigin,
         aud: "wallet",
