@@ -96,11 +96,9 @@ class Browser {
 
   async send(path: string, init: RequestInit = {}): Promise<Response> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
-    const answer = await fetch(bound + path, {
-      ...init,
-      redirect: "manual",
-      headers: { ...init.headers, cookie },
-    });
+    const headers = new Headers(init.headers);
+    headers.set("cookie", cookie);
+    const answer = await fetch(bound + path, { ...init, redirect: "manual", headers });
     for (const set of answer.headers.getSetCookie()) {
       const [pair = "", ...flags] = set.split("; ");
       const at = pair.indexOf("=");
