@@ -1,7 +1,16 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { sandboxSeller } from "@remit/embedded";
 import { newId } from "@remit/kernel";
-import { isJsonObject, type JsonObject, Problem, parseEvidenceKeys, parseJson } from "@remit/protocol";
+import { createGatewayPaywall } from "@remit/merchant";
+import {
+  isJsonObject,
+  type JsonObject,
+  Problem,
+  parseEvidenceKeys,
+  parseJson,
+  parsePaymentRequired,
+} from "@remit/protocol";
 import { verifyReceipt } from "@remit/protocol/node";
 import { eventually, switchesOf } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -375,6 +384,34 @@ describe("selling from the terminal", () => {
     expect(await keysAt(origin)).not.toEqual(await keysAt(dev.gateway));
     // What one merchant was offered buys nothing of the other's.
     await expect(agent.fetch(`${dev.gateway}/twin`)).rejects.toMatchObject({ code: expect.any(String) });
+  });
+
+  test("a merchant's own server is let in by its client's keys, and asks for one price by every rail", async () => {
+    const { issuer, gateway, merchant } = remit.dev;
+    const { client_id: clientId, assertion_jwk: assertion, dpop_jwk: dpop } = merchant;
+    const paywall = createGatewayPaywall({
+      issuer,
+      gateway,
+      clientId,
+      origin: merchant.origin,
+      keys: { assertion, dpop },
+    });
+    const sale = {
+      name: "Own",
+      sku: "own",
+      amountMinor: 500,
+      currency: "USD",
+      payWith: ["card", "x402", "mandate"] as const,
+      card: { networkId: sandboxSeller.networkId },
+      x402: { chain: "base-sepolia", payTo: sandboxSeller.payTo },
+    };
+    const url = `${merchant.origin}/own`;
+    const entered = await paywall.enter({ sale, method: "GET", url, headers: [], body: new Uint8Array() });
+    if (entered.kind !== "answer") throw new TypeError("nobody has paid");
+    expect(entered.answer.status).toBe(402);
+    const [, required = ""] = entered.answer.headers.find(([name]) => /^payment-required$/i.test(name)) ?? [];
+    const schemes = parsePaymentRequired(required).accepts.map(({ scheme }) => scheme);
+    expect(schemes).toEqual(expect.arrayContaining(["exact", "mandate"]));
   });
 
   test("the same requests are not sold twice, and the seller hears by whom they are", async () => {

@@ -11,6 +11,8 @@ export type SessionOptions = {
   readonly keys: { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk };
   readonly fetch: Fetch;
   readonly clock: Clock;
+  /** Origin of the service that is called; the authorization server itself unless told. */
+  readonly at?: string;
 };
 
 export type Call = {
@@ -18,9 +20,12 @@ export type Call = {
   readonly path: string;
   readonly body?: JsonObject;
   readonly idempotencyKey?: string;
+  /** Of the answer. */
+  readonly bytesMax?: number;
+  readonly timeoutMs?: number;
 };
 
-/** The merchant towards its authorization server. */
+/** The merchant towards its authorization server, or another service that takes its tokens. */
 export type Session = { call(call: Call): Promise<JsonObject> };
 
 type Token = { readonly text: string; readonly since: Moment; readonly lifeMs: number };
@@ -43,8 +48,8 @@ export function createSession(options: SessionOptions): Session {
   };
 
   return {
-    async call({ method, path, body, idempotencyKey }) {
-      const url = `${options.issuer}${path}`;
+    async call({ method, path, body, idempotencyKey, bytesMax, timeoutMs }) {
+      const url = `${options.at ?? options.issuer}${path}`;
       const { text } = await current();
       const response = await proofs.send({ method, url, accessToken: text }, (proof) => ({
         method,
@@ -56,16 +61,17 @@ export function createSession(options: SessionOptions): Session {
           ...(idempotencyKey !== undefined && { "idempotency-key": idempotencyKey }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(timeoutMs !== undefined && { signal: AbortSignal.timeout(timeoutMs) }),
       }));
       // A token that was revoked in the meantime is not worth keeping.
       if (response.status === 401) token = undefined;
-      return answerOf(response);
+      return answerOf(response, bytesMax);
     },
   };
 }
 
 async function requestToken(options: SessionOptions, proofs: Proofs): Promise<Token> {
-  const { issuer, clientId, keys, clock } = options;
+  const { issuer, clientId, keys, clock, at = issuer } = options;
   const url = `${issuer}/oauth/token`;
   const response = await proofs.send({ method: "POST", url }, async (proof) => ({
     method: "POST",
@@ -73,7 +79,7 @@ async function requestToken(options: SessionOptions, proofs: Proofs): Promise<To
     body: new URLSearchParams({
       grant_type: "client_credentials",
       scope,
-      resource: issuer,
+      resource: at,
       client_id: clientId,
       client_assertion_type: clientAssertionType,
       client_assertion: await makeClientAssertion({

@@ -36,8 +36,8 @@ export async function bytesOf(response: Response, bytesMax = 2 * 1024 * 1024): P
 }
 
 /** The JSON of an answer below 300; else the refusal it holds. */
-export async function answerOf(response: Response): Promise<JsonObject> {
-  const json = jsonOf(await bytesOf(response));
+export async function answerOf(response: Response, bytesMax?: number): Promise<JsonObject> {
+  const json = jsonOf(await bytesOf(response, bytesMax));
   if (response.ok && isJsonObject(json)) return json;
   throw refusalOf(response, json);
 }
@@ -52,7 +52,7 @@ export async function fetchKeys(fetchAny: Fetch, url: string): Promise<readonly 
 
 function jsonOf(bytes: Uint8Array): Json | undefined {
   try {
-    return parseJson(bytes);
+    return parseJson(bytes, { bytesMax: Math.max(bytes.length, 1) });
   } catch {
     return undefined;
   }

@@ -125,7 +125,8 @@ const onTheWeb: StartServer = (paywall, sold) => {
   const none = (): Response => new Response(null, { status: 404 });
   return served({
     fetch: (request) => {
-      const handler = handlers.get(`${request.method} ${new URL(request.url).pathname}`) ?? none;
+      const method = request.method === "HEAD" ? "GET" : request.method;
+      const handler = handlers.get(`${method} ${new URL(request.url).pathname}`) ?? none;
       return Promise.resolve(handler(request)).catch(() => new Response("broken", { status: 500 }));
     },
   });

@@ -27,6 +27,7 @@ import { type Controller, openKubernetes, startController } from "./kubernetes/i
 import { mcpDoor, withChildren } from "./mcp/index.ts";
 import { type OfferBook, type Offers, openOfferBook, watchedIn } from "./offers/index.ts";
 
+import { ownServerRoutes } from "./own-servers/index.ts";
 import { createPriceTags } from "./paywall/index.ts";
 
 import { createUpstreams, healthJobs, type Upstreams } from "./proxy/index.ts";
@@ -156,6 +157,7 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   control.mount(http);
   facilitators.mount(http);
   openRefunds({ ...purchases, facilitators }, { http, jobs });
+  http.add(...ownServerRoutes({ book, counter, terms, clock, memory: purchases.memory }));
   http.add(resourcesRoute({ book, clock, settlerOn: facilitators.settlerOn }));
   const behind = { counter, upstreams, callers, terms, clock, ...control, memory: purchases.memory };
   const front = storefront({ book, ...behind, doors: [discoveryDoor, mcpDoor(behind)] });

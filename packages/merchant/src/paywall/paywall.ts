@@ -49,7 +49,17 @@ export type Entered =
       finish(answer: Answer): Promise<Answer>;
     };
 
-export type Payer = { readonly chargeId: Id<"charge">; readonly mandateId: string; readonly agentId: string };
+export type Payer = {
+  readonly rail: "mandate" | "card" | "x402";
+  /** The agent, the address, or a pseudonym of the card's token. */
+  readonly payer: string;
+  /** Under a mandate; empty otherwise. */
+  readonly mandateId: string;
+  readonly agentId: string;
+  readonly chargeId?: Id<"charge">;
+  /** At the gateway, where one takes the payments. */
+  readonly purchaseId?: Id<"claim">;
+};
 
 /** Sells what the merchant's own handlers answer, under mandates. */
 export type Paywall = {
@@ -81,6 +91,8 @@ export function createPaywall(options: PaywallOptions): Paywall {
 type Till = TermsDeps & { readonly charges: Merchant; readonly answers: AnswerStore; readonly clock: Clock };
 
 async function enter(till: Till, request: Asked): Promise<Entered> {
+  if (request.sale.payWith?.some((rail) => rail !== "mandate") === true)
+    throw new TypeError("a card and a chain are taken by a gateway: createGatewayPaywall");
   // Nobody pays for a head alone: it asks what GET would cost.
   const isHead = request.method === "HEAD";
   const asked = isHead ? { ...request, method: "GET" } : request;
@@ -194,13 +206,16 @@ async function serve(till: Till, buying: Buying, charge: Charge): Promise<Entere
     : await till.answers.find(charge.id);
   if (known !== undefined) return await answered(till, buying, { charge: charge.id, purchase: known });
   if (!isHeld) throw notToServe(charge);
-  const { agent_id: agentId } = charge.body;
+  const { agent_id: agent } = charge.body;
+  const agentId = typeof agent === "string" ? agent : "";
   return {
     kind: "serve",
     payer: {
+      rail: "mandate",
+      payer: agentId,
       chargeId: charge.id,
       mandateId: charge.mandateId,
-      agentId: typeof agentId === "string" ? agentId : "",
+      agentId,
     },
     finish: (answer) => finish(till, { key: buying.key, purchase, charge: charge.id, answer }),
   };
@@ -337,10 +352,11 @@ async function patiently(call: () => Promise<Charge>): Promise<Charge> {
   }
 }
 
+/** What the paywall says itself, and what a handler must not say in its name. */
 const ours =
   /^(?:payment-(?:required|response|receipt)|x-payment-response|remit-receipt|idempotent-replayed|cache-control)$/i;
 
-const withoutOurs = (headers: Answer["headers"]): HeaderPair[] =>
+export const withoutOurs = (headers: Answer["headers"]): HeaderPair[] =>
   headers.filter(([name]) => !ours.test(name));
 
 function withReceipt({ issuer, clock }: Till, charge: Charge, answer: Answer): Answer {

@@ -42,6 +42,12 @@ export type Sale = {
   readonly description?: string;
   /** Seconds the handler may take; 60 unless told, at most 900. */
   readonly serveByS?: number;
+  /** `mandate` alone unless told; the others through a gateway (`createGatewayPaywall`). */
+  readonly payWith?: readonly ("mandate" | "card" | "x402")[];
+  /** The seller's profile on the network of payment tokens, and perhaps a connected account. */
+  readonly card?: { readonly networkId: string; readonly account?: string };
+  /** Where stablecoins arrive: a chain by its name or in CAIP-2. */
+  readonly x402?: { readonly chain: string; readonly payTo: string; readonly confirmations?: number };
 };
 
 /** One request for it, read whole. */

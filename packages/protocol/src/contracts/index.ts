@@ -28,6 +28,7 @@ export * from "./payments.ts";
 export * from "./plans.ts";
 export * from "./policies.ts";
 export * from "./problem.ts";
+export * from "./purchases.ts";
 export * from "./reconciliation.ts";
 export * from "./requests.ts";
 export * from "./rules.ts";

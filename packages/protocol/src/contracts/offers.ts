@@ -5,7 +5,7 @@ import { AmountMinor, AmountOrZero, Currency, Cursor, idOf, Origin, Timestamp, t
 
 /** What may pay: a mandate, a card by its token, or a signed transfer of a stablecoin. */
 export const sellingRails = ["card", "x402", "mandate"] as const;
-const SellingRail = z.enum(sellingRails);
+export const SellingRail = z.enum(sellingRails);
 export type SellingRail = z.infer<typeof SellingRail>;
 
 export const OfferName = z
@@ -57,7 +57,7 @@ export const OfferRoute = z.strictObject({
 });
 export type OfferRoute = z.infer<typeof OfferRoute>;
 
-const PayByCard = z.strictObject({
+export const PayByCard = z.strictObject({
   /** The seller's profile on the network that issues payment tokens. */
   network_id: z.string().regex(/^[\x21-\x7e]{1,200}$/),
   account: z
@@ -67,7 +67,7 @@ const PayByCard = z.strictObject({
 });
 
 /** Where the stablecoin arrives. */
-const PayByChain = z.strictObject({
+export const PayByChain = z.strictObject({
   /** CAIP-2, or the name that people use, such as `base-sepolia`. */
   chain: z.string().regex(/^[a-z0-9:-]{1,64}$/),
   pay_to: z.string().regex(/^0x[0-9a-fA-F]{40}$/, "is an address of 20 bytes"),

@@ -112,7 +112,8 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
       ];
     case "merchant":
       if (resource === issuer) return ["charges:write", "directory:read"];
-      return ours.has(resource) ? ["directory:read", "directory:write"] : [];
+      // At a gateway of ours: to have what its own server sells paid there.
+      return ours.has(resource) ? ["charges:write", "directory:read", "directory:write"] : [];
     case "admin":
       return ours.has(resource) ? [...managing, "billing:write"] : [];
     case "peer":

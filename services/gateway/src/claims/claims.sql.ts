@@ -220,6 +220,27 @@ export async function takeWaiting(
   return row === undefined ? undefined : claimOf(row);
 }
 
+// No installation has this name, so that no run of one has left the claim behind: its lease alone ends it.
+const elsewhere = "handed out";
+
+/** Says that the goods of a claim which is served are made by somebody else, who brings them to any gateway. */
+export const handOut = (tx: TenantTx, id: Id<"claim">): Promise<unknown> =>
+  tx.run(sql`update claims set worker = ${elsewhere}, boot = '' where id = ${id} and state = 'serving'`);
+
+/** Takes a claim whose goods have been brought; undefined for whoever comes second, or after it was let go. */
+export async function takeBack(
+  tx: TenantTx,
+  id: Id<"claim">,
+  by: Worker & { readonly merchant: Id<"merchant">; readonly now: Instant; readonly leasedUntil: Instant },
+): Promise<Claim | undefined> {
+  const row = await tx.maybe<Row>(sql`
+    update claims set worker = ${by.worker}, boot = ${by.boot}, generation = generation + 1,
+      leased_until = ${sqlTime(by.leasedUntil)}, updated_at = ${sqlTime(by.now)}
+    where id = ${id} and merchant_id = ${by.merchant} and state = 'serving' and worker = ${elsewhere}
+    returning *`);
+  return row === undefined ? undefined : claimOf(row);
+}
+
 /** Lets somebody else take over from `at` on. */
 export const giveUp = (tx: TenantTx, claim: Claim, at: Instant): Promise<unknown> =>
   tx.run(sql`update claims set leased_until = ${sqlTime(at)}

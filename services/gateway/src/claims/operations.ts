@@ -97,6 +97,30 @@ export const takeWaiting = (deps: ClaimsDeps, claim: Claim): Promise<Claim | und
     return rows.takeWaiting(tx, claim, { ...deps.by, now, leasedUntil: after(now, leaseMs) });
   });
 
+/** Serves a claim by somebody else, who has `leaseMs` to bring the goods. */
+export const handOut = (
+  deps: ClaimsDeps,
+  claim: Claim,
+  to: Moved & { readonly leaseMs: number },
+): Promise<Claim> =>
+  moveOn(deps, claim, { ...to, state: "serving", within: (tx) => rows.handOut(tx, claim.id) });
+
+/** Takes a claim back with its goods; undefined while somebody is at it, and once it has come to its end. */
+export const takeBack = (
+  deps: ClaimsDeps,
+  of: Pick<Claim, "tenant" | "id" | "merchant">,
+): Promise<Claim | undefined> =>
+  patiently(deps, of.tenant, (tx) => {
+    const now = deps.clock.now();
+    const by = { ...deps.by, merchant: of.merchant, now, leasedUntil: after(now, leaseMs) };
+    return rows.takeBack(tx, of.id, by);
+  });
+
+export const claimOfId = (
+  db: Database,
+  { tenant, id }: Pick<Claim, "tenant" | "id">,
+): Promise<Claim | undefined> => db.of(tenant).transaction((tx) => rows.findClaim(tx, id));
+
 /** Makes the provider's id of a payment durable; false when nobody wants the hold any more. */
 export const keepReference = (deps: ClaimsDeps, claim: Claim, reference: string): Promise<boolean> =>
   patiently(deps, claim.tenant, (tx) => rows.keepReference(tx, claim, reference));

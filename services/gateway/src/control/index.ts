@@ -15,6 +15,7 @@ import { openShelf, type Shelf } from "./shelf.ts";
 import { createTraffic, type Traffic } from "./traffic.ts";
 
 export type { OfferDesk } from "./desk.ts";
+export { ownRouteOf } from "./own-sales.ts";
 export type { OfferUpstreams } from "./reach.ts";
 export type { Shelf } from "./shelf.ts";
 export type { Traffic } from "./traffic.ts";

@@ -2,6 +2,8 @@ const reserved = [
   "/.well-known",
   "/api/v1/offers",
   "/api/v1/keys",
+  "/api/v1/purchases",
+  "/api/v1/refunds",
   "/auth",
   "/discovery",
   "/docs",

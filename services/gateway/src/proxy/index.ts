@@ -1,4 +1,4 @@
-export { type Fields, fieldsOf, upwardFields, valuesOf, type Withheld } from "./headers.ts";
+export { downwardFields, type Fields, fieldsOf, upwardFields, valuesOf, type Withheld } from "./headers.ts";
 export { healthJobs } from "./health.jobs.ts";
 export type { Wellness } from "./health-pages.ts";
 export type { OpenAnswer } from "./open.ts";

@@ -1,3 +1,4 @@
+import { invariant } from "@remit/kernel";
 import { Problem } from "@remit/protocol";
 import type { Callers, Visit } from "../callers/index.ts";
 import {
@@ -23,7 +24,8 @@ import { mustPayFirst } from "../failures/index.ts";
 import { full } from "../memory.ts";
 import { uncountable } from "../metering/index.ts";
 import { valuesOf } from "../proxy/index.ts";
-import { openResponse } from "../responses/index.ts";
+import { type Brought, type BroughtSold, bring } from "./brought.ts";
+import { inProgress, keptOf, settled } from "./kept.ts";
 import { letGo, type PurchaseDeps, type Served } from "./money.ts";
 import { redeem } from "./owing.ts";
 import { purchase } from "./purchase.ts";
@@ -37,12 +39,18 @@ export type CounterDeps = PurchaseDeps & {
 /** The answer for a buyer, and whether it has been delivered under this claim before. */
 export type Sold = Served & { readonly replayed: boolean };
 
+/** The same of goods that an upstream makes. */
+export type SoldHere = Exclude<Sold, { readonly kind: "handed_out" }>;
+
 /** The same where nothing streams. */
-export type SoldWhole = Exclude<Sold, { readonly kind: "stream" }>;
+export type SoldWhole = Exclude<SoldHere, { readonly kind: "stream" }>;
 
 /** Where buyers pay. Purchases that run here are finished before it closes. */
 export type Counter = {
-  sell(request: PaidRequest, credential: Credential): Promise<Sold>;
+  sell(request: PaidRequest, credential: Credential): Promise<SoldHere>;
+  /** The same where the merchant's own server makes the goods: it brings them to whichever gateway it reaches. */
+  handOut(request: PaidRequest, credential: Credential): Promise<Exclude<Sold, { readonly kind: "stream" }>>;
+  bring(brought: Brought): Promise<BroughtSold>;
   /** Waits for the purchases that run. */
   close(): Promise<void>;
 };
@@ -64,6 +72,8 @@ export function openCounter(deps: CounterDeps): Counter {
       case "again":
         return await more.retry();
       case "owed":
+        // Paid long ago, and its answer is kept no more: nobody else can make it.
+        if (more.request.byHand === true) throw settled(claim);
         if (bought !== undefined) return shared(await bought);
         return await run(claim, redeemFor(deps, more.request, claim));
       case "resume":
@@ -75,18 +85,30 @@ export function openCounter(deps: CounterDeps): Counter {
         return shared(await bought);
     }
   };
+  const sellAny = async (request: PaidRequest, credential: Credential): Promise<Sold> => {
+    refuseUncountable(request);
+    const { room = deps.memory.room() } = request;
+    // For as long as anything here may still fill it, whether or not the buyer waits.
+    const give = room.hold();
+    try {
+      return await sellTo(deps, { again, run }, { given: { ...request, room }, credential });
+    } finally {
+      give();
+    }
+  };
   return {
     sell: async (request, credential) => {
-      refuseUncountable(request);
-      const { room = deps.memory.room() } = request;
-      // For as long as anything here may still fill it, whether or not the buyer waits.
-      const give = room.hold();
-      try {
-        return await sellTo(deps, { again, run }, { given: { ...request, room }, credential });
-      } finally {
-        give();
-      }
+      const sold = await sellAny(request, credential);
+      invariant(sold.kind !== "handed_out", "only what is made elsewhere is handed out");
+      return sold;
     },
+    handOut: async (request, credential) => {
+      invariant(request.route.deliver === "buffer", "what is made elsewhere is brought whole");
+      const sold = await sellAny({ ...request, byHand: true }, credential);
+      invariant(sold.kind !== "stream", "what is brought whole does not stream");
+      return sold;
+    },
+    bring: (brought) => bring(deps, brought, run),
     close: async () => {
       await Promise.all([...running.values()].map(({ over }) => over));
     },
@@ -164,7 +186,7 @@ async function noted(
 
 /** What somebody else's request has brought; what streams goes to one of them. */
 function shared(served: Served): Sold {
-  if (served.kind === "stream") throw inProgress();
+  if (served.kind === "stream" || served.kind === "handed_out") throw inProgress();
   return { ...served, replayed: true };
 }
 
@@ -177,12 +199,12 @@ async function onTerms(
   verified: GenuineCredential | Problem,
 ): Promise<{ readonly request: PaidRequest; readonly refusal?: Problem }> {
   const { route } = request;
-  const isByUse = route.meter !== undefined;
+  const isByUse = route.meter !== undefined || request.byHand === true;
   const isServedFirst = route.settle === "after" && (isByUse || route.deliver === "buffer");
   if (verified instanceof Problem || verified.rail !== "x402" || !isServedFirst) return { request };
   const { agent } = verified;
   if (!(await mustPayFirst(deps, { tenant: route.merchant.tenant, agent }))) return { request };
-  // What is used is known only once it is served: who is not trusted with that buys it otherwise.
+  // What is used, or made elsewhere, is known only once it is served: who is not trusted with that buys it otherwise.
   if (isByUse) return { request, refusal: new Problem("no_acceptable_payment", { detail: unsettledOften }) };
   return { request: { ...request, route: { ...route, settle: "before" } } };
 }
@@ -232,8 +254,6 @@ const becauseOf = ({ code, extra, detail = "" }: Problem, cause: Problem): Probl
     detail: cause.detail === undefined ? detail : `${detail} The sign-in: ${cause.detail}`,
   });
 
-const inProgress = (): Problem => new Problem("charge_in_progress", { headers: { "Retry-After": "1" } });
-
 /** What a request shows of itself before anything of its payment is believed. */
 function askedOf(deps: CounterDeps, request: PaidRequest, credential: Credential): Again {
   const { method, url, fields, route } = request;
@@ -265,8 +285,10 @@ async function buy(
   const { route, room } = request;
   try {
     // Of an upstream that is down, nobody is asked for money; nor for an answer that could not be held.
-    deps.upstreams.check(route.upstream, route.health?.path);
-    if (route.deliver === "buffer") room?.reserve(deps.sizes.of(route));
+    if (request.byHand !== true) {
+      deps.upstreams.check(route.upstream, route.health?.path);
+      if (route.deliver === "buffer") room?.reserve(deps.sizes.of(route));
+    }
   } catch (error) {
     await letGo(deps, claim);
     throw error;
@@ -314,18 +336,10 @@ async function verify(
 
 /** The kept answer. Once its day has passed the payment stands, and so does the receipt. */
 async function stored(deps: CounterDeps, claim: Claim, { room }: PaidRequest): Promise<Sold> {
-  const answer = await deps.db
-    .of(claim.tenant)
-    .transaction((tx) => openResponse(tx, deps.keyring, { claim: claim.id, now: deps.clock.now() }));
+  const answer = await keptOf(deps, claim);
   if (answer !== undefined) {
     if (room?.add(answer.body.length) === false) throw full();
     return { kind: "paid", claim, answer, replayed: true };
   }
-  throw new Problem("already_settled", {
-    detail:
-      claim.deliver === "stream"
-        ? "The answer was streamed as it came, and is not kept."
-        : "The answer was kept for 24 hours and is gone.",
-    ...(claim.receipt !== undefined && { extra: { receipt: claim.receipt } }),
-  });
+  throw settled(claim);
 }

@@ -1,4 +1,4 @@
-export { type Counter, openCounter, type Sold, type SoldWhole } from "./counter.ts";
+export { type Counter, openCounter, type Sold, type SoldHere, type SoldWhole } from "./counter.ts";
 export type { Served, Sink } from "./money.ts";
 export { purchaseJobs } from "./purchases.jobs.ts";
 export { recoverClaims } from "./recovery.ts";

@@ -36,7 +36,15 @@ export type Served =
   | { readonly kind: "paid"; readonly claim: Claim; readonly answer: UpstreamAnswer }
   | { readonly kind: "owed"; readonly claim: Claim; readonly answer: UpstreamAnswer | Problem }
   | { readonly kind: "unpaid"; readonly answer: UpstreamAnswer }
+  | HandedOut
   | Streaming;
+
+/** A payment that is held until the merchant's own server has made what it is for. */
+export type HandedOut = {
+  readonly kind: "handed_out";
+  readonly claim: Claim;
+  readonly tells: Readonly<Record<string, string>>;
+};
 
 /** Where a streamed answer goes. */
 export type Sink = {

@@ -2,8 +2,9 @@ import { monotonicMs, secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import { Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
-import { abandon, type Claim, moveOn } from "../claims/index.ts";
+import { abandon, type Claim, handOut, moveOn } from "../claims/index.ts";
 import { costOf, useOf } from "../metering/index.ts";
+import type { Merchant } from "../offers/index.ts";
 import type { UpstreamAnswer } from "../proxy/index.ts";
 import { keepResponse } from "../responses/index.ts";
 import {
@@ -44,36 +45,77 @@ export async function purchase(
       claim = await payFirst(deps, request, { claim: { ...claim, ...held.ids }, rail });
       return await redeem(deps, request, { claim, rail });
     }
+    const tells = { "X-Payment-Payer": claim.payer, ...held.tells };
+    if (request.byHand === true) {
+      claim = await handOut(deps, claim, { ...held.ids, leaseMs: leaseOf(request.route) });
+      await failpoint("gateway.handed_out");
+      return { kind: "handed_out", claim, tells };
+    }
     claim = await moveOn(deps, claim, { state: "serving", ...held.ids, leaseMs: leaseOf(request.route) });
     await failpoint("gateway.charged");
     await failpoint("gateway.serving");
     const startedMs = monotonicMs(deps.clock);
-    const told = { "X-Payment-Payer": claim.payer, ...held.tells };
     const answer =
       claim.deliver === "stream"
-        ? await stream(deps, request, { claim, rail, told })
-        : await serve(deps.upstreams, request, told);
+        ? await stream(deps, request, { claim, rail, told: tells })
+        : await serve(deps.upstreams, request, tells);
     if ("kind" in answer) return answer;
     if (!isGoods(answer)) {
       await release(deps, { claim, rail }, reasonOf(answer));
       if (answer instanceof Problem) throw answer;
       return { kind: "unpaid", answer };
     }
-    claim = await keep(deps, claim, { ...answer, tookMs: monotonicMs(deps.clock) - startedMs });
-    await failpoint("gateway.served");
-    await failpoint("gateway.capturing");
-    const digests = digestsOf(claim, answer);
-    const ids = await take(deps, { claim, rail }, digests).catch((error: unknown) =>
-      unpaidAfterAll(deps, claim, error),
-    );
-    claim = await settle(deps, { claim, rail }, { ids, digests, merchant: request.route.merchant });
-    await failpoint("gateway.captured");
+    const tookMs = monotonicMs(deps.clock) - startedMs;
+    claim = await keep(deps, claim, { ...answer, tookMs });
+    claim = await sellKept(deps, { claim, rail }, { answer, merchant: request.route.merchant });
     return { kind: "paid", claim, answer };
   } catch (error) {
-    // A refusal has cleaned up after itself; anything else leaves the claim where it is, for recovery to finish.
-    // A capture may still be under way: seen too early it would look as if it had never come.
-    if (!(error instanceof Problem) || error.status >= 500)
-      await abandon(deps, claim, claim.state === "capturing" ? deps.captureGraceMs : 0);
+    await leaveOpen(deps, claim, error);
+    throw error;
+  }
+}
+
+/** A refusal has cleaned up after itself; anything else leaves the claim where it is, for recovery to finish. */
+async function leaveOpen(deps: PurchaseDeps, claim: Claim, error: unknown): Promise<void> {
+  if (error instanceof Problem && error.status < 500) return;
+  // A capture may still be under way: seen too early it would look as if it had never come.
+  await abandon(deps, claim, claim.state === "capturing" ? deps.captureGraceMs : 0);
+}
+
+/** Takes the money for an answer that is written down: from then on it is the buyer's. */
+async function sellKept(
+  deps: PurchaseDeps,
+  { claim, rail }: Paying,
+  { answer, merchant }: { readonly answer: UpstreamAnswer; readonly merchant: Merchant },
+): Promise<Claim> {
+  await failpoint("gateway.served");
+  await failpoint("gateway.capturing");
+  const digests = digestsOf(claim, answer);
+  const ids = await take(deps, { claim, rail }, digests).catch((error: unknown) =>
+    unpaidAfterAll(deps, claim, error),
+  );
+  const paid = await settle(deps, { claim, rail }, { ids, digests, merchant });
+  await failpoint("gateway.captured");
+  return paid;
+}
+
+/** The rest of a purchase whose goods the merchant's own server has made: keep, capture, or release what was refused. */
+export async function sellBrought(
+  deps: PurchaseDeps,
+  { claim: taken, rail }: Paying,
+  { answer, merchant }: { readonly answer: UpstreamAnswer; readonly merchant: Merchant },
+): Promise<Served> {
+  let claim = taken;
+  try {
+    if (!isGoods(answer)) {
+      await release(deps, { claim, rail }, reasonOf(answer));
+      return { kind: "unpaid", answer };
+    }
+    claim = await keep(deps, claim, { ...answer, tookMs: 0 });
+    claim = await sellKept(deps, { claim, rail }, { answer, merchant });
+    return { kind: "paid", claim, answer };
+  } catch (error) {
+    await leaveOpen(deps, claim, error);
     throw error;
   }
 }

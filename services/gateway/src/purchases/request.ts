@@ -20,6 +20,8 @@ export type PaidRequest = {
   readonly idempotencyKey?: string;
   /** Where the answer is held, until it is sent. */
   readonly room?: Room;
+  /** The goods are made by the merchant's own server, which brings them. */
+  readonly byHand?: true;
   /** What an answer says in the protocol of its route, where its status is not all: a tool fails with a 200. */
   readonly judge?: (answer: UpstreamAnswer) => UpstreamAnswer;
 };

@@ -1,4 +1,13 @@
-export { credit, proven, unsettled, withCredit } from "./answers.ts";
+export {
+  credit,
+  paidAnswer,
+  proven,
+  unsettled,
+  unsettledHeaders,
+  type WholeAnswer,
+  withCredit,
+} from "./answers.ts";
+export { askingOf, wantedOf } from "./asking.ts";
 export { forwardAuth } from "./forward-auth.http.ts";
 export { passOn } from "./open-routes.ts";
 export { type OwnDoor, type StorefrontDeps, storefront, wantsFreshTerms } from "./storefront.http.ts";

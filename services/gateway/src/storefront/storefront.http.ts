@@ -26,18 +26,16 @@ import {
   targetOf,
 } from "../offers/index.ts";
 import {
-  type Asking,
   type Door,
   type PaymentRequiredAnswer,
   paymentRequired,
-  prefersHtml,
   type TermsDeps,
   unpaid,
-  type Wanted,
 } from "../paywall/index.ts";
-import { type Fields, type Upstreams, valuesOf } from "../proxy/index.ts";
+import type { Upstreams } from "../proxy/index.ts";
 import type { Counter, PaidRequest } from "../purchases/index.ts";
 import { paidAnswer, unsettledHeaders, type WholeAnswer } from "./answers.ts";
+import { askingOf, wantedOf } from "./asking.ts";
 import { answersPreflight, openToScripts } from "./cross-origin.ts";
 import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
 import { recogniseUnpaid } from "./recognised.ts";
@@ -191,24 +189,6 @@ function refuse(
 ): PaymentRequiredAnswer {
   const asking = { ...askingOf(request.fields), now: deps.clock.now(), requestId: call.requestId };
   return paymentRequired(deps.terms, wantedOf(request), { problem, asking });
-}
-
-const wantedOf = ({ route, method, url, bodySha256 }: PaidRequest): Wanted => ({
-  route,
-  method,
-  url,
-  ...(bodySha256 !== undefined && { bodySha256 }),
-});
-
-function askingOf(fields: Fields): Omit<Asking, "now" | "requestId"> {
-  const door = doorOf(fields);
-  const accept = valuesOf(fields, "accept-payment").join(",");
-  return {
-    ...(door !== undefined && { door }),
-    ...(accept !== "" && { acceptPayment: accept }),
-    wantsHtml: prefersHtml(valuesOf(fields, "accept").join(",")),
-    hasOwnAuthorization: valuesOf(fields, "authorization").some((value) => !/^payment\b/i.test(value)),
-  };
 }
 
 function sendDocument(res: ServerResponse, { headers, body }: Document, method: string | undefined): void {

@@ -1,0 +1,1 @@
+export { ownServerRoutes } from "./own-servers.http.ts";
