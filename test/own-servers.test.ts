@@ -75,7 +75,7 @@ beforeEach(async () => {
 });
 
 /** A merchant's token for the gateway, as the authorization server gives it. */
-const tokenFor = (client = clientId, scope = "charges:write"): string =>
+const tokenFor = (client: string = clientId, scope = "charges:write"): string =>
   signJws(
     world.issuer.key,
     { typ: "at+jwt" },

@@ -3,12 +3,18 @@ import type { AddressInfo } from "node:net";
 import { newId } from "@remit/kernel";
 import express, { type RequestHandler } from "express";
 import { expect, onTestFinished, test } from "vitest";
-import { expressPaywall, type Paywall } from "../src/index.ts";
+import { expressPaywall, type Payer, type Paywall } from "../src/index.ts";
 
 type Finish = Extract<Awaited<ReturnType<Paywall["enter"]>>, { kind: "serve" }>["finish"];
 
 const sale = { name: "A report", sku: "report", amountMinor: 1000, currency: "USD" };
-const payer = { chargeId: newId("charge"), mandateId: newId("mandate"), agentId: newId("agent") };
+const payer: Payer = {
+  rail: "mandate",
+  payer: "agent",
+  chargeId: newId("charge"),
+  mandateId: newId("mandate"),
+  agentId: newId("agent"),
+};
 
 /** An Express behind a paywall at which everybody has paid. */
 async function shop(finish: Finish, handler: RequestHandler): Promise<string> {

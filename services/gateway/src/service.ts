@@ -16,7 +16,7 @@ import {
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import { hmacSha256 } from "@remit/protocol/node";
-import { type Callers, createCallers } from "./callers/index.ts";
+import { type Callers, type ContractJudge, createCallers, createContractJudge } from "./callers/index.ts";
 import type { Engines } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
 import { type Control, openControl } from "./control/index.ts";
@@ -147,7 +147,8 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
     { config, clock, log, db, outbound, engines },
     { keyring, upstreams, book, terms, by, facilitators, isClosing },
   );
-  const callers = callersOf({ config, clock, log, db, outbound }, keyring);
+  const judge = createContractJudge({ chainOn: facilitators.chainOn, clock });
+  const callers = callersOf({ config, clock, log, db, outbound }, { keyring, judge });
   const counter = openCounter({ ...purchases, callers });
   responseJobs(purchaseJobs(jobs, purchases), { db, clock });
   healthJobs(jobs, { upstreams, clock, watched: () => watchedIn(offers()) });
@@ -218,13 +219,17 @@ const openKeys = ({ config, clock, log, db, outbound }: Parts) =>
   );
 
 /** Who comes in at auth routes, of whichever merchant. */
-const callersOf = ({ config: { issuer }, clock, db, outbound }: Parts, keyring: Keyring): Callers =>
+const callersOf = (
+  { config: { issuer }, clock, db, outbound }: Parts,
+  { keyring, judge }: { readonly keyring: Keyring; readonly judge: ContractJudge },
+): Callers =>
   createCallers({
     issuer,
     issuerKeys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`),
     claim: createFirstUses(db).claim,
     sessionMac: hmacSha256(keyring.derive("wallet-sessions")),
     nonceSecret: keyring.derive("dpop-nonce"),
+    judge,
     clock,
   });
 

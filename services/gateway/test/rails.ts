@@ -31,6 +31,7 @@ export async function startRailsWorld(options: WorldOptions = {}): Promise<Rails
     facilitators: {
       engineOf: () => transfers,
       settlerOn: () => undefined,
+      chainOn: () => undefined,
       hereOn: () => undefined,
       mount: () => undefined,
     },

@@ -1,1 +1,1 @@
-export { signerOf } from "./wallet.ts";
+export { signerOf, textDigest } from "./wallet.ts";

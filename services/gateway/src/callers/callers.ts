@@ -5,6 +5,7 @@ import type { KeySource } from "@remit/platform/outbound";
 import { type Mac, Problem, type SignedIn, signInHeader, signInWindowS } from "@remit/protocol";
 import type { Merchant } from "../offers/index.ts";
 import type { Withheld } from "../proxy/index.ts";
+import type { ContractJudge } from "./contracts.ts";
 import { isSessionToken, openSession, type Session, walletOfSession } from "./sessions.ts";
 import { ofAuthorization, ofHeader, ofText, signedInAt } from "./wallets.ts";
 
@@ -46,6 +47,7 @@ export type CallersDeps = {
   readonly claim: (key: string, until: Instant) => Promise<boolean>;
   readonly sessionMac: Mac;
   readonly nonceSecret: Uint8Array;
+  readonly judge: ContractJudge;
   readonly clock: Clock;
 };
 
@@ -125,13 +127,13 @@ async function signedBy(
 }
 
 /** The wallet of a signed text that nobody has used before, on any replica. */
-async function useOnce({ claim }: CallersDeps, visit: Visit, signed: SignedIn): Promise<string> {
-  const { address, firstUse } = await signedInAt(signed, at(visit));
+async function useOnce({ claim, judge }: CallersDeps, visit: Visit, signed: SignedIn): Promise<string> {
+  const { name, firstUse } = await signedInAt(signed, { ...at(visit), judge });
   if (!(await claim(firstUse.key, firstUse.until)))
     throw new Problem("sign_in_invalid", {
       detail: "The text has been used; sign another one, with a nonce of its own.",
     });
-  return address;
+  return name;
 }
 
 const at = ({ merchant, now }: Visit): { readonly origin: string; readonly now: Instant } => ({

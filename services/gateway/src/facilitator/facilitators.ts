@@ -46,6 +46,8 @@ export type Facilitators = {
   }): PaymentEngine<AuthorizationSource> | undefined;
   /** Who settles here what permits allow (x402's `upto`); undefined on a network where nobody does. */
   readonly settlerOn: (network: string) => string | undefined;
+  /** A network that this gateway reads, whether or not it settles there. */
+  readonly chainOn: (network: string) => Chain | undefined;
   /** Chain and facilitator of a network that is settled here. */
   readonly hereOn: (
     network: string,
@@ -83,6 +85,7 @@ export async function openFacilitators(deps: FacilitatorsDeps): Promise<Facilita
       return createX402Engine({ facilitator: settles, chain, ...depth });
     },
     settlerOn: (network) => (local.has(network) ? signer?.address : undefined),
+    chainOn: (network) => chains.get(network),
     hereOn: (network) => {
       const [chain, facilitator] = [chains.get(network), local.get(network)];
       return chain && facilitator && { chain, facilitator };

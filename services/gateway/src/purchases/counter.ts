@@ -244,7 +244,8 @@ async function signedInAsPayer(
     // Told as what it is here: of a payment that stands, no refusal asks for another one.
     throw callers.askWallet(becauseOf(problem, error), visit);
   });
-  if (wallet !== claim.payer) throw callers.askWallet(problem, visit);
+  // A contract's is the payer on its own chain alone.
+  if (wallet !== claim.payer && wallet !== claim.agent) throw callers.askWallet(problem, visit);
 }
 
 const becauseOf = ({ code, extra, detail = "" }: Problem, cause: Problem): Problem =>
