@@ -1,10 +1,11 @@
-import { after, dayMs, type Id, instantOf, money } from "@remit/kernel";
+import { after, dayMs, type Id, instantOf, money, newId } from "@remit/kernel";
 import { platformTenant } from "@remit/platform/http";
 import { recordToOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { openStripe } from "@remit/rails/card";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { post, seenOnChainEntry } from "../src/ledger/index.ts";
 import { type ReconciliationDeps, reconcile } from "../src/reconciliation/reconciliation.ts";
 import { type Movement, movementsOf } from "../src/stripe/index.ts";
 import { openStage, purchaseOf, type Stage } from "./stage.ts";
@@ -61,6 +62,15 @@ describe("R04 reconciliation", () => {
     expect(listed).toBe(8);
     expect(await reconcile(deps, span())).toBe(0);
     expect(await cases()).toEqual([]);
+  });
+
+  test("R04 what a chain has booked is no matter of Stripe's", async () => {
+    const units = money({ code: "USDC_BASE", places: 6, kind: "token" }, 7_000_000n);
+    const owner = { tenant: newId("tenant"), merchant: newId("merchant") };
+    const paid = { charge: newId("charge"), owner, at: stage.clock.now() };
+    const booking = { id: `0x${"5e".repeat(32)}`, amount: units, fee: { ...units, units: 0n } };
+    await db.global.transaction((tx) => post(tx, [seenOnChainEntry(paid, booking, "into")]));
+    expect(await reconcile(deps, span())).toBe(0);
   });
 
   test("R04 what is missing here or there, or of another amount or fee, opens one case each, and moves nothing", async () => {

@@ -8,6 +8,7 @@ import type { Leg, MerchantOwner } from "./chart.ts";
 import { bookingEntry, captureEntry, type Entry, refundEntry, reversalOf } from "./entries.ts";
 import { accountsOf, check, entriesOf, isBalanced, post } from "./ledger.ts";
 import { closeMonth, sumMonth, sumsOf } from "./months.ts";
+import { seenOnChainEntry, transferEntry } from "./transfer-entries.ts";
 
 let database: TestDatabase;
 let db: Database;
@@ -330,6 +331,27 @@ describe("the ledger", () => {
       { kind: "capture", count: 40n, gross: 40_000n, withheld: 2_360n, invoiced: 0n, rail: "card" },
       { kind: "refund", count: 1n, gross: -300n, withheld: 0n, invoiced: 0n },
     ]);
+  });
+
+  test("two transfers that one transaction of a chain has made are two, in the books and as payments", async () => {
+    const merchant = owner();
+    const transaction = `0x${"5e".repeat(32)}`;
+    const inTokens = money(asset("USDC_BASE"), 7_000_000n);
+    const seen = { id: transaction, amount: inTokens, fee: money(inTokens.asset, 0n) };
+    for (const payment of [newId("payment"), newId("payment")]) {
+      const paid = { charge: newId("charge"), owner: merchant, at: now };
+      const capture = { ...paid, ...general, payment, rail: "x402", captured: inTokens, fee: seen.fee };
+      expect(await write(transferEntry(capture), seenOnChainEntry(paid, seen, "into"))).toHaveLength(2);
+      expect(await write(seenOnChainEntry(paid, seen, "into"))).toEqual([]);
+      await database.asAdmin(
+        `insert into payments (tenant_id, id, charge_id, generation, payee_id, merchant_id, rail, currency, amount_minor, state,
+          reference, captured_minor, transfer, settled_by, leased_until, state_since, created_at)
+         values ($1, $2, $3, 1, $1, $4, 'x402', 'USDC_BASE', 7000000, 'captured', $2, 7000000, '{}', $5, now(), now(), now())`,
+        [merchant.tenant, payment, paid.charge, merchant.merchant, transaction],
+      );
+    }
+    expect(await balanceOf(merchant, "USDC_BASE")).toBe(0n);
+    expect(await check(db)).toMatchObject({ balanced: true });
   });
 
   test("a balance changed behind the ledger's back is found", async () => {

@@ -42,10 +42,11 @@ export function seenOnChainEntry(
   { id, amount }: Booking,
   direction: "into" | "out_of",
 ): Entry {
-  const { owner } = paid;
+  const { owner, charge } = paid;
   const asset = amount.asset.code;
   const moved = direction === "into" ? amount.units : -amount.units;
-  return entryOf("booking", { ...paid, object: id, transition: "booked" }, [
+  // A facilitator may bring many transfers on the chain in one transaction.
+  return entryOf("booking", { ...paid, object: `${id} ${charge}`, transition: "booked" }, [
     { code: "x402_clearing", asset, units: -moved },
     { code: "merchant_payable", owner, asset, units: moved },
   ]);

@@ -26,7 +26,7 @@ export const bookedAs = async (tx: Sql, objects: readonly string[]): Promise<Boo
       where e.object_id = any(${objects}) and e.transition = 'booked' group by e.object_id, p.asset`)
   ).map(bookedOf);
 
-/** What we booked in a time, beyond one object, in pages of 500. */
+/** What we booked of our balance at Stripe in a time, beyond one object, in pages of 500. */
 export const bookedWithin = async (
   tx: Sql,
   of: { from: Instant; until: Instant; beyond: string },
@@ -38,6 +38,7 @@ export const bookedWithin = async (
       from ledger_entries e join ledger_postings p on p.entry_id = e.id
       where e.posted_at >= ${sqlTime(of.from)} and e.posted_at < ${sqlTime(of.until)} and e.kind = 'booking'
         and e.object_id > ${of.beyond}
+        and not exists (select from ledger_postings c where c.entry_id = e.id and c.account_id like 'x402\_clearing:%')
       group by e.object_id, p.asset order by e.object_id limit 500`)
   ).map(bookedOf);
 
