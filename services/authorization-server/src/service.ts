@@ -158,6 +158,7 @@ export function createAuthorizationServer({
     record: async (tx, event) => {
       if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
     },
+    recordNew: (tx, event) => recorder.recordNew(tx, event),
     recordAll: (tx, events) => recorder.recordAll(tx, events),
     log,
   });

@@ -1,5 +1,6 @@
 export { outboxRowsOf, type Position, type Recorded } from "./outbox.sql.ts";
 export {
+  deferToOutbox,
   isOutboxRead,
   outboxChannel,
   outboxEnd,

@@ -1,6 +1,6 @@
 import type { Id, Instant } from "@remit/kernel";
 import type { Actor, EventPayload, EventType, RemitEvent, Retention } from "@remit/protocol";
-import { type RelayTx, sql, sqlTime, type Tx } from "../sql/index.ts";
+import { type RelayTx, type Statement, sql, sqlTime } from "../sql/index.ts";
 
 const batchMax = 5_000;
 
@@ -12,12 +12,10 @@ export type Reading = Position & { readonly lease: bigint };
 export type Recorded = RemitEvent & { readonly order: number };
 export type Placed = { readonly event: Recorded; readonly at: Position };
 
-export async function insertEvent(tx: Tx, event: RemitEvent): Promise<void> {
-  await tx.run(sql`
+export const insertionOf = (event: RemitEvent): Statement => sql`
     insert into outbox (id, type, version, at, tenant_id, actor, subject, payload, retention)
     values (${event.id}, ${event.type}, ${event.version}, ${sqlTime(event.at)}, ${event.tenant},
-      ${JSON.stringify(event.actor)}::jsonb, ${event.subject}, ${JSON.stringify(event.payload)}::jsonb, ${event.retention})`);
-}
+      ${JSON.stringify(event.actor)}::jsonb, ${event.subject}, ${JSON.stringify(event.payload)}::jsonb, ${event.retention})`;
 
 /** Events as rows in JSON, for a statement that writes more than them. */
 export const outboxRowsOf = (events: readonly RemitEvent[]): string =>

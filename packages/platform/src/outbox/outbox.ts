@@ -4,7 +4,7 @@ import type { RelayTx, Scope, Tx } from "../sql/index.ts";
 import {
   deleteRead,
   findEnd,
-  insertEvent,
+  insertionOf,
   isRead,
   type Position,
   type Recorded,
@@ -20,7 +20,13 @@ const leaseMsDefault = 10_000;
 
 /** Writes the event in the caller's transaction. */
 export async function recordToOutbox(tx: Tx, event: RemitEvent): Promise<void> {
-  await insertEvent(tx, event);
+  await tx.run(insertionOf(event));
+  tx.notify(outboxChannel);
+}
+
+/** The same with the commit at the latest. */
+export function deferToOutbox(tx: Tx, event: RemitEvent): void {
+  tx.defer(insertionOf(event));
   tx.notify(outboxChannel);
 }
 

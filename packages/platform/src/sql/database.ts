@@ -51,7 +51,7 @@ export type RelayTx = Tx;
 
 /**
  * One transaction over the named tenants. A handle got from `as` is dead once `as` has switched to another tenant. Events
- * are written under the tenant each is of, all in one round trip where the database was opened with `recordAll`.
+ * are written under the tenant each is of, with the commit at the latest where the database was opened with `recordNew`.
  */
 export type CrossingTx = Tx & {
   as(tenant: Id<"tenant">): Promise<TenantTx>;
@@ -100,6 +100,8 @@ export type DatabaseOptions = {
   readonly statementMsMax?: number;
   /** Where `record` writes: `recordToOutbox`, or what a service does besides. */
   readonly record?: (tx: Tx, event: RemitEvent) => Promise<void>;
+  /** Where a new event is written with the commit at the latest, in the tenant it is of. */
+  readonly recordNew?: (tx: Tx, event: RemitEvent) => void;
   /** How many new events are written together: it enters each tenant they are of, and leaves the transaction where it was. */
   readonly recordAll?: (tx: Tx, events: readonly RemitEvent[]) => Promise<void>;
   readonly log?: Log;
@@ -139,9 +141,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     crossing: (...tenants) => ({
       transaction: (work) =>
-        run([setNoTenant], (running) =>
-          work(crossingTx(running, { tenants, recording, recordAll: options.recordAll })),
-        ),
+        run([setNoTenant], (running) => work(crossingTx(running, { tenants, recording, ...options }))),
     }),
     listen: (name, heard) => listener.listen(channel(name), heard),
     counts: () => pool.counts(),
@@ -211,11 +211,14 @@ function tenantTx<T extends Tenant>(tx: Tx, tenant: T, { record, recordAll }: Re
 type Crossing = {
   readonly tenants: readonly Id<"tenant">[];
   readonly recording: Recording;
-  readonly recordAll: DatabaseOptions["recordAll"];
-};
+} & Pick<DatabaseOptions, "recordNew" | "recordAll">;
+
+/** So many events are written one by one; more of them together. */
+const fewEvents = 4;
 
 /** Begins in none of its tenants: what is asked before `as` sees no tenant's rows. */
-function crossingTx(running: Running, { tenants, recording, recordAll }: Crossing): CrossingTx {
+function crossingTx(running: Running, crossing: Crossing): CrossingTx {
+  const { tenants, recording, recordNew, recordAll } = crossing;
   let turn = 0;
   let current: Id<"tenant"> | undefined;
   const enter = (tenant: Id<"tenant">): void => {
@@ -241,12 +244,14 @@ function crossingTx(running: Running, { tenants, recording, recordAll }: Crossin
           tenants.some((one) => one === tenant),
           "a crossing records events of the tenants it was opened for",
         );
-      if (recordAll !== undefined) return recordAll(running.tx, events);
+      const isFew = recordNew !== undefined && events.length <= fewEvents;
+      if (!isFew && recordAll !== undefined) return recordAll(running.tx, events);
       const before = current;
       for (const event of events) {
         // Checked above to be one of them.
         enter(event.tenant as Id<"tenant">);
-        await recording.record(running.tx, event);
+        if (isFew) recordNew(running.tx, event);
+        else await recording.record(running.tx, event);
       }
       if (before !== undefined) enter(before);
     },

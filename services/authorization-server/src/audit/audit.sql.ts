@@ -1,5 +1,5 @@
 import type { Instant } from "@remit/kernel";
-import { type Sql, sql, sqlTime, type Tx } from "@remit/platform/sql";
+import { type Sql, type Statement, sql, sqlTime, type Tx } from "@remit/platform/sql";
 
 /** The body is null once it has expired and was removed. */
 export type BodyRow = { readonly event_id: string; readonly body: string | null };
@@ -45,14 +45,13 @@ export type NewRow = {
 };
 
 /** The row and its place in the queue, in one statement; count 0 when the event was recorded before. */
-export const insertRow = (tx: Sql, row: NewRow): Promise<{ count: number }> =>
-  tx.run(sql`
+export const insertionOf = (row: NewRow): Statement => sql`
     with recorded as (
       insert into audit_rows (tenant_id, event_id, at, event, subject, body, digest)
       values (${row.tenant}, ${row.eventId}, ${sqlTime(row.at)}, ${row.event}, ${row.subject}, ${row.body}, ${row.digest})
       on conflict do nothing
       returning tenant_id, event_id)
-    insert into audit_queue (tenant_id, event_id) select tenant_id, event_id from recorded`);
+    insert into audit_queue (tenant_id, event_id) select tenant_id, event_id from recorded`;
 
 /** New events, for the log and the outbox alike; with the commit at the latest. */
 export const insertEvents = (

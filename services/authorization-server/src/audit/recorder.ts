@@ -1,5 +1,5 @@
 import type { Clock } from "@remit/kernel";
-import { outboxChannel, outboxRowsOf } from "@remit/platform/outbox";
+import { deferToOutbox, outboxChannel, outboxRowsOf } from "@remit/platform/outbox";
 import type { Tx } from "@remit/platform/sql";
 import { noteOnTrail } from "@remit/platform/trail";
 import { auditBodyOf, canonicalise, type RemitEvent } from "@remit/protocol";
@@ -10,6 +10,8 @@ import * as rows from "./audit.sql.ts";
 export type AuditRecorder = {
   /** False when the event stood there before. */
   record(tx: Tx, event: RemitEvent): Promise<boolean>;
+  /** A new one, with the commit at the latest, there and for readers of the outbox. */
+  recordNew(tx: Tx, event: RemitEvent): void;
   /** The same for many events that are new. */
   recordAll(tx: Tx, events: readonly RemitEvent[]): Promise<void>;
   /** New events as rows in JSON, for a statement that writes more than them (`record_audit_rows`). */
@@ -25,7 +27,12 @@ export const createAuditRecorder = (clock: Clock): AuditRecorder => {
   return {
     record: async (tx, event) => {
       noteOnTrail(event.id);
-      return (await rows.insertRow(tx, rowOf(event))).count === 1;
+      return (await tx.run(rows.insertionOf(rowOf(event)))).count === 1;
+    },
+    recordNew: (tx, event) => {
+      noteOnTrail(event.id);
+      tx.defer(rows.insertionOf(rowOf(event)));
+      deferToOutbox(tx, event);
     },
     recordAll: async (tx, events) => {
       for (const { id } of events) noteOnTrail(id);

@@ -94,7 +94,7 @@ export async function holdFor(
   await enqueue(tx, { queue: chargesQueue, key: charge.id, payload: look, runAt: holding.firstLook });
   const asked = because && { charge, mandate, because, evidence, merchant };
   if (asked !== undefined) await ask(deps, tx, asked);
-  keepMerchantCharge(tx, charge);
+  await keepMerchantCharge(crossing, charge);
   const held: ChargeEvent = {
     type: "charge.held",
     subject: charge.id,
@@ -103,7 +103,7 @@ export async function holdFor(
     now,
   };
   await crossing.record(held, ...(because === undefined ? [] : [pendingEvent(charge, because, now)]));
-  await (holding.take === "first" ? takeHold : takeHoldWithCommit)(tx, wanted);
+  await (holding.take === "first" ? takeHold : takeHoldWithCommit)(await crossing.payer(), wanted);
   return { charge, first: true };
 }
 

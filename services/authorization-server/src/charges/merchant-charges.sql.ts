@@ -1,6 +1,7 @@
 import type { Id, Instant } from "@remit/kernel";
-import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import { type Sql, sql, sqlTime } from "@remit/platform/sql";
 import type { Charge, ChargeState } from "./charges.ts";
+import type { Crossing } from "./crossing.ts";
 
 /** What the payee may see of a charge; amounts in minor units of `currency`. */
 export type MerchantCharge = {
@@ -53,39 +54,25 @@ export const viewOf = (charge: Charge): MerchantCharge => ({
   livemode: charge.livemode,
 });
 
-/**
- * Writes the payee's row of a charge, in the payee's tenant, from the payer's transaction that has just written the charge;
- * with the commit at the latest.
- */
-export function keepMerchantCharge(tx: TenantTx, charge: Charge): void {
-  const view = viewOf(charge);
-  const row = {
-    id: view.id,
-    merchant_id: view.merchant,
-    client_id: view.client,
-    mandate_id: view.mandate,
-    agent_id: view.agent,
-    state: view.state,
-    generation: view.generation,
-    amount_minor: String(view.amountMinor),
-    captured_minor: String(view.capturedMinor),
-    refunded_minor: String(view.refundedMinor),
-    currency: view.currency,
-    rail: view.rail,
-    payment_reference: view.paymentReference,
-    because: view.because,
-    offer_id: charge.offer.id,
-    offer_digest: view.offerDigest,
-    serve_by: sqlTime(view.serveBy),
-    capture_by: sqlTime(view.captureBy),
-    created_at: sqlTime(view.createdAt),
-    captured_at: charge.capturedAt && sqlTime(charge.capturedAt),
-    receipt_id: view.receipt,
-    approval_id: view.asking?.approval,
-    approve_by: view.asking && sqlTime(view.asking.until),
-    livemode: view.livemode,
-  };
-  tx.defer(sql`select keep_merchant_charge(${charge.payee}, ${JSON.stringify(row)}::jsonb)`);
+/** Writes the payee's row of a charge, in the transaction that has just written the charge; with the commit at the latest. */
+export async function keepMerchantCharge(crossing: Crossing, charge: Charge): Promise<void> {
+  const tx = await crossing.payee();
+  const { asking, ...view } = viewOf(charge);
+  const capturedAt = charge.capturedAt === undefined ? null : sqlTime(charge.capturedAt);
+  tx.defer(sql`insert into merchant_charges as m (tenant_id, id, merchant_id, client_id, mandate_id, agent_id, state,
+      generation, amount_minor, captured_minor, refunded_minor, currency, rail, payment_reference, because, offer_id,
+      offer_digest, serve_by, capture_by, created_at, captured_at, receipt_id, approval_id, approve_by, livemode)
+    values (${tx.tenant}, ${view.id}, ${view.merchant}, ${view.client}, ${view.mandate}, ${view.agent}, ${view.state},
+      ${view.generation}, ${view.amountMinor}, ${view.capturedMinor}, ${view.refundedMinor}, ${view.currency},
+      ${view.rail}, ${view.paymentReference ?? null}, ${view.because ?? null}, ${charge.offer.id}, ${view.offerDigest},
+      ${sqlTime(view.serveBy)}, ${sqlTime(view.captureBy)}, ${sqlTime(view.createdAt)}, ${capturedAt}::timestamptz,
+      ${view.receipt ?? null}, ${asking?.approval ?? null},
+      ${asking === undefined ? null : sqlTime(asking.until)}::timestamptz, ${view.livemode})
+    on conflict (tenant_id, id) do update set state = excluded.state, generation = excluded.generation,
+      captured_minor = excluded.captured_minor, refunded_minor = excluded.refunded_minor,
+      payment_reference = excluded.payment_reference, because = excluded.because, serve_by = excluded.serve_by,
+      captured_at = excluded.captured_at, receipt_id = excluded.receipt_id, approval_id = excluded.approval_id,
+      approve_by = excluded.approve_by`);
 }
 
 type Row = {

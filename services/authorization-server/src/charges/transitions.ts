@@ -52,7 +52,7 @@ export async function transitWithin(
   const moved = await rows.moveCharge(tx, from, { ...step.change, ...found });
   if (moved === undefined) throw new LostRace();
   await step.onEachSide?.(tx);
-  keepMerchantCharge(tx, moved);
+  await keepMerchantCharge(crossing, moved);
   if (step.onEachSide !== undefined && from.payee !== from.payer)
     await step.onEachSide(await crossing.payee());
   await crossing.record({

@@ -83,12 +83,15 @@ export function createRooms(deps: RoomsDeps): Rooms {
 }
 
 /** Writes events as the service does: into the audit log, and for readers of the outbox. */
-export function recordingBy(clock: Clock): Required<Pick<DatabaseOptions, "record" | "recordAll">> {
+export function recordingBy(
+  clock: Clock,
+): Required<Pick<DatabaseOptions, "record" | "recordNew" | "recordAll">> {
   const recorder = createAuditRecorder(clock);
   return {
     record: async (tx, event) => {
       if (await recorder.record(tx, event)) await recordToOutbox(tx, event);
     },
+    recordNew: (tx, event) => recorder.recordNew(tx, event),
     recordAll: (tx, events) => recorder.recordAll(tx, events),
   };
 }
