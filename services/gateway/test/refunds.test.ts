@@ -26,7 +26,7 @@ import {
   transferWay,
   version2,
 } from "./payers.ts";
-import { type Answer, createAgent, send, startWorld, type World } from "./world.ts";
+import { type Answer, createAgent, merchantId, send, startWorld, type World } from "./world.ts";
 
 let chain: SandboxChain;
 let sandbox: TestSandbox;
@@ -184,6 +184,31 @@ describe("what was paid by card", () => {
       if (status !== 201) expect(json["code"]).toBe("charge_refund_exceeds_captured");
     await eventually(async () => expect(await givenBack(payment)).toBe(900));
     expect((await refund(payment, 101)).json).toMatchObject({ remaining_minor: 100 });
+  });
+
+  test("it is no revenue: what an offer has earned is told with what was given back of it, counted once", async () => {
+    const offer = {
+      name: "given",
+      merchant: merchantId,
+      upstream: world.upstream.origin,
+      price: "10.00",
+      pay_with: ["card"],
+      card: { network_id: "profile_shop" },
+      routes: [{ path: "/given", methods: ["GET"] }],
+    };
+    const { json: made } = await call("POST", "/api/v1/offers", { body: offer });
+    const spt = await sandbox.token({ amount: 1000 });
+    const headers = mpp(challengeFor(await world.ask("/given"), "stripe"), { spt });
+    expect((await world.ask("/given", { headers })).status).toBe(200);
+    const payment = String((await world.claims()).at(-1)?.id);
+    const again = { key: newId("request") };
+    for (const _ of [1, 2]) expect((await refund(payment, 400, again)).json["status"]).toBe("refunded");
+    expect((await refund(payment, 700)).status).toBe(409);
+    const path = `/api/v1/offers/${String(made["id"])}`;
+    expect((await call("GET", `${path}/sales`)).json).toMatchObject({
+      paid: [{ currency: "USD", payments: 1, amount_minor: 1000, refunded_minor: 400 }],
+      latest: [{ payment, amount_minor: 1000, refunded_minor: 400 }],
+    });
   });
 
   test("C06 the same refund under the same key is one refund, and another under that key is refused", async () => {

@@ -59,6 +59,13 @@ describe("the table of a sale on a terminal", () => {
     expect(shown()).toMatch(/03:04:05 {2}0\.05 USD +GET \/v1\/now +agt_1/);
   });
 
+  test("what was given back is no revenue, and stands beside its sale", () => {
+    const paid = [{ currency: "USD", payments: 2, amount_minor: 1010, refunded_minor: 300 }];
+    boardFor(offer, "table").show(sales({ paid, latest: [{ ...sale, refunded_minor: 5 }] }));
+    expect(shown()).toMatch(/revenue {4}7\.10 USD, after 3\.00 USD given back/);
+    expect(shown()).toMatch(/agt_1 {2}given back 0\.05 USD/);
+  });
+
   test("is drawn over itself: as many lines up as it has, and none of the former left", () => {
     const board = boardFor(offer, "table");
     board.show(sales({ latest: [sale, sale, sale] }));

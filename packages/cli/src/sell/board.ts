@@ -42,8 +42,8 @@ export function tableOf(offer: OfferBody, sales: OfferSales): string[] {
     ...(latest.length === 0
       ? [faint("  Nobody has paid yet.")]
       : latest.map(
-          ({ at, method, path, amount_minor: amount, currency, payer }) =>
-            `  ${at.slice(11, 19)}  ${moneyText(amount, currency).padEnd(14)} ${`${method} ${harmless(path)}`.padEnd(32)} ${faint(short(harmless(payer)))}`,
+          ({ at, method, path, amount_minor: amount, refunded_minor: back, currency, payer }) =>
+            `  ${at.slice(11, 19)}  ${moneyText(amount, currency).padEnd(14)} ${`${method} ${harmless(path)}`.padEnd(32)} ${faint(short(harmless(payer)))}${back > 0 ? `  given back ${moneyText(back, currency)}` : ""}`,
         )),
     "",
     faint("  Ctrl-C ends this."),

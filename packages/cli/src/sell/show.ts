@@ -66,8 +66,18 @@ export const moneyText = (amountMinor: number, currency: string): string => {
     : `${toDecimal(money(asset, BigInt(amountMinor)))} ${currency}`;
 };
 
-export const revenueText = ({ paid }: OfferSales): string =>
-  paid.map(({ amount_minor: amount, currency }) => moneyText(amount, currency)).join(" + ") || "nothing yet";
+/** What is left of what was paid, and what was given back. */
+export const revenueText = ({ paid }: OfferSales): string => {
+  const sums = (minorOf: (sum: OfferSales["paid"][number]) => number): string =>
+    paid
+      .filter((sum) => minorOf(sum) !== 0)
+      .map((sum) => moneyText(minorOf(sum), sum.currency))
+      .join(" + ");
+  const left = sums(({ amount_minor: amount, refunded_minor: back }) => amount - back);
+  const back = sums(({ refunded_minor: refunded }) => refunded);
+  if (back === "") return left || "nothing yet";
+  return `${left || "nothing"}, after ${back} given back`;
+};
 
 export const paymentsOf = ({ paid }: OfferSales): number =>
   paid.reduce((sum, { payments }) => sum + payments, 0);

@@ -165,8 +165,15 @@ export type OfferPage = z.infer<typeof OfferPage>;
 export const OfferSales = z.object({
   /** Requests that this gateway process has seen since it started. */
   requests: z.object({ since: Timestamp, total: z.int(), unpaid: z.int(), refused: z.int(), open: z.int() }),
-  /** What was paid, ever, by currency. */
-  paid: z.array(z.object({ currency: z.string(), payments: z.int(), amount_minor: z.int() })),
+  /** What was paid, ever, by currency, and how much of it was given back since (`/api/v1/refunds`). */
+  paid: z.array(
+    z.object({
+      currency: z.string(),
+      payments: z.int(),
+      amount_minor: z.int(),
+      refunded_minor: z.int().default(0),
+    }),
+  ),
   /** The newest first. */
   latest: z.array(
     z.object({
@@ -174,6 +181,7 @@ export const OfferSales = z.object({
       method: z.string(),
       path: z.string(),
       amount_minor: z.int(),
+      refunded_minor: z.int().default(0),
       currency: z.string(),
       payer: z.string(),
       /** By which it is refunded. */

@@ -4,9 +4,13 @@ import type { ClientEntity, Ctx } from "./seam.ts";
 
 const issuer = "https://remit.example";
 const directory = "https://directory.example";
+const gateway = "https://gateway.example";
 const resources = createResources({
   issuer,
-  peers: [{ name: "directory", origin: directory }],
+  peers: [
+    { name: "directory", origin: directory },
+    { name: "gateway", origin: gateway },
+  ],
   kid: () => "key-1",
 });
 
@@ -29,6 +33,8 @@ describe("a token is for one resource that its client has business with", () => 
     ["agent", issuer, "oid4ac:payment"],
     ["merchant", issuer, "charges:write directory:read"],
     ["merchant", directory, "directory:read directory:write"],
+    ["merchant", gateway, "charges:write directory:read directory:write"],
+    ["agent", "http://shop.localhost:3402", "oid4ac:payment"],
     ["peer", issuer, "events:write tokens:read"],
     ["wallet", issuer, "wallet:read wallet:write"],
   ])("%s may ask for %s", async (kind, resource, scope) => {
@@ -41,6 +47,8 @@ describe("a token is for one resource that its client has business with", () => 
     ["agent", "https://shop.example:443"],
     ["agent", "https://user@shop.example"],
     ["agent", "http://shop.example"],
+    ["agent", "http://localhost.example"],
+    ["agent", "http://shoplocalhost"],
     ["agent", "ftp://shop.example"],
     ["agent", "urn:shop"],
     ["merchant", "https://shop.example"],

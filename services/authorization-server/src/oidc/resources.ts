@@ -42,8 +42,9 @@ export type Resources = {
 /** Which client may ask for tokens for whom. An audience is an origin, spelled as browsers do, compared exactly. */
 export function createResources({ issuer, peers, kid }: Rules): Resources {
   const ours = new Set([issuer, ...peers.map(({ origin }) => origin)]);
+  const gateway = peers.find(({ name }) => name === "gateway")?.origin;
   const find: Resources["find"] = ({ resource, kind, grantType }) => {
-    const scope = scopesFor({ resource, kind, issuer, ours, grantType });
+    const scope = scopesFor({ resource, kind, issuer, ours, gateway, grantType });
     if (scope.length === 0) return undefined;
     return {
       scope: scope.join(" "),
@@ -81,7 +82,11 @@ export function createResources({ issuer, peers, kid }: Rules): Resources {
   };
 }
 
-type Asked = AskedResource & { readonly issuer: string; readonly ours: ReadonlySet<string> };
+type Asked = AskedResource & {
+  readonly issuer: string;
+  readonly ours: ReadonlySet<string>;
+  readonly gateway: string | undefined;
+};
 
 const management = [
   "agents:read",
@@ -100,7 +105,7 @@ const handedOver: Readonly<Record<string, readonly string[]>> = {
   [tokenExchangeGrant]: management,
 };
 
-function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly string[] {
+function scopesFor({ resource, kind, issuer, ours, gateway, grantType }: Asked): readonly string[] {
   switch (kind) {
     case "agent":
       // Any merchant's origin (a gateway of ours is one too), and ours to look at its own mandates.
@@ -112,8 +117,9 @@ function scopesFor({ resource, kind, issuer, ours, grantType }: Asked): readonly
       ];
     case "merchant":
       if (resource === issuer) return ["charges:write", "directory:read"];
-      // At a gateway of ours: to have what its own server sells paid there.
-      return ours.has(resource) ? ["charges:write", "directory:read", "directory:write"] : [];
+      // At the gateway: to have what its own server sells paid there.
+      if (resource === gateway) return ["charges:write", "directory:read", "directory:write"];
+      return ours.has(resource) ? ["directory:read", "directory:write"] : [];
     case "admin":
       return ours.has(resource) ? [...managing, "billing:write"] : [];
     case "peer":

@@ -71,10 +71,16 @@ export const saveDrain = (
 export const deleteOffer = async (tx: TenantTx, id: Id<"offer">): Promise<boolean> =>
   (await tx.run(sql`delete from offers where id = ${id}`)).count === 1;
 
-export type SoldRow = { readonly currency: string; readonly payments: bigint; readonly amount_minor: bigint };
+export type SoldRow = {
+  readonly currency: string;
+  readonly payments: bigint;
+  readonly amount_minor: bigint;
+  readonly refunded_minor: bigint;
+};
 
 export const salesOf = (tx: TenantTx, routes: readonly string[]): Promise<SoldRow[]> =>
-  tx.many<SoldRow>(sql`select currency, sum(payments)::bigint as payments, sum(amount_minor)::bigint as amount_minor
+  tx.many<SoldRow>(sql`select currency, sum(payments)::bigint as payments, sum(amount_minor)::bigint as amount_minor,
+      sum(refunded_minor)::bigint as refunded_minor
     from sales where tenant_id = ${tx.tenant} and route_id = any(${[...routes]}::text[]) group by currency order by currency`);
 
 export type LatestRow = {
@@ -82,12 +88,15 @@ export type LatestRow = {
   readonly route_id: string;
   readonly updated_at: Instant;
   readonly amount_minor: bigint;
+  readonly refunded_minor: bigint;
   readonly currency: string;
   readonly payer: string;
 };
 
 export const latestSales = (tx: TenantTx, routes: readonly string[], limit: number): Promise<LatestRow[]> =>
-  tx.many<LatestRow>(sql`select c.id, c.route_id, c.updated_at, coalesce(c.captured_minor, c.amount_minor) as amount_minor, c.currency, c.payer
+  tx.many<LatestRow>(sql`select c.id, c.route_id, c.updated_at, coalesce(c.captured_minor, c.amount_minor) as amount_minor,
+      coalesce((select sum(amount_minor) from refunds
+        where tenant_id = c.tenant_id and claim_id = c.id and state = 'refunded'), 0)::bigint as refunded_minor, c.currency, c.payer
     from unnest(${[...routes]}::text[]) as r(id), lateral (
       select * from claims where tenant_id = ${tx.tenant} and route_id = r.id and state = 'captured'
       order by updated_at desc limit ${limit}) c

@@ -27,19 +27,21 @@ export async function salesOfOffer(
   }));
   return {
     requests: traffic.of(ids),
-    paid: paid.map(({ currency, payments, amount_minor }) => ({
+    paid: paid.map(({ currency, payments, amount_minor, refunded_minor }) => ({
       currency,
       payments: Number(payments),
       amount_minor: Number(amount_minor),
+      refunded_minor: Number(refunded_minor),
     })),
-    latest: latest.map(({ id: payment, route_id, updated_at, amount_minor, currency, payer }) => ({
-      at: toRfc3339(updated_at),
-      method: byId.get(route_id)?.method ?? "",
-      path: `/${byId.get(route_id)?.pattern.join("/") ?? ""}`,
-      amount_minor: Number(amount_minor),
-      currency,
-      payer,
-      payment,
+    latest: latest.map((sale) => ({
+      at: toRfc3339(sale.updated_at),
+      method: byId.get(sale.route_id)?.method ?? "",
+      path: `/${byId.get(sale.route_id)?.pattern.join("/") ?? ""}`,
+      amount_minor: Number(sale.amount_minor),
+      refunded_minor: Number(sale.refunded_minor),
+      currency: sale.currency,
+      payer: sale.payer,
+      payment: sale.id,
     })),
   };
 }
