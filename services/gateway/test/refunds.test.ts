@@ -455,6 +455,19 @@ describe("what is no refund", () => {
     expect(await givenBack(payment)).toBe(0);
   });
 
+  test("a transaction that has paid several: which of them is meant, the payment's own id says", async () => {
+    const payments = [await bought("x402"), await bought("x402")];
+    const transaction = `0x${"ab".repeat(32)}`;
+    await world.database.asAdmin(
+      `update ${world.database.schema}.claims set settlement = $1 where id = any($2::text[])`,
+      [transaction, payments],
+    );
+    const refused = await refund(transaction, 100);
+    expect([refused.status, refused.json["code"]]).toEqual([409, "payment_state_conflict"]);
+    for (const payment of payments)
+      expect((await refund(payment, 100)).json).toMatchObject({ payment, refunded_minor: 100 });
+  });
+
   test("what was paid under a mandate: its charge is refunded where it was made", async () => {
     const answer = await refund(await bought("mandate"));
     expect([answer.status, answer.json["code"]]).toEqual([409, "payment_state_conflict"]);

@@ -24,13 +24,17 @@ export type Paid = Pick<Claim, "id" | "rail" | "state" | "currency" | "merchant"
   readonly account: string | undefined;
 };
 
-/** By the claim's id, or by what the card network or the chain calls it; locked, so that sums are of one at a time. */
-export async function lockPaid(tx: TenantTx, payment: string): Promise<Paid | undefined> {
-  const row = await tx.maybe<PaidRow>(sql`
+/**
+ * By the claim's id, or by what the card network or the chain calls it; locked, so that sums are of one at a time. `several`
+ * where one transaction of a chain has paid more than one.
+ */
+export async function lockPaid(tx: TenantTx, payment: string): Promise<Paid | "several" | undefined> {
+  const [row, other] = await tx.many<PaidRow>(sql`
     select * from claims
     where id = ${payment} or (state in ('captured', 'owed') and (reference = ${payment} or settlement = ${payment}))
-    order by id = ${payment} desc limit 1 for update`);
-  return row === undefined ? undefined : paidOf(row);
+    order by id = ${payment} desc limit 2 for update`);
+  if (row === undefined) return undefined;
+  return other !== undefined && row.id !== payment ? "several" : paidOf(row);
 }
 
 export async function findPaid(tx: TenantTx, id: Id<"claim">): Promise<Paid> {

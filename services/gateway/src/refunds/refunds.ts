@@ -104,6 +104,10 @@ export async function askRefund(
   // A token's own name is asked of its chain, with no transaction open.
   const paid = await deps.db.of(tenant).transaction((tx) => rows.lockPaid(tx, asked.payment));
   if (paid === undefined) throw new Problem("not_found", { detail: "No payment here has this name." });
+  if (paid === "several")
+    throw new Problem("payment_state_conflict", {
+      detail: "One transaction has paid several purchases: name the payment by its id.",
+    });
   refuseUngivable(paid);
   const id = newId("refund");
   const now = deps.clock.now();
@@ -111,7 +115,7 @@ export async function askRefund(
   const deadline = after(now, names?.hasKey === true ? sendMs : signMs);
   return await deps.db.of(tenant).transaction(async (tx) => {
     const locked = await rows.lockPaid(tx, paid.id);
-    invariant(locked !== undefined, "a payment that was found stays");
+    invariant(locked !== undefined && locked !== "several", "a payment that was found stays");
     const amountMinor = amountOf(locked, asked.amountMinor);
     if (!(await rows.book(tx, paid.id, amountMinor))) throw new Problem("charge_refund_exceeds_captured");
     const transfer = names && transferBack(locked, { id, amountMinor, names, deadline });
