@@ -238,11 +238,14 @@ export async function findClaim(
 
 const forgottenMax = 100;
 
-/** Forgets claims whose mandates have expired: nothing can be presented under them any more. */
+/**
+ * Forgets claims whose mandates have expired a day ago: nothing can be presented under them any more, also by the clock of
+ * another process that is behind (K08).
+ */
 export async function forgetClaims(tx: Sql, now: Instant): Promise<void> {
   await tx.run(sql`delete from presentation_claims where (mandate_id, agent_thumbprint, merchant_id, kb_nonce) in (
     select mandate_id, agent_thumbprint, merchant_id, kb_nonce from presentation_claims
-    where expires_at < ${sqlTime(now)} order by expires_at limit ${forgottenMax})`);
+    where expires_at < ${sqlTime(now)}::timestamptz - interval '1 day' order by expires_at limit ${forgottenMax})`);
 }
 
 export async function tenantOfCharge(tx: Sql, id: Id<"charge">): Promise<Id<"tenant"> | undefined> {
