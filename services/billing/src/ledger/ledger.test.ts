@@ -2,11 +2,11 @@ import { after, assetOf, dayMs, instantOf, money, newId, systemClock } from "@re
 import type { Database } from "@remit/platform/sql";
 import { type TestDatabase, testDatabase } from "@remit/testkit";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { migrations } from "../tables.ts";
 import type { Leg, MerchantOwner } from "./chart.ts";
 import { bookingEntry, captureEntry, type Entry, refundEntry, reversalOf } from "./entries.ts";
-import { accountsOf, check, entriesOf, isBalanced, post } from "./ledger.ts";
+import { accountsOf, check, checking, entriesOf, isBalanced, post } from "./ledger.ts";
 import { closeMonth, sumMonth, sumsOf } from "./months.ts";
 import { seenOnChainEntry, transferEntry } from "./transfer-entries.ts";
 
@@ -331,6 +331,17 @@ describe("the ledger", () => {
       { kind: "capture", count: 40n, gross: 40_000n, withheld: 2_360n, invoiced: 0n, rail: "card" },
       { kind: "refund", count: 1n, gross: -300n, withheld: 0n, invoiced: 0n },
     ]);
+  });
+
+  test("the books are read once, however many ask whether they are right at a time", async () => {
+    const readings = vi.spyOn(db.global, "transaction");
+    const books = checking(db);
+    const found = await Promise.all(Array.from({ length: 20 }, books));
+    expect(readings).toHaveBeenCalledTimes(1);
+    expect(new Set(found).size).toBe(1);
+    expect(await books()).toMatchObject({ balanced: true });
+    expect(readings).toHaveBeenCalledTimes(2);
+    readings.mockRestore();
   });
 
   test("two transfers that one transaction of a chain has made are two, in the books and as payments", async () => {

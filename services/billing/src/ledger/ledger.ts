@@ -48,6 +48,15 @@ export async function check(db: Database): Promise<Check> {
   };
 }
 
+/** The same one at a time: whoever asks meanwhile is told what the one that runs finds. */
+export function checking(db: Database): () => Promise<Check> {
+  let running: Promise<Check> | undefined;
+  const forget = (): void => {
+    running = undefined;
+  };
+  return () => (running ??= check(db).finally(forget));
+}
+
 export type Account = {
   readonly id: string;
   readonly code: string;
