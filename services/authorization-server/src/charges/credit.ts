@@ -1,17 +1,16 @@
 import { cardMinimum } from "@remit/kernel";
-import type { Sql } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import type { Charge } from "./charges.ts";
-import { type Unpaid, unpaidAt } from "./tabs.sql.ts";
+import type { Unpaid } from "./tabs.sql.ts";
 
 /**
  * The charge with which a purchase begins: on a tab only for who owes the merchant nothing of former ones, under whichever
  * mandate. For who does, it is a payment of its own; what a card cannot be charged is refused.
  */
-export async function unlessInDebt(tx: Sql, charge: Charge): Promise<Charge> {
-  if (charge.tabLimit === undefined) return charge;
+export function unlessInDebt(charge: Charge, unpaid: Unpaid | undefined): Charge {
+  if (charge.tabLimit === undefined || unpaid === undefined) return charge;
   const least = cardMinimum(charge.amount.asset)?.units;
-  if (!isInDebt(await unpaidAt(tx, charge), least)) return charge;
+  if (!isInDebt(unpaid, least)) return charge;
   if (least !== undefined && charge.amount.units < least) throw new Problem("charge_tab_unpaid");
   return { ...charge, state: "authorizing", authorizedAt: undefined, tabLimit: undefined };
 }

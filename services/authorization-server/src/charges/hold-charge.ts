@@ -33,6 +33,7 @@ import type { ChargeEvent, Crossing } from "./crossing.ts";
 import type { Evidence } from "./evidence.ts";
 import { keepMerchantCharge } from "./merchant-charges.sql.ts";
 import type { Merchant } from "./merchants.ts";
+import { type Unpaid, unpaidAt } from "./tabs.sql.ts";
 
 export type Holding = {
   readonly charge: Charge;
@@ -71,7 +72,7 @@ export async function holdFor(
     return { charge: first, first: false };
   }
   const { mandate, above, because, limits } = await standingMandate(tx, holding, seen);
-  const begun = await unlessInDebt(tx, holding.charge);
+  const begun = unlessInDebt(holding.charge, seen.unpaid);
   const made = { ...begun, instrument: parseId("instrument", mandate.details.instrument) };
   const charge = because === undefined ? made : asPending(made);
   const wanted = {
@@ -183,19 +184,22 @@ type Seen = {
   readonly rules: Rules;
   readonly policy: Policy | undefined;
   readonly budget: Budget | undefined;
+  /** Of former tabs, for a purchase that would run on one. */
+  readonly unpaid: Unpaid | undefined;
 };
 
 /** All of it in one message, in the order of the locks. */
 async function readStanding(tx: TenantTx, charge: Charge): Promise<Seen> {
-  const [chain, isPayerActive, isLive, rules, policy, budget] = await Promise.all([
+  const [chain, isPayerActive, isLive, rules, policy, budget, unpaid] = await Promise.all([
     findChain(tx, charge.mandate),
     isTenantActive(tx, charge.payer),
     isTokenLive(tx, charge.token, "share"),
     rulesOf(tx),
     policyFor(tx, charge),
     findBudget(tx, charge.mandate),
+    charge.tabLimit === undefined ? undefined : unpaidAt(tx, charge),
   ]);
-  return { chain, isPayerActive, isTokenLive: isLive, rules, policy, budget };
+  return { chain, isPayerActive, isTokenLive: isLive, rules, policy, budget, unpaid };
 }
 
 /**
