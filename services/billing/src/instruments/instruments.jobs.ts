@@ -1,3 +1,4 @@
+import { hourMs, secondMs } from "@remit/kernel";
 import { enqueue, type Jobs } from "@remit/platform/jobs";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
@@ -15,11 +16,20 @@ const queue = "instruments.settle";
 const Due = z.strictObject({ tenant: idOf("tenant"), setup: z.string() });
 const Enrolling = z.strictObject({ tenant: idOf("tenant"), instrument: idOf("instrument") });
 
+// However long Stripe is away: a card that was removed must not stay there, nor an enrolment stay open.
+const attemptsMax = 1_000_000;
+const backoff = (attempt: number): number => Math.min(hourMs, secondMs * 2 ** Math.min(attempt, 12));
+const patient = { attemptsMax, backoff };
+
 export const instrumentJobs = (jobs: Jobs, deps: InstrumentDeps): Jobs =>
   jobs
-    .on(detachQueue, { handle: async ({ payload }) => detachRemoved(deps, Enrolling.parse(payload)) })
-    .on(queue, { handle: async ({ payload }) => settleSetup(deps, Due.parse(payload)) })
+    .on(detachQueue, {
+      ...patient,
+      handle: async ({ payload }) => detachRemoved(deps, Enrolling.parse(payload)),
+    })
+    .on(queue, { ...patient, handle: async ({ payload }) => settleSetup(deps, Due.parse(payload)) })
     .on(finishQueue, {
+      ...patient,
       handle: async ({ payload }) => {
         const runAt = await finishEnrolment(deps, Enrolling.parse(payload));
         return runAt === undefined ? undefined : { runAt };
