@@ -2,34 +2,12 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type Id, invariant, newId, systemClock } from "@remit/kernel";
+import { invariant } from "@remit/kernel";
 import { startPostgres } from "@remit/platform/embedded-postgres";
-import { createKeyring, kekOf } from "@remit/platform/keys";
-import { createOutbound } from "@remit/platform/outbound";
-import {
-  type Database,
-  migrate,
-  openDatabase,
-  platformMigrations,
-  provision,
-  rolePasswords,
-} from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
-import { type Offer, Problem, publicJwkOf } from "@remit/protocol";
-import { generateJwk, makePresentation, offerDigest, signOffer } from "@remit/protocol/node";
-import {
-  type Billing,
-  type Charges,
-  createCharges,
-  type Merchant,
-} from "../services/authorization-server/src/charges/index.ts";
-import { migrations } from "../services/authorization-server/src/service.ts";
-import { newKeys, testKeys } from "../services/authorization-server/test/charging/keys.ts";
-import {
-  createRooms,
-  type Rooms,
-  recordingBy,
-} from "../services/authorization-server/test/charging/rooms.ts";
+import { type Offer, Problem } from "@remit/protocol";
+import { makePresentation, offerDigest, signOffer } from "@remit/protocol/node";
+import { createCharge } from "../services/authorization-server/src/charges/create-charge.ts";
 import {
   type ChargeRequest,
   giveMandate,
@@ -42,10 +20,10 @@ import {
   tokenOf,
 } from "../services/authorization-server/test/charging/world.ts";
 import { addHistory } from "./charge-history.ts";
+import { type Market, openMarket } from "./charge-market.ts";
 import { round } from "./measure.ts";
 
 const parallel = 100;
-const poolMax = 10;
 const amount = 100;
 /** Presentations made beforehand for each second: more than are ever used. */
 const enoughPerS = 1_200;
@@ -54,9 +32,10 @@ const historyMin = 1_000;
 const historyMax = 1_000_000;
 
 /**
- * Charge decisions, durable: verification of offer, token and presentation, and the one transaction that claims the
- * presentation, takes the hold and writes the charge with both sides' events; then what billing says, written as well.
- * Billing answers at once here: what it costs is measured with whole purchases.
+ * `decisions`: offer, token and presentation verified, and the one transaction that claims the presentation, takes the hold
+ * and writes the charge, the intent to tell billing and both sides' events: what the merchant may rely on is durable.
+ * `on_tabs`: the same where billing is told nothing, so that the charge is authorised by it. `with_payment`: the decision,
+ * and a second transaction for what billing says, which answers at once here: what it costs is measured with whole purchases.
  */
 export const benchCharges = (seconds: number) =>
   inMarkets(1, async ([market]) => {
@@ -64,13 +43,16 @@ export const benchCharges = (seconds: number) =>
     const many = await giveMany(market, spreadOver);
     const [one] = many;
     invariant(one !== undefined, "mandates were given");
+    const both = async (load: Pick<Load, "tab" | "decideOnly">) => ({
+      one_mandate: await atOnce(market, { given: [one], seconds, ...load }),
+      spread: await atOnce(market, { given: many, seconds, ...load }),
+    });
     // Each connection plans its statements first, and this program compiles what it runs.
     await atOnce(market, { given: many, seconds: 2 * seconds });
     return {
-      one_mandate: await atOnce(market, { given: [one], seconds }),
-      one_mandate_on_a_tab: await atOnce(market, { given: [one], seconds, tab: true }),
-      spread: await atOnce(market, { given: many, seconds }),
-      spread_on_tabs: await atOnce(market, { given: many, seconds, tab: true }),
+      decisions: await both({ decideOnly: true }),
+      on_tabs: await both({ tab: true }),
+      with_payment: await both({}),
       race_for_the_last: await forTheLast(market),
     };
   });
@@ -82,17 +64,27 @@ export const benchChargeHistory = (seconds: number) =>
     return comparedByHistory({ young, old }, seconds);
   });
 
-type Load = { readonly given: readonly Given[]; readonly seconds: number; readonly tab?: boolean };
+type Load = {
+  readonly given: readonly Given[];
+  readonly seconds: number;
+  readonly tab?: boolean;
+  /** Tells billing nothing of it. */
+  readonly decideOnly?: boolean;
+};
 
 /** A hundred at once, for as long as their presentations are fresh. What was decided must be what is held. */
-async function atOnce(market: Market, { given, seconds, tab = false }: Load) {
+async function atOnce(market: Market, { given, seconds, tab = false, decideOnly = false }: Load) {
   const before = await heldOf(market, given);
   const shop = offering(market, tab ? { tab: true, tab_minor: 100_000_000 } : {});
   const buyers = given.map((one) => shop(one));
   const requests = Array.from({ length: seconds * enoughPerS }, (_, at) =>
     oneAt(buyers, at % buyers.length)(),
   );
-  const figures = await drain(market, requests, seconds);
+  const charge = (request: ChargeRequest): Promise<unknown> =>
+    decideOnly
+      ? createCharge(market.chargesDeps, market.by, request)
+      : market.charges.create(market.by, request);
+  const figures = await drain(requests, { seconds, charge });
   const held = (await heldOf(market, given)) - before;
   invariant(held === BigInt(figures.decided * amount) * 10_000n, "what was decided is what is held");
   return figures;
@@ -167,7 +159,13 @@ async function eachOf<T>(all: readonly T[], work: (one: T) => Promise<unknown>):
   await Promise.all(Array.from({ length: parallel }, worker));
 }
 
-async function drain(market: Market, requests: readonly ChargeRequest[], seconds: number) {
+async function drain(
+  requests: readonly ChargeRequest[],
+  {
+    seconds,
+    charge,
+  }: { readonly seconds: number; readonly charge: (one: ChargeRequest) => Promise<unknown> },
+) {
   const latencies: number[] = [];
   const cpu = process.cpuUsage();
   const started = performance.now();
@@ -175,7 +173,7 @@ async function drain(market: Market, requests: readonly ChargeRequest[], seconds
   await eachOf(requests, async (request) => {
     if (performance.now() >= until) return;
     const from = performance.now();
-    await market.charges.create(market.by, request);
+    await charge(request);
     latencies.push(performance.now() - from);
   });
   const elapsedS = (performance.now() - started) / 1000;
@@ -272,122 +270,4 @@ async function openIn(directory: string) {
     await cluster.stop();
   };
   return { market, stop };
-}
-
-type Market = Rooms & {
-  readonly keys: ReturnType<typeof testKeys>;
-  readonly payer: Id<"tenant">;
-  readonly payee: Id<"tenant">;
-  readonly principal: Id<"account">;
-  readonly operator: Id<"tenant">;
-  readonly agent: TestAgent;
-  readonly merchant: {
-    readonly id: Id<"merchant">;
-    readonly client: string;
-    readonly offerKey: TestAgent["dpop"];
-  };
-  readonly charges: Charges;
-  /** Who charges: the merchant's client. */
-  readonly by: { readonly tenant: Id<"tenant">; readonly client: string };
-  readonly admin: Database;
-  close(): Promise<void>;
-};
-
-/** Allows all, and never answers late. */
-const allowing: Billing = {
-  send: async (charge, verb) => ({ kind: "payment", payment: paymentOf(charge, verb) }),
-  read: async () => ({ kind: "unknown" }),
-};
-
-const paymentOf = (charge: Parameters<Billing["send"]>[0], verb: Parameters<Billing["send"]>[1]) => ({
-  id: charge.payment ?? newId("payment"),
-  generation: charge.generation,
-  state: verb === "capture" ? ("captured" as const) : ("authorized" as const),
-  reference: `pi_${charge.id}`,
-  capturedMinor: verb === "capture" ? charge.amount.units : 0n,
-  refundedMinor: 0n,
-  refunds: [],
-  declineCode: undefined,
-});
-
-async function openMarket(adminUrl: string, directory: string): Promise<Market> {
-  const database = await provision({
-    adminUrl,
-    service: "authorization_server",
-    passwords: rolePasswords(path.join(directory, "roles.json")),
-    kekFingerprint: "bench",
-  });
-  const { schema, roles, ownerRole } = database;
-  const sources = [platformMigrations, ...migrations];
-  await migrate({ url: database.migrationUrl, ownerRole, schema, roles, sources });
-  const clock = systemClock;
-  const log = createLog({ service: "bench", level: "error" });
-  const outbound = createOutbound({ allow: [], log });
-  const db = openDatabase({
-    url: database.url,
-    schema,
-    relayRole: roles.relay,
-    poolMax,
-    waitMsMax: 60_000,
-    ...recordingBy(clock),
-  });
-  const keys = testKeys(newKeys());
-  const keyring = createKeyring({ kek: kekOf(randomBytes(32)), clock });
-  const nowhere = "http://127.0.0.1:9";
-  const rooms = createRooms({
-    db,
-    clock,
-    log,
-    keys,
-    keyring,
-    outbound,
-    billing: nowhere,
-    directory: nowhere,
-  });
-  const operator = newId("tenant");
-  const payee = newId("tenant");
-  const merchant = {
-    id: newId("merchant"),
-    client: newId("client"),
-    offerKey: generateJwk("ES256", "offer-1"),
-  };
-  const known: Merchant = {
-    ...merchant,
-    tenant: payee,
-    origin: shopOrigin,
-    name: "Shop",
-    keys: [publicJwkOf(merchant.offerKey)],
-    categories: ["books"],
-    currencies: ["EUR"],
-    rails: ["card"],
-    verified: true,
-  };
-  const ofClient = async (): Promise<Merchant> => known;
-  const merchants = { ofClient, again: ofClient };
-  const charges = createCharges({ ...rooms.chargesDeps, billing: allowing, merchants });
-  const admin = openDatabase({
-    url: adminUrl,
-    schema,
-    relayRole: roles.relay,
-    poolMax: 1,
-    statementMsMax: 600_000,
-  });
-  return {
-    ...rooms,
-    keys,
-    charges,
-    by: { tenant: payee, client: merchant.client },
-    admin,
-    payer: newId("tenant"),
-    payee,
-    principal: newId("account"),
-    operator,
-    merchant,
-    agent: await newAgent(db, { operator, clock }),
-    close: async () => {
-      await outbound.close();
-      await admin.close();
-      await db.close();
-    },
-  };
 }

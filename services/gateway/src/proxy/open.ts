@@ -15,7 +15,7 @@ export async function openAnswer(peer: Peer, request: OpenRequest): Promise<Open
   admit(peer);
   const { promise, resolve, reject } = Promise.withResolvers<OpenAnswer>();
   const { target: path, method, fields, body, timeoutMs } = request;
-  peer.pool.dispatch(
+  peer.dispatch(
     {
       path,
       method,

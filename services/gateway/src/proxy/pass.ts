@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pause } from "@remit/platform/jobs";
 import { Problem } from "@remit/protocol";
-import { type Dispatcher, errors, type Pool } from "undici";
+import { type Dispatcher, errors } from "undici";
 import { passedDown, passedTrailers, passedUp, type Withheld } from "./headers.ts";
 import { admit, type Peer, rawHeadersOf } from "./peer.ts";
 import { type Upload, uploadOf } from "./upload.ts";
@@ -35,7 +35,7 @@ export async function pass(peer: Peer, request: PassedRequest, pair: Pair): Prom
   const upload = headOnly === true || body !== undefined ? noUpload : uploadOf(pair.req);
   for (let attempt = 1; ; attempt++) {
     admit(peer);
-    const outcome = await exchange(peer.pool, request, { ...pair, upload });
+    const outcome = await exchange(peer, request, { ...pair, upload });
     if (outcome.kind === "over") return peer.health.answered();
     if (outcome.kind === "gone") return;
     if (outcome.wasReached) peer.health.answered();
@@ -78,7 +78,7 @@ const gone: Outcome = { kind: "gone" };
 
 /** One attempt. A caller that hangs up ends it at the upstream; an upstream that breaks off ends it for the caller. */
 function exchange(
-  pool: Pool,
+  peer: Peer,
   request: PassedRequest,
   caller: Pair & { readonly upload: Upload },
 ): Promise<Outcome> {
@@ -96,7 +96,7 @@ function exchange(
     res.off("close", onClose);
     resolve(outcome);
   };
-  pool.dispatch(upward(request, req, upload), {
+  peer.dispatch(upward(request, req, upload), {
     onRequestStart: (started) => {
       controller = started;
       if (res.destroyed) started.abort(new Error("the caller has gone"));

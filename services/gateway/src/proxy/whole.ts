@@ -23,7 +23,7 @@ export type UpstreamRequest = {
 export async function fetchWhole(peer: Peer, request: UpstreamRequest): Promise<UpstreamAnswer> {
   admit(peer);
   return await new Promise((resolve, reject) => {
-    peer.pool.dispatch(
+    peer.dispatch(
       {
         path: request.target,
         method: request.method,
