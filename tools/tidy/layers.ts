@@ -35,7 +35,7 @@ export const vendorDoors: Readonly<Record<string, readonly string[]>> = {
   fastify: ["packages/platform/src/http"],
   ioredis: ["packages/platform/src/counters"],
   viem: ["packages/rails/src/x402", "packages/rails/src/wallet", "packages/testkit/src"],
-  pdfkit: ["services/billing/src/invoices"],
+  pdfkit: ["services/billing/src/paper"],
 };
 
 /** Calls that only their door may make: what is called → the files or folders that may. */

@@ -3,13 +3,14 @@ import { addAgent } from "./agent/index.ts";
 import type { AuditWish } from "./audit.ts";
 import { act, at } from "./command.ts";
 import type { RevokeWish, RotateWish } from "./keys.ts";
+import type { ExportWish } from "./ledger.ts";
 import { failWith } from "./output.ts";
 import type { VerifyOptions } from "./receipts/index.ts";
 import { addSell } from "./sell/index.ts";
 import type { VerifyOfferOptions } from "./signed-offers/index.ts";
 import type { StartWish } from "./start.ts";
 import { addWebhooks } from "./webhooks/index.ts";
-import { version } from "./where.ts";
+import { version, type Where } from "./where.ts";
 
 /** The command `remit`, each loaded when it is called. Exit codes: 0 done, 1 failed or not verified, 2 wrong usage. */
 export function createProgram(): Command {
@@ -39,6 +40,7 @@ export function createProgram(): Command {
     .description("compare every balance with its postings, and every entry with zero")
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./ledger.ts")).checkLedger(options)));
+  addBooks(ledger);
   const audit = program.command("audit").description("the audit log");
   at(audit.command("verify"))
     .description("recompute the log here, and hold it against its signed checkpoints")
@@ -60,6 +62,27 @@ export function createProgram(): Command {
     .option("--json", "print one object and nothing else")
     .action(act(async (options) => (await import("./doctor.ts")).doctor(options)));
   return program;
+}
+
+function addBooks(ledger: Command): void {
+  at(ledger.command("show"))
+    .description("show an entry or an account with its postings, and where it comes from")
+    .argument("<id>", "ent_…, or an account such as merchant_payable:mrc_…:USD")
+    .option("--json", "print one object and nothing else")
+    .action((id: string, options: Where) =>
+      failWith(async () => (await import("./ledger.ts")).showLedger(id, options)),
+    );
+  at(ledger.command("export"))
+    .description("write the entries of a period to standard output, as they are read")
+    .requiredOption("--from <time>", "a month, a day or an RFC 3339 time")
+    .requiredOption("--until <time>", "the same; it is no part of the period")
+    .addOption(
+      new Option("--format <format>", "CSV by posting, or JSON lines by entry")
+        .choices(["csv", "json"])
+        .default("csv"),
+    )
+    .option("--json", "the same as --format json")
+    .action(act<ExportWish>(async (options) => (await import("./ledger.ts")).exportLedger(options)));
 }
 
 /** What is checked offline. */

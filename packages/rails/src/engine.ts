@@ -12,6 +12,12 @@ export type Booking = {
   readonly fee: Money;
 };
 
+/** The movement to the account that the money is for, and the one by which our fee came back from there. */
+export type PassedOn = { readonly reference: string; readonly transfer: Booking; readonly fee?: Booking };
+
+/** For whom a payment is: an account at the provider, from which our fee is kept. From the caller's own rows alone. */
+export type PassOn = { readonly destination: string; readonly fee: Money };
+
 /**
  * Where a payment stands according to the provider. Every verb answers with one of these, and so does reading back, so
  * that one decision serves the direct answer and the recovery after a crash.
@@ -27,6 +33,8 @@ export type Standing =
       readonly reference: string;
       readonly amount: Money;
       readonly booking?: Booking;
+      /** What went on to somebody else's account at once, as the provider has booked it on ours. */
+      readonly passedOn?: PassedOn;
     }
   | { readonly kind: "released"; readonly reference: string }
   | { readonly kind: "declined"; readonly reference: string | null; readonly code: string }
@@ -37,7 +45,13 @@ export type Standing =
 
 export type RefundStanding =
   | { readonly kind: "absent" }
-  | { readonly kind: "refunded"; readonly refund: string; readonly amount: Money; readonly booking?: Booking }
+  | {
+      readonly kind: "refunded";
+      readonly refund: string;
+      readonly amount: Money;
+      readonly booking?: Booking;
+      readonly takenBack?: Booking;
+    }
   | { readonly kind: "refused"; readonly because: string }
   | { readonly kind: "unknown"; readonly because: Uncertainty };
 
@@ -55,6 +69,8 @@ export type HoldOrder<Source> = Step & {
   readonly reference: string | null;
   /** When the first attempt was made durable: how long keys can be replayed counts from here. */
   readonly startedAt: Instant;
+  /** The account at the provider that it goes on to. */
+  readonly destination?: string;
   /** Shown at the provider beside the payment: ids, never personal data. */
   readonly labels: Readonly<Record<string, string>>;
 };
@@ -63,6 +79,7 @@ export type CaptureOrder<Source> = Step & {
   readonly reference: string;
   readonly amount: Money;
   readonly source: Source;
+  readonly passOn?: PassOn;
 };
 export type ReleaseOrder = Step & {
   readonly reference: string;
@@ -76,6 +93,8 @@ export type RefundOrder = Step & {
   readonly startedAt: Instant;
   /** True when somebody may have asked already: the refund is looked for before it is asked for again. */
   readonly recovered: boolean;
+  /** True when the payment went on to another account, which gives back its part. */
+  readonly takeBack?: boolean;
 };
 
 export type Rail = "card" | "x402";

@@ -3,6 +3,8 @@ export type {
   CaptureOrder,
   HoldOrder,
   Keep,
+  PassedOn,
+  PassOn,
   PaymentEngine,
   Rail,
   RefundOrder,

@@ -23,11 +23,21 @@ export function checkoutPage(account: Account, id: string): string | undefined {
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Checkout (sandbox)</title><h1>Checkout (sandbox)</h1>${pay}</html>`;
 }
 
+/** Where somebody goes who comes with a link that is no longer good: to where a new one is made. */
+export function expiredLink(account: Account, link: string, nowS: number): string | undefined {
+  const found = account.all("account_link").find((one) => one.id === link);
+  return found !== undefined && found.expires_at <= nowS ? found._refresh_url : undefined;
+}
+
 /** The page to which an account link leads: here whoever tries things out gives a merchant's particulars. */
 export function onboardingPage(account: Account, link: string): string | undefined {
   const found = account.all("account_link").find((one) => one.id === link);
   if (found === undefined) return undefined;
-  const form = `<form method="post"><button>Give the particulars of ${found.account}</button></form>`;
+  const due = account.all("account").find(({ id }) => id === found.account)?.requirements.currently_due ?? [];
+  const asks = due.length === 0 ? "" : `<p>Still due: ${due.map(escaped).join(", ")}</p>`;
+  const button = (value: string, text: string): string =>
+    `<p><button name="standing" value="${value}">${text}</button></p>`;
+  const form = `${asks}<form method="post">${button("complete", `Give the particulars of ${found.account}`)}${button("more_due", "Give all but a document")}</form><p><a href="${escaped(found.return_url)}">Not now</a></p>`;
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Connect (sandbox)</title><h1>Connect (sandbox)</h1>${form}</html>`;
 }
 

@@ -78,6 +78,14 @@ const Decided = z.strictObject({
   ]),
 });
 
+const PayingOut = z.strictObject({
+  account: z.string().optional(),
+  currency: z.string().regex(/^[a-z]{3}$/),
+  amount: z.int().min(1).optional(),
+  status: z.enum(["failed", "in_transit", "paid"]).optional(),
+});
+const AccountStands = z.strictObject({ standing: z.enum(["complete", "more_due", "stopped"]) });
+
 const Payment = z.strictObject({ payment_method: z.string().default("pm_card_visa") });
 const Standing = z.strictObject({ status: z.enum(["active", "canceled", "past_due", "unpaid"]) });
 
@@ -138,7 +146,7 @@ export async function control(deps: ControlDeps, request: ControlRequest): Promi
     case "POST /sandbox/webhooks":
       return parsed(Endpoint, request.body, async (endpoint) => ok(await deps.account.addEndpoint(endpoint)));
     default:
-      return authenticated(deps, request);
+      return (await connected(deps, request)) ?? authenticated(deps, request);
   }
 }
 
@@ -159,6 +167,23 @@ async function granted(account: Account, wanted: z.infer<typeof TokenBody>): Pro
     if (error instanceof StripeRefusal) return { status: 400, body: { error: error.message } };
     throw error;
   }
+}
+
+/** Connected accounts: all of them, what Stripe comes to think of one, and its paying out of a balance. */
+async function connected(
+  { account }: ControlDeps,
+  { method, path, body }: ControlRequest,
+): Promise<ControlAnswer | undefined> {
+  const named = /^\/sandbox\/accounts\/(\w+)$/.exec(path)?.[1];
+  if (method === "GET" && path === "/sandbox/accounts") return ok({ data: account.all("account") });
+  if (method !== "POST") return undefined;
+  if (path === "/sandbox/payouts")
+    return parsed(PayingOut, body, (of) => refusable(async () => ok(await account.payOut(of))));
+  return named === undefined
+    ? undefined
+    : parsed(AccountStands, body, ({ standing }) =>
+        refusable(async () => ok(await account.standAccount(named, standing))),
+      );
 }
 
 async function authenticated(

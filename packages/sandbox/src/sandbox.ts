@@ -4,7 +4,6 @@ import path from "node:path";
 import { type Clock, systemClock, toNumericDate } from "@remit/kernel";
 import { type SandboxChain, startChain } from "./chain/index.ts";
 import { createFailures } from "./failures.ts";
-import { createInbox } from "./inbox.ts";
 import { openJournal, readJournal } from "./journal.ts";
 import { createKms } from "./kms/index.ts";
 import { sandboxServer, sendWebhook } from "./server.http.ts";
@@ -89,7 +88,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   });
   const undelivered = restore(account, (calls) => upstream.restore(calls), lines);
   const sold: Parameters<typeof sandboxServer>[0]["sold"] = (calls) => note({ kind: "sold", calls });
-  const server = sandboxServer({ account, failures, upstream, vault, kms, inbox: createInbox(), wait, sold });
+  const server = sandboxServer({ account, failures, upstream, vault, kms, wait, clock, sold });
   const origin = (): string => originOf(server.address(), options);
   let chain: Sandbox["chain"];
   return {

@@ -6,15 +6,17 @@ import {
   type ServerResponse,
 } from "node:http";
 import { request as requestOverTls } from "node:https";
-import { checkoutPage, confirmPage, onboardingPage } from "./checkout-page.ts";
+import { type Clock, toNumericDate } from "@remit/kernel";
+import { checkoutPage, confirmPage, expiredLink, onboardingPage } from "./checkout-page.ts";
 import { type ControlDeps, control } from "./control.ts";
-import type { Inbox } from "./inbox.ts";
+import { createInbox, type Inbox } from "./inbox.ts";
 import type { Send } from "./stripe/index.ts";
 import { report } from "./upstream.ts";
 
 export type ServerDeps = ControlDeps & {
   readonly inbox: Inbox;
   readonly wait: (ms: number) => Promise<void>;
+  readonly clock: Clock;
   readonly sold: (calls: number) => Promise<void>;
 };
 
@@ -22,8 +24,9 @@ const bodyBytesMax = 1_000_000;
 const deliveryTimeoutMs = 10_000;
 
 /** One port for everything that stands outside Remit. */
-export const sandboxServer = (deps: ServerDeps): Server =>
-  createServer((request, response) => {
+export function sandboxServer(of: Omit<ServerDeps, "inbox">): Server {
+  const deps = { ...of, inbox: createInbox() };
+  return createServer((request, response) => {
     answer(deps, request, response).catch((error: unknown) => {
       send(response, {
         status: 500,
@@ -31,6 +34,7 @@ export const sandboxServer = (deps: ServerDeps): Server =>
       });
     });
   });
+}
 
 async function answer(deps: ServerDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? "/", "http://sandbox");
@@ -122,12 +126,18 @@ async function checkout(
 }
 
 /** Connect's page, for a browser: a merchant gives its particulars, and goes back to where it came from. */
-async function onboarding({ account }: ServerDeps, { response, url, method }: Exchange): Promise<boolean> {
+async function onboarding(
+  { account, clock }: ServerDeps,
+  { response, url, body, method }: Exchange,
+): Promise<boolean> {
   const link = /^\/sandbox\/connect\/(\w+)$/.exec(url.pathname)?.[1];
   const page = link === undefined ? undefined : onboardingPage(account, link);
   if (link === undefined || page === undefined) return false;
-  if (method === "POST") {
-    const { return_url: location } = (await account.onboard(link)).link;
+  const refresh = expiredLink(account, link, toNumericDate(clock.now()));
+  if (refresh !== undefined) response.writeHead(303, { location: refresh }).end();
+  else if (method === "POST") {
+    const standing = new URLSearchParams(body).get("standing") === "more_due" ? "more_due" : "complete";
+    const { return_url: location } = (await account.onboard(link, standing)).link;
     response.writeHead(303, { location }).end();
   } else send(response, { status: 200, body: page, headers: { "content-type": "text/html; charset=utf-8" } });
   return true;

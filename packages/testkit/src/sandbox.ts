@@ -90,6 +90,17 @@ export type TestSandbox = {
   /** What the card network makes of a dispute. */
   decide(dispute: string, status: string): Promise<void>;
   movements(): Promise<readonly MovementAtSandbox[]>;
+  /** A merchant gives its particulars at the page of an account link, all or all but one; answers where it leads back to. */
+  onboard(link: string, standing?: "complete" | "more_due"): Promise<string>;
+  /** What Stripe comes to think of a connected account. */
+  standAccount(account: string, standing: "complete" | "more_due" | "stopped"): Promise<void>;
+  /** Stripe pays a balance out to its owner's bank; answers the payout's id. */
+  payOut(of: {
+    readonly account?: string;
+    readonly currency: string;
+    readonly amount?: number;
+    readonly status?: "failed" | "in_transit" | "paid";
+  }): Promise<string>;
   /** Stripe forgets idempotency keys after 24 h: here, now. */
   forgetKeys(): Promise<void>;
   upstream(to: { answer: string; times?: number; delay_ms?: number }): Promise<void>;
@@ -167,6 +178,7 @@ export function switchesOf(
       // What the sandbox answers is declared beside it.
       ((await call("POST", "/sandbox/disputes", { payment_intent: intent, ...how })) as { id: string }).id,
     decide: async (dispute, status) => void (await call("POST", `/sandbox/disputes/${dispute}`, { status })),
+    ...connectOf(call),
     movements: () => list("/sandbox/balance_transactions"),
     forgetKeys: async () => void (await call("DELETE", "/sandbox/idempotency")),
     upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),
@@ -189,3 +201,20 @@ export function switchesOf(
       ((await call("GET", "/sandbox/vault")) as { calls: Record<string, number> }).calls,
   };
 }
+
+type CallSandbox = (method: string, at: string, body?: object) => Promise<unknown>;
+
+const connectOf = (call: CallSandbox): Pick<TestSandbox, "onboard" | "standAccount" | "payOut"> => ({
+  onboard: async (link, standing = "complete") => {
+    const body = new URLSearchParams({ standing });
+    const answer = await fetch(link, { method: "POST", body, redirect: "manual" });
+    const location = answer.headers.get("location");
+    if (answer.status !== 303 || location === null) throw new TypeError(`onboarding: ${answer.status}`);
+    return location;
+  },
+  standAccount: async (account, standing) =>
+    void (await call("POST", `/sandbox/accounts/${account}`, { standing })),
+  payOut: async (of) =>
+    // What the sandbox answers is declared beside it.
+    ((await call("POST", "/sandbox/payouts", of)) as { id: string }).id,
+});

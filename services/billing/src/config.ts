@@ -18,6 +18,8 @@ export type BillingConfig = CommonConfig & {
     readonly apiKey: string | Secret<string>;
     /** Without it there is no webhook endpoint, and news arrives by reading alone. */
     readonly webhookSecret?: string | Secret<string>;
+    /** Of the endpoint to which Stripe sends the events of connected accounts. */
+    readonly connectWebhookSecret?: string | Secret<string>;
     /** Where there is a page for holders to confirm at: the sandbox's. Elsewhere they use Stripe's own form. */
     readonly confirmOrigin?: string;
     /** Per call to Stripe; 20 s by default. */
@@ -49,6 +51,7 @@ const settings = {
   REMIT_STRIPE_ORIGIN: z.url({ protocol: /^https?$/ }).default("https://api.stripe.com"),
   REMIT_STRIPE_KEY: z.string().regex(/^[sr]k_(test|live)_/),
   REMIT_STRIPE_WEBHOOK_SECRET: z.string().startsWith("whsec_").optional(),
+  REMIT_STRIPE_CONNECT_WEBHOOK_SECRET: z.string().startsWith("whsec_").optional(),
   REMIT_STRIPE_CONFIRM_ORIGIN: z.url({ protocol: /^https?$/ }).optional(),
   REMIT_STRIPE_TIMEOUT_MS: z.coerce.number().int().min(100).max(80_000).default(stripeTimeoutMs),
   REMIT_PLAN_PRO_MINOR: z.coerce.number().int().min(1).max(100_000_000).default(proPrice.amountMinor),
@@ -66,6 +69,7 @@ const settings = {
 export function readSettings(env: NodeJS.ProcessEnv): BillingSettings {
   const read = parseConfig(settings, env);
   const webhookSecret = read.REMIT_STRIPE_WEBHOOK_SECRET;
+  const connectSecret = read.REMIT_STRIPE_CONNECT_WEBHOOK_SECRET;
   const config: BillingConfig = {
     ...commonConfigOf(read),
     ...x402ConfigOf(read),
@@ -73,6 +77,7 @@ export function readSettings(env: NodeJS.ProcessEnv): BillingSettings {
       origin: read.REMIT_STRIPE_ORIGIN,
       apiKey: new Secret(read.REMIT_STRIPE_KEY),
       ...(webhookSecret === undefined ? {} : { webhookSecret: new Secret(webhookSecret) }),
+      ...(connectSecret === undefined ? {} : { connectWebhookSecret: new Secret(connectSecret) }),
       ...(read.REMIT_STRIPE_CONFIRM_ORIGIN === undefined
         ? {}
         : { confirmOrigin: read.REMIT_STRIPE_CONFIRM_ORIGIN }),

@@ -24,7 +24,7 @@ import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes } from "./invoices/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
-import { ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
+import { booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import {
   createEngine,
   findBehind,
@@ -34,13 +34,20 @@ import {
   paymentJobs,
   paymentRoutes,
 } from "./payments/index.ts";
+import { destinationOf, hintPayout, type PayoutDeps, payoutJobs, payoutRoutes } from "./payouts/index.ts";
 import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
 import { type ReconciliationDeps, reconciliationJobs, reconciliationRoutes } from "./reconciliation/index.ts";
+import { statementRoutes } from "./statements/index.ts";
 import {
+  balanceOf,
   clientSecretOf,
   closeDispute,
+  linkTo,
+  makeAccount,
   movementsOf,
   type News,
+  payoutsOf,
+  readAccount,
   readDispute,
   readIssuedToken,
   stripeRoutes,
@@ -116,7 +123,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     clock,
   });
   const rooms = roomsOf(parts);
-  const { payments, instruments, plans, disputes, stripe } = rooms;
+  const { payments, payouts, instruments, plans, disputes, stripe } = rooms;
   const keyring = await withKeepers(() =>
     openKeyring({ db, source: kekSourceOf({ config, service: "billing", outbound, clock }), clock, log }),
   );
@@ -131,16 +138,20 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     ...books.routes,
     ...disputeRoutes(disputes),
     ...planRoutes(plans),
+    ...payoutRoutes(payouts),
   );
-  const { webhookSecret } = config.stripe;
+  const { webhookSecret, connectWebhookSecret } = config.stripe;
   if (webhookSecret !== undefined) {
-    const hint = hintsOf(rooms);
-    http.add(...stripeRoutes({ stripe, secret: revealed(webhookSecret), livemode: config.livemode, hint }));
+    const secrets = [webhookSecret, connectWebhookSecret].flatMap((one) =>
+      one === undefined ? [] : [revealed(one)],
+    );
+    http.add(...stripeRoutes({ stripe, secrets, livemode: config.livemode, hint: hintsOf(rooms) }));
   }
   const jobs = createJobs({ db, log, clock });
   paymentJobs(jobs, payments);
   instrumentJobs(jobs, instruments);
   planJobs(jobs, plans);
+  payoutJobs(jobs, payouts);
   const tokenOf = (id: string) => readIssuedToken(stripe, id);
   exportJobs(jobs, { clock, log, peer, issuer: config.issuer, tokenOf });
   disputeJobs(jobs, disputes);
@@ -161,8 +172,9 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
 }
 
 /** Who is told of what Stripe says. */
-const hintsOf = ({ payments, plans, instruments, disputes }: ReturnType<typeof roomsOf>) => ({
+const hintsOf = ({ payments, payouts, plans, instruments, disputes }: ReturnType<typeof roomsOf>) => ({
   payment: (news: News) => hintPayment(payments, news),
+  payout: (news: News) => hintPayout(payouts, news),
   plan: (news: News) => hintPlan(plans, news),
   setup: (news: News) => hintSetup(instruments, news),
   token: (news: News) => hintToken(payments, news),
@@ -189,9 +201,11 @@ function booksOf(
   return {
     routes: [
       ...ledgerRoutes(db),
+      ...booksRoutes(db),
       ...feeRoutes(db),
       ...invoiceRoutes(invoices),
       ...reconciliationRoutes(reconciliation),
+      ...statementRoutes({ db }),
     ],
     jobs: (jobs) => {
       ledgerJobs(jobs, { db, clock, log, metrics });
@@ -221,6 +235,7 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
     log,
     leaseMs: config.leaseMs ?? leaseMs,
     instrumentOf,
+    destinationOf: (of) => destinationOf({ db, clock }, of),
     instructions: {
       issuer: config.issuer,
       audience: config.origin,
@@ -229,14 +244,16 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
       livemode: config.livemode,
     },
   };
-  const { returnOrigins = [] } = config;
+  const { returnOrigins: given = [] } = config;
+  const returnOrigins = given.length === 0 ? [config.issuer] : given;
   const plans: CheckoutDeps = {
     db,
     clock,
     stripe,
     prices: [{ tier: "pro", ...(config.proPrice ?? proPrice) }],
-    returnOrigins: returnOrigins.length === 0 ? [config.issuer] : returnOrigins,
+    returnOrigins,
   };
+  const payouts = payoutsAt(stripe, { db, clock, returnOrigins });
   const disputes: DisputeDeps = {
     db,
     clock,
@@ -248,8 +265,24 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
     },
     paymentBehind: (reference) => findBehind(payments, reference),
   };
-  return { payments, instruments: { db, stripe, clock, confirmAt }, plans, disputes, stripe };
+  return { payments, payouts, instruments: { db, stripe, clock, confirmAt }, plans, disputes, stripe };
 }
+
+const payoutsAt = (
+  stripe: ReturnType<typeof openStripe>,
+  of: Pick<PayoutDeps, "db" | "clock" | "returnOrigins">,
+): PayoutDeps => ({
+  ...of,
+  connect: {
+    make: (of) => makeAccount(stripe, of),
+    link: (of) => linkTo(stripe, of),
+    read: (account) => readAccount(stripe, account),
+  },
+  atStripe: {
+    payouts: (account, since) => payoutsOf(stripe, account, since),
+    balance: (account) => balanceOf(stripe, account),
+  },
+});
 
 function httpOf(
   { config, clock, log, db, outbound }: Parts,

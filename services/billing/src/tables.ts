@@ -17,6 +17,8 @@ export const tables = {
   ledger_postings: "tenant",
   ledger_sums: "tenant",
   payments: "tenant",
+  payout_accounts: "tenant",
+  payouts: "tenant",
   plans: "tenant",
   reconciliation_cases: "tenant",
   refunds: "tenant",

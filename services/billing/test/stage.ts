@@ -122,8 +122,8 @@ export const callerOf =
     const nonce = response.headers.get("dpop-nonce");
     if (response.status === 401 && nonce !== null) response = await send(nonce);
     const text = await response.text();
-    const isPdf = response.headers.get("content-type") === "application/pdf";
-    const body = isPdf ? { text } : text === "" ? {} : JSON.parse(text);
+    const isPaper = /^(application\/pdf|text\/csv)/.test(response.headers.get("content-type") ?? "");
+    const body = isPaper ? { text } : text === "" ? {} : JSON.parse(text);
     return { status: response.status, body, headers: response.headers };
   };
 

@@ -197,6 +197,14 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "payment.refunding": payment,
   "payment.released": payment,
   "payment.releasing": payment,
+  "payout.changed": told({ merchant: id, status: text, amount_minor: count, currency: text }),
+  "payout_account.asked": told({ merchant: id, replaces: z.boolean() }),
+  "payout_account.changed": told({
+    merchant: id,
+    status: text,
+    requirements: texts,
+    effective_from: one(count),
+  }),
   "plan.changed": told({
     tier: text,
     version: count,

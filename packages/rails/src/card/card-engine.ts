@@ -53,6 +53,10 @@ async function prepare(deps: CardDeps, order: HoldOrder<SavedCard>, price: Strip
         payment_method: order.source.instrument,
         allowed_payment_method_types: ["card"],
         capture_method: "manual",
+        // Which account's laws and statement it is under, and where the money goes; the fee is said with the capture.
+        ...(order.destination === undefined
+          ? {}
+          : { transfer_data: { destination: order.destination }, on_behalf_of: order.destination }),
         metadata: { ...order.labels, payment: order.key },
       },
       keyOf(order, "create"),

@@ -1,4 +1,5 @@
-import { type Money, money, share } from "@remit/kernel";
+import { invariant, type Money, money, share } from "@remit/kernel";
+import type { PassOn } from "../engine.ts";
 import { toStripe } from "./amounts.ts";
 
 /**
@@ -45,6 +46,14 @@ export function platformFee(
   // Stripe takes amounts of three places in steps of ten: what lies between stays with the merchant.
   const payable = money(asset, asset.places === 3 ? units - (units % 10n) : units);
   return { application_fee_amount: toStripe(payable)?.amount ?? 0 };
+}
+
+/** What we keep of a capture that goes on to another account, as the caller's row says. */
+export function keptOf(passOn: PassOn | undefined): { application_fee_amount?: number } {
+  if (passOn === undefined || passOn.fee.units === 0n) return {};
+  const fee = toStripe(passOn.fee);
+  invariant(fee !== undefined, "a fee is of an amount that Stripe can keep");
+  return { application_fee_amount: fee.amount };
 }
 
 /** A refund is the merchant's to bear, and the platform gives back its fee, where there was one to take. */

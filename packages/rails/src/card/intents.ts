@@ -2,7 +2,7 @@ import { type Clock, hourMs, invariant } from "@remit/kernel";
 import type Stripe from "stripe";
 import type { CaptureOrder, ReleaseOrder, Standing, Step } from "../engine.ts";
 import { toStripe } from "./amounts.ts";
-import { type Connect, callOptions, platformFee } from "./connect.ts";
+import { type Connect, callOptions, keptOf, platformFee } from "./connect.ts";
 import { type Failure, failureOf } from "./failures.ts";
 import { standingOf } from "./standings.ts";
 
@@ -15,7 +15,11 @@ export type CardDeps = {
 
 // Stripe forgets keys after 24 h at the earliest; beyond this a replay could make a second payment.
 export const replayMsMax = 20 * hourMs;
-const expandBooking = ["latest_charge.balance_transaction"];
+const expandBooking = [
+  "latest_charge.balance_transaction",
+  "latest_charge.transfer.balance_transaction",
+  "latest_charge.application_fee.balance_transaction",
+];
 
 export const keyOf = (order: Step, step: string): { idempotencyKey: string } => ({
   idempotencyKey: `${order.key}.${step}.${order.attempt}`,
@@ -33,6 +37,7 @@ export async function captureIntent(deps: CardDeps, order: CaptureOrder<unknown>
       {
         amount_to_capture: price.amount,
         ...platformFee(deps.connect, order.amount),
+        ...keptOf(order.passOn),
         expand: expandBooking,
       },
       optionsOf(deps, order, "capture"),

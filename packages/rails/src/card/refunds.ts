@@ -6,6 +6,8 @@ import { type Failure, failureOf } from "./failures.ts";
 import { type CardDeps, optionsOf, replayMsMax } from "./intents.ts";
 import { bookingOf, moneyOf } from "./standings.ts";
 
+const expandBooking = ["balance_transaction", "transfer_reversal.balance_transaction"];
+
 export async function refund(deps: CardDeps, order: RefundOrder): Promise<RefundStanding> {
   const price = toStripe(order.amount);
   if (price === undefined) return { kind: "refused", because: "amount_not_chargeable" };
@@ -25,7 +27,8 @@ async function makeRefund(deps: CardDeps, order: RefundOrder, price: StripeAmoun
         amount: price.amount,
         metadata: { refund: order.key },
         ...givenBack(deps.connect, order.amount),
-        expand: ["balance_transaction"],
+        ...(order.takeBack === true ? { reverse_transfer: true } : {}),
+        expand: expandBooking,
       },
       optionsOf(deps, order, "refund"),
     );
@@ -43,7 +46,7 @@ async function makeRefund(deps: CardDeps, order: RefundOrder, price: StripeAmoun
 
 export async function readRefund({ stripe, connect }: CardDeps, reference: string): Promise<RefundStanding> {
   try {
-    const expand = ["balance_transaction"];
+    const expand = expandBooking;
     return refundedBy(await stripe.refunds.retrieve(reference, { expand }, callOptions(connect)));
   } catch (error) {
     return unreadable(failureOf(error));
@@ -52,7 +55,7 @@ export async function readRefund({ stripe, connect }: CardDeps, reference: strin
 
 async function findRefund({ stripe, connect }: CardDeps, order: RefundOrder): Promise<RefundStanding> {
   try {
-    const expand = ["data.balance_transaction"];
+    const expand = expandBooking.map((path) => `data.${path}`);
     const refunds = stripe.refunds.list(
       { payment_intent: order.reference, limit: 100, expand },
       callOptions(connect),
@@ -74,5 +77,13 @@ function refundedBy(made: Stripe.Refund): RefundStanding {
   if (made.status === "failed" || made.status === "canceled")
     return { kind: "refused", because: made.failure_reason ?? made.status };
   const booking = bookingOf(made.balance_transaction ?? undefined);
-  return { kind: "refunded", refund: made.id, amount: moneyOf(made.amount, made.currency), ...booking };
+  const reversal = typeof made.transfer_reversal === "object" ? made.transfer_reversal : null;
+  const { booking: takenBack } = bookingOf(reversal?.balance_transaction ?? undefined);
+  return {
+    kind: "refunded",
+    refund: made.id,
+    amount: moneyOf(made.amount, made.currency),
+    ...booking,
+    ...(takenBack === undefined ? {} : { takenBack }),
+  };
 }

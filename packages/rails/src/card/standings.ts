@@ -1,6 +1,6 @@
 import { invariant, type Money } from "@remit/kernel";
 import type Stripe from "stripe";
-import type { Booking, Standing } from "../engine.ts";
+import type { Booking, PassedOn, Standing } from "../engine.ts";
 import { fromStripe } from "./amounts.ts";
 
 /** Where a PaymentIntent stands, in our words. */
@@ -12,6 +12,7 @@ export function standingOf(intent: Stripe.PaymentIntent): Standing {
     case "succeeded":
       return {
         ...bookingIn(intent),
+        ...passedOnIn(intent),
         kind: "captured",
         reference,
         amount: moneyOf(intent.amount_received, intent.currency),
@@ -47,6 +48,22 @@ function afterFailure(intent: Stripe.PaymentIntent): Standing {
 function bookingIn({ latest_charge }: Stripe.PaymentIntent): { booking?: Booking } {
   const transaction = typeof latest_charge === "object" ? latest_charge?.balance_transaction : undefined;
   return bookingOf(transaction ?? undefined);
+}
+
+/** Both movements or none: what is booked by half is read again. */
+function passedOnIn({ latest_charge }: Stripe.PaymentIntent): { passedOn?: PassedOn } {
+  if (typeof latest_charge !== "object" || latest_charge === null) return {};
+  const { application_fee: fee } = latest_charge;
+  const transfer = latest_charge.transfer ?? undefined;
+  if (typeof transfer !== "object") return {};
+  const { booking: sent } = bookingOf(transfer.balance_transaction ?? undefined);
+  const { booking: kept } = bookingOf(
+    typeof fee === "object" && fee !== null ? (fee.balance_transaction ?? undefined) : undefined,
+  );
+  if (sent === undefined || (fee !== null && kept === undefined)) return {};
+  return {
+    passedOn: { reference: transfer.id, transfer: sent, ...(kept === undefined ? {} : { fee: kept }) },
+  };
 }
 
 /** The booking of a balance transaction that came expanded; nothing when it is only an id yet. */

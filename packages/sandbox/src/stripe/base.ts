@@ -29,6 +29,8 @@ export type BalanceTransaction = Base<"balance_transaction"> & {
     | "charge"
     | "payment"
     | "payment_refund"
+    | "payout"
+    | "payout_failure"
     | "refund"
     | "transfer"
     | "transfer_refund"

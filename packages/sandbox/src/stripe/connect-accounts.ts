@@ -55,6 +55,7 @@ function createLink({ draft, parameters }: Call): AccountLink {
     livemode: false,
     account: account.id,
     expires_at: draft.now + linkLivesS,
+    _refresh_url: refreshUrl,
     return_url: returnUrl,
     url: `${draft.origin}/sandbox/connect/${id}`,
   };
@@ -62,25 +63,48 @@ function createLink({ draft, parameters }: Call): AccountLink {
   return link;
 }
 
+/** How an account comes to stand: all is given, a paper is still looked for, or Stripe has stopped it. */
+export type AccountStanding = "complete" | "more_due" | "stopped";
+
 /** The merchant has given its particulars: from now on it takes payments and is paid out. */
-export function onboard(draft: Draft, linkId: string): { account: ConnectedAccount; link: AccountLink } {
+export function onboard(
+  draft: Draft,
+  linkId: string,
+  standing: AccountStanding = "complete",
+): { account: ConnectedAccount; link: AccountLink } {
   const link = find(draft, "account_link", linkId);
   if (link === undefined || link.expires_at <= draft.now)
     throw noSuch("account link that is still good", linkId);
-  const known = accountOf(draft, link.account, "account");
+  return { account: standAccount(draft, link.account, standing), link };
+}
+
+export function standAccount(draft: Draft, id: string, standing: AccountStanding): ConnectedAccount {
+  const known = accountOf(draft, id, "account");
+  const able = standing === "complete";
   const account: ConnectedAccount = {
     ...known,
     capabilities: Object.fromEntries(
-      Object.keys(known.capabilities).map((name) => [name, "active" as const]),
+      Object.keys(known.capabilities).map((name) => [
+        name,
+        able ? ("active" as const) : ("inactive" as const),
+      ]),
     ),
-    charges_enabled: true,
+    charges_enabled: able,
     details_submitted: true,
-    payouts_enabled: true,
-    requirements: { currently_due: [], disabled_reason: null },
+    payouts_enabled: able,
+    requirements: {
+      currently_due: standing === "more_due" ? ["company.verification.document"] : [],
+      disabled_reason: able
+        ? null
+        : standing === "stopped"
+          ? "rejected.other"
+          : "requirements.pending_verification",
+    },
   };
   draft.put(account);
-  draft.happened("account.updated", account);
-  return { account, link };
+  // Told to the platform, as from the account itself.
+  draft.happened("account.updated", account, id);
+  return account;
 }
 
 export function accountOf(draft: Draft, id: string, param = "id"): ConnectedAccount {

@@ -19,6 +19,14 @@ export type Page = {
   readonly data: readonly Resource[];
 };
 
+type Sum = { readonly amount: number; readonly currency: string };
+export type Balance = {
+  readonly object: "balance";
+  readonly available: readonly Sum[];
+  readonly livemode: false;
+  readonly pending: readonly Sum[];
+};
+
 /** `payment_intents.create` and its like: what is called, and what it does. */
 export type Operation = {
   readonly name: string;
@@ -26,5 +34,5 @@ export type Operation = {
   readonly path: RegExp;
   readonly run: (
     call: Call,
-  ) => Resource | Page | { readonly id: string; readonly object: string; readonly deleted: true };
+  ) => Resource | Page | Balance | { readonly id: string; readonly object: string; readonly deleted: true };
 };

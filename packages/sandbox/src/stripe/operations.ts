@@ -7,6 +7,7 @@ import { disputeOperations } from "./disputes.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { paymentIntentOperations } from "./payment-intents.ts";
+import { payoutOperations } from "./payouts.ts";
 import { priceOperations } from "./prices.ts";
 import { badParameter, noSuch } from "./refusal.ts";
 import type { WebhookEndpoint } from "./resources.ts";
@@ -71,6 +72,7 @@ const operations: readonly Operation[] = [
   ...sharedTokenOperations,
   ...accountOperations,
   ...transferOperations,
+  ...payoutOperations,
   { name: "webhook_endpoints.create", method: "POST", path: /^\/v1\/webhook_endpoints$/, run: createEndpoint },
   { name: "webhook_endpoints.list", method: "GET", path: /^\/v1\/webhook_endpoints$/, run: listEndpoints },
   { name: "webhook_endpoints.retrieve", method: "GET", path: /^\/v1\/webhook_endpoints\/(\w+)$/, run: readEndpoint },

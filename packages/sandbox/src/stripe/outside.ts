@@ -1,8 +1,9 @@
 import { payAt } from "./checkout.ts";
-import { onboard } from "./connect-accounts.ts";
+import { type AccountStanding, onboard, standAccount } from "./connect-accounts.ts";
 import { finishSetUp, setUpByHolder } from "./customers.ts";
 import { type Disputing, decideDispute, disputeCharge } from "./disputes.ts";
 import { confirmedByHolder } from "./payment-intents.ts";
+import { type PayingOut, payOut } from "./payouts.ts";
 import { noSuch } from "./refusal.ts";
 import type {
   AccountLink,
@@ -11,6 +12,7 @@ import type {
   Dispute,
   DisputeStatus,
   PaymentIntent,
+  Payout,
   SetupIntent,
   SharedToken,
   Subscription,
@@ -29,7 +31,14 @@ export type Outside = {
   /** An agent grants this seller a token. */
   grant(of: Grant): Promise<SharedToken>;
   /** A merchant gives its particulars at the page of an account link. */
-  onboard(link: string): Promise<{ account: ConnectedAccount; link: AccountLink }>;
+  onboard(
+    link: string,
+    standing?: AccountStanding,
+  ): Promise<{ account: ConnectedAccount; link: AccountLink }>;
+  /** What Stripe comes to think of a connected account. */
+  standAccount(account: string, standing: AccountStanding): Promise<ConnectedAccount>;
+  /** Stripe pays a balance out to its owner's bank. */
+  payOut(of: PayingOut): Promise<Payout>;
   /** The cardholder's bank disputes what was captured of a payment. */
   dispute(paymentIntent: string, how: Disputing): Promise<Dispute>;
   /** What the card network makes of a dispute. */
@@ -69,7 +78,9 @@ export const outside = (change: Change): Outside => ({
       return disputeCharge(draft, charge, how);
     }),
   decide: (id, status) => change((draft) => decideDispute(draft, id, status)),
-  onboard: (link) => change((draft) => onboard(draft, link)),
+  onboard: (link, standing) => change((draft) => onboard(draft, link, standing)),
+  standAccount: (id, standing) => change((draft) => standAccount(draft, id, standing)),
+  payOut: (of) => change((draft) => payOut(draft, of, draft.booked(of.account ?? null))),
   payCheckout: (id, method) => change((draft) => payAt(draft, id, method)),
   standAs: (id, status) =>
     change((draft) => {

@@ -294,8 +294,25 @@ export type ConnectedAccount = Base<"account"> & {
 export type AccountLink = Base<"account_link"> & {
   readonly account: string;
   readonly expires_at: number;
+  readonly _refresh_url: string;
   readonly return_url: string;
   readonly url: string;
+};
+
+export type Payout = Base<"payout"> & {
+  readonly amount: number;
+  readonly arrival_date: number;
+  readonly automatic: boolean;
+  readonly balance_transaction: string;
+  readonly currency: string;
+  readonly description: string | null;
+  readonly failure_balance_transaction: string | null;
+  readonly failure_code: string | null;
+  readonly failure_message: string | null;
+  readonly metadata: Metadata;
+  readonly method: "standard";
+  readonly status: "canceled" | "failed" | "in_transit" | "paid" | "pending";
+  readonly type: "bank_account";
 };
 
 export type Transfer = Base<"transfer"> & {
@@ -360,6 +377,7 @@ export type Resource =
   | ApplicationFee
   | ConnectedAccount
   | IssuedToken
+  | Payout
   | SharedToken
   | Transfer
   | TransferReversal

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Event, Json, Resource, ResourceName, ResourceOf } from "./resources.ts";
+import type { BalanceTransaction, Event, Json, Resource, ResourceName, ResourceOf } from "./resources.ts";
 
 /** Everything Stripe knows, by id. Objects are never changed in place: a new version replaces the old. */
 export type Store = {
@@ -49,9 +49,11 @@ export type Draft = Reader & {
   readonly origin: string;
   /** What the store holds of a kind, oldest first; without what this request has changed. */
   stored<N extends ResourceName>(object: N): ResourceOf<N>[];
+  /** What is booked on a balance: a connected account's, or the platform's. */
+  booked(account: string | null): BalanceTransaction[];
   put(resource: Resource): void;
-  /** Notes that something happened to an object; becomes an event and its webhooks. */
-  happened(type: string, object: Resource): void;
+  /** Notes that something happened to an object, perhaps in a connected account; becomes an event and its webhooks. */
+  happened(type: string, object: Resource, account?: string): void;
   changes(): Resource[];
 };
 
@@ -71,7 +73,7 @@ const shared: readonly ResourceName[] = ["shared_payment.granted_token", "webhoo
 
 export function draftOn(store: Store, cause: DraftCause): Draft {
   const changed = new Map<string, Resource>();
-  const happenings: { type: string; id: string }[] = [];
+  const happenings: { type: string; id: string; account: string | null }[] = [];
   const belongs = ({ object, _account }: Resource): boolean =>
     shared.includes(object) || (_account ?? null) === cause.account;
   const ofSomebody = (id: string): Resource | undefined => changed.get(id) ?? store.byId.get(id);
@@ -79,7 +81,7 @@ export function draftOn(store: Store, cause: DraftCause): Draft {
     const found = ofSomebody(id);
     return found !== undefined && belongs(found) ? found : undefined;
   };
-  const eventOf = ({ type, id }: { type: string; id: string }): Event => ({
+  const eventOf = ({ type, id, account }: { type: string; id: string; account: string | null }): Event => ({
     id: stripeId("evt"),
     object: "event",
     created: cause.now,
@@ -90,7 +92,7 @@ export function draftOn(store: Store, cause: DraftCause): Draft {
     pending_webhooks: 0,
     request: { id: cause.requestId, idempotency_key: cause.idempotencyKey },
     type,
-    ...(cause.account === null ? {} : { account: cause.account }),
+    ...(account === null ? {} : { account }),
   });
   return {
     now: cause.now,
@@ -99,6 +101,8 @@ export function draftOn(store: Store, cause: DraftCause): Draft {
     networkIds: cause.networkIds,
     read,
     stored: (object) => allOf(store, object).filter(belongs),
+    booked: (account) =>
+      allOf(store, "balance_transaction").filter((one) => (one._account ?? null) === account),
     put: (resource) =>
       void changed.set(
         resource.id,
@@ -106,7 +110,8 @@ export function draftOn(store: Store, cause: DraftCause): Draft {
           ? { ...resource, _account: cause.account }
           : resource,
       ),
-    happened: (type, object) => void happenings.push({ type, id: object.id }),
+    happened: (type, object, account) =>
+      void happenings.push({ type, id: object.id, account: account ?? cause.account }),
     changes: () => [...changed.values(), ...happenings.map(eventOf)],
   };
 }

@@ -1,82 +1,31 @@
-import { createRequire } from "node:module";
-import { type Instant, money, toDate, toDecimal, toRfc3339 } from "@remit/kernel";
-import PDFDocument from "pdfkit";
+import { money, toDecimal } from "@remit/kernel";
+import {
+  dayOf,
+  drawFeet,
+  drawn,
+  grouped,
+  ink,
+  type Paper,
+  page,
+  quiet,
+  rule,
+  write,
+} from "../paper/index.ts";
 import { dueOf, type InvoiceLine, nameOf, type Party, totalOf } from "./invoice.ts";
 import type { Document } from "./invoices.ts";
 
-const { resolve } = createRequire(import.meta.url);
-/** Embedded, so that a name looks the same on every machine. Its digits are all of one width. */
-const faces = {
-  regular: resolve("dejavu-fonts-ttf/ttf/DejaVuSansCondensed.ttf"),
-  bold: resolve("dejavu-fonts-ttf/ttf/DejaVuSansCondensed-Bold.ttf"),
-};
-
-const page = { left: 56, right: 539, top: 56, bottom: 770 };
-const ink = "#16202a";
-const quiet = "#6b7680";
-const hairline = "#d9dee2";
-
-type Paper = PDFKit.PDFDocument;
-
-/** The invoice as a PDF. The same document gives the same bytes: no clock, no chance, no machine goes into it. */
+/** The invoice as a PDF, always of the same bytes. */
 export function pdfOf(document: Document): Promise<Uint8Array> {
-  const { invoice } = document;
-  const paper = new PDFDocument({
-    size: "A4",
-    margin: page.left,
-    bufferPages: true,
-    lang: "en",
-    pdfVersion: "1.7",
-    info: {
-      Title: `${titleOf(document)} ${nameOf(invoice)}`,
-      Author: document.from.name,
-      Creator: "Remit",
-      Producer: "Remit",
-      CreationDate: toDate(invoice.issuedAt),
-      ModDate: toDate(invoice.issuedAt),
-    },
-  });
-  paper.registerFont("regular", faces.regular);
-  paper.registerFont("bold", faces.bold);
-  const chunks: Uint8Array[] = [];
-  return new Promise((done, failed) => {
-    paper.on("data", (chunk: Uint8Array) => chunks.push(chunk));
-    paper.on("error", failed);
-    paper.on("end", () => done(new Uint8Array(Buffer.concat(chunks))));
+  const { invoice, from } = document;
+  const title = `${titleOf(document)} ${nameOf(invoice)}`;
+  return drawn({ title, author: from.name, at: invoice.issuedAt }, (paper) => {
     drawHead(paper, document);
     drawTotals(paper, document, drawLines(paper, document));
-    drawFeet(paper, document);
-    paper.end();
+    drawFeet(paper, title);
   });
 }
 
 const titleOf = ({ invoice }: Document): string => (invoice.kind === "invoice" ? "Invoice" : "Credit note");
-const dayOf = (at: Instant): string => toRfc3339(at).slice(0, 10);
-
-/** Where text stands and how it looks. */
-type Style = {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly right?: boolean;
-  readonly size?: number;
-  readonly colour?: string;
-  readonly bold?: boolean;
-};
-
-/** Answers where the next line may begin. */
-function write(paper: Paper, text: string, style: Style): number {
-  const { x, y, width, right = false, size = 9, colour = ink, bold = false } = style;
-  paper
-    .font(bold ? "bold" : "regular")
-    .fontSize(size)
-    .fillColor(colour);
-  paper.text(text, x, y, { width, align: right ? "right" : "left", lineGap: 2 });
-  return paper.y;
-}
-
-const rule = (paper: Paper, y: number, colour = hairline): void =>
-  void paper.moveTo(page.left, y).lineTo(page.right, y).lineWidth(0.7).strokeColor(colour).stroke();
 
 function drawHead(paper: Paper, document: Document): void {
   const { invoice, from, to } = document;
@@ -200,19 +149,3 @@ function drawTotals(paper: Paper, document: Document, from: number): void {
       colour: quiet,
     });
 }
-
-function drawFeet(paper: Paper, document: Document): void {
-  const { start, count } = paper.bufferedPageRange();
-  for (let index = start; index < start + count; index++) {
-    paper.switchToPage(index);
-    // Below the margin, where text would otherwise begin a page of its own.
-    paper.page.margins.bottom = 0;
-    const text = `${titleOf(document)} ${nameOf(document.invoice)}`;
-    write(paper, text, { x: page.left, y: 800, width: 300, size: 7.5, colour: quiet });
-    const place = { x: 400, y: 800, width: 139, right: true };
-    write(paper, `${index + 1} / ${count}`, { ...place, size: 7.5, colour: quiet });
-  }
-}
-
-/** `1 234 567.80`, with thin spaces: no country's sign is mistaken for another's. */
-const grouped = (digits: string): string => digits.replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, "\u2009");

@@ -41,7 +41,7 @@ export const chart = {
   /** What a tenant owes for its plan. */
   tenant_receivable: { owner: "platform", side: "either" },
   /** On its way from us to a merchant's account at Stripe. */
-  transfer_clearing: { owner: "platform", side: "either" },
+  transfer_clearing: { owner: "platform", side: "either", hot: true },
   /** Paid over a chain and not yet seen in a block that stands. */
   x402_clearing: { owner: "platform", side: "either", hot: true },
 } as const satisfies Readonly<Record<string, { owner: "platform" | "merchant"; side: Side; hot?: true }>>;

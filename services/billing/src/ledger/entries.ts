@@ -8,7 +8,9 @@ export type EntryKind =
   | "refund"
   | "dispute"
   | "booking"
+  | "payout"
   | "reversal"
+  | "transfer"
   | "invoice"
   | "invoice_payment";
 
@@ -68,6 +70,40 @@ export function captureEntry({ captured, fee, owner, terms, ...paid }: Capture):
   };
 }
 
+/** What of a capture is the merchant's has gone on to its own account: nothing of it is owed any more. */
+export function passedOnEntries(
+  { owner, payment, ...paid }: Paid & { readonly payment: Id<"payment"> },
+  capture: Entry,
+): Entry[] {
+  const owed = capture.legs.filter(({ code }) => code === "merchant_payable");
+  // A fee that is all of it leaves nothing to go on.
+  if (owed.length === 0) return [];
+  const entry = entryOf(
+    "transfer",
+    { ...paid, object: payment, transition: "passed_on" },
+    owed.flatMap(({ asset, units }): Leg[] => [
+      { code: "merchant_payable", owner, asset, units: -units },
+      { code: "transfer_clearing", asset, units },
+    ]),
+  );
+  return [{ ...entry, owner }];
+}
+
+/** What a refund gave back has come back from the merchant's own account. */
+export function takenBackEntry({
+  owner,
+  refund,
+  refunded,
+  ...paid
+}: Paid & { readonly refund: Id<"refund">; readonly refunded: Money }): Entry {
+  const asset = refunded.asset.code;
+  const entry = entryOf("transfer", { ...paid, object: refund, transition: "taken_back" }, [
+    { code: "merchant_payable", owner, asset, units: -refunded.units },
+    { code: "transfer_clearing", asset, units: refunded.units },
+  ]);
+  return { ...entry, owner };
+}
+
 /** A refund is the merchant's to bear in full; the fee for having captured stays. */
 export function refundEntry(paid: Paid & { refund: Id<"refund">; refunded: Money }): Entry {
   const { refunded, owner } = paid;
@@ -79,16 +115,22 @@ export function refundEntry(paid: Paid & { refund: Id<"refund">; refunded: Money
   return { ...entry, owner };
 }
 
-/** What Stripe has booked of a capture (`into`) or of a refund (`out_of`) on our balance, and what it kept for it. */
+/** A movement of our balance at Stripe: which way, and which clearing account it empties. */
+export type Booked = Booking & {
+  readonly direction: "into" | "out_of";
+  readonly clears: "card_clearing" | "payout_clearing" | "transfer_clearing";
+};
+
+/** What Stripe has booked on our balance, and what it kept for it. */
 export function bookingEntry(
-  paid: Omit<Paid, "owner">,
-  { id, amount, fee }: Booking,
-  direction: "into" | "out_of",
+  paid: { readonly charge: Id<"charge"> | null; readonly at: Instant },
+  { id, amount, fee, direction, clears }: Booked,
 ): Entry {
   const asset = amount.asset.code;
   const moved = direction === "into" ? amount.units : -amount.units;
-  return entryOf("booking", { ...paid, object: id, transition: "booked" }, [
-    { code: "card_clearing", asset, units: -moved },
+  const { charge, at } = paid;
+  return entryOf("booking", { charge, at, object: id, transition: "booked" }, [
+    { code: clears, asset, units: -moved },
     { code: "processor_fees", asset, units: fee.units },
     { code: "stripe_balance", asset, units: moved - fee.units },
   ]);

@@ -1,12 +1,16 @@
+export { booksRoutes } from "./books.http.ts";
 export { type MerchantOwner } from "./chart.ts";
 export { disputeBookedEntry, disputeFeeEntry, disputeMovedEntry } from "./dispute-entries.ts";
 export {
+  type Booked,
   bookingEntry,
   captureEntry,
   type Entry,
   invoiceEntry,
   invoicePaidEntry,
+  passedOnEntries,
   refundEntry,
+  takenBackEntry,
 } from "./entries.ts";
 export { ledgerRoutes } from "./ledger.http.ts";
 export { ledgerJobs } from "./ledger.jobs.ts";

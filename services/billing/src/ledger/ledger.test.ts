@@ -19,6 +19,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 const now = systemClock.now();
+const cleared = { clears: "card_clearing" } as const;
 const asset = (code: string) => {
   const found = assetOf(code);
   if (found === undefined) throw new TypeError(code);
@@ -60,11 +61,11 @@ describe("the ledger", () => {
     const paid = { charge, owner: merchant, at: now };
     await write(
       captureEntry({ ...paid, ...general, payment: newId("payment"), captured: usd(1000n), fee: usd(59n) }),
-      bookingEntry(paid, { id: "txn_1", amount: usd(1000n), fee: usd(59n) }, "into"),
+      bookingEntry(paid, { ...cleared, id: "txn_1", amount: usd(1000n), fee: usd(59n), direction: "into" }),
     );
     await write(
       refundEntry({ ...paid, refund: newId("refund"), refunded: usd(400n) }),
-      bookingEntry(paid, { id: "txn_2", amount: usd(400n), fee: usd(0n) }, "out_of"),
+      bookingEntry(paid, { ...cleared, id: "txn_2", amount: usd(400n), fee: usd(0n), direction: "out_of" }),
     );
     expect(await balanceOf(merchant)).toBe(-541n);
     const platform = new Map((await accountsOf(db, "platform")).map(({ code, balance }) => [code, balance]));

@@ -1,5 +1,5 @@
 import { type Money, unreachable } from "@remit/kernel";
-import type { Booking, RefundStanding, Standing, Uncertainty } from "@remit/rails";
+import type { Booking, PassedOn, RefundStanding, Standing, Uncertainty } from "@remit/rails";
 import type { Payment } from "./payment.ts";
 
 /** What a payment does after the provider was asked or read. */
@@ -15,6 +15,7 @@ export type Decision =
       readonly state: "captured";
       readonly captured: Money;
       readonly booking?: Booking;
+      readonly passedOn?: PassedOn;
     }
   /** A read has shown that nothing happened: ask again with the next key. */
   | { readonly kind: "again" }
@@ -138,11 +139,12 @@ type Captured = Extract<Standing, { kind: "captured" }>;
 const capturedBy = (payment: Payment, standing: Captured): Decision =>
   standing.amount.units > payment.amount.units ? contradiction : capturedOf(standing);
 
-const capturedOf = ({ amount, booking }: Captured): Decision => ({
+const capturedOf = ({ amount, booking, passedOn }: Captured): Decision => ({
   kind: "become",
   state: "captured",
   captured: amount,
   ...(booking === undefined ? {} : { booking }),
+  ...(passedOn === undefined ? {} : { passedOn }),
 });
 
 export type RefundDecision =
@@ -151,6 +153,7 @@ export type RefundDecision =
       readonly reference: string;
       readonly amount: Money;
       readonly booking?: Booking;
+      readonly takenBack?: Booking;
     }
   | { readonly kind: "refused"; readonly because: string }
   | { readonly kind: "again" }
@@ -160,9 +163,15 @@ export type RefundDecision =
 export function decideRefund(asked: Money, standing: RefundStanding): RefundDecision {
   switch (standing.kind) {
     case "refunded": {
-      const { refund: reference, amount, booking } = standing;
+      const { refund: reference, amount, booking, takenBack } = standing;
       if (amount.units !== asked.units) return { kind: "wait", because: "contradiction" };
-      return { kind: "refunded", reference, amount, ...(booking === undefined ? {} : { booking }) };
+      return {
+        kind: "refunded",
+        reference,
+        amount,
+        ...(booking === undefined ? {} : { booking }),
+        ...(takenBack === undefined ? {} : { takenBack }),
+      };
     }
     case "refused":
       return { kind: "refused", because: standing.because };

@@ -1,6 +1,7 @@
 import type { Id, Instant, Money } from "@remit/kernel";
 import type { PaymentStatus } from "@remit/protocol/contracts";
 import type { SigningSource } from "@remit/rails/x402";
+import type { TermsInForce } from "../fees/index.ts";
 
 /** What a payer's wallet is to sign, as the payment's row keeps it. */
 export type SigningTerms = Omit<SigningSource, "payer">;
@@ -10,6 +11,11 @@ export type PaymentState = PaymentStatus;
 /** States in which something is about to be sent, or may have been: durable before the call, and read back after a crash. */
 export const openStates = ["authorizing", "capturing", "releasing", "refunding"] as const;
 export type OpenState = (typeof openStates)[number];
+
+export type CaptureFee = {
+  readonly amount: Money;
+  readonly terms: Pick<TermsInForce, "schedule" | "fromVolume" | "collection">;
+};
 
 /** One attempt of one charge to get its money over one rail. Belongs to the payer's tenant. */
 export type Payment = {
@@ -27,6 +33,8 @@ export type Payment = {
   readonly transfer: SigningTerms | null;
   /** On the x402 rail in units of the token. */
   readonly amount: Money;
+  /** The merchant's account at the provider to which it goes on; null where the money stays with us. */
+  readonly destination: string | null;
   readonly state: PaymentState;
   readonly attempt: number;
   /** The provider's id of the payment. */
@@ -37,6 +45,8 @@ export type Payment = {
   readonly releaseWanted: boolean;
   /** What is being or has been asked to be captured. */
   readonly capture: Money | null;
+  /** What that capture costs the merchant, decided with it. */
+  readonly fee: CaptureFee | null;
   readonly captured: Money;
   readonly refunded: Money;
   readonly declineCode: string | null;

@@ -1,6 +1,13 @@
 import { assetOf, type Id, type Instant, invariant, type Money, money } from "@remit/kernel";
 import { type Sql, sql, sqlTime } from "@remit/platform/sql";
-import { type OpenState, openStates, type Payment, type PaymentState, type Refund } from "./payment.ts";
+import {
+  type CaptureFee,
+  type OpenState,
+  openStates,
+  type Payment,
+  type PaymentState,
+  type Refund,
+} from "./payment.ts";
 
 type Row = {
   readonly tenant_id: Id<"tenant">;
@@ -14,6 +21,7 @@ type Row = {
   readonly method: string | null;
   readonly transfer: Payment["transfer"];
   readonly settled_by: string | null;
+  readonly destination: string | null;
   readonly currency: string;
   readonly amount_minor: bigint;
   readonly state: PaymentState;
@@ -21,6 +29,10 @@ type Row = {
   readonly reference: string | null;
   readonly release_wanted: boolean;
   readonly capture_minor: bigint | null;
+  readonly fee_minor: bigint | null;
+  readonly fee_schedule: string | null;
+  readonly fee_from_minor: bigint | null;
+  readonly fee_collection: "withheld" | "invoiced" | null;
   readonly captured_minor: bigint;
   readonly refunded_minor: bigint;
   readonly decline_code: string | null;
@@ -32,6 +44,18 @@ function moneyIn(currency: string, minor: bigint): Money {
   const asset = assetOf(currency);
   invariant(asset !== undefined, "a stored currency is one we know");
   return money(asset, minor);
+}
+
+function feeOf(row: Row): CaptureFee | null {
+  const {
+    fee_minor: minor,
+    fee_schedule: schedule,
+    fee_from_minor: fromVolume,
+    fee_collection: collection,
+  } = row;
+  // All four or none, by a check of the table.
+  if (minor === null || schedule === null || fromVolume === null || collection === null) return null;
+  return { amount: moneyIn(row.currency, minor), terms: { schedule, fromVolume, collection } };
 }
 
 const paymentOf = (row: Row): Payment => ({
@@ -47,11 +71,13 @@ const paymentOf = (row: Row): Payment => ({
   transfer: row.transfer,
   settledBy: row.settled_by,
   amount: moneyIn(row.currency, row.amount_minor),
+  destination: row.destination,
   state: row.state,
   attempt: row.attempt,
   reference: row.reference,
   releaseWanted: row.release_wanted,
   capture: row.capture_minor === null ? null : moneyIn(row.currency, row.capture_minor),
+  fee: feeOf(row),
   captured: moneyIn(row.currency, row.captured_minor),
   refunded: moneyIn(row.currency, row.refunded_minor),
   declineCode: row.decline_code,
@@ -64,11 +90,11 @@ const maybe = (row: Row | undefined): Payment | undefined => (row === undefined 
 /** False when the charge has a payment of this generation already. */
 export async function insertPayment(tx: Sql, payment: Payment): Promise<boolean> {
   const written = await tx.run(sql`
-    insert into payments (tenant_id, id, charge_id, generation, payee_id, merchant_id, rail, customer, method, transfer,
+    insert into payments (tenant_id, id, charge_id, generation, payee_id, merchant_id, rail, customer, method, transfer, destination,
       currency, amount_minor, state, leased_until, state_since, created_at)
     values (${payment.tenant}, ${payment.id}, ${payment.charge}, ${payment.generation}, ${payment.payee},
       ${payment.merchant}, ${payment.rail}, ${payment.customer}, ${payment.method},
-      ${payment.transfer === null ? null : JSON.stringify(payment.transfer)}::jsonb, ${payment.amount.asset.code},
+      ${payment.transfer === null ? null : JSON.stringify(payment.transfer)}::jsonb, ${payment.destination}, ${payment.amount.asset.code},
       ${payment.amount.units}, ${payment.state}, ${sqlTime(payment.leasedUntil)}, ${sqlTime(payment.stateSince)},
       ${sqlTime(payment.stateSince)})
     on conflict (charge_id, generation) do nothing`);
@@ -139,7 +165,7 @@ export type Begin = {
   readonly id: Id<"payment">;
   readonly from: readonly PaymentState[];
   readonly to: OpenState;
-  readonly capture?: Money;
+  readonly capture?: { readonly amount: Money; readonly fee: CaptureFee };
   /** Where what is asked for now is called otherwise: kept before it is asked. */
   readonly reference?: string;
   readonly now: Instant;
@@ -153,7 +179,11 @@ export const begin = async (
 ): Promise<Payment | undefined> =>
   maybe(
     await tx.maybe<Row>(sql`
-      update payments set state = ${to}, attempt = 1, capture_minor = coalesce(${capture?.units ?? null}::bigint, capture_minor),
+      update payments set state = ${to}, attempt = 1, capture_minor = coalesce(${capture?.amount.units ?? null}::bigint, capture_minor),
+        fee_minor = coalesce(${capture?.fee.amount.units ?? null}::bigint, fee_minor),
+        fee_schedule = coalesce(${capture?.fee.terms.schedule ?? null}, fee_schedule),
+        fee_from_minor = coalesce(${capture?.fee.terms.fromVolume ?? null}::bigint, fee_from_minor),
+        fee_collection = coalesce(${capture?.fee.terms.collection ?? null}, fee_collection),
         reference = coalesce(${reference ?? null}, reference), leased_until = ${sqlTime(until)}, state_since = ${sqlTime(now)}
       where id = ${id} and state = any(${[...from]}) returning *`),
   );

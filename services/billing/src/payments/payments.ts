@@ -4,16 +4,19 @@ import type { TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { signedReference, type Wallets } from "@remit/rails/x402";
 import type { InstrumentAtProvider } from "../instruments/index.ts";
+import type { MerchantOwner } from "../ledger/index.ts";
 import type { InstructionDeps, Order } from "./instructions.ts";
 import { comeBack, record, reread, type SettlingDeps } from "./journal.ts";
 import { isOpen, type Payment, type Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 import { bookMadeRefund } from "./refunds.ts";
-import { book, observe, settle } from "./settling.ts";
+import { book, captureFeeOf, observe, settle } from "./settling.ts";
 import { termsToSign } from "./transfers.ts";
 
 export type PaymentDeps = SettlingDeps & {
   readonly instructions: InstructionDeps;
+  /** The provider's name of the account at which the merchant is paid; undefined while its money stays with us. */
+  readonly destinationOf: (of: MerchantOwner) => Promise<string | undefined>;
   /** Stripe's secret of a payment with which a browser asks its holder; undefined where it asks nobody any more. */
   readonly secretOf: (reference: string) => Promise<string | undefined>;
   /** A page where the holder confirms with that secret, where there is one. */
@@ -32,10 +35,11 @@ export type Held = { readonly payment: Payment; readonly made: boolean };
 
 /** Holds a charge's money, once per (charge, generation): the same order again answers with the payment as it stands. */
 export async function hold(deps: PaymentDeps, order: Order): Promise<Held> {
-  const transfer = await termsToSign(deps.wallets, order);
+  const transfer = (await termsToSign(deps.wallets, order)) ?? null;
+  const destination = transfer === null ? await destinationFor(deps, order) : null;
   const opened = await deps.db
     .of(order.payer)
-    .transaction((tx) => open(deps, tx, { order, transfer: transfer ?? null }));
+    .transaction((tx) => open(deps, tx, { order, transfer, destination }));
   if (!opened.made) return { ...opened, payment: await resume(deps, matching(opened.payment, order)) };
   await failpoint("payment.authorizing");
   return {
@@ -44,9 +48,17 @@ export async function hold(deps: PaymentDeps, order: Order): Promise<Held> {
   };
 }
 
-type Opening = { readonly order: Order; readonly transfer: Payment["transfer"] };
+type Opening = { readonly order: Order } & Pick<Payment, "transfer" | "destination">;
 
-async function open(deps: PaymentDeps, tx: TenantTx, { order, transfer }: Opening): Promise<Held> {
+/** Only what is taken by card is passed on by Stripe. */
+const destinationFor = async (deps: PaymentDeps, order: Order): Promise<string | null> =>
+  (await deps.destinationOf({ tenant: order.payee, merchant: order.merchant })) ?? null;
+
+async function open(
+  deps: PaymentDeps,
+  tx: TenantTx,
+  { order, transfer, destination }: Opening,
+): Promise<Held> {
   const before = await rows.paymentOfCharge(tx, order);
   if (before !== undefined) return { payment: before, made: false };
   const instrument = transfer === null ? await deps.instrumentOf(tx, order.instrument) : {};
@@ -56,6 +68,7 @@ async function open(deps: PaymentDeps, tx: TenantTx, { order, transfer }: Openin
     ...blank(order, now),
     ...instrument,
     transfer,
+    destination,
     state: "authorizing",
     leasedUntil: after(now, deps.leaseMs),
   });
@@ -74,11 +87,13 @@ const blank = (order: Order, now: Instant): Payment => ({
   transfer: null,
   settledBy: null,
   amount: order.amount,
+  destination: null,
   state: "released",
   attempt: 1,
   reference: null,
   releaseWanted: false,
   capture: null,
+  fee: null,
   captured: money(order.amount.asset, 0n),
   refunded: money(order.amount.asset, 0n),
   declineCode: null,
@@ -108,7 +123,9 @@ export async function capture(deps: PaymentDeps, id: Id<"payment">, order: Order
       throw new Problem("instruction_invalid", { detail: "it captures more than was authorised" });
     if (before.rail === "x402" && order.amount.units !== before.amount.units)
       throw new Problem("instruction_invalid", { detail: "a transfer is captured whole" });
-    return enter(deps, tx, { before, from: ["authorized"], to: "capturing", capture: order.amount });
+    const fee = await captureFeeOf(tx, before, { captured: order.amount, at: deps.clock.now() });
+    const capture = { amount: order.amount, fee };
+    return enter(deps, tx, { before, from: ["authorized"], to: "capturing", capture });
   });
   if (begun.won) return settleOpen(deps, begun.payment);
   const sameAmount = begun.payment.capture?.units === order.amount.units;
@@ -187,7 +204,7 @@ type Entering = {
   readonly before: Payment;
   readonly from: readonly Payment["state"][];
   readonly to: "capturing" | "releasing";
-  readonly capture?: Payment["amount"];
+  readonly capture?: NonNullable<rows.Begin["capture"]>;
 };
 type Entered = { readonly won: boolean; readonly payment: Payment };
 

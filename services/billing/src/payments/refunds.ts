@@ -2,8 +2,7 @@ import { type Id, type Instant, invariant, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
 import type { EventPayload } from "@remit/protocol";
-import type { Booking } from "@remit/rails";
-import { bookingEntry, post, refundEntry } from "../ledger/index.ts";
+import { type Booked, bookingEntry, post, refundEntry, takenBackEntry } from "../ledger/index.ts";
 import { decideRefund, type RefundDecision } from "./decisions.ts";
 import { bookLater, eventOf, type Next, putOff, reread, type SettlingDeps, stillOurs } from "./journal.ts";
 import type { OpenPayment, Payment, Refund } from "./payment.ts";
@@ -25,6 +24,7 @@ export async function settleRefund(
     amount: refund.amount,
     startedAt: payment.stateSince,
     recovered,
+    takeBack: payment.destination !== null,
   });
   await failpoint("payment.refunding.sent");
   const decision = decideRefund(refund.amount, standing);
@@ -34,6 +34,7 @@ export async function settleRefund(
   return next;
 }
 
+type Refunded = Extract<RefundDecision, { kind: "refunded" }>;
 type Ended = Extract<RefundDecision, { kind: "refunded" | "refused" }>;
 
 const end = (
@@ -53,7 +54,7 @@ const end = (
       now,
     });
     if (ended === undefined) return stillOurs(payment, await reread(tx, payment));
-    if (decision.kind === "refunded") await bookRefund(tx, ended, { refund, booking: decision.booking, now });
+    if (decision.kind === "refunded") await bookRefund(tx, ended, { refund, decision, now });
     else
       await tx.record(
         eventOf("payment.refunded", ended, { now, payload: refusedPayload(ended, refund, decision.because) }),
@@ -71,7 +72,7 @@ const refusedPayload = ({ charge }: Payment, refund: Refund, because: string): E
 async function bookRefund(
   tx: TenantTx,
   payment: Payment,
-  { refund, booking, now }: { refund: Refund; booking: Booking | undefined; now: Instant },
+  { refund, decision, now }: { refund: Refund; decision: Refunded; now: Instant },
 ): Promise<void> {
   const { charge, payee, merchant } = payment;
   const paid = { charge, owner: { tenant: payee, merchant }, at: now };
@@ -79,11 +80,27 @@ async function bookRefund(
   const payload = { charge, refund: refund.id, amount_minor: amount, currency: refund.amount.asset.code };
   await tx.record(eventOf("payment.refunded", payment, { now, payload }));
   await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge, refund: refund.id } }));
-  if (booking === undefined) await bookLater(tx, payment, { now, refund: refund.id });
+  const bookings = bookingsOf(payment, decision);
+  if (bookings === undefined) await bookLater(tx, payment, { now, refund: refund.id });
+  const made = { ...paid, refund: refund.id, refunded: refund.amount };
   await post(tx, [
-    refundEntry({ ...paid, refund: refund.id, refunded: refund.amount }),
-    ...(booking === undefined ? [] : [bookingEntry(paid, booking, "out_of")]),
+    refundEntry(made),
+    ...(payment.destination === null ? [] : [takenBackEntry(made)]),
+    ...(bookings ?? []).map((booking) => bookingEntry(paid, booking)),
   ]);
+}
+
+/** Everything that Stripe booked for a refund; undefined as long as a part of it is missing. */
+function bookingsOf(
+  { destination }: Payment,
+  { booking, takenBack }: Pick<Refunded, "booking" | "takenBack">,
+): Booked[] | undefined {
+  if (booking === undefined) return undefined;
+  const given = { ...booking, direction: "out_of", clears: "card_clearing" } as const;
+  if (destination === null) return [given];
+  return takenBack === undefined
+    ? undefined
+    : [given, { ...takenBack, direction: "into", clears: "transfer_clearing" }];
 }
 
 /** Posts what Stripe has booked of a refund that it made; false as long as it has not. */
@@ -101,8 +118,10 @@ export async function bookMadeRefund(
       { payment: payment.id, refund: id },
       "a refund in the books has failed: somebody must look",
     );
-  if (standing.kind !== "refunded" || standing.booking === undefined) return false;
-  const entry = bookingEntry({ charge: payment.charge, at: deps.clock.now() }, standing.booking, "out_of");
-  await tenant.transaction((tx) => post(tx, [entry]));
+  const bookings = standing.kind === "refunded" ? bookingsOf(payment, standing) : undefined;
+  if (bookings === undefined) return false;
+  const paid = { charge: payment.charge, at: deps.clock.now() };
+  const entries = bookings.map((booking) => bookingEntry(paid, booking));
+  await tenant.transaction((tx) => post(tx, entries));
   return true;
 }

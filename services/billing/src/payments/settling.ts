@@ -1,12 +1,14 @@
-import { after, type Instant, invariant } from "@remit/kernel";
+import { after, type Instant, invariant, type Money, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
-import type { TenantTx } from "@remit/platform/sql";
-import type { Booking, Standing } from "@remit/rails";
+import type { TenantTx, Tx } from "@remit/platform/sql";
+import type { PassOn, Standing } from "@remit/rails";
 import { feeOf, termsOf } from "../fees/index.ts";
 import {
+  type Booked,
   bookingEntry,
   captureEntry,
   type Entry,
+  passedOnEntries,
   post,
   seenOnChainEntry,
   transferEntry,
@@ -24,7 +26,7 @@ import {
   type SettlingDeps,
   stillOurs,
 } from "./journal.ts";
-import { isOpen, isResting, type OpenPayment, type Payment } from "./payment.ts";
+import { type CaptureFee, isOpen, isResting, type OpenPayment, type Payment } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 import { settleRefund } from "./refunds.ts";
 
@@ -68,7 +70,14 @@ function ask({ engine, db }: SettlingDeps, payment: OpenPayment, recovered: bool
   invariant(reference !== null, "what is captured or released has a reference");
   if (state === "releasing") return engine.release({ key, attempt, reference });
   invariant(state === "capturing" && payment.capture !== null, "a capture has its amount");
-  return engine.capture({ key, attempt, reference, amount: payment.capture, source: sourceOf(payment) });
+  return engine.capture({
+    key,
+    attempt,
+    reference,
+    amount: payment.capture,
+    source: sourceOf(payment),
+    ...passOnOf(payment),
+  });
 }
 
 function askToHold(
@@ -81,6 +90,7 @@ function askToHold(
     amount: payment.amount,
     source: sourceOf(payment),
     reference: payment.reference,
+    ...(payment.destination === null ? {} : { destination: payment.destination }),
     startedAt: payment.stateSince,
     labels: { charge: payment.charge, generation: String(payment.generation) },
   };
@@ -89,6 +99,13 @@ function askToHold(
     // Released, or taken over, while the provider made it: it stays unconfirmed and costs nobody anything.
     return kept !== undefined && !kept.releaseWanted;
   });
+}
+
+/** Where it goes on to another account, our fee is what the row says: it was decided before anything was asked. */
+function passOnOf({ destination, fee }: OpenPayment): { passOn?: PassOn } {
+  if (destination === null || fee === null) return {};
+  const withheld = fee.terms.collection === "withheld" ? fee.amount : money(fee.amount.asset, 0n);
+  return { passOn: { destination, fee: withheld } };
 }
 
 function sourceOf({ customer, method, transfer, tenant: payer }: OpenPayment): PaymentSource {
@@ -129,33 +146,66 @@ async function postCapture(
   payment: Payment,
   { to, now }: { to: ToCaptured; now: Instant },
 ): Promise<void> {
-  const { rail, merchant, payee, charge } = payment;
-  const { captured, booking } = to;
-  const owner = { tenant: payee, merchant };
-  const terms = await termsOf(tx, { rail, subject: owner, asset: captured.asset, at: now });
-  const paid = { charge, owner, at: now };
+  const { rail, merchant, payee, charge, destination } = payment;
+  const { captured } = to;
+  // What was asked for had its fee with it; what somebody captured by another way gets it now.
+  const decided = payment.capture?.units === captured.units ? payment.fee : null;
+  const { amount: fee, terms } = decided ?? (await captureFeeOf(tx, payment, { captured, at: now }));
+  const paid = { charge, owner: { tenant: payee, merchant }, at: now };
   await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge } }));
-  if (booking === undefined) await bookLater(tx, payment, { now });
-  const capture = { ...paid, payment: payment.id, rail, captured, fee: feeOf(captured, terms), terms };
+  const bookings = bookingsOf(payment, { ...to, at: now });
+  if (bookings === undefined) await bookLater(tx, payment, { now });
+  const capture = { ...paid, payment: payment.id, rail, captured, fee, terms };
+  const entry = rail === "x402" ? transferEntry(capture) : captureEntry(capture);
   await post(tx, [
-    rail === "x402" ? transferEntry(capture) : captureEntry(capture),
-    ...(booking === undefined ? [] : [bookedEntry(payment, booking, now)]),
+    entry,
+    ...(destination === null ? [] : passedOnEntries({ ...paid, payment: payment.id }, entry)),
+    ...(bookings ?? []),
   ]);
 }
 
-/** What Stripe, or a chain, has booked of a capture. */
-function bookedEntry({ rail, charge, payee, merchant }: Payment, booking: Booking, at: Instant): Entry {
+/** The fee of a capture by the terms of its moment. Where Stripe keeps it for us, it is one that Stripe can keep. */
+export async function captureFeeOf(
+  tx: Tx,
+  { rail, payee, merchant, destination }: Payment,
+  { captured, at }: { captured: Money; at: Instant },
+): Promise<CaptureFee> {
+  const subject = { tenant: payee, merchant };
+  const { asset } = captured;
+  const { schedule, fromVolume, collection, ...terms } = await termsOf(tx, { rail, subject, asset, at });
+  const { units } = feeOf(captured, terms);
+  // Stripe takes amounts of three places in steps of ten: what lies between stays with the merchant.
+  const kept = destination !== null && asset.places === 3 ? units - (units % 10n) : units;
+  return { amount: money(asset, kept), terms: { schedule, fromVolume, collection } };
+}
+
+/** Everything that Stripe, or a chain, has booked of a capture; undefined as long as a part of it is missing. */
+function bookingsOf(
+  { rail, charge, payee, merchant, destination }: Payment,
+  { booking, passedOn, at }: Pick<ToCaptured, "booking" | "passedOn"> & { readonly at: Instant },
+): Entry[] | undefined {
+  if (booking === undefined) return undefined;
   const paid = { charge, owner: { tenant: payee, merchant }, at };
-  return rail === "x402" ? seenOnChainEntry(paid, booking, "into") : bookingEntry(paid, booking, "into");
+  if (rail === "x402") return [seenOnChainEntry(paid, booking, "into")];
+  const taken: Booked = { ...booking, direction: "into", clears: "card_clearing" };
+  if (destination === null) return [bookingEntry(paid, taken)];
+  if (passedOn === undefined) return undefined;
+  const sent: Booked = { ...passedOn.transfer, direction: "out_of", clears: "transfer_clearing" };
+  const kept: Booked[] =
+    passedOn.fee === undefined
+      ? []
+      : [{ ...passedOn.fee, direction: "into", clears: "transfer_clearing" }];
+  return [taken, sent, ...kept].map((booked) => bookingEntry(paid, booked));
 }
 
 /** Posts what has been booked of a captured payment; false as long as it has not. */
 export async function book(deps: SettlingDeps, payment: Payment): Promise<boolean> {
   invariant(payment.reference !== null, "a captured payment has a reference");
   const standing = await deps.engine.readBack(payment.reference);
-  if (standing.kind !== "captured" || standing.booking === undefined) return false;
-  const entry = bookedEntry(payment, standing.booking, deps.clock.now());
-  await deps.db.of(payment.tenant).transaction((tx) => post(tx, [entry]));
+  const bookings =
+    standing.kind === "captured" ? bookingsOf(payment, { ...standing, at: deps.clock.now() }) : undefined;
+  if (bookings === undefined) return false;
+  await deps.db.of(payment.tenant).transaction((tx) => post(tx, bookings));
   return true;
 }
 

@@ -1,3 +1,4 @@
 export type { CheckoutDeps } from "./checkouts.ts";
 export { planRoutes } from "./plans.http.ts";
 export { hintPlan, planJobs } from "./plans.jobs.ts";
+export { returnUrlOf } from "./return-urls.ts";

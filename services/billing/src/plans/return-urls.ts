@@ -12,12 +12,12 @@ export function returnUrlsOf(
 ): { readonly successUrl: string; readonly cancelUrl: string } {
   const [home = ""] = allowed;
   return {
-    successUrl: checked(allowed, successUrl ?? `${home}/account?plan=upgraded`),
-    cancelUrl: checked(allowed, cancelUrl ?? `${home}/account?plan=unchanged`),
+    successUrl: returnUrlOf(allowed, successUrl ?? `${home}/account?plan=upgraded`),
+    cancelUrl: returnUrlOf(allowed, cancelUrl ?? `${home}/account?plan=unchanged`),
   };
 }
 
-function checked(allowed: readonly string[], text: string): string {
+export function returnUrlOf(allowed: readonly string[], text: string): string {
   const url = URL.parse(text);
   // As it was written: a parser drops tabs and turns backslashes, and the next one need not.
   const plain = /^https?:\/\/[\x21-\x5b\x5d-\x7e]+$/.test(text);

@@ -1,5 +1,16 @@
 export { type Movement, movementsOf } from "./balance.ts";
 export { clientSecretOf } from "./confirmations.ts";
+export {
+  type BalanceSeen,
+  balanceOf,
+  type ConnectSeen,
+  linkTo,
+  makeAccount,
+  type PayoutSeen,
+  payoutsOf,
+  readAccount,
+  readPayout,
+} from "./connect.ts";
 export { customerOf } from "./customers.ts";
 export { closeDispute, type DisputeSeen, readDispute, submitEvidence } from "./disputes.ts";
 export type { News } from "./events.ts";

@@ -5,11 +5,11 @@ import { hearEvent, type News } from "./events.ts";
 
 export type WebhookDeps = {
   readonly stripe: Stripe;
-  readonly secret: string;
+  readonly secrets: readonly string[];
   readonly livemode: boolean;
   /** Who is told that something happened to an object of Stripe. Once is enough, and more often does no harm. */
   readonly hint: Readonly<
-    Record<"payment" | "plan" | "setup" | "dispute" | "token", (news: News) => Promise<void>>
+    Record<"payment" | "payout" | "plan" | "setup" | "dispute" | "token", (news: News) => Promise<void>>
   >;
 };
 

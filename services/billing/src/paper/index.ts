@@ -1,0 +1,1 @@
+export { dayOf, drawFeet, drawn, grouped, ink, type Paper, page, quiet, rule, write } from "./paper.ts";

@@ -1,0 +1,2 @@
+export { statementRoutes } from "./statements.http.ts";
+export type { StatementDeps } from "./statements.ts";
