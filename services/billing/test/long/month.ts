@@ -53,6 +53,7 @@ export function openMonth(
     secretOf: () => Promise.resolve(undefined),
     confirmAt: () => null,
     instrumentOf,
+    destinationOf: () => Promise.resolve(undefined),
     // Orders are made here, without the authorization server's signature.
     instructions: {
       issuer: stage.issuer.origin,
