@@ -192,9 +192,7 @@ function bookingsOf(
   if (passedOn === undefined) return undefined;
   const sent: Booked = { ...passedOn.transfer, direction: "out_of", clears: "transfer_clearing" };
   const kept: Booked[] =
-    passedOn.fee === undefined
-      ? []
-      : [{ ...passedOn.fee, direction: "into", clears: "transfer_clearing" }];
+    passedOn.fee === undefined ? [] : [{ ...passedOn.fee, direction: "into", clears: "transfer_clearing" }];
   return [taken, sent, ...kept].map((booked) => bookingEntry(paid, booked));
 }
 
