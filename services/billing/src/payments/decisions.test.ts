@@ -22,6 +22,8 @@ const payment = (state: PaymentState, more: Partial<Payment> = {}): Payment => (
   transfer: null,
   settledBy: null,
   amount,
+  destination: null,
+  fee: null,
   state,
   attempt: 1,
   reference,
