@@ -244,10 +244,9 @@ test("payouts are read from the account that paid them, and one that its bank se
   );
   await stage.sandbox.payOut({ account: of.account, currency: "usd", amount: 41, status: "failed" });
   await eventually(async () =>
-    expect((await list(of, "payouts")).map(({ status }) => status).toSorted()).toEqual([
-      "failed",
-      "in_transit",
-    ]),
+    expect(new Set((await list(of, "payouts")).map(({ status }) => status))).toEqual(
+      new Set(["failed", "in_transit"]),
+    ),
   );
   expect(await list(shop(), "payouts")).toEqual([]);
 });

@@ -25,11 +25,12 @@ export function wantedOf(
 }
 
 /** Opening balance, what the period came to, and closing balance, as they stand together. */
-async function headIn(tx: TenantTx, { tenant: _, ...of }: Wanted): Promise<Head> {
-  const opening = await rows.owedBefore(tx, of, of.from);
-  const totals = totalsOf(await rows.sums(tx, of));
+async function headIn(tx: TenantTx, wanted: Wanted): Promise<Head> {
+  const { merchant, asset, from, until } = wanted;
+  const opening = await rows.owedBefore(tx, wanted, from);
+  const totals = totalsOf(await rows.sums(tx, wanted));
   const closing = totals.reduce((sum, { net }) => sum + net, opening);
-  return { ...of, opening, totals, closing };
+  return { merchant, asset, from, until, opening, totals, closing };
 }
 
 export const headOf = ({ db }: StatementDeps, wanted: Wanted): Promise<Head> =>
