@@ -114,7 +114,9 @@ export async function setProfile(
  */
 export async function invoiceMonth(deps: InvoiceDeps, month: string): Promise<void> {
   if (!(await closeMonth(deps.db, month, monthsNow(deps.clock)))) throw new Problem("month_open");
+  await failpoint("month.closed");
   while (await sumMonth(deps.db, month)) await failpoint("month.summing");
+  await failpoint("month.summed");
   const issuer = await profileOf(deps, "platform");
   const failures: unknown[] = [];
   for await (const tenant of tenantsIn(deps.db, month)) {
