@@ -450,4 +450,17 @@ describe("what an organization sold, as its people see it", () => {
     const again = await refund(["offers:write"], "once");
     expect(again).toMatchObject({ status: 200, body: { refunded_minor: 400, captured_minor: 1_000 } });
   });
+
+  test("a refund of a person is none that the merchant's own client asked for, whatever key that had", async () => {
+    const id = await sold();
+    const body = { amount_minor: 300 };
+    const byClient = await post(`/api/v1/charges/${id}/refund`, body, {
+      as: merchantOf(world),
+      key: "sold:twice",
+    });
+    expect(byClient).toMatchObject({ status: 200, body: { refunded_minor: 300 } });
+    const person = sellerOf(world, ["offers:write"]);
+    const byPerson = await post(`/api/v1/sold/${id}/refund`, body, { as: person, key: "twice" });
+    expect(byPerson).toMatchObject({ status: 200, body: { refunded_minor: 600 } });
+  });
 });

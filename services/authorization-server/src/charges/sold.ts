@@ -23,9 +23,9 @@ export async function oneSold({ db }: SoldDeps, { tenant, id }: Of): Promise<Sol
 
 type Wish = { readonly key: string; readonly amountMinor: number | undefined; readonly by: Actor };
 
-/** In the name of a person of the organization. The row of the refund settles repeats: no client's own key can meet it. */
+/** In the name of a person of the organization. The row of the refund settles repeats; in no client's own key is a space. */
 export async function refundSold(deps: SoldDeps, of: Of, { key, ...wish }: Wish): Promise<Sold> {
   const { client_id: client } = await oneSold(deps, of);
-  await deps.charges.refund({ ...of, client }, { key: `sold:${key}`, ...wish });
+  await deps.charges.refund({ ...of, client }, { key: `sold ${key}`, ...wish });
   return oneSold(deps, of);
 }

@@ -75,9 +75,9 @@ export async function replaceLimits(
   tx: TenantTx,
   { added, gone }: { readonly added: readonly StandingPlace[]; readonly gone: readonly StandingPlace[] },
 ): Promise<void> {
+  // Before any period is touched: who ends a hold has its row already and wants its periods next.
+  if (added.length > 0) await rows.keepHolds(tx);
   for (const place of gone) await rows.deletePeriods(tx, place);
-  if (added.length === 0) return;
-  await rows.keepHolds(tx);
   for (const place of added) await rows.countHolds(tx, place);
 }
 
