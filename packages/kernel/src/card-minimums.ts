@@ -9,6 +9,9 @@ const minimums: Readonly<Record<string, bigint>> = {
   SEK: 300n, SGD: 50n, THB: 1000n, USD: 50n,
 };
 
+/** Whether a card can be charged it: Stripe takes a currency of three places in steps of ten. */
+export const isInCardSteps = ({ asset, units }: Money): boolean => asset.places !== 3 || units % 10n === 0n;
+
 /** The least that a card can be charged; undefined where Stripe publishes none and settles it by conversion. */
 export const cardMinimum = (asset: Asset): Money | undefined => {
   const units = minimums[asset.code];

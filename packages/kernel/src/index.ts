@@ -1,5 +1,5 @@
 export { type Asset, assetOf, assetOfCaip19, assets } from "./assets.ts";
-export { cardMinimum } from "./card-minimums.ts";
+export { cardMinimum, isInCardSteps } from "./card-minimums.ts";
 export { type Cell, csvLine } from "./csv.ts";
 export { type Id, type IdKind, idPattern, idPrefixes, newId, parseId } from "./ids.ts";
 export { InvariantViolation, invariant, unreachable } from "./invariant.ts";

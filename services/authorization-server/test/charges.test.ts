@@ -141,6 +141,16 @@ describe("a charge from hold to receipt", () => {
     expect(world.billing.done.filter((line) => line.endsWith(held.id))).toEqual([`hold ${held.id}`]);
   });
 
+  test("a part that no card can be charged is refused before the commit point, and another one may be taken", async () => {
+    const mandate = await giveMandate(world, { currency: "BHD" });
+    const held = await charge({ mandate, amount: 1_000, offer: { currency: "BHD" } });
+    const part = (amountMinor: number) =>
+      world.charges.capture(own(world, held.id), { ...order, amountMinor });
+    expect(await refusalOf(part(995))).toBe("invalid_request");
+    expect(world.billing.done.filter((line) => line.endsWith(held.id))).toEqual([`hold ${held.id}`]);
+    expect((await part(990)).state).toBe("captured");
+  });
+
   test("a release returns amount, use and velocity count; a second one changes nothing", async () => {
     const velocity = [{ period: "day", amount_minor: 1_000, count: 1, zone: "Europe/Amsterdam" }];
     const mandate = await giveMandate(world, { velocity });

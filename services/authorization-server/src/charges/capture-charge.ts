@@ -1,4 +1,4 @@
-import { type Id, type Money, money } from "@remit/kernel";
+import { type Id, isInCardSteps, type Money, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, Problem } from "@remit/protocol";
@@ -118,6 +118,9 @@ function amountOf(charge: Charge, { amountMinor }: CaptureOrder): Money {
     throw new Problem("invalid_request", { detail: "amount_minor is more than what is held." });
   if (charge.rail === "x402" && wanted.units !== charge.amount.units)
     throw new Problem("invalid_request", { detail: "A transfer over a chain is captured whole." });
+  // After the commit point it would be refused for good, and what was shipped not be paid.
+  if (charge.rail === "card" && charge.tabLimit === undefined && !isInCardSteps(wanted))
+    throw new Problem("invalid_request", { detail: "A card is charged this currency in steps of ten." });
   return wanted;
 }
 

@@ -242,6 +242,16 @@ describe("the offers file", () => {
       { ...byUse, metered: { ...perMtok, unit: "request", unit_price: "0.001" } },
       "a whole number of the smallest coin",
     ],
+    [
+      "use in a currency of three places, by cards",
+      {
+        ...byUse,
+        metered: { ...perMtok, ceiling_minor: 2000, least_minor: 500 },
+        currency: "BHD",
+        ways: [{ rail: "mandate" }, card],
+      },
+      "in steps of ten",
+    ],
     ["a mandate that is charged first", { settle: "before" }, "set settle to after, or add a way"],
     [
       "an upstream that may take longer than is promised",

@@ -176,6 +176,9 @@ type Selling = {
 
 function wayOf(entry: WayEntry, { price: amount, meter, merchant, facilitator }: Selling): Way | DroppedWay {
   const drop = (because: string): DroppedWay => ({ rail: entry.rail, because });
+  // What a use costs need not be such a step, and a hold of which no part can be taken would be served for nothing.
+  if (entry.rail !== "x402" && meter !== undefined && amount.asset.places === 3)
+    return drop("is charged this currency in steps of ten, which what was used need not be");
   if (entry.rail === "mandate") return { rail: "mandate" };
   if (entry.rail === "card") {
     const least = cardMinimum(amount.asset);
