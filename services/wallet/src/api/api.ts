@@ -199,10 +199,16 @@ const isRefusedToken = ({ status, headers }: PersonAnswer): boolean =>
   status === 401 && (headers["www-authenticate"] ?? "").includes('error="invalid_token"');
 
 function pathOf(path: string, { params = {}, query = {} }: AnyInput): string {
-  const filled = path.replace(/:([a-z]+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ""));
+  const filled = path.replace(/:([a-z]+)/g, (_, name: string) => segmentOf(params[name] ?? ""));
   const asked = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) asked.set(name, value);
   return asked.size === 0 ? filled : `${filled}?${asked.toString()}`;
+}
+
+/** Dots and nothing would lead to another address: no id is that. */
+function segmentOf(id: string): string {
+  if (/^\.{0,2}$/.test(id)) throw new Problem("not_found");
+  return encodeURIComponent(id);
 }
 
 const sessionOver: Refusal = { code: "session_over", status: 401, title: "You are signed out" };
