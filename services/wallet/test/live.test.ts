@@ -67,3 +67,21 @@ test("what is no problem of an API breaks the stream off, and the browser comes 
   const broken = { ...watching, purchases: () => Promise.reject(new Error("the database is away")) };
   await expect(live.stream(broken).getReader().read()).rejects.toThrow("the database is away");
 });
+
+test("of a session twenty streams are open, and the oldest makes room for one more", async () => {
+  const live = createLive({ clock: systemClock });
+  const readers: ReadableStreamDefaultReader<Uint8Array>[] = [];
+  for (let opened = 0; opened < 21; opened++) {
+    const reader = live.stream(tab().watching).getReader();
+    await reader.read();
+    readers.push(reader);
+  }
+  const [oldest, ...others] = readers;
+  expect((await oldest?.read())?.done).toBe(true);
+  const waiting = others.map((reader) => reader.read());
+  live.ended({ sid: session.sid });
+  const said = await Promise.all(waiting);
+  expect(said.map(({ value }) => new TextDecoder().decode(value))).toEqual(
+    Array.from({ length: 20 }, () => "event: over\ndata: {}\n\n"),
+  );
+});

@@ -26,6 +26,7 @@ export type Live = {
 // A browser comes again by itself; what is open for ever would keep a process that is to stop.
 const lifeMs = 10 * minuteMs;
 const afterTroubleMs = 2 * secondMs;
+const openMax = 20;
 
 type Open = { readonly session: PortalSession; readonly stop: (event: "over" | "later") => void };
 
@@ -36,10 +37,12 @@ export function createLive({ clock }: { readonly clock: Clock }): Live {
       const stopped = Promise.withResolvers<"over" | "later">();
       const mine: Open = { session: watching.session, stop: stopped.resolve };
       const events = eventsOf(watching, { clock, stopped: stopped.promise });
+      let begun = false;
       return new ReadableStream<Uint8Array>(
         {
           pull: async (controller) => {
-            open.add(mine);
+            if (!begun) begin(open, mine);
+            begun = true;
             const next = await events.next().catch((error: unknown) => {
               open.delete(mine);
               throw error;
@@ -65,6 +68,16 @@ export function createLive({ clock }: { readonly clock: Clock }): Live {
       for (const { stop } of open) stop("later");
     },
   };
+}
+
+/** Of one session the oldest ends: each asks for itself, and nobody looks at so many pages. */
+function begin(open: Set<Open>, mine: Open): void {
+  const others = [...open].filter(({ session }) => session.id === mine.session.id);
+  for (const oldest of others.slice(0, Math.max(0, others.length + 1 - openMax))) {
+    open.delete(oldest);
+    oldest.stop("later");
+  }
+  open.add(mine);
 }
 
 type Stream = { readonly clock: Clock; readonly stopped: Promise<"over" | "later"> };
