@@ -1,3 +1,4 @@
 export { csvOf } from "./csv.ts";
 export { momentsOf } from "./days.ts";
 export { type Format, formatIn } from "./format.ts";
+export { everyOf } from "./pages.ts";

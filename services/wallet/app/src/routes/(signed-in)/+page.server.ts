@@ -1,17 +1,19 @@
 import type { MandateBody } from "@remit/protocol/contracts";
 import { apiOf, maybe, must } from "#lib/server-side.ts";
+import { everyOf } from "../../../../src/showing/index.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
   const api = apiOf(event);
   const [mandates, agents, charges, approvals, forecast] = await Promise.all([
-    must(event, api.mandates({ query: { limit: "100" } })),
+    // What may be spent is the sum of all that stand, however many came after them.
+    everyOf((cursor) => must(event, api.mandates({ query: { limit: "100", cursor } }))),
     must(event, api.agents({ query: { limit: "100" } })),
     must(event, api.charges({ query: { limit: "6" } })),
     must(event, api.approvals({ query: { status: "pending", limit: "3" } })),
     maybe(event, api.forecast()),
   ]);
-  const open = mandates.data.filter(({ status }) => status === "active" || status === "suspended");
+  const open = mandates.filter(({ status }) => status === "active" || status === "suspended");
   return {
     mandates: open,
     agents: agents.data,
