@@ -288,6 +288,32 @@ describe("the portal", () => {
     await page.context().close();
   });
 
+  test("C06 a form that was refused keeps its key, whatever happens elsewhere before it is sent again", async () => {
+    const { dev } = remit;
+    const { agent } = buyer();
+    await grant(dev, agent, { amount_minor: 3000, step_up: [{ above_minor: 500 }] });
+    const { page } = await browser.visitor();
+    await signIn(page);
+    await page.goto(`${dev.wallet}/mandates/new`);
+    const key = page.locator("input[name=key]");
+    const first = await key.inputValue();
+    const amount = page.locator("input[name=amount]");
+    await amount.fill("1.005");
+    await page.locator("main form button[type=submit]").click();
+    await page.getByRole("alert").waitFor();
+    // The page is asked for anew, and has another key for whoever sends nothing.
+    const waiting = await page.locator("nav a[href='/approvals']").innerText();
+    const anew = page.waitForResponse((answer) => answer.url().includes("/mandates/new/__data.json"));
+    await agent.fetch(dev.paid_url);
+    await anew;
+    await expect.poll(() => page.locator("nav a[href='/approvals']").innerText()).not.toBe(waiting);
+    expect(await key.inputValue()).toBe(first);
+    await amount.fill("1.00");
+    await page.locator("main form button[type=submit]").click();
+    await page.waitForURL(/\/mandates\/mnd_/);
+    await page.context().close();
+  });
+
   test("a form of another site moves nothing, an answer nobody asked for signs nobody in, and no page holds a token", async () => {
     const { dev } = remit;
     const { page, context } = await browser.visitor();
