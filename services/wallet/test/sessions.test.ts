@@ -15,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAccessTokens, createActingTokens } from "../src/api/index.ts";
 import { migrations, tables } from "../src/index.ts";
 import type { Issuer } from "../src/issuer/index.ts";
+import { isUse } from "../src/portal/index.ts";
 import { createSessions, type NewSession, type PortalSession, type Sessions } from "../src/sessions/index.ts";
 import { createCookies } from "../src/sign-in/index.ts";
 
@@ -116,6 +117,19 @@ describe("a session of the portal", () => {
     }
     expect(await sessions.look(secret)).toBeUndefined();
     expect(await sessions.find(secret)).toBeUndefined();
+  });
+
+  test.each([
+    ["a page that somebody opens", "GET", "/", "remit-portal=x", true],
+    ["what a form does", "POST", "/?/act", "remit-portal=x", true],
+    ["what a form does while its page asks by itself", "POST", "/?/act", "still=1; remit-portal=x", true],
+    ["a page that asks by itself", "GET", "/__data.json", "remit-portal=x; still=1", false],
+    ["an open stream", "GET", "/live", "remit-portal=x", false],
+    ["an open stream that is looked at", "HEAD", "/live?x", "remit-portal=x", false],
+  ])("is used by whoever does something: %s", (_what, method, path, header, used) => {
+    const origin = "http://localhost:3001";
+    const call = { method, url: origin + path, cookies: header };
+    expect(isUse(call, createCookies(origin))).toBe(used);
   });
 
   test("of two that keep refreshed tokens at once, the first has kept its own", async () => {

@@ -5,9 +5,10 @@ import { evidenceKeysPath, Problem } from "@remit/protocol";
 import { type ApiDeps, apiOf, approvalNews, organizationApiOf } from "../api/index.ts";
 import type { Live, Watching } from "../live/index.ts";
 import type { Notices } from "../notices/index.ts";
-import type { PortalSession, Sessions } from "../sessions/index.ts";
+import type { Sessions } from "../sessions/index.ts";
 import { assertOwnForm, type Cookies } from "../sign-in/index.ts";
 import type { Portal } from "./portal.ts";
+import { isUse } from "./use.ts";
 
 type Deps = {
   readonly portal: () => Promise<Portal>;
@@ -21,9 +22,6 @@ type Deps = {
   readonly notices: Notices;
 };
 
-/** Where pages hear what happens: an address of the application's own (routes/live). */
-const livePath = "/live";
-
 /** Everything that no route claims: the application's files and pages, each page with who is signed in. */
 export const portalMount = (deps: Deps): Mount => ({
   handle: async (call) => {
@@ -32,7 +30,8 @@ export const portalMount = (deps: Deps): Mount => ({
     secure(call, deps.origin);
     if (call.method !== "GET" && call.method !== "HEAD") assertOwnForm(call, deps.origin);
     const secret = deps.cookies.session.read(call.cookies);
-    const session = secret === undefined ? undefined : await sessionOf(deps.sessions, call.url, secret);
+    const find = isUse(call, deps.cookies) ? deps.sessions.find : deps.sessions.look;
+    const session = secret === undefined ? undefined : await find(secret);
     await portal.page(call, {
       requestId: call.requestId,
       issuer: deps.issuer,
@@ -53,10 +52,6 @@ export const portalMount = (deps: Deps): Mount => ({
     });
   },
 });
-
-/** A page that is only left open uses no session: it would never end. */
-const sessionOf = (sessions: Sessions, url: string, secret: string): Promise<PortalSession | undefined> =>
-  new URL(url).pathname === livePath ? sessions.look(secret) : sessions.find(secret);
 
 function watchingOf(api: ApiDeps, session: PortalSession, log: Log): Watching {
   const { charges } = apiOf(api, session, log);

@@ -2,6 +2,8 @@
 export type Cookies = {
   readonly session: CookieJar;
   readonly signIn: CookieJar;
+  /** Whether a page asked by itself, since something happened elsewhere (app/src/lib/refresh.ts). */
+  isStill(header: string | undefined): boolean;
 };
 
 export type CookieJar = {
@@ -23,7 +25,11 @@ export function createCookies(origin: string): Cookies {
       clear: () => `${full}=; ${flags}; Max-Age=0`,
     };
   };
-  return { session: jar("remit-portal"), signIn: jar("remit-portal-sign-in") };
+  return {
+    session: jar("remit-portal"),
+    signIn: jar("remit-portal-sign-in"),
+    isStill: (header) => valueOf(header, "still") === "1",
+  };
 }
 
 function valueOf(header: string | undefined, name: string): string | undefined {
