@@ -5,7 +5,7 @@ import { evidenceKeysPath, Problem } from "@remit/protocol";
 import { type ApiDeps, apiOf, approvalNews, organizationApiOf } from "../api/index.ts";
 import type { Live, Watching } from "../live/index.ts";
 import type { Notices } from "../notices/index.ts";
-import type { Sessions } from "../sessions/index.ts";
+import type { PortalSession, Sessions } from "../sessions/index.ts";
 import { assertOwnForm, type Cookies } from "../sign-in/index.ts";
 import type { Portal } from "./portal.ts";
 import { isUse } from "./use.ts";

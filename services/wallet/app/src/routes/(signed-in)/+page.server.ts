@@ -7,7 +7,7 @@ export const load: PageServerLoad = async (event) => {
   const api = apiOf(event);
   const [mandates, agents, charges, approvals, forecast] = await Promise.all([
     // What may be spent is the sum of all that stand, however many came after them.
-    everyOf((cursor) => must(event, api.mandates({ query: { limit: "100", cursor } }))),
+    everyOf<MandateBody>((cursor) => must(event, api.mandates({ query: { limit: "100", cursor } }))),
     must(event, api.agents({ query: { limit: "100" } })),
     must(event, api.charges({ query: { limit: "6" } })),
     must(event, api.approvals({ query: { status: "pending", limit: "3" } })),
