@@ -30,8 +30,8 @@ export const portalMount = (deps: Deps): Mount => ({
     secure(call, deps.origin);
     if (call.method !== "GET" && call.method !== "HEAD") assertOwnForm(call, deps.origin);
     const secret = deps.cookies.session.read(call.cookies);
-    const find = isUse(call, deps.cookies) ? deps.sessions.find : deps.sessions.look;
-    const session = secret === undefined ? undefined : await find(secret);
+    const how = isUse(call, deps.cookies) ? "find" : "look";
+    const session = secret === undefined ? undefined : await deps.sessions[how](secret);
     await portal.page(call, {
       requestId: call.requestId,
       issuer: deps.issuer,
