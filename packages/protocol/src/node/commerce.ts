@@ -25,6 +25,7 @@ import {
   type MerchantReceipt,
   type Receipt,
 } from "../receipt/index.ts";
+import { settleAgain } from "./known-signatures.ts";
 import { settle, sha256, sign, signatureOf } from "./signatures.ts";
 
 /** HMAC-SHA-256 under a key of at least 32 bytes. */
@@ -41,7 +42,7 @@ export const signOffer = (key: PrivateJwk, offer: Offer): string => sign(offerJw
 
 /** The offer of a compact JWS, verified. Throws a Problem of the `offer_…` codes. */
 export const verifyOffer = (jws: string, expected: ExpectedOffer): Offer =>
-  settle(examineOffer(jws, expected));
+  settleAgain(examineOffer(jws, expected));
 
 /** Signs a response (RFC 9421, label `offer-sig`); answers the headers to send with exactly this body. */
 export function signResponse(key: PrivateJwk, response: ResponseToSign): Readonly<Record<string, string>> {

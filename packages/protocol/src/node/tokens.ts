@@ -50,6 +50,7 @@ import {
   statusListBytesMax,
 } from "../status-list/index.ts";
 import { verifyAccessToken } from "./access-tokens.ts";
+import { settleAgain } from "./known-signatures.ts";
 import { settle, sha256b64url, sign } from "./signatures.ts";
 
 /** 128 random bits in base64url: a `jti`, a salt. */
@@ -99,7 +100,7 @@ export const makePresentation = (request: PresentationSigning): string =>
   sign(presentation(request, sha256b64url), request.key);
 
 export const verifyPresentation = (input: PresentationInput): VerifiedPresentation =>
-  settle(examinePresentation(input, sha256b64url));
+  settleAgain(examinePresentation(input, sha256b64url));
 
 export const presentationNonce = (merchantNonce: string, offerDigest: string): string =>
   nonceOf(merchantNonce, offerDigest, sha256b64url);
