@@ -27,6 +27,7 @@ export const pagesOf = (organization: string): Readonly<Record<string, string>> 
   rules: "/rules",
   "payment-methods": "/payment-methods",
   security: "/security",
+  notifications: "/notifications",
   "console-overview": `/console/${organization}`,
   "console-agents": `/console/${organization}/agents`,
   "console-agent-new": `/console/${organization}/agents/new`,

@@ -9,6 +9,7 @@ export {
   type OrganizationAnswer,
   type OrganizationApi,
   organizationApiOf,
+  problemOf,
   type Refusal,
   type Result,
 } from "./api.ts";

@@ -4,7 +4,11 @@ import type { NoticeKind } from "@remit/protocol/contracts";
 import type { Wishes } from "./notices.ts";
 
 export type PersonRow = Wishes & { readonly account: string; readonly sealed: Uint8Array };
-export type DeviceRow = PersonRow & { readonly id: Id<"device">; readonly addedAt: Instant };
+export type DeviceRow = PersonRow & {
+  readonly id: Id<"device">;
+  readonly digest: string;
+  readonly addedAt: Instant;
+};
 
 export async function savePerson(tx: Sql, { account, sealed, questions, money }: PersonRow): Promise<void> {
   await tx.run(sql`insert into notice_people (account, sealed, questions, money)
@@ -20,7 +24,7 @@ export const readPerson = (db: Sql, account: string): Promise<PersonRow | undefi
 /** A browser that is subscribed anew has its row under the new account, and what was sent to it before stays as it is. */
 export async function saveDevice(
   tx: Sql,
-  { digest, ...device }: Omit<DeviceRow, "addedAt"> & { readonly digest: string; readonly now: Instant },
+  { digest, ...device }: Omit<DeviceRow, "addedAt"> & { readonly now: Instant },
 ): Promise<void> {
   await tx.run(sql`delete from notice_devices where endpoint_digest = ${digest}`);
   await tx.run(sql`insert into notice_devices (id, account, endpoint_digest, sealed, questions, money, added_at)
@@ -29,11 +33,11 @@ export async function saveDevice(
 }
 
 export const readDevices = (db: Sql, account: string): Promise<DeviceRow[]> =>
-  db.many<DeviceRow>(sql`select id, account, sealed, questions, money, added_at as "addedAt"
+  db.many<DeviceRow>(sql`select id, account, sealed, questions, money, endpoint_digest as digest, added_at as "addedAt"
     from notice_devices where account = ${account} order by id`);
 
 export const readDevice = (db: Sql, id: string): Promise<DeviceRow | undefined> =>
-  db.maybe<DeviceRow>(sql`select id, account, sealed, questions, money, added_at as "addedAt"
+  db.maybe<DeviceRow>(sql`select id, account, sealed, questions, money, endpoint_digest as digest, added_at as "addedAt"
     from notice_devices where id = ${id}`);
 
 export async function changeDevice(
@@ -119,7 +123,7 @@ export async function takeDeliveries(tx: Sql, { account, way, notice, now }: Tak
   return taken.filter(({ state }) => state === "sending").sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-export type DeliveryState = "waiting" | "sent" | "refused" | "unknown";
+export type DeliveryState = "waiting" | "sending" | "sent" | "late" | "refused" | "unknown";
 
 export async function endDeliveries(
   db: Sql,
@@ -137,7 +141,7 @@ export type Told = {
   readonly subject: string;
   readonly at: Instant;
   readonly way: string;
-  readonly state: string;
+  readonly state: DeliveryState;
 };
 
 export const lastTold = (db: Sql, account: string, limit: number): Promise<Told[]> =>

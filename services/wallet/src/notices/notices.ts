@@ -7,6 +7,7 @@ import type { Database, Tx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import type { NoticeBody, TellNotices } from "@remit/protocol/contracts";
 import { sha256b64url } from "@remit/protocol/node";
+import type { DeliveryState } from "./notices.sql.ts";
 import * as rows from "./notices.sql.ts";
 import type { Language } from "./sentences.ts";
 import type { PushKey, Subscription } from "./web-push.ts";
@@ -18,6 +19,8 @@ export type Device = Wishes & {
   readonly id: Id<"device">;
   /** What the person's browser is called. */
   readonly name: string;
+  /** The digest of its endpoint, by which a browser knows itself. */
+  readonly mark: string;
   readonly addedAt: string;
 };
 
@@ -28,7 +31,7 @@ export type ToldOf = {
   readonly subject: string;
   readonly at: string;
   readonly way: "mail" | "push";
-  readonly state: string;
+  readonly state: DeliveryState;
 };
 
 export type NoticeSettings = {
@@ -141,8 +144,8 @@ async function settingsOf({ keyring, pushKey }: NoticesDeps, tx: Tx, of: string)
   const devices: Device[] = [];
   for (const row of await rows.readDevices(tx, of)) {
     const browser = await openAs<Browser>(keyring, tx, { aad: row.id, sealed: row.sealed });
-    const { id, questions, money } = row;
-    devices.push({ id, questions, money, name: browser.name, addedAt: toRfc3339(row.addedAt) });
+    const { id, questions, money, digest: mark } = row;
+    devices.push({ id, questions, money, mark, name: browser.name, addedAt: toRfc3339(row.addedAt) });
   }
   const told = (await rows.lastTold(tx, of, toldMax)).map(
     ({ way, at, ...each }): ToldOf => ({ ...each, at: toRfc3339(at), way: way === "mail" ? "mail" : "push" }),

@@ -68,7 +68,7 @@ export const misfilled = (
     ...(typed === undefined ? {} : { detail: typed }),
   });
 
-const signInFor = (url: URL): string => `/sign-in?to=${encodeURIComponent(url.pathname + url.search)}`;
+export const signInFor = (url: URL): string => `/sign-in?to=${encodeURIComponent(url.pathname + url.search)}`;
 
 function leaveIfSignedOut(url: URL, refusal: Refusal): void {
   if (refusal.code === "session_over") redirect(303, signInFor(url));

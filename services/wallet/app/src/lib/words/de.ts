@@ -6,6 +6,7 @@ import { disputes } from "./de/disputes.ts";
 import { home } from "./de/home.ts";
 import { mandates } from "./de/mandates.ts";
 import { money } from "./de/money.ts";
+import { notices } from "./de/notices.ts";
 import { problems } from "./de/problems.ts";
 import { rules } from "./de/rules.ts";
 import { security } from "./de/security.ts";
@@ -23,6 +24,7 @@ export const de: Words = {
   ...security,
   ...setup,
   ...money,
+  ...notices,
   ...rules,
   ...disputes,
   ...charts,

@@ -6,6 +6,7 @@ import { disputes } from "./en/disputes.ts";
 import { home } from "./en/home.ts";
 import { mandates } from "./en/mandates.ts";
 import { money } from "./en/money.ts";
+import { notices } from "./en/notices.ts";
 import { problems } from "./en/problems.ts";
 import { rules } from "./en/rules.ts";
 import { security } from "./en/security.ts";
@@ -23,6 +24,7 @@ export const en = {
   ...security,
   ...setup,
   ...money,
+  ...notices,
   ...rules,
   ...disputes,
   ...charts,

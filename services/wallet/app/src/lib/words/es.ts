@@ -7,6 +7,7 @@ import { disputes } from "./es/disputes.ts";
 import { home } from "./es/home.ts";
 import { mandates } from "./es/mandates.ts";
 import { money } from "./es/money.ts";
+import { notices } from "./es/notices.ts";
 import { problems } from "./es/problems.ts";
 import { rules } from "./es/rules.ts";
 import { security } from "./es/security.ts";
@@ -23,6 +24,7 @@ export const es: Words = {
   ...security,
   ...setup,
   ...money,
+  ...notices,
   ...rules,
   ...disputes,
   ...charts,

@@ -7,6 +7,7 @@ import { disputes } from "./ja/disputes.ts";
 import { home } from "./ja/home.ts";
 import { mandates } from "./ja/mandates.ts";
 import { money } from "./ja/money.ts";
+import { notices } from "./ja/notices.ts";
 import { problems } from "./ja/problems.ts";
 import { rules } from "./ja/rules.ts";
 import { security } from "./ja/security.ts";
@@ -23,6 +24,7 @@ export const ja: Words = {
   ...security,
   ...setup,
   ...money,
+  ...notices,
   ...rules,
   ...disputes,
   ...charts,
