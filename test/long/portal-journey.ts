@@ -186,7 +186,7 @@ export async function freeze(journey: Journey): Promise<void> {
   await page.getByText("It is frozen.").waitFor();
   const ran = await remit("pay", journey.paidUrl, "--data-dir", journey.agentDir);
   expect(ran.code).toBe(1);
-  expect(ran.said).toContain("mandate_suspended");
+  expect(ran.said).toContain("agent_frozen");
 }
 
 export async function walk(journey: Journey): Promise<void> {

@@ -176,7 +176,7 @@ describe("an agent that its principal freezes", () => {
     const held = await charge({ mandate: one, amount: 100, agent });
     expect(await freeze("freeze")).toMatchObject({ status: 200, body: { frozen: true, mandates: 2 } });
     for (const mandate of [one, other]) {
-      expect(await refusalOf(charge({ mandate, amount: 1, agent }))).toBe("mandate_suspended");
+      expect(await refusalOf(charge({ mandate, amount: 1, agent }))).toBe("agent_frozen");
       expect(await statusBits(mandate.id)).toBe(2);
     }
     const order = { amountMinor: undefined, responseDigest: undefined, requestDigest: undefined };
@@ -212,11 +212,11 @@ describe("an agent that its principal freezes", () => {
     const elsewhere = await giveMandate(world);
     await freeze("freeze");
     expect(await post("/api/v1/wallet/freeze")).toMatchObject({ body: { all_frozen: true } });
-    expect(await refusalOf(charge({ mandate: elsewhere, amount: 1 }))).toBe("mandate_suspended");
+    expect(await refusalOf(charge({ mandate: elsewhere, amount: 1 }))).toBe("agent_frozen");
     expect(await refusalOf(giveMandate(world))).toBe("agent_frozen");
     await post("/api/v1/wallet/unfreeze");
     expect(await charge({ mandate: elsewhere, amount: 1 })).toMatchObject({ state: "authorized" });
-    expect(await refusalOf(charge({ mandate, amount: 1, agent }))).toBe("mandate_suspended");
+    expect(await refusalOf(charge({ mandate, amount: 1, agent }))).toBe("agent_frozen");
     const listed = await get("/api/v1/wallet/agents?limit=100");
     expect(listed.body).toMatchObject({ all_frozen: false });
     const frozen = (listed.body["data"] as { id: string; frozen: boolean }[]).filter((one) => one.frozen);
@@ -265,7 +265,7 @@ describe("an agent that its principal freezes", () => {
       const mandate = await giveMandate(world, {}, agent);
       await post("/api/v1/wallet/freeze");
       await Promise.all([post("/api/v1/wallet/unfreeze"), freeze("freeze")]);
-      expect(await refusalOf(charge({ mandate, amount: 1, agent }))).toBe("mandate_suspended");
+      expect(await refusalOf(charge({ mandate, amount: 1, agent }))).toBe("agent_frozen");
       expect((await get(`/api/v1/mandates/${mandate.id}`)).body).toMatchObject({ frozen: true });
       await freeze("unfreeze");
       expect(await charge({ mandate, amount: 1, agent })).toMatchObject({ state: "authorized" });

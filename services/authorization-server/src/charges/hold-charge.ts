@@ -10,6 +10,7 @@ import {
   type Budget,
   findBudget,
   findChain,
+  isFrozen,
   limitsFor,
   type Mandate,
   remainingAfter,
@@ -288,6 +289,8 @@ async function assertLive(
   seen: Pick<Holding, "charge" | "now"> & Pick<Seen, "isPayerActive" | "isTokenLive">,
 ): Promise<void> {
   const { charge, now } = seen;
+  // The brake's own word: resuming the mandate would not help.
+  if (isFrozen(mandate)) throw new Problem("agent_frozen");
   assertStands(mandate, now);
   if (!seen.isPayerActive)
     throw new Problem("mandate_suspended", { detail: "The principal's organization is suspended." });

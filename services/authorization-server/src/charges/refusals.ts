@@ -4,6 +4,7 @@ type RefusedWith = { readonly [S in 400 | 402 | 403 | 409]: readonly ProblemCode
 
 const own = new Set<ProblemCode>([
   "access_denied",
+  "agent_frozen",
   "agent_suspended",
   "approval_denied",
   "approval_expired",

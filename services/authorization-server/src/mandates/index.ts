@@ -27,6 +27,7 @@ export {
   endedQueue,
   type IssuedMandate,
   type IssueMandate,
+  isFrozen,
   type Mandate,
   type MandateState,
   standingOfMandate,

@@ -86,6 +86,10 @@ export const stateOfMandate = ({
 }: Pick<Mandate, "ownState" | "frozenAt" | "heldBack">): MandateState =>
   ownState === "active" && (frozenAt !== undefined || heldBack) ? "suspended" : ownState;
 
+/** Whether a brake on its agent is all that stops it. */
+export const isFrozen = ({ ownState, frozenAt }: Pick<Mandate, "ownState" | "frozenAt">): boolean =>
+  ownState === "active" && frozenAt !== undefined;
+
 /** Whether a state may follow another; a revocation is final, and asking for the state there is changes nothing. */
 export const mayBecome = (from: MandateState, to: MandateState): boolean => from !== "revoked" && from !== to;
 
