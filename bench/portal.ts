@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { createAgent } from "@remit/agent";
 import { type DevFile, type Embedded, logsAt, startEmbedded } from "@remit/embedded";
 import { newId, systemClock } from "@remit/kernel";
 import { parseJson } from "@remit/protocol";
@@ -8,6 +9,7 @@ import { openBrowser, type Page, scratchFolder, type TestBrowser } from "@remit/
 import { fillWithLife } from "../packages/cli/src/demo/life/index.ts";
 import { callWithProof } from "../packages/cli/src/running/index.ts";
 import { endpoints, organizationEndpoints } from "../services/wallet/src/api/index.ts";
+import { grant } from "../test/instance.ts";
 import { signInAt } from "../test/portal/visits.ts";
 import { freeBase } from "../test/ports.ts";
 import { measure, round } from "./measure.ts";
@@ -34,8 +36,9 @@ export async function benchPortal(seconds: number) {
   try {
     await fillWithLife(embedded.dev, daysOfLife);
     const agents = await fillFleet(embedded.dev);
+    const live_approval_ms = await liveApprovals(embedded.dev, browser);
     const seen = await inBrowser(embedded, browser);
-    return { agents, ...seen, rendered: await rendering(embedded, seconds) };
+    return { agents, live_approval_ms, ...seen, rendered: await rendering(embedded, seconds) };
   } finally {
     await browser.close();
     await embedded.close();
@@ -78,6 +81,40 @@ const rowOf = (nth: number): object => ({
   owner: `team-${nth % 40}`,
   deploymentEnv: "production",
 });
+
+const questionsAsked = 5;
+
+/** When a question more stands on the page, by the clock that the agent has too. */
+const nextQuestion = `new Promise((resolve) => {
+  const count = () => document.querySelectorAll("main a[href^='/approvals/apv_']").length;
+  const before = count();
+  new MutationObserver((_, observer) => {
+    if (count() <= before) return;
+    observer.disconnect();
+    resolve(Date.now());
+  }).observe(document.body, { childList: true, subtree: true });
+})`;
+
+/** From an agent's purchase, which its principal must approve, to its question on a page that is open and nobody touches. */
+export async function liveApprovals(dev: DevFile, browser: TestBrowser) {
+  const keys = { assertion: dev.agent.assertion_jwk, dpop: dev.agent.dpop_jwk };
+  const agent = createAgent({ issuer: dev.issuer, clientId: dev.agent.client_id, keys });
+  await grant(dev, agent, { amount_minor: 10_000, step_up: [{ above_minor: 500 }] });
+  const { page, context } = await browser.visitor({});
+  await signInAt(page, dev);
+  await page.goto(`${dev.wallet}/approvals`, { waitUntil: "load" });
+  const waited: number[] = [];
+  for (let asked = 0; asked < questionsAsked; asked++) {
+    const shown = page.evaluate(nextQuestion);
+    const { pending } = await agent.fetch(dev.paid_url);
+    const charged = systemClock.now();
+    if (pending === undefined) throw new TypeError("the purchase waits for its principal");
+    waited.push(Math.max(0, Number(await shown) - charged));
+  }
+  await context.close();
+  waited.sort((a, b) => a - b);
+  return { p50: waited[Math.floor(waited.length / 2)], max: waited.at(-1), of: waited.length };
+}
 
 type Seen = { readonly lcp_ms: number; readonly inp_ms: number };
 
