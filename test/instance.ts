@@ -11,13 +11,16 @@ import { freeBase } from "./ports.ts";
 /** A whole Remit of its own: own data, own database, own ports. */
 export type Instance = Embedded & { readonly dataDir: string };
 
-export async function startInstance(): Promise<Instance> {
+export async function startInstance(
+  more: { readonly pushAllow?: readonly string[] } = {},
+): Promise<Instance> {
   const dataDir = scratchFolder("remit-instance-");
   const embedded = await startEmbedded({
     dataDir,
     portBase: await freeBase(),
     version: "test",
     log: logsAt("error"),
+    ...more,
   });
   return {
     dev: embedded.dev,

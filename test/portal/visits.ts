@@ -28,6 +28,7 @@ export const pagesOf = (organization: string): Readonly<Record<string, string>> 
   "payment-methods": "/payment-methods",
   security: "/security",
   notifications: "/notifications",
+  privacy: "/privacy",
   "console-overview": `/console/${organization}`,
   "console-agents": `/console/${organization}/agents`,
   "console-agent-new": `/console/${organization}/agents/new`,

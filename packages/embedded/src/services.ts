@@ -25,6 +25,7 @@ type Wanted = Place & {
   readonly clock: Clock;
   readonly log: (service: string) => Log;
   readonly offersFile: string;
+  readonly pushAllow?: readonly string[] | undefined;
 };
 
 /** Every service and what stands outside Remit, each knowing where the others are. None has started. */
@@ -70,6 +71,7 @@ export function createServices(wanted: Wanted) {
       directory: origins.directory,
       billing: origins.billing,
       gateway: origins.gateway,
+      pushAllow: wanted.pushAllow ?? [],
     },
     opensWhenAsked: true,
     clock,

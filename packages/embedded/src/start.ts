@@ -24,6 +24,8 @@ export type StartOptions = {
   readonly clock?: Clock;
   /** Does not wait for the portal's pages, which are built for whoever first asks for one. */
   readonly pagesLater?: boolean;
+  /** Private addresses at which browsers may have their push services, for whoever stands one up. */
+  readonly pushAllow?: readonly string[];
   /** Told of each step, for whoever waits. */
   readonly progress?: (step: string) => void;
 };

@@ -177,6 +177,7 @@ async function sent(
       ...(input.version === undefined ? {} : { ifMatch: `"${input.version}"` }),
       ...(input.ifNoneMatch === undefined ? {} : { ifNoneMatch: input.ifNoneMatch }),
       ...(input.timeoutMs === undefined ? {} : { timeoutMs: input.timeoutMs }),
+      ...(endpoint.raw === true ? wholeDocument : {}),
       ...(endpoint.method === "GET"
         ? {}
         : {
@@ -194,6 +195,9 @@ async function sent(
   const second = await send(renewed);
   return isRefusedToken(second) ? undefined : second;
 }
+
+/** A document may be long: everything that is kept of somebody. */
+const wholeDocument = { bodyBytesMax: 64 * 1024 * 1024, timeoutMs: 60 * secondMs };
 
 const isRefusedToken = ({ status, headers }: PersonAnswer): boolean =>
   status === 401 && (headers["www-authenticate"] ?? "").includes('error="invalid_token"');

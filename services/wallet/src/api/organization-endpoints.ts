@@ -136,6 +136,7 @@ const plan = {
 
 const people = {
   organization: get("/api/v1/organizations/:id", OrganizationBody),
+  exportOrganization: { ...get("/api/v1/organizations/:id/export", Bytes), raw: true },
   changeOrganization: send("PATCH", "/api/v1/organizations/:id", {
     body: ChangeOrganization,
     answer: OrganizationBody,

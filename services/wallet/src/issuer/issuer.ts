@@ -35,6 +35,8 @@ export type PersonRequest = {
   readonly ifNoneMatch?: string;
   /** How long the answer may take where it waits for something to happen. */
   readonly timeoutMs?: number;
+  /** How long the answer may be; a mebibyte unless told. */
+  readonly bodyBytesMax?: number;
 };
 
 export type PersonAnswer = {
@@ -101,6 +103,7 @@ type Sending = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs?: number;
+  readonly bodyBytesMax?: number;
 };
 
 function formRequest(
@@ -131,7 +134,7 @@ function formRequest(
 
 function callRequest(
   { keys, clock }: Deps,
-  { method, url, token, body, idempotencyKey, ifMatch, ifNoneMatch, timeoutMs }: PersonRequest,
+  { method, url, token, body, idempotencyKey, ifMatch, ifNoneMatch, timeoutMs, bodyBytesMax }: PersonRequest,
   nonce: string | undefined,
 ): Sending {
   const { origin, pathname } = new URL(url);
@@ -153,6 +156,7 @@ function callRequest(
       ...(ifNoneMatch === undefined ? {} : { "if-none-match": ifNoneMatch }),
     },
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(bodyBytesMax === undefined ? {} : { bodyBytesMax }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   };
 }

@@ -43,11 +43,7 @@ export function refused(
 ): ActionFailure<Refused> {
   leaveIfSignedOut(event.url, refusal);
   const { stepUp } = refusal;
-  if (stepUp !== undefined)
-    redirect(
-      303,
-      `/sign-in?${new URLSearchParams({ to: event.url.pathname, acr: stepUp.acr, max_age: String(stepUp.maxAgeS) })}`,
-    );
+  if (stepUp !== undefined) redirect(303, stepUpFor(event.url.pathname, stepUp));
   const { locale, platform } = event.locals;
   const { code, status, detail, requestId = platform.requestId } = refusal;
   const [said, remedy] = refusalIn(locale, code, status);
@@ -67,6 +63,10 @@ export const misfilled = (
     title: "",
     ...(typed === undefined ? {} : { detail: typed }),
   });
+
+/** To a surer sign-in, and back to `to`. */
+export const stepUpFor = (to: string, { acr, maxAgeS }: NonNullable<Refusal["stepUp"]>): string =>
+  `/sign-in?${new URLSearchParams({ to, acr, max_age: String(maxAgeS) })}`;
 
 export const signInFor = (url: URL): string => `/sign-in?to=${encodeURIComponent(url.pathname + url.search)}`;
 

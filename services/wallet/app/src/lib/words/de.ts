@@ -2,6 +2,7 @@ import { activity } from "./de/activity.ts";
 import { agents } from "./de/agents.ts";
 import { approvals } from "./de/approvals.ts";
 import { charts } from "./de/charts.ts";
+import { control } from "./de/control.ts";
 import { disputes } from "./de/disputes.ts";
 import { home } from "./de/home.ts";
 import { mandates } from "./de/mandates.ts";
@@ -28,5 +29,6 @@ export const de: Words = {
   ...rules,
   ...disputes,
   ...charts,
+  ...control,
   ...problems,
 };

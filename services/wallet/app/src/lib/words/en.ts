@@ -2,6 +2,7 @@ import { activity } from "./en/activity.ts";
 import { agents } from "./en/agents.ts";
 import { approvals } from "./en/approvals.ts";
 import { charts } from "./en/charts.ts";
+import { control } from "./en/control.ts";
 import { disputes } from "./en/disputes.ts";
 import { home } from "./en/home.ts";
 import { mandates } from "./en/mandates.ts";
@@ -28,6 +29,7 @@ export const en = {
   ...rules,
   ...disputes,
   ...charts,
+  ...control,
   ...problems,
 };
 

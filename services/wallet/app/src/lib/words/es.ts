@@ -3,6 +3,7 @@ import { activity } from "./es/activity.ts";
 import { agents } from "./es/agents.ts";
 import { approvals } from "./es/approvals.ts";
 import { charts } from "./es/charts.ts";
+import { control } from "./es/control.ts";
 import { disputes } from "./es/disputes.ts";
 import { home } from "./es/home.ts";
 import { mandates } from "./es/mandates.ts";
@@ -28,5 +29,6 @@ export const es: Words = {
   ...rules,
   ...disputes,
   ...charts,
+  ...control,
   ...problems,
 };

@@ -3,6 +3,7 @@ import { activity } from "./ja/activity.ts";
 import { agents } from "./ja/agents.ts";
 import { approvals } from "./ja/approvals.ts";
 import { charts } from "./ja/charts.ts";
+import { control } from "./ja/control.ts";
 import { disputes } from "./ja/disputes.ts";
 import { home } from "./ja/home.ts";
 import { mandates } from "./ja/mandates.ts";
@@ -28,5 +29,6 @@ export const ja: Words = {
   ...rules,
   ...disputes,
   ...charts,
+  ...control,
   ...problems,
 };

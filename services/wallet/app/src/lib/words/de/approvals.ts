@@ -16,6 +16,9 @@ export const approvals: Approvals = {
     decide: "Lesen und entscheiden",
   },
   approval: {
+    scaConfirm: "Bei Ihrer Bank bestätigen",
+    scaNowhere:
+      "Das Formular der Bank lässt sich von hier nicht öffnen. Fragen Sie, wer diese Installation betreibt.",
     title: "Die Frage eines Agenten",
     what: "Worum er bittet",
     offer: "Was gekauft wird",

@@ -77,6 +77,8 @@ export const mandates: Mandates = {
     revokeWord: "widerrufen",
     revokeDo: "Endgültig widerrufen",
     done: {
+      revokeExport:
+        "Er wurde zurückgefordert. Was er hält, bleibt zurückgelegt, bis der Aussteller bestätigt.",
       suspend: "Es ist angehalten.",
       resume: "Es ist wieder in Kraft.",
       narrow: "Es erlaubt ab jetzt weniger.",

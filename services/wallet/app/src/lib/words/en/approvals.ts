@@ -14,6 +14,8 @@ export const approvals = {
     decide: "Read and decide",
   },
   approval: {
+    scaConfirm: "Confirm with your bank",
+    scaNowhere: "The bank’s form cannot be opened from here. Ask whoever runs this installation.",
     title: "A question of an agent",
     what: "What it asks for",
     offer: "What is bought",

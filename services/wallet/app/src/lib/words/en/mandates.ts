@@ -76,6 +76,7 @@ export const mandates = {
     revokeWord: "revoke",
     revokeDo: "Revoke for good",
     done: {
+      revokeExport: "It was asked back. What it holds stays set aside until its issuer confirms.",
       suspend: "It is paused.",
       resume: "It is in force again.",
       narrow: "It allows less from now on.",

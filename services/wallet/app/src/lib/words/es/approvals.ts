@@ -16,6 +16,9 @@ export const approvals: Approvals = {
     decide: "Leer y decidir",
   },
   approval: {
+    scaConfirm: "Confirmar con su banco",
+    scaNowhere:
+      "El formulario del banco no puede abrirse desde aquí. Pregunte a quien gestiona esta instalación.",
     title: "La pregunta de un agente",
     what: "Lo que pide",
     offer: "Lo que se compra",

@@ -76,6 +76,8 @@ export const mandates: Mandates = {
     revokeWord: "revocar",
     revokeDo: "Revocar para siempre",
     done: {
+      revokeExport:
+        "Se ha pedido su devolución. Lo que retiene queda reservado hasta que su emisor lo confirme.",
       suspend: "Está en pausa.",
       resume: "Vuelve a estar en vigor.",
       narrow: "Desde ahora permite menos.",

@@ -2,6 +2,23 @@ import type { Money } from "../en/money.ts";
 
 export const money: Money = {
   money: {
+    form: "Introducir una tarjeta en su propio formulario",
+    formWhy: "El número va de su navegador a la red de pagos. Remit nunca lo ve.",
+    goThere: "Continuar al formulario",
+    nowhere:
+      "El formulario de la red de pagos no puede abrirse desde aquí. Pregunte a quien gestiona esta instalación.",
+    unfinished:
+      "La tarjeta no se guardó: el formulario no se terminó o el banco la rechazó. Empiece de nuevo cuando quiera.",
+    makeDefault: "Usar esta",
+    remove: "Quitar",
+    removeTitle: (card: string) => `¿Quitar ${card}?`,
+    removeWhy:
+      "No se le carga nada más. Los mandatos que nombran esta tarjeta quedan en pausa hasta que los reanude.",
+    removeDo: "Quitarla",
+    changed: {
+      default: "Desde ahora esta tarjeta paga lo que no nombra otra.",
+      removed: "Está quitada.",
+    },
     title: "Medios de pago",
     lead: "Con qué pagan sus agentes, dentro de los mandatos que usted da. Ni los comercios ni los agentes ven la tarjeta.",
     cards: "Sus tarjetas",

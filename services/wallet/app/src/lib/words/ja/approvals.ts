@@ -15,6 +15,8 @@ export const approvals: Approvals = {
     decide: "読んで決める",
   },
   approval: {
+    scaConfirm: "銀行で確認する",
+    scaNowhere: "銀行のフォームをここから開けません。この環境の管理者にお尋ねください。",
     title: "エージェントからの質問",
     what: "求めている内容",
     offer: "購入するもの",

@@ -76,6 +76,7 @@ export const mandates: Mandates = {
     revokeWord: "取り消す",
     revokeDo: "完全に取り消す",
     done: {
+      revokeExport: "返還を求めました。発行者が確認するまで、確保したままになります。",
       suspend: "一時停止しました。",
       resume: "再び有効になりました。",
       narrow: "これから許可する範囲が狭まりました。",

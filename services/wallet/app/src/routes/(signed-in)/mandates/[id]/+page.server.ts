@@ -7,11 +7,13 @@ import type { Actions, PageServerLoad } from "./$types.ts";
 export const load: PageServerLoad = async (event) => {
   const api = apiOf(event);
   const { id } = event.params;
-  const [mandate, charges, history, burnDown] = await Promise.all([
+  const [mandate, charges, history, burnDown, exports, memberships] = await Promise.all([
     must(event, api.mandate({ params: { id } })),
     must(event, api.charges({ query: { mandate_id: id, limit: "100" } })),
     maybe(event, api.mandateHistory({ params: { id } })),
     maybe(event, api.burnDown({ params: { id } })),
+    maybe(event, api.mandateExports({ params: { id } })),
+    maybe(event, api.memberships()),
   ]);
   const agent = await maybe(event, api.agent({ params: { id: mandate.agent_id } }));
   return {
@@ -20,6 +22,9 @@ export const load: PageServerLoad = async (event) => {
     charges: charges.data,
     moreCharges: charges.next_cursor !== null,
     history: history?.data ?? [],
+    exports: exports?.data ?? [],
+    // Where the audit entry of a change stands.
+    home: (memberships?.data.find(({ personal }) => personal) ?? memberships?.data[0])?.organizationId,
     forecast: burnDown?.forecast,
     key: newId("request"),
   };
@@ -35,6 +40,11 @@ const simple = (name: "suspendMandate" | "resumeMandate", done: "suspend" | "res
 export const actions = {
   suspend: simple("suspendMandate", "suspend"),
   resume: simple("resumeMandate", "resume"),
+  revokeExport: async (event) => {
+    const id = textIn(await event.request.formData(), "id");
+    const answer = await apiOf(event).revokeExport({ params: { id }, body: {} });
+    return answer.ok ? { done: "revokeExport" as const } : refused(event, answer.refusal);
+  },
   revoke: async (event) => {
     const form = await event.request.formData();
     const reason = textIn(form, "reason");
