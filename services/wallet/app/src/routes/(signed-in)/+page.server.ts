@@ -1,6 +1,6 @@
 import type { MandateBody } from "@remit/protocol/contracts";
+import { everyOf } from "#lib/lists.ts";
 import { apiOf, maybe, must } from "#lib/server-side.ts";
-import { everyOf } from "../../../../src/showing/index.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
