@@ -24,7 +24,7 @@ import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes } from "./invoices/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
-import { booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
+import { booksRoutes, ledgerRoutes } from "./ledger/index.ts";
 import {
   createEngine,
   findBehind,
@@ -208,9 +208,8 @@ function booksOf(
       ...statementRoutes({ db }),
     ],
     jobs: (jobs) => {
-      ledgerJobs(jobs, { db, clock, log, metrics });
       invoiceJobs(jobs, invoices);
-      reconciliationJobs(jobs, reconciliation);
+      reconciliationJobs(jobs, { ...reconciliation, metrics });
     },
   };
 }

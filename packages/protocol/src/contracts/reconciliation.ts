@@ -6,10 +6,13 @@ const Units = z
   .regex(/^-?\d+$/)
   .nullable();
 
-/** A difference between our books and Stripe's, by its balance transaction; amounts are decimal strings of units. */
+/**
+ * A difference between our books and Stripe's, by its balance transaction, or a clearing account in which money `waits` for longer
+ * than it may, which closes itself; amounts are decimal strings of units.
+ */
 export const ReconciliationCase = z.object({
   id: idOf("case"),
-  kind: z.enum(["missing_here", "missing_there", "other_amount", "other_fee"]),
+  kind: z.enum(["missing_here", "missing_there", "other_amount", "other_fee", "waits"]),
   object: z.string(),
   asset: z.string(),
   ours: Units,

@@ -13,10 +13,11 @@ export {
   takenBackEntry,
 } from "./entries.ts";
 export { ledgerRoutes } from "./ledger.http.ts";
-export { ledgerJobs } from "./ledger.jobs.ts";
 export { post } from "./ledger.ts";
 export {
   boundsOf,
+  type ClearingAccount,
+  clearingOf,
   closedMonths,
   closeMonth,
   dueMonths,

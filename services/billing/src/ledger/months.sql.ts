@@ -68,8 +68,17 @@ export async function sums(tx: Sql, name: string): Promise<Sum[]> {
 }
 
 export async function clearing(tx: Sql, since: Instant): Promise<ClearingAccount[]> {
-  type Row = Omit<ClearingAccount, "balance" | "waiting"> & { balance: string; waiting: bigint };
+  type Row = Omit<ClearingAccount, "balance" | "waiting" | "recent"> & {
+    balance: string;
+    waiting: bigint;
+    recent: string;
+  };
   const found = await tx.many<Row>(sql`
-    select code, asset, balance, waiting, waits_since as "waitsSince" from ledger_clearing(${sqlTime(since)}::timestamptz)`);
-  return found.map((row) => ({ ...row, balance: BigInt(row.balance), waiting: Number(row.waiting) }));
+    select code, asset, balance, waiting, waits_since as "waitsSince", recent from ledger_waiting(${sqlTime(since)}::timestamptz)`);
+  return found.map((row) => ({
+    ...row,
+    balance: BigInt(row.balance),
+    waiting: Number(row.waiting),
+    recent: BigInt(row.recent),
+  }));
 }

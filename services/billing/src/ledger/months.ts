@@ -1,6 +1,5 @@
 import {
   type Clock,
-  dayMs,
   type Id,
   type Instant,
   instantOf,
@@ -103,11 +102,13 @@ export type ClearingAccount = {
   readonly balance: bigint;
   readonly waiting: number;
   readonly waitsSince: Instant | null;
+  /** How much of the balance those charges are: the rest is older than was looked at. */
+  readonly recent: bigint;
 };
 
-/** A booking is awaited for at most so long: whatever is older stays in the balance and in the log. */
-const lookBackMs = 8 * dayMs;
-
-/** What has not cleared yet, of all assets. */
-export const clearingOf = (db: Database, now: Instant): Promise<ClearingAccount[]> =>
-  db.global.transaction((tx) => rows.clearing(tx, instantOf(now - lookBackMs)));
+/** What has not cleared yet, of all assets; charge by charge for as far back as is asked. */
+export const clearingOf = (
+  db: Database,
+  { now, lookBackMs }: { now: Instant; lookBackMs: number },
+): Promise<ClearingAccount[]> =>
+  db.global.transaction((tx) => rows.clearing(tx, instantOf(Math.max(0, now - lookBackMs))));

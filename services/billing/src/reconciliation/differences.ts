@@ -9,7 +9,7 @@ export type Booked = {
 };
 
 export type Difference = {
-  readonly kind: "missing_here" | "missing_there" | "other_amount" | "other_fee";
+  readonly kind: "missing_here" | "missing_there" | "other_amount" | "other_fee" | "waits";
   readonly object: string;
   readonly asset: string;
   readonly ours: bigint | null;

@@ -55,6 +55,29 @@ export async function openCase(
   return written.count === 1;
 }
 
+/** Opens the case of an account where money waits, or opens it again; undefined while it is open. */
+export const openWaiting = async (
+  tx: Sql,
+  of: { id: Id<"case">; object: string; asset: string; ours: bigint; now: Instant },
+): Promise<Id<"case"> | undefined> =>
+  (
+    await tx.maybe<{ id: Id<"case"> }>(sql`
+      insert into reconciliation_cases as c (tenant_id, id, kind, object_id, asset, ours, opened_at)
+      values ('platform', ${of.id}, 'waits', ${of.object}, ${of.asset}, ${of.ours}, ${sqlTime(of.now)})
+      on conflict (object_id, kind) do update
+        set opened_at = excluded.opened_at, ours = excluded.ours, resolved_at = null, resolved_by = null, note = null
+        where c.resolved_at is not null
+      returning id`)
+  )?.id;
+
+/** It has cleared; undefined when no case was open. */
+export const closeWaiting = async (tx: Sql, object: string, now: Instant): Promise<Id<"case"> | undefined> =>
+  (
+    await tx.maybe<{ id: Id<"case"> }>(sql`
+      update reconciliation_cases set resolved_at = ${sqlTime(now)}, resolved_by = 'billing', note = 'It has cleared.'
+      where object_id = ${object} and kind = 'waits' and resolved_at is null returning id`)
+  )?.id;
+
 type CaseRow = Omit<Case, "ours" | "theirs"> & {
   readonly ours: string | null;
   readonly theirs: string | null;
