@@ -20,7 +20,7 @@ import { type Callers, type ContractJudge, createCallers, createContractJudge } 
 import type { Engines } from "./charging/index.ts";
 import type { GatewayConfig } from "./config.ts";
 import { type Control, openControl } from "./control/index.ts";
-import { apiDocumentOf, discoveryDoor, resourcesRoute } from "./discovery/index.ts";
+import { apiDocumentOf, discoveryDoor, resourcesRoutes } from "./discovery/index.ts";
 import { openFacilitators } from "./facilitator/index.ts";
 import { type Controller, openKubernetes, startController } from "./kubernetes/index.ts";
 
@@ -159,7 +159,7 @@ async function start({ config, clock, log, db, outbound, engines }: Parts): Prom
   facilitators.mount(http);
   openRefunds({ ...purchases, facilitators }, { http, jobs });
   http.add(...ownServerRoutes({ book, counter, terms, clock, memory: purchases.memory }));
-  http.add(resourcesRoute({ book, clock, settlerOn: facilitators.settlerOn }));
+  http.add(...resourcesRoutes({ book, clock, settlerOn: facilitators.settlerOn }));
   const behind = { counter, upstreams, callers, terms, clock, ...control, memory: purchases.memory };
   const front = storefront({ book, ...behind, doors: [discoveryDoor, mcpDoor(behind)] });
   http.mount(forwardAuth(config.origin, { book, upstreams, callers }, front));

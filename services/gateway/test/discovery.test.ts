@@ -161,6 +161,7 @@ describe("what else tells of a shop", () => {
       extensions: { bazaar: { info: { input: { type: "http", method: "GET" } } } },
     });
     expect(JSON.stringify(all)).not.toContain('"binding"');
+    expect(await json("/discovery/resources")).toEqual(all);
     const tools = (await json(`${resources}?type=mcp&limit=1&offset=1`)) as typeof all;
     expect(tools.pagination).toEqual({ limit: 1, offset: 1, total: 2 });
     expect(tools.items).toMatchObject([

@@ -53,7 +53,17 @@ beforeAll(async () => {
     metered,
     ...more,
   });
-  const more = [sold("tokens", {}), sold("others", {}), sold("chat", { deliver: "stream" })];
+  const taxing = {
+    ...transferWay,
+    asset: { ...transferWay.asset, address: sandboxTokens.taxing },
+    amount: "3000000",
+  };
+  const more = [
+    sold("tokens", {}),
+    sold("either", { ways: [transferWay, taxing] }),
+    sold("others", {}),
+    sold("chat", { deliver: "stream" }),
+  ];
   await world.writeOffers({ more });
   await world.gateway.reload();
 });
@@ -135,6 +145,21 @@ describe("a price by use, paid on the chain", () => {
     ).toMatchObject({ amount_minor: 124, metered: { used: 1_234_567, held_minor: 300 } });
     const again = await buy(headers);
     expect([again.status, await earned()]).toEqual([409, 1_240_000n]);
+    expect(world.upstream.requests).toHaveLength(1);
+  });
+
+  test("C04 one nonce of a payer's is one payment, whatever token it is for: Permit2 takes it once", async () => {
+    const nonce = `0x${"5a".repeat(32)}` as const;
+    const unpaid = await unpaidOf("/either");
+    const { accepts } = parsePaymentRequired(String(unpaid.headers["payment-required"]));
+    expect(accepts).toHaveLength(2);
+    const answers: number[] = [];
+    for (const entry of accepts) {
+      const permit = await permitFor({ nonce, token: entry.asset as `0x${string}` }); // an address, as was asked for
+      answers.push((await buy(version2(entry, permit), "/either")).status);
+    }
+    // Not refused by the chain, which is asked later: it is known by its nonce.
+    expect(answers).toEqual([200, 409]);
     expect(world.upstream.requests).toHaveLength(1);
   });
 

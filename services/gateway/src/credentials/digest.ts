@@ -19,8 +19,11 @@ export function digestOfCredential(credential: Credential, route: PaidRoute): st
       const way = wayOfTransfer(route, credential);
       if (way === undefined) return undefined;
       const { from, nonce } = credential.transfer.authorization;
-      const kind = way.scheme === "upto" ? "permit2" : "eip3009";
-      return sha256b64url(canonicalise([kind, way.network, way.asset.address.toLowerCase(), from, nonce]));
+      // A permit's nonce is its payer's, whatever the token: Permit2 takes it once for all of them.
+      if (way.scheme === "upto") return sha256b64url(canonicalise(["permit2", way.network, from, nonce]));
+      return sha256b64url(
+        canonicalise(["eip3009", way.network, way.asset.address.toLowerCase(), from, nonce]),
+      );
     }
   }
 }

@@ -8,7 +8,7 @@ import {
   Problem,
   transferPayload,
 } from "@remit/protocol";
-import type { X402Way } from "../offers/index.ts";
+import type { PaidRoute, X402Way } from "../offers/index.ts";
 import { transferRequirementOf, transferTermsOf, type Wanted } from "../paywall/index.ts";
 import { answersChallenge, asksAsNow, isBoundHere } from "./challenge.ts";
 import type { TransferCredential } from "./credentials.ts";
@@ -18,7 +18,8 @@ import type { VerifiedCredential, VerifierDeps } from "./verified.ts";
 /** Shorter than this no chain can be relied on to settle in time (as facilitators have it). */
 const leftSMin = 6n;
 /** What is settled for its use is served meanwhile, and settled by the last minute. */
-const leftSMinByUse = 120n;
+const leftSMinByUse = 120;
+const settleS = 60;
 /** How far the payer's clock may be ahead. What is good for longer could be charged when nobody expects it any more. */
 const aheadSMax = 60;
 
@@ -43,7 +44,7 @@ export function verifyTransferPayment(
   const ours = transferRequirementOf(deps, way);
   if (ours === undefined) throw notOurs(credential, wanted);
   if (accepted !== undefined) acceptsOurs(deps, wanted, { accepted, ours, now });
-  inTime(transfer, { way, now });
+  inTime(transfer, { way, route: wanted.route, now });
   const { from } = transfer.authorization;
   return {
     rail: "x402",
@@ -88,16 +89,20 @@ function acceptsOurs(
 
 function inTime(
   { authorization: { value, validAfter, validBefore } }: TransferCredential["transfer"],
-  { way, now }: { readonly way: X402Way; readonly now: Instant },
+  { way, route, now }: { readonly way: X402Way; readonly route: PaidRoute; readonly now: Instant },
 ): void {
   const seconds = BigInt(Math.floor(now / secondMs));
   if (value !== way.amount) throw refused("payload_authorization_value_mismatch");
   const { maxTimeoutSeconds } = exactRequirement(transferTermsOf(way));
   const latest = seconds + BigInt(maxTimeoutSeconds + aheadSMax);
-  const least = seconds + (way.scheme === "upto" ? leftSMinByUse : leftSMin);
+  const least = seconds + (way.scheme === "upto" ? leftSByUse(route) : leftSMin);
   if (validBefore < least || validBefore > latest) throw refused("payload_authorization_valid_before");
   if (validAfter > seconds) throw refused("payload_authorization_valid_after");
 }
+
+/** A stream is ended in time; of an answer that leaves whole, all of it is waited for. */
+const leftSByUse = ({ deliver, serveByS }: PaidRoute): bigint =>
+  BigInt(deliver === "stream" ? leftSMinByUse : Math.max(leftSMinByUse, serveByS + settleS));
 
 /** In the words that clients of x402 know. */
 const refused = (reason: string): Problem =>

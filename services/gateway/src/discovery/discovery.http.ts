@@ -48,11 +48,17 @@ const Answer = z.object({
   pagination: z.object({ limit: z.int(), offset: z.int(), total: z.int() }),
 });
 
-/** What can be paid by x402 at any shop of this gateway, as facilitators list it (x402 v2, "Discovery API"). */
-export const resourcesRoute = (deps: Deps): Route =>
+/**
+ * What can be paid by x402 at any shop of this gateway, as facilitators list it (x402 v2, "Discovery API"): below the
+ * facilitator's address, where its clients ask, and below the gateway's own.
+ */
+export const resourcesRoutes = (deps: Deps): Route[] =>
+  ["/facilitator/discovery/resources", "/discovery/resources"].map((path) => resourcesAt(path, deps));
+
+const resourcesAt = (path: string, deps: Deps): Route =>
   route({
     method: "GET",
-    path: "/facilitator/discovery/resources",
+    path,
     summary: "What can be paid for by x402",
     needs: "public",
     query: Query,

@@ -1,2 +1,2 @@
 export { apiDocumentOf } from "./api-document.ts";
-export { discoveryDoor, resourcesRoute } from "./discovery.http.ts";
+export { discoveryDoor, resourcesRoutes } from "./discovery.http.ts";

@@ -228,6 +228,11 @@ describe("the offers file", () => {
       "by this gateway's own facilitator alone",
     ],
     [
+      "use that is served for longer than its permit is good",
+      { ...byUse, serve_by_s: 181, ways: [x402] },
+      "serve_by_s is at most 180",
+    ],
+    [
       "a price by use of nothing",
       { ...byUse, metered: { ...perMtok, unit_price: "0" } },
       "unit_price is nothing",

@@ -115,7 +115,7 @@ function paymentOf(
   const twice = rails.filter((rail, index) => rail !== "x402" && rails.indexOf(rail) !== index);
   if (twice.length > 0) return { faults: twice.map((rail) => `way ${rail} stands twice`) };
   const judged = entry.ways.map((way) =>
-    wayOf(way, { price, meter, merchant, facilitator: facilitators.get(way) }),
+    wayOf(way, { entry, price, meter, merchant, facilitator: facilitators.get(way) }),
   );
   const ways = judged.filter((way): way is Way => !("because" in way));
   const dropped = judged.filter((way): way is DroppedWay => "because" in way);
@@ -168,13 +168,18 @@ function notSold({ settle, ways }: RouteEntry, meter: Meter | undefined): string
 }
 
 type Selling = {
+  readonly entry: Pick<RouteEntry, "deliver" | "serve_by_s">;
   readonly price: Money;
   readonly meter: Meter | undefined;
   readonly merchant: Merchant | undefined;
   readonly facilitator: Facilitator | undefined;
 };
 
-function wayOf(entry: WayEntry, { price: amount, meter, merchant, facilitator }: Selling): Way | DroppedWay {
+/** A permit is good for 300 s, of which the last minute is for its settlement and one for the payer to send it. */
+const permitServeSMax = 180;
+
+function wayOf(entry: WayEntry, selling: Selling): Way | DroppedWay {
+  const { price: amount, meter, merchant, facilitator } = selling;
   const drop = (because: string): DroppedWay => ({ rail: entry.rail, because });
   // What a use costs need not be such a step, and a hold of which no part can be taken would be served for nothing.
   if (entry.rail !== "x402" && meter !== undefined && amount.asset.places === 3)
@@ -198,6 +203,8 @@ function wayOf(entry: WayEntry, { price: amount, meter, merchant, facilitator }:
   // By `exact` a ceiling would be taken whole; a permit names the facilitator that takes a part of it.
   if (meter !== undefined && !settlesHere)
     return drop("is settled for what was used by this gateway's own facilitator alone");
+  if (meter !== undefined && selling.entry.deliver === "buffer" && selling.entry.serve_by_s > permitServeSMax)
+    return drop(`is settled for what was used within 300 s: serve_by_s is at most ${permitServeSMax}`);
   // A token that is known says what it is worth; of another one the file says how much it costs.
   const token = assetOfCaip19(`${entry.network}/erc20:${entry.asset.address}`);
   const pegged = token?.peg === amount.asset.code && token.places === entry.asset.decimals;
