@@ -155,7 +155,7 @@ describe("a price by use, paid on the chain", () => {
     expect(accepts).toHaveLength(2);
     const answers: number[] = [];
     for (const entry of accepts) {
-      const permit = await permitFor({ nonce, token: entry.asset as `0x${string}` }); // an address, as was asked for
+      const permit = await permitFor({ nonce, token: entry.asset });
       answers.push((await buy(version2(entry, permit), "/either")).status);
     }
     // Not refused by the chain, which is asked later: it is known by its nonce.
