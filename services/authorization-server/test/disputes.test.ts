@@ -13,6 +13,7 @@ import { type AuditDeps, sequence } from "../src/audit/audit.ts";
 import { signCheckpoint } from "../src/audit/checkpoint.ts";
 import { createFileAnchor } from "../src/audit/index.ts";
 import type { Charge } from "../src/charges/index.ts";
+import { disputeRoutes } from "../src/disputes/disputes.http.ts";
 import {
   actOn,
   type DisputesDeps,
@@ -24,7 +25,7 @@ import {
 import type { Dispute } from "../src/disputes/disputes.ts";
 import { lookAfter } from "../src/disputes/lost-money.ts";
 import { createDisputeNetwork } from "../src/disputes/network.ts";
-import { type EvidenceDeps, evidenceOf } from "../src/evidence/index.ts";
+import { type EvidenceDeps, evidenceOf, evidenceRoutes } from "../src/evidence/index.ts";
 import {
   asMerchant,
   budgetOf,
@@ -384,5 +385,82 @@ describe("a principal's dispute", () => {
         "dispute.opened",
         "dispute.withdrawn",
       ]);
+  });
+});
+
+describe("the people of an organization", () => {
+  const scopes = { reads: "billing:read", answers: "offers:write" } as const;
+  /** A call of one of the routes by somebody whom its scope lets in. */
+  const by =
+    (tenant: Id<"tenant">, scope: string) =>
+    async (key: string, id: string, body: object = {}): Promise<unknown> => {
+      const all = [...disputeRoutes(disputes), ...evidenceRoutes(evidence)];
+      const found = all.find(({ method, path: at }) => `${method} ${at}` === key);
+      if (found === undefined || found.needs === "public") throw new Error(`no ${key}`);
+      expect([found.needs.scope].flat()).toContain(scope);
+      const actor = { type: "account", id: "acc_bob" } as const;
+      const caller = { tenant, client: "wallet", subject: "acc_bob", scopes: new Set([scope]), actor };
+      const query = { limit: 20, cursor: undefined, status: undefined, charge_id: undefined };
+      const call = { caller, now: world.clock.now() } as never; // what these handlers read of a call
+      const { body: answer } = await found.handle(call, { params: { id }, query, body });
+      return answer;
+    };
+  const list = "GET /api/v1/disputes";
+  const read = "GET /api/v1/disputes/:id";
+  const answer = "POST /api/v1/disputes/:id/evidence";
+  const accept = "POST /api/v1/disputes/:id/accept";
+  const pack = "GET /api/v1/charges/:id/evidence";
+  const opened = async (): Promise<Dispute> => {
+    const charge = await captured();
+    const asked = { tenant: world.payer, charge: charge.id, amountMinor: undefined, reason: "not_received" };
+    return openDispute(disputes, { ...asked, statement: "It never came.", actor: person });
+  };
+
+  test("see the disputes of all its shops, answer them, and the log names the person", async () => {
+    const dispute = await opened();
+    const reader = by(world.payee, scopes.reads);
+    expect(await reader(list, "")).toMatchObject({
+      data: expect.arrayContaining([expect.objectContaining({ id: dispute.id })]) as unknown,
+    });
+    expect(await reader(read, dispute.id)).toMatchObject({ statement: "It never came." });
+    const said = await by(world.payee, scopes.answers)(answer, dispute.id, { text: "It was signed for." });
+    expect(said).toMatchObject({ status: "under_review" });
+    const rows = await world.db.of(world.payee).transaction((tx) =>
+      tx.many<{ body: string }>({
+        text: "select body from audit_rows where subject = $1 and event = 'dispute.answered'",
+        values: [dispute.id],
+        name: "",
+      }),
+    );
+    expect(rows.map(({ body }) => (JSON.parse(body) as { actor: object }).actor)).toMatchObject([
+      { type: "account", id: "acc_bob" },
+    ]);
+  });
+
+  test("accept one, and its money goes back", async () => {
+    const dispute = await opened();
+    expect(await by(world.payee, scopes.answers)(accept, dispute.id)).toMatchObject({ status: "lost" });
+  });
+
+  test("get the evidence of what their shops charged", async () => {
+    const charge = await provenCharge();
+    expect(await by(world.payee, scopes.reads)(pack, charge.id)).toBeInstanceOf(Uint8Array);
+  });
+
+  test("T01 find nothing of another organization's, by no route and not even the payer's by the payee's", async () => {
+    const dispute = await opened();
+    const charge = await provenCharge();
+    for (const tenant of [newId("tenant"), world.payer]) {
+      const reader = by(tenant, scopes.reads);
+      const writer = by(tenant, scopes.answers);
+      expect(await reader(list, "")).toEqual({ data: [], next_cursor: null });
+      for (const refused of [
+        () => reader(read, dispute.id),
+        () => writer(answer, dispute.id, { text: "No." }),
+        () => writer(accept, dispute.id),
+        () => reader(pack, charge.id),
+      ])
+        expect(await refusalOf(refused())).toBe("not_found");
+    }
   });
 });

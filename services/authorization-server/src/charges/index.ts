@@ -7,6 +7,7 @@ export { type Charge, refundable } from "./charges.ts";
 export { type Crossing, cross, type Sides } from "./crossing.ts";
 export { createMerchants, type Merchant, type Merchants } from "./merchants.ts";
 export { soldRoutes } from "./sold.http.ts";
+export { clientOfSold } from "./sold.ts";
 export { tabJobs } from "./tabs.jobs.ts";
 export { walletChargeRoutes } from "./wallet-charges.http.ts";
 

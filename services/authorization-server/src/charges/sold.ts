@@ -21,6 +21,12 @@ export async function oneSold({ db }: SoldDeps, { tenant, id }: Of): Promise<Sol
   return found;
 }
 
+/** Which client of the tenant charged it; undefined when none did. */
+export const clientOfSold = async (
+  { db }: Pick<SoldDeps, "db">,
+  { tenant, id }: Of,
+): Promise<string | undefined> => (await db.of(tenant).transaction((tx) => soldCharge(tx, id)))?.client_id;
+
 type Wish = { readonly key: string; readonly amountMinor: number | undefined; readonly by: Actor };
 
 /** In the name of a person of the organization. The row of the refund settles repeats; in no client's own key is a space. */

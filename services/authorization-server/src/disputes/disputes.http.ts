@@ -1,6 +1,6 @@
 import { type Instant, toRfc3339 } from "@remit/kernel";
-import { onlyOperator, type Route, route } from "@remit/platform/http";
-import { Problem } from "@remit/protocol";
+import { actorOf, type Caller, onlyOperator, type Route, route } from "@remit/platform/http";
+import { type Actor, Problem } from "@remit/protocol";
 import {
   AnswerDispute,
   DecideDispute,
@@ -19,7 +19,7 @@ import {
   type ShownDispute,
   showDispute,
 } from "./disputes.operations.ts";
-import type { Dispute } from "./disputes.ts";
+import { anyMerchant, type Dispute } from "./disputes.ts";
 
 export const DisputePath = z.strictObject({ id: idOf("dispute") });
 export const DisputeSearch = z.strictObject({
@@ -28,9 +28,12 @@ export const DisputeSearch = z.strictObject({
   status: DisputeStatus.optional(),
   charge_id: idOf("charge").optional(),
 });
-const needs = { scope: "charges:write" } as const;
+/** A merchant's own client, for what it charged; or the people of its organization, for what any of its shops did. */
+const reads = { scope: ["charges:write", "billing:read"] } as const;
+/** Whoever may give buyers' money back may say that it goes back, or why not. */
+const answers = { scope: ["charges:write", "offers:write"] } as const;
 
-/** Disputes as the merchant sees them that made the charge, and the operator's word where the two sides do not agree. */
+/** Disputes as the merchant sees them that made the charge, and its organization, and the operator's word where the two sides do not agree. */
 export const disputeRoutes = (deps: DisputesDeps): Route[] => [
   listRoute(deps),
   readRoute(deps),
@@ -39,18 +42,26 @@ export const disputeRoutes = (deps: DisputesDeps): Route[] => [
   decideRoute(deps),
 ];
 
+const sideOf = ({ tenant, client, scopes }: Caller): Parameters<typeof showDispute>[1] => ({
+  tenant,
+  client: scopes.has("charges:write") ? client : anyMerchant,
+});
+
+const byOf = (caller: Caller): Actor =>
+  caller.scopes.has("charges:write") ? { type: "merchant", id: caller.client } : actorOf(caller);
+
 const listRoute = (deps: DisputesDeps): Route =>
   route({
     method: "GET",
     path: "/api/v1/disputes",
     summary: "Disputes about the caller's charges, newest first",
-    needs,
+    needs: reads,
     query: DisputeSearch,
     answers: { 200: DisputeList },
     handle: async ({ caller }, { query }) => ({
       status: 200,
       body: await pageOf(query, (page) =>
-        disputesOf(deps, caller.tenant, { ...page, client: caller.client }),
+        disputesOf(deps, caller.tenant, { ...page, client: sideOf(caller).client }),
       ),
     }),
   });
@@ -73,12 +84,12 @@ const readRoute = (deps: DisputesDeps): Route =>
     method: "GET",
     path: "/api/v1/disputes/:id",
     summary: "One dispute about a charge of the caller, with what was said",
-    needs,
+    needs: reads,
     params: DisputePath,
     answers: { 200: DisputeBody, 404: "not_found" },
     handle: async ({ caller }, { params }) => ({
       status: 200,
-      body: bodyOf(known(await showDispute(deps, caller, params.id))),
+      body: bodyOf(known(await showDispute(deps, sideOf(caller), params.id))),
     }),
   });
 
@@ -93,13 +104,13 @@ const answerRoute = (deps: DisputesDeps): Route =>
     method: "POST",
     path: "/api/v1/disputes/:id/evidence",
     summary: "Answer a dispute, once and before its deadline",
-    needs,
+    needs: answers,
     params: DisputePath,
     body: AnswerDispute,
     answers: { 200: DisputeBody, ...refusals },
     handle: async ({ caller }, { params, body }) => {
-      const { dispute } = known(await showDispute(deps, caller, params.id));
-      const actor = { type: "merchant", id: caller.client } as const;
+      const { dispute } = known(await showDispute(deps, sideOf(caller), params.id));
+      const actor = byOf(caller);
       const moved = await respond(deps, dispute, { act: "answer", actor, answer: body.text });
       return { status: 200, body: bodyOf({ dispute: moved }) };
     },
@@ -110,13 +121,13 @@ const acceptRoute = (deps: DisputesDeps): Route =>
     method: "POST",
     path: "/api/v1/disputes/:id/accept",
     summary: "Accept a dispute: the money goes back",
-    needs,
+    needs: answers,
     params: DisputePath,
     body: z.strictObject({}),
     answers: { 200: DisputeBody, ...refusals },
     handle: async ({ caller }, { params }) => {
-      const { dispute } = known(await showDispute(deps, caller, params.id));
-      const actor = { type: "merchant", id: caller.client } as const;
+      const { dispute } = known(await showDispute(deps, sideOf(caller), params.id));
+      const actor = byOf(caller);
       return {
         status: 200,
         body: bodyOf({ dispute: await respond(deps, dispute, { act: "accept", actor }) }),

@@ -6,6 +6,7 @@ import { type Actor, type EventType, Problem } from "@remit/protocol";
 import { type Charge, type Charges, type Crossing, cross, refundable } from "../charges/index.ts";
 import * as rows from "./disputes.sql.ts";
 import {
+  anyMerchant,
   type Dispute,
   type DisputeAct,
   type DisputeMove,
@@ -196,10 +197,10 @@ export const conflict = ({ id, state }: Pick<Dispute, "id" | "state">): Problem 
 /** A dispute with what was written in it, as one of its sides sees it. */
 export type ShownDispute = { readonly dispute: Dispute; readonly words: DisputeWords };
 
-/** Undefined when it is not that side's: the payer's tenant, or the payee's by its client. */
+/** Undefined when it is not that side's: the payer's tenant, or the payee's by its client or by any of its merchants. */
 export const showDispute = (
   deps: DisputesDeps,
-  side: { readonly tenant: Id<"tenant">; readonly client: string | undefined },
+  side: { readonly tenant: Id<"tenant">; readonly client: rows.DisputePage["client"] },
   id: Id<"dispute">,
 ): Promise<ShownDispute | undefined> =>
   deps.db.of(side.tenant).transaction(async (tx) => {
@@ -207,7 +208,7 @@ export const showDispute = (
     const isTheirs =
       side.client === undefined
         ? dispute?.payer === side.tenant
-        : dispute?.payee === side.tenant && dispute.client === side.client;
+        : dispute?.payee === side.tenant && (side.client === anyMerchant || dispute.client === side.client);
     if (dispute === undefined || !isTheirs) return undefined;
     return { dispute, words: await openWords(deps, tx, id) };
   });

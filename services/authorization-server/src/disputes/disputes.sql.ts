@@ -1,6 +1,6 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
-import type { Dispute, DisputeMove } from "./disputes.ts";
+import type { anyMerchant, Dispute, DisputeMove } from "./disputes.ts";
 
 type Row = {
   readonly id: Id<"dispute">;
@@ -102,19 +102,21 @@ export type DisputePage = {
   readonly before: Id<"dispute"> | undefined;
   readonly state: Dispute["state"] | undefined;
   readonly charge: Id<"charge"> | undefined;
-  /** A merchant's client; the payer's side when undefined. */
-  readonly client: string | undefined;
+  /** A merchant's client, or all of the tenant's merchants; the payer's side when undefined. */
+  readonly client: string | typeof anyMerchant | undefined;
 };
 
 /** The disputes in which this transaction's tenant is the payer, or the payee by that client; newest first. */
 export async function listDisputes(tx: TenantTx, page: DisputePage): Promise<Dispute[]> {
+  const payee = page.client !== undefined;
+  const client = typeof page.client === "string" ? page.client : null;
   // "~" sorts after every id, in the "C" order of the ids.
   const rows = await tx.many<Row>(sql`
     select * from disputes where id < ${page.before ?? "~"}
       and (${page.state ?? null}::text is null or state = ${page.state ?? null})
       and (${page.charge ?? null}::text is null or charge_id = ${page.charge ?? null})
-      and case when ${page.client ?? null}::text is null then payer_id = ${tx.tenant}
-        else payee_id = ${tx.tenant} and client_id = ${page.client ?? null} end
+      and case when ${payee} then payee_id = ${tx.tenant} else payer_id = ${tx.tenant} end
+      and (${client}::text is null or client_id = ${client})
     order by id desc limit ${page.limit}`);
   return rows.map(disputeOf);
 }

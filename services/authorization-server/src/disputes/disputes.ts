@@ -89,3 +89,6 @@ export const deadlineOf = ({ state, respondBy, reviewBy }: Dispute): Instant | u
   state === "needs_response" ? respondBy : state === "under_review" ? reviewBy : undefined;
 
 export const disputesQueue = "disputes";
+
+/** In the place of one client of a tenant: whichever of its merchants charged. */
+export const anyMerchant: unique symbol = Symbol("any merchant of the tenant");

@@ -1,9 +1,9 @@
-import { minuteMs } from "@remit/kernel";
+import { type Id, minuteMs } from "@remit/kernel";
 import { type Caller, type Route, route } from "@remit/platform/http";
 import { Problem } from "@remit/protocol";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
-import type { ChargeSide } from "../charges/index.ts";
+import { type ChargeSide, clientOfSold } from "../charges/index.ts";
 import { type EvidenceDeps, evidenceOf } from "./packs.ts";
 
 const Path = z.strictObject({ id: idOf("charge") });
@@ -16,19 +16,23 @@ export const evidenceRoutes = (deps: EvidenceDeps): Route[] => [
   packRoute(deps, {
     path: "/api/v1/wallet/charges/:id/evidence",
     scope: "wallet:read",
-    sideOf: ({ tenant }) => ({ side: "payer", tenant, agent: undefined }),
+    sideOf: async ({ tenant }) => ({ side: "payer", tenant, agent: undefined }),
   }),
   packRoute(deps, {
     path: "/api/v1/charges/:id/evidence",
-    scope: "charges:write",
-    sideOf: ({ tenant, client }) => ({ side: "payee", tenant, client }),
+    scope: ["charges:write", "billing:read"],
+    // A merchant's client for what it charged, its organization's people for what any of its shops did.
+    sideOf: async ({ tenant, client, scopes }, id) => {
+      const own = scopes.has("charges:write") ? client : await clientOfSold(deps, { tenant, id });
+      return own === undefined ? undefined : { side: "payee", tenant, client: own };
+    },
   }),
 ];
 
 type Door = {
   readonly path: string;
-  readonly scope: "wallet:read" | "charges:write";
-  readonly sideOf: (caller: Caller) => ChargeSide;
+  readonly scope: "wallet:read" | readonly ["charges:write", "billing:read"];
+  readonly sideOf: (caller: Caller, id: Id<"charge">) => Promise<ChargeSide | undefined>;
 };
 
 const packRoute = (deps: EvidenceDeps, { path, scope, sideOf }: Door): Route =>
@@ -42,7 +46,8 @@ const packRoute = (deps: EvidenceDeps, { path, scope, sideOf }: Door): Route =>
     types: ["application/zip"],
     answers: { 200: Archive, 404: "not_found", 409: ["evidence_not_ready", "evidence_incomplete"] },
     handle: async ({ caller }, { params: { id } }) => {
-      const archive = await evidenceOf(deps, sideOf(caller), id);
+      const side = await sideOf(caller, id);
+      const archive = side && (await evidenceOf(deps, side, id));
       if (archive === undefined) throw new Problem("not_found", { detail: "There is no such charge." });
       const headers = {
         "content-type": "application/zip",

@@ -3,6 +3,7 @@ import {
   AgentBody,
   AgentPage,
   AgentSummary,
+  ApiKeyPage,
   AuditEventBody,
   AuditInclusion,
   AuditPage,
@@ -16,6 +17,7 @@ import {
   ComplianceControls,
   ComplianceReport,
   CreateAgent,
+  CreateApiKey,
   CreateCredential,
   CreatePartner,
   CreateSetupToken,
@@ -32,6 +34,7 @@ import {
   InviteMember,
   InvoiceBody,
   InvoiceList,
+  IssuedApiKey,
   IssuedCredential,
   MarketplaceAgent,
   MemberList,
@@ -47,6 +50,8 @@ import {
   RefundCharge,
   ReplayDeliveries,
   ReplayedDeliveries,
+  RequestPage,
+  RequestWithEntries,
   RotateCredential,
   RotateWebhookSecret,
   SetupTokenBody,
@@ -111,6 +116,15 @@ const agents = {
     answer: IssuedCredential,
   }),
   revokeCredential: remove("/api/v1/agents/:id/credentials/:credential"),
+} as const;
+
+const programs = {
+  apiKeys: get("/api/v1/api-keys", ApiKeyPage),
+  createApiKey: send("POST", "/api/v1/api-keys", { body: CreateApiKey, answer: IssuedApiKey }),
+  rotateApiKey: send("POST", "/api/v1/api-keys/:id/rotate", { body: Nothing, answer: IssuedApiKey }),
+  revokeApiKey: remove("/api/v1/api-keys/:id"),
+  requests: get("/api/v1/requests", RequestPage),
+  request: get("/api/v1/requests/:id", RequestWithEntries),
 } as const;
 
 const records = {
@@ -220,6 +234,7 @@ const selling = {
 /** What members of an organization ask for in its name. Held against the services' documents like the other table. */
 export const organizationEndpoints = {
   ...agents,
+  ...programs,
   ...records,
   ...plan,
   ...people,

@@ -3,7 +3,7 @@ export const consolePlaces = {
   fleet: ["", "agents", "delegations", "audit"],
   use: ["analytics", "plan", "offers"],
   trust: ["compliance", "federation", "directory"],
-  organization: ["members", "webhooks", "settings"],
+  organization: ["members", "keys", "requests", "webhooks", "settings"],
 } as const;
 
 export const merchantPlaces = {

@@ -13,6 +13,7 @@ import { rules } from "./de/rules.ts";
 import { security } from "./de/security.ts";
 import { setup } from "./de/setup.ts";
 import { shell } from "./de/shell.ts";
+import { tables } from "./de/tables.ts";
 import type { Words } from "./en.ts";
 
 export const de: Words = {
@@ -30,5 +31,6 @@ export const de: Words = {
   ...disputes,
   ...charts,
   ...control,
+  ...tables,
   ...problems,
 };

@@ -13,6 +13,7 @@ import { rules } from "./en/rules.ts";
 import { security } from "./en/security.ts";
 import { setup } from "./en/setup.ts";
 import { shell } from "./en/shell.ts";
+import { tables } from "./en/tables.ts";
 
 /** Every word of the portal, one file an area. The other languages have these types: a missing word does not compile. */
 export const en = {
@@ -30,6 +31,7 @@ export const en = {
   ...disputes,
   ...charts,
   ...control,
+  ...tables,
   ...problems,
 };
 

@@ -14,6 +14,7 @@ import { rules } from "./es/rules.ts";
 import { security } from "./es/security.ts";
 import { setup } from "./es/setup.ts";
 import { shell } from "./es/shell.ts";
+import { tables } from "./es/tables.ts";
 
 export const es: Words = {
   ...shell,
@@ -30,5 +31,6 @@ export const es: Words = {
   ...disputes,
   ...charts,
   ...control,
+  ...tables,
   ...problems,
 };

@@ -14,6 +14,7 @@ import { rules } from "./ja/rules.ts";
 import { security } from "./ja/security.ts";
 import { setup } from "./ja/setup.ts";
 import { shell } from "./ja/shell.ts";
+import { tables } from "./ja/tables.ts";
 
 export const ja: Words = {
   ...shell,
@@ -30,5 +31,6 @@ export const ja: Words = {
   ...disputes,
   ...charts,
   ...control,
+  ...tables,
   ...problems,
 };

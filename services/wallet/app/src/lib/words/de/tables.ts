@@ -1,0 +1,5 @@
+import type { Tables } from "../en/tables.ts";
+
+export const tables: Tables = {
+  columns: { title: "Spalten" },
+};

@@ -1,0 +1,5 @@
+export const tables = {
+  columns: { title: "Columns" },
+};
+
+export type Tables = typeof tables;
