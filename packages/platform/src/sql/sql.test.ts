@@ -211,6 +211,16 @@ describe("a transaction", () => {
     expect(await purseIds(tenant)).toEqual(["by 1", "by 2"]);
   });
 
+  test("that has deferred all it does, and in vain, leaves a connection that can be used", async () => {
+    const one = made.open({ poolMax: 1 });
+    const divide = (divisor: number) =>
+      one.global.transaction(async (tx) => tx.defer(sql`select 1 / ${divisor}::int`));
+    await divide(1); // what follows goes in one message
+    await expect(divide(0)).rejects.toMatchObject({ code: "22012" });
+    expect(await one.global.transaction((tx) => tx.one(sql`select 1 as one`))).toEqual({ one: 1 });
+    await divide(2);
+  });
+
   test("begins for what is deferred alone, and not at all for nothing", async () => {
     const one = made.open({ poolMax: 1 });
     const tenant = one.of(newTenant());

@@ -231,9 +231,10 @@ function lineTo(connection: Connection, begin: readonly Statement[]): Line {
       asked = [];
       for (const { answer } of left) answer?.reject(ended());
       const unasked = left.filter(({ answer }) => answer === undefined);
-      return unasked.every(({ own }) => own)
-        ? { begun, deferred: [] }
-        : { begun: true, deferred: unasked.map(({ statement }) => statement) };
+      if (unasked.every(({ own }) => own)) return { begun, deferred: [] };
+      // Whoever asks again, since what was deferred has failed, must roll back.
+      begun = true;
+      return { begun, deferred: unasked.map(({ statement }) => statement) };
     },
   };
 }
