@@ -47,6 +47,7 @@ export const pagesOf = (organization: string): Readonly<Record<string, string>> 
   "console-settings": `/console/${organization}/settings`,
   "merchant-shop": `/merchant/${organization}`,
   "merchant-charges": `/merchant/${organization}/charges`,
+  "merchant-disputes": `/merchant/${organization}/disputes`,
   "merchant-invoices": `/merchant/${organization}/invoices`,
   "merchant-fees": `/merchant/${organization}/fees`,
 });
@@ -61,6 +62,7 @@ export const detailsOf = (organization: string): readonly (readonly [string, str
   [`/console/${organization}/requests`, `/console/${organization}/requests/req_`, "console-request"],
   [`/console/${organization}/webhooks`, `/console/${organization}/webhooks/whe_`, "console-webhook"],
   [`/console/${organization}/offers`, `/console/${organization}/offers/off_`, "console-offer"],
+  [`/merchant/${organization}/disputes`, `/merchant/${organization}/disputes/dsp_`, "merchant-dispute"],
   [`/merchant/${organization}/charges`, `/merchant/${organization}/charges/chg_`, "merchant-charge"],
 ];
 

@@ -3,6 +3,7 @@ import {
   AgentBody,
   AgentPage,
   AgentSummary,
+  AnswerDispute,
   ApiKeyPage,
   AuditEventBody,
   AuditInclusion,
@@ -28,6 +29,8 @@ import {
   DeliveryBody,
   DeliveryPage,
   DeliveryWithAttempts,
+  DisputeBody,
+  DisputeList,
   DrainOffer,
   FeeScheduleList,
   InvitationBody,
@@ -204,6 +207,14 @@ const webhooks = {
   }),
 } as const;
 
+const disputing = {
+  disputes: get("/api/v1/disputes", DisputeList),
+  dispute: get("/api/v1/disputes/:id", DisputeBody),
+  answerDispute: send("POST", "/api/v1/disputes/:id/evidence", { body: AnswerDispute, answer: DisputeBody }),
+  acceptDispute: send("POST", "/api/v1/disputes/:id/accept", { body: Nothing, answer: DisputeBody }),
+  evidence: { ...get("/api/v1/charges/:id/evidence", Bytes), raw: true },
+} as const;
+
 const selling = {
   offers: atGateway("/api/v1/offers", OfferPage),
   offer: atGateway("/api/v1/offers/:id", OfferBody),
@@ -240,5 +251,6 @@ export const organizationEndpoints = {
   ...people,
   ...trust,
   ...webhooks,
+  ...disputing,
   ...selling,
 } as const satisfies Readonly<Record<string, Endpoint>>;

@@ -7,7 +7,7 @@ export const consolePlaces = {
 } as const;
 
 export const merchantPlaces = {
-  money: ["", "charges"],
+  money: ["", "charges", "disputes"],
   bills: ["invoices", "fees"],
 } as const;
 

@@ -1,4 +1,5 @@
 import { api } from "./de/api.ts";
+import { disputes } from "./de/disputes.ts";
 import { fleet } from "./de/fleet.ts";
 import { frame } from "./de/frame.ts";
 import { records } from "./de/records.ts";
@@ -12,5 +13,6 @@ export const de: ConsoleWords = {
   ...records,
   ...trust,
   ...selling,
+  ...disputes,
   ...api,
 };

@@ -1,4 +1,5 @@
 import { api } from "./en/api.ts";
+import { disputes } from "./en/disputes.ts";
 import { fleet } from "./en/fleet.ts";
 import { frame } from "./en/frame.ts";
 import { records } from "./en/records.ts";
@@ -12,6 +13,7 @@ export const en = {
   ...records,
   ...trust,
   ...selling,
+  ...disputes,
   ...api,
 };
 

@@ -1,5 +1,6 @@
 import type { ConsoleWords } from "./en.ts";
 import { api } from "./es/api.ts";
+import { disputes } from "./es/disputes.ts";
 import { fleet } from "./es/fleet.ts";
 import { frame } from "./es/frame.ts";
 import { records } from "./es/records.ts";
@@ -12,5 +13,6 @@ export const es: ConsoleWords = {
   ...records,
   ...trust,
   ...selling,
+  ...disputes,
   ...api,
 };

@@ -1,5 +1,6 @@
 import type { ConsoleWords } from "./en.ts";
 import { api } from "./ja/api.ts";
+import { disputes } from "./ja/disputes.ts";
 import { fleet } from "./ja/fleet.ts";
 import { frame } from "./ja/frame.ts";
 import { records } from "./ja/records.ts";
@@ -12,5 +13,6 @@ export const ja: ConsoleWords = {
   ...records,
   ...trust,
   ...selling,
+  ...disputes,
   ...api,
 };

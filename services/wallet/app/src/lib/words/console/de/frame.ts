@@ -74,6 +74,8 @@ export const frame: Frame = {
     credential: "Der Zugang ist angelegt.",
     rotated: "Ein neues Geheimnis ist angelegt. Das bisherige gilt noch eine Stunde.",
     credentialRevoked: "Der Zugang gilt nicht mehr.",
+    disputeAnswered: "Ihre Antwort ist gesendet.",
+    disputeAccepted: "Angenommen. Das Geld geht zurück.",
     keyMade: "Der Schlüssel ist angelegt.",
     keyRotated: "Ein neues Geheimnis ist erzeugt. Das bisherige öffnet nichts mehr.",
     keyRevoked: "Der Schlüssel öffnet nichts mehr.",

@@ -72,6 +72,8 @@ export const frame = {
     credential: "The credential is made.",
     rotated: "A new secret is made. The former one counts for an hour more.",
     credentialRevoked: "The credential counts no more.",
+    disputeAnswered: "Your answer is sent.",
+    disputeAccepted: "It is accepted. The money is on its way back.",
     keyMade: "The key is made.",
     keyRotated: "A new secret is made. The former one opens nothing any more.",
     keyRevoked: "The key opens nothing any more.",

@@ -74,6 +74,8 @@ export const frame: Frame = {
     credential: "La credencial está hecha.",
     rotated: "Hay un secreto nuevo. El anterior vale una hora más.",
     credentialRevoked: "La credencial ya no vale.",
+    disputeAnswered: "Su respuesta está enviada.",
+    disputeAccepted: "Aceptada. El dinero vuelve.",
     keyMade: "La clave está creada.",
     keyRotated: "Hay un secreto nuevo. El anterior ya no abre nada.",
     keyRevoked: "La clave ya no abre nada.",

@@ -67,6 +67,8 @@ export const frame: Frame = {
     credential: "資格情報を作成しました。",
     rotated: "新しいシークレットを作成しました。以前のものはあと一時間有効です。",
     credentialRevoked: "この資格情報はもう有効ではありません。",
+    disputeAnswered: "回答を送りました。",
+    disputeAccepted: "認めました。返金中です。",
     keyMade: "キーを作成しました。",
     keyRotated: "新しいシークレットを作成しました。以前のものは使えません。",
     keyRevoked: "キーは使えなくなりました。",
