@@ -293,10 +293,21 @@ describe("a push service", () => {
         of.addDevice({ endpoint, ...keys }, { name: "x", language: "en" }),
         endpoint,
       ).rejects.toMatchObject({ code: "outbound_refused" });
-    const wrong = { endpoint: `${service.origin}/of/x`, p256dh: "AAAA", auth: browser.auth };
-    await expect(of.addDevice(wrong, { name: "x", language: "en" })).rejects.toMatchObject({
-      code: "invalid_request",
-    });
+  });
+
+  test("is kept only with keys that a message can be made for: a point beside the curve would fail each of its jobs", async () => {
+    const of = notices.of(newId("account"));
+    const endpoint = `${service.origin}/of/x`;
+    const beside = Buffer.from(browser.p256dh, "base64url").fill(7, 33).toString("base64url");
+    for (const keys of [
+      { p256dh: "AAAA", auth: browser.auth },
+      { p256dh: beside, auth: browser.auth },
+      { p256dh: browser.p256dh, auth: "AAAA" },
+    ])
+      await expect(
+        of.addDevice({ endpoint, ...keys }, { name: "x", language: "en" }),
+        keys.p256dh,
+      ).rejects.toMatchObject({ code: "invalid_request" });
   });
 
   test("a browser that somebody else subscribes is theirs from then on, and nobody changes another's", async () => {

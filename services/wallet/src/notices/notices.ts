@@ -10,7 +10,7 @@ import { sha256b64url } from "@remit/protocol/node";
 import type { DeliveryState } from "./notices.sql.ts";
 import * as rows from "./notices.sql.ts";
 import type { Language } from "./sentences.ts";
-import type { PushKey, Subscription } from "./web-push.ts";
+import { type PushKey, type Subscription, takesMessages } from "./web-push.ts";
 
 /** What somebody wants to be told of. */
 export type Wishes = { readonly questions: boolean; readonly money: boolean };
@@ -160,8 +160,7 @@ async function settingsOf({ keyring, pushKey }: NoticesDeps, tx: Tx, of: string)
 
 async function addDevice(deps: NoticesDeps, account: string, browser: Browser): Promise<void> {
   const { db, clock, outbound } = deps;
-  const point = Buffer.from(browser.p256dh, "base64url");
-  if (point.length !== 65 || point[0] !== 4 || Buffer.from(browser.auth, "base64url").length !== 16)
+  if (!takesMessages(browser))
     throw new Problem("invalid_request", { detail: "This is no subscription of a browser." });
   await outbound.check(browser.endpoint);
   const id = newId("device");

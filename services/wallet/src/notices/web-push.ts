@@ -32,6 +32,19 @@ export function pushKeyOf(keyring: Pick<Keyring, "derive">): PushKey {
   }
 }
 
+/** Whether a message can be made for it (RFC 8291 §2): a point of the curve, and 16 bytes of a secret. */
+export function takesMessages({ p256dh, auth }: Pick<Subscription, "p256dh" | "auth">): boolean {
+  if (Buffer.from(auth, "base64url").length !== 16) return false;
+  const [point, ours] = [Buffer.from(p256dh, "base64url"), createECDH(curve)];
+  if (point.length !== 65 || point[0] !== 4) return false;
+  ours.generateKeys();
+  try {
+    return ours.computeSecret(point).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 const recordBytes = 4096;
 
 /**
