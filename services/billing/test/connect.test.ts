@@ -1,10 +1,21 @@
-import { after, type Clock, dayMs, hourMs, type Id, instantOf, newId, systemClock } from "@remit/kernel";
+import {
+  after,
+  type Clock,
+  dayMs,
+  hourMs,
+  type Id,
+  instantOf,
+  newId,
+  parseId,
+  systemClock,
+} from "@remit/kernel";
 import { recordToOutbox } from "@remit/platform/outbox";
 import { sql } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { openStripe } from "@remit/rails/card";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { begunMax } from "../src/payouts/accounts.ts";
 import { reconcile } from "../src/reconciliation/reconciliation.ts";
 import { movementsOf } from "../src/stripe/index.ts";
 import { openStage, type Purchase, type Stage } from "./stage.ts";
@@ -113,6 +124,23 @@ describe("onboarding", () => {
       of.merchant,
     ]);
     expect(made).toHaveLength(1);
+  });
+
+  test("is begun for so many merchants at most that Stripe has not accepted: anybody can make up names", async () => {
+    const of = shop();
+    for (let begun = 0; begun < begunMax; begun++)
+      expect((await ask({ ...of, merchant: newId("merchant") })).status).toBe(200);
+    const oneMore = await ask(of);
+    expect(oneMore).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+    const [known] = await list(of);
+    // One that is under way goes on, and another organization's are its own.
+    const goesOn = await ask({
+      ...of,
+      merchant: parseId("merchant", String(known?.["merchant"])) ?? of.merchant,
+    });
+    expect(goesOn.body).toMatchObject({ account: { id: known?.["id"] } });
+    expect((await ask(shop())).status).toBe(200);
+    expect(await list(of)).toHaveLength(begunMax);
   });
 
   test("returns to no address of somebody else's", async () => {

@@ -70,9 +70,18 @@ export async function onboard(deps: AccountDeps, asking: Asking): Promise<Onboar
   return { account: { ...begun, reference: named }, ...link };
 }
 
+/** Onboardings of an organization that have not been accepted: each is an account at Stripe. */
+export const begunMax = 20;
+
 async function begin(deps: AccountDeps, tx: TenantTx, asking: Asking): Promise<PayoutAccount> {
   const { tenant, merchant, country, another, by } = asking;
   const [wanted, at] = [newId("destination"), deps.clock.now()];
+  // Nobody else knows which merchants there are: what is begun for names that were made up must come to an end.
+  const begun = (await rows.accounts(tx)).filter(({ effectiveFrom }) => effectiveFrom === null);
+  if (begun.length >= begunMax && !begun.some((one) => one.merchant === merchant))
+    throw new Problem("invalid_request", {
+      detail: `${begunMax} onboardings have been begun and not been accepted: finish one of them first.`,
+    });
   const id = await rows.begin(tx, { id: wanted, merchant, country, by: by.id, at }, another);
   if (id === wanted) {
     const payload = { merchant, replaces: another };
