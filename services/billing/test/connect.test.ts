@@ -126,6 +126,20 @@ describe("onboarding", () => {
     expect(made).toHaveLength(1);
   });
 
+  test("finds the account that was made, though the answer was lost and Stripe has forgotten the key since", async () => {
+    const of = shop();
+    await stage.sandbox.fail("accounts.create", { action: "drop_answer", times: 20 });
+    expect((await ask(of)).status).toBe(503);
+    await stage.sandbox.heal();
+    await stage.sandbox.forgetKeys();
+    const { body } = await ask(of);
+    const { accounts } = openStripe({ ...stage.sandbox.stripe, timeoutMs: 20_000 });
+    const made: string[] = [];
+    for await (const { id, metadata } of accounts.list({ limit: 100 }))
+      if (metadata?.["merchant"] === of.merchant) made.push(id);
+    expect(made).toEqual([Object(body["account"])["reference"]]);
+  });
+
   test("is begun for so many merchants at most that Stripe has not accepted: anybody can make up names", async () => {
     const of = shop();
     for (let begun = 0; begun < begunMax; begun++)

@@ -28,7 +28,7 @@ export type AccountDeps = {
   readonly clock: Clock;
   /** Stripe's accounts. */
   readonly connect: {
-    make(of: Pick<PayoutAccount, "id" | "country" | "merchant">): Promise<string>;
+    make(of: Pick<PayoutAccount, "id" | "country" | "merchant" | "askedAt">): Promise<string>;
     link(of: {
       account: string;
       returnUrl: string;

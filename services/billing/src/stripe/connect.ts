@@ -1,4 +1,4 @@
-import { fromNumericDate, type Id, type Instant, type Money } from "@remit/kernel";
+import { fromNumericDate, type Id, type Instant, type Money, minuteMs } from "@remit/kernel";
 import { fromStripe } from "@remit/rails/card";
 import Stripe from "stripe";
 import { unavailable } from "./failures.ts";
@@ -14,15 +14,21 @@ export type ConnectSeen = {
   readonly disabledReason: string | null;
 };
 
+type ToMake = {
+  readonly id: Id<"destination">;
+  readonly country: string;
+  readonly merchant: Id<"merchant">;
+  readonly askedAt: Instant;
+};
+
 /**
  * Makes a merchant's account at Stripe, once: our id is the idempotency key, and beyond the life of the key the account
  * that was made is found by it. Throws `unavailable`.
  */
-export async function makeAccount(
-  stripe: Stripe,
-  of: { readonly id: Id<"destination">; readonly country: string; readonly merchant: Id<"merchant"> },
-): Promise<string> {
+export async function makeAccount(stripe: Stripe, of: ToMake): Promise<string> {
   try {
+    const before = await madeBefore(stripe, of);
+    if (before !== undefined) return before;
     const made = await stripe.accounts.create(
       {
         country: of.country,
@@ -42,6 +48,19 @@ export async function makeAccount(
   } catch (cause) {
     throw unavailable(cause);
   }
+}
+
+/** Clocks of ours and of Stripe's differ by less. */
+const skewMs = 5 * minuteMs;
+
+async function madeBefore(
+  stripe: Stripe,
+  { id, askedAt }: Pick<ToMake, "id" | "askedAt">,
+): Promise<string | undefined> {
+  const gte = Math.floor((askedAt - skewMs) / 1000);
+  for await (const account of stripe.accounts.list({ created: { gte }, limit: 100 }))
+    if (account.metadata?.["destination"] === id) return account.id;
+  return undefined;
 }
 
 /** Where the merchant gives its particulars: good for one visit, and for minutes. Throws `unavailable`. */
