@@ -24,7 +24,7 @@ import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes } from "./invoices/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
-import { booksRoutes, ledgerRoutes } from "./ledger/index.ts";
+import { booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import {
   createEngine,
   findBehind,
@@ -208,6 +208,7 @@ function booksOf(
       ...statementRoutes({ db }),
     ],
     jobs: (jobs) => {
+      ledgerJobs(jobs, { db, log, metrics });
       invoiceJobs(jobs, invoices);
       reconciliationJobs(jobs, { ...reconciliation, metrics });
     },

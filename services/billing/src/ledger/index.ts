@@ -13,6 +13,7 @@ export {
   takenBackEntry,
 } from "./entries.ts";
 export { ledgerRoutes } from "./ledger.http.ts";
+export { ledgerJobs } from "./ledger.jobs.ts";
 export { post } from "./ledger.ts";
 export {
   boundsOf,

@@ -1,11 +1,14 @@
 import { after, assetOf, dayMs, instantOf, money, newId, systemClock } from "@remit/kernel";
+import { createJobs, type Jobs } from "@remit/platform/jobs";
 import type { Database } from "@remit/platform/sql";
+import { createLog, createMetrics } from "@remit/platform/telemetry";
 import { type TestDatabase, testDatabase } from "@remit/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { migrations } from "../tables.ts";
 import type { Leg, MerchantOwner } from "./chart.ts";
 import { bookingEntry, captureEntry, type Entry, refundEntry, reversalOf } from "./entries.ts";
+import { ledgerJobs } from "./ledger.jobs.ts";
 import { accountsOf, check, checking, entriesOf, isBalanced, post } from "./ledger.ts";
 import { closeMonth, sumMonth, sumsOf } from "./months.ts";
 import { seenOnChainEntry, transferEntry } from "./transfer-entries.ts";
@@ -26,6 +29,26 @@ const asset = (code: string) => {
   return found;
 };
 const usd = (units: bigint) => money(asset("USD"), units);
+/** What the job finds that reads all books again: its gauge, and what it logged. */
+const checkedByItsJob = async () => {
+  const said: unknown[] = [];
+  const metrics = createMetrics("test");
+  const log = createLog({
+    service: "test",
+    level: "error",
+    destination: { write: (line) => void said.push(JSON.parse(line)) },
+  });
+  const works: Parameters<Jobs["every"]>[2][] = [];
+  const jobs: Pick<Jobs, "every"> = {
+    every: (_name, _ms, work) => {
+      works.push(work);
+      return createJobs({ db, log, clock: systemClock });
+    },
+  };
+  ledgerJobs(jobs, { db, log, metrics });
+  for (const work of works) await work(new AbortController().signal);
+  return { gauge: await metrics.text(), said };
+};
 const owner = (): MerchantOwner => ({ tenant: newId("tenant"), merchant: newId("merchant") });
 const write = (...entries: Entry[]) => db.global.transaction((tx) => post(tx, entries));
 const moved = (from: MerchantOwner, to: MerchantOwner, units: bigint, code = "USD"): Entry => ({
@@ -373,9 +396,15 @@ describe("the ledger", () => {
       merchant.merchant,
     ]);
     expect(await check(db)).toMatchObject({ balanced: false });
+    const { gauge, said } = await checkedByItsJob();
+    expect(gauge).toMatch(/^ledger_out_of_balance(\{.*\})? 1$/m);
+    expect(said).toEqual([expect.objectContaining({ assets: expect.any(Array) })]);
     await database.asAdmin("update ledger_accounts set balance = balance - 1 where merchant_id = $1", [
       merchant.merchant,
     ]);
     expect(await check(db)).toMatchObject({ balanced: true });
+    const after = await checkedByItsJob();
+    expect(after.gauge).toMatch(/^ledger_out_of_balance(\{.*\})? 0$/m);
+    expect(after.said).toEqual([]);
   });
 });
