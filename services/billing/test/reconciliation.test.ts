@@ -1,4 +1,6 @@
-import { after, dayMs, type Id, instantOf, money, newId } from "@remit/kernel";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, dayMs, type Id, instantOf, money, newId, toNumericDate } from "@remit/kernel";
 import { platformTenant } from "@remit/platform/http";
 import { recordToOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
@@ -6,7 +8,7 @@ import { createLog } from "@remit/platform/telemetry";
 import { openStripe } from "@remit/rails/card";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { post, seenOnChainEntry } from "../src/ledger/index.ts";
-import { type ReconciliationDeps, reconcile } from "../src/reconciliation/reconciliation.ts";
+import { type ReconciliationDeps, reconcile, type Span } from "../src/reconciliation/reconciliation.ts";
 import { type Movement, movementsOf } from "../src/stripe/index.ts";
 import { openStage, purchaseOf, type Stage } from "./stage.ts";
 
@@ -35,7 +37,7 @@ const changed = (
   movements: async function* (asked) {
     let index = 0;
     for await (const movement of deps.movements(asked)) {
-      const now = change(movement, index++);
+      const now = "currency" in movement ? movement : change(movement, index++);
       if (now !== undefined) yield now;
     }
   },
@@ -111,5 +113,37 @@ describe("R04 reconciliation", () => {
     expect(await resolve()).toMatchObject({ status: 200, body: { note: "Stripe's own test entry" } });
     expect((await resolve()).status).toBe(404);
     expect((await cases()).filter(({ resolved_at }) => resolved_at === null)).toHaveLength(4);
+  });
+
+  test("R04 one movement in a currency that we keep no books in is a case, and stops the comparison of no other", async () => {
+    const created = toNumericDate(stage.clock.now());
+    const booked = { object: "balance_transaction", type: "adjustment", amount: 250, fee: 0, created };
+    const data = [
+      { ...booked, id: "txn_strange", currency: "usdc" },
+      { ...booked, id: "txn_after_it", currency: "usd" },
+    ];
+    const server = createServer((_request, response) => {
+      response.setHeader("content-type", "application/json");
+      response.end(
+        JSON.stringify({ object: "list", data, has_more: false, url: "/v1/balance_transactions" }),
+      );
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    // A TCP server has an address with a port.
+    const { port } = server.address() as AddressInfo;
+    const stripe = openStripe({
+      ...stage.sandbox.stripe,
+      origin: `http://127.0.0.1:${port}`,
+      timeoutMs: 5_000,
+    });
+    const theirs = { ...deps, movements: (asked: Span) => movementsOf(stripe, asked) };
+    await reconcile(theirs, span());
+    const found = (await cases()).filter(({ object }) => data.some(({ id }) => id === object));
+    expect(found).toHaveLength(2);
+    expect(found).toContainEqual(
+      expect.objectContaining({ kind: "missing_here", object: "txn_strange", asset: "USDC", theirs: null }),
+    );
+    expect(await reconcile(theirs, span())).toBe(0);
+    await new Promise((done) => server.close(done));
   });
 });

@@ -1,4 +1,4 @@
-import type { Movement } from "../stripe/index.ts";
+import type { Movement, StrangeMovement } from "../stripe/index.ts";
 
 /** What our books say of a balance transaction of Stripe: what cleared, and what it kept. */
 export type Booked = {
@@ -16,8 +16,9 @@ export type Difference = {
   readonly theirs: bigint | null;
 };
 
-/** Every way in which one movement and our entry of it differ; none when they agree. */
-export function differencesOf(theirs: Movement, ours: Booked | undefined): Difference[] {
+/** Every way in which one movement and our entry of it differ; none when they agree. What we cannot count is never agreed on. */
+export function differencesOf(theirs: Movement | StrangeMovement, ours: Booked | undefined): Difference[] {
+  if ("currency" in theirs) return [strange(theirs, ours)];
   const { id: object, amount, fee } = theirs;
   const asset = amount.asset.code;
   if (ours === undefined) return [{ kind: "missing_here", object, asset, ours: null, theirs: amount.units }];
@@ -28,6 +29,14 @@ export function differencesOf(theirs: Movement, ours: Booked | undefined): Diffe
     found.push({ kind: "other_fee", object, asset, ours: ours.fee, theirs: fee.units });
   return found;
 }
+
+const strange = ({ id: object, currency: asset }: StrangeMovement, ours: Booked | undefined): Difference => ({
+  kind: ours === undefined ? "missing_here" : "other_amount",
+  object,
+  asset,
+  ours: ours?.amount ?? null,
+  theirs: null,
+});
 
 export const missingThere = ({ object, asset, amount }: Booked): Difference => ({
   kind: "missing_there",

@@ -2,7 +2,7 @@ import { after, type Clock, dayMs, type Id, type Instant, instantOf, newId } fro
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { type Actor, newEvent, Problem } from "@remit/protocol";
-import type { Movement } from "../stripe/index.ts";
+import type { Movement, StrangeMovement } from "../stripe/index.ts";
 import { type Booked, type Difference, differencesOf, missingThere } from "./differences.ts";
 import * as rows from "./reconciliation.sql.ts";
 
@@ -13,7 +13,7 @@ export type ReconciliationDeps = {
   readonly clock: Clock;
   readonly log: Log;
   /** What Stripe has booked on our balance in a time. */
-  readonly movements: (span: Span) => AsyncIterable<Movement>;
+  readonly movements: (span: Span) => AsyncIterable<Movement | StrangeMovement>;
 };
 
 /** A mismatch between our books and Stripe's, until an operator has said what it was. Nothing is posted by itself. */
@@ -34,7 +34,7 @@ export async function reconcile(deps: ReconciliationDeps, span: Span): Promise<n
   // Booked here later than there, or by another clock: what is missing there is looked for a day around.
   const seen = new Set<string>();
   let opened = 0;
-  let page: Movement[] = [];
+  let page: (Movement | StrangeMovement)[] = [];
   const compare = async (): Promise<void> => {
     const ours = await bookedAs(deps, page);
     for (const movement of page)
@@ -59,7 +59,10 @@ export async function reconcile(deps: ReconciliationDeps, span: Span): Promise<n
   return opened;
 }
 
-async function bookedAs({ db }: ReconciliationDeps, page: readonly Movement[]): Promise<Map<string, Booked>> {
+async function bookedAs(
+  { db }: ReconciliationDeps,
+  page: readonly { readonly id: string }[],
+): Promise<Map<string, Booked>> {
   if (page.length === 0) return new Map();
   const ids = page.map(({ id }) => id);
   const found = await db.of("platform").transaction((tx) => rows.bookedAs(tx, ids));

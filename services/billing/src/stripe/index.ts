@@ -1,4 +1,4 @@
-export { type Movement, movementsOf } from "./balance.ts";
+export { type Movement, movementsOf, type StrangeMovement } from "./balance.ts";
 export { clientSecretOf } from "./confirmations.ts";
 export {
   type BalanceSeen,
