@@ -8,6 +8,7 @@ import { createSigningKeys, kekOf } from "@remit/platform/keys";
 import { createLog } from "@remit/platform/telemetry";
 import { type EvidenceKey, Problem, packArchive, publicJwkOf, unpackArchive } from "@remit/protocol";
 import { verifyEvidence } from "@remit/protocol/node";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AuditDeps, sequence } from "../src/audit/audit.ts";
 import { signCheckpoint } from "../src/audit/checkpoint.ts";
@@ -462,5 +463,52 @@ describe("the people of an organization", () => {
       ])
         expect(await refusalOf(refused())).toBe("not_found");
     }
+  });
+});
+
+describe("a dispute of the card network", () => {
+  test("that four hear of at once is opened once, on both sides, and is nowhere told of twice", async () => {
+    const charge = await captured();
+    const id = newId("dispute");
+    const at = toRfc3339(world.clock.now());
+    const reported = {
+      id,
+      charge: charge.id,
+      payer: world.payer,
+      payee: world.payee,
+      reference: "du_1",
+      status: "needs_response",
+      reason: "fraudulent",
+      amount_minor: 1_250,
+      currency: "EUR",
+      respond_by: null,
+      opened_at: at,
+    } as const;
+    // None writes before all have looked.
+    const [locked, looked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const holding = world.db.of(world.payer).transaction(async (tx) => {
+      await tx.run({ text: "lock table disputes in share mode", values: [], name: "" });
+      locked.resolve();
+      await looked.promise;
+    });
+    await locked.promise;
+    const taking = Promise.all(Array.from({ length: 4 }, () => disputes.network.take(reported)));
+    await eventually(async () => {
+      const waiting = await world.database.asAdmin<{ pid: number }>(
+        `select pid from pg_locks where not granted and relation = '${world.database.schema}.disputes'::regclass`,
+      );
+      expect(waiting).toHaveLength(4);
+    }).finally(looked.resolve);
+    await holding;
+    const states = (await taking).map((dispute) => [dispute?.id, dispute?.state]);
+    expect(states).toEqual(states.map(() => [id, "needs_response"]));
+    for (const tenant of [world.payer, world.payee]) {
+      const rows = await world.database.asAdmin<{ event: string }>(
+        "select event from audit_rows where tenant_id = $1 and subject = $2",
+        [tenant, id],
+      );
+      expect(rows).toEqual([{ event: "dispute.opened" }]);
+    }
+    expect(await disputes.network.take({ ...reported, status: "lost" })).toMatchObject({ state: "lost" });
   });
 });

@@ -1,4 +1,4 @@
-import { fromRfc3339, type Id, type Instant, secondMs } from "@remit/kernel";
+import { fromRfc3339, type Id, type Instant, invariant, secondMs } from "@remit/kernel";
 import type { Peer, PeerAnswer } from "@remit/platform/peers";
 import { isProblemCode, Problem } from "@remit/protocol";
 import { NetworkDispute } from "@remit/protocol/contracts";
@@ -63,12 +63,18 @@ async function take(
   const now = deps.clock.now();
   return cross(deps.db, charge, async (crossing) => {
     const dispute = disputeOf(charge, reported, now);
-    const found = await rows.findDispute(await crossing.payer(), dispute.id, "update");
-    if (found === undefined) {
-      for (const open of sidesOf(dispute)) await rows.insertDispute(await open(crossing), dispute, undefined);
+    // Of two that hear of it at once the second waits here for the first, and finds what that one has written.
+    if (await rows.insertDispute(await crossing.payer(), dispute, undefined)) {
+      for (const other of sidesOf(dispute).slice(1))
+        invariant(
+          await rows.insertDispute(await other(crossing), dispute, undefined),
+          "both sides of a dispute are written together",
+        );
       await record(crossing, dispute, { event: "dispute.opened", actor: billing, now });
       return dispute;
     }
+    const found = await rows.findDispute(await crossing.payer(), dispute.id, "update");
+    invariant(found !== undefined, "what stands in the way of a dispute is the same dispute");
     if (!differs(found, dispute)) return found;
     const { state, because, answeredAt, decidedAt, respondBy } = dispute;
     const move = {
