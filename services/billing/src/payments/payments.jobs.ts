@@ -33,7 +33,10 @@ export const paymentJobs = (jobs: Jobs, deps: SettlingDeps): Jobs =>
       handle: async ({ payload }) =>
         (await bookOne(deps, DueBooking.parse(payload))) ? undefined : { restMs: minuteMs },
     })
+    // What somebody else did at the provider is heard of once: the look must outlast a provider that is away.
     .on(hintQueue, {
+      attemptsMax,
+      backoff,
       handle: async ({ payload }) => {
         await lookAfter(deps, Due.parse(payload));
       },
