@@ -235,6 +235,9 @@ describe("O13 tax and shipping added to a purchase that is held", () => {
     const of = await held();
     world.billing.fail("release", "lost", 2);
     expect((await amend(of, taxed(of.offer, 100))).state).toBe("authorizing");
+    // Its merchant must not take the greater amount for held, nor the former hold for one that still is.
+    const listed = await world.charges.show({ side: "payee", ...asMerchant(world) }, of.charge.id);
+    expect(listed?.charge).toMatchObject({ state: "authorizing", generation: 2, amountMinor: 1_100n });
     world.clock.advance(11_000);
     await world.charges.recover(world.payer, of.charge.id);
     world.billing.fail("release", "lost", 0);

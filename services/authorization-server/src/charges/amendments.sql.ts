@@ -24,8 +24,12 @@ export async function amendCharge(
   return row && chargeOf(row);
 }
 
-/** The payee's row of it, in the payee's tenant. */
-export async function amendMerchantCharge(tx: TenantTx, { id, amount }: Charge): Promise<void> {
-  await tx.run(sql`update merchant_charges set amount_minor = ${amount.units}, payment_reference = null
+/** The payee's row of it, in the payee's tenant: for the greater amount nothing is held yet. */
+export async function amendMerchantCharge(
+  tx: TenantTx,
+  { id, amount, state, generation }: Charge,
+): Promise<void> {
+  await tx.run(sql`update merchant_charges set amount_minor = ${amount.units}, state = ${state},
+      generation = ${generation}, payment_reference = null
     where id = ${id}`);
 }
