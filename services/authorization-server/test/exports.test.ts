@@ -360,19 +360,33 @@ describe("what is told of an export", () => {
     expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
   });
 
-  test("closes it by itself once all of it is used, and is never above its limit", async () => {
+  test("closes it by itself once all of it is used", async () => {
     const mandate = await giveMandate(world, { amount_minor: 1_000 });
     const { id } = (await exported(mandate.id, ap2)).body;
     await tell(id, { reference: "a", amount_minor: 600 });
-    expect(await tell(id, { reference: "b", amount_minor: 401 })).toMatchObject({
-      status: 422,
-      body: { code: "export_use_exceeds_limit" },
-    });
     expect(await tell(id, { reference: "b", amount_minor: 400 })).toMatchObject({
       body: { status: "closed" },
     });
     expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(1_000) });
   });
+
+  test.each([
+    ["a use", () => ({ verb: tell, body: { reference: "b", amount_minor: 401 } })],
+    ["a sum", () => ({ verb: tell, body: { token: "spt_1", used_minor: 1_001 } })],
+    ["its end", () => ({ verb: close, body: { because: "expired", used_minor: 1_001 } })],
+  ])(
+    "to be above its limit, by %s, is refused, and nothing of the limit is free again",
+    async (_by, said) => {
+      const mandate = await giveMandate(world, { amount_minor: 1_000 });
+      const { id } = (await exported(mandate.id, ap2)).body;
+      await tell(id, { reference: "a", amount_minor: 600 });
+      const { verb, body } = said();
+      expect(await verb(id, body)).toMatchObject({ status: 422, body: { code: "export_use_exceeds_limit" } });
+      expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(1_000) });
+      expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
+      expect(await refusalOf(charge(mandate, 1))).toBe("mandate_cap_exceeded");
+    },
+  );
 
   test("that nothing was used gives everything back, the use as well", async () => {
     const mandate = await giveMandate(world, { uses: "single" });

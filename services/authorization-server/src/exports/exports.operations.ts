@@ -235,13 +235,13 @@ export const tenantOf = ({ db }: ExportsDeps, id: Id<"charge">): Promise<Id<"ten
 
 type Telling = { readonly id: Id<"charge">; readonly actor: Actor };
 
-/** What its issuer says was taken. The budget stays held as it is; once all is used, the export is over. */
+/** What its issuer says was taken. The budget stays held as it is; once all is used, or more than that, it is over. */
 export const tellUse = (
   deps: ExportsDeps,
   tenant: Id<"tenant">,
   { id, actor, use }: Telling & { readonly use: TellExportUse },
 ): Promise<Export> =>
-  deps.db.of(tenant).transaction(async (tx) => {
+  withinLimit(deps, tenant, async (tx) => {
     const found = await locked(tx, id);
     const now = deps.clock.now();
     const token = "token" in use ? use.token : undefined;
@@ -252,7 +252,7 @@ export const tellUse = (
       if (usedMinor <= found.usedMinor) return found;
       throw new Problem("export_closed");
     }
-    if (usedMinor > found.limitMinor) throw exceeds(found);
+    if (usedMinor > found.limitMinor) return useUp(tx, found, { token, actor, now });
     if (usedMinor > found.usedMinor) {
       const amount = { amount_minor: Number(usedMinor - found.usedMinor), used_minor: Number(usedMinor) };
       const facts = { tenant: tx.tenant, actor, subject: id, payload: { mandate: found.mandate, ...amount } };
@@ -292,16 +292,17 @@ export const closeExport = (
   tenant: Id<"tenant">,
   { id, actor, close: asked }: Telling & { readonly close: CloseExport },
 ): Promise<Export> =>
-  deps.db.of(tenant).transaction(async (tx) => {
+  withinLimit(deps, tenant, async (tx) => {
     const found = await locked(tx, id);
     const { token, because } = asked;
     assertSameToken(found, token);
     if (found.state === "closed") return found;
     const usedMinor = BigInt(asked.used_minor);
-    if (usedMinor > found.limitMinor) throw exceeds(found);
+    const now = deps.clock.now();
+    if (usedMinor > found.limitMinor) return useUp(tx, found, { token, actor, now });
     if (usedMinor < found.usedMinor)
       throw new Problem("invalid_request", { detail: "Less than was told before.", extra: extraOf(found) });
-    return close(tx, found, { because, usedMinor, token, actor, now: deps.clock.now() });
+    return close(tx, found, { because, usedMinor, token, actor, now });
   });
 
 /** Nobody can take anything under it any more: what was told of is spent, and the rest is free again. */
@@ -356,6 +357,23 @@ const extraOf = ({ limitMinor, usedMinor }: Export) => ({
 
 const exceeds = (found: Export): Problem =>
   new Problem("export_use_exceeds_limit", { extra: extraOf(found) });
+
+/** More was taken than it allows: that is refused, and of what it allows nothing is free again. */
+async function useUp(tx: TenantTx, found: Export, closing: Omit<Closing, "because" | "usedMinor">) {
+  await close(tx, found, { because: "used", usedMinor: found.limitMinor, ...closing });
+  return { exceeded: found };
+}
+
+/** What is written stands, also when what was told is refused as too much. */
+async function withinLimit(
+  { db }: ExportsDeps,
+  tenant: Id<"tenant">,
+  work: (tx: TenantTx) => Promise<Export | { readonly exceeded: Export }>,
+): Promise<Export> {
+  const told = await db.of(tenant).transaction(work);
+  if ("exceeded" in told) throw exceeds(told.exceeded);
+  return told;
+}
 
 type Closing = {
   readonly because: CloseExport["because"];
