@@ -90,6 +90,23 @@ describe("a purchase on a tab", () => {
     expect(plain).toMatchObject({ state: "authorized", tab: undefined, payment: expect.any(String) });
   });
 
+  test("of what no card can be charged is on none, in whole or in part: its sum could not be charged either", async () => {
+    mandate = await giveMandate(world, { currency: "BHD", amount_minor: 100_000 });
+    const offer = { currency: "BHD", tab: true, tab_minor: 5_000 };
+    const buyFor = (amount: number) =>
+      world.charges.create(
+        asMerchant(world),
+        purchase(world, { mandate, amount, offer, request: { capture: "manual" } }),
+      );
+    expect((await buyFor(995)).tabLimit).toBeUndefined();
+    const held = await buyFor(990);
+    expect(held.tabLimit?.units).toBe(5_000n);
+    const part = (amountMinor: number) =>
+      world.charges.capture(own(world, held.id), { ...order, amountMinor });
+    expect(await refusalOf(part(985))).toBe("invalid_request");
+    expect((await part(980)).state).toBe("captured");
+  });
+
   test("C01 of 30 at once under a cap of 20 of them exactly 20 are sold, all on one tab", async () => {
     mandate = await giveMandate(world, { amount_minor: 60 });
     const sold = await Promise.allSettled(Array.from({ length: 30 }, () => buy(3)));

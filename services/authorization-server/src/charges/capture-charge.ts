@@ -119,7 +119,7 @@ function amountOf(charge: Charge, { amountMinor }: CaptureOrder): Money {
   if (charge.rail === "x402" && wanted.units !== charge.amount.units)
     throw new Problem("invalid_request", { detail: "A transfer over a chain is captured whole." });
   // After the commit point it would be refused for good, and what was shipped not be paid.
-  if (charge.rail === "card" && charge.tabLimit === undefined && !isInCardSteps(wanted))
+  if (charge.rail === "card" && !isInCardSteps(wanted))
     throw new Problem("invalid_request", { detail: "A card is charged this currency in steps of ten." });
   return wanted;
 }

@@ -1,4 +1,13 @@
-import { after, cardMinimum, hourMs, type Id, type Instant, type Money, unreachable } from "@remit/kernel";
+import {
+  after,
+  cardMinimum,
+  hourMs,
+  type Id,
+  type Instant,
+  isInCardSteps,
+  type Money,
+  unreachable,
+} from "@remit/kernel";
 import type { Offer } from "@remit/protocol";
 import type { Payment, Seen, Verb } from "./charges.ts";
 
@@ -40,9 +49,12 @@ export const tabMs = 24 * hourMs;
 export const tabAttemptsMax = 3;
 const limitMinorDefault = 500;
 
-/** When a tab that the offer allows is charged at the latest; undefined for a purchase that runs on none. */
+/**
+ * When a tab that the offer allows is charged at the latest; undefined for a purchase that runs on none. What no card can be
+ * charged, in a currency of three places, would make a sum that none can be charged either.
+ */
 export function tabLimitOf({ tab, tab_minor: limit }: Offer, price: Money): number | undefined {
-  if (tab !== true) return undefined;
+  if (tab !== true || !isInCardSteps(price)) return undefined;
   const limitMinor = limit ?? limitMinorDefault;
   return price.units < BigInt(limitMinor) ? limitMinor : undefined;
 }
