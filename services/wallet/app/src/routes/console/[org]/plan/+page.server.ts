@@ -19,7 +19,7 @@ export const actions = {
     };
     const answer = await organizationApi(event).checkOut({ body: back });
     if (!answer.ok) return refused(event, answer.refusal);
-    redirect(303, answer.value.checkoutUrl);
+    redirect(303, answer.value.checkoutUrl, { external: true });
   },
   end: async (event) => {
     const answer = await organizationApi(event).endPlan({ body: {} });

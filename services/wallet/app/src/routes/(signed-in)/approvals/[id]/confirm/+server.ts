@@ -15,5 +15,6 @@ export const GET: RequestHandler = async (event) => {
     api.confirmation({ params: { id: approval.purchase.charge_id } }),
   );
   if (page === null) redirect(303, `/approvals/${id}?nowhere`);
-  redirect(303, `${page}?return_to=${encodeURIComponent(`${event.url.origin}/approvals/${id}`)}`);
+  const back = encodeURIComponent(`${event.url.origin}/approvals/${id}`);
+  redirect(303, `${page}?return_to=${back}`, { external: true });
 };
