@@ -48,6 +48,8 @@ export const pagesOf = (organization: string): Readonly<Record<string, string>> 
   "merchant-shop": `/merchant/${organization}`,
   "merchant-charges": `/merchant/${organization}/charges`,
   "merchant-disputes": `/merchant/${organization}/disputes`,
+  "merchant-payouts": `/merchant/${organization}/payouts`,
+  "merchant-statements": `/merchant/${organization}/statements`,
   "merchant-invoices": `/merchant/${organization}/invoices`,
   "merchant-fees": `/merchant/${organization}/fees`,
 });
@@ -63,6 +65,7 @@ export const detailsOf = (organization: string): readonly (readonly [string, str
   [`/console/${organization}/webhooks`, `/console/${organization}/webhooks/whe_`, "console-webhook"],
   [`/console/${organization}/offers`, `/console/${organization}/offers/off_`, "console-offer"],
   [`/merchant/${organization}/disputes`, `/merchant/${organization}/disputes/dsp_`, "merchant-dispute"],
+  [`/merchant/${organization}/statements`, `/merchant/${organization}/statements/mrc_`, "merchant-statement"],
   [`/merchant/${organization}/charges`, `/merchant/${organization}/charges/chg_`, "merchant-charge"],
 ];
 

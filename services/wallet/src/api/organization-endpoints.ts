@@ -41,13 +41,20 @@ import {
   IssuedCredential,
   MarketplaceAgent,
   MemberList,
+  MerchantBalances,
   MerchantBody,
   OfferBody,
   OfferPage,
   OfferSales,
+  Onboarding,
+  OnboardMerchant,
   OrganizationBody,
   PartnerBody,
   PartnerPage,
+  PayoutAccountBalance,
+  PayoutAccountBody,
+  PayoutAccountList,
+  PayoutList,
   PlanCheckout,
   PlanEnd,
   RefundCharge,
@@ -62,6 +69,7 @@ import {
   SoldDays,
   SoldPage,
   StartPlanCheckout,
+  StatementBody,
   TierStatus,
   TimeZone,
   TokenTrend,
@@ -242,6 +250,31 @@ const selling = {
   listing: { ...at("directory")("/api/v1/marketplace/agents/:id", MarketplaceAgent), open: true },
 } as const;
 
+const settling = {
+  payoutAccounts: atBilling("/api/v1/payout-accounts", PayoutAccountList),
+  onboard: send("POST", "/api/v1/payout-accounts", {
+    body: OnboardMerchant,
+    answer: Onboarding,
+    service: "billing",
+  }),
+  replacePayoutAccount: send("POST", "/api/v1/payout-accounts/replacement", {
+    body: OnboardMerchant,
+    answer: Onboarding,
+    service: "billing",
+  }),
+  refreshPayoutAccount: send("POST", "/api/v1/payout-accounts/:id/refresh", {
+    body: Nothing,
+    answer: PayoutAccountBody,
+    service: "billing",
+  }),
+  payoutAccountBalance: atBilling("/api/v1/payout-accounts/:id/balance", PayoutAccountBalance),
+  payouts: atBilling("/api/v1/payouts", PayoutList),
+  merchantBalances: atBilling("/api/v1/merchant-balances", MerchantBalances),
+  statement: atBilling("/api/v1/statements/:merchant", StatementBody),
+  statementCsv: { ...atBilling("/api/v1/statements/:merchant/csv", Bytes), raw: true },
+  statementPdf: { ...atBilling("/api/v1/statements/:merchant/pdf", Bytes), raw: true },
+} as const;
+
 /** What members of an organization ask for in its name. Held against the services' documents like the other table. */
 export const organizationEndpoints = {
   ...agents,
@@ -253,4 +286,5 @@ export const organizationEndpoints = {
   ...webhooks,
   ...disputing,
   ...selling,
+  ...settling,
 } as const satisfies Readonly<Record<string, Endpoint>>;

@@ -7,7 +7,7 @@ export const consolePlaces = {
 } as const;
 
 export const merchantPlaces = {
-  money: ["", "charges", "disputes"],
+  money: ["", "charges", "disputes", "payouts", "statements"],
   bills: ["invoices", "fees"],
 } as const;
 

@@ -62,6 +62,18 @@ export function oneOf<T extends string>(url: URL, name: string, known: readonly 
 export const wordIn = (url: URL, name: string): string | undefined =>
   url.searchParams.get(name)?.trim() || undefined;
 
+export type Shop = { readonly id: string; readonly name: string; readonly country: string };
+
+/** The organization's shops, and the one that the address names or the first. */
+export async function shopsOf(event: Event): Promise<{ readonly shops: Shop[]; readonly shop?: Shop }> {
+  const { data } = await must(event, organizationApi(event).merchants());
+  const shops = data.map(({ id, display_name: name, country }) => ({ id: id as string, name, country }));
+  const asked = wordIn(event.url, "shop");
+  const shop = asked === undefined ? shops[0] : shops.find(({ id }) => id === asked);
+  if (shop === undefined && asked !== undefined) error(404, { message: "", code: "not_found" });
+  return { shops, ...(shop === undefined ? {} : { shop }) };
+}
+
 /** The lines of a text field, without empty ones. */
 export const linesOf = (text: string): string[] =>
   text

@@ -2,6 +2,7 @@ import { api } from "./en/api.ts";
 import { disputes } from "./en/disputes.ts";
 import { fleet } from "./en/fleet.ts";
 import { frame } from "./en/frame.ts";
+import { payouts } from "./en/payouts.ts";
 import { records } from "./en/records.ts";
 import { selling } from "./en/selling.ts";
 import { trust } from "./en/trust.ts";
@@ -14,6 +15,7 @@ export const en = {
   ...trust,
   ...selling,
   ...disputes,
+  ...payouts,
   ...api,
 };
 
