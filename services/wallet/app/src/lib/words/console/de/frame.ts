@@ -58,7 +58,7 @@ export const frame: Frame = {
         charges: "Belastungen",
         payouts: "Auszahlungen",
         statements: "Abrechnungen",
-        disputes: "Streitfälle",
+        disputes: "Einsprüche",
         invoices: "Rechnungen",
         fees: "Gebühren",
       },
