@@ -34,7 +34,6 @@ export const money: Money = {
       pm_card_visa: "zahlt",
       pm_card_mastercard: "zahlt",
       pm_card_amex: "zahlt",
-      pm_card_authenticationRequired: "ihre Bank fragt Sie",
       pm_card_chargeDeclined: "wird abgelehnt",
     },
     save: "Diese Karte speichern",

@@ -30,7 +30,6 @@ export const money = {
       pm_card_visa: "pays",
       pm_card_mastercard: "pays",
       pm_card_amex: "pays",
-      pm_card_authenticationRequired: "its bank asks you",
       pm_card_chargeDeclined: "is declined",
     },
     save: "Save this card",

@@ -34,7 +34,6 @@ export const money: Money = {
       pm_card_visa: "paga",
       pm_card_mastercard: "paga",
       pm_card_amex: "paga",
-      pm_card_authenticationRequired: "su banco le pregunta",
       pm_card_chargeDeclined: "se rechaza",
     },
     save: "Guardar esta tarjeta",

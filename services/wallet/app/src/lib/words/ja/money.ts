@@ -31,7 +31,6 @@ export const money: Money = {
       pm_card_visa: "支払えます",
       pm_card_mastercard: "支払えます",
       pm_card_amex: "支払えます",
-      pm_card_authenticationRequired: "銀行の確認があります",
       pm_card_chargeDeclined: "断られます",
     },
     save: "このカードを保存",

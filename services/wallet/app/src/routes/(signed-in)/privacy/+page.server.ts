@@ -1,4 +1,5 @@
-import { apiOf, maybe, textIn } from "#lib/server-side.ts";
+import { apiOf, maybe, misfilled, textIn } from "#lib/server-side.ts";
+import { wordsOf } from "#lib/words/index.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
@@ -14,7 +15,8 @@ export const actions = {
   forget: async (event) => {
     apiOf(event);
     const form = await event.request.formData();
-    if (textIn(form, "word") === "") return { untyped: true };
+    const { privacy } = await wordsOf(event.locals.locale);
+    if (textIn(form, "word").trim().toLowerCase() !== privacy.word) return misfilled(event);
     await event.locals.platform.signedIn?.notices.forget();
     return { done: true };
   },
