@@ -23,19 +23,6 @@ export function transferEntry({ captured, fee, owner, terms, ...paid }: Capture)
   };
 }
 
-/** What the merchant has given back over the chain, before it is seen there. */
-export function transferBackEntry(
-  paid: Paid & { readonly refund: Id<"refund">; readonly refunded: Money },
-): Entry {
-  const { refunded, owner } = paid;
-  const asset = refunded.asset.code;
-  const entry = entryOf("refund", { ...paid, object: paid.refund, transition: "refunded" }, [
-    { code: "merchant_payable", owner, asset, units: refunded.units },
-    { code: "x402_clearing", asset, units: -refunded.units },
-  ]);
-  return { ...entry, owner };
-}
-
 /** The transaction in which the merchant has the money (`into`) or the payer has it again (`out_of`). */
 export function seenOnChainEntry(
   paid: Omit<Paid, "owner"> & { readonly owner: MerchantOwner },

@@ -125,29 +125,6 @@ export async function* payoutsOf(
   }
 }
 
-/** Undefined when Stripe knows none of that id on that account. Throws `unavailable`. */
-export async function readPayout(
-  stripe: Stripe,
-  of: { readonly payout: string; readonly account: string | null },
-): Promise<(PayoutSeen & { readonly booking: string | null; readonly returned: string | null }) | undefined> {
-  try {
-    const options = of.account === null ? {} : { stripeAccount: of.account };
-    const payout = await stripe.payouts.retrieve(of.payout, {}, options);
-    return {
-      ...seen(payout),
-      booking: idIn(payout.balance_transaction),
-      returned: idIn(payout.failure_balance_transaction),
-    };
-  } catch (error) {
-    if (error instanceof Stripe.errors.StripeInvalidRequestError && error.statusCode === 404)
-      return undefined;
-    throw unavailable(error);
-  }
-}
-
-const idIn = (value: string | { readonly id: string } | null): string | null =>
-  (typeof value === "string" ? value : value?.id) ?? null;
-
 const statuses = new Set(["pending", "in_transit", "paid", "failed", "canceled"]);
 
 const seen = (payout: Stripe.Payout): PayoutSeen => ({

@@ -9,7 +9,6 @@ export {
   type PayoutSeen,
   payoutsOf,
   readAccount,
-  readPayout,
 } from "./connect.ts";
 export { customerOf } from "./customers.ts";
 export { closeDispute, type DisputeSeen, readDispute, submitEvidence } from "./disputes.ts";

@@ -244,6 +244,10 @@ function stepUpOf({ code }: ProblemBody, body: Json | undefined): Refusal["stepU
 
 const refusalFrom = ({ code, status }: Problem): Refusal => ({ ...problems[code], code, status });
 
-/** What a room of ours refused, as an API's refusal is shown; undefined for what nobody expected. */
+/**
+ * What a room of ours refused, as an API's refusal is shown; undefined for what nobody expected.
+ *
+ * @public pages use it
+ */
 export const problemOf = (error: unknown): Refusal | undefined =>
   error instanceof Problem ? refusalFrom(error) : undefined;

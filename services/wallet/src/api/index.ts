@@ -9,6 +9,7 @@ export {
   type OrganizationAnswer,
   type OrganizationApi,
   organizationApiOf,
+  /** @public */
   problemOf,
   type Refusal,
   type Result,
