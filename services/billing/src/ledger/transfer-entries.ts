@@ -1,4 +1,3 @@
-import type { Id, Money } from "@remit/kernel";
 import type { Booking } from "@remit/rails";
 import type { MerchantOwner } from "./chart.ts";
 import { type Capture, type Entry, entryOf, type Paid } from "./entries.ts";

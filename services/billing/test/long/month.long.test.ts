@@ -11,7 +11,7 @@ import { type Month, monthStart, openMonth, seeded } from "./month.ts";
 import { openRelay, type Relay } from "./relay.ts";
 import { type Truths, truthsOf } from "./truth.ts";
 
-/** Longer months have a suite of their own (`.ci/suites/month`). */
+/** How long a month is lived: REMIT_TEST_MONTH=10000 takes some ten minutes on a quiet machine. */
 const purchases = Number(process.env["REMIT_TEST_MONTH"] ?? 200);
 // What is found late is of the month in which it is found: two days are left to find all of it.
 const days = purchases > 1_000 ? 28 : 2;
