@@ -56,6 +56,36 @@ describe("news that comes before what it is about is recorded", () => {
   });
 });
 
+describe("a step that Stripe has failed many times", () => {
+  const isNow = (id: unknown, status: string) =>
+    eventually(async () => {
+      const { body } = await stage.call("GET", `/api/v1/payments/${String(id)}`);
+      expect(body["status"]).toBe(status);
+    });
+  const oftenTried = (id: unknown) =>
+    stage.database.asAdmin("update payments set attempt = 9 where id = $1", [id]);
+
+  test.each([
+    ["hold", "payment_intents.confirm", "authorized"],
+    ["capture", "payment_intents.capture", "captured"],
+    ["release", "payment_intents.cancel", "released"],
+    ["refund", "refunds.create", "refunded"],
+  ] as const)("M06 %s: is through as soon as Stripe does it", async (op, operation, status) => {
+    const of = purchaseOf(payer);
+    const failing = () => stage.sandbox.fail(operation, { action: "error_500" });
+    if (op === "hold") await failing();
+    const { body } = await stage.order("hold", of);
+    if (op === "refund") await stage.step("capture", body["id"], of);
+    if (op !== "hold") {
+      await failing();
+      await stage.step(op, body["id"], of);
+    }
+    await oftenTried(body["id"]);
+    await stage.sandbox.heal();
+    await isNow(body["id"], status);
+  });
+});
+
 describe("the books", () => {
   test("R06 a balance that drifts from its postings is found by one run of the check, and so is one that is put right", async () => {
     const of = purchaseOf(payer);

@@ -35,7 +35,7 @@ const attemptsCalm = 5;
 export async function putOff(
   deps: SettlingDeps,
   payment: OpenPayment,
-  decision: { kind: "again" | "wait"; because?: string },
+  decision: { kind: "again" | "wait"; because?: string; recovered: boolean },
 ): Promise<Next> {
   const { attempt, state } = payment;
   const fields = { payment: payment.id, charge: payment.charge, state, attempt, because: decision.because };
@@ -43,7 +43,8 @@ export async function putOff(
   if (calm) deps.log.warn(fields, "a payment is not through yet");
   else deps.log.error(fields, "a payment does not get on: somebody must look");
   const now = deps.clock.now();
-  const goOn = decision.kind === "again" && calm;
+  // Whoever comes back to a payment first reads, and asks once, however often it was asked before.
+  const goOn = decision.kind === "again" && (calm || decision.recovered);
   const until = after(now, goOn ? deps.leaseMs : patienceMs(payment, now));
   return deps.db.of(payment.tenant).transaction(async (tx) => {
     const write = decision.kind === "again" ? rows.nextAttempt : rows.postpone;

@@ -28,7 +28,8 @@ export async function settleRefund(
   });
   await failpoint("payment.refunding.sent");
   const decision = decideRefund(refund.amount, standing);
-  if (decision.kind === "again" || decision.kind === "wait") return putOff(deps, payment, decision);
+  if (decision.kind === "again" || decision.kind === "wait")
+    return putOff(deps, payment, { ...decision, recovered });
   const next = await end(deps, payment, { refund, decision });
   await failpoint("payment.refunded");
   return next;

@@ -55,7 +55,7 @@ async function step(deps: SettlingDeps, payment: OpenPayment, recovered: boolean
   const standing = await ask(deps, payment, recovered);
   await failpoint(`payment.${payment.state}.sent`);
   const decision = decide(payment, standing);
-  if (decision.kind !== "become") return putOff(deps, payment, decision);
+  if (decision.kind !== "become") return putOff(deps, payment, { ...decision, recovered });
   const next = await become(deps, payment, decision);
   await failpoint(`payment.${next.payment.state}`);
   return next;
