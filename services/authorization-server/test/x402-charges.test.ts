@@ -127,3 +127,62 @@ describe("a mandate at a merchant that takes only x402", () => {
     expect((await budgetOf(world, mandate.id)).held).toBe(0n);
   });
 });
+
+describe("what was paid over a chain is given back by its merchant, who names the transaction", () => {
+  const transaction = `0x${"ab".repeat(32)}`;
+  async function bought() {
+    const mandate = await dollars();
+    const { id } = await buy(mandate);
+    await world.charges.capture(own(world, id), order);
+    const refund = (wish: { key: string; amountMinor?: number; transaction?: string }) =>
+      world.charges.refund(own(world, id), { amountMinor: undefined, ...wish });
+    return { mandate: mandate.id, id, refund };
+  }
+
+  test("M07 the budget has it again once billing has seen it on the chain, once per request", async () => {
+    const { mandate, id, refund } = await bought();
+    const part = await refund({ key: "one", amountMinor: 300, transaction });
+    expect(part).toMatchObject({ state: "captured", refunded: { units: 300n } });
+    expect((await refund({ key: "one", amountMinor: 300, transaction })).refunded.units).toBe(300n);
+    expect((await budgetOf(world, mandate)).spent).toBe(units(700));
+    const told = toldOf(id).filter(({ op }) => op === "refund");
+    expect(told).toEqual([expect.objectContaining({ amount_minor: 300, transaction })]);
+    expect((await refund({ key: "two", transaction: `0x${"cd".repeat(32)}` })).state).toBe("refunded");
+    expect((await budgetOf(world, mandate)).spent).toBe(0n);
+  });
+
+  test("without a transaction nothing is asked of billing, and a card's refund has none", async () => {
+    const { id, refund } = await bought();
+    expect(await refusalOf(refund({ key: "none" }))).toBe("invalid_request");
+    expect(toldOf(id).map(({ op }) => op)).toEqual(["hold", "capture"]);
+    sells(["card"]);
+    const card = await buy(await dollars(), 1_000, {});
+    await world.charges.capture(own(world, card.id), order);
+    const wish = { key: "card", amountMinor: undefined, transaction };
+    expect(await refusalOf(world.charges.refund(own(world, card.id), wish))).toBe("invalid_request");
+  });
+
+  test("the same key with another transaction is another request", async () => {
+    const { refund } = await bought();
+    await refund({ key: "one", amountMinor: 300, transaction });
+    const other = refund({ key: "one", amountMinor: 300, transaction: `0x${"cd".repeat(32)}` });
+    expect(await refusalOf(other)).toBe("idempotency_conflict");
+  });
+
+  test("M07 what billing does not find on the chain is refused with its reason, and the budget stays spent", async () => {
+    const { mandate, refund } = await bought();
+    world.billing.fail("refund", "refused");
+    const outcome = await refund({ key: "one", transaction }).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ code: "refund_refused", extra: { reason: "transfer_not_matching" } });
+    expect((await budgetOf(world, mandate)).spent).toBe(units(1_000));
+    expect((await refund({ key: "two", transaction })).state).toBe("refunded");
+  });
+
+  test("M07 an answer that was lost is read back: one refund, of the transaction that was named", async () => {
+    const { mandate, id, refund } = await bought();
+    world.billing.fail("refund", "answer_lost");
+    expect((await refund({ key: "one", transaction })).state).toBe("refunded");
+    expect(world.billing.done.filter((one) => one === `refund ${id}`)).toHaveLength(1);
+    expect((await budgetOf(world, mandate)).spent).toBe(0n);
+  });
+});

@@ -229,6 +229,7 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
     db,
     engine: createEngine({ card: createCardEngine({ stripe, clock }), x402: x402?.engine }),
     wallets: x402?.wallets,
+    returns: x402?.returns,
     secretOf: (reference) => clientSecretOf(stripe, reference),
     confirmAt,
     clock,

@@ -21,6 +21,7 @@ export const tables = {
   payouts: "tenant",
   plans: "tenant",
   reconciliation_cases: "tenant",
+  refund_transfers: "tenant",
   refunds: "tenant",
   stripe_customers: "tenant",
 } as const;

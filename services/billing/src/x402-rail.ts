@@ -4,15 +4,21 @@ import { evmChainIdOf } from "@remit/protocol";
 import type { PaymentEngine } from "@remit/rails";
 import {
   createRemoteFacilitator,
+  createReturns,
   createSigningEngine,
   openChain,
+  type Returns,
   type SigningSource,
   type Wallets,
   walletsOfSeed,
 } from "@remit/rails/x402";
 import type { X402Config } from "./x402-config.ts";
 
-export type X402Rail = { readonly wallets: Wallets; readonly engine: PaymentEngine<SigningSource> };
+export type X402Rail = {
+  readonly wallets: Wallets;
+  readonly engine: PaymentEngine<SigningSource>;
+  readonly returns: Returns;
+};
 
 /** The x402 rail of this billing: somebody else brings what is signed here on the chain, which we read for ourselves. */
 export function openX402Rail(
@@ -35,5 +41,5 @@ export function openX402Rail(
     on: (network) => networks.get(network),
     ...(confirmations === undefined ? {} : { confirmations }),
   });
-  return { wallets, engine };
+  return { wallets, engine, returns: createReturns((network) => networks.get(network)?.chain) };
 }

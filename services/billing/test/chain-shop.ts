@@ -19,10 +19,50 @@ export type ChainShop = {
   readonly x402: NonNullable<BillingConfig["x402"]>;
   readonly facilitatorHost: string;
   readonly breakNext: ReturnType<typeof chainFacilitator>["breakNext"];
+  /** Sends a token from one of the chain's own accounts, as its wallet does; the transaction's hash. */
+  send(of: Sending): Promise<string>;
+  /** Lets so many blocks pass that none before can be undone. */
+  finish(): Promise<unknown>;
   /** How often it was asked to settle. */
   readonly asked: () => number;
   close(): Promise<void>;
 };
+
+export type Sending = {
+  readonly from: string;
+  readonly to: string;
+  readonly units: bigint;
+  readonly token?: string;
+  /** How often, in one transaction, where `from` is a wallet that can: `twiceWallet`. */
+  readonly twice?: true;
+};
+
+const word = (value: bigint): string => value.toString(16).padStart(64, "0");
+const wordOf = (address: string): string => address.slice(2).toLowerCase().padStart(64, "0");
+
+/** A wallet of somebody's that does each call it is given twice in one transaction. */
+export const twiceWallet = `0x${"72".repeat(20)}`;
+// CALLDATACOPY of all but the first word; then twice: CALL of the address in the first word with it.
+const copy = "60446020600037";
+const call = "600060006044600060006000355af150";
+const twiceCode = `0x${copy}${call}${call}00`;
+
+async function send(chain: SandboxChain, sending: Sending): Promise<string> {
+  const { from, to, units, token = sandboxTokens.usdc, twice } = sending;
+  const data = `0xa9059cbb${wordOf(to)}${word(units)}`;
+  if (twice === undefined) {
+    // The node signs for its own accounts.
+    return (await chain.call("eth_sendTransaction", [{ from, to: token, data }])) as string;
+  }
+  await chain.call("anvil_setCode", [from, twiceCode]);
+  const order = {
+    from: sandboxAddresses.seller,
+    to: from,
+    gas: "0x493e0",
+    data: `0x${wordOf(token)}${data.slice(2)}`,
+  };
+  return (await chain.call("eth_sendTransaction", [order])) as string; // as above
+}
 
 export const network = "eip155:84532";
 const walletSeed = "5eed".repeat(16);
@@ -74,6 +114,8 @@ export async function openChainShop(): Promise<ChainShop> {
     },
     facilitatorHost: host,
     breakNext,
+    send: (of) => send(chain, of),
+    finish: () => chain.call("anvil_mine", ["0x60"]),
     asked: () => asked,
     close: async () => {
       server.closeAllConnections();

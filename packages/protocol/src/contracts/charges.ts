@@ -99,8 +99,20 @@ export const CommitCharge = z.strictObject({});
 export const AmendCharge = z.strictObject({ offer: Token });
 export type AmendCharge = z.infer<typeof AmendCharge>;
 
-/** POST …/{id}/refund; without an amount, all that is left. */
-export const RefundCharge = z.strictObject({ amount_minor: AmountMinor.optional() });
+/** The hash of a transaction on an EVM chain. */
+const TransactionHash = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{64}$/)
+  .meta({ description: "Hash of a transaction" });
+
+/**
+ * POST …/{id}/refund; without an amount, all that is left. What was paid over a chain the seller gives back itself, from the
+ * wallet that was paid to the one that has paid, and names the transaction: it counts once a final block shows it.
+ */
+export const RefundCharge = z.strictObject({
+  amount_minor: AmountMinor.optional(),
+  transaction: TransactionHash.optional(),
+});
 export type RefundCharge = z.infer<typeof RefundCharge>;
 
 /** GET /api/v1/charges: the caller's own, newest first. */

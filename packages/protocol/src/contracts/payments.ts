@@ -22,8 +22,23 @@ export type PaymentStatus = z.infer<typeof PaymentStatus>;
 export const RefundStatus = z.enum(["pending", "succeeded", "refused"]);
 export type RefundStatus = z.infer<typeof RefundStatus>;
 
+/** The transaction is in no block; it failed; no transfer in it is this refund; each one in it was another refund. */
+export const ReturnRefusal = z.enum([
+  "transfer_not_found",
+  "transfer_failed",
+  "transfer_not_matching",
+  "transfer_used",
+]);
+export type ReturnRefusal = z.infer<typeof ReturnRefusal>;
+
 /** One refund of a payment. Its id is the one that the instruction gave it. */
-export const RefundBody = z.object({ id: idOf("refund"), amount_minor: AmountMinor, status: RefundStatus });
+export const RefundBody = z.object({
+  id: idOf("refund"),
+  amount_minor: AmountMinor,
+  status: RefundStatus,
+  /** Why a transfer back was not taken for one; what a card's processor says stays at billing. */
+  because: ReturnRefusal.optional(),
+});
 export type RefundBody = z.infer<typeof RefundBody>;
 
 /** A refund that was refused has moved nothing and never will: who still wants it gives a new one a new id. */

@@ -29,6 +29,8 @@ export type InstructionOrder = {
   readonly livemode: boolean;
   /** The refund's own id, so that two refunds of one charge are two. */
   readonly refund?: Id<"refund">;
+  /** Of a refund over the x402 rail: the transaction in which the seller gave it back. */
+  readonly transaction?: string;
   /** Of a charge over the x402 rail: what is signed for it, and to whom it goes, as the merchant's offer says. */
   readonly transfer?: OfferTransfer;
 };
@@ -98,8 +100,12 @@ function checkTimes(claims: Members, { iat, exp }: Instruction, now: Instant): v
 function claimsOf(claims: Members): Instruction {
   const refund = claims.maybe("refund", () => claims.id("refund", "refund"));
   const transfer = claims.maybe("transfer", () => readTransfer(claims.members("transfer")));
+  const transaction = claims.maybe("transaction", () =>
+    claims.text("transaction", { pattern: /^0x[0-9a-f]{64}$/ }),
+  );
   const op = claims.oneOf("op", ["hold", "capture", "release", "refund"]);
   if ((op === "refund") !== (refund !== undefined)) claims.refuse("refund", "stands in refunds alone");
+  if (op !== "refund" && transaction !== undefined) claims.refuse("transaction", "stands in refunds alone");
   return {
     iss: claims.text("iss"),
     aud: claims.text("aud"),
@@ -117,6 +123,7 @@ function claimsOf(claims: Members): Instruction {
     currency: claims.text("currency", { pattern: /^[A-Z]{3}$/ }),
     livemode: claims.flag("livemode"),
     ...(refund !== undefined && { refund }),
+    ...(transaction !== undefined && { transaction }),
     ...(transfer !== undefined && { transfer }),
   };
 }

@@ -56,6 +56,8 @@ export type Chain = {
   isUsed(of: Authorization, at?: bigint): Promise<boolean>;
   /** True once no block can change it any more: a final one past `validBefore` (seconds) shows it unused. */
   isOver(of: Authorization, validBefore: bigint): Promise<boolean>;
+  /** The newest block that no reorganisation undoes; 0 where the node names none. */
+  finalHead(): Promise<bigint>;
   /** True once a final block is past that second, whatever was used until then. */
   isPast(second: bigint): Promise<boolean>;
   findUse(wanted: WantedTransfer): Promise<FoundUse>;
@@ -102,6 +104,7 @@ export function openChain(options: ChainOptions): Chain {
     permittedOf: async (asset, owner) => big(await call(ask, asset, asksAllowance(owner))),
     isUsed: (of, at) => isUsed(ask, of, at),
     isOver: (of, validBefore) => isOver(ask, of, validBefore),
+    finalHead: async () => (await finalBlock(ask)).number,
     isPast: async (second) => (await finalBlock(ask)).time > second,
     findUse: (wanted) => findUse(ask, wanted, BigInt(spanBlocks)),
     block: (number) => blockOf(ask, number),

@@ -23,6 +23,7 @@ export {
 } from "./payment.ts";
 export { type Reason, reasons } from "./reasons.ts";
 export { createRemoteFacilitator, isFacilitatorUrl, type RemoteFacilitator } from "./remote.ts";
+export { createReturns, type Returns, type SeenReturn, type WantedReturn } from "./returns.ts";
 export { type Call, type Signer, signerWithKey } from "./signer.ts";
 export {
   createSigningEngine,

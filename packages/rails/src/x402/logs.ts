@@ -7,13 +7,17 @@ export type Log = { readonly address: Hex; readonly topics: readonly Hex[]; read
 /** What a transaction did with one authorization. */
 export type Use = "paid" | "misdirected" | "canceled" | "none";
 
-export type WantedTransfer = {
+export type WantedTransfer = PlainTransfer & {
+  readonly nonce: Hex;
+  readonly scheme: "exact" | "upto";
+};
+
+/** Money of one wallet to another, whatever moved it. */
+export type PlainTransfer = {
   readonly asset: Hex;
   readonly from: Hex;
-  readonly nonce: Hex;
   readonly to: Hex;
   readonly value: bigint;
-  readonly scheme: "exact" | "upto";
 };
 
 /**
@@ -36,10 +40,23 @@ export function useIn(logs: readonly Log[], wanted: WantedTransfer): Use {
   return [...after, ...before].some((log) => isTransfer(log, wanted)) ? "paid" : "misdirected";
 }
 
+/**
+ * Where in a transaction's logs exactly this was transferred. A transaction in which that wallet also paid by a signed
+ * authorization tells nobody which transfer was the payment for something else: none of it counts.
+ */
+export function transfersIn(logs: readonly Log[], wanted: PlainTransfer): number[] {
+  const isOurs = (log: Log): boolean => log.address.toLowerCase() === wanted.asset;
+  const hasPaid = logs.some(
+    (log) => isOurs(log) && log.topics[0] === topics.used && log.topics[1] === addressTopic(wanted.from),
+  );
+  if (hasPaid) return [];
+  return logs.flatMap((log, at) => (isOurs(log) && isTransfer(log, wanted) ? [at] : []));
+}
+
 const isOf = (log: Log, topic: string, { from, nonce }: WantedTransfer): boolean =>
   log.topics[0] === topic && log.topics[1] === addressTopic(from) && log.topics[2] === nonce;
 
-const isTransfer = (log: Log, { from, to, value }: WantedTransfer): boolean =>
+const isTransfer = (log: Log, { from, to, value }: PlainTransfer): boolean =>
   log.topics[0] === topics.transfer &&
   log.topics[1] === addressTopic(from) &&
   log.topics[2] === addressTopic(to) &&

@@ -136,8 +136,14 @@ function orderOf(charge: Billable, verb: Verb): InstructionOrder {
     currency: amount.asset.code,
     livemode: charge.livemode,
     ...transferOf(charge),
-    ...(verb === "refund" && charge.refunding !== undefined ? { refund: charge.refunding.id } : {}),
+    ...(verb === "refund" ? refundOf(charge) : {}),
   };
+}
+
+function refundOf({ refunding }: Billable): Pick<InstructionOrder, "refund" | "transaction"> {
+  if (refunding === undefined) return {};
+  const { id: refund, transaction } = refunding;
+  return transaction === undefined ? { refund } : { refund, transaction };
 }
 
 /** What the merchant signed of how it is paid: the payer's wallet signs nothing else. */
@@ -175,6 +181,6 @@ const paymentOf = (body: PaymentBody): Payment => ({
   reference: body.reference ?? undefined,
   capturedMinor: BigInt(body.captured_minor),
   refundedMinor: BigInt(body.refunded_minor),
-  refunds: body.refunds?.map(({ id, status }) => ({ id, state: status })),
+  refunds: body.refunds?.map(({ id, status, because }) => ({ id, state: status, because })),
   declineCode: body.decline_code,
 });

@@ -195,9 +195,15 @@ const verbRoutes = (deps: Deps): Route[] => [
     verb: "refund",
     summary: "Give captured money back, in whole or in part",
     body: RefundCharge,
-    work: (own, body, key) => deps.charges.refund(own, { key, amountMinor: body.amount_minor }),
+    work: (own, body, key) => deps.charges.refund(own, { key, ...refundOf(body) }),
   }),
 ];
+
+/** A chain knows one spelling of a hash. */
+export const refundOf = (body: RefundCharge) => ({
+  amountMinor: body.amount_minor,
+  transaction: body.transaction?.toLowerCase(),
+});
 
 /** What may be refused of a purchase may be refused of what is added to it. */
 const amendRoute = (deps: Deps): Route =>

@@ -22,7 +22,7 @@ import {
 import type { Merchants } from "./merchants.ts";
 import { recoverCharge } from "./recovering.ts";
 import { isUnderWay } from "./recovery.ts";
-import { type RefundOrder, refund } from "./refund-charge.ts";
+import { ownRefund, type RefundOrder, refund } from "./refund-charge.ts";
 import { chargeNow } from "./transitions.ts";
 
 export type ChargesDeps = {
@@ -87,7 +87,10 @@ export function createCharges(deps: ChargesDeps): Charges {
     commit: async (own) => commit(deps, await ownCharge(deps, own)),
     amend: async (own, order) => amend(deps, await ownCharge(deps, own), order),
     release: async (own, because) => releaseOwn(deps, await ownCharge(deps, own), { because, by: own }),
-    refund: async (own, order) => refund(deps, await ownCharge(deps, own), order),
+    refund: async (own, order) => {
+      const charge = await ownCharge(deps, own);
+      return refund(deps, charge, ownRefund(charge, order));
+    },
     show: (side, id) => show(deps, side, id),
     whole: (side, id) => whole(deps, side, id),
     giveBack: async (charge, order) => refund(deps, await chargeNow(deps, charge), order),

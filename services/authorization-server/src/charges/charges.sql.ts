@@ -21,6 +21,7 @@ export type ChargeRow = {
   readonly refunded_minor: bigint;
   readonly refunding_minor: bigint | null;
   readonly refund_id: Id<"refund"> | null;
+  readonly refund_transaction: string | null;
   readonly currency: string;
   readonly rail: Charge["rail"];
   readonly instrument_id: Id<"instrument"> | null;
@@ -79,7 +80,11 @@ export function chargeOf(row: ChargeRow): Charge {
     refunding:
       refund_id === null || refunding_minor === null
         ? undefined
-        : { id: refund_id, amount: of(refunding_minor) },
+        : {
+            id: refund_id,
+            amount: of(refunding_minor),
+            transaction: row.refund_transaction ?? undefined,
+          },
     rail: row.rail,
     instrument: row.instrument_id ?? undefined,
     payment: row.payment_id ?? undefined,
@@ -154,7 +159,11 @@ export type ChargeChange = {
   readonly captureMinor?: bigint;
   readonly refundedMinor?: bigint;
   /** `null` ends the refund. */
-  readonly refunding?: { readonly id: Id<"refund">; readonly minor: bigint } | null;
+  readonly refunding?: {
+    readonly id: Id<"refund">;
+    readonly minor: bigint;
+    readonly transaction: string | undefined;
+  } | null;
   readonly responseDigest?: string;
   readonly requestDigest?: string;
   readonly authorizedAt?: Instant;
@@ -184,6 +193,8 @@ export async function moveCharge(tx: Sql, from: Charge, change: ChargeChange): P
       refund_id = case when ${refunding === undefined} then refund_id else ${refunding?.id ?? null}::text end,
       refunding_minor = case when ${refunding === undefined} then refunding_minor
         else ${refunding?.minor ?? null}::bigint end,
+      refund_transaction = case when ${refunding === undefined} then refund_transaction
+        else ${refunding?.transaction ?? null}::text end,
       response_digest = coalesce(${change.responseDigest ?? null}, response_digest),
       request_digest = coalesce(${change.requestDigest ?? null}, request_digest),
       authorized_at = coalesce(${timeOf(change.authorizedAt)}::timestamptz, authorized_at),
@@ -282,7 +293,11 @@ export async function listCharges(
 }
 
 /** A request to refund that was written before: what it named, if anything, and why it was refused, if it was. */
-export type AskedRefund = { readonly wantedMinor: bigint | undefined; readonly because: string | undefined };
+export type AskedRefund = {
+  readonly wantedMinor: bigint | undefined;
+  readonly transaction: string | undefined;
+  readonly because: string | undefined;
+};
 
 /** What the request has asked for before. Whoever may write it next asks with the charge locked. */
 export async function findRefund(
@@ -290,11 +305,19 @@ export async function findRefund(
   charge: Id<"charge">,
   key: string,
 ): Promise<AskedRefund | undefined> {
-  const row = await tx.maybe<{ wanted_minor: bigint | null; refused_because: string | null }>(
-    sql`select wanted_minor, refused_because from charge_refunds
-      where charge_id = ${charge} and request_key = ${key}`,
+  const row = await tx.maybe<{
+    wanted_minor: bigint | null;
+    transaction: string | null;
+    refused_because: string | null;
+  }>(sql`select wanted_minor, transaction, refused_because from charge_refunds
+      where charge_id = ${charge} and request_key = ${key}`);
+  return (
+    row && {
+      wantedMinor: row.wanted_minor ?? undefined,
+      transaction: row.transaction ?? undefined,
+      because: row.refused_because ?? undefined,
+    }
   );
-  return row && { wantedMinor: row.wanted_minor ?? undefined, because: row.refused_because ?? undefined };
 }
 
 /** What has gone through since then of what was asked for by other keys. */
@@ -318,14 +341,15 @@ export type NewRefund = {
   /** Undefined when all that was left was asked for. */
   readonly wantedMinor: bigint | undefined;
   readonly minor: bigint;
+  readonly transaction: string | undefined;
   readonly now: Instant;
 };
 
 export async function insertRefund(tx: TenantTx, refund: NewRefund): Promise<void> {
   await tx.run(sql`insert into charge_refunds (tenant_id, id, charge_id, request_key, wanted_minor, amount_minor,
-      asked_at)
+      transaction, asked_at)
     values (${tx.tenant}, ${refund.id}, ${refund.charge}, ${refund.key}, ${refund.wantedMinor ?? null},
-      ${refund.minor}, ${sqlTime(refund.now)})`);
+      ${refund.minor}, ${refund.transaction ?? null}, ${sqlTime(refund.now)})`);
 }
 
 /** Ends a refund once: false when it has ended before. */

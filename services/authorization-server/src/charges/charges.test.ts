@@ -156,7 +156,7 @@ describe("what follows from billing's answer", () => {
       state: "refunding",
       capture: money(asset, 1_000n),
       refunded: money(asset, 300n),
-      refunding: { id: newId("refund"), amount: money(asset, 200n) },
+      refunding: { id: newId("refund"), amount: money(asset, 200n), transaction: undefined },
     });
     const at = (refundedMinor: bigint) => moveOn(refunding, seen("captured", { refundedMinor }), "caller");
     expect(at(300n)).toEqual({ kind: "send", verb: "refund" });
@@ -169,17 +169,23 @@ describe("what follows from billing's answer", () => {
     const refunding = charge({
       state: "refunding",
       capture: money(asset, 1_000n),
-      refunding: { id, amount: money(asset, 200n) },
+      refunding: { id, amount: money(asset, 200n), transaction: undefined },
     });
     const on = (...refunds: NonNullable<Payment["refunds"]>) =>
       moveOn(refunding, seen("captured", { refunds, refundedMinor: 200n }), "recovery");
-    expect(on({ id, state: "succeeded" })).toEqual({ kind: "refunded" });
-    expect(on({ id, state: "pending" })).toEqual({ kind: "wait" });
-    expect(on({ id, state: "refused" })).toEqual({
+    const because = undefined;
+    expect(on({ id, state: "succeeded", because })).toEqual({ kind: "refunded" });
+    expect(on({ id, state: "pending", because })).toEqual({ kind: "wait" });
+    expect(on({ id, state: "refused", because })).toEqual({
       kind: "refund_refused",
       because: "payment_refund_refused",
     });
-    expect(on({ id: newId("refund"), state: "succeeded" })).toEqual({ kind: "send", verb: "refund" });
+    expect(on({ id, state: "refused", because: "transfer_used" })).toEqual({
+      kind: "refund_refused",
+      because: "transfer_used",
+    });
+    const other = { id: newId("refund"), state: "succeeded", because } as const;
+    expect(on(other)).toEqual({ kind: "send", verb: "refund" });
   });
 });
 

@@ -9,6 +9,7 @@ import {
   unreachable,
 } from "@remit/kernel";
 import type { AccessTokenClaims, PublicJwk } from "@remit/protocol";
+import type { ReturnRefusal } from "@remit/protocol/contracts";
 
 /** Each `-ing` state is durable before billing is called, and is read back when the outcome is unknown. */
 export type ChargeState =
@@ -47,7 +48,7 @@ export type Charge = {
   /** Set at the commit point. */
   readonly capture: Money | undefined;
   readonly refunded: Money;
-  readonly refunding: { readonly id: Id<"refund">; readonly amount: Money } | undefined;
+  readonly refunding: Refunding | undefined;
   readonly rail: "card" | "x402" | "test";
   readonly instrument: Id<"instrument"> | undefined;
   readonly payment: Id<"payment"> | undefined;
@@ -88,6 +89,13 @@ export type Charge = {
   readonly former: { readonly payment: Id<"payment">; readonly amount: Money } | undefined;
 };
 
+/** A refund under way. Over a chain the merchant has made it, in the transaction it names, or has not. */
+export type Refunding = {
+  readonly id: Id<"refund">;
+  readonly amount: Money;
+  readonly transaction: string | undefined;
+};
+
 /** An offer that was verified later than the one that was presented. */
 export type Amended = {
   readonly evidence: string;
@@ -119,6 +127,8 @@ export type PaymentState =
 export type SeenRefund = {
   readonly id: Id<"refund">;
   readonly state: "pending" | "succeeded" | "refused";
+  /** What its merchant may know of why it was refused. */
+  readonly because: ReturnRefusal | undefined;
 };
 
 export type Payment = {
@@ -286,7 +296,8 @@ function whileRefunding(charge: Charge, payment: Payment | undefined): Move {
     return { kind: "alarm", because: "the payment of a refund is unknown to billing" };
   const ours = payment.refunds?.find(({ id }) => id === charge.refunding?.id);
   if (ours?.state === "succeeded") return { kind: "refunded" };
-  if (ours?.state === "refused") return { kind: "refund_refused", because: "payment_refund_refused" };
+  if (ours?.state === "refused")
+    return { kind: "refund_refused", because: ours.because ?? "payment_refund_refused" };
   if (ours?.state === "pending") return wait;
   const wanted = charge.refunded.units + (charge.refunding?.amount.units ?? 0n);
   if (payment.refunds === undefined && payment.refundedMinor >= wanted) return { kind: "refunded" };

@@ -1,6 +1,7 @@
 import { newId } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import { type Actor, Problem } from "@remit/protocol";
+import { ReturnRefusal } from "@remit/protocol/contracts";
 import { merchantOf } from "./capture-charge.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
@@ -13,6 +14,8 @@ import { chargeNow, transitWithin } from "./transitions.ts";
 export type RefundOrder = {
   readonly key: string;
   readonly amountMinor: number | undefined;
+  /** In which the merchant has given it back, of what was paid over a chain. */
+  readonly transaction?: string | undefined;
   readonly by?: Actor;
 };
 
@@ -28,20 +31,32 @@ export async function refund(deps: ChargesDeps, charge: Charge, order: RefundOrd
       : await finish(deps, begun, "send");
   const asked = await deps.db.of(charge.payer).transaction((tx) => rows.findRefund(tx, charge.id, order.key));
   if (asked?.because === undefined) return moved;
+  const { data: reason } = ReturnRefusal.safeParse(asked.because);
   throw new Problem("refund_refused", {
-    extra: { charge_id: charge.id, status: moved.state },
+    extra: { charge_id: charge.id, status: moved.state, ...(reason === undefined ? {} : { reason }) },
     private: { because: asked.because },
   });
+}
+
+/** What moved over a chain the merchant gives back itself; what moved by card is not given back over one. */
+export function ownRefund(charge: Charge, order: RefundOrder): RefundOrder {
+  const { transaction } = order;
+  if ((charge.rail === "x402") === (transaction !== undefined)) return order;
+  const detail =
+    transaction === undefined
+      ? "It was paid over a chain: send it back from the wallet that was paid, and name the transaction."
+      : "It was not paid over a chain: no transaction gives it back.";
+  throw new Problem("invalid_request", { detail });
 }
 
 const finish = (deps: ChargesDeps, charge: Charge, ask: "send" | "read"): Promise<Charge> =>
   charge.state === "refunding" ? drive(deps, charge, { driver: "caller", ask }) : Promise.resolve(charge);
 
 /** The same key names the same refund: "all that is left" is another request than its amount. */
-function assertSame({ wantedMinor }: rows.AskedRefund, { amountMinor }: RefundOrder): undefined {
+function assertSame(before: rows.AskedRefund, { amountMinor, transaction }: RefundOrder): undefined {
   const wanted = amountMinor === undefined ? undefined : BigInt(amountMinor);
-  if (wanted !== wantedMinor)
-    throw new Problem("idempotency_conflict", { detail: "The key named a refund of another amount." });
+  if (wanted !== before.wantedMinor || transaction !== before.transaction)
+    throw new Problem("idempotency_conflict", { detail: "The key named another refund." });
 }
 
 /** Writes the request and `refunding` with the intent; undefined when this request was written before. */
@@ -63,7 +78,8 @@ const begin = (deps: ChargesDeps, of: Charge, order: RefundOrder): Promise<Charg
       });
     const id = newId("refund");
     const wantedMinor = order.amountMinor === undefined ? undefined : wanted;
-    await rows.insertRefund(tx, { id, charge: of.id, key: order.key, wantedMinor, minor: wanted, now });
+    const { key, transaction } = order;
+    await rows.insertRefund(tx, { id, charge: of.id, key, wantedMinor, minor: wanted, transaction, now });
     const look = { charge: charge.id, tenant: charge.payer };
     await enqueue(tx, {
       queue: chargesQueue,
@@ -76,7 +92,7 @@ const begin = (deps: ChargesDeps, of: Charge, order: RefundOrder): Promise<Charg
       step: {
         event: "charge.refunding",
         actor: order.by ?? merchantOf(charge),
-        change: { to: "refunding", intent: "refund", refunding: { id, minor: wanted } },
+        change: { to: "refunding", intent: "refund", refunding: { id, minor: wanted, transaction } },
         payload: { refund: id, amount_minor: Number(wanted) },
       },
     });

@@ -10,6 +10,7 @@ import {
   SoldQuery,
 } from "@remit/protocol/contracts";
 import { z } from "zod";
+import { refundOf } from "./charges.http.ts";
 import { refusalsOfSettling } from "./refusals.ts";
 import { type SoldDeps as Deps, daysOf, oneSold, refundSold, type Sold, soldOf } from "./sold.ts";
 
@@ -93,7 +94,7 @@ const refundRoute = (deps: Deps): Route =>
     idempotency: "required",
     answers: { 200: SoldBody, ...refusalsOfSettling },
     handle: async ({ caller, idempotencyKey }, { params, body }) => {
-      const wish = { key: idempotencyKey, amountMinor: body.amount_minor, by: actorOf(caller) };
+      const wish = { key: idempotencyKey, ...refundOf(body), by: actorOf(caller) };
       const refunded = await refundSold(deps, { tenant: caller.tenant, id: params.id }, wish);
       return { status: 200, body: bodyOf(refunded) };
     },

@@ -2,6 +2,7 @@ import type { Id, Instant } from "@remit/kernel";
 import type { Database } from "@remit/platform/sql";
 import { type Actor, Problem } from "@remit/protocol";
 import type { Charges } from "./charges.operations.ts";
+import type { RefundOrder } from "./refund-charge.ts";
 import { type Sold, type SoldDay, type SoldFilter, soldCharge, soldCharges, soldDays } from "./sold.sql.ts";
 
 export type { Sold } from "./sold.sql.ts";
@@ -27,7 +28,7 @@ export const clientOfSold = async (
   { tenant, id }: Of,
 ): Promise<string | undefined> => (await db.of(tenant).transaction((tx) => soldCharge(tx, id)))?.client_id;
 
-type Wish = { readonly key: string; readonly amountMinor: number | undefined; readonly by: Actor };
+type Wish = RefundOrder & { readonly by: Actor };
 
 /** In the name of a person of the organization. The row of the refund settles repeats; in no client's own key is a space. */
 export async function refundSold(deps: SoldDeps, of: Of, { key, ...wish }: Wish): Promise<Sold> {

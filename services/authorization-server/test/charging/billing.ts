@@ -23,8 +23,15 @@ type Row = {
   status: string;
   amount: number;
   captured: number;
-  refunds: Map<string, { readonly amount: number; readonly status: "succeeded" | "refused" }>;
+  refunds: Map<string, Refunded>;
   decline?: string;
+};
+
+type Refunded = {
+  readonly amount: number;
+  readonly status: "succeeded" | "refused";
+  /** Over a chain, why the merchant's transfer was not taken for the refund. */
+  readonly because?: "transfer_not_matching";
 };
 
 /** A billing at the HTTP edge: it checks instructions, keeps payments, and fails when told to. */
@@ -162,6 +169,9 @@ function perform(
       row.refunds.set(order.refund ?? "", {
         amount: order.amount_minor,
         status: fault === "refused" ? "refused" : "succeeded",
+        ...(fault === "refused" && order.transaction !== undefined
+          ? { because: "transfer_not_matching" as const }
+          : {}),
       });
       break;
   }
@@ -194,7 +204,7 @@ const bodyOf = (row: Row) => ({
   ),
   refunds: [...row.refunds]
     .toReversed()
-    .map(([id, { amount, status }]) => ({ id, amount_minor: amount, status })),
+    .map(([id, { amount, ...refund }]) => ({ id, amount_minor: amount, ...refund })),
   currency: "EUR",
   ...(row.decline === undefined ? {} : { decline_code: row.decline }),
 });

@@ -32,4 +32,4 @@ export {
   sumsOf,
   tenantsIn,
 } from "./months.ts";
-export { seenOnChainEntry, transferEntry } from "./transfer-entries.ts";
+export { returnEntries, seenOnChainEntry, transferEntry } from "./transfer-entries.ts";

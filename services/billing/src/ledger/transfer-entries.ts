@@ -1,3 +1,4 @@
+import { type Id, invariant, type Money } from "@remit/kernel";
 import type { Booking } from "@remit/rails";
 import type { MerchantOwner } from "./chart.ts";
 import { type Capture, type Entry, entryOf, type Paid } from "./entries.ts";
@@ -20,6 +21,20 @@ export function transferEntry({ captured, fee, owner, terms, ...paid }: Capture)
     rail: paid.rail,
     fee: { schedule: terms.schedule, from: String(terms.fromVolume) },
   };
+}
+
+/** What the seller has given back itself, in a block that stands: nothing is owed for it, as nothing went through us. */
+export function returnEntries(
+  { refund, refunded, owner, ...paid }: Paid & { readonly refund: Id<"refund">; readonly refunded: Money },
+  booking: Booking | undefined,
+): Entry[] {
+  invariant(booking !== undefined, "what was given back over a chain stands in a transaction");
+  const asset = refunded.asset.code;
+  const entry = entryOf("refund", { ...paid, object: refund, transition: "refunded" }, [
+    { code: "merchant_payable", owner, asset, units: refunded.units },
+    { code: "x402_clearing", asset, units: -refunded.units },
+  ]);
+  return [{ ...entry, owner }, seenOnChainEntry({ ...paid, owner }, booking, "out_of")];
 }
 
 /** The transaction in which the merchant has the money (`into`) or the payer has it again (`out_of`). */

@@ -3,6 +3,7 @@ import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { type EventPayload, type EventType, newEvent, type RemitEvent } from "@remit/protocol";
+import type { Returns } from "@remit/rails/x402";
 import type { Engine } from "./engine.ts";
 import { isOpen, type OpenPayment, type Payment } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
@@ -10,6 +11,8 @@ import * as rows from "./payments.sql.ts";
 export type SettlingDeps = {
   readonly db: Database;
   readonly engine: Engine;
+  /** Who finds what sellers have given back over a chain; undefined where no chain is configured. */
+  readonly returns: Returns | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** How long one worker may ask the provider before another takes over. Longer than all its time limits together. */

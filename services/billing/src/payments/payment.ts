@@ -69,6 +69,10 @@ export type Refund = {
   readonly payment: Id<"payment">;
   readonly amount: Money;
   readonly state: "refunding" | "refunded" | "refused";
-  /** The provider's id of the refund, once it has made it. */
+  /** The provider's id of the refund, once it has made it; over a chain the transfer's place there. */
   readonly reference: string | null;
+  /** Over a chain: where the seller says to have given it back. */
+  readonly transaction: string | null;
+  /** Why it was refused. */
+  readonly because: string | null;
 };

@@ -1,5 +1,12 @@
 import { type Route, route } from "@remit/platform/http";
-import { InstructionBody, idOf, PaymentBody, PaymentList, type RefundBody } from "@remit/protocol/contracts";
+import {
+  InstructionBody,
+  idOf,
+  PaymentBody,
+  PaymentList,
+  type RefundBody,
+  ReturnRefusal,
+} from "@remit/protocol/contracts";
 import { z } from "zod";
 import { confirmationRoute } from "./confirmations.http.ts";
 import { readOrder } from "./instructions.ts";
@@ -103,11 +110,15 @@ const stepRoute = (deps: PaymentDeps, op: "capture" | "release" | "refund", run:
 
 const refundStatus = { refunding: "pending", refunded: "succeeded", refused: "refused" } as const;
 
-const refundBodyOf = ({ id, amount, state }: Refund): z.input<typeof RefundBody> => ({
-  id,
-  amount_minor: Number(inCurrency(amount).units),
-  status: refundStatus[state],
-});
+const refundBodyOf = ({ id, amount, state, because }: Refund): z.input<typeof RefundBody> => {
+  const { data } = ReturnRefusal.safeParse(because);
+  return {
+    id,
+    amount_minor: Number(inCurrency(amount).units),
+    status: refundStatus[state],
+    ...(data === undefined ? {} : { because: data }),
+  };
+};
 
 const bodyOf = async (deps: PaymentDeps, payment: Payment): Promise<z.input<typeof PaymentBody>> => ({
   id: payment.id,

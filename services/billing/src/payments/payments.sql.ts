@@ -244,16 +244,19 @@ type RefundRow = {
   readonly amount_minor: bigint;
   readonly state: Refund["state"];
   readonly reference: string | null;
+  readonly transaction: string | null;
+  readonly because: string | null;
 };
 
 export async function insertRefund(
   tx: Sql,
   payment: Payment,
-  refund: Omit<Refund, "reference"> & { at: Instant },
+  refund: Omit<Refund, "reference" | "because"> & { at: Instant },
 ): Promise<boolean> {
   const written = await tx.run(sql`
-    insert into refunds (tenant_id, id, payment_id, amount_minor, state, created_at)
-    values (${payment.tenant}, ${refund.id}, ${payment.id}, ${refund.amount.units}, ${refund.state}, ${sqlTime(refund.at)})
+    insert into refunds (tenant_id, id, payment_id, amount_minor, state, transaction, created_at)
+    values (${payment.tenant}, ${refund.id}, ${payment.id}, ${refund.amount.units}, ${refund.state}, ${refund.transaction},
+      ${sqlTime(refund.at)})
     on conflict (id) do nothing`);
   return written.count === 1;
 }
@@ -264,11 +267,13 @@ const refundOf = (payment: Payment, row: RefundRow): Refund => ({
   amount: money(payment.amount.asset, row.amount_minor),
   state: row.state,
   reference: row.reference,
+  transaction: row.transaction,
+  because: row.because,
 });
 
 export async function refundById(tx: Sql, payment: Payment, id: Id<"refund">): Promise<Refund | undefined> {
   const row = await tx.maybe<RefundRow>(
-    sql`select id, payment_id, amount_minor, state, reference from refunds where id = ${id} and payment_id = ${payment.id}`,
+    sql`select id, payment_id, amount_minor, state, reference, transaction, because from refunds where id = ${id} and payment_id = ${payment.id}`,
   );
   return row === undefined ? undefined : refundOf(payment, row);
 }
@@ -277,14 +282,14 @@ export async function refundById(tx: Sql, payment: Payment, id: Id<"refund">): P
 export const refundsOf = async (tx: Sql, payment: Payment): Promise<Refund[]> =>
   (
     await tx.many<RefundRow>(sql`
-      select id, payment_id, amount_minor, state, reference from refunds where payment_id = ${payment.id}
+      select id, payment_id, amount_minor, state, reference, transaction, because from refunds where payment_id = ${payment.id}
       order by created_at desc, id desc limit 100`)
   ).map((row) => refundOf(payment, row));
 
 /** The refund that a refunding payment is busy with: there is one at a time. */
 export async function runningRefund(tx: Sql, payment: Payment): Promise<Refund> {
   const row = await tx.one<RefundRow>(
-    sql`select id, payment_id, amount_minor, state, reference from refunds where payment_id = ${payment.id} and state = 'refunding'`,
+    sql`select id, payment_id, amount_minor, state, reference, transaction, because from refunds where payment_id = ${payment.id} and state = 'refunding'`,
   );
   return refundOf(payment, row);
 }
@@ -312,6 +317,7 @@ export type EndRefund = {
   readonly state: "refunded" | "refused";
   readonly reference: string | null;
   readonly refunded: Money;
+  readonly because: string | null;
   readonly now: Instant;
 };
 
@@ -325,7 +331,7 @@ export async function endRefund(tx: Sql, payment: Payment, end: EndRefund): Prom
       and leased_until = ${sqlTime(payment.leasedUntil)} returning *`);
   if (row === undefined) return undefined;
   const written = await tx.run(sql`
-    update refunds set state = ${end.state}, reference = ${end.reference}
+    update refunds set state = ${end.state}, reference = ${end.reference}, because = ${end.because}
     where id = ${end.refund} and payment_id = ${payment.id} and state = 'refunding'`);
   invariant(written.count === 1, "a refunding payment has a refund that is running");
   return paymentOf(row);

@@ -178,6 +178,8 @@ export async function refund(deps: PaymentDeps, id: Id<"payment">, order: Order)
   const until = after(now, deps.leaseMs);
   const begun = await deps.db.of(order.payer).transaction(async (tx): Promise<Entered> => {
     const before = await findFor(tx, id, order);
+    if (before.rail !== "x402" && order.transaction !== undefined)
+      throw new Problem("instruction_invalid", { detail: "a card's refund is no transfer" });
     const payment = await rows.beginRefund(tx, { id, refund: refundId, amount, now, until });
     if (payment === undefined) {
       const found = await reread(tx, before);
@@ -185,7 +187,8 @@ export async function refund(deps: PaymentDeps, id: Id<"payment">, order: Order)
       if ((await rows.refundById(tx, found, refundId)) === undefined) throw refundRefused(found, order);
       return { won: false, payment: found };
     }
-    const made = { id: refundId, payment: id, amount, state: "refunding", at: now } as const;
+    const transaction = order.transaction ?? null;
+    const made = { id: refundId, payment: id, amount, state: "refunding", transaction, at: now } as const;
     if (!(await rows.insertRefund(tx, payment, made)))
       throw new Problem("instruction_invalid", { detail: "the refund's id belongs to another payment" });
     if (isOpen(payment)) await comeBack(tx, payment);

@@ -2,11 +2,19 @@ import { type Id, type Instant, invariant, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
 import type { EventPayload } from "@remit/protocol";
-import { type Booked, bookingEntry, post, refundEntry, takenBackEntry } from "../ledger/index.ts";
+import {
+  type Booked,
+  bookingEntry,
+  post,
+  refundEntry,
+  returnEntries,
+  takenBackEntry,
+} from "../ledger/index.ts";
 import { decideRefund, type RefundDecision } from "./decisions.ts";
 import { bookLater, eventOf, type Next, putOff, reread, type SettlingDeps, stillOurs } from "./journal.ts";
 import type { OpenPayment, Payment, Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
+import { readReturn } from "./returns.ts";
 
 /** One step of a refunding payment, fresh or after a crash: the refund's key makes both the same. */
 export async function settleRefund(
@@ -17,15 +25,18 @@ export async function settleRefund(
   const tenant = deps.db.of(payment.tenant);
   const refund = await tenant.transaction((tx) => rows.runningRefund(tx, payment));
   invariant(payment.reference !== null, "a captured payment has a reference");
-  const standing = await deps.engine.refund({
-    key: refund.id,
-    attempt: payment.attempt,
-    reference: payment.reference,
-    amount: refund.amount,
-    startedAt: payment.stateSince,
-    recovered,
-    takeBack: payment.destination !== null,
-  });
+  const standing =
+    payment.rail === "x402"
+      ? await readReturn(deps, payment, refund)
+      : await deps.engine.refund({
+          key: refund.id,
+          attempt: payment.attempt,
+          reference: payment.reference,
+          amount: refund.amount,
+          startedAt: payment.stateSince,
+          recovered,
+          takeBack: payment.destination !== null,
+        });
   await failpoint("payment.refunding.sent");
   const decision = decideRefund(refund.amount, standing);
   if (decision.kind === "again" || decision.kind === "wait")
@@ -52,6 +63,7 @@ const end = (
       state: decision.kind,
       reference,
       refunded,
+      because: decision.kind === "refused" ? decision.because : null,
       now,
     });
     if (ended === undefined) return stillOurs(payment, await reread(tx, payment));
@@ -81,9 +93,13 @@ async function bookRefund(
   const payload = { charge, refund: refund.id, amount_minor: amount, currency: refund.amount.asset.code };
   await tx.record(eventOf("payment.refunded", payment, { now, payload }));
   await tx.record(eventOf("ledger.posted", payment, { now, payload: { charge, refund: refund.id } }));
+  const made = { ...paid, refund: refund.id, refunded: refund.amount };
+  if (payment.rail === "x402") {
+    await post(tx, returnEntries(made, decision.booking));
+    return;
+  }
   const bookings = bookingsOf(payment, decision);
   if (bookings === undefined) await bookLater(tx, payment, { now, refund: refund.id });
-  const made = { ...paid, refund: refund.id, refunded: refund.amount };
   await post(tx, [
     refundEntry(made),
     ...(payment.destination === null ? [] : [takenBackEntry(made)]),

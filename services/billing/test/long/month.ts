@@ -48,6 +48,7 @@ export function openMonth(
     clock,
     engine: createEngine({ card: createCardEngine({ stripe, clock }), x402: undefined }),
     wallets: undefined,
+    returns: undefined,
     log: createLog({ service: "billing", level: "silent" }),
     leaseMs: 30_000,
     secretOf: () => Promise.resolve(undefined),

@@ -103,6 +103,8 @@ export const selling: Selling = {
     refund: "Geld zurückgeben",
     refundTitle: "Geld zurückgeben?",
     refundWhy: "Es geht, wie es kam. Das lässt sich nicht rückgängig machen.",
+    refundTransaction: "Transaktion der Rücküberweisung",
+    refundSent: "Senden Sie es von der Wallet zurück, die bezahlt wurde, und nennen Sie die Transaktion.",
     refundAmount: "Wie viel",
     refundDo: "Zurückgeben",
   },

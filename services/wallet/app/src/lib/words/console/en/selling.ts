@@ -93,6 +93,8 @@ export const selling = {
     refund: "Give money back",
     refundTitle: "Give money back?",
     refundWhy: "It goes the way it came. This cannot be undone.",
+    refundTransaction: "Transaction of your transfer",
+    refundSent: "Send it back from the wallet that was paid; then say in which transaction.",
     refundAmount: "How much",
     refundDo: "Give back",
   },

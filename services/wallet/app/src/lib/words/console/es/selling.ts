@@ -96,6 +96,8 @@ export const selling: Selling = {
     refund: "Devolver dinero",
     refundTitle: "¿Devolver dinero?",
     refundWhy: "Va por donde vino. Esto no se puede deshacer.",
+    refundTransaction: "Transacción de la devolución",
+    refundSent: "Devuélvalo desde el monedero que cobró e indique la transacción.",
     refundAmount: "Cuánto",
     refundDo: "Devolver",
   },

@@ -94,6 +94,8 @@ export const selling: Selling = {
     refund: "返金する",
     refundTitle: "返金しますか",
     refundWhy: "来た道を戻ります。取り消せません。",
+    refundTransaction: "返金のトランザクション",
+    refundSent: "支払いを受けたウォレットから送り返し、そのトランザクションを入力します。",
     refundAmount: "金額",
     refundDo: "返金する",
   },

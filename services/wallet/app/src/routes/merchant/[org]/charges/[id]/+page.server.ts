@@ -26,7 +26,10 @@ export const actions = {
     const answer = await api.refundSold({
       params,
       key: textIn(form, "key"),
-      body: amount === undefined ? {} : { amount_minor: amount },
+      body: {
+        ...(amount === undefined ? {} : { amount_minor: amount }),
+        ...(charge.rail === "x402" ? { transaction: textIn(form, "transaction").trim() } : {}),
+      },
     });
     return answer.ok ? { done: "refunded" } : refused(event, answer.refusal);
   },
