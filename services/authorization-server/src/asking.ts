@@ -15,7 +15,7 @@ import { nameOfAgent } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { deviceJobs } from "./device/index.ts";
 import type { Artifacts } from "./grants/index.ts";
-import { type Core, createAccountAccess, openedBy, pingJobs } from "./oidc/index.ts";
+import { type Core, createAccountAccess, openedBy, outcomeJobs, pingJobs } from "./oidc/index.ts";
 import type { People } from "./people.ts";
 import type { Sessions } from "./sessions/index.ts";
 
@@ -49,5 +49,6 @@ export function mountAsking({ http, jobs, people, approvals, waiting, core, ...g
   );
   approvalJobs(jobs, approvals);
   pingJobs(jobs, { db, artifacts, approvals, outbound });
+  outcomeJobs(jobs, { db, clock, artifacts, approvals, provider: core.provider });
   deviceJobs(jobs, { db, clock });
 }

@@ -1,4 +1,5 @@
 export { type Admission, admits, type Purchase } from "./admits.ts";
+export { areAboutPurchase, parsePurchaseDetails, purchaseDetailsType } from "./asked-purchase.ts";
 export { examineMandateChain, type MandateChainInput } from "./chain.ts";
 export {
   type ConsentEvidence,

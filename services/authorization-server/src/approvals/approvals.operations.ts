@@ -1,5 +1,6 @@
 import { type Id, type Instant, invariant } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
+import { enqueue } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent, Problem } from "@remit/protocol";
 import * as rows from "./approvals.sql.ts";
@@ -13,7 +14,7 @@ import {
   type MandateSubject,
   type NewQuestion,
 } from "./approvals.ts";
-import { approvalsChannel, ask, type Repeats } from "./asking.ts";
+import { approvalsChannel, ask, type Following, follow, followedQueue, type Repeats } from "./asking.ts";
 import type { PurchaseSubject } from "./purchase.ts";
 import { opened, type SealingDeps, sealAnswer } from "./sealing.ts";
 
@@ -60,6 +61,12 @@ export type Within = (tx: TenantTx, approval: Approval) => Promise<void>;
 export type Approvals = {
   /** Puts the question, or the same one again. Throws `rate_limited` beyond what an agent may ask (G02). */
   ask(tenant: Id<"tenant">, question: NewQuestion): Promise<Id<"approval">>;
+  /** The purchase of this agent that waits for an answer under this charge; undefined when none does. */
+  waitingFor(of: Pick<Following, "charge" | "agent">): Promise<Approval | undefined>;
+  /** Has its answer told to a request of the agent; false when it has one by now. Throws `rate_limited`. */
+  follow(tenant: Id<"tenant">, following: Following): Promise<boolean>;
+  /** A question that has its answer, locked until the transaction ends. */
+  lockAnswered(tx: TenantTx, id: Id<"approval">): Promise<Approval | undefined>;
   /** At most once, however often and from wherever it is sent; the second time answers the same. */
   approve(named: Named, by: Answerer, within?: Within): Promise<Approval>;
   deny(
@@ -90,6 +97,20 @@ export function createApprovals(deps: ApprovalsDeps): Approvals {
   };
   return {
     ask: (tenant, question) => db.of(tenant).transaction((tx) => ask({ ...deps, repeats }, tx, question)),
+    waitingFor: async (of) => {
+      const tenant = await rows.tenantOfPurchase(db.single, of.charge);
+      if (tenant === undefined) return undefined;
+      return db.of(tenant).transaction(async (tx) => {
+        const row = await rows.lockAbout(tx, { ...of, now: clock.now() });
+        return row && opened(deps, tx, row);
+      });
+    },
+    follow: (tenant, following) =>
+      db.of(tenant).transaction((tx) => follow({ ...deps, repeats }, tx, following)),
+    lockAnswered: async (tx, id) => {
+      const row = await rows.lockAnswered(tx, id);
+      return row && opened(deps, tx, row);
+    },
     approve: (named, by, within) => answer(deps, named, { by, within, state: "approved" }),
     deny: (named, by, within) => answer(deps, named, { by, within, state: "denied" }),
     expire: (named) => expire(deps, named),
@@ -187,6 +208,8 @@ async function recordAnswer(
     newEvent("approval.answered", { tenant: tx.tenant, actor, subject: id, payload }, answeredAt),
   );
   tx.notify(approvalsChannel, principal);
+  if (isForPurchase(approval) && approval.question.request !== "")
+    await enqueue(tx, { queue: followedQueue, key: id, payload: { tenant: tx.tenant, id } });
 }
 
 /** Somebody else was first: their answer, if it is the same. */

@@ -100,6 +100,29 @@ export async function close(tx: Sql, id: Id<"approval">): Promise<void> {
   await tx.run(sql`delete from asking_open where approval_id = ${id}`);
 }
 
+/** Where the question about a purchase is: in the tenant of its payer. */
+export const tenantOfPurchase = async (db: Sql, charge: Id<"charge">): Promise<Id<"tenant"> | undefined> =>
+  (await db.one<{ tenant: Id<"tenant"> | null }>(sql`select tenant_of_charge(${charge}) as tenant`)).tenant ??
+  undefined;
+
+/** The question about a purchase that waits for an answer now, if any; locked. */
+export async function lockAbout(
+  tx: TenantTx,
+  of: { charge: Id<"charge">; agent: Id<"agent">; now: Instant },
+): Promise<ApprovalRow | undefined> {
+  const row = await tx.maybe<Row>(sql`select * from approvals where charge_id = ${of.charge}
+    and agent_id = ${of.agent} and state = 'pending' and expires_at > ${sqlTime(of.now)} for no key update`);
+  return row && approvalOf(row);
+}
+
+/** A question that has its answer; locked, so that what follows from the answer follows once. */
+export async function lockAnswered(tx: TenantTx, id: Id<"approval">): Promise<ApprovalRow | undefined> {
+  const row = await tx.maybe<Row>(
+    sql`select * from approvals where id = ${id} and state <> 'pending' for no key update`,
+  );
+  return row && approvalOf(row);
+}
+
 /** The question of this group that waits already, if any; locked. */
 export async function lockWaiting(
   tx: TenantTx,

@@ -43,12 +43,9 @@ export type Approval<S extends ApprovalSubject = ApprovalSubject> = {
 export type Question = {
   /** The agent's own words, to be shown as such (CIBA §7.1 `binding_message`). */
   readonly bindingMessage?: string | undefined;
-  /** The request that waits for the answer (CIBA §7.3 `auth_req_id`). A purchase has none: its charge waits. */
+  /** The request that waits for the answer (CIBA §7.3 `auth_req_id`); empty for a purchase nobody asks about but its charge. */
   readonly request: string;
 };
-
-export const isForMandate = (approval: Approval): approval is Approval<MandateSubject> =>
-  approval.subject.kind === "mandate";
 
 export const isForPurchase = (approval: Approval): approval is Approval<PurchaseSubject> =>
   approval.subject.kind !== "mandate";

@@ -8,14 +8,15 @@ import {
   askingLimits,
   excessOf,
   groupOf,
-  isForMandate,
-  type MandateSubject,
   type NewPurchaseQuestion,
   type NewQuestion,
+  type Question,
 } from "./approvals.ts";
 import { opened, type SealingDeps, sealQuestion } from "./sealing.ts";
 
 export const expiryQueue = "approvals.expire";
+/** A purchase has its answer, and a request of its agent waits to be told. */
+export const followedQueue = "approvals.followed";
 
 /** Woken after each commit that put, answered or ended a question. */
 export const approvalsChannel = "approvals";
@@ -23,7 +24,7 @@ export const approvalsChannel = "approvals";
 /** What becomes of a question that waits already when the same one is put again. */
 export type Repeats = {
   /** Whoever waits for the earlier request waits in vain. */
-  supersede(tx: TenantTx, approval: Approval<MandateSubject>): Promise<void>;
+  supersede(tx: TenantTx, approval: Approval): Promise<void>;
   /** Its time is over and nobody has written that down. */
   expire(tx: TenantTx, id: Id<"approval">): Promise<unknown>;
 };
@@ -43,17 +44,13 @@ export async function ask(
   if (waiting !== undefined && again === undefined) await deps.repeats.expire(tx, waiting.id);
   const open = again === undefined ? await rows.countOpen(tx, agent, now) : 0;
   const excess = excessOf({ ...counted, open }, now);
-  if (excess !== undefined)
-    throw new Problem("rate_limited", {
-      detail: excess.detail,
-      headers: { "retry-after": excess.retryAfter },
-    });
+  if (excess !== undefined) throw tooOften(excess);
   const id = again?.id ?? newId("approval");
   const sealedQuestion = await sealQuestion(deps, tx, { id, question });
   if (again === undefined) await insert(tx, { ...asked, id, group, sealedQuestion, now });
   else {
     const before = await opened(deps, tx, again);
-    if (isForMandate(before)) await deps.repeats.supersede(tx, before);
+    await deps.repeats.supersede(tx, before);
     await rows.askAgain(tx, { id, sealedQuestion, expiresAt });
   }
   const times = (again?.askedCount ?? 0) + 1;
@@ -86,6 +83,42 @@ export async function askPurchase(
   await insert(tx, { ...asked, group, sealedQuestion, now });
   await tell(tx, { ...asked, group, times: 1, now });
 }
+
+/** What an agent waits by for the answer about a purchase (CIBA §7.3), with its own words. */
+export type Following = {
+  readonly charge: Id<"charge">;
+  readonly agent: Id<"agent">;
+  readonly question: Question;
+};
+
+/**
+ * Has the answer about a purchase that waits told to a request of its agent as well; the last one that asked is told. The
+ * question is the same one, and no longer open than before. False when nothing waits. Throws `rate_limited`.
+ */
+export async function follow(
+  deps: SealingDeps & { readonly repeats: Pick<Repeats, "supersede"> },
+  tx: TenantTx,
+  { charge, agent, question }: Following,
+): Promise<boolean> {
+  const now = deps.clock.now();
+  const counted = await countAsk(tx, agent, now);
+  const row = await rows.lockAbout(tx, { charge, agent, now });
+  if (row === undefined) return false;
+  const excess = excessOf({ ...counted, open: 0 }, now);
+  if (excess !== undefined) throw tooOften(excess);
+  const before = await opened(deps, tx, row);
+  if (before.question.request !== "") await deps.repeats.supersede(tx, before);
+  const { id, askedCount, expiresAt, subject } = before;
+  const said = question.bindingMessage ?? before.question.bindingMessage;
+  const asked = { request: question.request, ...(said === undefined ? {} : { bindingMessage: said }) };
+  const sealedQuestion = await sealQuestion(deps, tx, { id, question: asked });
+  await rows.askAgain(tx, { id, sealedQuestion, expiresAt });
+  await tell(tx, { ...before, group: `${subject.kind}:${charge}`, times: askedCount + 1, now });
+  return true;
+}
+
+const tooOften = ({ detail, retryAfter }: { detail: string; retryAfter: string }): Problem =>
+  new Problem("rate_limited", { detail, headers: { "retry-after": retryAfter } });
 
 /** From here on this agent's other questions wait for us, so what is counted stays true. */
 function countAsk(tx: TenantTx, agent: Id<"agent">, now: Instant) {

@@ -15,7 +15,7 @@ export type {
   MandateSubject,
   NewQuestion,
 } from "./approvals.ts";
-export { askPurchase } from "./asking.ts";
+export { askPurchase, followedQueue } from "./asking.ts";
 export {
   type AskedBecause,
   confirmedText,

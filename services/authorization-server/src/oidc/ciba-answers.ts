@@ -1,14 +1,5 @@
 import { randomBytes } from "node:crypto";
-import {
-  after,
-  type Clock,
-  fromNumericDate,
-  type Id,
-  type Instant,
-  minuteMs,
-  toNumericDate,
-} from "@remit/kernel";
-import { enqueue } from "@remit/platform/jobs";
+import type { Clock, Id, Instant } from "@remit/kernel";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import type { Account, Accounts } from "../accounts/index.ts";
@@ -23,8 +14,8 @@ import type {
 import { type Client, clientById } from "../clients/index.ts";
 import { type Artifacts, digestOf, openGrant } from "../grants/index.ts";
 import type { IssuePort } from "./interactions.ts";
-import { pingQueue } from "./ping.ts";
-import { type Payload, type Provider, payloadOf } from "./seam.ts";
+import { type Provider, payloadOf } from "./seam.ts";
+import { endRequest, scopeOf, settle } from "./settling.ts";
 
 type Deps = {
   readonly db: Database;
@@ -50,10 +41,6 @@ type AutomaticPort = {
   ): Promise<{ readonly id: Id<"mandate"> }>;
 };
 
-const model = "BackchannelAuthenticationRequest";
-/** After an answer its agent has this long to fetch it, even when it came at the last moment. */
-const collectMs = 2 * minuteMs;
-
 /**
  * What a principal's answer does to a CIBA request. The mandate, its grant, the request's new state and the ping are
  * written in the transaction of the answer: a crash leaves all of them or none.
@@ -69,19 +56,13 @@ export const cibaAnswers = (deps: Deps): CibaAnswers => ({
       return taken;
     }),
   // The agent that asked twice goes on with its newer request: this one is over (CIBA §11 `expired_token`).
-  supersede: async (tx, approval) => {
-    const found = await deps.artifacts.findWithin(tx, model, approval.question.request);
-    if (found === undefined) return;
-    const now = deps.clock.now();
-    const payload = { ...found.payload, exp: toNumericDate(now) };
-    await save(deps, tx, { approval, payload, expiresAt: after(now, collectMs) });
-  },
+  supersede: (tx, approval) => endRequest(deps, tx, approval),
   // The core knows by itself when a request is over.
   expire: (approval, writing) => writeWith(deps, { approval, writing }, async (_tx, taken) => taken),
 });
 
 type CibaAnswers = AnswerPort<MandateSubject> & {
-  supersede(tx: TenantTx, approval: Approval): Promise<void>;
+  supersede(tx: TenantTx, approval: AnyApproval): Promise<void>;
 };
 type Approval = AnyApproval<MandateSubject>;
 
@@ -222,39 +203,3 @@ async function grantPayload(
   const { payload, expiresAt } = await payloadOf(entity);
   return { model: "Grant", id: grantId, payload, expiresAt, grant: grantId };
 }
-
-type Settling = { readonly approval: Approval; readonly result: Payload; readonly grant?: string };
-
-/** What `backchannelResult` of the core does, in our transaction and with the ping as a job that is tried again. */
-async function settle(deps: Deps, tx: TenantTx, { approval, result, grant }: Settling): Promise<void> {
-  const found = await deps.artifacts.findWithin(tx, model, approval.question.request);
-  if (found === undefined) throw new Problem("approval_expired");
-  const { exp, params } = found.payload;
-  const until = after(deps.clock.now(), collectMs);
-  const ends = typeof exp === "number" ? Math.max(exp, toNumericDate(until)) : toNumericDate(until);
-  const payload = { ...found.payload, ...result, exp: ends };
-  await save(deps, tx, { approval, payload, grant, expiresAt: fromNumericDate(ends) });
-  if (typeof Object(params).client_notification_token === "string")
-    await enqueue(tx, {
-      queue: pingQueue,
-      key: approval.id,
-      payload: { tenant: tx.tenant, id: approval.id },
-    });
-}
-
-type Saving = {
-  readonly approval: Approval;
-  readonly payload: Payload;
-  readonly expiresAt: ReturnType<typeof after>;
-  readonly grant?: string | undefined;
-};
-
-const save = ({ artifacts }: Deps, tx: TenantTx, { approval, payload, expiresAt, grant }: Saving) =>
-  artifacts.saveWithin(
-    tx,
-    // Known a while longer than it counts, so that who comes too late hears that, and not "unknown".
-    { model, id: approval.question.request, payload, expiresAt: after(expiresAt, 10 * minuteMs), grant },
-    scopeOf(approval),
-  );
-
-const scopeOf = ({ agentTenant }: Approval): string => `oauth:${agentTenant}`;

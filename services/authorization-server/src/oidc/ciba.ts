@@ -11,6 +11,7 @@ import { Problem, parseMandateRequest, readJson } from "@remit/protocol";
 import type { Accounts } from "../accounts/index.ts";
 import type { Approvals, MandateSubject } from "../approvals/index.ts";
 import { type AskableDeps, askable } from "./askable.ts";
+import { followPurchase, type PurchaseDeps, payerNamed, purchaseAskedIn } from "./purchases.ts";
 import {
   type BackchannelRequest,
   type ClientEntity,
@@ -23,7 +24,7 @@ import {
 export type CibaDeps = AskableDeps & {
   readonly clock: Clock;
   readonly accounts: Pick<Accounts, "byId">;
-  readonly approvals: Pick<Approvals, "ask" | "approve">;
+  readonly approvals: Pick<Approvals, "ask" | "approve"> & PurchaseDeps["approvals"];
   readonly mandates: AskableDeps["mandates"] & {
     automaticFor(
       tenant: Id<"tenant">,
@@ -46,7 +47,7 @@ const bindingMessagePattern = /^[A-Za-z0-9][A-Za-z0-9 .,:;#/+\-_!?'()]*$/;
 const detailsBytesMax = 16_384;
 export const requestedExpiryMaxS = 600;
 
-/** OpenID CIBA Core 1.0, poll and ping, for mandates: what the core asks of us. */
+/** OpenID CIBA Core 1.0, poll and ping, for mandates and for purchases that wait: what the core asks of us. */
 export const cibaFeature = (deps: CibaDeps): object => ({
   enabled: true,
   deliveryModes: ["poll", "ping"],
@@ -97,6 +98,8 @@ function agentOf({ remit_kind, clientId, remit_tenant }: ClientEntity): {
 async function personOf(deps: CibaDeps, ctx: Ctx, hint: string): Promise<Id<"account"> | undefined> {
   const { client } = ctx.oidc;
   invariant(client !== undefined, "the client has authenticated before anybody is looked for");
+  const waiting = purchaseAskedIn(ctx);
+  if (waiting !== undefined) return payerNamed(deps, waiting, hint);
   return askable(deps, { hint, ...agentOf(client) });
 }
 
@@ -106,6 +109,8 @@ async function ask(
   ctx: Ctx,
   { request, accountId }: { request: BackchannelRequest; accountId: string },
 ): Promise<void> {
+  const waiting = purchaseAskedIn(ctx);
+  if (waiting !== undefined) return followPurchase(deps, ctx, { request, waiting });
   const { client } = ctx.oidc;
   invariant(client?.remit_dpop_thumbprint !== undefined, "an agent has a registered DPoP key");
   const account = await deps.accounts.byId(accountId);

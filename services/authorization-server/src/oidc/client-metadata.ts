@@ -1,4 +1,5 @@
 import { invariant } from "@remit/kernel";
+import { mandateDetailsType, purchaseDetailsType } from "@remit/protocol";
 import type { Client, KeptCredential } from "../clients/index.ts";
 import { jwtBearerGrant, tokenExchangeGrant } from "./custom-grants.ts";
 import type { Payload } from "./seam.ts";
@@ -38,7 +39,7 @@ function ownMembers(client: Client): Payload {
     response_types: code ? ["code"] : [],
     grant_types: grantTypesOf(client, code),
     ...(client.kind === "agent" ? backchannelOf(client) : {}),
-    authorization_details_types: client.kind === "agent" ? ["oid4ac_mandate"] : [],
+    authorization_details_types: client.kind === "agent" ? [mandateDetailsType, purchaseDetailsType] : [],
     require_pushed_authorization_requests: true,
     post_logout_redirect_uris: client.metadata.post_logout_redirect_uris ?? [],
     ...authenticationOf(client),

@@ -2,6 +2,7 @@ import { type Clock, dayMs, minuteMs, parseId, secondMs } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
+import { areAboutPurchase, mandateDetailsType, purchaseDetailsType } from "@remit/protocol";
 import type { Accounts } from "../accounts/index.ts";
 import { acrs } from "../assurance/index.ts";
 import { operatorScopes, ownScopes, type PeerSetting, scopesOf } from "../clients/index.ts";
@@ -17,6 +18,7 @@ import { type DevicePages, deviceFeature } from "./device.ts";
 import { checkMandateRequest, guardAssertion } from "./guards.ts";
 import type { KeysAtUri } from "./keys-at-uri.ts";
 import { endSessionPath, rpInitiatedLogout } from "./logout.ts";
+import { purchaseAskedIn, secondsLeft, validatePurchase } from "./purchases.ts";
 import { refreshLifeS } from "./refresh-rules.ts";
 import { createResources } from "./resources.ts";
 import {
@@ -115,8 +117,7 @@ export function configurationOf(deps: CoreDeps): object {
       keysAtUri: deps.keysAtUri,
     }),
     rotateRefreshToken: rotates(deps),
-    issueRefreshToken: async (_: Ctx, client: { grantTypeAllowed(type: string): boolean }) =>
-      client.grantTypeAllowed("refresh_token"),
+    issueRefreshToken: givesRefreshToken,
     expiresWithSession: async () => false,
     findAccount: findAccount(deps.accounts),
     extraTokenClaims: extraClaims(claims),
@@ -200,7 +201,10 @@ function features(deps: CoreDeps, { accessKid }: HeldKeys): object {
     },
     richAuthorizationRequests: {
       enabled: true,
-      types: { oid4ac_mandate: { validate: validateDetails(clock) } },
+      types: {
+        [mandateDetailsType]: { validate: validateDetails(clock) },
+        [purchaseDetailsType]: { validate: validatePurchase(deps) },
+      },
       authorizationDetailsForGrantSource: async (ctx: Ctx) => grantedDetails(ctx),
       authorizationDetailsForAccessToken: async (_: Ctx, __: TokenEntity, source?: { rar?: Payload[] }) =>
         source?.rar,
@@ -217,6 +221,13 @@ const validateDetails =
       );
     checkMandateRequest(detail, clock.now());
   };
+
+/** Who said yes to a purchase has given nothing that goes on. */
+const givesRefreshToken = async (
+  _: Ctx,
+  client: { grantTypeAllowed(type: string): boolean },
+  { rar }: { readonly rar?: unknown },
+): Promise<boolean> => client.grantTypeAllowed("refresh_token") && !areAboutPurchase(rar);
 
 /** FAPI 2.0 §5.3.2.1: a token that is bound and of a client with keys need not change, and a lost answer costs nothing. */
 const rotates =
@@ -260,8 +271,12 @@ function lifetimes(clock: Clock): object {
     AccessToken: seconds(5 * minuteMs),
     ClientCredentials: seconds(15 * minuteMs),
     AuthorizationCode: seconds(minuteMs),
-    BackchannelAuthenticationRequest: (ctx: Ctx | undefined) =>
-      Math.min(requestedExpiryMaxS, Number(ctx?.oidc.params["requested_expiry"] ?? requestedExpiryMaxS)),
+    BackchannelAuthenticationRequest: (ctx: Ctx | undefined) => {
+      const asked = Number(ctx?.oidc.params["requested_expiry"] ?? requestedExpiryMaxS);
+      const waiting = ctx === undefined ? undefined : purchaseAskedIn(ctx);
+      const left = waiting === undefined ? requestedExpiryMaxS : secondsLeft(waiting, clock.now());
+      return Math.min(requestedExpiryMaxS, asked, left);
+    },
     DeviceCode: seconds(10 * minuteMs),
     IdToken: seconds(5 * minuteMs),
     // Long enough to sign up: to wait for a letter, and to make a passkey.

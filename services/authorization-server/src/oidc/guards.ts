@@ -1,10 +1,19 @@
 import type { IncomingMessage } from "node:http";
 import { type Clock, type Instant, secondMs } from "@remit/kernel";
-import { isScope, mayBeBearer, Problem, parseJws, parseMandateRequest, readJson } from "@remit/protocol";
+import {
+  areAboutPurchase,
+  isScope,
+  mayBeBearer,
+  Problem,
+  parseJws,
+  parseMandateRequest,
+  readJson,
+} from "@remit/protocol";
 import { thumbprint } from "@remit/protocol/node";
 import type { Quotas } from "../quotas/index.ts";
 import { guardBackchannel } from "./ciba.ts";
 import type { KeysAtUri } from "./keys-at-uri.ts";
+import { guardPurchase } from "./purchases.ts";
 import {
   type ClientEntity,
   type Ctx,
@@ -137,15 +146,18 @@ const asking = new Set([
   "backchannel_authentication",
 ]);
 
-// A principal is asked for one mandate or not at all: a consent to nothing in particular would mean nothing.
+// A principal is asked for one mandate, about one purchase, or not at all: a consent to nothing in particular would mean nothing.
 function guardAsking({ clock }: Rules, ctx: Ctx, client: ClientEntity): void {
   if (client.remit_kind !== "agent") return;
   const sent = ctx.oidc.body["authorization_details"];
   if (typeof sent !== "string")
-    throw new errors.InvalidAuthorizationDetails("Say in authorization_details which mandate is asked for.");
+    throw new errors.InvalidAuthorizationDetails(
+      "Say in authorization_details which mandate is asked for, or which purchase.",
+    );
   const read = readJson(sent, detailsBytesMax);
   if ("fault" in read) throw new errors.InvalidAuthorizationDetails(read.fault);
-  checkMandateRequest(read.value, clock.now());
+  if (areAboutPurchase(read.value)) guardPurchase(ctx.oidc.route, ctx.oidc.body, read.value);
+  else checkMandateRequest(read.value, clock.now());
 }
 
 /** RFC 9396 §5: what cannot be granted is refused where it is asked, with the reason. */

@@ -22,7 +22,7 @@ export {
   type IssuePort,
   type SignInAsked,
 } from "./interactions.ts";
-export { pingJobs } from "./ping.jobs.ts";
+export { outcomeJobs, pingJobs } from "./ping.jobs.ts";
 export { createRefreshRules, type PlannedRefresh, type RefreshRules } from "./refresh-rules.ts";
 export { createRepeats, type Repeats } from "./repeats.ts";
 export { openedBy } from "./seam.ts";

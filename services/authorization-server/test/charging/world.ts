@@ -47,17 +47,21 @@ export type TestMerchant = {
 export type WorldOptions = {
   /** Billing's clock: the world's own, unless others than this process talk to it. */
   readonly billingClock?: Clock;
+  /** A server that runs already, whose principal pays and whose tenant has the agent: each opens what the other sealed. */
+  readonly beside?: Pick<World, "database" | "kek" | "payer" | "principal">;
 };
 
-export async function createWorld({ billingClock }: WorldOptions = {}): Promise<World> {
-  const database = await testDatabase({ service: "authorization_server", sources: migrations });
+export async function createWorld({ billingClock, beside }: WorldOptions = {}): Promise<World> {
+  const database =
+    beside?.database ?? (await testDatabase({ service: "authorization_server", sources: migrations }));
   const clock = testClock();
   const db = database.open({ poolMax: 12, ...recordingBy(clock) });
   const log = createLog({ service: "test", level: process.env["TEST_LOG"] === "1" ? "debug" : "silent" });
   const keys = testKeys(newKeys());
   const trusted = { issuer, keys: () => keys.jwks().keys, clock: billingClock ?? clock };
   const billing = await fakeBilling(trusted);
-  const [payer, payee, operator] = [newId("tenant"), newId("tenant"), newId("tenant")];
+  const payer = beside?.payer ?? newId("tenant");
+  const [payee, operator] = [newId("tenant"), beside?.payer ?? newId("tenant")];
   const merchant = {
     id: newId("merchant"),
     client: newId("client"),
@@ -71,7 +75,7 @@ export async function createWorld({ billingClock }: WorldOptions = {}): Promise<
   });
   const directoryOrigin = await listening(server);
   const outbound = createOutbound({ allow: [hostOf(billing.origin), hostOf(directoryOrigin)], log });
-  const kek = randomBytes(32);
+  const kek = beside?.kek ?? randomBytes(32);
   const keyring = createKeyring({ kek: kekOf(kek), clock });
   const peers = { outbound, billing: billing.origin, directory: directoryOrigin };
   const rooms = createRooms({ db, clock, log, keys, keyring, ...peers });
@@ -84,7 +88,7 @@ export async function createWorld({ billingClock }: WorldOptions = {}): Promise<
     database,
     billing,
     payer,
-    principal: newId("account"),
+    principal: beside?.principal ?? newId("account"),
     payee,
     operator,
     merchant,
@@ -96,7 +100,7 @@ export async function createWorld({ billingClock }: WorldOptions = {}): Promise<
       await billing.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await database.drop();
+      if (beside === undefined) await database.drop();
     },
   };
 }
