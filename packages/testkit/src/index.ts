@@ -32,6 +32,7 @@ export { chainFacilitator, mined, wantedOf } from "./chain-facilitator.ts";
 export { accelerateTime, jumpTime, type TestClock, testClock } from "./clock.ts";
 export { type TestDatabase, type TestDatabaseOptions, testDatabase } from "./database.ts";
 export { eventually } from "./eventually.ts";
+export { checkKeys } from "./keys.ts";
 export { type Cel, type Definition, type FakeKubernetes, fakeKubernetes } from "./kubernetes/index.ts";
 export { freePort, isFreePort, sliceOfPorts } from "./ports.ts";
 export { type StartProcess, startProcess, type TestProcess } from "./process.ts";

@@ -20,7 +20,7 @@ const atOnce = instantOf(0);
 /** Writes the job in the caller's transaction: it exists exactly if the change does. */
 export async function enqueue(tx: Tx, job: Enqueue): Promise<void> {
   const { queue, key, payload, runAt = atOnce } = job;
-  await insertJob(tx, {
+  insertJob(tx, {
     id: newId("job"),
     queue,
     key: key ?? null,

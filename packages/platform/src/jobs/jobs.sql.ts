@@ -9,16 +9,15 @@ export type NewJob = {
   readonly runAt: Instant;
 };
 
-/** One row per queue and key: while a worker has it, it is marked to run again. */
-export async function insertJob(tx: Tx, job: NewJob): Promise<void> {
-  await tx.run(sql`
+/** One row per queue and key: while a worker has it, it is marked to run again. With the commit at the latest. */
+export const insertJob = (tx: Tx, job: NewJob): void =>
+  tx.defer(sql`
     insert into jobs (id, queue, key, payload, run_at)
     values (${job.id}, ${job.queue}, ${job.key}, ${job.payload}::jsonb, ${sqlTime(job.runAt)})
     on conflict (queue, key) where key is not null do update set
       payload = excluded.payload,
       again = jobs.leased_until is not null,
       run_at = case when jobs.leased_until is null then least(jobs.run_at, excluded.run_at) else excluded.run_at end`);
-}
 
 export type Taken = {
   readonly id: Id<"job">;

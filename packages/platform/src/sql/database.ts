@@ -180,16 +180,17 @@ function globalTx({ tx, first }: Running, record: Record): GlobalTx {
   };
 }
 
-const setNoTenant = sql`select set_config('remit.tenant', '', true)`;
-
 /** The id has been parsed wherever it came from; parsing it again here keeps a cast from naming what is no tenant (T04). */
 function setTenant(tenant: Tenant): Statement {
   invariant(
     tenant === "platform" || parseId("tenant", tenant) !== undefined,
     "a tenant is set only by its id",
   );
-  return sql`select set_config('remit.tenant', ${tenant}, true)`;
+  return inTenant(tenant);
 }
+
+const inTenant = (tenant: Tenant | ""): Statement => sql`select set_config('remit.tenant', ${tenant}, true)`;
+const setNoTenant = inTenant("");
 
 function tenantTx<T extends Tenant>(tx: Tx, tenant: T, { record, recordAll }: Recording): TenantTx<T> {
   const own = (event: RemitEvent): void =>
@@ -216,52 +217,61 @@ type Crossing = {
 /** So many events are written one by one; more of them together. */
 const fewEvents = 4;
 
-/** Begins in none of its tenants: what is asked before `as` sees no tenant's rows. */
+/**
+ * Begins in none of its tenants: what is asked before `as` sees no tenant's rows. A tenant is entered with the first statement
+ * that needs it, so that going back and forth between two costs no more than what is done in each.
+ */
 function crossingTx(running: Running, crossing: Crossing): CrossingTx {
   const { tenants, recording, recordNew, recordAll } = crossing;
   let turn = 0;
+  let wanted: Id<"tenant"> | undefined;
   let current: Id<"tenant"> | undefined;
-  const enter = (tenant: Id<"tenant">): void => {
-    invariant(tenants.includes(tenant), "a crossing enters only the tenants it was opened for");
-    if (tenant !== current) running.first(setTenant(tenant));
-    current = tenant;
+  const enter = (tenant: Id<"tenant"> | undefined): void => {
+    if (tenant !== undefined && tenant !== current) running.first(setTenant(tenant));
+    current = tenant ?? current;
+  };
+  const within = (tenant: Tenant): Id<"tenant"> => {
+    const one = tenants.find((each) => each === tenant);
+    invariant(
+      one !== undefined,
+      "a crossing enters, and records events of, only the tenants it was opened for",
+    );
+    return one;
   };
   return {
-    ...running.tx,
+    ...guarded(running.tx, () => enter(wanted)),
     as: async (tenant) => {
       turn += 1;
       const mine = turn;
-      enter(tenant);
-      return tenantTx(
-        guarded(running.tx, () => mine === turn),
-        tenant,
-        recording,
-      );
+      wanted = within(tenant);
+      const enterOwn = (): void => {
+        invariant(mine === turn, "a crossing's handle is used only until the next `as`");
+        enter(tenant);
+      };
+      return tenantTx(guarded(running.tx, enterOwn), tenant, recording);
     },
     record: async (events) => {
-      for (const { tenant } of events)
-        invariant(
-          tenants.some((one) => one === tenant),
-          "a crossing records events of the tenants it was opened for",
-        );
+      const placed = events.map((event) => ({ event, tenant: within(event.tenant) }));
       const isFew = recordNew !== undefined && events.length <= fewEvents;
       if (!isFew && recordAll !== undefined) return recordAll(running.tx, events);
-      const before = current;
-      for (const event of events) {
-        // Checked above to be one of them.
-        enter(event.tenant as Id<"tenant">);
+      // Those of the tenant that is entered first: each is entered once.
+      const ordered = [
+        ...placed.filter(({ tenant }) => tenant === current),
+        ...placed.filter(({ tenant }) => tenant !== current),
+      ];
+      for (const { event, tenant } of ordered) {
+        enter(tenant);
         if (isFew) recordNew(running.tx, event);
         else await recording.record(running.tx, event);
       }
-      if (before !== undefined) enter(before);
     },
   };
 }
 
-/** The same statements, for as long as `valid` says so. */
-function guarded(tx: Tx, valid: () => boolean): Tx {
+/** The same statements, before each of which `check` is called. */
+function guarded(tx: Tx, check: () => void): Tx {
   const live = (): Tx => {
-    invariant(valid(), "a crossing's handle is used only until the next `as`");
+    check();
     return tx;
   };
   return {

@@ -213,6 +213,8 @@ function lineTo(connection: Connection, begin: readonly Statement[]): Line {
   return {
     add: (one) => {
       invariant(open, endedText);
+      // Of two tenants entered one after the other, only the last is seen.
+      if (one.own && isSame(asked.at(-1), one)) asked.pop();
       asked.push(one);
     },
     query: (statement) => {
@@ -238,6 +240,9 @@ function lineTo(connection: Connection, begin: readonly Statement[]): Line {
     },
   };
 }
+
+const isSame = (before: Asked | undefined, { statement }: Asked): boolean =>
+  before?.own === true && before.statement.name === statement.name;
 
 const endedText = "a transaction's handle is used only inside the transaction";
 const ended = (): InvariantViolation => new InvariantViolation(endedText);
