@@ -603,6 +603,20 @@ describe("one presentation makes one charge", () => {
     expect((await charge({ mandate, offerKey: key })).state).toBe("authorized");
   });
 
+  test("G07 a key that the directory shows no more signs nothing a minute later", async () => {
+    const mandate = await giveMandate(world);
+    const { merchant } = world.directory;
+    await charge({ mandate });
+    world.directory.merchant = { ...merchant, jwks: { keys: [] } };
+    try {
+      world.clock.advance(61 * secondMs);
+      expect(await refusalOf(charge({ mandate }))).toBe("offer_keyid_unknown");
+    } finally {
+      world.directory.merchant = merchant;
+      world.clock.advance(61 * secondMs);
+    }
+  });
+
   test("a merchant that is not verified cannot charge, and an unreachable directory is no answer", async () => {
     const fresh = await createWorld();
     try {

@@ -21,7 +21,7 @@ import { createLog, createMetrics, type Log } from "@remit/platform/telemetry";
 import type { DirectoryConfig } from "./config.ts";
 import { jwksRoute } from "./identity/index.ts";
 import { listingTables, marketplaceRoutes, tellingRoute } from "./listings/index.ts";
-import { merchantRoutes } from "./merchants/index.ts";
+import { merchantJobs, merchantRoutes } from "./merchants/index.ts";
 
 /** The directory as a program sees it. `migrate` first, then `listen`; `close` drains. */
 export type Service = {
@@ -106,6 +106,7 @@ async function start({ config, clock, log, db, outbound, tenantOutbound }: Parts
     secondMs,
     forwardEvents({ db, peer, issuer }),
   );
+  merchantJobs(jobs, { db, outbound: tenantOutbound, clock, log });
   keepHouse(jobs, { db, clock });
   const http = createHttp({
     ...edgeOptions("directory", { config, clock, log }),

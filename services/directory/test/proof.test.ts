@@ -192,7 +192,8 @@ describe("the proof of an origin", () => {
     const pinned = async () => (await world.get(`/api/v1/merchants/${id}`)).body;
     serve(shop, theirs);
     expect(await verify(tenant, id)).toMatchObject({ status: 409, body: { code: "merchant_keys_replaced" } });
-    expect(await pinned()).toMatchObject({ jwks: { keys: [{ kid: mine.kid }] } });
+    // Neither counts: the origin serves mine no more.
+    expect(await pinned()).toMatchObject({ jwks: { keys: [] } });
     world.clock.advance(dayMs - 1);
     expect(await verify(tenant, id)).toMatchObject({ status: 409 });
     world.clock.advance(1);
@@ -200,6 +201,21 @@ describe("the proof of an origin", () => {
       status: 200,
       body: { jwks: { keys: [{ kid: theirs.kid }] } },
     });
+  });
+
+  test("G07 keys that came back within the notice count again, and those that waited do not", async () => {
+    const [mine, theirs] = [generateJwk("ES256"), generateJwk("ES256")];
+    serve(shop, mine);
+    const tenant = world.tenant();
+    const id = idIn(await settle(tenant, shop));
+    serve(shop, theirs);
+    expect(await verify(tenant, id)).toMatchObject({ status: 409 });
+    serve(shop, mine);
+    const back = { status: 200, body: { jwks: { keys: [{ kid: mine.kid }] } } };
+    expect(await verify(tenant, id)).toMatchObject(back);
+    world.clock.advance(dayMs);
+    serve(shop, theirs);
+    expect(await verify(tenant, id)).toMatchObject({ status: 409 });
   });
 
   test("an origin that is gone keeps its pinned keys", async () => {

@@ -48,6 +48,9 @@ export type Tenant = {
   call(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<PeerAnswer>;
 };
 
+/** How a person signed in, for a token that is theirs. */
+export type SignedIn = { readonly acr: string; readonly auth_time: number };
+
 /** Where the issuer says whether a token still counts. */
 export const introspection = "/oauth/introspect";
 
@@ -57,6 +60,8 @@ export type World = {
   readonly database: TestDatabase;
   /** A caller of a tenant: of its own, or another client of the one given. */
   tenant(scope?: Scope, id?: Id<"tenant">, client?: string): Tenant;
+  /** A person of a tenant, who has signed in so. */
+  person(id: Id<"tenant">, signedIn: SignedIn): Tenant;
   get(path: string): Promise<{ status: number; body: unknown }>;
   /** Where it listens. */
   readonly address: string;
@@ -102,20 +107,31 @@ export async function startWorld(hosts: readonly Host[]): Promise<World> {
     ...real,
     request: (request) => real.request({ ...request, url: request.url.replace(origin, address) }),
   };
+  const callerOf = (of: { scope: Scope; id: Id<"tenant">; client: string; person?: object }): Tenant => {
+    const { scope, id, client, person = {} } = of;
+    const about = { id, clientId: client, issuer: issuer.origin, issuerKey, outbound, clock, person };
+    const peer = tenantPeer(about);
+    return {
+      id,
+      client,
+      call: (method, target, body) =>
+        peer.call({ origin, method, path: target, scope, ...(body === undefined ? {} : { body }) }),
+    };
+  };
   return {
     issuer,
     clock,
     database,
     address,
-    tenant: (scope = "directory:write", id = newId("tenant"), client = newId("client")) => {
-      const peer = tenantPeer({ id, clientId: client, issuer: issuer.origin, issuerKey, outbound, clock });
-      return {
+    tenant: (scope = "directory:write", id = newId("tenant"), client = newId("client")) =>
+      callerOf({ scope, id, client }),
+    person: (id, signedIn) =>
+      callerOf({
+        scope: "offers:write",
         id,
-        client,
-        call: (method, target, body) =>
-          peer.call({ origin, method, path: target, scope, ...(body === undefined ? {} : { body }) }),
-      };
-    },
+        client: newId("client"),
+        person: { ...signedIn, sub: newId("account") },
+      }),
     get: async (target) => {
       const { status, body } = await real.request({ url: address + target });
       return { status, body: JSON.parse(Buffer.from(body).toString()) };
@@ -137,8 +153,9 @@ function tenantPeer(about: {
   issuerKey: ReturnType<typeof generateJwk>;
   outbound: Outbound;
   clock: TestClock;
+  person: object;
 }): Peer {
-  const { id, clientId, issuer, issuerKey, outbound, clock } = about;
+  const { id, clientId, issuer, issuerKey, outbound, clock, person } = about;
   return createPeer({
     issuer,
     clientId,
@@ -160,6 +177,7 @@ function tenantPeer(about: {
         organization_id: id,
         livemode: false,
         cnf: { jkt: thumbprint },
+        ...person,
       };
       return { token: signJws(issuerKey, { typ: "at+jwt" }, claims), expiresAt: after(now, 5 * minuteMs) };
     },

@@ -48,6 +48,15 @@ export const RegisterMerchant = z.strictObject({
 });
 export type RegisterMerchant = z.infer<typeof RegisterMerchant>;
 
+/** POST /api/v1/merchants/{id}/keys: RFC 7638 thumbprints (SHA-256) of all the keys that the origin serves now. */
+export const ConfirmMerchantKeys = z.strictObject({
+  thumbprints: z
+    .array(z.string().regex(/^[A-Za-z0-9_-]{43}$/))
+    .min(1)
+    .max(32),
+});
+export type ConfirmMerchantKeys = z.infer<typeof ConfirmMerchantKeys>;
+
 export const MerchantBody = z.object({
   id: idOf("merchant"),
   tenant_id: idOf("tenant"),

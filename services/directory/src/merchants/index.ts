@@ -1,1 +1,2 @@
 export { merchantRoutes } from "./merchants.http.ts";
+export { merchantJobs } from "./merchants.jobs.ts";

@@ -1,9 +1,18 @@
 import { minuteMs, toRfc3339 } from "@remit/kernel";
 import type { Cursors } from "@remit/platform/cursors";
 import { type Route, route } from "@remit/platform/http";
-import { idOf, MerchantBody, MerchantList, MerchantQuery, RegisterMerchant } from "@remit/protocol/contracts";
+import {
+  ConfirmMerchantKeys,
+  idOf,
+  MerchantBody,
+  MerchantList,
+  MerchantQuery,
+  RegisterMerchant,
+} from "@remit/protocol/contracts";
 import { z } from "zod";
 import {
+  confirmKeys,
+  countingKeys,
   type Deps,
   findVerified,
   type Merchant,
@@ -20,6 +29,7 @@ const byId = z.strictObject({ id: idOf("merchant") });
 export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
   registerRoute(deps),
   verifyRoute(deps),
+  confirmRoute(deps),
   listRoute(deps, cursors),
   ownRoute(deps),
   readRoute(deps),
@@ -77,6 +87,31 @@ const verifyRoute = (deps: Deps): Route =>
     }),
   });
 
+const confirmRoute = (deps: Deps): Route =>
+  route({
+    method: "POST",
+    path: "/api/v1/merchants/:id/keys",
+    summary: "Takes over at once the keys that the origin serves, which a person names by their thumbprints.",
+    // RFC 9470: what buyers are asked to trust from now on is for a person, there and then.
+    needs: {
+      scope: "offers:write",
+      stepUp: { acrValues: ["urn:remit:aal2", "urn:remit:aal3"], maxAgeS: 300 },
+    },
+    params: byId,
+    body: ConfirmMerchantKeys,
+    answers: {
+      200: MerchantBody,
+      404: "not_found",
+      409: ["merchant_catalogue_mismatch", "merchant_keys_not_as_named", "merchant_origin_taken"],
+      422: ["merchant_jwks_invalid", "merchant_jwks_unreachable", "merchant_proof_missing"],
+    },
+    limit: { count: 10, windowMs: minuteMs },
+    handle: async ({ caller }, { params: { id }, body: { thumbprints } }) => ({
+      status: 200,
+      body: bodyOf(await confirmKeys(deps, caller, { id, thumbprints })),
+    }),
+  });
+
 const listRoute = (deps: Deps, cursors: Cursors): Route =>
   route({
     method: "GET",
@@ -127,7 +162,7 @@ const bodyOf = (merchant: Merchant): z.input<typeof MerchantBody> => ({
   origin: merchant.origin,
   client_id: merchant.clientId,
   jwks_uri: merchant.jwksUri,
-  jwks: { keys: merchant.jwks.keys.flatMap((key) => (key.kty === "RSA" ? [] : [{ ...key }])) },
+  jwks: { keys: countingKeys(merchant).keys.flatMap((key) => (key.kty === "RSA" ? [] : [{ ...key }])) },
   catalogue_uri: merchant.catalogueUri ?? null,
   country: merchant.country,
   currencies: [...merchant.currencies],

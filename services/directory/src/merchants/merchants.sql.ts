@@ -92,6 +92,32 @@ export async function beginCheck(
   return written.count === 1;
 }
 
+/** Verified merchants whose keys are to be read again, whoever's: who waits longest comes first. */
+export async function findDue(tx: Sql, of: { now: Instant; most: number }): Promise<Merchant[]> {
+  const found = await tx.many<Row>(sql`
+    select * from merchants where verification_status = 'verified' and coalesce(read_again_at, verified_at) <= ${sqlTime(of.now)}
+    order by coalesce(read_again_at, verified_at) limit ${of.most}`);
+  return found.map(merchantOf);
+}
+
+/** Says when to read again; how often reading has failed in a row, answered. Undefined when another has taken it meanwhile. */
+export const takeDue = (
+  tx: TenantTx,
+  id: Id<"merchant">,
+  at: { now: Instant; next: Instant },
+): Promise<{ failures: number } | undefined> =>
+  tx.maybe<{ failures: number }>(sql`
+    update merchants set read_again_at = ${sqlTime(at.next)}
+    where id = ${id} and coalesce(read_again_at, verified_at) <= ${sqlTime(at.now)} returning read_failures as failures`);
+
+export const noteReading = (
+  tx: TenantTx,
+  id: Id<"merchant">,
+  of: { failures: number; next: Instant },
+): Promise<unknown> =>
+  tx.run(sql`
+    update merchants set read_failures = ${of.failures}, read_again_at = ${sqlTime(of.next)} where id = ${id}`);
+
 export async function lockMerchant(tx: TenantTx, id: Id<"merchant">): Promise<Merchant> {
   return merchantOf(await tx.one<Row>(sql`select * from merchants where id = ${id} for update`));
 }
@@ -106,11 +132,11 @@ export async function saveKeys(tx: TenantTx, merchant: Merchant): Promise<void> 
       verification_status = ${merchant.verifiedAt === undefined ? "provisional" : "verified"},
       verified_at = ${merchant.verifiedAt === undefined ? null : sqlTime(merchant.verifiedAt)}::timestamptz,
       proven_at = ${merchant.provenAt === undefined ? null : sqlTime(merchant.provenAt)}::timestamptz,
+      read_again_at = coalesce(read_again_at, ${sqlTime(merchant.updatedAt)}::timestamptz + interval '5 minutes'),
       updated_at = ${sqlTime(merchant.updatedAt)}::timestamptz
     where id = ${merchant.id}`);
 }
 
-/** Verified merchants in the order of their ids, after the one named. */
 /** A tenant's own, whether proven or not; few of them. */
 export async function listOwnMerchants(tx: TenantTx, limit: number): Promise<Merchant[]> {
   const found = await tx.many<Row>(
@@ -119,6 +145,7 @@ export async function listOwnMerchants(tx: TenantTx, limit: number): Promise<Mer
   return found.map(merchantOf);
 }
 
+/** Verified merchants in the order of their ids, after the one named. */
 export async function listMerchants(
   tx: Sql,
   filter: MerchantFilter,

@@ -2,11 +2,11 @@ import { type Clock, type Id, type Instant, newId, secondMs } from "@remit/kerne
 import type { Caller } from "@remit/platform/http";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database, TenantTx } from "@remit/platform/sql";
-import { type EventType, newEvent, Problem } from "@remit/protocol";
+import { type Actor, type EventType, newEvent, Problem } from "@remit/protocol";
 import { merchantJwksPath } from "@remit/protocol/contracts";
-import { decideKeys, type Jwks, type PendingKeys } from "./keys.ts";
+import { decideKeys, isAmong, isNamedBy, type Jwks, type PendingKeys } from "./keys.ts";
 import * as rows from "./merchants.sql.ts";
-import { fetchProof } from "./verification.ts";
+import { fetchJwks, fetchProof } from "./verification.ts";
 
 /**
  * Somebody who sells at an origin. `verifiedAt` is set once the origin has proven its keys; `provenAt` once it has named
@@ -66,7 +66,7 @@ export async function registerMerchant(deps: Deps, caller: Caller, given: NewMer
   await deps.db.of(tenant).transaction(async (tx) => {
     await rows.lockOrigin(tx, merchant.origin);
     if (!(await rows.insertMerchant(tx, merchant))) throw await notRegistered(tx, merchant);
-    await record(tx, "merchant.registered", { merchant, caller });
+    await record(tx, "merchant.registered", { merchant, actor: actorOf(caller) });
   });
   return merchant;
 }
@@ -89,33 +89,82 @@ export async function verifyMerchant(deps: Deps, caller: Caller, id: Id<"merchan
   const now = deps.clock.now();
   const before = known.tenant === caller.tenant ? now : ((now - cooldownMs) as Instant); // 30 s ago is an instant too
   const due = await deps.db.of(known.tenant).transaction((tx) => rows.beginCheck(tx, id, { now, before }));
-  return due ? await proveOrigin(deps, caller, known) : known;
+  return due ? settled(await proveOrigin(deps, known, { actor: actorOf(caller) })) : known;
 }
 
+/**
+ * A person of the merchant's own organization, who has just shown that it is them, says by their thumbprints which keys are
+ * the merchant's from now on: what the origin serves is exactly these, and they count at once. So a shop whose only key was
+ * stolen sells again as soon as it has another. Throws `merchant_keys_not_as_named`.
+ */
+export async function confirmKeys(
+  deps: Deps,
+  caller: Caller,
+  { id, thumbprints }: { readonly id: Id<"merchant">; readonly thumbprints: readonly string[] },
+): Promise<Merchant> {
+  const known = await deps.db.of(caller.tenant).transaction((tx) => rows.findMerchant(tx, id));
+  if (known === undefined || known.tenant !== caller.tenant) throw new Problem("not_found");
+  return settled(await proveOrigin(deps, known, { actor: actorOf(caller), thumbprints }));
+}
+
+/**
+ * Reads what an origin serves though nobody asked. Keys that it dropped end at once, and for that its own word is enough;
+ * whatever is new it must prove as ever.
+ */
+export async function readAgain(deps: Deps, known: Merchant): Promise<void> {
+  const served = await fetchJwks(deps.outbound, known);
+  const actor: Actor = { type: "system", id: "directory" };
+  if (!isAmong(served, known.jwks)) {
+    await proveOrigin(deps, known, { actor });
+    return;
+  }
+  await deps.db.of(known.tenant).transaction(async (tx) => {
+    const merchant = await rows.lockMerchant(tx, known.id);
+    if (!isAmong(served, merchant.jwks)) return;
+    await keep(tx, { before: merchant, ...withKeys(merchant, served, { now: deps.clock.now() }) }, actor);
+  });
+}
+
+type Proving = { readonly actor: Actor; readonly thumbprints?: readonly string[] };
+
 /** The proof is fetched with no transaction open; what it changes is decided on the row as it is then. */
-async function proveOrigin(deps: Deps, caller: Caller, known: Merchant): Promise<Merchant> {
+async function proveOrigin(deps: Deps, known: Merchant, { actor, thumbprints }: Proving): Promise<Merchant> {
   const served = await fetchProof(deps.outbound, known, deps.clock.now());
-  await displace(deps, caller, known);
-  const outcome = await deps.db.of(known.tenant).transaction(async (tx) => {
+  if (thumbprints !== undefined && !isNamedBy(served, thumbprints))
+    throw new Problem("merchant_keys_not_as_named");
+  await displace(deps, actor, known);
+  return deps.db.of(known.tenant).transaction(async (tx) => {
     await rows.lockOrigin(tx, known.origin);
     const merchant = await rows.lockMerchant(tx, known.id);
     if ((await rows.findHolder(tx, merchant)) !== undefined) throw new Problem("merchant_origin_taken");
     const now = deps.clock.now();
     const proven = merchant.provenAt === undefined ? { ...merchant, provenAt: now } : merchant;
-    const next = withKeys(proven, served, now);
-    if (next.merchant !== merchant) await rows.saveKeys(tx, next.merchant);
-    if (next.event !== undefined) await record(tx, next.event, { merchant: next.merchant, caller });
-    return next;
+    const next = withKeys(proven, served, { now, confirmed: thumbprints !== undefined });
+    await keep(tx, { before: merchant, ...next }, actor);
+    return next.merchant;
   });
-  if (outcome.merchant.pending !== undefined) throw keysReplaced(outcome.merchant.pending);
-  return outcome.merchant;
+}
+
+async function keep(
+  tx: TenantTx,
+  next: { readonly before: Merchant; readonly merchant: Merchant; readonly event?: EventType },
+  actor: Actor,
+): Promise<void> {
+  const { before, merchant, event } = next;
+  if (merchant !== before) await rows.saveKeys(tx, merchant);
+  if (event !== undefined) await record(tx, event, { merchant, actor });
+}
+
+function settled(merchant: Merchant): Merchant {
+  if (merchant.pending !== undefined) throw keysReplaced(merchant.pending);
+  return merchant;
 }
 
 /**
  * G06: an origin has named `owner`; whoever was verified there without ever being named gives way. One that was named
  * keeps the origin, since keys and merchants are not replaced behind anybody's back (G07).
  */
-async function displace(deps: Deps, caller: Caller, owner: Merchant): Promise<void> {
+async function displace(deps: Deps, actor: Actor, owner: Merchant): Promise<void> {
   const holder = await deps.db.global.transaction((tx) => rows.findHolder(tx, owner));
   if (holder === undefined || holder.provenAt !== undefined) return;
   await deps.db.of(holder.tenant).transaction(async (tx) => {
@@ -123,7 +172,7 @@ async function displace(deps: Deps, caller: Caller, owner: Merchant): Promise<vo
     if (verifiedAt === undefined || provenAt !== undefined) return;
     const merchant: Merchant = { ...rest, jwks: { keys: [] }, updatedAt: deps.clock.now() };
     await rows.saveKeys(tx, merchant);
-    await record(tx, "merchant.updated", { merchant, caller });
+    await record(tx, "merchant.updated", { merchant, actor });
   });
 }
 
@@ -131,10 +180,10 @@ async function displace(deps: Deps, caller: Caller, owner: Merchant): Promise<vo
 export function withKeys(
   merchant: Merchant,
   served: Jwks,
-  now: Instant,
+  { now, confirmed = false }: { readonly now: Instant; readonly confirmed?: boolean },
 ): { readonly merchant: Merchant; readonly event?: EventType } {
   const { pending, ...settled } = merchant;
-  const decision = decideKeys(merchant.jwks, served, { now, pending });
+  const decision = decideKeys(merchant.jwks, served, { now, pending, confirmed });
   switch (decision.kind) {
     case "noticed":
       if (decision.pending === pending) return { merchant };
@@ -157,6 +206,13 @@ export function withKeys(
 const keysReplaced = ({ since }: PendingKeys): Problem =>
   new Problem("merchant_keys_replaced", { private: { since }, extra: { pending: true } });
 
+/**
+ * The keys with which its offers are verified now. While keys wait for the notice period there are none: the origin serves
+ * the pinned ones no more, and a key that its merchant has dropped may be one that was stolen.
+ */
+export const countingKeys = ({ jwks, pending }: Merchant): Jwks =>
+  pending === undefined ? jwks : { keys: [] };
+
 /** Keys at any other path of the origin may be those of somebody who was only allowed to upload a file there. */
 function checkAddresses({ origin, jwksUri, catalogueUri }: NewMerchant): void {
   if (jwksUri !== origin + merchantJwksPath)
@@ -168,26 +224,22 @@ function checkAddresses({ origin, jwksUri, catalogueUri }: NewMerchant): void {
 function record(
   tx: TenantTx,
   type: EventType,
-  { merchant, caller }: { readonly merchant: Merchant; readonly caller: Caller },
+  { merchant, actor }: { readonly merchant: Merchant; readonly actor: Actor },
 ): Promise<void> {
-  const { type: kind, id } = caller.actor;
+  const payload = {
+    origin: merchant.origin,
+    client_id: merchant.clientId,
+    kids: countingKeys(merchant).keys.map((key) => key.kid ?? ""),
+  };
   return tx.record(
-    newEvent(
-      type,
-      {
-        tenant: merchant.tenant,
-        actor: { type: kind === "service" ? "system" : kind, id },
-        subject: merchant.id,
-        payload: {
-          origin: merchant.origin,
-          client_id: merchant.clientId,
-          kids: merchant.jwks.keys.map((key) => key.kid ?? ""),
-        },
-      },
-      merchant.updatedAt,
-    ),
+    newEvent(type, { tenant: merchant.tenant, actor, subject: merchant.id, payload }, merchant.updatedAt),
   );
 }
+
+const actorOf = ({ actor: { type, id } }: Caller): Actor => ({
+  type: type === "service" ? "system" : type,
+  id,
+});
 
 export const pageOf = (
   db: Database,

@@ -21,11 +21,18 @@ const catalogueBytesMax = 4 * 1024 * 1024;
  * must name this merchant, and a catalogue, which must not name somebody else. Each failure has its own code.
  */
 export async function fetchProof(outbound: Outbound, merchant: ProofOfOrigin, now: Instant): Promise<Jwks> {
-  const answer = await fetchKeys(outbound, merchant.origin + merchantJwksPath);
-  const jwks = readMerchantKeys(answer.body);
+  const jwks = await fetchJwks(outbound, merchant);
   await checkNamed(outbound, merchant);
   await checkCatalogue(outbound, { merchant, jwks, now });
   return jwks;
+}
+
+/** The keys that an origin serves now, whoever it says that they are of. */
+export async function fetchJwks(
+  outbound: Outbound,
+  { origin }: Pick<ProofOfOrigin, "origin">,
+): Promise<Jwks> {
+  return readMerchantKeys((await fetchKeys(outbound, origin + merchantJwksPath)).body);
 }
 
 async function fetchKeys(outbound: Outbound, url: string): Promise<OutboundAnswer> {

@@ -128,6 +128,7 @@ const members: Readonly<Partial<Record<Family, readonly ProblemCode[]>>> = {
     "merchant_client_taken",
     "merchant_jwks_invalid",
     "merchant_jwks_unreachable",
+    "merchant_keys_not_as_named",
     "merchant_keys_replaced",
     "merchant_nonce_expired",
     "merchant_nonce_invalid",
