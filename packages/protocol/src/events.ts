@@ -120,6 +120,7 @@ export const eventTypes = {
   "payment.captured": soc2(),
   "payment.capturing": soc2(),
   "payment.declined": soc2(),
+  "payment.refund_failed": soc2(),
   "payment.refunded": soc2(),
   "payment.refunding": soc2(),
   "payment.released": soc2(),

@@ -51,6 +51,8 @@ export type RefundStanding =
       readonly amount: Money;
       readonly booking?: Booking;
       readonly takenBack?: Booking;
+      /** Its bank has sent it back since: the money is with us again. */
+      readonly failed?: { readonly because: string };
     }
   | { readonly kind: "refused"; readonly because: string }
   | { readonly kind: "unknown"; readonly because: Uncertainty };

@@ -78,6 +78,8 @@ const Decided = z.strictObject({
   ]),
 });
 
+const FailedRefund = z.strictObject({ reason: z.string().default("lost_or_stolen_card") });
+
 const PayingOut = z.strictObject({
   account: z.string().optional(),
   currency: z.string().regex(/^[a-z]{3}$/),
@@ -212,6 +214,11 @@ async function authenticated(
   if (method === "POST" && decided !== null)
     return refusable(() =>
       parsed(Decided, body, async ({ status }) => ok(await account.decide(decided[1] ?? "", status))),
+    );
+  const failing = /^\/sandbox\/refunds\/(\w+)\/fail$/.exec(path);
+  if (method === "POST" && failing !== null)
+    return parsed(FailedRefund, body, ({ reason }) =>
+      refusable(async () => ok(await account.failRefund(failing[1] ?? "", reason))),
     );
   const match = /^\/sandbox\/(setup|payment)_intents\/(\w+)\/authenticate$/.exec(path);
   const [, kind, id = ""] = match ?? [];

@@ -89,6 +89,8 @@ export type TestSandbox = {
   ): Promise<string>;
   /** What the card network makes of a dispute. */
   decide(dispute: string, status: string): Promise<void>;
+  /** The cardholder's bank sends back a refund that had succeeded. */
+  failRefund(refund: string): Promise<void>;
   movements(): Promise<readonly MovementAtSandbox[]>;
   /** A merchant gives its particulars at the page of an account link, all or all but one; answers where it leads back to. */
   onboard(link: string, standing?: "complete" | "more_due"): Promise<string>;
@@ -178,6 +180,7 @@ export function switchesOf(
       // What the sandbox answers is declared beside it.
       ((await call("POST", "/sandbox/disputes", { payment_intent: intent, ...how })) as { id: string }).id,
     decide: async (dispute, status) => void (await call("POST", `/sandbox/disputes/${dispute}`, { status })),
+    failRefund: async (refund) => void (await call("POST", `/sandbox/refunds/${refund}/fail`, {})),
     ...connectOf(call),
     movements: () => list("/sandbox/balance_transactions"),
     forgetKeys: async () => void (await call("DELETE", "/sandbox/idempotency")),

@@ -29,14 +29,21 @@ import {
   createEngine,
   findBehind,
   hintPayment,
+  hintRefund,
   type PaymentDeps,
   payerWalletRoute,
   paymentJobs,
   paymentRoutes,
+  type RefundWatch,
 } from "./payments/index.ts";
 import { destinationOf, hintPayout, type PayoutDeps, payoutJobs, payoutRoutes } from "./payouts/index.ts";
 import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
-import { type ReconciliationDeps, reconciliationJobs, reconciliationRoutes } from "./reconciliation/index.ts";
+import {
+  openCase,
+  type ReconciliationDeps,
+  reconciliationJobs,
+  reconciliationRoutes,
+} from "./reconciliation/index.ts";
 import { statementRoutes } from "./statements/index.ts";
 import {
   balanceOf,
@@ -50,6 +57,7 @@ import {
   readAccount,
   readDispute,
   readIssuedToken,
+  readRefund,
   stripeRoutes,
   submitEvidence,
 } from "./stripe/index.ts";
@@ -148,7 +156,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     http.add(...stripeRoutes({ stripe, secrets, livemode: config.livemode, hint: hintsOf(rooms) }));
   }
   const jobs = createJobs({ db, log, clock });
-  paymentJobs(jobs, payments);
+  paymentJobs(jobs, { ...payments, ...failedRefundsOf(parts, stripe) });
   instrumentJobs(jobs, instruments);
   planJobs(jobs, plans);
   payoutJobs(jobs, payouts);
@@ -179,6 +187,7 @@ const hintsOf = ({ payments, payouts, plans, instruments, disputes }: ReturnType
   setup: (news: News) => hintSetup(instruments, news),
   token: (news: News) => hintToken(payments, news),
   dispute: (news: News) => hintDispute(disputes, news),
+  refund: (news: News) => hintRefund(payments, news),
 });
 
 /** The ledger and what is made of it: fees, months, invoices, reconciliation. */
@@ -268,6 +277,19 @@ function roomsOf({ config, clock, log, db, outbound }: Parts) {
   };
   return { payments, payouts, instruments: { db, stripe, clock, confirmAt }, plans, disputes, stripe };
 }
+
+/** What was to go back to the payer is ours again, and whose it is no program knows: a case. */
+const failedRefundsOf = (
+  deps: Parts,
+  stripe: ReturnType<typeof openStripe>,
+): Pick<RefundWatch, "refundAt" | "openCase"> => ({
+  refundAt: (reference) => readRefund(stripe, reference),
+  openCase: async ({ reference, refund: { amount } }) => {
+    const about = { object: reference, asset: amount.asset.code, ours: amount.units, theirs: null };
+    const opened = await openCase(deps, { kind: "refund_failed", ...about });
+    if (opened) deps.log.error({ refund: reference }, "a refund has come back: somebody must look");
+  },
+});
 
 const payoutsAt = (
   stripe: ReturnType<typeof openStripe>,

@@ -21,6 +21,7 @@ import {
   purchaseOf,
   type Stage,
   stepsOf,
+  webhookSecret,
 } from "./stage.ts";
 
 // Billing and Stripe as processes of their own. Billing dies by kill -9 at a named place; Stripe does not forget.
@@ -53,6 +54,7 @@ const envOf = (failpoint?: string): Record<string, string> => ({
   REMIT_OUTBOUND_ALLOW: new URL(issuer.origin).host,
   REMIT_STRIPE_ORIGIN: sandboxOrigin,
   REMIT_STRIPE_KEY: "sk_test_kill",
+  REMIT_STRIPE_WEBHOOK_SECRET: webhookSecret,
   REMIT_STRIPE_TIMEOUT_MS: "2000",
   REMIT_PAYMENT_LEASE_MS: "500",
   ...(failpoint === undefined ? {} : { REMIT_FAILPOINT: failpoint }),
@@ -167,6 +169,32 @@ describe("kill -9 of billing", () => {
   test("M07 once refunded: state and postings are both there", () =>
     survives({ at: "payment.refunded", ...refunding }));
 
+  for (const at of ["refund.failing", "refund.failed"])
+    test(`R04 at ${at}: a refund that has failed is taken back once, and its case is opened`, async () => {
+      const run: Run = { of: purchaseOf(payer) };
+      await startBilling();
+      for (const step of refunding.story) await step(run);
+      const { reference } = (await paymentOf(run.of)) ?? {};
+      await billing.kill();
+      await startBilling(`${at}:kill9`);
+      await switches.addWebhook({ url: `${address}/api/v1/webhooks/stripe`, secret: webhookSecret });
+      const [made] = await switches.refunds(String(reference));
+      await switches.failRefund(made?.id ?? "");
+      expect(await billing.exited).toMatchObject({ signal: "SIGKILL" });
+
+      await startBilling();
+      const find = (what: string) => database.asAdmin(what, [made?.id]);
+      await eventually(async () =>
+        expect(await find("select id from reconciliation_cases where object_id = $1")).toHaveLength(1),
+      );
+      expect(await paymentOf(run.of)).toMatchObject({ status: "captured", refunded_minor: 0 });
+      const entries =
+        "select e.id from ledger_entries e join refunds r on r.id = e.object_id where r.reference = $1";
+      expect(await find(`${entries} and e.transition = 'failed'`)).toHaveLength(1);
+      expect(await steps.books()).toMatchObject({ balanced: true });
+      await billing.kill();
+    });
+
   test("M07 what was posted during all this is each capture and each refund once", async () => {
     const rows = await database.asAdmin<{ kind: string; count: string }>(
       "select kind, count(*) from ledger_entries where kind in ('capture', 'refund') group by kind order by kind",
@@ -174,7 +202,8 @@ describe("kill -9 of billing", () => {
     const captures = (await switches.paymentIntents({ status: "succeeded" })).length;
     expect(rows).toEqual([
       { kind: "capture", count: String(captures) },
-      { kind: "refund", count: "3" },
+      // Three that were killed at, and two that failed since: made and taken back.
+      { kind: "refund", count: "7" },
     ]);
   });
 

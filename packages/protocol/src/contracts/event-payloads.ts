@@ -193,6 +193,13 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "payment.captured": payment,
   "payment.capturing": payment,
   "payment.declined": payment,
+  "payment.refund_failed": told({
+    charge: id,
+    refund: id,
+    amount_minor: count,
+    currency: text,
+    because: text,
+  }),
   "payment.refunded": payment,
   "payment.refunding": payment,
   "payment.released": payment,

@@ -19,7 +19,7 @@ export const PaymentStatus = z.enum([
 ]);
 export type PaymentStatus = z.infer<typeof PaymentStatus>;
 
-export const RefundStatus = z.enum(["pending", "succeeded", "refused"]);
+export const RefundStatus = z.enum(["pending", "succeeded", "refused", "failed"]);
 export type RefundStatus = z.infer<typeof RefundStatus>;
 
 /** The transaction is in no block; it failed; no transfer in it is this refund; each one in it was another refund. */
@@ -41,7 +41,10 @@ export const RefundBody = z.object({
 });
 export type RefundBody = z.infer<typeof RefundBody>;
 
-/** A refund that was refused has moved nothing and never will: who still wants it gives a new one a new id. */
+/**
+ * A refund that was refused has moved nothing and never will; one that `failed` was made, and its bank has sent it back since. Who
+ * still wants it gives a new one a new id.
+ */
 export const PaymentBody = z.object({
   id: idOf("payment"),
   charge: idOf("charge"),

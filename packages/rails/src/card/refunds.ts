@@ -72,10 +72,14 @@ const unreadable = (failure: Failure): RefundStanding => ({
   because: failure.kind === "unknown" ? failure.because : "unexpected",
 });
 
-/** A refund that Stripe has accepted counts, also while its bank is still at it; one that failed has moved nothing. */
+/**
+ * A refund that Stripe has accepted counts, also while its bank is still at it. One that failed and was never booked has moved
+ * nothing; one that was booked has moved the money there and back.
+ */
 function refundedBy(made: Stripe.Refund): RefundStanding {
-  if (made.status === "failed" || made.status === "canceled")
-    return { kind: "refused", because: made.failure_reason ?? made.status };
+  const failed = refundFailure(made);
+  if (failed !== undefined && (made.balance_transaction ?? undefined) === undefined)
+    return { kind: "refused", because: failed.because };
   const booking = bookingOf(made.balance_transaction ?? undefined);
   const reversal = typeof made.transfer_reversal === "object" ? made.transfer_reversal : null;
   const { booking: takenBack } = bookingOf(reversal?.balance_transaction ?? undefined);
@@ -85,5 +89,12 @@ function refundedBy(made: Stripe.Refund): RefundStanding {
     amount: moneyOf(made.amount, made.currency),
     ...booking,
     ...(takenBack === undefined ? {} : { takenBack }),
+    ...(failed === undefined ? {} : { failed }),
   };
+}
+
+/** Why a refund has come to nothing; undefined as long as it has not. */
+export function refundFailure(made: Stripe.Refund): { readonly because: string } | undefined {
+  if (made.status !== "failed" && made.status !== "canceled") return undefined;
+  return { because: made.failure_reason ?? made.status };
 }

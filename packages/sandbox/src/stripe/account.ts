@@ -345,7 +345,8 @@ function outcomeOf(
   }
 }
 
-const unbooked = (name: string, value: unknown): unknown => (name === "balance_transaction" ? null : value);
+const unbooked = (name: string, value: unknown): unknown =>
+  name.endsWith("balance_transaction") ? null : value;
 
 const failed = (error: StripeRefusal, id: string): { status: number; body: string } => ({
   status: error.status,

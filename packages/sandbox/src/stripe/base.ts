@@ -32,6 +32,7 @@ export type BalanceTransaction = Base<"balance_transaction"> & {
     | "payout"
     | "payout_failure"
     | "refund"
+    | "refund_failure"
     | "transfer"
     | "transfer_refund"
     | "adjustment";

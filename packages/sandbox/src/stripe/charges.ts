@@ -107,6 +107,8 @@ function refund(
     balance_transaction: booked.id,
     charge: charge.id,
     currency,
+    failure_balance_transaction: null,
+    failure_reason: null,
     payment_intent: charge.payment_intent,
     status: "succeeded",
     transfer_reversal: giveBack(draft, charge, { refund: id, amount: of.amount, back }),
@@ -122,6 +124,34 @@ function refund(
   draft.happened("refund.created", made);
   draft.happened("charge.refunded", after);
   return made;
+}
+
+/**
+ * The bank sends back a refund that it had accepted: the money is on our balance again, and the charge counts it no more. What the
+ * refund had taken back from a connected account stays with us.
+ */
+export function failRefund(draft: Draft, id: string, reason: string): Refund {
+  const made = find(draft, "refund", id);
+  const charge = find(draft, "charge", made?.charge ?? "");
+  if (made?.status !== "succeeded" || charge === undefined) throw noSuch("refund that has succeeded", id);
+  const { amount, currency } = made;
+  const booked = book(draft, { amount, currency, type: "refund_failure", source: id });
+  const failed: Refund = {
+    ...made,
+    failure_balance_transaction: booked.id,
+    failure_reason: reason,
+    status: "failed",
+  };
+  const after: Charge = {
+    ...charge,
+    amount_refunded: charge.amount_refunded - amount,
+    refunded: false,
+  };
+  draft.put(failed);
+  draft.put(after);
+  for (const type of ["refund.updated", "refund.failed", "charge.refund.updated"])
+    draft.happened(type, failed);
+  return failed;
 }
 
 function chargeToRefund(draft: Draft, intentId: string | undefined, chargeId: string | undefined): Charge {

@@ -1,3 +1,4 @@
+import { failRefund } from "./charges.ts";
 import { payAt } from "./checkout.ts";
 import { type AccountStanding, onboard, standAccount } from "./connect-accounts.ts";
 import { finishSetUp, setUpByHolder } from "./customers.ts";
@@ -13,6 +14,7 @@ import type {
   DisputeStatus,
   PaymentIntent,
   Payout,
+  Refund,
   SetupIntent,
   SharedToken,
   Subscription,
@@ -43,6 +45,8 @@ export type Outside = {
   dispute(paymentIntent: string, how: Disputing): Promise<Dispute>;
   /** What the card network makes of a dispute. */
   decide(dispute: string, status: DisputeStatus): Promise<Dispute>;
+  /** The cardholder's bank sends back a refund that had succeeded. */
+  failRefund(refund: string, reason: string): Promise<Refund>;
   /** The cardholder confirms a setup that waits for it. */
   authenticate(setupIntent: string): Promise<SetupIntent>;
   /** What a holder does with a secret in Stripe's own form: saves a card, or confirms a payment. False when it is declined. */
@@ -78,6 +82,7 @@ export const outside = (change: Change): Outside => ({
       return disputeCharge(draft, charge, how);
     }),
   decide: (id, status) => change((draft) => decideDispute(draft, id, status)),
+  failRefund: (id, reason) => change((draft) => failRefund(draft, id, reason)),
   onboard: (link, standing) => change((draft) => onboard(draft, link, standing)),
   standAccount: (id, standing) => change((draft) => standAccount(draft, id, standing)),
   payOut: (of) => change((draft) => payOut(draft, of, draft.booked(of.account ?? null))),

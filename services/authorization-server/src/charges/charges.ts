@@ -126,7 +126,7 @@ export type PaymentState =
 /** A refused refund has moved nothing and never will. */
 export type SeenRefund = {
   readonly id: Id<"refund">;
-  readonly state: "pending" | "succeeded" | "refused";
+  readonly state: "pending" | "succeeded" | "refused" | "failed";
   /** What its merchant may know of why it was refused. */
   readonly because: ReturnRefusal | undefined;
 };
@@ -296,7 +296,7 @@ function whileRefunding(charge: Charge, payment: Payment | undefined): Move {
     return { kind: "alarm", because: "the payment of a refund is unknown to billing" };
   const ours = payment.refunds?.find(({ id }) => id === charge.refunding?.id);
   if (ours?.state === "succeeded") return { kind: "refunded" };
-  if (ours?.state === "refused")
+  if (ours?.state === "refused" || ours?.state === "failed")
     return { kind: "refund_refused", because: ours.because ?? "payment_refund_refused" };
   if (ours?.state === "pending") return wait;
   const wanted = charge.refunded.units + (charge.refunding?.amount.units ?? 0n);

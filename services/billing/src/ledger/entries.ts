@@ -115,6 +115,16 @@ export function refundEntry(paid: Paid & { refund: Id<"refund">; refunded: Money
   return { ...entry, owner };
 }
 
+/** A refund that its bank has sent back: what it posted is taken back, once. */
+export function refundFailedEntry(
+  paid: Paid & { refund: Id<"refund">; refunded: Money },
+  reverses: Id<"entry">,
+): Entry {
+  const made = refundEntry(paid);
+  const legs = made.legs.map((leg) => ({ ...leg, units: -leg.units }));
+  return { ...made, transition: "failed", reverses, legs };
+}
+
 /** A movement of our balance at Stripe: which way, and which clearing account it empties. */
 export type Booked = Booking & {
   readonly direction: "into" | "out_of";

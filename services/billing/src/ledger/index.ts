@@ -10,11 +10,12 @@ export {
   invoicePaidEntry,
   passedOnEntries,
   refundEntry,
+  refundFailedEntry,
   takenBackEntry,
 } from "./entries.ts";
 export { ledgerRoutes } from "./ledger.http.ts";
 export { ledgerJobs } from "./ledger.jobs.ts";
-export { post } from "./ledger.ts";
+export { entryNamed, post } from "./ledger.ts";
 export {
   boundsOf,
   type ClearingAccount,

@@ -24,6 +24,15 @@ export async function postEntries(tx: Sql, entries: readonly Entry[]): Promise<I
   }
 }
 
+export const entryNamed = async (
+  tx: Sql,
+  { object, transition }: { readonly object: string; readonly transition: string },
+): Promise<Id<"entry"> | undefined> =>
+  (
+    await tx.maybe<{ id: Id<"entry"> }>(sql`
+      select id from ledger_entries where object_id = ${object} and transition = ${transition} and ordinal = 1`)
+  )?.id;
+
 /** Raised by ledger_post(). */
 const monthClosed = "LG004";
 

@@ -13,6 +13,12 @@ export async function post(tx: Tx, entries: readonly Entry[]): Promise<readonly 
   return rows.postEntries(tx, entries);
 }
 
+/** The entry of an object's transition; undefined as long as it has none. */
+export const entryNamed = (
+  tx: Tx,
+  of: { readonly object: string; readonly transition: string },
+): Promise<Id<"entry"> | undefined> => rows.entryNamed(tx, of);
+
 /** True when the legs sum to nothing per asset, none is nothing, and none names an account twice. */
 export function isBalanced(entry: Entry): boolean {
   const { legs } = entry;

@@ -154,6 +154,8 @@ export type RefundDecision =
       readonly amount: Money;
       readonly booking?: Booking;
       readonly takenBack?: Booking;
+      /** It has failed since: what it moved is posted all the same, and then taken back. */
+      readonly failed: boolean;
     }
   | { readonly kind: "refused"; readonly because: string }
   | { readonly kind: "again" }
@@ -169,6 +171,7 @@ export function decideRefund(asked: Money, standing: RefundStanding): RefundDeci
         kind: "refunded",
         reference,
         amount,
+        failed: standing.failed !== undefined,
         ...(booking === undefined ? {} : { booking }),
         ...(takenBack === undefined ? {} : { takenBack }),
       };

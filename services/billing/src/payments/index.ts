@@ -1,7 +1,8 @@
 export { createEngine } from "./engine.ts";
+export type { RefundWatch } from "./failed-refunds.ts";
 export type { SettlingDeps } from "./journal.ts";
 export type { Payment } from "./payment.ts";
 export { paymentRoutes } from "./payments.http.ts";
-export { hintPayment, paymentJobs } from "./payments.jobs.ts";
+export { hintPayment, hintRefund, paymentJobs } from "./payments.jobs.ts";
 export { findBehind, type PaymentDeps } from "./payments.ts";
 export { payerWalletRoute } from "./wallets.http.ts";

@@ -1,6 +1,6 @@
 import { after, type Clock, type Id, type Instant, invariant, minuteMs, secondMs } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
-import type { Database, TenantTx } from "@remit/platform/sql";
+import type { Database, TenantTx, Tx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { type EventPayload, type EventType, newEvent, type RemitEvent } from "@remit/protocol";
 import type { Returns } from "@remit/rails/x402";
@@ -24,6 +24,13 @@ export const settleQueue = "payments.settle";
 
 /** The queue of captures and refunds whose money Stripe has not booked on our balance yet. */
 export const bookQueue = "payments.book";
+
+/** The queue of refunds of Stripe's of which something was heard, by Stripe's name of each. */
+export const refundsQueue = "payments.refunds";
+
+/** A job looks how a refund stands at Stripe. However often and in whatever order it is heard of, it is one job at a time. */
+export const lookAtRefundSoon = (tx: Tx, reference: string): Promise<void> =>
+  enqueue(tx, { queue: refundsQueue, key: reference, payload: { reference } });
 
 /** A payment as it stands now, and whether it is still ours to go on with. */
 export type Next = { readonly payment: Payment; readonly goOn: boolean };

@@ -68,7 +68,7 @@ export type Refund = {
   readonly id: Id<"refund">;
   readonly payment: Id<"payment">;
   readonly amount: Money;
-  readonly state: "refunding" | "refunded" | "refused";
+  readonly state: "refunding" | "refunded" | "refused" | "failed";
   /** The provider's id of the refund, once it has made it; over a chain the transfer's place there. */
   readonly reference: string | null;
   /** Over a chain: where the seller says to have given it back. */

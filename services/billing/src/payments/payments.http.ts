@@ -108,7 +108,12 @@ const stepRoute = (deps: PaymentDeps, op: "capture" | "release" | "refund", run:
     },
   });
 
-const refundStatus = { refunding: "pending", refunded: "succeeded", refused: "refused" } as const;
+const refundStatus = {
+  refunding: "pending",
+  refunded: "succeeded",
+  refused: "refused",
+  failed: "failed",
+} as const;
 
 const refundBodyOf = ({ id, amount, state, because }: Refund): z.input<typeof RefundBody> => {
   const { data } = ReturnRefusal.safeParse(because);

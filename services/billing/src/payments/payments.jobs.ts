@@ -4,7 +4,8 @@ import { claimFirstUse } from "@remit/platform/once";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import type { News } from "../stripe/index.ts";
-import { bookQueue, type SettlingDeps, settleQueue } from "./journal.ts";
+import { lookAtRefund, type RefundWatch } from "./failed-refunds.ts";
+import { bookQueue, lookAtRefundSoon, refundsQueue, type SettlingDeps, settleQueue } from "./journal.ts";
 import { isOpen, isResting } from "./payment.ts";
 import { bookOne, findBehind, lookAfter } from "./payments.ts";
 
@@ -12,12 +13,14 @@ const hintQueue = "payments.hint";
 const Due = z.strictObject({ tenant: idOf("tenant"), payment: idOf("payment") });
 const DueBooking = Due.extend({ refund: idOf("refund").optional() });
 
+const DueRefund = z.strictObject({ reference: z.string().max(255) });
+
 // A payment that is open must never be forgotten: its job does not become a dead letter, it is only tried more slowly.
 const attemptsMax = 1_000_000;
 const backoff = (attempt: number): number => Math.min(hourMs, 1000 * 2 ** Math.min(attempt, 12));
 
 /** Every open payment has a job that comes back at the end of its lease: that is the recovery after any crash. */
-export const paymentJobs = (jobs: Jobs, deps: SettlingDeps): Jobs =>
+export const paymentJobs = (jobs: Jobs, deps: RefundWatch): Jobs =>
   jobs
     .on(settleQueue, {
       attemptsMax,
@@ -32,6 +35,12 @@ export const paymentJobs = (jobs: Jobs, deps: SettlingDeps): Jobs =>
       backoff,
       handle: async ({ payload }) =>
         (await bookOne(deps, DueBooking.parse(payload))) ? undefined : { restMs: minuteMs },
+    })
+    .on(refundsQueue, {
+      attemptsMax,
+      backoff,
+      handle: async ({ payload }) =>
+        (await lookAtRefund(deps, DueRefund.parse(payload).reference)) ? undefined : { restMs: minuteMs },
     })
     // What somebody else did at the provider is heard of once: the look must outlast a provider that is away.
     .on(hintQueue, {
@@ -65,3 +74,7 @@ export async function hintPayment(deps: SettlingDeps, { event, type, object }: N
       await enqueue(tx, { queue: hintQueue, key: payment, payload: { tenant, payment } });
   });
 }
+
+/** Something happened to a refund at Stripe: a job reads what. */
+export const hintRefund = ({ db }: Pick<SettlingDeps, "db">, { object }: News): Promise<void> =>
+  db.global.transaction((tx) => lookAtRefundSoon(tx, object));

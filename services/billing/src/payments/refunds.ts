@@ -11,7 +11,16 @@ import {
   takenBackEntry,
 } from "../ledger/index.ts";
 import { decideRefund, type RefundDecision } from "./decisions.ts";
-import { bookLater, eventOf, type Next, putOff, reread, type SettlingDeps, stillOurs } from "./journal.ts";
+import {
+  bookLater,
+  eventOf,
+  lookAtRefundSoon,
+  type Next,
+  putOff,
+  reread,
+  type SettlingDeps,
+  stillOurs,
+} from "./journal.ts";
 import type { OpenPayment, Payment, Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 import { readReturn } from "./returns.ts";
@@ -100,6 +109,7 @@ async function bookRefund(
   }
   const bookings = bookingsOf(payment, decision);
   if (bookings === undefined) await bookLater(tx, payment, { now, refund: refund.id });
+  if (decision.failed) await lookAtRefundSoon(tx, decision.reference);
   await post(tx, [
     refundEntry(made),
     ...(payment.destination === null ? [] : [takenBackEntry(made)]),
@@ -130,11 +140,12 @@ export async function bookMadeRefund(
   const refund = await tenant.transaction((tx) => rows.refundById(tx, payment, id));
   invariant(typeof refund?.reference === "string", "a refund that was made has a reference");
   const standing = await deps.engine.readRefund(refund.reference);
-  if (standing.kind === "refused")
-    deps.log.error(
-      { payment: payment.id, refund: id },
-      "a refund in the books has failed: somebody must look",
-    );
+  // It has failed before it was ever booked: nothing will be, and what was posted is taken back.
+  if (standing.kind === "refused") {
+    const { reference } = refund;
+    await tenant.transaction((tx) => lookAtRefundSoon(tx, reference));
+    return true;
+  }
   const bookings = standing.kind === "refunded" ? bookingsOf(payment, standing) : undefined;
   if (bookings === undefined) return false;
   const paid = { charge: payment.charge, at: deps.clock.now() };

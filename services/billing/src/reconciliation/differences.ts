@@ -9,7 +9,7 @@ export type Booked = {
 };
 
 export type Difference = {
-  readonly kind: "missing_here" | "missing_there" | "other_amount" | "other_fee" | "waits";
+  readonly kind: "missing_here" | "missing_there" | "other_amount" | "other_fee" | "waits" | "refund_failed";
   readonly object: string;
   readonly asset: string;
   readonly ours: bigint | null;

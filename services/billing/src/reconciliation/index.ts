@@ -1,3 +1,3 @@
 export { reconciliationRoutes } from "./reconciliation.http.ts";
 export { reconciliationJobs } from "./reconciliation.jobs.ts";
-export type { ReconciliationDeps } from "./reconciliation.ts";
+export { openCase, type ReconciliationDeps } from "./reconciliation.ts";

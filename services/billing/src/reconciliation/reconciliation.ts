@@ -69,17 +69,23 @@ async function bookedAs(
   return new Map(found.map((booked) => [booked.object, booked]));
 }
 
+/** Opens the case of a difference, once; false when it has been opened before. */
+export const openCase = (
+  { db, clock }: Pick<ReconciliationDeps, "db" | "clock">,
+  difference: Difference,
+): Promise<boolean> =>
+  db.of("platform").transaction(async (tx) => {
+    const [id, now] = [newId("case"), clock.now()];
+    if (!(await rows.openCase(tx, difference, { id, now }))) return false;
+    const { kind, object } = difference;
+    const facts = { tenant: "platform", actor: { type: "system", id: "billing" }, subject: id } as const;
+    await tx.record(newEvent("reconciliation.opened", { ...facts, payload: { kind, object } }, now));
+    return true;
+  });
+
 async function openCases(deps: ReconciliationDeps, differences: readonly Difference[]): Promise<number> {
   let opened = 0;
-  for (const difference of differences)
-    await deps.db.of("platform").transaction(async (tx) => {
-      const [id, now] = [newId("case"), deps.clock.now()];
-      if (!(await rows.openCase(tx, difference, { id, now }))) return;
-      const { kind, object } = difference;
-      const facts = { tenant: "platform", actor: { type: "system", id: "billing" }, subject: id } as const;
-      await tx.record(newEvent("reconciliation.opened", { ...facts, payload: { kind, object } }, now));
-      opened += 1;
-    });
+  for (const difference of differences) opened += (await openCase(deps, difference)) ? 1 : 0;
   if (opened > 0) deps.log.error({ opened }, "the books differ from Stripe's: somebody must look");
   return opened;
 }

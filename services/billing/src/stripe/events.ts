@@ -11,6 +11,9 @@ export type News = {
   readonly account: string | null;
 };
 
+/** By whichever of these it comes: they name the refund. */
+const refundNews: ReadonlySet<string> = new Set(["charge.refund.updated", "refund.failed", "refund.updated"]);
+
 /**
  * Checks signature and age (5 min) and passes the hint on. What happens in connected accounts is about them and their payouts alone. Throws
  * `stripe_signature_invalid`, `livemode_mismatch`.
@@ -32,6 +35,7 @@ export async function hearEvent(
   if (type.startsWith("checkout.session.") || type.startsWith("customer.subscription."))
     await deps.hint.plan(news);
   if (type.startsWith("charge.dispute.")) await deps.hint.dispute(news);
+  if (refundNews.has(type)) await deps.hint.refund(news);
   if (type.startsWith("setup_intent.")) await deps.hint.setup(news);
   if (type.startsWith("shared_payment.issued_token.")) await deps.hint.token(news);
 }

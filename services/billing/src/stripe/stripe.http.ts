@@ -9,7 +9,10 @@ export type WebhookDeps = {
   readonly livemode: boolean;
   /** Who is told that something happened to an object of Stripe. Once is enough, and more often does no harm. */
   readonly hint: Readonly<
-    Record<"payment" | "payout" | "plan" | "setup" | "dispute" | "token", (news: News) => Promise<void>>
+    Record<
+      "payment" | "payout" | "plan" | "setup" | "dispute" | "token" | "refund",
+      (news: News) => Promise<void>
+    >
   >;
 };
 

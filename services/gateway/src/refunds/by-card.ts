@@ -25,7 +25,9 @@ export async function giveBackByCard(
   });
   switch (standing.kind) {
     case "refunded":
-      return { kind: "refunded", reference: standing.refund };
+      return standing.failed === undefined
+        ? { kind: "refunded", reference: standing.refund }
+        : { kind: "refused", because: standing.failed.because };
     case "refused":
       return { kind: "refused", because: standing.because };
     case "absent":
