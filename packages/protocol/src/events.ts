@@ -142,6 +142,7 @@ export const eventTypes = {
   "security.client_assertion_replay": soc2(),
   "security.code_replay": eidas(),
   "security.dpop_replay": soc2(),
+  "security.key_mismatch": soc2(),
   "security.passkey_copied": soc2(),
   "security.refresh_replay": eidas(),
   "security.sign_in_failed": soc2(),

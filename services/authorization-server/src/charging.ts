@@ -2,6 +2,7 @@ import type { Clock } from "@remit/kernel";
 import type { Http } from "@remit/platform/http";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Keyring } from "@remit/platform/keys";
+import { createMisuses } from "@remit/platform/misuse";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import type { Log, Metrics } from "@remit/platform/telemetry";
@@ -104,6 +105,7 @@ export async function mountCharges(
     receipts,
     billing: createBilling({ peer, origin: config.billing, issuer, keys, clock, log }),
     merchants: createMerchants({ outbound, directory: config.directory, clock }),
+    misuses: createMisuses(db, "authorization-server"),
   };
   const charges = createCharges(deps);
   http.add(

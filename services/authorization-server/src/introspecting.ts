@@ -1,6 +1,7 @@
 import type { Clock } from "@remit/kernel";
 import { type Authenticate, type Http, resourceServer } from "@remit/platform/http";
 import type { Keyring } from "@remit/platform/keys";
+import { createMisuses } from "@remit/platform/misuse";
 import { createFirstUses } from "@remit/platform/once";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
@@ -63,6 +64,7 @@ export const authenticateOf = ({
     keys: async () => keys.jwks(["access", "access-eddsa"]).keys,
     claim: createFirstUses(db).claim,
     nonceSecret: keyring.derive("dpop-nonce"),
+    misuses: createMisuses(db, "authorization-server"),
     isRevoked: async (claims) => !(await live.isLive(claims)),
     clock,
   });

@@ -1,6 +1,6 @@
 import { newId, secondMs } from "@remit/kernel";
 import { statusAt } from "@remit/protocol";
-import { verifyStatusList } from "@remit/protocol/node";
+import { generateJwk, verifyStatusList } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   type Api,
@@ -12,7 +12,7 @@ import {
   sellerOf,
   walletOf,
 } from "./charging/api.ts";
-import { createWorld, giveMandate, issuer, purchase, type World } from "./charging/world.ts";
+import { createWorld, giveMandate, issuer, newAgent, purchase, type World } from "./charging/world.ts";
 
 let world: World;
 let api: Api;
@@ -463,4 +463,25 @@ describe("what an organization sold, as its people see it", () => {
     const byPerson = await post(`/api/v1/sold/${id}/refund`, body, { as: person, key: "twice" });
     expect(byPerson).toMatchObject({ status: 200, body: { refunded_minor: 600 } });
   });
+});
+
+test("G09 a token with a presentation of another key is refused, and the agent's operator hears of it", async () => {
+  const mandate = await giveMandate(world);
+  const noticed = () =>
+    world.database.asAdmin("select subject, payload from outbox where type = 'security.key_mismatch'");
+  expect(await buy(mandate, { kbKey: generateJwk("ES256") })).toMatchObject({
+    body: { code: "mandate_kb_signature_invalid" },
+  });
+  expect(await noticed()).toMatchObject([
+    {
+      subject: world.agent.id,
+      payload: { what: "presentation", bound: world.agent.dpop.kid, presented: null },
+    },
+  ]);
+  // Without a token of the agent's, anybody could write this into its log.
+  const other = await newAgent(world.db, world);
+  const theirs = await giveMandate(world, {}, other);
+  const forged = { agent: other, tokenSignedBy: "mandate", kbKey: generateJwk("ES256") };
+  expect((await buy(theirs, forged)).status).toBeGreaterThanOrEqual(400);
+  expect(await noticed()).toHaveLength(1);
 });

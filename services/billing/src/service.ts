@@ -4,6 +4,7 @@ import { createHttp, edgeOptions, type Route, resourceServer } from "@remit/plat
 import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
+import { createMisuses } from "@remit/platform/misuse";
 import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
@@ -321,6 +322,7 @@ function httpOf(
     keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
     claim: createFirstUses(db).claim,
     nonceSecret: keyring.derive("dpop-nonce"),
+    misuses: createMisuses(db, "billing"),
     isRevoked: askIssuer({ peer, issuer: config.issuer }),
     clock,
   });

@@ -5,6 +5,7 @@ import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
 import { createJobs } from "@remit/platform/jobs";
 import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
 import { openKeyring } from "@remit/platform/keys";
+import { createMisuses } from "@remit/platform/misuse";
 import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
@@ -117,6 +118,7 @@ async function start({ config, clock, log, db, outbound, tenantOutbound }: Parts
       keys: outbound.jwksOf(`${issuer}/.well-known/jwks.json`),
       claim: createFirstUses(db).claim,
       nonceSecret: keyring.derive("dpop-nonce"),
+      misuses: createMisuses(db, "directory"),
       isRevoked: askIssuer({ peer, issuer }),
       clock,
     }),

@@ -3,6 +3,7 @@ import { after, type Clock, type Instant, instantOf, newId, secondMs, toNumericD
 import { type JsonObject, Problem, type PublicJwk, publicJwkOf } from "@remit/protocol";
 import { generateJwk, makeDpopProof, signJws, thumbprint } from "@remit/protocol/node";
 import { expect, test } from "vitest";
+import type { KeyMismatch } from "../misuse/index.ts";
 import type { Credentials } from "./authenticate.ts";
 import { type ResourceServerOptions, resourceServer } from "./resource-server.ts";
 import type { TokenNeeds } from "./route.ts";
@@ -287,4 +288,35 @@ test("RFC 9470: a sign-in that is too weak or too old is asked for again, with w
 test("keys that cannot be read are our trouble, not the caller's", async () => {
   const keys = () => Promise.reject(new Problem("unavailable"));
   expect((await refusal(server({ keys })(credentials(tokenOf()), needs))).code).toBe("unavailable");
+});
+
+const noticedOf = async (token: string, over: Partial<Credentials>): Promise<KeyMismatch[]> => {
+  const noticed: KeyMismatch[] = [];
+  const misuses = { keyMismatch: async (seen: KeyMismatch) => void noticed.push(seen) };
+  const nonceSecret = new Uint8Array(32);
+  await refusal(server({ misuses, nonceSecret })(credentials(token, over), { ...needs, bearer: true }));
+  return noticed;
+};
+
+test("G09 a token with the proof of another key, or with none, is refused and noticed", async () => {
+  const token = tokenOf();
+  const of = { client: "billing", tenant, what: "access_token", bound: thumbprint(clientKey), now };
+  expect(await noticedOf(token, { dpop: proofFor(token, { key: other }) })).toEqual([
+    { ...of, presented: thumbprint(other) },
+  ]);
+  expect(await noticedOf(token, { authorization: `Bearer ${token}`, dpop: undefined })).toEqual([
+    { ...of, presented: undefined },
+  ]);
+});
+
+const forged = signJws(other, { typ: "at+jwt" }, claimsOf());
+const expired = tokenOf({ iat: toNumericDate(now) - 600, exp: toNumericDate(now) - 300 });
+test.each<[string, string, Partial<Credentials>]>([
+  ["its owner who has no nonce yet", tokenOf(), {}],
+  ["its owner with a proof for another address", tokenOf(), { dpop: proofFor(tokenOf(), { url: issuer }) }],
+  ["a token that we did not sign", forged, { dpop: proofFor(forged, { key: other }) }],
+  ["a token that has expired", expired, { dpop: proofFor(expired, { key: other }) }],
+  ["the proof of another token", tokenOf(), { dpop: proofFor(tokenOf({ jti: "t2" }), { key: other }) }],
+])("G09 %s is refused, and nothing is said of keys", async (_who, token, over) => {
+  expect(await noticedOf(token, over)).toEqual([]);
 });

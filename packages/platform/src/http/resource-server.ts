@@ -8,7 +8,8 @@ import {
   Problem,
   readAuthorization,
 } from "@remit/protocol";
-import { hmacSha256, verifyAccessToken, verifyCall } from "@remit/protocol/node";
+import { hmacSha256, verifyAccessToken, verifyCall, verifyDpopProof } from "@remit/protocol/node";
+import type { Misuses } from "../misuse/index.ts";
 import type { KeySource } from "../outbound/index.ts";
 import type { Authenticate, Authenticated, Credentials } from "./authenticate.ts";
 import { refusedTo } from "./follow.ts";
@@ -28,6 +29,8 @@ export type ResourceServerOptions = {
   readonly isRevoked?: (claims: AccessTokenClaims, token: string) => Promise<boolean>;
   /** Where the service describes itself as a protected resource (RFC 9728), for its challenges; `null` when nowhere. */
   readonly metadataUrl?: string | null;
+  /** Told of a token of ours that was presented with another key than the one it is bound to, or with none. */
+  readonly misuses?: Misuses;
   readonly clock: Clock;
 };
 
@@ -47,6 +50,7 @@ export function resourceServer(options: ResourceServerOptions): Authenticate {
       return await authenticate(checks, credentials, needs);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
+      if (misusable.has(error.code)) await noticeMisuse(checks, credentials);
       const tried = credentials.authorization !== undefined;
       const described = metadataUrl === null ? {} : { metadataUrl };
       const refusal = challenged(error, needs, {
@@ -77,6 +81,53 @@ async function authenticate(
     throw new Problem("invalid_dpop_proof", { detail: "The proof has been used." });
   const fresh = proven?.nonceIsAging === true ? nonces?.issue(credentials.now) : undefined;
   return { caller: callerOf(claims), ...(fresh === undefined ? {} : { headers: { "DPoP-Nonce": fresh } }) };
+}
+
+// What a token without its key is refused with.
+const misusable: ReadonlySet<string> = new Set(["invalid_dpop_proof", "invalid_token", "use_dpop_nonce"]);
+
+/**
+ * RFC 9449 §1: a bound token is worth nothing without its key, so whoever shows one without it should not have it (G09). The
+ * token is genuine, and the proof beside it is of this very token by a key of somebody else; a proof that is merely wrong says
+ * nothing of keys.
+ */
+async function noticeMisuse(checks: Checks, credentials: Credentials): Promise<void> {
+  const { misuses, issuer, audience } = checks;
+  const { authorization, now } = credentials;
+  if (misuses === undefined || authorization === undefined) return;
+  const seen = await orUndefined(async () => {
+    const { scheme, token } = readAuthorization(authorization);
+    const keys = await checks.keys(keyIdOf(token));
+    const claims = verifyAccessToken({ token, issuer, audience, keys, now });
+    const presented = scheme === "bearer" ? undefined : proofOf({ ...credentials, token });
+    return { claims, presented };
+  });
+  if (seen === undefined || seen.claims.cnf === undefined) return;
+  const { client_id: client, organization_id: tenant, cnf } = seen.claims;
+  if (seen.presented === cnf.jkt) return;
+  await misuses.keyMismatch({
+    client,
+    tenant,
+    what: "access_token",
+    bound: cnf.jkt,
+    presented: seen.presented,
+    now,
+  });
+}
+
+/** The key of a proof of this request and token, whatever its nonce. */
+function proofOf({ method, url, now, dpop = "", token }: Credentials & { readonly token: string }): string {
+  return verifyDpopProof({ proof: dpop, method, url, now, accessToken: token }).thumbprint;
+}
+
+/** Undefined where that is refused. */
+async function orUndefined<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
 }
 
 /** Whose token it is, whatever it may do. */

@@ -223,6 +223,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   }),
   "reconciliation.opened": told({ kind: text, object: text }),
   "reconciliation.resolved": told({ kind: text, object: text }),
+  "security.key_mismatch": told({ what: text, bound: text, presented: one(text) }),
   "security.passkey_copied": passkey,
   "session.started": told({ sid: id, acr: one(text) }),
   "session.stepped_up": told({ sid: id, acr: one(text) }),

@@ -35,6 +35,7 @@ const failures: ReadonlySet<EventType> = new Set<EventType>([
   "security.client_assertion_replay",
   "security.code_replay",
   "security.dpop_replay",
+  "security.key_mismatch",
   "security.passkey_copied",
   "security.refresh_replay",
   "security.sign_in_failed",

@@ -7,6 +7,9 @@ const reports: Readonly<Record<string, readonly string[]>> = {
   gateway: ["offer", "response"],
 };
 
+/** What every peer may report: what it refused of somebody's, whose log it belongs in. */
+const reportedByAll: ReadonlySet<EventType> = new Set<EventType>(["security.key_mismatch"]);
+
 /** The event as the log takes it from a peer: of a kind it may report, and marked as its report. */
 export function reportedBy(peer: string, event: RemitEvent): RemitEvent {
   if (!mayReport(peer, event.type))
@@ -15,4 +18,5 @@ export function reportedBy(peer: string, event: RemitEvent): RemitEvent {
 }
 
 const mayReport = (peer: string, type: EventType): boolean =>
-  reports[peer]?.includes(type.slice(0, type.indexOf("."))) === true;
+  reports[peer]?.includes(type.slice(0, type.indexOf("."))) === true ||
+  (Object.hasOwn(reports, peer) && reportedByAll.has(type));

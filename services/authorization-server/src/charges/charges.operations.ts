@@ -1,5 +1,6 @@
 import type { Clock, Id, Instant } from "@remit/kernel";
 import type { Keyring, SigningKeys } from "@remit/platform/keys";
+import type { Misuses } from "@remit/platform/misuse";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { type Actor, Problem } from "@remit/protocol";
@@ -39,6 +40,7 @@ export type ChargesDeps = {
   readonly receipts: Receipts;
   readonly billing: Billing;
   readonly merchants: Merchants;
+  readonly misuses: Misuses;
   /** How long whoever drives a charge is left alone with it; 10 s by default. */
   readonly leaseMs?: number | undefined;
 };

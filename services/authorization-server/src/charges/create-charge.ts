@@ -2,6 +2,8 @@ import { after, type Id, type Instant, money, newId, parseId, secondMs } from "@
 import { failpoint } from "@remit/platform/failpoint";
 import { type AccessTokenClaims, type Offer, Problem } from "@remit/protocol";
 import type { CreateCharge } from "@remit/protocol/contracts";
+import { verifyAccessToken } from "@remit/protocol/node";
+import { refusedAsUndefined } from "../clients/index.ts";
 import { isNoRoom } from "../mandates/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import { type Charge, captureByMsMax, firstLook, serveByMsDefault } from "./charges.ts";
@@ -33,7 +35,10 @@ export async function createCharge(
     evidence = await verified(deps, { request, merchant, now });
   } catch (refusal) {
     const earlier = await firstChargeOf(deps, { request, merchant, now });
-    if (earlier === undefined) throw refusal;
+    if (earlier === undefined) {
+      await noticeOtherKey(deps, { request, merchant, now }, refusal);
+      throw refusal;
+    }
     return { charge: earlier, first: false };
   }
   const { payer, charge } = await chargeOf(deps, { evidence, merchant, request, now });
@@ -90,6 +95,39 @@ async function firstChargeOf(deps: ChargesDeps, asked: Asked): Promise<Charge | 
   return cross(deps.db, { payer, payee: asked.merchant.tenant }, async (crossing) =>
     firstBy(await crossing.payer(), claimOf(evidence, asked.merchant)),
   );
+}
+
+// What a presentation is refused with whose key binding is of another key than its mandate.
+const ofOtherKey: ReadonlySet<string> = new Set(["mandate_kb_invalid", "mandate_kb_signature_invalid"]);
+
+/** G09: a token of ours came with a presentation that is not of the key it is bound to: somebody has one without the other. */
+async function noticeOtherKey(
+  { keys, issuer, misuses }: ChargesDeps,
+  { request, merchant, now }: Asked,
+  refusal: unknown,
+): Promise<void> {
+  if (!(refusal instanceof Problem) || !ofOtherKey.has(refusal.code)) return;
+  const tokenKeys = keys.jwks(["access", "access-eddsa"]).keys;
+  const token = refusedAsUndefined(() =>
+    verifyAccessToken({
+      token: request.access_token,
+      issuer,
+      audience: merchant.origin,
+      keys: tokenKeys,
+      now,
+    }),
+  );
+  if (token?.cnf === undefined) return;
+  const { client_id: client, organization_id: tenant, cnf } = token;
+  // A signature that does not hold says not whose it is.
+  await misuses.keyMismatch({
+    client,
+    tenant,
+    what: "presentation",
+    bound: cnf.jkt,
+    presented: undefined,
+    now,
+  });
 }
 
 async function chargeOf(

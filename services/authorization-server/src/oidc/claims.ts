@@ -1,5 +1,7 @@
 import { createHmac, type KeyObject } from "node:crypto";
+import type { Clock } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
+import type { Misuses } from "@remit/platform/misuse";
 import type { Database } from "@remit/platform/sql";
 import { digestOf, type Grant, grantOf } from "../grants/index.ts";
 import { guardOwnToken } from "./guards.ts";
@@ -15,6 +17,8 @@ import {
 type Deps = {
   readonly db: Database;
   readonly livemode: boolean;
+  readonly clock: Clock;
+  readonly misuses: Misuses;
   /** For pairwise subjects: merchants that compare notes cannot tell that two tokens are of one principal. */
   readonly subjectKey: Uint8Array;
 };
@@ -25,11 +29,12 @@ export const subjectKeyOf = (keyring: Pick<Keyring, "derive">): Uint8Array =>
 
 /** What every access token of ours says beside RFC 9068 §2.2: whose it is, what it is bound to, and what can end it. */
 export const extraClaims =
-  ({ db, livemode }: Deps) =>
+  ({ db, livemode, ...rules }: Deps) =>
   async (ctx: Ctx, token: TokenEntity): Promise<Payload> => {
     const { client } = ctx.oidc;
     const common = commonClaims(client?.remit_tenant, livemode);
-    if (client !== undefined && token.kind === "ClientCredentials") guardOwnToken({ client, token });
+    if (client !== undefined && token.kind === "ClientCredentials")
+      await guardOwnToken(rules, { client, token });
     if (token.grantId === undefined) return common;
     const digest = digestOf(token.grantId);
     const grant = await grantOf(db.single, digest);

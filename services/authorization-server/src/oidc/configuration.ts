@@ -1,5 +1,6 @@
 import { type Clock, dayMs, minuteMs, parseId, secondMs } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
+import type { Misuses } from "@remit/platform/misuse";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { areAboutPurchase, mandateDetailsType, purchaseDetailsType } from "@remit/protocol";
@@ -47,6 +48,7 @@ export type CoreDeps = {
   readonly outbound: Pick<Outbound, "fetch">;
   readonly peers: readonly PeerSetting[];
   readonly quotas: Quotas;
+  readonly misuses: Misuses;
   readonly keysAtUri: KeysAtUri;
   readonly adapter: (model: string) => Adapter;
   readonly sessions: Sessions;
@@ -109,13 +111,7 @@ export function configurationOf(deps: CoreDeps): object {
     pkce: { required: () => true },
     // Callers prove themselves by keys and never by what a browser holds, so an agent may run in a page.
     clientBasedCORS: () => true,
-    assertJwtClientAuthClaimsAndHeader: guardAssertion({
-      issuer,
-      tokenEndpoint: `${issuer}/oauth/token`,
-      clock,
-      quotas: deps.quotas,
-      keysAtUri: deps.keysAtUri,
-    }),
+    assertJwtClientAuthClaimsAndHeader: guardAssertion({ ...deps, tokenEndpoint: `${issuer}/oauth/token` }),
     rotateRefreshToken: rotates(deps),
     issueRefreshToken: givesRefreshToken,
     expiresWithSession: async () => false,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Id, parseId } from "@remit/kernel";
 import { readBody } from "@remit/platform/http";
+import { createMisuses } from "@remit/platform/misuse";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { Problem, toOAuthError, toProblemJson } from "@remit/protocol";
@@ -45,7 +46,7 @@ export type Core = {
   readonly provider: () => Provider;
 };
 
-type Deps = Omit<CoreDeps, "keysAtUri"> & {
+type Deps = Omit<CoreDeps, "keysAtUri" | "misuses"> & {
   readonly log: Log;
   readonly repeats: Repeats;
   /** Grant types beside the core's own. */
@@ -65,7 +66,8 @@ type Deps = Omit<CoreDeps, "keysAtUri"> & {
  */
 export function createCore(given: Deps): Core {
   // Whose keys are whose outlives a provider; the stores of keys do not.
-  const deps = { ...given, keysAtUri: createKeysAtUri(given) };
+  const misuses = createMisuses(given.db, "authorization-server");
+  const deps = { ...given, keysAtUri: createKeysAtUri(given), misuses };
   let built: { keys: number; provider: Provider; callback: ReturnType<Provider["callback"]> } | undefined;
   const current = (): NonNullable<typeof built> => {
     const keys = deps.keys.version();

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { type Clock, type Instant, secondMs } from "@remit/kernel";
+import { type Clock, type Instant, parseId, secondMs } from "@remit/kernel";
+import type { Misuses } from "@remit/platform/misuse";
 import {
   areAboutPurchase,
   isScope,
@@ -33,6 +34,7 @@ type Rules = {
   readonly clock: Clock;
   readonly quotas: Quotas;
   readonly keysAtUri: Pick<KeysAtUri, "prove">;
+  readonly misuses: Misuses;
 };
 
 // What the core reads of a form at most; it would call a larger one malformed.
@@ -77,7 +79,7 @@ export const guardAssertion =
     // asked is for the agent's registered key either way; a proof that comes along must hold.
     const optional = route === "device_authorization" || route === "backchannel_authentication";
     if (optional && ctx.get("DPoP") === "") return;
-    if (route === "token" || asking.has(route)) guardProof(ctx, client);
+    if (route === "token" || asking.has(route)) await guardProof(rules, ctx, client);
     // Elsewhere the core verifies the proof itself.
     if (optional) await provePossession(ctx, client.clientId);
   };
@@ -86,17 +88,16 @@ export const guardAssertion =
  * What a client gets for itself by a secret, which says nothing of keys (design section 5): an agent's token is bound to
  * its registered key or, where its tenant lets it and for little, to none. Assertions have been held to more before.
  */
-export function guardOwnToken({
-  client,
-  token: { jkt, scope = "" },
-}: {
-  client: ClientEntity;
-  token: TokenEntity;
-}): void {
+export async function guardOwnToken(
+  rules: Pick<Rules, "misuses" | "clock">,
+  { client, token: { jkt, scope = "" } }: { client: ClientEntity; token: TokenEntity },
+): Promise<void> {
   if (client.clientAuthMethod === "private_key_jwt") return;
   if (client.remit_kind !== "agent") return;
-  if (jkt !== undefined && jkt !== client.remit_dpop_thumbprint)
+  if (jkt !== undefined && jkt !== client.remit_dpop_thumbprint) {
+    await noticeOtherKey(rules, client, { what: "client_secret", presented: jkt });
     throw new errors.InvalidDpopProof("The DPoP proof is not of the agent's registered key.");
+  }
   if (jkt !== undefined) return;
   if (client.remit_bearer !== true)
     throw new errors.InvalidDpopProof("A DPoP proof is required: the organization allows no bearer tokens.");
@@ -210,14 +211,29 @@ function checkLife({ clock }: Rules, { iat, exp, jti }: Payload): void {
  * assertion key nor a new key of the thief's suffices. An application has registered none; the core asks it for a proof
  * where its tokens must be bound.
  */
-function guardProof(ctx: Ctx, client: ClientEntity): void {
+async function guardProof(rules: Rules, ctx: Ctx, client: ClientEntity): Promise<void> {
   if (client.remit_kind === "application") return;
   const text = ctx.get("DPoP");
   if (text === "") throw new errors.InvalidDpopProof("A DPoP proof is required.");
   const { header } = readProof(text);
   const registered = client.remit_dpop_thumbprint;
-  if (header.jwk === undefined || (registered !== undefined && thumbprint(header.jwk) !== registered))
-    throw new errors.InvalidDpopProof("The DPoP proof is not of the client's registered key.");
+  const presented = header.jwk && thumbprint(header.jwk);
+  if (presented !== undefined && (registered === undefined || presented === registered)) return;
+  if (presented !== undefined) await noticeOtherKey(rules, client, { what: "client_assertion", presented });
+  throw new errors.InvalidDpopProof("The DPoP proof is not of the client's registered key.");
+}
+
+/** G09: whoever has proven to be the client came with another key than the client's, so half of what it has is elsewhere. */
+async function noticeOtherKey(
+  { misuses, clock }: Pick<Rules, "misuses" | "clock">,
+  client: ClientEntity,
+  seen: { readonly what: "client_assertion" | "client_secret"; readonly presented: string },
+): Promise<void> {
+  const tenant = parseId("tenant", client.remit_tenant);
+  const bound = client.remit_dpop_thumbprint;
+  // A service of ours is of no tenant, whose log it could stand in.
+  if (tenant === undefined || bound === undefined) return;
+  await misuses.keyMismatch({ ...seen, client: client.clientId, tenant, bound, now: clock.now() });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { after, type Clock, hourMs } from "@remit/kernel";
 import type { Keyring, SigningKeys } from "@remit/platform/keys";
+import { createMisuses } from "@remit/platform/misuse";
 import type { Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
 import { createPeer } from "@remit/platform/peers";
@@ -69,6 +70,7 @@ export function createRooms(deps: RoomsDeps): Rooms {
     leaseMs: deps.leaseMs,
     billing: createBilling({ peer, origin: deps.billing, issuer, keys, clock, log }),
     merchants: createMerchants({ outbound, directory: deps.directory, clock }),
+    misuses: createMisuses(db, "authorization-server"),
   };
   const never = () => Promise.reject(new Error("no mandate is asked for here"));
   const approvals = createApprovals({

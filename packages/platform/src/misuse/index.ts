@@ -1,0 +1,1 @@
+export { createMisuses, type KeyMismatch, type Misuses } from "./misuse.ts";
