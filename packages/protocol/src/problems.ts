@@ -155,6 +155,7 @@ export const problems = {
   offer_signature_invalid: refusal(400, "The offer's signature is not valid", "Fetch the offer again."),
   offer_target_uri_mismatch: refusal(400, "The offer was signed for another address", "Fetch the offer from its own address."),
   organization_slug_taken: refusal(409, "Another organization has this slug", "Choose another slug."),
+  origin_not_allowed: refusal(403, "A page of another origin may not call this", "Call it from a program, or from a page of this very origin."),
   outbound_failed: refusal(502, "Another server did not answer as it should", "Try again later."),
   outbound_refused: refusal(400, "The address is not one that may be called", "Use a public https address."),
   partner_exists: refusal(409, "A partner with this issuer exists", "Change that partner, or remove it first."),

@@ -1,5 +1,6 @@
 import type { JsonObject } from "@remit/protocol";
 import { describe, expect, test } from "vitest";
+import { readSettings } from "../src/config.ts";
 import { byMandate, type McpWorld } from "./mcp-world.ts";
 import { callOf, connectTo, rpc, unpaidOf } from "./tool-server.ts";
 
@@ -85,6 +86,73 @@ export function describeDoors(world: () => McpWorld): void {
       const gone = world().tools.requests.findLast(({ method }) => method === "DELETE");
       expect(gone?.headers["mcp-session-id"]).toMatch(/^[0-9a-f-]{36}$/);
       await other.close();
+    });
+  });
+
+  describe("G11 no page that somebody opens reaches the tools of a machine", () => {
+    const post = (headers: Record<string, string>, message: JsonObject = callOf("echo")) => {
+      const { headers: usual, ...asked } = rpc(message);
+      return world().ask("/mcp", { ...asked, headers: { ...usual, ...headers } });
+    };
+    // A free tool: nothing but the door stands before it.
+    test.each(["evil.test", "evil.test:3402", "localhost", "shop.test.evil.test", "[::1]"])(
+      "G11 a name of somebody else's that leads here (%s) is no shop, whatever it resolves to",
+      async (host) => {
+        const answer = await post({ host });
+        expect([answer.status, JSON.parse(answer.body.toString()).code]).toEqual([
+          421,
+          "merchant_host_unknown",
+        ]);
+        expect(world().tools.requests).toEqual([]);
+      },
+    );
+
+    test.each([
+      "https://evil.test",
+      "http://localhost:8080",
+      "https://shop.test",
+      "http://shop.test:81",
+      "http://shop.test.evil.test",
+      "null",
+    ])("G11 a script of %s is refused, whatever it asks and by whatever method", async (sender) => {
+      for (const method of ["POST", "GET", "DELETE", "OPTIONS"] as const) {
+        const call = method === "POST" ? rpc(callOf("echo")) : { method, headers: {} };
+        const answer = await world().ask("/mcp", { ...call, headers: { ...call.headers, origin: sender } });
+        expect([answer.status, JSON.parse(answer.body.toString()).code]).toEqual([403, "origin_not_allowed"]);
+        expect(answer.headers["access-control-allow-origin"]).toBeUndefined();
+      }
+      expect(world().tools.requests).toEqual([]);
+    });
+
+    test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])(
+      "G11 what a browser sends without asking first (%s) is no call",
+      async (type) => {
+        expect((await post({ "content-type": type })).status).toBe(415);
+        expect(world().tools.requests).toEqual([]);
+      },
+    );
+
+    test("G11 a page of the shop's own origin calls as a program does", async () => {
+      const session = { "mcp-session-id": String(world().client.transport?.sessionId) };
+      expect((await post({ origin: "http://shop.test", ...session })).status).toBe(200);
+      expect(world().ran()).toEqual(["echo"]);
+    });
+
+    test("G11 unless it is told otherwise, the gateway listens on this machine alone", async () => {
+      expect(new URL(world().address).hostname).toBe("127.0.0.1");
+      const { config } = readSettings({
+        REMIT_ORIGIN: "http://localhost:3402",
+        REMIT_ISSUER: "http://localhost:3000",
+        REMIT_OFFERS_FILE: "offers.json",
+        DATABASE_URL: "postgres://gateway@localhost/remit",
+        REMIT_PORT: "3402",
+        REMIT_DATA_DIR: "data",
+        REMIT_SCHEMA: "gateway",
+        REMIT_ROLE_APP: "gateway",
+        REMIT_ROLE_RELAY: "gateway_relay",
+        REMIT_ROLE_LOOKUP: "gateway_lookup",
+      });
+      expect(config.host).toBe("127.0.0.1");
     });
   });
 }

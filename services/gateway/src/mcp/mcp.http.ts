@@ -1,10 +1,11 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { invariant } from "@remit/kernel";
 import { type PageCall, readBody } from "@remit/platform/http";
 import { canonicalise, isJsonObject, type JsonObject, Problem } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import { type Credential, readCredential } from "../credentials/index.ts";
 import {
+  type Merchant,
   type OpenRoute,
   type PaidRoute,
   type Shop,
@@ -75,6 +76,7 @@ const unpaidMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OP
 
 async function serveMcp(deps: McpDeps, called: Called): Promise<void> {
   const { req, res } = called.call.raw;
+  checkSender(req, called.shop.merchant);
   if (req.method !== "POST") {
     // A server may take a call that is put as one that is posted: nothing with a body passes but what is judged.
     if (!unpaidMethods.has(req.method ?? "") || hasBody(req))
@@ -95,6 +97,18 @@ async function serveMcp(deps: McpDeps, called: Called): Promise<void> {
   if (method === "initialize" || method === "server/discover")
     return await retell(deps, asked, (result) => withPayment(called.server, result));
   await pass(deps, called, { message });
+}
+
+/**
+ * MCP, Streamable HTTP, "Security Warning": whoever opens a page must not have its script call the tools that this machine can
+ * reach (G11). A name that leads here by another's DNS sells nothing (`shopAt`); a page of another origin is refused; and what a
+ * browser would send without asking first is no JSON.
+ */
+function checkSender({ method, headers }: IncomingMessage, { origin }: Merchant): void {
+  if (headers.origin !== undefined && headers.origin !== new URL(origin).origin)
+    throw new Problem("origin_not_allowed");
+  if (method === "POST" && !/^application\/json(?: *;|$)/i.test(headers["content-type"] ?? ""))
+    throw new Problem("unsupported_media_type", { detail: "Send application/json." });
 }
 
 /** Passes it on as it is, and the answer as it comes. */
