@@ -339,25 +339,44 @@ describe("what is told of an export", () => {
     expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(1_000), spent: 0n });
   });
 
-  test("no more when its time is over and nothing can be told of it any more: what was used is spent, the rest is free", async () => {
-    const mandate = await giveMandate(world, { amount_minor: 1_000 });
-    const { id, expires_at: end } = (await exported(mandate.id, ap2)).body;
-    await tell(id, { reference: "a", amount_minor: 250 });
-    const ids = { tenant: world.payer, export: String(id) as Id<"charge"> };
-    const [job] = await world.database.asAdmin<{ late: number }>(
-      "select (extract(epoch from run_at) * 1000)::bigint::float8 - $2 as late from jobs where queue = 'exports' and key = $1",
-      [id, Date.parse(String(end))],
-    );
-    expect(job?.late).toBe(lateUsesMs);
-    await expect(endExport(world, ids.tenant, ids.export)).rejects.toThrow();
-    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(1_000) });
-    const later = {
-      ...world,
-      clock: { ...world.clock, now: () => instantOf(Date.parse(String(end)) + lateUsesMs) },
+  describe("no more, when its time is over,", () => {
+    const ended = async (body: object, told: object | undefined) => {
+      const mandate = await giveMandate(world, { amount_minor: 1_000 });
+      const { id, expires_at: end } = (await exported(mandate.id, body)).body;
+      if (told !== undefined) await tell(id, told);
+      const ids = { tenant: world.payer, export: String(id) as Id<"charge"> };
+      const [job] = await world.database.asAdmin<{ late: number }>(
+        "select (extract(epoch from run_at) * 1000)::bigint::float8 - $2 as late from jobs where queue = 'exports' and key = $1",
+        [id, Date.parse(String(end))],
+      );
+      expect(job?.late).toBe(lateUsesMs);
+      await expect(endExport(world, ids.tenant, ids.export)).rejects.toThrow();
+      expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(1_000) });
+      const later = {
+        ...world,
+        clock: { ...world.clock, now: () => instantOf(Date.parse(String(end)) + lateUsesMs) },
+      };
+      for (let times = 0; times < 2; times++) await endExport(later, ids.tenant, ids.export);
+      expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
+      return mandate;
     };
-    for (let times = 0; times < 2; times++) await endExport(later, ids.tenant, ids.export);
-    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(250) });
-    expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, mandate.id))).toBe(true);
+
+    test("frees of a token that was followed what was not taken", async () => {
+      const spt = { kind: "spt", network_id: "profile_1" };
+      const mandate = await ended(spt, { token: "spt_1", used_minor: 250 });
+      expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(250) });
+    });
+
+    test.each([
+      ["an allowance of ACP", acp, undefined],
+      ["an open mandate of AP2", ap2, undefined],
+      ["an open mandate of AP2 of which one use was told", ap2, { reference: "a", amount_minor: 250 }],
+      ["a token that nobody has seen", { kind: "spt", network_id: "profile_1" }, undefined],
+    ])("C01 frees nothing of %s: it may all have been taken", async (_what, body, told) => {
+      const mandate = await ended(body, told);
+      expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: units(1_000) });
+      expect(await exported(mandate.id, { ...acp, amount_minor: 1 })).toMatchObject({ status: 402 });
+    });
   });
 
   test("closes it by itself once all of it is used", async () => {

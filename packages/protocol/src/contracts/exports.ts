@@ -33,7 +33,7 @@ export const MandateExport = z.object({
   /** Null for advice, of which nothing is kept. */
   id: idOf("charge").nullable(),
   kind: ExportKind,
-  /** `held` and `revoking` keep the whole limit; only its issuer's word closes an export. */
+  /** `held` and `revoking` keep the whole limit; only its issuer's word frees what is left of it. */
   status: z.enum(["held", "revoking", "closed", "advisory"]),
   /** It gives no authority, and nothing is held for it. */
   advisory: z.boolean(),

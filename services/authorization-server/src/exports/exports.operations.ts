@@ -305,7 +305,10 @@ export const closeExport = (
     return close(tx, found, { because, usedMinor, token, actor, now });
   });
 
-/** Nobody can take anything under it any more: what was told of is spent, and the rest is free again. */
+/**
+ * Nobody can take anything under it any more. What was told of is spent, and the rest is free again only of a token that is
+ * followed to its end; where nobody is there to tell, all of it counts as used.
+ */
 export const endExport = (deps: ExportsDeps, tenant: Id<"tenant">, id: Id<"charge">): Promise<void> =>
   deps.db.of(tenant).transaction(async (tx) => {
     const found = await rows.findExport(tx, id, "update");
@@ -313,8 +316,12 @@ export const endExport = (deps: ExportsDeps, tenant: Id<"tenant">, id: Id<"charg
     if (found === undefined || found.state === "closed") return;
     invariant(now >= after(found.expiresAt, lateUsesMs), "an export is ended after its time");
     const actor: Actor = { type: "system", id: "authorization-server" };
-    await close(tx, found, { because: "expired", usedMinor: found.usedMinor, token: undefined, actor, now });
+    const usedMinor = isFollowed(found) ? found.usedMinor : found.limitMinor;
+    await close(tx, found, { because: "expired", usedMinor, token: undefined, actor, now });
   });
+
+/** Of any other export, silence says nothing: it may all have been taken where nobody asks us. */
+const isFollowed = ({ token }: Export): boolean => token !== undefined;
 
 /** The principal, or the agent, wants it back. Until its issuer has confirmed that, all of it may still be taken. */
 export const revokeExport = (
