@@ -31,15 +31,15 @@ const stepsMax = 8;
 export async function settleTab(
   deps: ChargesDeps,
   tenant: Id<"tenant">,
-  { tab: id, ended }: { readonly tab: Id<"tab">; readonly ended?: boolean },
+  id: Id<"tab">,
 ): Promise<Instant | undefined> {
   const found = await deps.db.of(tenant).transaction((tx) => rows.findTab(tx, id));
   const now = deps.clock.now();
   if (found === undefined || found.state === "settled") return undefined;
-  if (found.state === "open" && ended !== true && !isDue(found, now)) return found.dueAt;
+  const isOver = await hasEnded(deps, found, now);
+  if (found.state === "open" && !isOver && !isDue(found, now)) return found.dueAt;
   if (found.state === "unpaid" && askAgainAt(found, now) === undefined) return undefined;
   const fresh = found.state === "open" || found.state === "unpaid";
-  const isOver = ended === true || (await hasEnded(deps, found, now));
   // Too little for a card: more may come, as long as the mandate stands.
   if (fresh && !isOver && found.owed.units > 0n && !isChargeable(found)) return after(now, tabMs);
   const begun = fresh ? await begin(deps, found) : found;

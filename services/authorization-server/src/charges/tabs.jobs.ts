@@ -8,7 +8,7 @@ import { settleTab } from "./settle-tab.ts";
 import { openTabsOf } from "./tabs.sql.ts";
 import { tabsQueue } from "./tabs.ts";
 
-const Due = z.strictObject({ tenant: idOf("tenant"), tab: idOf("tab"), ended: z.boolean().optional() });
+const Due = z.strictObject({ tenant: idOf("tenant"), tab: idOf("tab") });
 const Ended = z.strictObject({ tenant: idOf("tenant"), mandate: idOf("mandate") });
 
 // What is owed is asked for however long the database or billing are away: no job of it ever dies.
@@ -22,8 +22,8 @@ export const tabJobs = (jobs: Jobs, deps: ChargesDeps): Jobs =>
       attemptsMax,
       backoff,
       handle: async ({ payload }) => {
-        const { tenant, ...which } = Due.parse(payload);
-        const runAt = await settleTab(deps, tenant, { tab: which.tab, ended: which.ended === true });
+        const { tenant, tab } = Due.parse(payload);
+        const runAt = await settleTab(deps, tenant, tab);
         return runAt === undefined ? undefined : { runAt };
       },
     })
@@ -34,7 +34,7 @@ export const tabJobs = (jobs: Jobs, deps: ChargesDeps): Jobs =>
         const { tenant, mandate } = Ended.parse(payload);
         await deps.db.of(tenant).transaction(async (tx) => {
           for (const { id } of await openTabsOf(tx, mandate))
-            await enqueue(tx, { queue: tabsQueue, key: id, payload: { tenant, tab: id, ended: true } });
+            await enqueue(tx, { queue: tabsQueue, key: id, payload: { tenant, tab: id } });
         });
       },
     });
