@@ -133,7 +133,10 @@ describe("what follows from billing's answer", () => {
 
   test("after the commit point: captured, or sent again, or finally refused", () => {
     const capturing = charge({ state: "capturing", capture: money(charge().amount.asset, 1_000n) });
-    expect(moveOn(capturing, seen("captured"), "recovery")).toEqual({ kind: "captured" });
+    const captured = (capturedMinor: bigint) =>
+      moveOn(capturing, seen("captured", { capturedMinor }), "recovery");
+    expect(captured(1_000n)).toEqual({ kind: "captured" });
+    expect(captured(999n).kind).toBe("alarm");
     expect(moveOn(capturing, seen("authorized"), "recovery")).toEqual({ kind: "send", verb: "capture" });
     expect(moveOn(capturing, seen("capturing"), "recovery")).toEqual({ kind: "wait" });
     expect(moveOn(capturing, seen("released"), "recovery")).toEqual({

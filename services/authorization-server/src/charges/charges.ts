@@ -174,7 +174,7 @@ export function moveOn(charge: Charge, seen: Seen, driver: Driver): Move {
     case "authorizing":
       return whileAuthorizing(payment, driver);
     case "capturing":
-      return whileCapturing(payment);
+      return whileCapturing(charge, payment);
     case "releasing":
       return whileReleasing(payment);
     case "refunding":
@@ -249,12 +249,14 @@ function whilePending(payment: Payment | undefined): Move {
   }
 }
 
-function whileCapturing(payment: Payment | undefined): Move {
+function whileCapturing({ capture }: Charge, payment: Payment | undefined): Move {
   if (payment === undefined)
     return { kind: "alarm", because: "the payment of a capture is unknown to billing" };
   switch (payment.state) {
     case "captured":
-      return { kind: "captured" };
+      return payment.capturedMinor === capture?.units
+        ? { kind: "captured" }
+        : { kind: "alarm", because: "billing captured another amount than it was told to" };
     case "authorized":
       return { kind: "send", verb: "capture" };
     case "released":

@@ -161,7 +161,7 @@ const released = (deps: ChargesDeps, charge: Charge, because: string): Step => (
   budget: (tx) => releaseHold(tx, charge.id),
 });
 
-/** Money has moved: budget spent, receipt signed and kept for both sides, all with the state. */
+/** Money has moved as it was told to: budget spent, receipt signed and kept for both sides, all with the state. */
 export function finishCapture(deps: ChargesDeps, charge: Charge, payment: Payment): Promise<Charge> {
   invariant(payment.capturedMinor === charge.capture?.units, "billing captured what it was told to");
   return captured(deps, charge, { payment });
