@@ -1,7 +1,7 @@
 import { after, dayMs, hourMs, type Id, newId, toRfc3339 } from "@remit/kernel";
 import { verifyMandateChain } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { checkBudget } from "../src/mandates/index.ts";
+import { checkBudget, remainingAfter } from "../src/mandates/index.ts";
 import { type Api, type As, openApi, type Sent, walletOf } from "./charging/api.ts";
 import {
   asMerchant,
@@ -62,6 +62,21 @@ const isRight = (id: Id<"mandate">): Promise<boolean> =>
   world.db.of(world.payer).transaction((tx) => checkBudget(tx, id));
 
 describe("a mandate that was handed on", () => {
+  test("G02 has no more left than any above it, which is what its principal is told", async () => {
+    const root = await giveMandate(world);
+    const leaf = await handOn(root, world.agent, second, { amount_minor: 2_000 });
+    const find = async () => (await world.mandates.find(world.payer, leaf.id))?.mandate;
+    const left = async (taking: bigint) => {
+      const mandate = await find();
+      if (mandate === undefined) throw new Error("no such mandate");
+      return world.db.of(world.payer).transaction((tx) => remainingAfter(tx, mandate, taking));
+    };
+    expect(await left(units(500))).toBe(1_500);
+    await charge(root, world.agent, 9_000);
+    expect(await left(0n)).toBe(1_000);
+    expect(await left(units(1_000))).toBe(0);
+  });
+
   test("spends of every budget above it, and gives back to each what is not captured or is refunded", async () => {
     const root = await giveMandate(world, { velocity: [{ period: "day", amount_minor: 5_000 }] });
     const middle = await handOn(root, world.agent, second, { amount_minor: 3_000 });

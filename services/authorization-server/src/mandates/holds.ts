@@ -42,12 +42,16 @@ export function assertRoom(budget: Budget | undefined, wanted: HoldRequest): voi
 const hasRoom = (budget: Budget, amount: bigint): boolean =>
   (budget.usesMax === undefined || budget.uses < budget.usesMax) && remainingOf(budget) >= amount;
 
-/** What is left of a mandate once `taking` is held as well, in whole minor units; nothing once it is used up. */
+/**
+ * What is left of a mandate once `taking` is held as well, in whole minor units: no more than of any that it was handed on
+ * from, and nothing once it is used up.
+ */
 export async function remainingAfter(tx: TenantTx, mandate: Mandate, taking: bigint): Promise<number> {
-  const budget = await rows.findBudget(tx, mandate.id);
-  invariant(budget !== undefined, "a mandate has its budget");
-  const left = remainingOf(budget) - taking;
-  return left <= 0n ? 0 : minorOf(assetOfMandate(mandate.details), left);
+  const chain = [mandate.id, ...mandate.ancestors];
+  const budgets = await rows.findBudgets(tx, chain);
+  invariant(budgets.size === chain.length, "a mandate has its budget");
+  const least = [...budgets.values()].map(remainingOf).reduce((one, other) => (one < other ? one : other));
+  return least <= taking ? 0 : minorOf(assetOfMandate(mandate.details), least - taking);
 }
 
 /**
