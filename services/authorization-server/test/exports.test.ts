@@ -244,7 +244,8 @@ describe("a mandate that is exported", () => {
 
   test("T01 is no other agent's or tenant's to export, ask back or see", async () => {
     const mandate = await giveMandate(world);
-    const other = { ...agentOf(world), client: newId("agent") };
+    const client = newId("agent");
+    const other = { ...agentOf(world), client, scopes: ["oid4ac:payment", "wallet:read"] };
     const strange = { ...walletOf(world), tenant: newId("tenant") };
     for (const as of [other, strange])
       expect(await exported(mandate.id, ap2, as)).toMatchObject({ status: 404 });

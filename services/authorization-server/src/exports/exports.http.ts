@@ -12,17 +12,9 @@ import {
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { actorOf, type Mandates } from "../mandates/index.ts";
-import {
-  closeExport,
-  type ExportsDeps,
-  exportMandate,
-  listExports,
-  type Made,
-  revokeExport,
-  tellUse,
-  tenantOf,
-} from "./exports.operations.ts";
+import { type ExportsDeps, exportMandate, listExports, type Made, tenantOf } from "./exports.operations.ts";
 import type { Export } from "./exports.ts";
+import { closeExport, revokeExport, tellUse } from "./uses.ts";
 
 const OfMandate = z.strictObject({ id: idOf("mandate") });
 const OfExport = z.strictObject({ id: idOf("charge") });
@@ -44,7 +36,7 @@ export const exportRoutes = (deps: Deps): Route[] => [
   closeRoute(deps),
 ];
 
-const isPrincipals = ({ scopes }: Caller): boolean => scopes.has("wallet:write") || scopes.has("wallet:read");
+const isPrincipals = ({ scopes }: Caller): boolean => scopes.has("wallet:write");
 
 const makeRoute = (deps: Deps): Route =>
   route({

@@ -2,8 +2,9 @@ import { secondMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
-import { type ExportsDeps, endExport } from "./exports.operations.ts";
+import type { ExportsDeps } from "./exports.operations.ts";
 import { exportsQueue } from "./exports.ts";
+import { endExport } from "./uses.ts";
 
 const Ending = z.strictObject({ tenant: idOf("tenant"), export: idOf("charge") });
 

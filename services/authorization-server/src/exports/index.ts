@@ -1,7 +1,7 @@
 export { exportRoutes } from "./exports.http.ts";
 export { exportJobs } from "./exports.jobs.ts";
-export { endExport } from "./exports.operations.ts";
 export { lateUsesMs } from "./exports.ts";
+export { endExport } from "./uses.ts";
 
 /** The tables of this room, by the kind of protection each has. */
 export const exportTables = { exports: "tenant", export_uses: "tenant" } as const;
