@@ -28,6 +28,8 @@ export const eventTypes = {
   "agent.suspended": soc2(),
   "approval.answered": eidas(),
   "approval.asked": soc2(),
+  "asset.resumed": soc2(),
+  "asset.suspended": soc2(),
   "audit.expired": eidas(),
   "billing_profile.changed": soc2(),
   "charge.amended": soc2(),

@@ -39,6 +39,7 @@ import { createReceipts, receiptRoutes } from "./receipts/index.ts";
 import { rulesRoutes } from "./rules/index.ts";
 import { spendingRoutes } from "./spending/index.ts";
 import { createStatusLists, statusListRoutes } from "./status-lists/index.ts";
+import { suspendedAssetRoutes } from "./suspended-assets/index.ts";
 import { walletRoutes } from "./wallet/index.ts";
 
 type Grounds = {
@@ -74,6 +75,7 @@ export function mountMandates(
   http.add(
     ...statusListRoutes(statusLists),
     ...mandateRoutes({ db, mandates, livemode, accounts, factors }),
+    ...suspendedAssetRoutes({ db }),
     ...exportRoutes({ db, clock, keys, mandates }),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...rulesRoutes({ db, livemode, factors }),

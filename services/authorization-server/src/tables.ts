@@ -30,6 +30,7 @@ import { ruleTables } from "./rules/index.ts";
 import { sessionTables } from "./sessions/index.ts";
 import { spendingTables } from "./spending/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
+import { suspendedAssetTables } from "./suspended-assets/index.ts";
 import { trustTables } from "./trusts/index.ts";
 import { usageTables } from "./usage/index.ts";
 import { webhookTables } from "./webhooks/index.ts";
@@ -65,6 +66,7 @@ export const tables = {
   ...sessionTables,
   ...ruleTables,
   ...statusListTables,
+  ...suspendedAssetTables,
   ...freezeTables,
   ...mandateTables,
   ...merchantPolicyTables,

@@ -1,6 +1,8 @@
 import { assetOfCaip19, type Id } from "@remit/kernel";
+import { platformTenant } from "@remit/platform/http";
 import { type Offer, Problem } from "@remit/protocol";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Api, type As, openApi, walletOf } from "./charging/api.ts";
 import {
   asMerchant,
   budgetOf,
@@ -18,10 +20,15 @@ const caip19 = `${network}/erc20:${usdc}`;
 const seller = `0x${"5e".repeat(20)}`;
 
 let world: World;
+let api: Api;
 beforeAll(async () => {
   world = await createWorld();
+  api = await openApi(world);
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await api.close();
+  await world.close();
+});
 /** The directory is asked again after a minute. */
 const sells = (rails: readonly string[]): void => {
   world.directory.merchant = { ...world.directory.merchant, rails, currencies: ["USD"] };
@@ -184,5 +191,46 @@ describe("what was paid over a chain is given back by its merchant, who names th
     expect((await refund({ key: "one", transaction })).state).toBe("refunded");
     expect(world.billing.done.filter((one) => one === `refund ${id}`)).toHaveLength(1);
     expect((await budgetOf(world, mandate)).spent).toBe(0n);
+  });
+});
+
+describe("a token that the operator has suspended", () => {
+  const operator: As = { tenant: platformTenant, client: "operator", scopes: ["admin:orgs"] };
+  const path = "/api/v1/suspended-assets";
+  const tell = (suspended: boolean, as = operator, asset = caip19) =>
+    api.send({ as, method: "POST", path, body: { asset, suspended, because: "off its peg" } });
+
+  test("V03 is no mandate's any more, at the hold and at the commit point, until it is let go again", async () => {
+    const mandate = await dollars();
+    const held = await buy(mandate);
+    const told = await tell(true, operator, caip19.toUpperCase());
+    expect(told.body["data"]).toMatchObject([{ asset: caip19.toLowerCase(), because: "off its peg" }]);
+    await tell(true);
+    expect(await refusalOf(buy(mandate))).toBe("mandate_asset_not_accepted");
+    expect(await refusalOf(world.charges.capture(own(world, held.id), order))).toBe(
+      "mandate_asset_not_accepted",
+    );
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: 0n });
+    sells(["card"]);
+    const card = await buy(mandate, 1_000, {});
+    expect((await world.charges.capture(own(world, card.id), order)).state).toBe("captured");
+    sells(["x402"]);
+    for (let times = 0; times < 2; times++) expect((await tell(false)).body["data"]).toEqual([]);
+    expect(await buy(mandate)).toMatchObject({ state: "authorized", rail: "x402" });
+    const events = await world.database.asAdmin<{ event: string }>(
+      "select event from audit_rows where subject = $1 order by event_id",
+      [caip19.toLowerCase()],
+    );
+    expect(events.map(({ event }) => event)).toEqual(["asset.suspended", "asset.resumed"]);
+  });
+
+  test("T01 is the operator's to say, of a token that there is", async () => {
+    for (const as of [{ ...operator, tenant: world.payer }, walletOf(world)])
+      for (const sent of [await tell(true, as), await api.send({ as, path })]) expect(sent.status).toBe(403);
+    expect(await tell(true, operator, "eip155:1/erc20:0x0")).toMatchObject({
+      status: 400,
+      body: { code: "invalid_request" },
+    });
+    expect((await api.send({ as: operator, path })).body["data"]).toEqual([]);
   });
 });

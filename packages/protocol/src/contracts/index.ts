@@ -39,6 +39,7 @@ export * from "./setup-tokens.ts";
 export * from "./sign-in-methods.ts";
 export * from "./sold.ts";
 export * from "./statements.ts";
+export * from "./suspended-assets.ts";
 export * from "./trusts.ts";
 export * from "./values.ts";
 export * from "./wallet.ts";

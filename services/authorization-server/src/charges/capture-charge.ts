@@ -1,9 +1,10 @@
 import { type Id, isInCardSteps, type Money, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
-import { type Actor, Problem } from "@remit/protocol";
+import { type Actor, Problem, tokensOf } from "@remit/protocol";
 import { standingOfAgent } from "../agents/index.ts";
 import { findChain } from "../mandates/index.ts";
+import { isSuspended } from "../suspended-assets/index.ts";
 import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLiveAtCommit } from "../tokens/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
@@ -12,6 +13,7 @@ import type { Charge } from "./charges.ts";
 import { type CommitFacts, type CommitRefusal, mayCapture, mayCommit } from "./commit-point.ts";
 import { type Crossing, cross } from "./crossing.ts";
 import { drive, release } from "./drive.ts";
+import { offerIn } from "./evidence.ts";
 import { chargeNow, transitWithin } from "./transitions.ts";
 
 /** What the merchant says when it captures: how much of the hold, and which answer it serves for it. */
@@ -92,9 +94,16 @@ export async function lockForCommit(
     mandate: mandate === "active" && !payerActive ? "suspended" : mandate,
     agentActive: agent?.status === "active" && (await areActive(tx, chain.slice(0, -1))),
     tokenLive,
+    assetAccepted: !(await isSuspendedFor(tx, locked ?? charge)),
     now: deps.clock.now(),
   };
   return { locked: locked ?? charge, facts };
+}
+
+/** By the token of the transfer that the merchant signed, where it is paid by one. */
+async function isSuspendedFor(tx: TenantTx, { rail, offer }: Charge): Promise<boolean> {
+  const transfer = rail === "x402" ? offerIn(offer.evidence).transfer : undefined;
+  return transfer !== undefined && isSuspended(tx, tokensOf(transfer).asset);
 }
 
 /** A chain stands as its weakest mandate does. */

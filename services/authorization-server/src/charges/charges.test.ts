@@ -232,6 +232,7 @@ describe("the commit point", () => {
     mandate: "active",
     agentActive: true,
     tokenLive: true,
+    assetAccepted: true,
     now,
     ...change,
   });
@@ -243,6 +244,7 @@ describe("the commit point", () => {
     expect(mayCapture(held, facts({ mandate: "suspended" }))).toBe("mandate_suspended");
     expect(mayCapture(held, facts({ agentActive: false }))).toBe("agent_suspended");
     expect(mayCapture(held, facts({ tokenLive: false }))).toBe("token_revoked");
+    expect(mayCapture(held, facts({ assetAccepted: false }))).toBe("mandate_asset_not_accepted");
   });
 
   test("C12 what was committed before passes it, until capture_by", () => {

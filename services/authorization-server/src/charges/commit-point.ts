@@ -6,12 +6,15 @@ export type CommitFacts = {
   readonly mandate: "active" | "suspended" | "revoked";
   readonly agentActive: boolean;
   readonly tokenLive: boolean;
+  /** Whether the operator lets mandates be charged in the token that it is paid in, if it is one. */
+  readonly assetAccepted: boolean;
   readonly now: Instant;
 };
 
 export type CommitRefusal =
   | "mandate_revoked"
   | "mandate_suspended"
+  | "mandate_asset_not_accepted"
   | "agent_suspended"
   | "token_revoked"
   | "charge_capture_too_late"
@@ -42,6 +45,7 @@ export const mayGoOn = (facts: CommitFacts): "yes" | Exclude<CommitRefusal, `cha
 function standing(facts: CommitFacts): "yes" | Exclude<CommitRefusal, `charge_${string}`> {
   if (facts.mandate === "revoked") return "mandate_revoked";
   if (facts.mandate === "suspended") return "mandate_suspended";
+  if (!facts.assetAccepted) return "mandate_asset_not_accepted";
   if (!facts.agentActive) return "agent_suspended";
   return facts.tokenLive ? "yes" : "token_revoked";
 }

@@ -23,6 +23,7 @@ import {
 import { assertAccepted, type Policy, policyFor } from "../merchant-policies/index.ts";
 import { keepPresented } from "../presented/index.ts";
 import { asksAbove, assertUnblocked, type Rules, rulesOf } from "../rules/index.ts";
+import { isSuspended } from "../suspended-assets/index.ts";
 import { isTenantActive } from "../tenants/index.ts";
 import { isTokenLive } from "../tokens/index.ts";
 import { asPending, pendingPayload, putToPrincipal } from "./asking.ts";
@@ -64,7 +65,7 @@ export async function holdFor(
   // Asked for at once, carried out in this order: the claim comes first.
   const [isClaimed, seen] = await Promise.all([
     rows.claimPresentation(tx, { ...claim, charge: holding.charge.id, expiresAt }),
-    readStanding(tx, holding.charge),
+    readStanding(tx, holding),
   ]);
   if (!isClaimed) {
     const first = await firstBy(tx, claim);
@@ -87,6 +88,8 @@ export async function holdFor(
     merchant: merchant.id,
     category: merchant.categories[0],
   };
+  if (seen.isSuspended)
+    throw new Problem("mandate_asset_not_accepted", { detail: "The issuer has suspended this token." });
   assertAccepted(seen.policy, { ...charge, issuer: deps.issuer });
   assertRoom(seen.budget, wanted);
   rows.insertCharge(tx, charge);
@@ -187,11 +190,14 @@ type Seen = {
   readonly budget: Budget | undefined;
   /** Of former tabs, for a purchase that would run on one. */
   readonly unpaid: Unpaid | undefined;
+  /** Whether the operator has suspended the token that it is paid in. */
+  readonly isSuspended: boolean;
 };
 
 /** All of it in one message, in the order of the locks. */
-async function readStanding(tx: TenantTx, charge: Charge): Promise<Seen> {
-  const [chain, isPayerActive, isLive, rules, policy, budget, unpaid] = await Promise.all([
+async function readStanding(tx: TenantTx, { charge, evidence }: Holding): Promise<Seen> {
+  const { transfer } = evidence.offer;
+  const [chain, isPayerActive, isLive, rules, policy, budget, unpaid, suspended] = await Promise.all([
     findChain(tx, charge.mandate),
     isTenantActive(tx, charge.payer),
     isTokenLive(tx, charge.token, "share"),
@@ -199,8 +205,9 @@ async function readStanding(tx: TenantTx, charge: Charge): Promise<Seen> {
     policyFor(tx, charge),
     findBudget(tx, charge.mandate),
     charge.tabLimit === undefined ? undefined : unpaidAt(tx, charge),
+    charge.rail === "x402" && transfer !== undefined && isSuspended(tx, tokensOf(transfer).asset),
   ]);
-  return { chain, isPayerActive, isTokenLive: isLive, rules, policy, budget, unpaid };
+  return { chain, isPayerActive, isTokenLive: isLive, rules, policy, budget, unpaid, isSuspended: suspended };
 }
 
 /**

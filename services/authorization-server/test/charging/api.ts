@@ -12,6 +12,7 @@ import { receiptRoutes } from "../../src/receipts/index.ts";
 import { rulesRoutes } from "../../src/rules/index.ts";
 import { spendingRoutes } from "../../src/spending/index.ts";
 import { statusListRoutes } from "../../src/status-lists/index.ts";
+import { suspendedAssetRoutes } from "../../src/suspended-assets/index.ts";
 import { walletRoutes } from "../../src/wallet/index.ts";
 import type { Rooms } from "./rooms.ts";
 import type { World } from "./world.ts";
@@ -81,6 +82,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...walletChargeRoutes(rooms),
     ...soldRoutes({ db, charges }),
+    ...suspendedAssetRoutes({ db }),
     ...rulesRoutes({ db, ...giving }),
     ...merchantPolicyRoutes({ db, merchantOf: (client) => rooms.chargesDeps.merchants.ofClient(client) }),
   );
