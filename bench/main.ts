@@ -6,6 +6,7 @@ import { benchAgents } from "./agents.ts";
 import { benchChargeHistory, benchCharges } from "./charges.ts";
 import { benchGateway } from "./gateway.ts";
 import { benchLedger } from "./ledger.ts";
+import { benchMonthClose } from "./month-close.ts";
 import { benchPolicies } from "./policies.ts";
 import { benchPortal } from "./portal.ts";
 import { benchPresentations } from "./presentations.ts";
@@ -31,6 +32,7 @@ const sections: Readonly<Record<string, (seconds: number) => Promise<unknown>>> 
   presentations: benchPresentations,
   policies: benchPolicies,
   ledger: benchLedger,
+  month_close: benchMonthClose,
   charges: benchCharges,
   charge_history: benchChargeHistory,
   purchases: benchPurchases,
