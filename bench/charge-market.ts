@@ -32,10 +32,11 @@ import {
   shopOrigin,
   type TestAgent,
 } from "../services/authorization-server/test/charging/world.ts";
+import { type DatabaseProcesses, processesOf } from "./database-process.ts";
 
 const poolMax = 10;
 
-/** A payer, a payee and an agent on a database of their own, and a billing that answers at once. */
+/** A payer, a payee and an agent on a database of their own, whose cluster lies in `directory`, and a billing that answers at once. */
 export type Market = Rooms & {
   readonly keys: ReturnType<typeof testKeys>;
   readonly payer: Id<"tenant">;
@@ -52,6 +53,7 @@ export type Market = Rooms & {
   /** Who charges: the merchant's client. */
   readonly by: { readonly tenant: Id<"tenant">; readonly client: string };
   readonly admin: Database;
+  readonly database: DatabaseProcesses;
   close(): Promise<void>;
 };
 
@@ -142,6 +144,7 @@ export async function openMarket(adminUrl: string, directory: string): Promise<M
     charges,
     by: { tenant: payee, client: merchant.client },
     admin,
+    database: processesOf(path.join(directory, "postgres")),
     payer: newId("tenant"),
     payee,
     principal: newId("account"),

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { invariant } from "@remit/kernel";
 import { startPostgres } from "@remit/platform/embedded-postgres";
@@ -84,7 +84,7 @@ async function atOnce(market: Market, { given, seconds, tab = false, decideOnly 
     decideOnly
       ? createCharge(market.chargesDeps, market.by, request)
       : market.charges.create(market.by, request);
-  const figures = await drain(requests, { seconds, charge });
+  const figures = await drain(market, requests, { seconds, charge });
   const held = (await heldOf(market, given)) - before;
   invariant(held === BigInt(figures.decided * amount) * 10_000n, "what was decided is what is held");
   return figures;
@@ -160,6 +160,7 @@ async function eachOf<T>(all: readonly T[], work: (one: T) => Promise<unknown>):
 }
 
 async function drain(
+  { database }: Market,
   requests: readonly ChargeRequest[],
   {
     seconds,
@@ -167,6 +168,7 @@ async function drain(
   }: { readonly seconds: number; readonly charge: (one: ChargeRequest) => Promise<unknown> },
 ) {
   const latencies: number[] = [];
+  const databaseMs = await database.cpuMs();
   const cpu = process.cpuUsage();
   const started = performance.now();
   const until = started + seconds * 1000;
@@ -178,6 +180,8 @@ async function drain(
   });
   const elapsedS = (performance.now() - started) / 1000;
   const used = process.cpuUsage(cpu);
+  const cpuUs = (used.user + used.system) / latencies.length;
+  const databaseUs = (((await database.cpuMs()) - databaseMs) * 1000) / latencies.length;
   latencies.sort((a, b) => a - b);
   const at = (part: number): number => round(latencies[Math.floor(latencies.length * part)] ?? 0);
   return {
@@ -185,7 +189,10 @@ async function drain(
     decided: latencies.length,
     p50_ms: at(0.5),
     p95_ms: at(0.95),
-    cpu_us: round((used.user + used.system) / latencies.length, 1),
+    cpu_us: round(cpuUs, 1),
+    database_cpu_us: round(databaseUs, 1),
+    /** What this machine could do at most at this price, with nothing else to do and nothing to wait for. */
+    ceiling: round((cpus().length * 1e6) / (cpuUs + databaseUs), 1),
   };
 }
 

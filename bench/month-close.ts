@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import {
   after,
@@ -19,6 +18,7 @@ import { type InvoiceDeps, invoiceMonth } from "../services/billing/src/invoices
 import { boundsOf, captureEntry, monthOf, post } from "../services/billing/src/ledger/index.ts";
 import { check } from "../services/billing/src/ledger/ledger.ts";
 import { type BillingDatabase, inBillingDatabase } from "./billing-database.ts";
+import { processesOf } from "./database-process.ts";
 import { round } from "./measure.ts";
 
 const merchants = 2_000;
@@ -146,26 +146,15 @@ async function digestOf(admin: Database, { month, owners, charges }: Living): Pr
 
 /** The most memory, while it runs, of this program and of all connections of the database (without what they share). */
 async function watched<R>({ directory }: BillingDatabase, work: () => Promise<R>) {
-  const postmaster = (await readFile(path.join(directory, "postgres/data/postmaster.pid"), "utf8")).split(
-    "\n",
-  )[0];
-  const children = `/proc/${postmaster}/task/${postmaster}/children`;
+  const database = processesOf(path.join(directory, "postgres"));
   let [rssMb, databaseMb] = [0, 0];
   const look = async (): Promise<void> => {
-    rssMb = Math.max(rssMb, round(process.memoryUsage.rss() / 2 ** 20, 1));
-    const pids = (await readFile(children, "utf8").catch(() => "")).trim().split(" ");
-    const kb = await Promise.all(
-      pids.map(async (pid) =>
-        Number(
-          /RssAnon:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, "utf8").catch(() => ""))?.[1] ?? 0,
-        ),
-      ),
-    );
-    databaseMb = Math.max(databaseMb, round(kb.reduce((sum, each) => sum + each, 0) / 1024, 1));
+    rssMb = Math.max(rssMb, process.memoryUsage.rss() / 2 ** 20);
+    databaseMb = Math.max(databaseMb, await database.ownMb());
   };
   const timer = setInterval(() => void look(), sampledEachMs);
   try {
-    return { result: await work(), rssMb, databaseMb };
+    return { result: await work(), rssMb: round(rssMb, 1), databaseMb: round(databaseMb, 1) };
   } finally {
     clearInterval(timer);
   }

@@ -10,12 +10,12 @@ export const takeNumber = async (tx: Sql, year: number): Promise<number> =>
       on conflict (year) do update set last = n.last + 1 returning last`)
   ).last;
 
-/** Holds the year's numbers until the commit: what is looked at afterwards stays as it is seen. */
+/** Holds the year's numbers until the commit: what is asked for afterwards, be it at once, stays as it is seen. */
 export const holdNumbers = async (tx: Sql, year: number): Promise<void> => {
-  await tx.run(
-    sql`insert into invoice_numbers (year, last) values (${year}, 0) on conflict (year) do nothing`,
-  );
-  await tx.run(sql`select last from invoice_numbers where year = ${year} for update`);
+  await Promise.all([
+    tx.run(sql`insert into invoice_numbers (year, last) values (${year}, 0) on conflict (year) do nothing`),
+    tx.run(sql`select last from invoice_numbers where year = ${year} for update`),
+  ]);
 };
 
 export async function insertInvoice(tx: Sql, invoice: Invoice, sealed: Uint8Array): Promise<void> {

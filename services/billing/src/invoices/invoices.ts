@@ -144,9 +144,9 @@ async function writeInvoices(deps: InvoiceDeps, { tenant, month, issuer }: Writi
     const year = Number(toRfc3339(now).slice(0, 4));
     const drafts = draftsOf(month, await sumsOf(tx, month), { profile, assetOf });
     if (drafts.length === 0) return;
-    await rows.holdNumbers(tx, year);
-    // Looked for once the numbers are ours: nobody else can write one of them now.
-    const written = new Set((await rows.invoicesOfMonth(tx, month)).map(({ invoice }) => keyOf(invoice)));
+    // In this order: once the numbers are ours, nobody else can write one of them.
+    const [, stored] = await Promise.all([rows.holdNumbers(tx, year), rows.invoicesOfMonth(tx, month)]);
+    const written = new Set(stored.map(({ invoice }) => keyOf(invoice)));
     const entries = [];
     for (const draft of drafts) {
       if (written.has(keyOf(draft))) continue;

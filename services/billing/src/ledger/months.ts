@@ -53,8 +53,14 @@ export const monthsNow = (clock: Clock): MonthsNow => (clock === systemClock ? u
 export const closeMonth = (db: Database, month: string, now: MonthsNow): Promise<boolean> =>
   db.global.transaction((tx) => rows.close(tx, month, now));
 
+/**
+ * So many entries at a time: few enough that their postings are cheaper to look up, one by one, than to find by reading all that
+ * there ever were, and that a slice on a busy machine stays far below the limit of a statement.
+ */
+const sliceMax = 5_000;
+
 /** Sums up the next slice of a closed month in a transaction of its own; false when there is none. */
-export const sumMonth = (db: Database, month: string, most = 20_000): Promise<boolean> =>
+export const sumMonth = (db: Database, month: string, most = sliceMax): Promise<boolean> =>
   db.global.transaction((tx) => rows.sumSlice(tx, month, most));
 
 export const monthNamed = (db: Database, month: string): Promise<Month | undefined> =>
