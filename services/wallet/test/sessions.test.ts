@@ -125,6 +125,7 @@ describe("a session of the portal", () => {
     ["what a form does while its page asks by itself", "POST", "/?/act", "still=1; remit-portal=x", true],
     ["a page that asks by itself", "GET", "/__data.json", "remit-portal=x; still=1", false],
     ["an open stream", "GET", "/live", "remit-portal=x", false],
+    ["a notice that asks what it says", "GET", "/told/apv_x", "remit-portal=x", false],
     ["an open stream that is looked at", "HEAD", "/live?x", "remit-portal=x", false],
   ])("is used by whoever does something: %s", (_what, method, path, header, used) => {
     const origin = "http://localhost:3001";

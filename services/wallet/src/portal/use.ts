@@ -1,8 +1,8 @@
 import type { PageCall } from "@remit/platform/http";
 import type { Cookies } from "../sign-in/index.ts";
 
-/** Where pages hear what happens: an address of the application's own (routes/live). */
-const livePath = "/live";
+/** Where pages hear what happens, and notices what they say (routes/live, routes/told). */
+const unused = /^\/(live$|told\/)/;
 
 /**
  * Whether somebody does something, or a page that is only left open asks by itself (app/src/lib/refresh.ts): that keeps no
@@ -13,5 +13,5 @@ export function isUse(
   cookies: Pick<Cookies, "isStill">,
 ): boolean {
   if (method !== "GET" && method !== "HEAD") return true;
-  return new URL(url).pathname !== livePath && !cookies.isStill(header);
+  return !unused.test(new URL(url).pathname) && !cookies.isStill(header);
 }

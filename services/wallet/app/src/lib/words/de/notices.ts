@@ -5,7 +5,8 @@ export const notices: Notices = {
     title: "Benachrichtigungen",
     lead: "Wie Sie erfahren, dass ein Agent fragt oder Geld bewegt wurde, während keine Seite von Remit offen ist.",
     here: "Auf diesem Gerät",
-    hereLead: "Ihr Browser zeigt einen Hinweis. Er sagt, dass ein Agent fragt, nie welcher und nie wie viel.",
+    hereLead:
+      "Ihr Browser zeigt einen Hinweis: welcher Agent fragt, um wie viel und wo, solange Sie hier angemeldet sind. Sonst sagt er nur, dass einer fragt. Wer den Hinweis befördert, erfährt weder Namen noch Beträge.",
     turnOn: "Auf diesem Gerät benachrichtigen",
     turnOff: "Auf diesem Gerät aufhören",
     on: "Dieses Gerät wird benachrichtigt.",
@@ -54,6 +55,8 @@ export const notices: Notices = {
     inboxLead:
       "Diese Instanz hat keinen Mailserver und bewahrt Briefe deshalb hier auf. Sie sehen nur Ihre eigenen.",
     inboxEmpty: "Noch kein Brief.",
+    paidTo: (amount, merchant) => `${amount} an ${merchant} bezahlt`,
+    cameBack: (amount, merchant) => `${amount} von ${merchant} zurück`,
     offer: "Erfahren, wenn ein Agent fragt",
   },
 };

@@ -3,7 +3,8 @@ export const notices = {
     title: "Notifications",
     lead: "How you hear that an agent asks, or that money moved, while no page of Remit is open.",
     here: "On this device",
-    hereLead: "Your browser shows a note. It says that an agent asks, never which one, nor how much.",
+    hereLead:
+      "Your browser shows a note: which agent asks, for how much and where, as long as you are signed in here. Otherwise it says only that one asks. Nobody who carries the note can read names or amounts.",
     turnOn: "Tell me on this device",
     turnOff: "Stop on this device",
     on: "This device is told.",
@@ -51,6 +52,8 @@ export const notices = {
     inbox: "Letters that would have been sent",
     inboxLead: "This instance has no mail server, so it keeps letters here. You see yours alone.",
     inboxEmpty: "No letter yet.",
+    paidTo: (amount: string, merchant: string) => `${amount} paid to ${merchant}`,
+    cameBack: (amount: string, merchant: string) => `${amount} came back from ${merchant}`,
     offer: "Be told when an agent asks",
   },
 };

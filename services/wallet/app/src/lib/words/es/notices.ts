@@ -5,7 +5,8 @@ export const notices: Notices = {
     title: "Notificaciones",
     lead: "Cómo se entera de que un agente pregunta, o de que se movió dinero, cuando no hay ninguna página de Remit abierta.",
     here: "En este dispositivo",
-    hereLead: "Su navegador muestra un aviso. Dice que un agente pregunta, nunca cuál ni cuánto.",
+    hereLead:
+      "Su navegador muestra un aviso: qué agente pregunta, por cuánto y dónde, mientras tenga la sesión abierta aquí. Si no, dice solo que uno pregunta. Quien transporta el aviso no lee nombres ni importes.",
     turnOn: "Avisarme en este dispositivo",
     turnOff: "Dejar de avisar en este dispositivo",
     on: "Se avisa en este dispositivo.",
@@ -54,6 +55,8 @@ export const notices: Notices = {
     inboxLead:
       "Esta instancia no tiene servidor de correo, por eso guarda las cartas aquí. Usted ve solo las suyas.",
     inboxEmpty: "Todavía no hay cartas.",
+    paidTo: (amount, merchant) => `${amount} pagados a ${merchant}`,
+    cameBack: (amount, merchant) => `${amount} devueltos por ${merchant}`,
     offer: "Enterarse cuando un agente pregunta",
   },
 };
