@@ -4,9 +4,10 @@ import type { Keyring } from "@remit/platform/keys";
 import { afterTrouble, type MailEngine } from "@remit/platform/mail";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
+import type { Language } from "../refusals/index.ts";
 import * as rows from "./notices.sql.ts";
 import { type Addressee, type Browser, deliverQueue, openAs } from "./notices.ts";
-import { bookOf, type Language, type Sentence } from "./sentences.ts";
+import { bookOf, type Sentence } from "./sentences.ts";
 import type { PushSender } from "./web-push.ts";
 
 export type DeliveringDeps = {

@@ -7,9 +7,9 @@ import type { Database, Tx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import type { NoticeBody, TellNotices } from "@remit/protocol/contracts";
 import { sha256b64url } from "@remit/protocol/node";
+import type { Language } from "../refusals/index.ts";
 import type { DeliveryState } from "./notices.sql.ts";
 import * as rows from "./notices.sql.ts";
-import type { Language } from "./sentences.ts";
 import { type PushKey, type Subscription, takesMessages } from "./web-push.ts";
 
 /** What somebody wants to be told of. */

@@ -1,5 +1,4 @@
-/** The languages of the portal. */
-export type Language = "en" | "de" | "es" | "ja";
+import type { Language } from "../refusals/index.ts";
 
 /** What a notice says. No name, no amount: it may stand on a locked screen, and passes through others' hands. */
 export type Sentence = { readonly title: string; readonly body: string };

@@ -1,4 +1,6 @@
-export const locales = ["en", "de", "es", "ja"] as const;
+import type { Language } from "../../../../src/refusals/index.ts";
+
+export const locales = ["en", "de", "es", "ja"] as const satisfies readonly Language[];
 export type Locale = (typeof locales)[number];
 
 /** In their own languages, for whoever cannot read the current one. */
