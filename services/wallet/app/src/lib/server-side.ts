@@ -23,6 +23,12 @@ export async function must<T>(
   error(status, message, { code, requestId, remedy, ...(detail === undefined ? {} : { detail }) });
 }
 
+/** At an address where this person has nothing. */
+export function nothingHere({ locals: { locale, platform } }: Pick<RequestEvent, "locals">): never {
+  const [message, remedy] = refusalIn(locale, "not_found", 404);
+  error(404, message, { code: "not_found", requestId: platform.requestId, remedy });
+}
+
 /** For what a page can do without: undefined when it could not be had. */
 export async function maybe<T>(
   { url }: Pick<RequestEvent, "url">,

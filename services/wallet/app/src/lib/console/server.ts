@@ -1,5 +1,5 @@
-import { error, type RequestEvent } from "@sveltejs/kit";
-import { apiOf, must, refused } from "#lib/server-side.ts";
+import type { RequestEvent } from "@sveltejs/kit";
+import { apiOf, must, nothingHere, refused } from "#lib/server-side.ts";
 import type { AnswerTo, OrganizationApi, Result } from "../../../../src/api/index.ts";
 
 type Event = Pick<RequestEvent, "locals" | "url" | "params">;
@@ -20,7 +20,7 @@ export async function membershipsOf(
 ): Promise<{ readonly all: readonly Membership[]; readonly here: Membership }> {
   const { data: all } = await must(event, apiOf(event).memberships());
   const here = all.find(({ organizationId }) => organizationId === event.params["org"]);
-  if (here === undefined) error(404, { message: "", code: "not_found" });
+  if (here === undefined) nothingHere(event);
   return { all, here };
 }
 
@@ -70,7 +70,7 @@ export async function shopsOf(event: Event): Promise<{ readonly shops: Shop[]; r
   const shops = data.map(({ id, display_name: name, country }) => ({ id: id as string, name, country }));
   const asked = wordIn(event.url, "shop");
   const shop = asked === undefined ? shops[0] : shops.find(({ id }) => id === asked);
-  if (shop === undefined && asked !== undefined) error(404, { message: "", code: "not_found" });
+  if (shop === undefined && asked !== undefined) nothingHere(event);
   return { shops, ...(shop === undefined ? {} : { shop }) };
 }
 

@@ -1,5 +1,5 @@
-import { error, type RequestEvent } from "@sveltejs/kit";
-import { must } from "#lib/server-side.ts";
+import type { RequestEvent } from "@sveltejs/kit";
+import { must, nothingHere } from "#lib/server-side.ts";
 import { isMonth, periodOf } from "./months.ts";
 import { organizationApi } from "./server.ts";
 
@@ -11,8 +11,7 @@ export async function statementIn(event: Event) {
   const { data } = await must(event, organizationApi(event).merchants());
   const shop = data.find(({ id }) => id === merchant);
   const currency = event.url.searchParams.get("currency") ?? "";
-  if (shop === undefined || !isMonth(month) || currency === "")
-    error(404, { message: "", code: "not_found" });
+  if (shop === undefined || !isMonth(month) || currency === "") nothingHere(event);
   return {
     shop: shop.display_name,
     month,

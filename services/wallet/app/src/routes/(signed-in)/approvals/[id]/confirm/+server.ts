@@ -1,5 +1,5 @@
-import { error, redirect } from "@sveltejs/kit";
-import { apiOf, must } from "#lib/server-side.ts";
+import { redirect } from "@sveltejs/kit";
+import { apiOf, must, nothingHere } from "#lib/server-side.ts";
 import type { RequestHandler } from "./$types.ts";
 
 /** To where the card's issuer asks its holder, and back to the question. Only shows the way: nothing is answered by it. */
@@ -7,7 +7,7 @@ export const GET: RequestHandler = async (event) => {
   const api = apiOf(event);
   const { id } = event.params;
   const approval = await must(event, api.approval({ params: { id } }));
-  if (approval.kind !== "sca") error(404, { message: "", code: "not_found" });
+  if (approval.kind !== "sca") nothingHere(event);
   // Answered meanwhile, here or at the issuer: the question says so.
   if (approval.status !== "pending") redirect(303, `/approvals/${id}`);
   const { confirm_at: page } = await must(
