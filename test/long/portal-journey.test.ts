@@ -39,18 +39,24 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 });
 
-const ways: readonly (readonly [string, string, (page: Journey["page"]) => Hands])[] = [
-  ["", "grace@example.com", () => pointer],
-  [" by the keyboard alone", "ida@example.com", keyboard],
+type Way = {
+  readonly email: string;
+  readonly width: number;
+  readonly handsOf: (page: Journey["page"]) => Hands;
+};
+const ways: readonly (readonly [string, Way])[] = [
+  [" on a phone", { email: "grace@example.com", width: 390, handsOf: () => pointer }],
+  [" by the keyboard alone", { email: "ida@example.com", width: 1280, handsOf: keyboard }],
 ];
 
 describe("from npm start alone", () => {
   test.each(ways)(
     "a new person signs up with a passkey, sets up an agent, gives it a mandate, sees it buy, approves, checks the receipt and stops it%s",
-    async (way, email, handsOf) => {
-      const { page, context } = await browser.visitor();
+    async (way, { email, width, handsOf }) => {
+      const { page, context } = await browser.visitor({ width });
+      await context.grantPermissions(["clipboard-read", "clipboard-write"]);
       const traces = process.env["REMIT_TEST_TRACES"] ?? dataDir;
-      const trace = path.join(traces, `portal-journey${way === "" ? "" : "-keyboard"}.zip`);
+      const trace = path.join(traces, `portal-journey${way.replaceAll(" ", "-")}.zip`);
       const agentDir = scratchFolder("remit-agent-");
       await context.tracing.start({ screenshots: true, snapshots: true, title: "Journey" });
       page.setDefaultTimeout(240_000);

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { eventually, type Page } from "@remit/testkit";
+import { eventually, expectAccessible, type Page } from "@remit/testkit";
 import { expect } from "vitest";
 
 /** How a person reaches what is on a page. */
@@ -113,6 +113,13 @@ export async function setUp({ page, hands, agentDir }: Journey): Promise<void> {
   const command = (await page.locator("#command").textContent()) ?? "";
   expect(command).toMatch(/^npx remit agent setup \S+ --issuer http\S+$/);
   await page.getByText("Waiting for Reading agent …").waitFor();
+  await hands.press(page.getByRole("button", { name: "Copy" }));
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  expect(await page.evaluate("navigator.clipboard.readText()")).toBe(command);
+  await hands.press(page.getByText("Show it as a QR code"));
+  await page.getByRole("img", { name: "The command as a QR code" }).waitFor();
+  await expectAccessible(page);
+  expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
   const ran = await remit(...command.split(" ").slice(2), "--data-dir", agentDir);
   expect(ran.code, ran.said).toBe(0);
   await page.getByText("Reading agent is here.").waitFor();
