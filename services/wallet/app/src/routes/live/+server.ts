@@ -1,9 +1,12 @@
 import type { RequestHandler } from "./$types.ts";
 
-/** What happens, as server-sent events. 204 tells a browser not to come again (HTML, server-sent events). */
+const headers = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  "x-accel-buffering": "no",
+};
+
+/** What happens, as server-sent events. A page whose session ended while nobody looked at it hears just that, and leaves. */
 export const GET: RequestHandler = ({ locals: { platform } }) => {
-  if (platform.signedIn === undefined) return new Response(null, { status: 204 });
-  return new Response(platform.signedIn.news(), {
-    headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" },
-  });
+  return new Response(platform.signedIn?.news() ?? "event: over\ndata: {}\n\n", { headers });
 };

@@ -25,5 +25,9 @@ export const setup: Setup = {
   live: {
     asks: "Ein Agent fragt Sie etwas",
     offline: "Nicht verbunden: was Sie sehen, kann veraltet sein.",
+    slow: "Es ist unterwegs. Warten Sie hier: nochmals zu drücken bewirkt nichts.",
+    lost: "Es kam keine Antwort: die Verbindung ist unterbrochen oder langsam. Es kann trotzdem geschehen sein.",
+    lostOnce: "Senden Sie es von hier noch einmal: es geschieht einmal, wie oft Sie es auch senden.",
+    lostElse: "Laden Sie diese Seite neu und sehen Sie nach, bevor Sie es noch einmal senden.",
   },
 };

@@ -23,6 +23,10 @@ export const setup = {
   live: {
     asks: "An agent asks you something",
     offline: "Not connected: what you see may be behind.",
+    slow: "It is on its way. Wait here: pressing again does nothing.",
+    lost: "No answer came, as the connection is broken or slow. It may have been done all the same.",
+    lostOnce: "Send it again from here: it is done once, however often you send it.",
+    lostElse: "Load this page again and look, before you send it once more.",
   },
 };
 

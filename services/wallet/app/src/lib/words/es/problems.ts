@@ -5,5 +5,8 @@ export const problems: Problems = {
     title: "No se pudo mostrar esta página",
     notFound: "No existe esa página",
     back: "Volver al principio",
+    unreached:
+      "No llegó respuesta para esta página. Mire si este dispositivo tiene conexión y vuelva a cargarla.",
+    again: "Volver a cargar",
   },
 };

@@ -25,5 +25,9 @@ export const setup: Setup = {
   live: {
     asks: "Un agente le pregunta algo",
     offline: "Sin conexión: lo que ve puede estar atrasado.",
+    slow: "Está en camino. Espere aquí: pulsar otra vez no hace nada.",
+    lost: "No llegó respuesta: la conexión está cortada o es lenta. Puede que se haya hecho de todos modos.",
+    lostOnce: "Envíelo otra vez desde aquí: se hace una sola vez, por muchas que lo envíe.",
+    lostElse: "Vuelva a cargar esta página y mire antes de enviarlo otra vez.",
   },
 };

@@ -2,21 +2,25 @@ import { newId } from "@remit/kernel";
 import { redirect } from "@sveltejs/kit";
 import { currencies, givenIn } from "#lib/giving.ts";
 import { apiOf, must, refused, textIn } from "#lib/server-side.ts";
+import { begunWith, dayAfter, templates } from "#lib/templates.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
-const monthMs = 30 * 86_400_000;
+const monthDays = 30;
 
 export const load: PageServerLoad = async (event) => {
   const agents = await must(event, apiOf(event).agents({ query: { limit: "100" } }));
-  const until = new Intl.DateTimeFormat("sv", { timeZone: "UTC" }).format(
-    event.locals.platform.nowMs + monthMs,
-  );
+  const { nowMs } = event.locals.platform;
   const wanted = event.url.searchParams.get("agent");
+  const taken = event.url.searchParams.get("template");
+  const template = templates.find(({ id }) => id === taken);
   return {
     wanted: agents.data.find(({ id }) => id === wanted)?.id,
     agents: agents.data.filter(({ status }) => status === "active"),
     currencies,
-    until,
+    begun:
+      template === undefined
+        ? { amount: "", each: "", ask: "", until: dayAfter(nowMs, monthDays) }
+        : begunWith(template, currencies[0], nowMs),
     key: newId("request"),
   };
 };
