@@ -9,7 +9,7 @@ export const api = {
     used: "Last call",
     never: "Never",
     made: "Made",
-    standing: { active: "Counts", revoked: "Revoked" },
+    standing: { active: "Valid", revoked: "Revoked" },
     calls: "Its calls",
     rotate: "New secret",
     rotateTitle: (name: string) => `Give ${name} a new secret?`,
@@ -53,7 +53,7 @@ export const api = {
     any: "Any status",
     kinds: { "2xx": "Done", "4xx": "Refused", "5xx": "Failed" } as Record<string, string>,
     via: { all: "From everywhere", api: "By programs", portal: "In the portal" } as Record<string, string>,
-    actorHint: "Number of who asked",
+    actorHint: "Id of who asked",
     problemHint: "Code of a refusal",
     client: "Program",
     kind: { agent: "Agent", client: "Program", account: "Person", service: "Service" } as Record<

@@ -90,7 +90,7 @@ export const fleet = {
     never: "Never",
     unnamed: "Without a name",
     kinds: { secret: "Secret", key: "Key" },
-    standing: { active: "Counts", expired: "Ran out", revoked: "Revoked" },
+    standing: { active: "Valid", expired: "Ran out", revoked: "Revoked" },
     empty: "It has no credential.",
     emptyHow: "Make one, and give it to the agent’s program as its client secret.",
     newName: "Name of a new credential (optional)",
