@@ -24,6 +24,7 @@ export const pagesOf = (organization: string): Readonly<Record<string, string>> 
   "mandate-new": "/mandates/new",
   activity: "/activity",
   agents: "/agents",
+  "agent-new": "/agents/new",
   rules: "/rules",
   "payment-methods": "/payment-methods",
   security: "/security",

@@ -5,9 +5,14 @@ import { page } from "$app/state";
 export function showsCurrent(menu: HTMLElement): void {
   // What this reads makes it run again.
   if (page.url.pathname === "") return;
-  void tick().then(() => {
-    const here = menu.querySelector("[aria-current]")?.getBoundingClientRect();
-    const { left, width } = menu.getBoundingClientRect();
-    if (here !== undefined) menu.scrollLeft += here.left + here.width / 2 - left - width / 2;
-  });
+  void show(menu);
+}
+
+async function show(menu: HTMLElement): Promise<void> {
+  await tick();
+  // Letters of the final width: a font that arrives later moves what follows.
+  await document.fonts.ready;
+  const here = menu.querySelector("[aria-current]")?.getBoundingClientRect();
+  const { left, width } = menu.getBoundingClientRect();
+  if (here !== undefined) menu.scrollLeft += here.left + here.width / 2 - left - width / 2;
 }
