@@ -1,8 +1,23 @@
 import { type EventType, Problem, type RemitEvent } from "@remit/protocol";
 
-/** What each peer may report: the events of what it owns. A peer that is taken over cannot write another's story. */
+/**
+ * What each peer may report: the events of what it owns, and single ones where others own the rest. A peer that is taken over
+ * cannot write another's story. What a peer records and may not report ends all that it reports after it: they come in order.
+ */
 const reports: Readonly<Record<string, readonly string[]>> = {
-  billing: ["payment", "instrument", "ledger", "plan"],
+  billing: [
+    "payment",
+    "instrument",
+    "ledger",
+    "plan",
+    "invoice",
+    "billing_profile",
+    "fee_schedule",
+    "payout",
+    "payout_account",
+    "reconciliation",
+    "dispute.reported",
+  ],
   directory: ["merchant", "listing"],
   gateway: ["offer", "response"],
 };
@@ -18,5 +33,5 @@ export function reportedBy(peer: string, event: RemitEvent): RemitEvent {
 }
 
 const mayReport = (peer: string, type: EventType): boolean =>
-  reports[peer]?.includes(type.slice(0, type.indexOf("."))) === true ||
+  reports[peer]?.some((own) => own === type || own === type.slice(0, type.indexOf("."))) === true ||
   (Object.hasOwn(reports, peer) && reportedByAll.has(type));
