@@ -196,3 +196,74 @@ describe("a refused charge", () => {
     await expect(merchant.charge(request)).rejects.toMatchObject({ code: "unavailable" });
   });
 });
+
+describe("a dispute about a charge", () => {
+  const dispute: JsonObject = {
+    id: newId("dispute"),
+    charge_id: id,
+    merchant_id: newId("merchant"),
+    agent_id: newId("agent"),
+    origin: "network",
+    status: "needs_response",
+    reason: "fraudulent",
+    because: null,
+    amount_minor: 1000,
+    currency: "USD",
+    refund: "none",
+    refund_minor: null,
+    respond_by: "2025-12-01T16:00:00.000Z",
+    review_by: null,
+    opened_at: "2025-11-24T16:00:00.000Z",
+    answered_at: null,
+    decided_at: null,
+  };
+
+  test("is found by what it is about, answered in the merchant's words, or given up", async () => {
+    const asked: [string, JsonObject][] = [];
+    const { merchant } = open((path, body) => {
+      asked.push([path, body]);
+      return Response.json(
+        path.includes("?") ? { data: [dispute], next_cursor: null } : { ...dispute, status: "under_review" },
+      );
+    });
+    const page = await merchant.disputes.list({ chargeId: id, status: "needs_response" });
+    expect(page).toMatchObject({
+      data: [{ chargeId: id, origin: "network", because: null }],
+      nextCursor: null,
+    });
+    const found = page.data[0]?.id ?? newId("dispute");
+    expect((await merchant.disputes.answer(found, "It was delivered.")).status).toBe("under_review");
+    await merchant.disputes.accept(found);
+    expect(asked).toEqual([
+      [`/api/v1/disputes?status=needs_response&charge_id=${id}`, {}],
+      [`/api/v1/disputes/${found}/evidence`, { text: "It was delivered." }],
+      [`/api/v1/disputes/${found}/accept`, {}],
+    ]);
+  });
+
+  test.each<JsonObject>([{ status: "gone" }, { amount_minor: 0 }, { charge_id: "chg" }, { because: 1 }])(
+    "that says %j is none",
+    async (more) => {
+      const { merchant } = open(() => Response.json({ ...dispute, ...more }));
+      const read = merchant.disputes.read(newId("dispute"));
+      await expect(read).rejects.toMatchObject({ code: "unavailable" });
+    },
+  );
+});
+
+test("a refund over a chain names its transaction, and an amendment has one key however often it is sent", async () => {
+  const asked: [string, JsonObject, string | null][] = [];
+  const { merchant } = open((path, body, headers) => {
+    asked.push([path, body, headers.get("idempotency-key")]);
+    return Response.json(charged);
+  });
+  const transaction = `0x${"ab".repeat(32)}`;
+  await merchant.refund(id, { idempotencyKey: "r-1", transaction });
+  await merchant.amend(id, "o.o.1");
+  await merchant.amend(id, "o.o.1");
+  await merchant.amend(id, "o.o.2");
+  expect(asked[0]).toEqual([`/api/v1/charges/${id}/refund`, { transaction }, "r-1"]);
+  const [, once, again, other] = asked.map(([, , key]) => key);
+  expect(once).toBe(again);
+  expect(other).not.toBe(once);
+});

@@ -1,6 +1,8 @@
-import { type Clock, type Id, parseId, systemClock } from "@remit/kernel";
-import { type JsonObject, type PrivateJwk, Problem, type ProblemCode } from "@remit/protocol";
+import { type Clock, type Id, systemClock } from "@remit/kernel";
+import { type Json, type JsonObject, type PrivateJwk, Problem, type ProblemCode } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/web";
+import { membersOf, type Page, queryOf, textOrNull } from "./answers.ts";
+import { createDisputes, type Disputes } from "./disputes.ts";
 import { createSession, type Session } from "./session.ts";
 import type { Fetch } from "./wire.ts";
 
@@ -33,6 +35,9 @@ export type Charge = {
   readonly status: string;
   readonly mandateId: string;
   readonly amountMinor: number;
+  /** What was taken of it, and what of that was given back. */
+  readonly capturedMinor: number;
+  readonly refundedMinor: number;
   readonly currency: string;
   readonly rail: string;
   readonly paymentReference: string | null;
@@ -48,8 +53,26 @@ export type Merchant = {
   capture(id: Id<"charge">, options?: { responseDigest?: string; amountMinor?: number }): Promise<Charge>;
   commit(id: Id<"charge">): Promise<Charge>;
   release(id: Id<"charge">, reason?: string): Promise<Charge>;
-  /** Without an amount, all that is left. The key tells one refund from the next. */
-  refund(id: Id<"charge">, refund: { idempotencyKey: string; amountMinor?: number }): Promise<Charge>;
+  /** Adds tax or shipping to what is held: the offer that was presented, signed once more with nothing but these. */
+  amend(id: Id<"charge">, offer: string): Promise<Charge>;
+  refund(id: Id<"charge">, refund: Refund): Promise<Charge>;
+  /** The merchant's own, newest first. */
+  charges(page?: { limit?: number; cursor?: string }): Promise<Page<Charge>>;
+  /** All that proves a captured charge, as one signed archive that verifies offline. */
+  evidenceOf(id: Id<"charge">): Promise<Uint8Array>;
+  readonly disputes: Disputes;
+};
+
+export type Refund = {
+  /** Tells one refund from the next; the same again is the same refund. */
+  readonly idempotencyKey: string;
+  /** All that is left unless given. */
+  readonly amountMinor?: number;
+  /**
+   * Of what was paid over a chain: the hash of the transaction in which the wallet that was paid has sent it back. Until its
+   * block is final this refuses with `charge_in_progress`: ask again with the same key.
+   */
+  readonly transaction?: string;
 };
 
 /** A merchant with its own client at the authorization server. The agent's key never leaves the agent. */
@@ -67,10 +90,31 @@ export function createMerchant(options: MerchantOptions): Merchant {
       step(id, "capture", { response_digest: responseDigest, amount_minor: amountMinor }),
     commit: (id) => step(id, "commit", {}),
     release: (id, reason = "cancelled") => step(id, "release", { reason }),
-    refund: (id, { idempotencyKey, amountMinor }) =>
-      post(session, pathOf(id, "refund"), { body: { amount_minor: amountMinor }, key: idempotencyKey }),
+    // One offer is one amendment, by whatever key it comes.
+    amend: (id, offer) =>
+      post(session, pathOf(id, "amend"), { body: { offer }, key: sha256b64url(`${id} ${offer}`) }),
+    refund: (id, { idempotencyKey, amountMinor, transaction }) =>
+      post(session, pathOf(id, "refund"), {
+        body: { amount_minor: amountMinor, transaction },
+        key: idempotencyKey,
+      }),
+    charges: async (page = {}) => {
+      const body = await session.call({ method: "GET", path: `/api/v1/charges${queryOf(page)}` });
+      const nextCursor = textOrNull(membersOf(body, "charges"), "next_cursor");
+      return { data: membersOf(body, "charges").list("data", 100).map(chargeFrom), nextCursor };
+    },
+    evidenceOf: (id) =>
+      session.file({
+        method: "GET",
+        path: `/api/v1/charges/${id}/evidence`,
+        type: "application/zip",
+        bytesMax: evidenceBytesMax,
+      }),
+    disputes: createDisputes(session),
   };
 }
+
+const evidenceBytesMax = 8 * 1024 * 1024;
 
 function charge(session: Session, request: ChargeRequest): Promise<Charge> {
   const { offer, presentation, accessToken, merchantNonce, capture = "automatic", serveByS } = request;
@@ -108,29 +152,22 @@ async function post(
   }
 }
 
-function chargeFrom(body: JsonObject): Charge {
-  const id = parseId("charge", body["id"]);
-  const { status, mandate_id: mandateId, amount_minor: amountMinor, currency, rail, receipt } = body;
-  const reference = body["payment_reference"] ?? null;
-  if (
-    id === undefined ||
-    typeof status !== "string" ||
-    typeof mandateId !== "string" ||
-    typeof amountMinor !== "number" ||
-    typeof currency !== "string" ||
-    typeof rail !== "string" ||
-    (reference !== null && typeof reference !== "string")
-  )
-    throw new Problem("unavailable", { detail: "The authorization server answered no charge." });
+function chargeFrom(body: Json): Charge {
+  const of = membersOf(body, "the charge");
   return {
-    id,
-    status,
-    mandateId,
-    amountMinor,
-    currency,
-    rail,
-    body,
-    paymentReference: reference,
-    ...(typeof receipt === "string" && { receipt }),
+    id: of.id("id", "charge"),
+    status: of.text("status"),
+    mandateId: of.text("mandate_id"),
+    amountMinor: of.integer("amount_minor", 1),
+    capturedMinor: of.maybe("captured_minor", () => of.integer("captured_minor", 0)) ?? 0,
+    refundedMinor: of.maybe("refunded_minor", () => of.integer("refunded_minor", 0)) ?? 0,
+    currency: of.text("currency"),
+    rail: of.text("rail"),
+    paymentReference: of.has("payment_reference") ? textOrNull(of, "payment_reference") : null,
+    // A receipt is longer than other texts.
+    ...(of.has("receipt") && { receipt: of.text("receipt", { max: receiptMax }) }),
+    body: Object(body),
   };
 }
+
+const receiptMax = 65_536;

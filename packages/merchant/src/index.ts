@@ -5,13 +5,30 @@ export {
   /** A refused mandate: a `mandate_…` code. */
   Problem as MandateVerifyError,
 } from "@remit/protocol";
+export type { Page } from "./answers.ts";
+export {
+  type Books,
+  type BooksOptions,
+  createBooks,
+  type MerchantBalance,
+  type Payout,
+  type PayoutAccount,
+  type Statement,
+  type StatementKind,
+  type StatementLine,
+  type StatementPeriod,
+  type StatementTotal,
+  type Sum,
+} from "./books.ts";
 export {
   type Charge,
   type ChargeRequest,
   createMerchant,
   type Merchant,
   type MerchantOptions,
+  type Refund,
 } from "./charges.ts";
+export type { Dispute, DisputeSearch, DisputeStatus, Disputes } from "./disputes.ts";
 export { type VerifiedMandate, type VerifyMandateOptions, verifyMandate } from "./mandates.ts";
 export {
   type HeadersLike,
@@ -54,6 +71,7 @@ export {
   refusalOf,
   type VerifiedCall,
 } from "./resource-server.ts";
+export type { SecretKeys } from "./session.ts";
 export {
   createStatusLists,
   type FetchedStatusList,

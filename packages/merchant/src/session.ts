@@ -1,19 +1,24 @@
 import { type Clock, type Moment, momentOf, msSince, secondMs } from "@remit/kernel";
 import { clientAssertionType, type JsonObject, type PrivateJwk, Problem } from "@remit/protocol";
 import { makeClientAssertion, makeDpopProof } from "@remit/protocol/web";
-import { answerOf, type Fetch, send } from "./wire.ts";
+import { answerOf, bytesOf, type Fetch, send } from "./wire.ts";
 
 export type SessionOptions = {
   /** Origin of the authorization server. */
   readonly issuer: string;
   readonly clientId: string;
   /** Two keys: one authenticates the client, tokens are bound to the other. */
-  readonly keys: { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk };
+  readonly keys: { readonly assertion: PrivateJwk; readonly dpop: PrivateJwk } | SecretKeys;
   readonly fetch: Fetch;
   readonly clock: Clock;
   /** Origin of the service that is called; the authorization server itself unless told. */
   readonly at?: string;
+  /** What its tokens are for; charges unless told. */
+  readonly scope?: "charges:write" | "billing:read";
 };
+
+/** Of a client that authenticates by a secret, as a management client of an organization does. */
+export type SecretKeys = { readonly secret: string; readonly dpop: PrivateJwk };
 
 export type Call = {
   readonly method: "GET" | "POST";
@@ -26,12 +31,15 @@ export type Call = {
 };
 
 /** The merchant towards its authorization server, or another service that takes its tokens. */
-export type Session = { call(call: Call): Promise<JsonObject> };
+export type Session = {
+  call(call: Call): Promise<JsonObject>;
+  /** An answer that is no JSON, of the given type and no other. */
+  file(call: Call & { readonly type: string }): Promise<Uint8Array>;
+};
 
 type Token = { readonly text: string; readonly since: Moment; readonly lifeMs: number };
 
 const renewBeforeMs = 20 * secondMs;
-const scope = "charges:write";
 
 /** Calls with a DPoP-bound token of the merchant's own, made anew shortly before it expires. */
 export function createSession(options: SessionOptions): Session {
@@ -47,31 +55,43 @@ export function createSession(options: SessionOptions): Session {
     return token;
   };
 
+  const answered = async (
+    { method, path, body, idempotencyKey, timeoutMs }: Call,
+    accept: string,
+  ): Promise<Response> => {
+    const url = `${options.at ?? options.issuer}${path}`;
+    const { text } = await current();
+    const response = await proofs.send({ method, url, accessToken: text }, (proof) => ({
+      method,
+      headers: {
+        accept,
+        authorization: `DPoP ${text}`,
+        dpop: proof,
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...(idempotencyKey !== undefined && { "idempotency-key": idempotencyKey }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(timeoutMs !== undefined && { signal: AbortSignal.timeout(timeoutMs) }),
+    }));
+    // A token that was revoked in the meantime is not worth keeping.
+    if (response.status === 401) token = undefined;
+    return response;
+  };
+
   return {
-    async call({ method, path, body, idempotencyKey, bytesMax, timeoutMs }) {
-      const url = `${options.at ?? options.issuer}${path}`;
-      const { text } = await current();
-      const response = await proofs.send({ method, url, accessToken: text }, (proof) => ({
-        method,
-        headers: {
-          accept: "application/json",
-          authorization: `DPoP ${text}`,
-          dpop: proof,
-          ...(body !== undefined && { "content-type": "application/json" }),
-          ...(idempotencyKey !== undefined && { "idempotency-key": idempotencyKey }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-        ...(timeoutMs !== undefined && { signal: AbortSignal.timeout(timeoutMs) }),
-      }));
-      // A token that was revoked in the meantime is not worth keeping.
-      if (response.status === 401) token = undefined;
-      return answerOf(response, bytesMax);
+    call: async (call) => answerOf(await answered(call, "application/json"), call.bytesMax),
+    file: async ({ type, ...call }) => {
+      const response = await answered(call, `${type}, application/problem+json`);
+      const is = (response.headers.get("content-type") ?? "").split(";")[0]?.trim();
+      if (response.ok && is === type) return bytesOf(response, call.bytesMax);
+      await answerOf(response);
+      throw new Problem("unavailable", { detail: `The answer is no ${type}.` });
     },
   };
 }
 
 async function requestToken(options: SessionOptions, proofs: Proofs): Promise<Token> {
-  const { issuer, clientId, keys, clock, at = issuer } = options;
+  const { issuer, clock, at = issuer, scope = "charges:write" } = options;
   const url = `${issuer}/oauth/token`;
   const response = await proofs.send({ method: "POST", url }, async (proof) => ({
     method: "POST",
@@ -80,14 +100,7 @@ async function requestToken(options: SessionOptions, proofs: Proofs): Promise<To
       grant_type: "client_credentials",
       scope,
       resource: at,
-      client_id: clientId,
-      client_assertion_type: clientAssertionType,
-      client_assertion: await makeClientAssertion({
-        clientId,
-        audience: issuer,
-        now: clock.now(),
-        key: keys.assertion,
-      }),
+      ...(await authentication(options)),
     }),
   }));
   const { access_token: text, expires_in: seconds, token_type: type } = await answerOf(response);
@@ -100,6 +113,25 @@ async function requestToken(options: SessionOptions, proofs: Proofs): Promise<To
   )
     throw new Problem("unavailable", { detail: "The token endpoint gave no DPoP-bound token." });
   return { text, since: momentOf(clock), lifeMs: Math.floor(seconds) * secondMs };
+}
+
+async function authentication({
+  issuer,
+  clientId,
+  keys,
+  clock,
+}: SessionOptions): Promise<Record<string, string>> {
+  if ("secret" in keys) return { client_id: clientId, client_secret: keys.secret };
+  return {
+    client_id: clientId,
+    client_assertion_type: clientAssertionType,
+    client_assertion: await makeClientAssertion({
+      clientId,
+      audience: issuer,
+      now: clock.now(),
+      key: keys.assertion,
+    }),
+  };
 }
 
 type ProofFor = { readonly method: string; readonly url: string; readonly accessToken?: string };

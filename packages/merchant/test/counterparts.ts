@@ -223,7 +223,8 @@ export function fakeIssuer(
       if (accessToken !== `token-${tokens}`) return withNonce(401, { code: "invalid_token" });
       if (!proven(seen, accessToken)) return withNonce(401, { code: "invalid_dpop_proof" });
       const body = typeof seen.init.body === "string" ? JSON.parse(seen.init.body) : {};
-      return charges(new URL(seen.url).pathname, body, headers);
+      const { pathname, search } = new URL(seen.url);
+      return charges(pathname + search, body, headers);
     }, 401);
   const seen: Seen[] = [];
   return {
