@@ -52,7 +52,11 @@ export function createDisputes(session: Session): Disputes {
   return {
     list: async ({ chargeId, ...search } = {}) => {
       const query = queryOf({ ...search, charge_id: chargeId });
-      return pageOf(await session.call({ method: "GET", path: `/api/v1/disputes${query}` }), "disputes", disputeIn);
+      return pageOf(
+        await session.call({ method: "GET", path: `/api/v1/disputes${query}` }),
+        "disputes",
+        disputeIn,
+      );
     },
     read: async (id) => read(await session.call({ method: "GET", path: path(id) })),
     answer: async (id, text) =>

@@ -511,4 +511,35 @@ describe("a dispute of the card network", () => {
     }
     expect(await disputes.network.take({ ...reported, status: "lost" })).toMatchObject({ state: "lost" });
   });
+
+  test("leaves its principal nothing to dispute, unless the network has decided for the merchant", async () => {
+    const charge = await captured();
+    const reported = {
+      id: newId("dispute"),
+      charge: charge.id,
+      payer: world.payer,
+      payee: world.payee,
+      reference: "du_2",
+      reason: "fraudulent",
+      amount_minor: 1_250,
+      currency: "EUR",
+      respond_by: null,
+      opened_at: toRfc3339(world.clock.now()),
+    } as const;
+    const ask = () =>
+      openDispute(disputes, {
+        tenant: world.payer,
+        charge: charge.id,
+        amountMinor: undefined,
+        reason: "not_delivered",
+        statement: "Nothing came.",
+        actor: person,
+      });
+    for (const status of ["needs_response", "under_review", "lost"] as const) {
+      await disputes.network.take({ ...reported, status });
+      expect(await refusalOf(ask())).toBe("dispute_not_possible");
+    }
+    await disputes.network.take({ ...reported, status: "won" });
+    expect((await ask()).origin).toBe("principal");
+  });
 });

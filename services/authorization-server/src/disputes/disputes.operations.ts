@@ -55,6 +55,8 @@ export async function openDispute(deps: DisputesDeps, asked: OpenDispute): Promi
       // Asked once this one is the open one: none that is decided meanwhile is missed.
       if (await rows.wasWon(tx, charge.id))
         throw new Problem("dispute_not_possible", { detail: "It was decided for its merchant before." });
+      if (await rows.isAtNetwork(tx, charge.id))
+        throw new Problem("dispute_not_possible", { detail: "The card's network decides about it." });
     }
     await record(crossing, dispute, { event: "dispute.opened", actor: asked.actor, now });
     await comeBack(crossing, dispute, dispute.respondBy ?? now);

@@ -70,6 +70,14 @@ export async function insertDispute(
   return count === 1;
 }
 
+/** Whether the card network has taken the charge back, or may. */
+export const isAtNetwork = async (tx: Sql, charge: Id<"charge">): Promise<boolean> =>
+  (
+    await tx.one<{ there: boolean }>(sql`select exists (select from disputes
+      where charge_id = ${charge} and origin = 'network'
+        and state in ('needs_response', 'under_review', 'lost')) as there`)
+  ).there;
+
 /** Whether a dispute of a principal about the charge was decided for its merchant. */
 export const wasWon = async (tx: Sql, charge: Id<"charge">): Promise<boolean> =>
   (
