@@ -202,6 +202,9 @@ async function authenticated(
             ok(await account.payCheckout(paid[1] ?? "", card)),
           ),
     );
+  const renewed = /^\/sandbox\/subscriptions\/(\w+)\/renewal$/.exec(path);
+  if (method === "POST" && renewed !== null)
+    return refusable(async () => ok(await account.renew(renewed[1] ?? "")));
   if (path === "/sandbox/balance_transactions" && method === "GET")
     return ok({ data: account.all("balance_transaction") });
   if (path === "/sandbox/disputes")

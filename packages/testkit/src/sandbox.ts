@@ -114,6 +114,8 @@ export type TestSandbox = {
   pay(checkoutUrl: string, card?: string): Promise<{ readonly subscription: string }>;
   /** A subscription comes to stand otherwise. */
   subscription(id: string, status: "active" | "canceled" | "past_due" | "unpaid"): Promise<void>;
+  /** A subscription goes on to its next period, which is paid for. */
+  renew(id: string): Promise<void>;
   subscriptions(): Promise<
     readonly { readonly id: string; readonly status: string; readonly customer: string }[]
   >;
@@ -195,6 +197,7 @@ export function switchesOf(
         subscription: string;
       },
     subscription: async (id, status) => void (await call("POST", `/sandbox/subscriptions/${id}`, { status })),
+    renew: async (id) => void (await call("POST", `/sandbox/subscriptions/${id}/renewal`, {})),
     subscriptions: () => list("/sandbox/subscriptions"),
     addWebhook: async (endpoint) => void (await call("POST", "/sandbox/webhooks", endpoint)),
     vault: async (to) => void (await call("POST", "/sandbox/vault", to)),

@@ -23,7 +23,7 @@ import { type DisputeDeps, disputeJobs, disputeRoutes, hintDispute } from "./dis
 import { exportJobs, hintToken } from "./exports/index.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
-import { type InvoiceDeps, invoiceJobs, invoiceRoutes } from "./invoices/index.ts";
+import { type InvoiceDeps, invoiceJobs, invoiceRoutes, taxOf } from "./invoices/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
 import { booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import {
@@ -37,8 +37,16 @@ import {
   paymentRoutes,
   type RefundWatch,
 } from "./payments/index.ts";
-import { destinationOf, hintPayout, type PayoutDeps, payoutJobs, payoutRoutes } from "./payouts/index.ts";
-import { type CheckoutDeps, hintPlan, planJobs, planRoutes } from "./plans/index.ts";
+
+import {
+  destinationOf,
+  hintPayout,
+  type OwnPayoutDeps,
+  type PayoutDeps,
+  payoutJobs,
+  payoutRoutes,
+} from "./payouts/index.ts";
+import { type CheckoutDeps, hintPlan, type PlanPaymentDeps, planJobs, planRoutes } from "./plans/index.ts";
 import {
   openCase,
   type ReconciliationDeps,
@@ -46,21 +54,26 @@ import {
   reconciliationRoutes,
 } from "./reconciliation/index.ts";
 import { statementRoutes } from "./statements/index.ts";
+
 import {
   balanceOf,
+  bookedOf,
   clientSecretOf,
   closeDispute,
   linkTo,
   makeAccount,
   movementsOf,
   type News,
+  ownPayoutsOf,
   payoutsOf,
+  planInvoicesOf,
   readAccount,
   readDispute,
   readIssuedToken,
   readRefund,
   stripeRoutes,
   submitEvidence,
+  subscriptionOfInvoice,
 } from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
 import { openX402Rail } from "./x402-rail.ts";
@@ -159,8 +172,8 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   const jobs = createJobs({ db, log, clock });
   paymentJobs(jobs, { ...payments, ...failedRefundsOf(parts, stripe) });
   instrumentJobs(jobs, instruments);
-  planJobs(jobs, plans);
-  payoutJobs(jobs, payouts);
+  planJobs(jobs, plans, books.planPayments);
+  payoutJobs(jobs, payouts, books.ownPayouts);
   const tokenOf = (id: string) => readIssuedToken(stripe, id);
   exportJobs(jobs, { clock, log, peer, issuer: config.issuer, tokenOf });
   disputeJobs(jobs, disputes);
@@ -199,7 +212,12 @@ function booksOf(
     readonly metrics: Metrics;
     readonly stripe: ReturnType<typeof openStripe>;
   },
-): { routes: Route[]; jobs: (jobs: Jobs) => void } {
+): {
+  routes: Route[];
+  jobs: (jobs: Jobs) => void;
+  planPayments: PlanPaymentDeps;
+  ownPayouts: OwnPayoutDeps;
+} {
   const { keyring, metrics, stripe } = of;
   const invoices: InvoiceDeps = { db, clock, log, keyring };
   const reconciliation: ReconciliationDeps = {
@@ -222,6 +240,17 @@ function booksOf(
       invoiceJobs(jobs, invoices);
       reconciliationJobs(jobs, { ...reconciliation, metrics });
     },
+    planPayments: {
+      db,
+      clock,
+      atStripe: {
+        invoices: (subscription) => planInvoicesOf(stripe, subscription),
+        booked: (intent) => bookedOf(stripe, intent),
+        subscriptionOf: (invoice) => subscriptionOfInvoice(stripe, invoice),
+      },
+      taxOf: (tenant) => taxOf(invoices, tenant),
+    },
+    ownPayouts: { db, clock, ownPayouts: (sinceS) => ownPayoutsOf(stripe, sinceS) },
   };
 }
 

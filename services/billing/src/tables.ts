@@ -19,6 +19,7 @@ export const tables = {
   payments: "tenant",
   payout_accounts: "tenant",
   payouts: "tenant",
+  plan_charges: "tenant",
   plans: "tenant",
   reconciliation_cases: "tenant",
   refund_transfers: "tenant",

@@ -34,7 +34,8 @@ const trust = told({ kind: text, client: id, status: text, scope: text, bearer: 
 const webhook = told({ events: texts, active: z.boolean() });
 
 const invoice = told({
-  merchant: id,
+  /** None of a plan. */
+  merchant: id.nullable(),
   month: text,
   kind: text,
   state: text,

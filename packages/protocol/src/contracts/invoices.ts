@@ -52,7 +52,8 @@ export const InvoiceBody = z.object({
   status: z.enum(["open", "overdue", "reminded", "final_notice", "uncollectible", "paid", "credited"]),
   month: z.string(),
   organization: idOf("tenant"),
-  merchant: idOf("merchant"),
+  /** None on the invoice of the organization's own plan. */
+  merchant: idOf("merchant").nullable(),
   currency: z.string(),
   from: PartyBody,
   to: PartyBody,

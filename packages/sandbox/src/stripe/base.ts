@@ -37,3 +37,35 @@ export type BalanceTransaction = Base<"balance_transaction"> & {
     | "transfer_refund"
     | "adjustment";
 };
+
+/** What a customer was asked for, of one period of a subscription, and by which payment it paid. */
+export type Invoice = Base<"invoice"> & {
+  readonly amount_due: number;
+  readonly amount_paid: number;
+  readonly amount_remaining: number;
+  readonly billing_reason: "subscription_create" | "subscription_cycle";
+  readonly currency: string;
+  readonly customer: string;
+  readonly parent: {
+    readonly type: "subscription_details";
+    readonly subscription_details: { readonly subscription: string; readonly metadata: Metadata };
+  };
+  readonly payments: {
+    readonly object: "list";
+    readonly data: readonly {
+      readonly id: string;
+      readonly object: "invoice_payment";
+      readonly amount_paid: number;
+      readonly amount_requested: number;
+      readonly currency: string;
+      readonly invoice: string;
+      readonly is_default: boolean;
+      readonly payment: { readonly type: "payment_intent"; readonly payment_intent: string };
+      readonly status: "paid";
+    }[];
+    readonly has_more: boolean;
+    readonly url: string;
+  };
+  readonly status: "paid";
+  readonly total: number;
+};

@@ -4,6 +4,7 @@ import { checkoutOperations } from "./checkout.ts";
 import { accountOperations } from "./connect-accounts.ts";
 import { customerOperations } from "./customers.ts";
 import { disputeOperations } from "./disputes.ts";
+import { invoiceOperations } from "./invoices.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { paymentIntentOperations } from "./payment-intents.ts";
@@ -69,6 +70,7 @@ const operations: readonly Operation[] = [
   ...priceOperations,
   ...checkoutOperations,
   ...subscriptionOperations,
+  ...invoiceOperations,
   ...sharedTokenOperations,
   ...accountOperations,
   ...transferOperations,

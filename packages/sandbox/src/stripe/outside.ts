@@ -22,7 +22,7 @@ import type {
 } from "./resources.ts";
 import { type Grant, grant } from "./shared-tokens.ts";
 import { type Draft, find } from "./store.ts";
-import { standAs } from "./subscriptions.ts";
+import { renew, standAs } from "./subscriptions.ts";
 
 /** What people and agents do at Stripe without this seller's key. */
 export type Outside = {
@@ -30,6 +30,8 @@ export type Outside = {
   payCheckout(session: string, method: string): Promise<CheckoutSession>;
   /** A subscription comes to stand otherwise: a payment failed, or it ended. */
   standAs(subscription: string, status: SubscriptionStatus): Promise<Subscription>;
+  /** A subscription goes on to its next period, which is paid for. */
+  renew(subscription: string): Promise<Subscription>;
   /** An agent grants this seller a token. */
   grant(of: Grant): Promise<SharedToken>;
   /** A merchant gives its particulars at the page of an account link. */
@@ -68,6 +70,12 @@ function confirmAsHolder(draft: Draft, secret: string, method: string): boolean 
   return true;
 }
 
+function subscriptionOf(draft: Draft, id: string): Subscription {
+  const found = find(draft, "subscription", id);
+  if (found === undefined) throw noSuch("subscription", id);
+  return found;
+}
+
 /** Makes what happened durable. */
 export type Change = <T extends object>(work: (draft: Draft) => T) => Promise<T>;
 
@@ -87,12 +95,8 @@ export const outside = (change: Change): Outside => ({
   standAccount: (id, standing) => change((draft) => standAccount(draft, id, standing)),
   payOut: (of) => change((draft) => payOut(draft, of, draft.booked(of.account ?? null))),
   payCheckout: (id, method) => change((draft) => payAt(draft, id, method)),
-  standAs: (id, status) =>
-    change((draft) => {
-      const found = find(draft, "subscription", id);
-      if (found === undefined) throw noSuch("subscription", id);
-      return standAs(draft, found, status);
-    }),
+  standAs: (id, status) => change((draft) => standAs(draft, subscriptionOf(draft, id), status)),
+  renew: (id) => change((draft) => renew(draft, subscriptionOf(draft, id))),
   authenticatePayment: (id) =>
     change((draft) => {
       const intent = find(draft, "payment_intent", id);

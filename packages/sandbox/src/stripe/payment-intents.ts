@@ -196,7 +196,8 @@ export function confirmedByHolder(draft: Draft, intent: PaymentIntent): PaymentI
   return accepted(draft, { ...intent, payment_method: method });
 }
 
-function accepted(draft: Draft, intent: PaymentIntent): PaymentIntent {
+/** The card was good: what is to be captured by itself is. */
+export function accepted(draft: Draft, intent: PaymentIntent): PaymentIntent {
   const charge = chargeFor(draft, intent);
   holdOn(draft, intent);
   const held: PaymentIntent = {

@@ -1,4 +1,4 @@
-import type { BalanceTransaction, Base, Json, Metadata } from "./base.ts";
+import type { BalanceTransaction, Base, Invoice, Json, Metadata } from "./base.ts";
 import type { Charge, Dispute, Refund } from "./charged.ts";
 
 export type { BalanceTransaction, Json, Metadata } from "./base.ts";
@@ -166,7 +166,7 @@ export type Subscription = Base<"subscription"> & {
     readonly has_more: boolean;
     readonly url: string;
   };
-  readonly latest_invoice: null;
+  readonly latest_invoice: string | null;
   readonly metadata: Metadata;
   readonly start_date: number;
   readonly status: SubscriptionStatus;
@@ -315,6 +315,7 @@ export type Resource =
   | AccountLink
   | ApplicationFee
   | ConnectedAccount
+  | Invoice
   | IssuedToken
   | Payout
   | SharedToken

@@ -1,3 +1,4 @@
+import { payPeriod } from "./invoices.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { periodEnd } from "./prices.ts";
@@ -108,6 +109,25 @@ export function standAs(draft: Draft, before: Subscription, status: Subscription
   return changed;
 }
 
+/** Its period is over, and the next one is paid for. */
+export function renew(draft: Draft, before: Subscription): Subscription {
+  if (before.status !== "active") throw noSuch("active subscription", before.id);
+  const { items } = before;
+  const data = items.data.map((item) => ({
+    ...item,
+    current_period_start: item.current_period_end,
+    current_period_end: periodEnd(
+      item.current_period_end,
+      item.price.recurring ?? { interval: "month", interval_count: 1 },
+    ),
+  }));
+  const renewed: Subscription = { ...before, items: { ...items, data } };
+  draft.put(renewed);
+  const { id: latest } = payPeriod(draft, renewed, "subscription_cycle");
+  draft.happened("customer.subscription.updated", renewed);
+  return { ...renewed, latest_invoice: latest };
+}
+
 function listSubscriptions(call: Call) {
   const customer = call.parameters.text("customer");
   const status = call.parameters.text("status");
@@ -139,6 +159,7 @@ export function payCheckout(
     }),
     metadata: session._subscription_metadata,
   });
+  payPeriod(draft, subscription, "subscription_create");
   const done: CheckoutSession = {
     ...session,
     customer,

@@ -1,3 +1,3 @@
 export { invoiceRoutes } from "./invoices.http.ts";
 export { invoiceJobs } from "./invoices.jobs.ts";
-export type { InvoiceDeps } from "./invoices.ts";
+export { type InvoiceDeps, taxOf } from "./invoices.ts";

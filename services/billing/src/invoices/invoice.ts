@@ -1,6 +1,7 @@
 import type { Asset } from "@remit/kernel";
 import { after, dayMs, type Id, type Instant, invariant, money, share, unreachable } from "@remit/kernel";
 import type { Sum } from "../ledger/index.ts";
+import type { PlanCharge } from "../plans/index.ts";
 
 /** Who writes an invoice, or to whom. */
 export type Party = {
@@ -38,19 +39,25 @@ export type InvoiceLine = {
   readonly fee: bigint;
 };
 
-/** Of one merchant, asset and month. `net` are the fees; what was withheld of them is paid already. */
+export type TaxTerms = Pick<Profile, "taxBasisPoints" | "reverseCharge">;
+
+/**
+ * Of one merchant, or of an organization's plan (no merchant), asset and month. `net` are the fees; what was withheld of them
+ * is paid already.
+ */
 export type Draft = {
   readonly kind: "invoice" | "credit_note";
   readonly month: string;
-  readonly merchant: Id<"merchant">;
+  readonly merchant: Id<"merchant"> | null;
   readonly asset: Asset;
+  readonly terms?: TaxTerms;
   readonly lines: readonly InvoiceLine[];
   readonly net: bigint;
   readonly tax: bigint;
   readonly withheld: bigint;
 };
 
-export type Invoice = Draft & {
+export type Invoice = Omit<Draft, "terms"> & {
   readonly id: Id<"invoice">;
   readonly tenant: Id<"tenant">;
   readonly year: number;
@@ -121,6 +128,35 @@ export function draftsOf(
         withheld: total(({ withheld }) => withheld),
       };
     });
+}
+
+/** What an organization has paid for its plan in a month: a document for each rate of tax, with nothing left to pay. */
+export function planDraftsOf(month: string, charges: readonly PlanCharge[]): Draft[] {
+  const groups = Map.groupBy(
+    charges,
+    ({ gross, taxBasisPoints, reverseCharge }) => `${gross.asset.code} ${taxBasisPoints} ${reverseCharge}`,
+  );
+  return [...groups.values()].flatMap((group): Draft[] => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { taxBasisPoints, reverseCharge, gross } = first;
+    const lines = [...Map.groupBy(group, ({ tier }) => tier)].map(
+      ([tier, ofTier]): InvoiceLine => ({
+        kind: "plan",
+        rail: "card",
+        schedule: tier,
+        fromVolume: 0n,
+        count: BigInt(ofTier.length),
+        gross: ofTier.reduce((sum, one) => sum + one.gross.units, 0n),
+        fee: ofTier.reduce((sum, one) => sum + one.gross.units - one.tax.units, 0n),
+      }),
+    );
+    const net = lines.reduce((sum, { fee }) => sum + fee, 0n);
+    const withheld = lines.reduce((sum, line) => sum + line.gross, 0n);
+    const terms = { taxBasisPoints, reverseCharge };
+    const tax = withheld - net;
+    return [{ kind: "invoice", month, merchant: null, asset: gross.asset, terms, lines, net, tax, withheld }];
+  });
 }
 
 /** How a document stands when it is written: nothing may be left to pay. */

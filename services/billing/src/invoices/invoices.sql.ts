@@ -44,7 +44,7 @@ type Row = {
   readonly number: number;
   readonly kind: Invoice["kind"];
   readonly month: string;
-  readonly merchant_id: Id<"merchant">;
+  readonly merchant_id: Id<"merchant"> | null;
   readonly asset: string;
   readonly lines: readonly (Pick<InvoiceLine, "kind" | "rail" | "schedule"> & {
     fromVolume: string;

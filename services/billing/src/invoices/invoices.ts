@@ -16,6 +16,7 @@ import type { Database, Tenant, TenantTx, Tx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { type Actor, newEvent, Problem } from "@remit/protocol";
 import {
+  boundsOf,
   closeMonth,
   finishMonth,
   invoiceEntry,
@@ -26,6 +27,7 @@ import {
   sumsOf,
   tenantsIn,
 } from "../ledger/index.ts";
+import { planChargesOf, planPayersIn } from "../plans/index.ts";
 import {
   type Draft,
   draftsOf,
@@ -34,8 +36,10 @@ import {
   nextStep,
   type Party,
   type Profile,
+  planDraftsOf,
   setOff,
   stateAtIssue,
+  type TaxTerms,
   totalOf,
 } from "./invoice.ts";
 import * as rows from "./invoices.sql.ts";
@@ -90,6 +94,12 @@ export async function profileOf(deps: InvoiceDeps, tenant: Tenant): Promise<Prof
   });
 }
 
+/** How an organization is taxed now. */
+export async function taxOf(deps: InvoiceDeps, tenant: Id<"tenant">): Promise<TaxTerms> {
+  const { taxBasisPoints, reverseCharge } = await profileOf(deps, tenant);
+  return { taxBasisPoints, reverseCharge };
+}
+
 export async function setProfile(
   deps: InvoiceDeps,
   tenant: Tenant,
@@ -119,7 +129,7 @@ export async function invoiceMonth(deps: InvoiceDeps, month: string): Promise<vo
   await failpoint("month.summed");
   const issuer = await profileOf(deps, "platform");
   const failures: unknown[] = [];
-  for await (const tenant of tenantsIn(deps.db, month)) {
+  for await (const tenant of invoicedIn(deps.db, month)) {
     await writeInvoices(deps, { tenant, month, issuer }).catch((error: unknown) => {
       deps.log.error(
         { tenant, month, error },
@@ -134,6 +144,12 @@ export async function invoiceMonth(deps: InvoiceDeps, month: string): Promise<vo
   await finishMonth(deps.db, month, deps.clock.now());
 }
 
+/** Who has sold or has paid for a plan in a month. Who did both comes twice, and has its documents once. */
+async function* invoicedIn(db: Database, month: string): AsyncGenerator<Id<"tenant">> {
+  yield* tenantsIn(db, month);
+  yield* planPayersIn(db, boundsOf(month));
+}
+
 type Writing = { readonly tenant: Id<"tenant">; readonly month: string; readonly issuer: Profile };
 
 /** All documents of a tenant's month that are not there yet, in one transaction. */
@@ -142,21 +158,27 @@ async function writeInvoices(deps: InvoiceDeps, { tenant, month, issuer }: Writi
   await deps.db.of(tenant).transaction(async (tx) => {
     const now = deps.clock.now();
     const year = Number(toRfc3339(now).slice(0, 4));
-    const drafts = draftsOf(month, await sumsOf(tx, month), { profile, assetOf });
+    const drafts = [
+      ...draftsOf(month, await sumsOf(tx, month), { profile, assetOf }),
+      ...planDraftsOf(month, await planChargesOf(tx, boundsOf(month))),
+    ];
     if (drafts.length === 0) return;
     // In this order: once the numbers are ours, nobody else can write one of them.
     const [, stored] = await Promise.all([rows.holdNumbers(tx, year), rows.invoicesOfMonth(tx, month)]);
-    const written = new Set(stored.map(({ invoice }) => keyOf(invoice)));
+    const written = new Set(stored.map(({ invoice }) => keyOf(invoice, invoice)));
     const entries = [];
     for (const draft of drafts) {
-      if (written.has(keyOf(draft))) continue;
+      const terms = draft.terms ?? profile;
+      if (written.has(keyOf(draft, terms))) continue;
       const number = await rows.takeNumber(tx, year);
-      const invoice = invoiceOf(draft, { tenant, year, number, profile, now });
+      const invoice = invoiceOf(draft, { tenant, year, number, profile: { ...profile, ...terms }, now });
       const value = { from: issuer.party, to: profile.party };
       const sealed = await sealJson(deps, tx, { tenant, aad: `invoice ${invoice.id}`, value });
       await rows.insertInvoice(tx, invoice, sealed);
       await tell(tx, { type: "invoice.issued", invoice, now });
-      if (invoice.tax !== 0n) entries.push(invoiceEntry(ownedBy(invoice), invoice.tax, now));
+      // The tax of a plan was posted when it was paid.
+      if (invoice.tax !== 0n && invoice.merchant !== null)
+        entries.push(invoiceEntry(ownedBy(invoice, invoice.merchant), invoice.tax, now));
     }
     // Nothing to post: the reversals and the tax of a note have left the merchant owing so much less.
     for (const changed of setOff(await rows.unsettled(tx))) {
@@ -167,9 +189,13 @@ async function writeInvoices(deps: InvoiceDeps, { tenant, month, issuer }: Writi
   });
 }
 
-const keyOf = ({ merchant, asset, kind }: Draft): string => `${merchant} ${asset.code} ${kind}`;
+/** What a month has one document of: per merchant, or of a plan per rate of tax. */
+const keyOf = (
+  { merchant, asset, kind }: Pick<Draft, "merchant" | "asset" | "kind">,
+  { taxBasisPoints, reverseCharge }: TaxTerms,
+): string => `${merchant ?? `plan ${taxBasisPoints} ${reverseCharge}`} ${asset.code} ${kind}`;
 
-const ownedBy = ({ id, tenant, merchant, asset }: Invoice) => ({
+const ownedBy = ({ id, tenant, asset }: Invoice, merchant: Id<"merchant">) => ({
   invoice: id,
   asset,
   owner: { tenant, merchant },
@@ -180,10 +206,11 @@ function invoiceOf(
   of: { tenant: Id<"tenant">; year: number; number: number; profile: Profile; now: Instant },
 ): Invoice {
   const { tenant, year, number, profile, now } = of;
+  const { terms: _, ...said } = draft;
   const state = stateAtIssue(draft);
   const dueAt = after(now, profile.dueDays * dayMs);
   return {
-    ...draft,
+    ...said,
     id: newId("invoice"),
     tenant,
     year,
@@ -270,7 +297,8 @@ export async function payInvoice(deps: InvoiceDeps, id: Id<"invoice">, reference
     const paid = payable ? await rows.moveInvoice(tx, invoice, to) : undefined;
     if (paid === undefined) throw new Problem("invoice_settled");
     await tell(tx, { type: "invoice.changed", invoice: paid, now });
-    await post(tx, [invoicePaidEntry(ownedBy(paid), leftOf(paid), now)]);
+    invariant(paid.merchant !== null, "the invoice of a plan is paid when it is written");
+    await post(tx, [invoicePaidEntry(ownedBy(paid, paid.merchant), leftOf(paid), now)]);
   });
   return documentOf(deps, tenant, id);
 }

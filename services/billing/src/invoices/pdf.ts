@@ -53,7 +53,13 @@ function drawHead(paper: Paper, document: Document): void {
     write(paper, label, { x: 398, y, width: 60, colour: quiet });
     write(paper, value, { x: 450, y, width: 89, right: true });
   }
-  write(paper, `Merchant ${invoice.merchant}`, { x: page.left, y: 256, width: 480, size: 8, colour: quiet });
+  write(paper, invoice.merchant === null ? "Plan" : `Merchant ${invoice.merchant}`, {
+    x: page.left,
+    y: 256,
+    width: 480,
+    size: 8,
+    colour: quiet,
+  });
 }
 
 function drawParty(

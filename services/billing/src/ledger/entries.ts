@@ -12,7 +12,8 @@ export type EntryKind =
   | "reversal"
   | "transfer"
   | "invoice"
-  | "invoice_payment";
+  | "invoice_payment"
+  | "plan";
 
 /**
  * One posting to the books. (object, transition, ordinal) says what happened, once, whatever brought the news: an object
@@ -128,7 +129,7 @@ export function refundFailedEntry(
 /** A movement of our balance at Stripe: which way, and which clearing account it empties. */
 export type Booked = Booking & {
   readonly direction: "into" | "out_of";
-  readonly clears: "card_clearing" | "payout_clearing" | "transfer_clearing";
+  readonly clears: "card_clearing" | "payout_clearing" | "tenant_receivable" | "transfer_clearing";
 };
 
 /** What Stripe has booked on our balance, and what it kept for it. */

@@ -33,4 +33,5 @@ export {
   sumsOf,
   tenantsIn,
 } from "./months.ts";
+export { type OwnPayout, payoutEntries, planEntries } from "./own-entries.ts";
 export { returnEntries, seenOnChainEntry, transferEntry } from "./transfer-entries.ts";

@@ -1,3 +1,4 @@
+import { minuteMs } from "@remit/kernel";
 import { enqueue, type Jobs } from "@remit/platform/jobs";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
@@ -10,18 +11,34 @@ import {
   lookAtPlan,
   settleSubscription,
 } from "./checkouts.ts";
-import { lookQueue } from "./plans.ts";
+import { type PlanPaymentDeps, postPlanPayments } from "./plan-payments.ts";
+import { lookQueue, paymentsQueue } from "./plans.ts";
 
 const subscriptionQueue = "plans.subscription";
+const invoiceQueue = "plans.invoice";
 const Visit = z.strictObject({ tenant: idOf("tenant"), checkout: idOf("checkout") });
 const Paid = z.strictObject({ tenant: idOf("tenant") });
 const Subscription = z.strictObject({ subscription: z.string() });
+const Invoice = z.strictObject({ invoice: z.string() });
+const Payments = Paid.extend({ subscription: z.string() });
 
 // What is bought must never be forgotten: these jobs do not become dead letters, they are only tried more slowly.
 const attemptsMax = 1_000_000;
 
-export const planJobs = (jobs: Jobs, deps: CheckoutDeps): Jobs =>
+export const planJobs = (jobs: Jobs, deps: CheckoutDeps, payments: PlanPaymentDeps): Jobs =>
   jobs
+    .on(paymentsQueue, {
+      attemptsMax,
+      handle: async ({ payload }) =>
+        (await postPlanPayments(payments, Payments.parse(payload))) ? undefined : { restMs: minuteMs },
+    })
+    .on(invoiceQueue, {
+      attemptsMax,
+      handle: async ({ payload }) => {
+        const subscription = await payments.atStripe.subscriptionOf(Invoice.parse(payload).invoice);
+        if (subscription !== undefined) await settleSubscription(deps, subscription);
+      },
+    })
     .on(checkoutQueue, {
       attemptsMax,
       handle: async ({ payload }) => {
@@ -46,6 +63,10 @@ export const planJobs = (jobs: Jobs, deps: CheckoutDeps): Jobs =>
  * news comes, what is written is what Stripe says at the end; one job runs for one object at a time.
  */
 export async function hintPlan({ db }: CheckoutDeps, { type, object }: News): Promise<void> {
+  if (type.startsWith("invoice.")) {
+    const job = { queue: invoiceQueue, key: object, payload: { invoice: object } };
+    return db.global.transaction((tx) => enqueue(tx, job));
+  }
   if (!type.startsWith("checkout.session.")) {
     const job = { queue: subscriptionQueue, key: object, payload: { subscription: object } };
     return db.global.transaction((tx) => enqueue(tx, job));

@@ -45,6 +45,9 @@ export const isOver = (status: string | undefined): boolean => status === undefi
 /** Looks at the plans that are paid for: news may be lost, and a plan must not be wrong for longer than a day. */
 export const lookQueue = "plans.look";
 
+/** Posts what a subscription was paid with. */
+export const paymentsQueue = "plans.payments";
+
 /** When to ask Stripe though no news came: within a day, at the end of the period, and until that has brought another. */
 export function nextLook({ periodEnd }: Pick<Plan, "periodEnd">, now: Instant): Instant {
   if (periodEnd === undefined) return later(now, dayMs);
@@ -93,12 +96,14 @@ export const takeSubscription = (
   deps.db.of(of.tenant).transaction(async (tx) => {
     const before = await rows.lockPlan(tx, of.tenant);
     if (of.readNo < before.readNo) return "overtaken";
+    const { tenant } = of;
+    const { subscription } = of.seen;
+    await enqueue(tx, { queue: paymentsQueue, key: subscription, payload: { tenant, subscription } });
     const after = planAfter(before, of.seen, of.readNo);
     if (after === undefined) return "taken";
     const now = deps.clock.now();
     await change(tx, { before, after, actor: stripe, now });
     if (isOver(after.status)) return "taken";
-    const { tenant } = of;
     await enqueue(tx, { queue: lookQueue, key: tenant, payload: { tenant }, runAt: nextLook(after, now) });
     return "taken";
   });

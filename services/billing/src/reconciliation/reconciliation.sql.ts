@@ -20,7 +20,7 @@ const bookedOf = ({ amount, fee, ...row }: BookedRow): Booked => ({
 export const bookedAs = async (tx: Sql, objects: readonly string[]): Promise<Booked[]> =>
   (
     await tx.many<BookedRow>(sql`
-      select e.object_id as object, p.asset, -coalesce(sum(p.units) filter (where p.account_id like any (array['card\_clearing:%', 'dispute\_reserve:%', 'payout\_clearing:%', 'transfer\_clearing:%'])), 0) as amount,
+      select e.object_id as object, p.asset, -coalesce(sum(p.units) filter (where p.account_id like any (array['card\_clearing:%', 'dispute\_reserve:%', 'payout\_clearing:%', 'tenant\_receivable:%', 'transfer\_clearing:%'])), 0) as amount,
         coalesce(sum(p.units) filter (where p.account_id like 'processor\_fees:%'), 0) as fee
       from ledger_entries e join ledger_postings p on p.entry_id = e.id
       where e.object_id = any(${objects}) and e.transition = 'booked' group by e.object_id, p.asset`)
@@ -33,7 +33,7 @@ export const bookedWithin = async (
 ): Promise<Booked[]> =>
   (
     await tx.many<BookedRow>(sql`
-      select e.object_id as object, p.asset, -coalesce(sum(p.units) filter (where p.account_id like any (array['card\_clearing:%', 'dispute\_reserve:%', 'payout\_clearing:%', 'transfer\_clearing:%'])), 0) as amount,
+      select e.object_id as object, p.asset, -coalesce(sum(p.units) filter (where p.account_id like any (array['card\_clearing:%', 'dispute\_reserve:%', 'payout\_clearing:%', 'tenant\_receivable:%', 'transfer\_clearing:%'])), 0) as amount,
         coalesce(sum(p.units) filter (where p.account_id like 'processor\_fees:%'), 0) as fee
       from ledger_entries e join ledger_postings p on p.entry_id = e.id
       where e.posted_at >= ${sqlTime(of.from)} and e.posted_at < ${sqlTime(of.until)} and e.kind = 'booking'

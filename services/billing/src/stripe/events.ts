@@ -32,7 +32,7 @@ export async function hearEvent(
     await deps.hint.payout(news);
   if (news.account !== null) return;
   if (type.startsWith("payment_intent.")) await deps.hint.payment(news);
-  if (type.startsWith("checkout.session.") || type.startsWith("customer.subscription."))
+  if (["checkout.session.", "customer.subscription.", "invoice.paid"].some((one) => type.startsWith(one)))
     await deps.hint.plan(news);
   if (type.startsWith("charge.dispute.")) await deps.hint.dispute(news);
   if (refundNews.has(type)) await deps.hint.refund(news);

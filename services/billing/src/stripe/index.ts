@@ -15,6 +15,14 @@ export { closeDispute, type DisputeSeen, readDispute, submitEvidence } from "./d
 export type { News } from "./events.ts";
 export { isUnsettled } from "./failures.ts";
 export { type IssuedToken, readIssuedToken } from "./issued-tokens.ts";
+export {
+  bookedOf,
+  type OwnPayoutSeen,
+  ownPayoutsOf,
+  type PlanInvoice,
+  planInvoicesOf,
+  subscriptionOfInvoice,
+} from "./plan-payments.ts";
 export { type RefundSeen, readRefund } from "./refunds.ts";
 export {
   confirmSetup,

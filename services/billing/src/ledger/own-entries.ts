@@ -1,0 +1,59 @@
+import type { Instant, Money } from "@remit/kernel";
+import type { Booking } from "@remit/rails";
+import { bookingEntry, type Entry, entryOf } from "./entries.ts";
+
+/** A period of a plan that Stripe asked an organization for: what we earned of it, and the tax that is in its price. */
+export function planEntries(of: {
+  readonly invoice: string;
+  readonly gross: Money;
+  readonly tax: Money;
+  readonly bookings: readonly Booking[];
+  readonly at: Instant;
+}): Entry[] {
+  const { gross, tax, at } = of;
+  const asset = gross.asset.code;
+  const asked = entryOf("plan", { object: of.invoice, transition: "paid", charge: null, at }, [
+    { code: "tenant_receivable", asset, units: gross.units },
+    { code: "platform_fees", asset, units: tax.units - gross.units },
+    { code: "tax_payable", asset, units: -tax.units },
+  ]);
+  const paid = of.bookings.map((booking) =>
+    bookingEntry({ charge: null, at }, { ...booking, direction: "into", clears: "tenant_receivable" }),
+  );
+  return [asked, ...paid];
+}
+
+/** What Stripe paid out of our balance to our bank: under way, arrived, or sent back. */
+export type OwnPayout = {
+  readonly booking: Booking;
+  readonly arrived: boolean;
+  /** It came back: the bank refused it, or somebody called it off. */
+  readonly back: Booking | undefined;
+};
+
+/**
+ * One that came back went to the bank and from there, so that each of its two movements clears for itself. What a read says
+ * again posts nothing again, and what it says more of the same payout posts that alone.
+ */
+export function payoutEntries({ booking, arrived, back }: OwnPayout, at: Instant): Entry[] {
+  const entries = [
+    bookingEntry({ charge: null, at }, { ...booking, direction: "out_of", clears: "payout_clearing" }),
+  ];
+  if (arrived || back !== undefined) entries.push(atBank(booking, "arrived", at));
+  if (back === undefined) return entries;
+  return [
+    ...entries,
+    bookingEntry({ charge: null, at }, { ...back, direction: "into", clears: "payout_clearing" }),
+    atBank(back, "sent_back", at),
+  ];
+}
+
+/** Under the name of the movement that it answers to: what clears meets what it clears. */
+function atBank({ id, amount }: Booking, transition: "arrived" | "sent_back", at: Instant): Entry {
+  const asset = amount.asset.code;
+  const units = transition === "arrived" ? amount.units : -amount.units;
+  return entryOf("payout", { object: id, transition, charge: null, at }, [
+    { code: "bank", asset, units },
+    { code: "payout_clearing", asset, units: -units },
+  ]);
+}
