@@ -4,6 +4,7 @@ export {
   type ActClaim,
   examineAccessToken,
 } from "./access-token/index.ts";
+export { type ClosedPayment, type ClosedPaymentInput, examineClosedPayment } from "./ap2/index.ts";
 export {
   type AuditBody,
   type AuditBreak,

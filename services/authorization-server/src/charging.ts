@@ -76,7 +76,7 @@ export function mountMandates(
     ...statusListRoutes(statusLists),
     ...mandateRoutes({ db, mandates, livemode, accounts, factors }),
     ...suspendedAssetRoutes({ db }),
-    ...exportRoutes({ db, clock, keys, mandates }),
+    ...exportRoutes({ db, clock, keys, keyring: grounds.keyring, mandates }),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...rulesRoutes({ db, livemode, factors }),
     ...walletRoutes({ db, livemode, factors, mandates, nameOf: (agent) => nameOfAgent(db, agent) }),
@@ -131,7 +131,7 @@ export async function mountCharges(
   disputeJobs(jobs, disputes);
   chargeJobs(jobs, charges);
   tabJobs(jobs, deps);
-  exportJobs(jobs, { db, clock, keys });
+  exportJobs(jobs, { db, clock });
   return purchaseAnswers(deps);
 }
 

@@ -64,9 +64,34 @@ export type MandateExportList = z.infer<typeof MandateExportList>;
  */
 export const TellExportUse = z.union([
   z.strictObject({ reference: text(256), amount_minor: AmountMinor }),
+  /** AP2: the open payment mandate and the closed one, joined by `~~`, and the same of the checkout that it pays. */
+  z.strictObject({ payment_mandate: text(65_536), checkout_mandate: text(65_536) }),
   z.strictObject({ token: text(256), used_minor: AmountOrZero }),
 ]);
 export type TellExportUse = z.infer<typeof TellExportUse>;
+
+/** GET /api/v1/exports/{id}/uses: what was told, and what proves it. */
+export const ExportUseList = z.object({
+  data: z.array(
+    z.object({
+      /** Of whoever took the money; of a closed mandate, its digest as in AP2's receipts. */
+      reference: z.string(),
+      amount_minor: AmountMinor,
+      told_at: Timestamp,
+      proof: z
+        .object({
+          payee: z.string(),
+          transaction_id: z.string(),
+          closed_at: Timestamp,
+          payment_mandate: z.string(),
+          checkout_mandate: z.string(),
+        })
+        .nullable(),
+    }),
+  ),
+  next_cursor: z.string().nullable(),
+});
+export type ExportUseList = z.infer<typeof ExportUseList>;
 
 /** POST /api/v1/exports/{id}/close: its issuer confirms that nothing more will be taken, and how much was in all. */
 export const CloseExport = z.strictObject({

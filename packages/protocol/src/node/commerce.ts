@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, randomBytes } from "node:crypto";
 import { type Instant, invariant, toNumericDate } from "@remit/kernel";
+import { type ClosedPayment, type ClosedPaymentInput, examineClosedPayment } from "../ap2/index.ts";
 import { type Catalogue, examineCatalogue } from "../catalogue/index.ts";
 import { base64, base64url, type Mac, utf8 } from "../encoding/index.ts";
 import { signatureField } from "../http-signature/index.ts";
@@ -26,7 +27,7 @@ import {
   type Receipt,
 } from "../receipt/index.ts";
 import { settleAgain } from "./known-signatures.ts";
-import { settle, sha256, sign, signatureOf } from "./signatures.ts";
+import { settle, sha256, sha256b64url, sign, signatureOf } from "./signatures.ts";
 
 /** HMAC-SHA-256 under a key of at least 32 bytes. */
 export const hmacSha256 = (key: Uint8Array): Mac => {
@@ -91,3 +92,7 @@ export const verifyInstruction = (
   jws: string,
   expected: Parameters<typeof examineInstruction>[1],
 ): Instruction => settle(examineInstruction(jws, expected));
+
+/** A closed payment mandate of AP2 with the checkout that it pays, verified. Throws `export_mandate_…`. */
+export const verifyClosedPayment = (input: ClosedPaymentInput): ClosedPayment =>
+  settle(examineClosedPayment(input, sha256b64url));

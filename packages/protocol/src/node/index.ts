@@ -5,6 +5,7 @@ export {
   signOffer,
   signResponse,
   verifyCatalogue,
+  verifyClosedPayment,
   verifyInstruction,
   verifyMerchantReceipt,
   verifyOffer,

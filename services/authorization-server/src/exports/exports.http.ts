@@ -5,6 +5,7 @@ import { Problem } from "@remit/protocol";
 import {
   CloseExport,
   ExportMandate,
+  ExportUseList,
   idOf,
   MandateExport,
   MandateExportList,
@@ -14,7 +15,7 @@ import { z } from "zod";
 import { actorOf, type Mandates } from "../mandates/index.ts";
 import { type ExportsDeps, exportMandate, listExports, type Made, tenantOf } from "./exports.operations.ts";
 import type { Export } from "./exports.ts";
-import { closeExport, revokeExport, tellUse } from "./uses.ts";
+import { closeExport, listUses, revokeExport, type ToldUse, tellUse, type UsesDeps } from "./uses.ts";
 
 const OfMandate = z.strictObject({ id: idOf("mandate") });
 const OfExport = z.strictObject({ id: idOf("charge") });
@@ -23,7 +24,12 @@ const Page = z.strictObject({
   cursor: idOf("charge").optional(),
 });
 
-type Deps = ExportsDeps & { readonly mandates: Pick<Mandates, "tenantOf" | "find"> };
+const Uses = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.string().min(1).max(256).optional(),
+});
+
+type Deps = ExportsDeps & UsesDeps & { readonly mandates: Pick<Mandates, "tenantOf" | "find"> };
 type Body = z.input<typeof MandateExport>;
 const path = "/api/v1/mandates/:id/exports";
 
@@ -33,6 +39,7 @@ export const exportRoutes = (deps: Deps): Route[] => [
   listRoute(deps),
   revokeRoute(deps),
   useRoute(deps),
+  usesRoute(deps),
   closeRoute(deps),
 ];
 
@@ -137,23 +144,60 @@ const useRoute = (deps: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/exports/:id/uses",
-    summary: "Tell what was taken under an export, for the service that hears it from its issuer",
-    needs: { scope: "events:write" },
+    summary:
+      "Tell what was taken under an export: for the service that hears it from its issuer, or with AP2's closed mandate for its agent",
+    needs: { scope: ["events:write", "oid4ac:payment"] },
     params: OfExport,
     body: TellExportUse,
+    bodyBytesMax: 192 * 1024,
     answers: {
       200: MandateExport,
       403: "forbidden",
       404: "not_found",
-      409: ["export_closed", "export_token_other"],
-      422: "export_use_exceeds_limit",
+      409: ["export_closed", "export_mandate_used", "export_token_other"],
+      422: ["export_mandate_invalid", "export_mandate_not_allowed", "export_use_exceeds_limit"],
     },
     handle: async ({ caller }, { params: { id }, body }) => {
-      assertBilling(caller);
-      const told = { id, actor: actorOf(caller), use: body };
+      // A closed mandate proves itself; a word has to be billing's.
+      const isAgents = "payment_mandate" in body && caller.scopes.has("oid4ac:payment");
+      if (!isAgents) assertBilling(caller);
+      const agent = isAgents ? caller.client : undefined;
+      const told = { id, actor: actorOf(caller), agent, use: body };
       return { status: 200, body: bodyOf(await tellUse(deps, await known(deps, id), told)) };
     },
   });
+
+const usesRoute = (deps: Deps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/exports/:id/uses",
+    summary: "What was told of an export, with the closed mandates that prove it",
+    needs: { scope: "wallet:read" },
+    params: OfExport,
+    query: Uses,
+    answers: { 200: ExportUseList, 404: "not_found" },
+    handle: async ({ caller }, { params: { id }, query: { limit, cursor } }) => {
+      const found = await listUses(deps, caller.tenant, { id, after: cursor, limit: limit + 1 });
+      const shown = found.slice(0, limit);
+      const next = found.length > limit ? (shown.at(-1)?.reference ?? null) : null;
+      return { status: 200, body: { data: shown.map(useBody), next_cursor: next } };
+    },
+  });
+
+const useBody = ({ reference, minor, toldAt, proof }: ToldUse) => ({
+  reference,
+  amount_minor: Number(minor),
+  told_at: toRfc3339(toldAt),
+  proof:
+    proof === undefined
+      ? null
+      : {
+          payee: proof.payee,
+          transaction_id: proof.transaction,
+          closed_at: toRfc3339(proof.closedAt),
+          ...proof.chains,
+        },
+});
 
 const closeRoute = (deps: Deps): Route =>
   route({

@@ -14,17 +14,15 @@ import { enqueue } from "@remit/platform/jobs";
 import type { SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent, Problem, type PublicJwk } from "@remit/protocol";
-import type { CloseExport, ExportMandate, MandateExport, TellExportUse } from "@remit/protocol/contracts";
+import type { ExportMandate, MandateExport } from "@remit/protocol/contracts";
 import { agentById, keyed } from "../agents/index.ts";
 import {
   assertChainStands,
   assetOfMandate,
-  captureHold,
   findChain,
   findMandate,
   limitsFor,
   type Mandate,
-  releaseHold,
   remainingAfter,
   takeHold,
   velocityOf,
@@ -141,6 +139,7 @@ async function makeWithin(
     currency,
     limitMinor,
     usedMinor: 0n,
+    spentMinor: 0n,
     document,
     because: undefined,
     token: undefined,

@@ -12,6 +12,7 @@ type Row = {
   readonly currency: string;
   readonly limit_minor: bigint;
   readonly used_minor: bigint;
+  readonly spent_minor: bigint;
   readonly document: JsonObject;
   readonly because: string | null;
   readonly token: string | null;
@@ -28,6 +29,7 @@ const exportOf = (row: Row): Export => ({
   currency: row.currency,
   limitMinor: row.limit_minor,
   usedMinor: row.used_minor,
+  spentMinor: row.spent_minor,
   document: row.document,
   because: row.because ?? undefined,
   token: row.token ?? undefined,
@@ -75,6 +77,7 @@ export async function tenantOfExport(tx: Sql, id: Id<"charge">): Promise<Id<"ten
 export type ExportChange = {
   readonly state: ExportState;
   readonly usedMinor: bigint;
+  readonly spentMinor: bigint;
   readonly because?: string;
   readonly closedAt?: Instant;
   readonly token?: string | undefined;
@@ -83,6 +86,7 @@ export type ExportChange = {
 export async function saveExport(tx: Sql, id: Id<"charge">, change: ExportChange): Promise<void> {
   const closedAt = change.closedAt === undefined ? null : sqlTime(change.closedAt);
   await tx.run(sql`update exports set state = ${change.state}, used_minor = ${change.usedMinor},
+      spent_minor = ${change.spentMinor},
       because = coalesce(${change.because ?? null}, because), closed_at = ${closedAt}::timestamptz,
       token = coalesce(token, ${change.token ?? null})
     where id = ${id}`);
@@ -104,3 +108,62 @@ export async function insertUse(
     on conflict do nothing`);
   return count === 1;
 }
+
+/** What was told of a use by its reference. */
+export async function toldMinor(tx: TenantTx, of: Id<"charge">, reference: string): Promise<bigint> {
+  const row = await tx.one<{ amount_minor: bigint }>(
+    sql`select amount_minor from export_uses where export_id = ${of} and reference = ${reference}`,
+  );
+  return row.amount_minor;
+}
+
+export type Proof = {
+  readonly export: Id<"charge">;
+  readonly reference: string;
+  readonly transaction: string;
+  readonly payee: string;
+  readonly minor: bigint;
+  readonly closedAt: Instant;
+  readonly sealed: Uint8Array;
+};
+
+/** The use that was proven by this mandate, or that paid this checkout; the mandate's own before the checkout's. */
+export const findProof = (
+  tx: TenantTx,
+  of: Pick<Proof, "reference" | "transaction">,
+): Promise<Pick<Proof, "export" | "reference"> | undefined> =>
+  tx.maybe(sql`select export_id as "export", reference from export_mandates
+    where reference = ${of.reference} or transaction_id = ${of.transaction}
+    order by reference <> ${of.reference} limit 1`);
+
+/** False when the mandate was told before, or its checkout paid. */
+export async function insertProof(tx: TenantTx, proof: Proof): Promise<boolean> {
+  const { count } = await tx.run(sql`insert into export_mandates
+      (tenant_id, reference, export_id, transaction_id, payee, amount_minor, closed_at, sealed)
+    values (${tx.tenant}, ${proof.reference}, ${proof.export}, ${proof.transaction}, ${proof.payee}, ${proof.minor},
+      ${sqlTime(proof.closedAt)}, ${Buffer.from(proof.sealed)})
+    on conflict do nothing`);
+  return count === 1;
+}
+
+export type ToldRow = {
+  readonly reference: string;
+  readonly minor: bigint;
+  readonly toldAt: Instant;
+  readonly transaction: string | null;
+  readonly payee: string | null;
+  readonly closedAt: Instant | null;
+  readonly sealed: Uint8Array | null;
+};
+
+/** In the order of their references. */
+export const usesOf = (
+  tx: TenantTx,
+  of: Id<"charge">,
+  page: { readonly after: string | undefined; readonly limit: number },
+): Promise<ToldRow[]> =>
+  tx.many(sql`select u.reference, u.amount_minor as minor, u.told_at as "toldAt", m.transaction_id as transaction,
+      m.payee, m.closed_at as "closedAt", m.sealed
+    from export_uses u left join export_mandates m
+      on m.tenant_id = u.tenant_id and m.export_id = u.export_id and m.reference = u.reference
+    where u.export_id = ${of} and u.reference > ${page.after ?? ""} order by u.reference limit ${page.limit}`);

@@ -11,7 +11,7 @@ import {
   toNumericDate,
   toRfc3339,
 } from "@remit/kernel";
-import { type JsonObject, type MandateDetails, Problem, type PublicJwk } from "@remit/protocol";
+import { isJsonObject, type JsonObject, type MandateDetails, Problem, type PublicJwk } from "@remit/protocol";
 import type { ExportMandate } from "@remit/protocol/contracts";
 
 /** Queue of the jobs that end exports whose time has passed; a job's key is the export's id. */
@@ -36,6 +36,8 @@ export type Export = {
   readonly currency: string;
   readonly limitMinor: bigint;
   readonly usedMinor: bigint;
+  /** Of it, what was proven and is spent already. */
+  readonly spentMinor: bigint;
   readonly document: JsonObject;
   readonly because: string | undefined;
   /** The one that was issued for it, once it was told of. */
@@ -153,6 +155,11 @@ function openPaymentMandate(
     exp: toNumericDate(expiresAt),
   };
 }
+
+/** AP2: whether it may be closed more than once. */
+export const mayRecur = ({ document: { constraints } }: Pick<Export, "document">): boolean =>
+  Array.isArray(constraints) &&
+  constraints.some((one) => isJsonObject(one) && one["type"] === "payment.agent_recurrence");
 
 const payeeOf = (origin: string): JsonObject => ({ id: origin, name: new URL(origin).host, website: origin });
 

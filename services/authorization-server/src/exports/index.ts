@@ -4,4 +4,4 @@ export { lateUsesMs } from "./exports.ts";
 export { endExport } from "./uses.ts";
 
 /** The tables of this room, by the kind of protection each has. */
-export const exportTables = { exports: "tenant", export_uses: "tenant" } as const;
+export const exportTables = { exports: "tenant", export_uses: "tenant", export_mandates: "tenant" } as const;

@@ -1,23 +1,53 @@
-import { after, type Id, type Instant, invariant, money, toBudgetUnits } from "@remit/kernel";
-import type { TenantTx } from "@remit/platform/sql";
+import {
+  after,
+  type Clock,
+  type Id,
+  type Instant,
+  invariant,
+  money,
+  newId,
+  toBudgetUnits,
+} from "@remit/kernel";
+import type { Keyring, SigningKeys } from "@remit/platform/keys";
+import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent, Problem } from "@remit/protocol";
 import type { CloseExport, TellExportUse } from "@remit/protocol/contracts";
-import { assetOfMandate, captureHold, findMandate, releaseHold } from "../mandates/index.ts";
-import type { ExportsDeps } from "./exports.operations.ts";
+import {
+  assetOfMandate,
+  captureHold,
+  findMandate,
+  freeRestOfHold,
+  releaseHold,
+  spendOfHold,
+} from "../mandates/index.ts";
 import * as rows from "./exports.sql.ts";
-import { type Export, lateUsesMs } from "./exports.ts";
+import { type Export, lateUsesMs, mayRecur } from "./exports.ts";
+import { keepProof, openProof, type Proven, proofOf } from "./proofs.ts";
+
+export type UsesDeps = {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly keyring: Pick<Keyring, "seal" | "open">;
+  /** Our own, that open mandates were signed with. */
+  readonly keys: Pick<SigningKeys, "jwks">;
+};
 
 type Telling = { readonly id: Id<"charge">; readonly actor: Actor };
 
-/** What its issuer says was taken. The budget stays held as it is; once all is used, or more than that, it is over. */
+/**
+ * What was taken, by its issuer's word or by a closed mandate that proves it. By a word the budget stays held as it is; what is
+ * proven is spent at once, exactly that, and once. When all is used, or more than that, it is over.
+ */
 export const tellUse = (
-  deps: ExportsDeps,
+  deps: UsesDeps,
   tenant: Id<"tenant">,
-  { id, actor, use }: Telling & { readonly use: TellExportUse },
+  { id, actor, agent, use }: Telling & { readonly agent: string | undefined; readonly use: TellExportUse },
 ): Promise<Export> =>
   withinLimit(deps, tenant, async (tx) => {
     const found = await locked(tx, id);
+    if (agent !== undefined && found.agent !== agent) throw unknownExport();
     const now = deps.clock.now();
+    if ("payment_mandate" in use) return proveUse(deps, tx, { found, use, actor, now });
     const token = "token" in use ? use.token : undefined;
     assertSameToken(found, token);
     const usedMinor = await usedAfter(tx, found, { use, now });
@@ -26,23 +56,71 @@ export const tellUse = (
       if (usedMinor <= found.usedMinor) return found;
       throw new Problem("export_closed");
     }
-    if (usedMinor > found.limitMinor) return useUp(tx, found, { token, actor, now });
-    if (usedMinor > found.usedMinor) {
-      const amount = { amount_minor: Number(usedMinor - found.usedMinor), used_minor: Number(usedMinor) };
-      const facts = { tenant: tx.tenant, actor, subject: id, payload: { mandate: found.mandate, ...amount } };
-      await tx.record(newEvent("export.used", facts, now));
-    }
-    if (usedMinor === found.limitMinor)
-      return close(tx, found, { because: "used", usedMinor, token, actor, now });
-    await rows.saveExport(tx, id, { state: found.state, usedMinor, token });
-    return { ...found, usedMinor, token: found.token ?? token };
+    return count(tx, found, { usedMinor, token, actor, now });
   });
+
+type Counting = {
+  readonly usedMinor: bigint;
+  readonly token: string | undefined;
+  readonly actor: Actor;
+  readonly now: Instant;
+  readonly proven?: Proven;
+};
+
+async function count(tx: TenantTx, found: Export, counting: Counting) {
+  const { usedMinor, token, actor, now, proven } = counting;
+  const { id } = found;
+  if (usedMinor > found.limitMinor) return useUp(tx, found, { token, actor, now });
+  if (usedMinor > found.usedMinor) {
+    const amount = { amount_minor: Number(usedMinor - found.usedMinor), used_minor: Number(usedMinor) };
+    const by = proven === undefined ? {} : { reference: proven.reference, payee: proven.payee };
+    const payload = { mandate: found.mandate, ...amount, ...by };
+    await tx.record(newEvent("export.used", { tenant: tx.tenant, actor, subject: id, payload }, now));
+  }
+  if (usedMinor === found.limitMinor)
+    return close(tx, found, { because: "used", usedMinor, token, actor, now });
+  const spentMinor = found.spentMinor + (proven?.minor ?? 0n);
+  await rows.saveExport(tx, id, { state: found.state, usedMinor, spentMinor, token });
+  if (proven !== undefined) await spend(tx, found, proven.minor);
+  return { ...found, usedMinor, spentMinor, token: found.token ?? token };
+}
+
+/** The budget's row is locked last, as by every charge. */
+async function spend(tx: TenantTx, found: Export, minor: bigint): Promise<void> {
+  const amount = await unitsOf(tx, found, minor);
+  const isSpent = await spendOfHold(tx, { charge: found.id, part: newId("charge"), amount });
+  invariant(isSpent, "what is used of an export that goes on is less than its hold");
+}
+
+type Proving = {
+  readonly found: Export;
+  readonly use: Extract<TellExportUse, { payment_mandate: string }>;
+  readonly actor: Actor;
+  readonly now: Instant;
+};
+
+/** The same mandate told again is the same use; of another export, or for a checkout that was paid, it is refused. */
+async function proveUse(deps: UsesDeps, tx: TenantTx, { found, use, actor, now }: Proving) {
+  const proven = proofOf(deps, found, { use, now });
+  const { reference, minor } = proven;
+  const known = await rows.findProof(tx, proven);
+  if (known?.export === found.id && known.reference === reference) return found;
+  if (known !== undefined) throw new Problem("export_mandate_used");
+  if (found.state === "closed") throw new Problem("export_closed");
+  if (found.spentMinor > 0n && !mayRecur(found)) throw new Problem("export_mandate_used");
+  const told = await rows.insertUse(tx, { export: found.id, reference, minor, now });
+  if (!told && (await rows.toldMinor(tx, found.id, reference)) !== minor)
+    throw new Problem("export_mandate_invalid", { detail: "Another amount was told of it before." });
+  await keepProof(deps, tx, { export: found.id, proven, use });
+  const usedMinor = found.usedMinor + (told ? minor : 0n);
+  return count(tx, found, { usedMinor, token: undefined, actor, now, proven });
+}
 
 /** What was used in all, once this use counts: the same use counts once, and a sum never falls. */
 async function usedAfter(
   tx: TenantTx,
   found: Export,
-  { use, now }: { readonly use: TellExportUse; readonly now: Instant },
+  { use, now }: { readonly use: Exclude<TellExportUse, Proving["use"]>; readonly now: Instant },
 ): Promise<bigint> {
   if ("token" in use) {
     const told = BigInt(use.used_minor);
@@ -62,7 +140,7 @@ function assertSameToken(found: Export, token: string | undefined): void {
 
 /** Its issuer confirms that nothing more will be taken: what was is spent, and the rest of the limit is free again. */
 export const closeExport = (
-  deps: ExportsDeps,
+  deps: UsesDeps,
   tenant: Id<"tenant">,
   { id, actor, close: asked }: Telling & { readonly close: CloseExport },
 ): Promise<Export> =>
@@ -83,7 +161,11 @@ export const closeExport = (
  * Nobody can take anything under it any more. What was told of is spent, and the rest is free again only of a token that is
  * followed to its end; where nobody is there to tell, all of it counts as used.
  */
-export const endExport = (deps: ExportsDeps, tenant: Id<"tenant">, id: Id<"charge">): Promise<void> =>
+export const endExport = (
+  deps: Pick<UsesDeps, "db" | "clock">,
+  tenant: Id<"tenant">,
+  id: Id<"charge">,
+): Promise<void> =>
   deps.db.of(tenant).transaction(async (tx) => {
     const found = await rows.findExport(tx, id, "update");
     const now = deps.clock.now();
@@ -96,7 +178,7 @@ export const endExport = (deps: ExportsDeps, tenant: Id<"tenant">, id: Id<"charg
 
 /** The principal, or the agent, wants it back. Until its issuer has confirmed that, all of it may still be taken. */
 export const revokeExport = (
-  deps: ExportsDeps,
+  deps: Pick<UsesDeps, "db" | "clock">,
   tenant: Id<"tenant">,
   { id, actor, agent }: Telling & { readonly agent: string | undefined },
 ): Promise<Export> =>
@@ -104,7 +186,11 @@ export const revokeExport = (
     const found = await locked(tx, id);
     if (agent !== undefined && found.agent !== agent) throw unknownExport();
     if (found.state !== "held") return found;
-    await rows.saveExport(tx, id, { state: "revoking", usedMinor: found.usedMinor });
+    await rows.saveExport(tx, id, {
+      state: "revoking",
+      usedMinor: found.usedMinor,
+      spentMinor: found.spentMinor,
+    });
     const facts = { tenant: tx.tenant, actor, subject: id, payload: { mandate: found.mandate } };
     await tx.record(newEvent("export.revoking", facts, deps.clock.now()));
     return { ...found, state: "revoking" };
@@ -134,7 +220,7 @@ async function useUp(tx: TenantTx, found: Export, closing: Omit<Closing, "becaus
 
 /** What is written stands, also when what was told is refused as too much. */
 async function withinLimit(
-  { db }: ExportsDeps,
+  { db }: UsesDeps,
   tenant: Id<"tenant">,
   work: (tx: TenantTx) => Promise<Export | { readonly exceeded: Export }>,
 ): Promise<Export> {
@@ -154,13 +240,58 @@ type Closing = {
 /** The budget's row is locked last, as by every charge. */
 async function close(tx: TenantTx, found: Export, closing: Closing): Promise<Export> {
   const { because, usedMinor, token, actor, now } = closing;
-  await rows.saveExport(tx, found.id, { state: "closed", usedMinor, because, closedAt: now, token });
+  await rows.saveExport(tx, found.id, {
+    state: "closed",
+    usedMinor,
+    spentMinor: usedMinor,
+    because,
+    closedAt: now,
+    token,
+  });
   const payload = { mandate: found.mandate, because, used_minor: Number(usedMinor) };
   await tx.record(newEvent("export.closed", { tenant: tx.tenant, actor, subject: found.id, payload }, now));
-  const mandate = await findMandate(tx, found.mandate);
-  invariant(mandate !== undefined, "a mandate never disappears");
-  const used = toBudgetUnits(money(assetOfMandate(mandate.details), usedMinor));
-  const ended = usedMinor === 0n ? await releaseHold(tx, found.id) : await captureHold(tx, found.id, used);
+  const rest = await unitsOf(tx, found, usedMinor - found.spentMinor);
+  const end = usedMinor === 0n ? releaseHold : rest === 0n ? freeRestOfHold : undefined;
+  const ended = end === undefined ? await captureHold(tx, found.id, rest) : await end(tx, found.id);
   invariant(ended, "an export that is not closed has its hold");
-  return { ...found, state: "closed", usedMinor, because };
+  return { ...found, state: "closed", usedMinor, spentMinor: usedMinor, because };
+}
+
+async function unitsOf(tx: TenantTx, { mandate: id }: Export, minor: bigint): Promise<bigint> {
+  const mandate = await findMandate(tx, id);
+  invariant(mandate !== undefined, "a mandate never disappears");
+  return toBudgetUnits(money(assetOfMandate(mandate.details), minor));
+}
+
+/** What was told of a use, with what proves it; without the chains once their key is destroyed. */
+export type ToldUse = {
+  readonly reference: string;
+  readonly minor: bigint;
+  readonly toldAt: Instant;
+  readonly proof:
+    | (Pick<Proven, "payee" | "transaction" | "closedAt"> & {
+        readonly chains: { readonly payment_mandate: string; readonly checkout_mandate: string };
+      })
+    | undefined;
+};
+
+export const listUses = (
+  deps: UsesDeps,
+  tenant: Id<"tenant">,
+  { id, ...page }: { readonly id: Id<"charge">; readonly after: string | undefined; readonly limit: number },
+): Promise<ToldUse[]> =>
+  deps.db.of(tenant).transaction(async (tx) => {
+    if ((await rows.findExport(tx, id)) === undefined) throw unknownExport();
+    const told: ToldUse[] = [];
+    for (const row of await rows.usesOf(tx, id, page)) told.push(await toldOf(deps, tx, row));
+    return told;
+  });
+
+async function toldOf(deps: UsesDeps, tx: TenantTx, row: rows.ToldRow): Promise<ToldUse> {
+  const { reference, minor, toldAt, transaction, payee, closedAt, sealed } = row;
+  const bare = { reference, minor, toldAt, proof: undefined };
+  if (sealed === null || transaction === null || payee === null || closedAt === null) return bare;
+  const chains = await openProof(deps, tx, { reference, sealed });
+  if (chains === undefined) return bare;
+  return { ...bare, proof: { payee, transaction, closedAt, chains } };
 }

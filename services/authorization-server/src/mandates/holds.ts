@@ -15,6 +15,7 @@ import {
   type Window,
 } from "./budget.ts";
 import { assetOfMandate, type Mandate } from "./mandates.ts";
+import { splitHold } from "./split-hold.sql.ts";
 import { giveBackToPeriods } from "./standing-limits.sql.ts";
 import { countInLimits, type StandingLimit } from "./standing-limits.ts";
 
@@ -160,6 +161,30 @@ export async function releaseHold(tx: TenantTx, charge: Id<"charge">): Promise<b
   if (!(await rows.endHold(tx, charge, { state: "released", captured: 0n }))) return false;
   const back = { amount: hold.amount, uses: 1 };
   await moveAll(tx, hold, { held: -hold.amount, spent: 0n, uses: -1, back });
+  return true;
+}
+
+/**
+ * A part of what is held is spent at once, under an id of its own; the rest stays held, with the use that was counted. False
+ * when the hold has ended, or is no more than that: then it is captured.
+ */
+export async function spendOfHold(
+  tx: TenantTx,
+  { charge, part, amount }: { charge: Id<"charge">; part: Id<"charge">; amount: bigint },
+): Promise<boolean> {
+  if (!(await splitHold(tx, { charge, part, amount }))) return false;
+  const hold = await holdOf(tx, part);
+  await moveAll(tx, hold, { held: -amount, spent: amount, uses: 0, back: undefined });
+  await countSpending(tx, part, { spent: amount, refunded: 0n, charges: 1 });
+  return true;
+}
+
+/** What is left of a hold of which parts were spent: the amount returns, the use does not. False when it has ended. */
+export async function freeRestOfHold(tx: TenantTx, charge: Id<"charge">): Promise<boolean> {
+  const hold = await holdOf(tx, charge);
+  if (!(await rows.endHold(tx, charge, { state: "released", captured: 0n }))) return false;
+  const back = { amount: hold.amount, uses: 0 };
+  await moveAll(tx, hold, { held: -hold.amount, spent: 0n, uses: 0, back });
   return true;
 }
 

@@ -7,10 +7,12 @@ export {
   assertRoom,
   captureHold,
   checkBudget,
+  freeRestOfHold,
   isNoRoom,
   refundHold,
   releaseHold,
   remainingAfter,
+  spendOfHold,
   takeHold,
   takeHoldWithCommit,
 } from "./holds.ts";

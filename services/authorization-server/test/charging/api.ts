@@ -78,7 +78,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
   };
   http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));
   http.add(
-    ...exportRoutes(rooms),
+    ...exportRoutes({ ...rooms, keyring: rooms.chargesDeps.keyring }),
     ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...walletChargeRoutes(rooms),
     ...soldRoutes({ db, charges }),

@@ -1,0 +1,1 @@
+export { type ClosedPayment, type ClosedPaymentInput, examineClosedPayment } from "./closed-payment.ts";
