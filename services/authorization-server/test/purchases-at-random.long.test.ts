@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-test("I2 I3 I4 I5 over 10,000 steps no credential is used twice, and what is delivered was taken, whoever dies at whichever step", async () => {
+test("I2 I3 I4 I5 over 10,000 steps no credential is used twice, and what is delivered was taken at every one of them, whoever dies at whichever", async () => {
   await fc.assert(
     fc.asyncProperty(purchaseSteps(500), async (steps) => {
       const shop = await Shop.open(world);

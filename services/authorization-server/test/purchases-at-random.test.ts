@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-test("I2 I3 I4 I5 over some steps at random no credential is used twice, and what is delivered was taken", async () => {
+test("I2 I3 I4 I5 over some steps at random no credential is used twice, and what is delivered was taken at every one", async () => {
   await fc.assert(
     fc.asyncProperty(purchaseSteps(120), async (steps) => {
       const shop = await Shop.open(world);

@@ -15,7 +15,16 @@ import {
   type World,
 } from "./world.ts";
 
-const places = ["held", "authorizing", "authorized", "capturing", "captured", "releasing"] as const;
+const places = [
+  "charge.held",
+  "charge.authorizing",
+  "charge.authorized",
+  "charge.capturing",
+  "charge.captured",
+  "charge.releasing",
+  "approval.granted",
+  "approval.answered",
+] as const;
 const verbs = ["hold", "capture", "release", "refund", "read"] as const;
 const faults = ["lost", "answer_lost", "500", "declined"] as const satisfies readonly Fault[];
 
@@ -25,8 +34,21 @@ type Trouble =
   | { readonly kind: "dies"; readonly at: (typeof places)[number] }
   | { readonly kind: "stumbles"; readonly verb: (typeof verbs)[number]; readonly fault: Fault };
 
+type Kind =
+  | "buy"
+  | "again"
+  | "answer"
+  | "commit"
+  | "capture"
+  | "release"
+  | "refund"
+  | "stop"
+  | "revoke"
+  | "recover"
+  | "wait";
+
 export type PurchaseStep = {
-  readonly kind: "buy" | "again" | "capture" | "release" | "refund" | "revoke" | "recover" | "wait";
+  readonly kind: Kind;
   /** Which mandate, purchase or charge, by its place. */
   readonly at: number;
   /** In thousandths of what there is. */
@@ -52,6 +74,9 @@ const kind = fc.oneof(
     [
       ["buy", 8],
       ["again", 2],
+      ["answer", 4],
+      ["commit", 1],
+      ["stop", 1],
       ["capture", 6],
       ["release", 2],
       ["refund", 3],
@@ -83,7 +108,9 @@ type Row = {
 
 const order = { amountMinor: undefined, responseDigest: undefined, requestDigest: undefined };
 const capMinor = 20_000;
-const over: ReadonlySet<string> = new Set(["captured", "refunded", "released", "declined"]);
+/** Above it a purchase waits for its principal. */
+const askedAboveMinor = 3_500;
+const over: ReadonlySet<string> = new Set(["captured", "refunded", "released", "declined", "expired"]);
 
 /** A merchant and the mandates that it charges, whatever dies meanwhile. */
 export class Shop {
@@ -91,6 +118,7 @@ export class Shop {
   readonly #mandates: IssuedTestMandate[] = [];
   readonly #every: Id<"mandate">[] = [];
   readonly #bought: Bought[] = [];
+  readonly #stopped = new Set<Id<"mandate">>();
   /** Charges whose goods left, since a capture of theirs was answered so. */
   readonly #delivered = new Set<string>();
 
@@ -105,7 +133,10 @@ export class Shop {
   }
 
   async #give(at: number): Promise<void> {
-    const mandate = await giveMandate(this.#world, { amount_minor: capMinor });
+    const mandate = await giveMandate(this.#world, {
+      amount_minor: capMinor,
+      step_up: [{ above_minor: askedAboveMinor }],
+    });
     this.#mandates[at] = mandate;
     this.#every.push(mandate.id);
   }
@@ -117,6 +148,7 @@ export class Shop {
       expect(String(Object(error).code ?? Object(error).message)).not.toMatch(/invariant/i);
     });
     disarm(this.#world);
+    await this.#assertDelivered();
     for (const { id } of this.#mandates) {
       const { held, spent, cap } = await budgetOf(this.#world, id);
       expect(held + spent <= cap, "I2").toBe(true);
@@ -133,6 +165,9 @@ export class Shop {
     if (kind === "again") return this.#post(bought);
     const id = [...bought.named][0] as Id<"charge"> | undefined;
     if (id === undefined) return;
+    if (kind === "answer") return this.#answer(id, part % 3 === 0 ? "deny" : "approve");
+    if (kind === "stop") return this.#stop(at);
+    if (kind === "commit") return void (await charges.commit(own(this.#world, id)));
     if (kind === "recover") return void (await charges.recover(payer, id));
     if (kind === "release") return void (await charges.release(own(this.#world, id), "cancelled"));
     if (kind === "refund")
@@ -167,6 +202,30 @@ export class Shop {
     await this.#give(place);
   }
 
+  /** Whoever waits for a yes or a no gets one, or the time for it runs out. */
+  async #answer(id: Id<"charge">, verb: "approve" | "deny" | "expire"): Promise<void> {
+    const { approvals, payer, principal } = this.#world;
+    const [asked] = await this.#world.database.asAdmin<{ id: Id<"approval"> }>(
+      "select id from approvals where charge_id = $1 and state = 'pending'",
+      [id],
+    );
+    if (asked === undefined) return;
+    const named = { tenant: payer, principal, id: asked.id };
+    if (verb === "expire") return void (await approvals.expire(named));
+    await approvals[verb](named, { account: principal });
+  }
+
+  /** A mandate is suspended, or resumed when it was. */
+  async #stop(at: number): Promise<void> {
+    const mandate = this.#mandates[at % this.#mandates.length];
+    if (mandate === undefined) return;
+    const why = { because: "test", actor: { type: "system", id: "test" } } as const;
+    const { db, mandates, payer } = this.#world;
+    const verb = this.#stopped.delete(mandate.id) ? "resumeWithin" : "suspendWithin";
+    if (verb === "suspendWithin") this.#stopped.add(mandate.id);
+    await db.of(payer).transaction((tx) => mandates[verb](tx, mandate.id, why));
+  }
+
   #rows(): Promise<Row[]> {
     return this.#world.database.asAdmin<Row>(
       `select id, state, coalesce(capture_minor, 0)::integer as capture, refunded_minor::integer as refunded
@@ -183,10 +242,12 @@ export class Shop {
       if (open.length === 0) break;
       clock.advance(minuteMs);
       // A job that finds no database comes back.
-      for (const { id } of open)
+      for (const { id, state } of open) {
+        if (state === "pending_approval") await this.#answer(id, "expire");
         await charges.recover(payer, id).catch((error: unknown) => {
           if (Object(error).code !== "unavailable") throw error;
         });
+      }
     }
     const rows = await this.#rows();
     let spent = 0;
@@ -201,10 +262,21 @@ export class Shop {
     expect(kept).toBe(BigInt(spent) * 10_000n);
     for (const { named } of this.#bought) expect(named.size <= 1, "I3").toBe(true);
     expect(rows.length <= this.#bought.length, "I3").toBe(true);
-    const taken = new Set(
-      rows.flatMap(({ id, state }) => (state === "captured" || state === "refunded" ? [id] : [])),
+    await this.#assertDelivered();
+  }
+
+  /** At every step, and not only when all is recovered: what left has been taken, and stays so or is on its way back. */
+  async #assertDelivered(): Promise<void> {
+    if (this.#delivered.size === 0) return;
+    const rows = await this.#world.database.asAdmin<{ id: string; state: string; receipt: string | null }>(
+      "select id, state, receipt_id as receipt from charges where id = any($1)",
+      [[...this.#delivered]],
     );
-    for (const id of this.#delivered) expect(taken.has(id as Id<"charge">), `I4 ${id}`).toBe(true);
+    expect(rows.length, "I4").toBe(this.#delivered.size);
+    for (const { id, state, receipt } of rows) {
+      expect(["captured", "refunding", "refunded"], `I4 ${id}`).toContain(state);
+      expect(receipt, `I4 ${id}`).not.toBeNull();
+    }
   }
 
   /** What a charge says of itself is what billing did, and what the log tells, each once; answers what it spent. */
@@ -231,7 +303,7 @@ export class Shop {
 }
 
 function arm({ billing }: World, trouble: Trouble): void {
-  if (trouble.kind === "dies") setFailpoint(failpointOf(`charge.${trouble.at}:error`, "test"));
+  if (trouble.kind === "dies") setFailpoint(failpointOf(`${trouble.at}:error`, "test"));
   if (trouble.kind === "stumbles") billing.fail(trouble.verb, trouble.fault);
 }
 

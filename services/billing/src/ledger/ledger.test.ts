@@ -201,7 +201,7 @@ describe("the ledger", () => {
     expect((await check(db)).balanced).toBe(true);
   });
 
-  test("R01 after any sequence of operations, with crashes, debits equal credits and balances equal postings", async () => {
+  test("I1 R01 after any sequence of operations, with crashes, debits equal credits and balances equal postings", async () => {
     type Step = {
       op: "capture" | "refund" | "again" | "reverse";
       who: number;
