@@ -17,6 +17,7 @@ export const eventTypes = {
   "account.passkey_renamed": soc2(),
   "account.password_changed": soc2(),
   "account.password_removed": soc2(),
+  "account.purged": soc2(),
   "account.recovered": soc2(),
   "account.recovery_code_used": soc2(),
   "account.recovery_codes_made": soc2(),

@@ -7,6 +7,7 @@ import { mailEngine } from "@remit/platform/mail";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Log, Metrics } from "@remit/platform/telemetry";
+import { accountErasureRoutes } from "./account-erasure/index.ts";
 import { type Accounts, createAccounts, createBreachedPasswords } from "./accounts/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { consentPages } from "./consent/index.ts";
@@ -106,7 +107,8 @@ const endAccessWith =
   };
 
 /** What a person's wallet, and a tenant's management, may ask of all this. */
-export const peopleRoutes = (grounds: Doors, people: People): Route[] => [
+export const peopleRoutes = (grounds: Doors, people: People, mandates: Mandates): Route[] => [
+  ...accountErasureRoutes({ ...people, db: grounds.db, livemode: grounds.config.livemode, mandates }),
   ...factorRoutes({ ...people, db: grounds.db }),
   ...federationRoutes(grounds),
 ];

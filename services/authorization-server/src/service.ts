@@ -349,14 +349,11 @@ function mountSigningIn(
     devicePages: devicePages({ issuer }),
     errorPage,
   });
-  const interactions = createInteractions({
-    ...grounds,
-    accounts,
-    mandates,
-    artifacts,
-    provider: core.provider,
-  });
-  http.add(...peoplePages(outward, people, { interactions, mandates }), ...peopleRoutes(outward, people));
+  const interactions = createInteractions({ ...grounds, ...held, provider: core.provider });
+  http.add(
+    ...peoplePages(outward, people, { interactions, mandates }),
+    ...peopleRoutes(outward, people, mandates),
+  );
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],

@@ -571,8 +571,11 @@ describe("a deleted organization acts no more at once, and is erased after 30 da
       await running.database.asAdmin("select slug from tenant_standings where tenant_id = $1", [made.tenant]),
     ).toEqual([{ slug: null }]);
     expect(await readable()).toBeUndefined();
-    // A mandate is evidence for ten years.
-    expect(await keys()).toEqual([{ scope: `mandates:${tenant}` }]);
+    // Mandates and disputes are evidence for ten years, and a card network may yet dispute.
+    expect((await keys()).map(({ scope }) => scope).toSorted()).toEqual([
+      `disputes:${tenant}`,
+      `mandates:${tenant}`,
+    ]);
     const issuerKeys = createIssuerKeys({ db, kek: keyring.kek, clock: systemClock, log });
     await issuerKeys.load();
     const anchor = createFileAnchor(path.join(running.dataDir, "anchor"));

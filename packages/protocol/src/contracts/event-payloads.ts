@@ -73,6 +73,7 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "account.passkey_renamed": passkey,
   "account.password_changed": nothing,
   "account.password_removed": nothing,
+  "account.purged": told({ mandates: count }),
   "account.recovered": told({ by: text }),
   "account.recovery_code_used": nothing,
   "account.recovery_codes_made": nothing,
@@ -145,7 +146,13 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "export.closed": told({ mandate: id, because: text, used_minor: count }),
   "export.made": told({ mandate: id, kind: text, limit_minor: count, currency: text }),
   "export.revoking": told({ mandate: id }),
-  "export.used": told({ mandate: id, amount_minor: count, used_minor: count }),
+  "export.used": told({
+    mandate: id,
+    amount_minor: count,
+    used_minor: count,
+    reference: text.optional(),
+    payee: text.optional(),
+  }),
   "fee_schedule.set": told({
     merchant: one(id),
     rail: text,

@@ -1,3 +1,4 @@
+export { EraseAccount, ErasedAccount } from "./account.ts";
 export * from "./agents.ts";
 export * from "./analytics.ts";
 export * from "./api-keys.ts";

@@ -154,3 +154,20 @@ export async function formerPasswords(tx: Sql, account: Id<"account">): Promise<
   );
   return rows.map(({ digest }) => digest);
 }
+
+/**
+ * Nobody signs in by it any more, and its address is free for another account. False when it was erased or disabled before:
+ * then nothing is done.
+ */
+export async function eraseAccount(
+  tx: Sql,
+  { id, nobody, now }: { readonly id: Id<"account">; readonly nobody: Uint8Array; readonly now: Instant },
+): Promise<boolean> {
+  const { count } =
+    await tx.run(sql`update accounts set disabled_at = ${sqlTime(now)}, email_digest = ${nobody},
+      personal = ''::bytea, password_digest = null
+    where id = ${id} and disabled_at is null`);
+  if (count === 0) return false;
+  await tx.run(sql`delete from former_passwords where account_id = ${id}`);
+  return true;
+}

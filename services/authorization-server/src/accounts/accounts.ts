@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { type Id, type Instant, invariant, newId, parseId } from "@remit/kernel";
 import type { Keyring } from "@remit/platform/keys";
 import type { Database, Sql, TenantTx, Tx } from "@remit/platform/sql";
@@ -74,6 +74,13 @@ export type Accounts = {
   ): Promise<void>;
   /** Throws (`not_found`) when there is none. Whether another way in is left, the caller sees to. */
   removePassword(tx: TenantTx, account: Account, now: Instant): Promise<void>;
+  /** Whether a text is the address of this account, in any spelling of it. */
+  isAddressOf(account: Account, text: string): boolean;
+  /**
+   * Forgets who this was: the key over all that names them is destroyed, so that no backup says more. False when it was
+   * done before.
+   */
+  erase(tx: TenantTx, id: Id<"account">, now: Instant): Promise<boolean>;
 };
 
 export type AccountsDeps = {
@@ -127,6 +134,12 @@ export function createAccounts(deps: AccountsDeps): Accounts {
     preparePassword: (password, account) => preparePassword(deps, password, account),
     savePassword,
     removePassword,
+    isAddressOf: ({ email }, text) => normalise(email) === normalise(text),
+    erase: async (tx, id, now) => {
+      if (!(await rows.eraseAccount(tx, { id, nobody: randomBytes(32), now }))) return false;
+      await deps.keyring.shred(tx, scopeOf(id));
+      return true;
+    },
   };
 }
 

@@ -10,4 +10,4 @@ export {
   Proof,
 } from "./assurance.ts";
 export { isFreshlyProven, requireFreshProof } from "./fresh-proof.ts";
-export { requireSure, requireSureOf, type SureDeps } from "./sure.ts";
+export { requireSignInLately, requireSure, requireSureOf, type SureDeps } from "./sure.ts";

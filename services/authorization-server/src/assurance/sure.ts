@@ -20,6 +20,21 @@ export async function requireSureOf(
   if (person !== undefined) await requireSure(deps, { caller, person, now });
 }
 
+/** A sign-in of the last minutes, by whatever factors the person has: for what cannot be taken back. */
+export function requireSignInLately({
+  caller,
+  now,
+}: {
+  readonly caller: Pick<Caller, "claims">;
+  readonly now: Instant;
+}): void {
+  const { acr, auth_time: signedInS = 0 } = caller.claims;
+  if (toNumericDate(now) - signedInS <= sureForS) return;
+  throw new Problem("insufficient_user_authentication", {
+    extra: { acr_values: acr ?? "urn:remit:aal1", max_age: sureForS },
+  });
+}
+
 /**
  * RFC 9470: a yes of somebody who has a second factor, and of everybody where the money is real, needs a sign-in that
  * used one, and lately; whoever has none is led to add one by that sign-in. A no never does.

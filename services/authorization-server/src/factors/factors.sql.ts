@@ -166,3 +166,10 @@ export async function countCodes(tx: Sql, account: Id<"account">): Promise<numbe
   );
   return row.left;
 }
+
+/** Every way of showing who they are beyond a password. */
+export async function deleteFactorsOf(tx: Sql, account: Id<"account">): Promise<void> {
+  await tx.run(sql`delete from passkeys where account_id = ${account}`);
+  await tx.run(sql`delete from authenticator_apps where account_id = ${account}`);
+  await tx.run(sql`delete from recovery_codes where account_id = ${account}`);
+}

@@ -95,6 +95,8 @@ export type Mandates = {
   suspendWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   /** All that are active of this principal, of the transaction's tenant; each may be resumed. */
   suspendAllWithin(tx: TenantTx, principal: Id<"account">, why: Why): Promise<void>;
+  /** All of this principal that could ever be charged again, for good. */
+  revokeAllWithin(tx: TenantTx, principal: Id<"account">, why: Why): Promise<number>;
   resumeWithin(tx: TenantTx, id: Id<"mandate">, why: Why): Promise<Mandate>;
   /** Lets it allow less from this commit on. Charges that are held already go on. */
   narrowWithin(tx: TenantTx, id: Id<"mandate">, asked: Narrowing): Promise<void>;
@@ -164,6 +166,11 @@ export function createMandates(deps: MandatesDeps): Mandates {
     async suspendAllWithin(tx, principal, why) {
       for (const id of await rows.activeMandatesOf(tx, principal, deps.clock.now()))
         await changeState(deps, tx, { id, to: "suspended", why });
+    },
+    async revokeAllWithin(tx, principal, why) {
+      const standing = await rows.standingMandatesOf(tx, principal, deps.clock.now());
+      for (const id of standing) await changeState(deps, tx, { id, to: "revoked", why });
+      return standing.length;
     },
     resumeWithin: become("active"),
     narrowWithin: (tx, id, asked) => narrow(deps, tx, { id, ...asked }),

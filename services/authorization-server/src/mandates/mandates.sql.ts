@@ -217,6 +217,20 @@ export async function activeMandatesOf(
   return found.map(({ id }) => id);
 }
 
+/** The same, and those that are suspended. */
+export async function standingMandatesOf(
+  tx: TenantTx,
+  principal: Id<"account">,
+  now: Instant,
+): Promise<Id<"mandate">[]> {
+  const found = await tx.many<{ id: Id<"mandate"> }>(sql`select id from mandates
+    where principal_id = ${principal} and state <> 'revoked'
+      and (coalesce(narrowed_until, expires_at) > ${sqlTime(now)}
+        or exists (select from mandate_budgets b where b.mandate_id = mandates.id and b.held > 0))
+    order by cardinality(ancestors), id`);
+  return found.map(({ id }) => id);
+}
+
 /** Who gave these mandates; those of another tenant are not found. */
 export async function principalsOf(
   tx: TenantTx,

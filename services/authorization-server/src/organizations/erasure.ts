@@ -9,15 +9,17 @@ import * as rows from "./organizations.sql.ts";
 export const erasureQueue = "organization_erasures";
 
 const erasedAtOnce = 500;
-/** A mandate is evidence of who allowed a payment, of the class `eidas-10y`, and its text names its principal. */
+/**
+ * A mandate, what was presented of it and what was disputed is evidence of who allowed a payment, of the class `eidas-10y`, and
+ * names its principal. A card network disputes long after an organization has gone.
+ */
 const mandatesKeptMs = 3_653 * dayMs;
+const evidence = ["mandates", "presented", "evidence", "disputes"];
 // Under these a tenant's own are sealed, each by the room that has them.
 const scopesOf = (tenant: Id<"tenant">): string[] =>
-  ["admissions", "approvals", "disputes", "invitations", "oauth", "webhooks"].map(
-    (kind) => `${kind}:${tenant}`,
-  );
+  ["admissions", "approvals", "invitations", "oauth", "webhooks"].map((kind) => `${kind}:${tenant}`);
 
-/** What is to be erased: all of an organization, or, once their time is over too, its mandates. */
+/** What is to be erased: all of an organization, or, once their time is over too, its mandates and their like. */
 export type Erasing = { readonly tenant: Id<"tenant">; readonly what?: "mandates" };
 type Deps = { readonly db: Database; readonly keyring: Keyring };
 
@@ -33,7 +35,8 @@ export function eraseOrganization(
   return db.of(id).transaction(async (tx) => {
     const standing = await rows.findStanding(tx, id, "update");
     if (what === "mandates") {
-      if (standing?.erasedAt !== undefined) await keyring.shred(tx, `mandates:${id}`);
+      if (standing?.erasedAt !== undefined)
+        for (const kind of evidence) await keyring.shred(tx, `${kind}:${id}`);
       return undefined;
     }
     if (standing?.status !== "deleted" || standing.erasedAt !== undefined) return undefined;

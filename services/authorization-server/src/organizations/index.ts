@@ -1,7 +1,7 @@
 export { createExports } from "./export.ts";
 export { memberRoutes } from "./members.http.ts";
 export { findMembership, type MembershipHere, tenantsOfMember } from "./members.sql.ts";
-export { acceptInvitation, findInvitation, type MemberDeps, removeMember } from "./members.ts";
+export { acceptInvitation, findInvitation, leaveWithin, type MemberDeps, removeMember } from "./members.ts";
 export { organizationRoutes } from "./organizations.http.ts";
 export { organizationJobs } from "./organizations.jobs.ts";
-export { organizationTables } from "./organizations.ts";
+export { endPersonalOrganization, organizationsBelow, organizationTables } from "./organizations.ts";

@@ -173,11 +173,33 @@ export function changeMember(
 export function removeMember(db: Database, { tenant, account }: Named, { actor, now }: By): Promise<void> {
   return changing(db, { tenant, account }, async (tx, before) => {
     if (before === "owner") await keepAnOwner(tx, account);
-    await rows.deleteMember(tx, account);
-    await withdrawInvitationsOf(tx, account, { actor, now });
-    await endActing(tx, account, now);
-    await record(tx, "member.removed", { subject: account, payload: { role: before }, actor, now });
+    await takeOut(tx, account, { before, actor, now });
   });
+}
+
+async function takeOut(
+  tx: TenantTx,
+  account: Id<"account">,
+  { before, actor, now }: By & { readonly before: MemberRole },
+): Promise<void> {
+  await rows.deleteMember(tx, account);
+  await withdrawInvitationsOf(tx, account, { actor, now });
+  await endActing(tx, account, now);
+  await record(tx, "member.removed", { subject: account, payload: { role: before }, actor, now });
+}
+
+/**
+ * Somebody who ceases to be leaves the organization of the transaction. False, and nothing is done, when they are its last
+ * owner and it acts on.
+ */
+export async function leaveWithin(tx: TenantTx, account: Id<"account">, by: By): Promise<boolean> {
+  await rows.lockMembers(tx);
+  const membership = await rows.findMembership(tx, account);
+  if (membership === undefined) return true;
+  const { role: before, status } = membership;
+  if (before === "owner" && status !== "deleted" && !(await rows.hasOtherOwner(tx, account))) return false;
+  await takeOut(tx, account, { before, ...by });
+  return true;
 }
 
 /** Tokens by which a person acts for the tenant of the transaction live less than this. */

@@ -1,4 +1,4 @@
-import { after, dayMs, fromNumericDate, type Id, type Instant, newId } from "@remit/kernel";
+import { after, dayMs, fromNumericDate, type Id, type Instant, invariant, newId } from "@remit/kernel";
 import { actorOf, type Caller } from "@remit/platform/http";
 import { enqueue } from "@remit/platform/jobs";
 import { type CrossingTx, type Database, type Sql, type Tx, violates } from "@remit/platform/sql";
@@ -171,6 +171,47 @@ export function deleteOrganization(
       await enqueue(tx, { queue: erasureQueue, key: id, payload, runAt: eraseAt });
     return gone;
   });
+}
+
+/** Everything that descends from an organization, for whoever ends it. */
+export const organizationsBelow = (db: Database, id: Id<"tenant">): Promise<Id<"tenant">[]> =>
+  rows.findBelow(db.single, id);
+
+/**
+ * Ends the organization of a person with their account, at once for its clients, agents and tokens; it is erased after the
+ * same time as any. Answers those below it that act on, and then has done nothing.
+ */
+export async function endPersonalOrganization(
+  tx: CrossingTx,
+  id: Id<"tenant">,
+  managing: Managing,
+): Promise<readonly Id<"tenant">[]> {
+  await rows.lockTree(tx);
+  const acting: Id<"tenant">[] = [];
+  for (const below of await rows.findBelow(tx, id))
+    if ((await rows.findStanding(tx, below))?.status !== "deleted") acting.push(below);
+  if (acting.length > 0) return acting;
+  const own = await tx.as(id);
+  const standing = await rows.findStanding(own, id, "update");
+  const facts = await rows.findFacts(own);
+  invariant(standing !== undefined && facts !== undefined, "a person has their own organization");
+  const before = { ...standing, ...facts };
+  const eraseAt = after(managing.now, graceMs);
+  const gone: Organization = {
+    ...before,
+    // It is called by the person's name.
+    name: "erased",
+    slug: undefined,
+    decided: "deleted",
+    decidedBy: before.decidedBy ?? id,
+    status: "deleted",
+    eraseAt,
+    changedAt: managing.now,
+  };
+  const payload: Erasing = { tenant: id };
+  await enqueue(own, { queue: erasureQueue, key: id, payload, runAt: eraseAt });
+  await stand(tx, { before, after: gone, managing });
+  return [];
 }
 
 type Changing = { readonly id: Id<"tenant">; readonly managing: Managing };

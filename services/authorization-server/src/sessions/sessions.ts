@@ -11,6 +11,7 @@ export const endings = [
   "security",
   "expired",
   "superseded",
+  "account_erased",
 ] as const;
 export type Ending = (typeof endings)[number];
 

@@ -10,6 +10,8 @@ import {
   DisputeBody,
   DisputeList,
   EnrolPaymentMethod,
+  EraseAccount,
+  ErasedAccount,
   GiveMandate,
   MandateBody,
   MandateExport,
@@ -131,6 +133,7 @@ export const endpoints = {
   endOtherSessions: post("/api/v1/sessions/revoke", WhichSessions, SessionsEnded),
   memberships: get("/api/v1/memberships", MembershipList),
   merchant: open("directory", "/api/v1/merchants/:id", MerchantBody),
+  eraseAccount: post("/api/v1/account/erase", EraseAccount, ErasedAccount),
   signInMethods: get("/api/v1/account/sign-in-methods", SignInMethods),
 } as const satisfies Readonly<Record<string, Endpoint>>;
 

@@ -52,6 +52,7 @@ const members: Readonly<Partial<Record<Family, readonly ProblemCode[]>>> = {
     "insufficient_scope",
     "client_not_allowed",
     "policy_denied",
+    "account_owns_organizations",
     "last_owner",
   ],
   signIn: [
@@ -120,6 +121,8 @@ const members: Readonly<Partial<Record<Family, readonly ProblemCode[]>>> = {
     "presentation_used",
     "spend_limit_exceeded",
     "charge_idempotency_replay",
+    "export_mandate_invalid",
+    "export_mandate_not_allowed",
     "export_use_exceeds_limit",
   ],
   merchant: [
@@ -219,6 +222,7 @@ const members: Readonly<Partial<Record<Family, readonly ProblemCode[]>>> = {
     "credential_ended",
     "document_gone",
     "export_closed",
+    "export_mandate_used",
     "invitation_invalid",
     "mandate_expired",
     "mandate_revoked",

@@ -74,5 +74,17 @@ export const control: Control = {
     eraseDo: "Vergessen",
     word: "vergessen",
     forgotten: "Es ist vergessen.",
+    account: "Konto löschen",
+    accountConsequences: [
+      "Sofort werden alle Mandate widerrufen, alle Sitzungen und Token beendet und Ihre Passkeys, Ihr Passwort und Ihre Codes vergessen.",
+      "Ihre Agenten halten an. Ihre eigene Organisation endet mit Ihnen, und was sie über Sie aufbewahrt, wird nach 30 Tagen gelöscht.",
+      "Ihr Name und Ihre E-Mail-Adresse werden unlesbar, auch in Sicherungen. Mit derselben Adresse können Sie sich neu anmelden, als jemand anderes.",
+      "Was gekauft und bezahlt wurde, bleibt so lange, wie das Gesetz es verlangt, unter Nummern, die niemanden nennen. Ein Mandat bleibt zehn Jahre lang versiegelt als Beweis.",
+      "Wer eine Organisation als Letzter besitzt, macht zuerst jemand anderen zum Eigentümer oder löscht sie.",
+    ],
+    accountTitle: "Ihr Konto für immer löschen?",
+    accountWhy: "Das kann niemand rückgängig machen.",
+    accountDo: "Mein Konto löschen",
+    accountType: "Geben Sie zur Bestätigung Ihre E-Mail-Adresse ein",
   },
 };

@@ -72,6 +72,18 @@ export const control = {
     eraseDo: "Forget it",
     word: "forget",
     forgotten: "It is forgotten.",
+    account: "Erase your account",
+    accountConsequences: [
+      "At once, every mandate is revoked, every session and token ends, and your passkeys, password and codes are forgotten.",
+      "Your agents stop. Your own organization ends with you, and what it keeps of you is erased after 30 days.",
+      "Your name and e-mail address become unreadable, in backups too. With the same address you can sign up again, as somebody new.",
+      "What was bought and paid stays for as long as the law asks, under numbers that name nobody. A mandate is kept sealed as proof for ten years.",
+      "Who is the last owner of an organization makes somebody else an owner first, or deletes it.",
+    ],
+    accountTitle: "Erase your account for ever?",
+    accountWhy: "Nobody can undo this.",
+    accountDo: "Erase my account",
+    accountType: "To confirm, type your e-mail address",
   },
 };
 

@@ -74,5 +74,17 @@ export const control: Control = {
     eraseDo: "Olvidarlo",
     word: "olvidar",
     forgotten: "Está olvidado.",
+    account: "Borrar su cuenta",
+    accountConsequences: [
+      "En el acto se revocan todos los mandatos, terminan todas las sesiones y los tokens, y se olvidan sus llaves de acceso, su contraseña y sus códigos.",
+      "Sus agentes se detienen. Su propia organización termina con usted, y lo que guarda de usted se borra a los 30 días.",
+      "Su nombre y su dirección de correo quedan ilegibles, también en las copias de seguridad. Con la misma dirección puede registrarse de nuevo, como otra persona.",
+      "Lo que se compró y se pagó se queda mientras la ley lo pida, bajo números que no nombran a nadie. Un mandato se guarda sellado como prueba durante diez años.",
+      "Quien sea el último propietario de una organización nombra antes a otro propietario, o la borra.",
+    ],
+    accountTitle: "¿Borrar su cuenta para siempre?",
+    accountWhy: "Nadie puede deshacerlo.",
+    accountDo: "Borrar mi cuenta",
+    accountType: "Para confirmar, escriba su dirección de correo",
   },
 };

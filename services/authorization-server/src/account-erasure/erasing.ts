@@ -1,0 +1,94 @@
+import type { Id, Instant } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
+import type { Caller } from "@remit/platform/http";
+import type { CrossingTx, Database } from "@remit/platform/sql";
+import { newEvent, Problem } from "@remit/protocol";
+import type { Account, Accounts } from "../accounts/index.ts";
+import { deleteFactorsOf } from "../factors/index.ts";
+import { endLastingGrantsOf } from "../grants/index.ts";
+import { unlinkAll } from "../identities/index.ts";
+import type { Mandates } from "../mandates/index.ts";
+import {
+  endPersonalOrganization,
+  leaveWithin,
+  organizationsBelow,
+  tenantsOfMember,
+} from "../organizations/index.ts";
+import { endSessionsOf, lockSessionsOf } from "../sessions/index.ts";
+
+export type ErasingDeps = {
+  readonly db: Database;
+  readonly accounts: Pick<Accounts, "erase" | "lock">;
+  readonly mandates: Pick<Mandates, "revokeAllWithin">;
+};
+
+const membershipsMax = 1_000;
+
+/**
+ * Ends and forgets a person, in one transaction over all that they belong to: whoever dies in it has done nothing, and what
+ * follows (logouts, the erasure of what their organization keeps) is jobs of it. Mandates are revoked before tokens end, as
+ * everywhere; what was paid stays, under ids that say nothing once the key over the account is destroyed. Throws
+ * `account_owns_organizations` while an organization would be left without anybody.
+ */
+export async function eraseAccount(
+  deps: ErasingDeps,
+  { id, home }: Pick<Account, "id" | "home">,
+  { caller, now }: { readonly caller: Caller; readonly now: Instant },
+): Promise<void> {
+  const { db } = deps;
+  const belongs = (await tenantsOfMember(db.single, id, membershipsMax)).filter((one) => one !== home);
+  const below = await organizationsBelow(db, home);
+  const all = new Set([home, ...belongs, ...below]);
+  await db.crossing(...all).transaction(async (tx) => {
+    const own = await tx.as(home);
+    await deps.accounts.lock(own, id);
+    const owned = await leaveAll(tx, { id, belongs, now });
+    // All of it is taken back where somebody has to be found first.
+    if (owned.length > 0) throw ownsThem(owned);
+    await endPerson(deps, tx, { id, home, now });
+    const acting = await endPersonalOrganization(tx, home, { caller, now });
+    await failpoint("account.ended");
+    if (acting.length > 0) throw ownsThem(acting);
+  });
+}
+
+const ownsThem = (organizations: readonly Id<"tenant">[]): Problem =>
+  new Problem("account_owns_organizations", { extra: { organizations: [...organizations] } });
+
+type Leaving = {
+  readonly id: Id<"account">;
+  readonly belongs: readonly Id<"tenant">[];
+  readonly now: Instant;
+};
+
+async function leaveAll(tx: CrossingTx, { id, belongs, now }: Leaving): Promise<Id<"tenant">[]> {
+  const actor = { type: "account", id } as const;
+  const owned: Id<"tenant">[] = [];
+  for (const tenant of belongs)
+    if (!(await leaveWithin(await tx.as(tenant), id, { actor, now }))) owned.push(tenant);
+  return owned;
+}
+
+type Ending = Pick<Account, "id" | "home"> & { readonly now: Instant };
+
+async function endPerson(
+  { accounts, mandates }: ErasingDeps,
+  crossing: CrossingTx,
+  { id, home, now }: Ending,
+): Promise<void> {
+  await failpoint("account.ending");
+  const tx = await crossing.as(home);
+  const actor = { type: "account", id } as const;
+  const why = { because: "account_erased", actor, now } as const;
+  await lockSessionsOf(tx, id);
+  const revoked = await mandates.revokeAllWithin(tx, id, why);
+  await endSessionsOf(tx, id, why);
+  await endLastingGrantsOf(tx, id, why);
+  await unlinkAll(tx, { account: id, now });
+  await deleteFactorsOf(tx, id);
+  // Of two at once the second finds nobody.
+  if (!(await accounts.erase(tx, id, now)))
+    throw new Problem("not_found", { detail: "There is no such account." });
+  const payload = { mandates: revoked };
+  await tx.record(newEvent("account.purged", { tenant: home, actor, subject: id, payload }, now));
+}

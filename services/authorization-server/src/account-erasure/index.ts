@@ -1,0 +1,1 @@
+export { accountErasureRoutes } from "./erasing.http.ts";
