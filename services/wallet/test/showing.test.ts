@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { csvOf, everyOf, formatIn, momentsOf } from "../src/showing/index.ts";
+import { csvOf, everyOf, formatIn, matching, momentsOf } from "../src/showing/index.ts";
 
 describe("money as it is shown", () => {
   // U+00A0 stands between a figure and what names it.
@@ -85,4 +85,19 @@ test("a list is read to its end, and no further than its reader waits", async ()
   };
   expect(await everyOf(pageFrom, 200)).toHaveLength(100);
   expect(await everyOf(pageFrom, 3)).toEqual([0, 1, 2]);
+});
+
+describe("what is looked for by a few letters", () => {
+  const agents = ["Filing reader", "Résumé screener", "Night filing clerk", "Profiling bench"];
+  const found = (typed: string) => matching(typed, agents, (name) => name);
+
+  test("stands the higher, the nearer to a beginning it is", () => {
+    expect(found("filing")).toEqual(["Filing reader", "Night filing clerk", "Profiling bench"]);
+  });
+
+  test("is found without case and marks, and only when every word is there", () => {
+    expect(found("RESUME scr")).toEqual(["Résumé screener"]);
+    expect(found("filing screener")).toEqual([]);
+    expect(found("  ")).toEqual(agents);
+  });
 });

@@ -24,12 +24,38 @@ export async function fillShelf(doors: Doors): Promise<void> {
   }
 }
 
+/** Programs of the organization's own, each with what it needs. */
+const programs = [
+  { name: "Month-end export", scopes: ["audit:read", "billing:read"] },
+  { name: "Deployments", scopes: ["agents:read", "agents:write"] },
+];
+
 /** Whom the organization tells, trusts and has asked to join. */
 export async function settleIn(doors: Doors): Promise<void> {
   const { dev } = doors;
   const has = async (path: string, scope: string): Promise<boolean> =>
     (await doors.list({ path, scope })).length > 0;
+  const keys = await doors.list({ path: "/api/v1/api-keys", scope: "admin:orgs" });
+  if (!keys.some(({ name }) => name === programs[0]?.name))
+    for (const body of programs)
+      await doors.manage({ method: "POST", path: "/api/v1/api-keys", scope: "admin:orgs", body });
+  const members = `/api/v1/organizations/${dev.tenant.id}/members`;
+  const { invitations } = await doors.manage({ method: "GET", path: members, scope: "admin:orgs" });
+  if (!Array.isArray(invitations) || invitations.length === 0)
+    await doors.manage({
+      method: "POST",
+      path: members,
+      scope: "admin:orgs",
+      body: { email: "ines@demo.example", role: "auditor" },
+    });
   if (!(await has("/api/v1/webhooks", "webhooks:read"))) {
+    // Nobody is at home there any more: what is sent to it fails, and is tried again.
+    await doors.manage({
+      method: "POST",
+      path: "/api/v1/webhooks",
+      scope: "webhooks:write",
+      body: { name: "Old accounting", url: `${dev.sandbox}/accounting`, events: ["charge.captured"] },
+    });
     const hook = await doors.manage({
       method: "POST",
       path: "/api/v1/webhooks",
@@ -47,7 +73,7 @@ export async function settleIn(doors: Doors): Promise<void> {
       body: {},
     });
   }
-  if (!(await has("/api/v1/federation/partners", "admin:orgs"))) await trustPartner(doors);
+  if (!(await has("/api/v1/federation/partners", "admin:orgs"))) await trustPartners(doors);
   if (!(await has("/api/v1/oidc/trust-policies", "agents:read admin:orgs")))
     await doors.manage({
       method: "POST",
@@ -63,16 +89,23 @@ export async function settleIn(doors: Doors): Promise<void> {
     });
 }
 
-/** A partner's address is looked up: on a machine without names of the internet there is none. */
-async function trustPartner(doors: Doors): Promise<void> {
-  const issuer = "https://token.actions.githubusercontent.com";
-  const body = { name: "GitHub Actions", issuer, jwks_uri: `${issuer}/.well-known/jwks` };
-  try {
-    await doors.manage({ method: "POST", path: "/api/v1/federation/trust", scope: "admin:orgs", body });
-  } catch (error) {
-    if (!(error instanceof AnswerRefused)) throw error;
-    note(`No partner is trusted: ${error.message}`);
-  }
+/**
+ * GitHub's address is looked up: on a machine without names of the internet it is nobody's. The other partner is one on this
+ * machine, whose keys are the directory's.
+ */
+async function trustPartners(doors: Doors): Promise<void> {
+  const github = "https://token.actions.githubusercontent.com";
+  const { directory } = doors.dev;
+  for (const body of [
+    { name: "Harbour Labs", issuer: directory, jwks_uri: `${directory}/.well-known/jwks.json` },
+    { name: "GitHub Actions", issuer: github, jwks_uri: `${github}/.well-known/jwks` },
+  ])
+    try {
+      await doors.manage({ method: "POST", path: "/api/v1/federation/trust", scope: "admin:orgs", body });
+    } catch (error) {
+      if (!(error instanceof AnswerRefused)) throw error;
+      note(`${body.name} is not trusted: ${error.message}`);
+    }
 }
 
 /** Ten agents are the free plan's most; the operator agrees on a larger one, as with any customer. */

@@ -4,7 +4,11 @@ import type { JsonObject } from "@remit/protocol";
 import { type Doors, textOf } from "./doors.ts";
 import { buyers, pathOf } from "./plan.ts";
 
-export type Buyer = { readonly agent: Agent; readonly plan: (typeof buyers)[number] };
+export type Buyer = {
+  readonly agent: Agent;
+  readonly plan: (typeof buyers)[number];
+  readonly mandate: string;
+};
 
 const redirectUri = "http://127.0.0.1/callback";
 
@@ -26,13 +30,12 @@ export async function hireBuyers(doors: Doors): Promise<readonly Buyer[]> {
       redirectUris: [redirectUri],
     });
     const agent = createAgent({ issuer: dev.issuer, clientId, keys });
-    await grant(doors, agent, plan);
-    hired.push({ agent, plan });
+    hired.push({ agent, plan, mandate: await grant(doors, agent, plan) });
   }
   return hired;
 }
 
-async function grant({ dev }: Doors, agent: Agent, plan: Buyer["plan"]): Promise<void> {
+async function grant({ dev }: Doors, agent: Agent, plan: Buyer["plan"]): Promise<string> {
   const { amount_minor, per_charge_minor, purpose } = plan;
   const details: JsonObject = {
     type: "oid4ac_mandate",
@@ -50,7 +53,7 @@ async function grant({ dev }: Doors, agent: Agent, plan: Buyer["plan"]): Promise
     password,
     decision: "approve",
   });
-  await pending.complete(walk.arrivedAt);
+  return (await pending.complete(walk.arrivedAt)).id;
 }
 
 /** What a buyer buys on a day of the month; the charges that were paid. */

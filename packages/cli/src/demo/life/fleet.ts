@@ -1,5 +1,7 @@
+import { newId } from "@remit/kernel";
 import { type JsonObject, type PrivateJwk, publicJwkOf } from "@remit/protocol";
 import { generateJwk } from "@remit/protocol/node";
+import { AnswerRefused } from "../../refusals.ts";
 import { type Doors, type SecretAgent, textOf } from "./doors.ts";
 import { fleet } from "./plan.ts";
 
@@ -59,6 +61,20 @@ export async function work(doors: Doors, agents: readonly SecretAgent[]): Promis
   for (const agent of agents)
     if (agent.secret !== "")
       await doors.actAs(agent, { method: "GET", path: `/api/v1/agents/${agent.id}`, scope: "agents:read" });
+}
+
+/** One asks for what is not there, and is refused: what the log of requests is for. */
+export async function mistake(doors: Doors, [agent]: readonly SecretAgent[]): Promise<void> {
+  if (agent === undefined) return;
+  try {
+    await doors.actAs(agent, {
+      method: "GET",
+      path: `/api/v1/agents/${newId("agent")}`,
+      scope: "agents:read",
+    });
+  } catch (error) {
+    if (!(error instanceof AnswerRefused)) throw error;
+  }
 }
 
 /** What happens to some: one is retired, one suspended; two hand on what they may do. */

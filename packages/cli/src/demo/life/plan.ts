@@ -1,7 +1,7 @@
 import type { CreateAgent } from "@remit/protocol/contracts";
 
 /** How long the story is. */
-export const daysOfLife = 12;
+export const daysOfLife = 30;
 
 type Described = Pick<CreateAgent, "agentType" | "deploymentEnv" | "capabilities" | "owner"> & {
   readonly name: string;

@@ -1,13 +1,16 @@
 import type { DevFile } from "@remit/embedded";
-import { dayMs, instantOf, systemClock, toRfc3339 } from "@remit/kernel";
+import { dayMs, instantOf, momentOf, msSince, systemClock, toRfc3339 } from "@remit/kernel";
 import { good, note, print } from "../../output.ts";
 import { withInstance } from "../../running/index.ts";
 import type { Where } from "../../where.ts";
 import { agreeOnPlan, closeMonth, fillShelf, setFees, settleIn } from "./around.ts";
 import { type Buyer, buyOn, giveBack, hireBuyers, leaveQuestion } from "./buyers.ts";
 import { type Doors, openDoors, type SecretAgent } from "./doors.ts";
-import { fates, handOn, registerFleet, work } from "./fleet.ts";
+import { fates, handOn, mistake, registerFleet, work } from "./fleet.ts";
+import { openPayoutAccount, payOut } from "./payouts.ts";
 import { daysOfLife, work as shifts } from "./plan.ts";
+import { denyOldest, haveDoubts, settleAsPrincipal } from "./principal.ts";
+import { takeSeat } from "./seat.ts";
 
 /**
  * Fills an instance with days of life, all of it through the APIs that everybody has, and so all of it today:
@@ -18,26 +21,45 @@ export const seedLife = (where: Where): Promise<void> => withInstance(where, (de
 
 export async function fillWithLife(dev: DevFile, days = daysOfLife): Promise<void> {
   const doors = openDoors(dev);
+  const begun = momentOf(systemClock);
   note("The fleet, and what it sells");
   await agreeOnPlan(doors);
   await setFees(doors);
   const agents = await registerFleet(doors);
   await fillShelf(doors);
   await settleIn(doors);
+  note("What its principal decides, and where the shop is paid");
+  const seat = await takeSeat(dev);
+  await settleAsPrincipal(seat);
+  await openPayoutAccount(seat, dev);
   note("Three agents ask for mandates");
   const hired = await hireBuyers(doors);
+  const asks = hired.at(-1);
+  if (asks !== undefined) await leaveQuestion(doors, asks);
+  await denyOldest(seat);
   const bought: string[] = [];
   for (let day = 1; day <= days; day++) {
     bought.push(...(await oneDay(doors, { agents, hired }, day)));
     if (day % 7 === 0) await returnOne(doors, bought);
     note(`${day} of ${days} days: ${bought.length} purchases`);
   }
+  await mistake(doors, agents);
   await fates(doors, agents);
   await handOn(doors, agents);
-  const asking = hired.at(-1);
-  if (asking !== undefined) await leaveQuestion(doors, asking);
+  await haveDoubts(seat, {
+    shop: dev.tenant.id,
+    mandates: hired.map(({ mandate }) => mandate),
+    paid: bought.slice(-6, -4),
+  });
+  await payOut(dev);
+  if (asks !== undefined) await leaveQuestion(doors, asks);
   await closeMonth(doors, monthBefore());
-  print(good(`${agents.length} agents, ${bought.length} purchases, one question that waits: ${dev.wallet}`));
+  const seconds = Math.round(msSince(begun, systemClock) / 1000);
+  print(
+    good(
+      `${agents.length} agents, ${bought.length} purchases, one question that waits, in ${seconds} s: ${dev.wallet}`,
+    ),
+  );
 }
 
 type Cast = { readonly agents: readonly SecretAgent[]; readonly hired: readonly Buyer[] };

@@ -8,6 +8,7 @@ import { home } from "./de/home.ts";
 import { mandates } from "./de/mandates.ts";
 import { money } from "./de/money.ts";
 import { notices } from "./de/notices.ts";
+import { palette } from "./de/palette.ts";
 import { problems } from "./de/problems.ts";
 import { rules } from "./de/rules.ts";
 import { security } from "./de/security.ts";
@@ -32,5 +33,6 @@ export const de: Words = {
   ...charts,
   ...control,
   ...tables,
+  ...palette,
   ...problems,
 };

@@ -8,6 +8,7 @@ import { home } from "./en/home.ts";
 import { mandates } from "./en/mandates.ts";
 import { money } from "./en/money.ts";
 import { notices } from "./en/notices.ts";
+import { palette } from "./en/palette.ts";
 import { problems } from "./en/problems.ts";
 import { rules } from "./en/rules.ts";
 import { security } from "./en/security.ts";
@@ -32,6 +33,7 @@ export const en = {
   ...charts,
   ...control,
   ...tables,
+  ...palette,
   ...problems,
 };
 

@@ -9,6 +9,7 @@ import { home } from "./es/home.ts";
 import { mandates } from "./es/mandates.ts";
 import { money } from "./es/money.ts";
 import { notices } from "./es/notices.ts";
+import { palette } from "./es/palette.ts";
 import { problems } from "./es/problems.ts";
 import { rules } from "./es/rules.ts";
 import { security } from "./es/security.ts";
@@ -32,5 +33,6 @@ export const es: Words = {
   ...charts,
   ...control,
   ...tables,
+  ...palette,
   ...problems,
 };

@@ -9,6 +9,7 @@ import { home } from "./ja/home.ts";
 import { mandates } from "./ja/mandates.ts";
 import { money } from "./ja/money.ts";
 import { notices } from "./ja/notices.ts";
+import { palette } from "./ja/palette.ts";
 import { problems } from "./ja/problems.ts";
 import { rules } from "./ja/rules.ts";
 import { security } from "./ja/security.ts";
@@ -32,5 +33,6 @@ export const ja: Words = {
   ...charts,
   ...control,
   ...tables,
+  ...palette,
   ...problems,
 };

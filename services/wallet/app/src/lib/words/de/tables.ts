@@ -1,5 +1,5 @@
 import type { Tables } from "../en/tables.ts";
 
 export const tables: Tables = {
-  columns: { title: "Spalten" },
+  columns: { title: "Spalten", sort: (name) => `Nach ${name} ordnen` },
 };

@@ -1,5 +1,5 @@
 export const tables = {
-  columns: { title: "Columns" },
+  columns: { title: "Columns", sort: (name: string) => `Set in order by ${name}` },
 };
 
 export type Tables = typeof tables;

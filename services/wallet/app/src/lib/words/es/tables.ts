@@ -1,5 +1,5 @@
 import type { Tables } from "../en/tables.ts";
 
 export const tables: Tables = {
-  columns: { title: "Columnas" },
+  columns: { title: "Columnas", sort: (name) => `Ordenar por ${name}` },
 };

@@ -1,5 +1,5 @@
 import type { Tables } from "../en/tables.ts";
 
 export const tables: Tables = {
-  columns: { title: "列の選択" },
+  columns: { title: "列の選択", sort: (name) => `${name}で並べる` },
 };

@@ -1,6 +1,6 @@
 import { dayMs, instantOf, newId, toRfc3339 } from "@remit/kernel";
 import { redirect } from "@sveltejs/kit";
-import { does, organizationApi, reveals } from "#lib/console/server.ts";
+import { does, organizationApi, reveals, wordIn } from "#lib/console/server.ts";
 import { must, refused, textIn } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
@@ -10,10 +10,16 @@ export const load: PageServerLoad = async (event) => {
   const opened = event.url.searchParams.get("delivery");
   const [webhook, deliveries, delivery] = await Promise.all([
     must(event, api.webhook({ params })),
-    must(event, api.deliveries({ params, query: { limit: "50" } })),
+    must(event, api.deliveries({ params, query: { limit: "50", cursor: wordIn(event.url, "cursor") } })),
     opened === null ? undefined : must(event, api.delivery({ params: { ...params, delivery: opened } })),
   ]);
-  return { webhook, deliveries: deliveries.data, delivery, key: newId("request") };
+  return {
+    webhook,
+    deliveries: deliveries.data,
+    next: deliveries.next_cursor,
+    delivery,
+    key: newId("request"),
+  };
 };
 
 export const actions = {
