@@ -19,6 +19,10 @@ const atOnce = 1_000;
 const slowedBy = 4;
 const daysOfLife = 7;
 
+/** What a figure is, and what it is to be: at most for times and sizes, at least for pages. */
+const beside = (is: number, goal: number) => ({ is, goal });
+const goals = { pages_per_s: 500, script_kb: 120, lcp_ms: 1_000, inp_ms: 200, live_ms: 1_000 } as const;
+
 /**
  * The portal with ten thousand agents and a week of life: how fast its pages are made from answers of the APIs (which are
  * asked once, so that this is the portal's own work), how fast a browser four times slower shows and obeys them, and how
@@ -113,10 +117,11 @@ export async function liveApprovals(dev: DevFile, browser: TestBrowser) {
   }
   await context.close();
   waited.sort((a, b) => a - b);
-  return { p50: waited[Math.floor(waited.length / 2)], max: waited.at(-1), of: waited.length };
+  return { p50: waited[Math.floor(waited.length / 2)], max: beside(waited.at(-1) ?? 0, goals.live_ms) };
 }
 
-type Seen = { readonly lcp_ms: number; readonly inp_ms: number };
+type Beside = ReturnType<typeof beside>;
+type Seen = { readonly lcp_ms: Beside; readonly inp_ms: Beside };
 
 const watch = `new Promise((resolve) => {
   window.lcp = 0; window.inp = 0;
@@ -144,12 +149,12 @@ async function inBrowser({ dev }: Embedded, browser: TestBrowser) {
     if (scripts.has(requestId)) bytes += size;
   });
   await cdp.send("Network.clearBrowserCache");
-  const kilobytes: Record<string, number> = {};
+  const kilobytes: Record<string, Beside> = {};
   for (const [name, url] of Object.entries({ wallet: dev.wallet, console })) {
     await cdp.send("Network.clearBrowserCache");
     bytes = 0;
     await page.goto(url, { waitUntil: "networkidle" });
-    kilobytes[name] = round(bytes / 1000, 1);
+    kilobytes[name] = beside(round(bytes / 1000, 1), goals.script_kb);
   }
   await cdp.send("Emulation.setCPUThrottlingRate", { rate: slowedBy });
   const slow: Record<string, Seen> = {};
@@ -164,8 +169,13 @@ async function seenAt(page: Page, url: string): Promise<Seen> {
   await page.goto(url, { waitUntil: "networkidle" });
   await page.evaluate(watch);
   const next = page.locator("a[rel=next]");
-  // What people do on a table: look for something, choose a filter, go on; on other pages the next place.
+  // What people do on a table: leaf through it, put a column away, look for something, choose a filter, go on; on other pages
+  // the next place.
   if ((await next.count()) > 0) {
+    await page.locator("[data-region]").focus();
+    for (const key of ["PageDown", "PageDown", "End", "Home", "PageDown"]) await page.keyboard.press(key);
+    await page.locator("details summary").first().click();
+    await page.locator("details input[type=checkbox]").nth(2).click();
     await page.locator("input[type=search]").click();
     await page.keyboard.type("Worker 07");
     await page.locator("select[name=status]").selectOption("active");
@@ -175,7 +185,7 @@ async function seenAt(page: Page, url: string): Promise<Seen> {
   await page.waitForLoadState("networkidle");
   const lcp = Number(await page.evaluate("window.lcp"));
   const inp = Number(await page.evaluate("window.inp"));
-  return { lcp_ms: round(lcp, 0), inp_ms: round(inp, 0) };
+  return { lcp_ms: beside(round(lcp, 0), goals.lcp_ms), inp_ms: beside(round(inp, 0), goals.inp_ms) };
 }
 
 type Built = {
@@ -235,7 +245,8 @@ async function rendering({ dev }: Embedded, seconds: number) {
     };
     await render();
     const { rate, cpu_us } = await measure(render, { seconds, inFlight: 4 });
-    figures[name] = { pages_per_s: rate, cpu_us, pages_per_s_of_a_core: round(1e6 / cpu_us, 0) };
+    const ofACore = beside(round(1e6 / cpu_us, 0), goals.pages_per_s);
+    figures[name] = { pages_per_s: rate, cpu_us, pages_per_s_of_a_core: ofACore };
   }
   return figures;
 }
