@@ -20,7 +20,8 @@ beforeAll(async () => {
     owner: "night-desk",
     deploymentEnv: "production",
   });
-  worker = String(agentId);
+  if (typeof agentId !== "string") throw new TypeError("an agent was registered");
+  worker = agentId;
 });
 afterAll(async () => {
   await browser?.close();

@@ -1,5 +1,5 @@
 export { csvOf } from "./csv.ts";
 export { momentsOf } from "./days.ts";
 export { type Format, formatIn } from "./format.ts";
-export { matching, matchOf } from "./matching.ts";
+export { matching } from "./matching.ts";
 export { everyOf } from "./pages.ts";

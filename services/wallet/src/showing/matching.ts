@@ -5,7 +5,7 @@ const plain = (text: string): string => text.normalize("NFKD").replaceAll(/\p{M}
  * How well a text answers what was typed: every word of it must be in the text, and stands better at its beginning, then at
  * the beginning of a word, than inside of one. Undefined when one is missing; 0 when nothing was typed.
  */
-export function matchOf(typed: string, text: string): number | undefined {
+function matchOf(typed: string, text: string): number | undefined {
   const within = plain(text);
   let score = 0;
   for (const word of plain(typed).split(/\s+/)) {
