@@ -27,6 +27,8 @@ for (const { name, width, theme } of shapes) {
   await signInAt(page, embedded.dev);
   for (const [title, at] of Object.entries(await everyPage(page, embedded.dev))) {
     await page.goto(embedded.dev.wallet + at, { waitUntil: "load" });
+    // As soon as its scripts run, a page is as people see it.
+    await page.locator(".finder.ready").waitFor();
     await writeFile(path.join(folder, `${title}.${name}.webp`), await picture(page, width));
     process.stderr.write(`${title}.${name}\n`);
   }
