@@ -103,8 +103,7 @@ export type AmendCharge = z.infer<typeof AmendCharge>;
 const TransactionHash = z
   .string()
   .regex(/^0x[0-9a-fA-F]{64}$/)
-  .meta({ examples: [`0x${"5a".repeat(32)}`] })
-  .meta({ description: "Hash of a transaction" });
+  .meta({ description: "Hash of a transaction", examples: [`0x${"5a".repeat(32)}`] });
 
 /**
  * POST …/{id}/refund; without an amount, all that is left. What was paid over a chain the seller gives back itself, from the
