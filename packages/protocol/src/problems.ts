@@ -176,6 +176,7 @@ export const problems = {
   payment_required: refusal(402, "This resource is paid", "Pay one of the offers and send the request again."),
   payment_state_conflict: refusal(409, "The payment is in a state that does not allow this", "Read the payment and act on its status."),
   payment_used: refusal(409, "This payment has been used for another request", "Make a new payment for a new purchase."),
+  payouts_halted: refusal(409, "No money leaves the platform now", "Try again later: the operator is looking at the books."),
   plan_change_refused: refusal(409, "The organization cannot change to this plan", "Read its plan at /api/v1/tiers/status."),
   plan_limit_reached: refusal(429, "The organization has used up what its plan allows", "Wait as Retry-After says, or upgrade at /api/v1/tiers/upgrade."),
   policy_active: refusal(409, "The policy is active", "Deactivate the policy first."),

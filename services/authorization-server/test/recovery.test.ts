@@ -167,6 +167,14 @@ describe("before the commit point a charge goes back", () => {
     await expectFree();
   });
 
+  test("R06 a hold that billing refuses while its books are wrong is no payment, and frees the budget at once", async () => {
+    const { request, id } = await abandoned();
+    world.billing.fail("hold", "halted");
+    const refused = await world.charges.create(asMerchant(world), request);
+    expect(refused).toMatchObject({ id, state: "declined", because: "payouts_halted" });
+    await expectFree();
+  });
+
   test("M01 a hold refused when it is sent again is released first: the one sent before may still arrive", async () => {
     const { request, id } = await abandoned();
     world.billing.fail("hold", "no_instrument");

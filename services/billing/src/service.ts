@@ -25,7 +25,7 @@ import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes, taxOf } from "./invoices/index.ts";
 import { jwksRoute } from "./jwks.http.ts";
-import { booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
+import { assertBooks, booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import {
   createEngine,
   findBehind,
@@ -228,7 +228,7 @@ function booksOf(
   };
   return {
     routes: [
-      ...ledgerRoutes(db),
+      ...ledgerRoutes({ db, clock, log }),
       ...booksRoutes(db),
       ...feeRoutes(db),
       ...invoiceRoutes(invoices),
@@ -236,7 +236,7 @@ function booksOf(
       ...statementRoutes({ db }),
     ],
     jobs: (jobs) => {
-      ledgerJobs(jobs, { db, log, metrics });
+      ledgerJobs(jobs, { db, clock, log, metrics });
       invoiceJobs(jobs, invoices);
       reconciliationJobs(jobs, { ...reconciliation, metrics });
     },
@@ -360,5 +360,6 @@ function httpOf(
     metrics,
     authenticate,
     ready: { database: () => db.ping() },
+    watched: { ledger: () => assertBooks(db) },
   });
 }

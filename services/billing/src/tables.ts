@@ -15,6 +15,7 @@ export const tables = {
   ledger_entries: "global",
   ledger_months: "global",
   ledger_postings: "tenant",
+  ledger_standing: "global",
   ledger_sums: "tenant",
   payments: "tenant",
   payout_accounts: "tenant",

@@ -40,23 +40,33 @@ export function healthRoutes(options: HttpOptions, isDraining: () => boolean): R
 }
 
 export async function lookAt(options: HttpOptions, isDraining: () => boolean): Promise<HealthBody> {
-  const entries = await Promise.all(
-    Object.entries(options.ready ?? {}).map(async ([name, check]): Promise<[string, "ok" | "failing"]> => {
-      try {
-        await check();
-        return [name, "ok"];
-      } catch (err) {
-        options.log.warn({ check: name, err }, "a readiness check fails");
-        return [name, "failing"];
-      }
-    }),
-  );
-  const well = entries.every(([, state]) => state === "ok");
+  const { log, ready = {}, watched = {} } = options;
+  const [needed, others] = await Promise.all([
+    carriedOut(ready, (check, err) => log.warn({ check, err }, "a readiness check fails")),
+    carriedOut(watched, (check, err) => log.warn({ check, err }, "somebody must look")),
+  ]);
+  const well = needed.every(([, state]) => state === "ok");
   const status = isDraining() ? "draining" : well ? "ok" : "failing";
   return {
     status,
     service: options.service,
     version: options.version ?? "0",
-    checks: Object.fromEntries(entries),
+    checks: Object.fromEntries([...needed, ...others]),
   };
 }
+
+const carriedOut = (
+  checks: Readonly<Record<string, () => Promise<void>>>,
+  failed: (check: string, err: unknown) => void,
+): Promise<[string, "ok" | "failing"][]> =>
+  Promise.all(
+    Object.entries(checks).map(async ([name, check]): Promise<[string, "ok" | "failing"]> => {
+      try {
+        await check();
+        return [name, "ok"];
+      } catch (err) {
+        failed(name, err);
+        return [name, "failing"];
+      }
+    }),
+  );

@@ -45,6 +45,8 @@ export type HttpOptions = {
   readonly protectedResource?: { readonly issuer: string; readonly scopes: readonly Scope[] };
   /** What must work for the service to be ready; each throws when it does not. */
   readonly ready?: Readonly<Record<string, () => Promise<void>>>;
+  /** What somebody must look at though the service is ready: shown among the checks, and no reason to send it nothing. */
+  readonly watched?: Readonly<Record<string, () => Promise<void>>>;
   /** What operators may know of the service's state, beyond whether it is ready; shown on the internal port alone. */
   readonly details?: () => Promise<Readonly<Record<string, unknown>>>;
   /** Counts what limits refuse; in this process alone unless given. */

@@ -161,7 +161,7 @@ function seenOf({ status, body }: PeerAnswer, charge: Billable, verb: Verb): See
     return { kind: "payment", payment: paymentOf(payment) };
   }
   // 402 is billing's own word that this hold cannot be: it made no payment, or one that has ended.
-  if (verb === "hold" && status === 402)
+  if (verb === "hold" && (status === 402 || codeOf(body) === "payouts_halted"))
     return { kind: "refused", because: codeOf(body) ?? "payment_declined" };
   // What was captured never grows: a refund that does not fit into what is left never will.
   if (verb === "refund" && status === 409 && codeOf(body) === "charge_refund_exceeds_captured")

@@ -12,6 +12,7 @@ const own = new Set<ProblemCode>([
   "authentication_required",
   "card_declined",
   "instrument_missing",
+  "payouts_halted",
   "livemode_mismatch",
   "merchant_policy_refused",
   "not_found",

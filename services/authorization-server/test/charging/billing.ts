@@ -11,6 +11,7 @@ export type Fault =
   | "500"
   | "declined"
   | "requires_action"
+  | "halted"
   | "no_instrument"
   | "stuck"
   | "refused"
@@ -94,6 +95,7 @@ export async function fakeBilling(by: {
     if (fault === "lost") return void request.socket.destroy();
     if (fault === "500") return reply(response, 500, { code: "internal_error" });
     if (fault === "exceeds") return reply(response, 409, { code: "charge_refund_exceeds_captured" });
+    if (fault === "halted") return reply(response, 409, { code: "payouts_halted" });
     if (fault === "no_instrument") return reply(response, 402, { code: "instrument_missing" });
     const tooLittle = order.op === "hold" && order.amount_minor < limits.least;
     const row = perform(state, order, tooLittle ? "declined" : fault);

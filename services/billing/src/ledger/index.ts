@@ -34,4 +34,5 @@ export {
   tenantsIn,
 } from "./months.ts";
 export { type OwnPayout, payoutEntries, planEntries } from "./own-entries.ts";
+export { assertBooks, refuseWhileHalted } from "./standing.ts";
 export { returnEntries, seenOnChainEntry, transferEntry } from "./transfer-entries.ts";

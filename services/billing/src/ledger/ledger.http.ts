@@ -4,6 +4,7 @@ import type { Database } from "@remit/platform/sql";
 import { idOf, LedgerAccounts, LedgerCheck, LedgerEntries } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { accountsOf, type Check, checking, entriesOf } from "./ledger.ts";
+import { type WatchDeps, watchBooks } from "./standing.ts";
 
 const entriesMax = 100;
 const needs = { scope: "audit:read", bearer: true } as const;
@@ -31,8 +32,8 @@ const checkRoute = (checked: () => Promise<Check>): Route =>
   });
 
 /** Reading the books. A tenant sees its own accounts and postings; the check sums all and shows none. */
-export const ledgerRoutes = (db: Database): Route[] => [
-  checkRoute(checking(db)),
+export const ledgerRoutes = ({ db, ...deps }: WatchDeps): Route[] => [
+  checkRoute(checking(() => watchBooks({ db, ...deps }))),
   route({
     method: "GET",
     path: "/api/v1/ledger/accounts",

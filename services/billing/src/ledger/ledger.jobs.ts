@@ -1,32 +1,30 @@
-import { hourMs } from "@remit/kernel";
+import { minuteMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
-import type { Database } from "@remit/platform/sql";
-import type { Log, Metrics } from "@remit/platform/telemetry";
-import { type Check, check } from "./ledger.ts";
+import type { Metrics } from "@remit/platform/telemetry";
+import { isDue, standingOf, type WatchDeps, watchBooks } from "./standing.ts";
 
-const everyMs = 6 * hourMs;
+const lookMs = 10 * minuteMs;
 
-export type LedgerJobDeps = { readonly db: Database; readonly log: Log; readonly metrics: Metrics };
+export type LedgerJobDeps = WatchDeps & { readonly metrics: Metrics };
 
 /** What the ledger asserts as it posts is read from the other side as well: every balance is the sum of its postings. */
-export function ledgerJobs(jobs: Pick<Jobs, "every">, deps: LedgerJobDeps): void {
-  const wrong = deps.metrics.gauge(
+export function ledgerJobs(jobs: Pick<Jobs, "every">, { metrics, ...deps }: LedgerJobDeps): void {
+  const wrong = metrics.gauge(
     "ledger_out_of_balance",
-    "1 while the ledger's balances are not the sums of their postings, as of the last look.",
+    "1 while the ledger's balances are not the sums of their postings, as of the last look that came to an end.",
   );
-  jobs.every("ledger.check", everyMs, async () => {
-    const { balanced } = await watchBooks(deps);
-    wrong.set(balanced ? 0 : 1);
+  const unchecked = metrics.gauge(
+    "ledger_check_failing",
+    "1 while the check of the books comes to no end: what the other gauge says is old.",
+  );
+  jobs.every("ledger.check", lookMs, async () => {
+    try {
+      if (isDue(await standingOf(deps.db), deps.clock.now())) await watchBooks(deps);
+    } finally {
+      // Also what another process found, or whoever asked over the API.
+      const { haltedSince, failingSince } = await standingOf(deps.db);
+      wrong.set(haltedSince === null ? 0 : 1);
+      unchecked.set(failingSince === null ? 0 : 1);
+    }
   });
-}
-
-/** Reads the books of every tenant, and says so when they are not right. */
-export async function watchBooks({ db, log }: Pick<LedgerJobDeps, "db" | "log">): Promise<Check> {
-  const books = await check(db);
-  if (!books.balanced)
-    log.error(
-      { assets: books.assets.map(({ asset, imbalance }) => ({ asset, imbalance: String(imbalance) })) },
-      "the ledger is not the sum of its postings: somebody must look",
-    );
-  return books;
 }

@@ -45,7 +45,7 @@ const checkedByItsJob = async () => {
       return createJobs({ db, log, clock: systemClock });
     },
   };
-  ledgerJobs(jobs, { db, log, metrics });
+  ledgerJobs(jobs, { db, clock: systemClock, log, metrics });
   for (const work of works) await work(new AbortController().signal);
   return { gauge: await metrics.text(), said };
 };
@@ -359,7 +359,7 @@ describe("the ledger", () => {
 
   test("the books are read once, however many ask whether they are right at a time", async () => {
     const readings = vi.spyOn(db.global, "transaction");
-    const books = checking(db);
+    const books = checking(() => check(db));
     const found = await Promise.all(Array.from({ length: 20 }, books));
     expect(readings).toHaveBeenCalledTimes(1);
     expect(new Set(found).size).toBe(1);

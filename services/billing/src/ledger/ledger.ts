@@ -55,12 +55,12 @@ export async function check(db: Database): Promise<Check> {
 }
 
 /** The same one at a time: whoever asks meanwhile is told what the one that runs finds. */
-export function checking(db: Database): () => Promise<Check> {
+export function checking(read: () => Promise<Check>): () => Promise<Check> {
   let running: Promise<Check> | undefined;
   const forget = (): void => {
     running = undefined;
   };
-  return () => (running ??= check(db).finally(forget));
+  return () => (running ??= read().finally(forget));
 }
 
 export type Account = {

@@ -44,7 +44,12 @@ export const paymentRoutes = (deps: PaymentDeps): Route[] => [
     needs,
     idempotency: "required",
     body: InstructionBody,
-    answers: { ...moved, 201: PaymentBody, 402: "instrument_missing" },
+    answers: {
+      ...moved,
+      201: PaymentBody,
+      402: "instrument_missing",
+      409: [...moved[409], "payouts_halted"],
+    },
     handle: async (_call, { body }) => {
       const order = await readOrder(deps.instructions, body.instruction, ["hold", "release"]);
       const { payment, made } = await (order.op === "hold"

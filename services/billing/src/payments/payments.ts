@@ -4,7 +4,7 @@ import type { TenantTx } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
 import { signedReference, type Wallets } from "@remit/rails/x402";
 import type { InstrumentAtProvider } from "../instruments/index.ts";
-import type { MerchantOwner } from "../ledger/index.ts";
+import { type MerchantOwner, refuseWhileHalted } from "../ledger/index.ts";
 import type { InstructionDeps, Order } from "./instructions.ts";
 import { comeBack, record, reread, type SettlingDeps } from "./journal.ts";
 import { isOpen, type Payment, type Refund } from "./payment.ts";
@@ -61,6 +61,7 @@ async function open(
 ): Promise<Held> {
   const before = await rows.paymentOfCharge(tx, order);
   if (before !== undefined) return { payment: before, made: false };
+  if (destination !== null) await refuseWhileHalted(tx);
   const instrument = transfer === null ? await deps.instrumentOf(tx, order.instrument) : {};
   if (instrument === undefined) throw new Problem("instrument_missing");
   const now = deps.clock.now();

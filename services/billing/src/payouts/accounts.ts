@@ -3,6 +3,7 @@ import { failpoint } from "@remit/platform/failpoint";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent, Problem } from "@remit/protocol";
 import type { PayoutAccountStatus } from "@remit/protocol/contracts";
+import { refuseWhileHalted } from "../ledger/index.ts";
 import type { ConnectSeen } from "../stripe/index.ts";
 import * as rows from "./accounts.sql.ts";
 
@@ -74,6 +75,7 @@ export async function onboard(deps: AccountDeps, asking: Asking): Promise<Onboar
 export const begunMax = 20;
 
 async function begin(deps: AccountDeps, tx: TenantTx, asking: Asking): Promise<PayoutAccount> {
+  await refuseWhileHalted(tx);
   const { tenant, merchant, country, another, by } = asking;
   const [wanted, at] = [newId("destination"), deps.clock.now()];
   // Nobody else knows which merchants there are: what is begun for names that were made up must come to an end.

@@ -238,6 +238,7 @@ const members: Readonly<Partial<Record<Family, readonly ProblemCode[]>>> = {
     "approval_required",
   ],
   wait: [
+    "payouts_halted",
     "rate_limited",
     "request_timeout",
     "temporarily_unavailable",

@@ -1,0 +1,86 @@
+import { type Id, newId } from "@remit/kernel";
+import { eventually } from "@remit/testkit";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openStage, type Purchase, purchaseOf, type Stage } from "./stage.ts";
+
+let stage: Stage;
+let payer: Id<"tenant">;
+beforeAll(async () => {
+  stage = await openStage({ stripeTimeoutMs: 20_000 });
+  payer = await stage.payer();
+});
+afterAll(() => stage.close());
+
+const begin = (tenant: Id<"tenant">, merchant: Id<"merchant">) =>
+  stage.call("POST", "/api/v1/payout-accounts", { scope: "offers:write", tenant, body: { merchant } });
+
+async function onboarded(): Promise<Purchase> {
+  const of = purchaseOf(payer);
+  const { body } = await begin(of.payee, of.merchant);
+  await stage.sandbox.onboard(String(body["url"]));
+  await eventually(async () => {
+    const at = "/api/v1/payout-accounts";
+    const { body: shown } = await stage.call("GET", at, { scope: "billing:read", tenant: of.payee });
+    expect(shown["data"]).toMatchObject([{ status: "active" }]);
+  });
+  return of;
+}
+
+const drift = (of: Purchase, by: number) =>
+  stage.database.asAdmin(
+    "update ledger_accounts set balance = balance + $1 where code = 'merchant_payable' and tenant_id = $2",
+    [by, of.payee],
+  );
+const health = async () => {
+  const response = await fetch(`${stage.address()}/health`);
+  // The contract of the route says what it holds.
+  const { checks } = (await response.json()) as { checks: Record<string, string> };
+  return { status: response.status, ledger: checks["ledger"] };
+};
+const again = (of: Purchase): Purchase => ({ ...of, charge: newId("charge") });
+const halted = { status: 409, body: { code: "payouts_halted" } };
+
+describe("R06 books that do not balance", () => {
+  test("R06 let no new money leave the platform until they do again, and say so", async () => {
+    const shop = await onboarded();
+    const running = await stage.order("hold", shop);
+    expect(running.status).toBe(201);
+    const other = purchaseOf(payer);
+    const { body: kept } = await stage.order("hold", other);
+    await stage.step("capture", kept["id"], other);
+    await drift(other, 3);
+    expect(await stage.books()).toMatchObject({ balanced: false });
+    expect(await health()).toEqual({ status: 200, ledger: "failing" });
+
+    const next = again(shop);
+    expect(await stage.order("hold", next)).toMatchObject(halted);
+    const { body: none } = await stage.call("GET", `/api/v1/payments?charge=${next.charge}`);
+    expect(none["data"]).toEqual([]);
+    expect(await begin(newId("tenant"), newId("merchant"))).toMatchObject(halted);
+    // What stays with us is sold, and what had begun comes to its end.
+    expect((await stage.order("hold", again(other))).status).toBe(201);
+    expect((await stage.order("hold", shop)).status).toBe(200);
+    expect(await stage.step("capture", running.body["id"], shop)).toMatchObject({
+      body: { status: "captured" },
+    });
+
+    await drift(other, -3);
+    expect(await stage.books()).toMatchObject({ balanced: true });
+    expect(await health()).toEqual({ status: 200, ledger: "ok" });
+    expect((await stage.order("hold", next)).status).toBe(201);
+  });
+
+  test("R06 a check that comes to no end is said, and halts nothing that was right", async () => {
+    const shop = await onboarded();
+    const gone = (from: string, to: string) =>
+      stage.database.asAdmin(`alter function ${from}() rename to ${to}`);
+    await gone("ledger_check", "ledger_check_away");
+    const failed = await stage.call("GET", "/api/v1/ledger/check", { scope: "audit:read" });
+    expect(failed.status).toBe(500);
+    expect(await health()).toEqual({ status: 200, ledger: "failing" });
+    expect((await stage.order("hold", shop)).status).toBe(201);
+    await gone("ledger_check_away", "ledger_check");
+    expect(await stage.books()).toMatchObject({ balanced: true });
+    expect(await health()).toEqual({ status: 200, ledger: "ok" });
+  });
+});
