@@ -81,6 +81,7 @@ describe("every page of the portal, filled with life", () => {
   for (const width of [1280, 820, 390])
     test(`is accessible, light and dark, and never wider than ${width} px`, async () => {
       const { page, context } = await browser.visitor({ width });
+      page.setDefaultTimeout(240_000);
       const broken: string[] = [];
       const look = async (name: string, at: string, status: number): Promise<void> => {
         const answer = await page.goto(remit.dev.wallet + at, { waitUntil: "load" });

@@ -125,6 +125,12 @@ describe("a connection that breaks", () => {
     await page.getByRole("button", { name: "Approve" }).dblclick();
     await page.getByText("It is on its way.").waitFor();
     await page.getByRole("button", { name: "Approve" }).click({ force: true });
+    await cdp.send("Network.emulateNetworkConditions", {
+      offline: false,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput: -1,
+    });
     await page.getByRole("status").getByText("Approved").waitFor();
     expect(asked).toHaveLength(1);
     expect((await pending.again())?.response.status).toBe(200);
