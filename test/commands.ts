@@ -16,8 +16,10 @@ export const commandsOf =
   async (...args: readonly string[]): Promise<Ran> => {
     const said = { out: "", err: "" };
     const listen = (stream: NodeJS.WriteStream, name: keyof typeof said) =>
-      vi.spyOn(stream, "write").mockImplementation((text) => {
+      vi.spyOn(stream, "write").mockImplementation((text, ...more) => {
         said[name] += String(text);
+        // Some wait until it is written.
+        for (const written of more) if (typeof written === "function") written();
         return true;
       });
     const spies = [
@@ -34,7 +36,7 @@ export const commandsOf =
       const code = await createProgram()
         .parseAsync(words, { from: "user" })
         .then(() => Number(process.exitCode ?? 0), exitCodeOf);
-      const object: unknown = said.out.startsWith("{") ? JSON.parse(said.out) : undefined;
+      const object: unknown = /^\{(?!.*\}\n\{)/s.test(said.out) ? JSON.parse(said.out) : undefined;
       return { code, ...said, object: isJsonObject(object) ? object : {} };
     } finally {
       process.exitCode = kept;

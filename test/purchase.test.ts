@@ -65,6 +65,39 @@ describe("the main job", () => {
     expect(await auditOf(dev)).toMatchObject({ verified: true });
   });
 
+  test("R06 the books of a purchase are shown and written out by `remit ledger`, each entry in balance", async () => {
+    const { dev, dataDir } = remit;
+    const agent = agentOf(dev);
+    await grant(dev, agent, { amount_minor: 2500 });
+    const { charge } = await agent.fetch(dev.paid_url);
+    const ledger = commandsOf(dataDir, "ledger");
+    const period = ["--from", "2026-01", "--until", "2100-01-01"];
+    const { code, out } = await ledger("export", ...period, "--json");
+    expect(code).toBe(0);
+    // One entry a line, as the contract has it.
+    type Entry = { id: string; charge: string; kind: string; postings: { account: string; units: string }[] };
+    const entries = out
+      .trimEnd()
+      .split("\n")
+      .map((line): Entry => JSON.parse(line));
+    for (const { postings } of entries)
+      expect(postings.reduce((sum, { units }) => sum + BigInt(units), 0n)).toBe(0n);
+    const capture = entries.find((entry) => entry.charge === charge && entry.kind === "capture");
+    expect(capture).toBeDefined();
+    const csv = (await ledger("export", ...period)).out.trimEnd().split("\r\n");
+    expect(csv).toHaveLength(1 + entries.reduce((sum, { postings }) => sum + postings.length, 0));
+    expect(csv[0]).toMatch(/^posted_at,entry,kind,.*,units$/);
+
+    const shown = await ledger("show", capture?.id ?? "");
+    expect(shown).toMatchObject({ code: 0 });
+    expect(shown.out).toContain(`charge ${charge}`);
+    const payable = capture?.postings.find(({ account }) => account.startsWith("merchant_payable:"));
+    const account = await ledger("show", payable?.account ?? "", "--json");
+    expect(account.object).toMatchObject({ id: payable?.account, asset: "USD" });
+    const nowhere = await ledger("show", "ent_00000000000000000000000000");
+    expect(nowhere.code).not.toBe(0);
+  });
+
   test("a receipt fails after any byte of it is changed", async () => {
     const { dev } = remit;
     const agent = agentOf(dev);
