@@ -51,6 +51,7 @@ export const idPrefixes = {
   settlement: "stl",
   setup: "stp",
   tenant: "org",
+  transfer: "trf",
   trust: "tru",
   webhook: "whe",
 } as const;

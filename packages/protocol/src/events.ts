@@ -169,6 +169,7 @@ export const eventTypes = {
   "tenant.suspended": soc2(),
   "token.issued": soc2(),
   "token.revoked": soc2(),
+  "transfer.sent": soc2(),
   "trust.changed": soc2(),
   "trust.created": soc2(),
   "trust.removed": soc2(),

@@ -1,4 +1,4 @@
-import { type Clock, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, parseId, secondMs, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Route, resourceServer } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
@@ -19,7 +19,7 @@ import {
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
 import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
-import { type DisputeDeps, disputeJobs, disputeRoutes, hintDispute } from "./disputes/index.ts";
+import { type DisputeDeps, disputeJobs, disputeRoutes, hintDispute, lookSoon } from "./disputes/index.ts";
 import { exportJobs, hintToken } from "./exports/index.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
@@ -31,6 +31,7 @@ import {
   findBehind,
   hintPayment,
   hintRefund,
+  lookAtRefundSoon,
   type PaymentDeps,
   payerWalletRoute,
   paymentJobs,
@@ -74,8 +75,10 @@ import {
   stripeRoutes,
   submitEvidence,
   subscriptionOfInvoice,
+  transfersAt,
 } from "./stripe/index.ts";
 import { migrations } from "./tables.ts";
+import { type TransferDeps, transferJobs } from "./transfers/index.ts";
 import { openX402Rail } from "./x402-rail.ts";
 
 /** Billing as a program sees it. `migrate` first, then `listen`; `close` drains. */
@@ -177,6 +180,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   const tokenOf = (id: string) => readIssuedToken(stripe, id);
   exportJobs(jobs, { clock, log, peer, issuer: config.issuer, tokenOf });
   disputeJobs(jobs, disputes);
+  transferJobs(jobs, transfersOf(parts, stripe));
   books.jobs(jobs);
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });
@@ -318,6 +322,20 @@ const failedRefundsOf = (
     const about = { object: reference, asset: amount.asset.code, ours: amount.units, theirs: null };
     const opened = await openCase(deps, { kind: "refund_failed", ...about });
     if (opened) deps.log.error({ refund: reference }, "a refund has come back: somebody must look");
+  },
+});
+
+const transfersOf = (deps: Parts, stripe: ReturnType<typeof openStripe>): TransferDeps => ({
+  ...deps,
+  atStripe: transfersAt(stripe),
+  lookAgain: (tx, { about, aboutReference }) =>
+    parseId("dispute", about) === undefined
+      ? lookAtRefundSoon(tx, aboutReference)
+      : lookSoon(tx, aboutReference),
+  openCase: async ({ id, amount, way }) => {
+    const of = { object: id, asset: amount.asset.code, ours: amount.units, theirs: null };
+    const opened = await openCase(deps, { kind: "transfer_refused", ...of });
+    if (opened) deps.log.error({ transfer: id, way }, "Stripe moves no money: somebody must look");
   },
 });
 

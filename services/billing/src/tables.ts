@@ -26,6 +26,7 @@ export const tables = {
   refund_transfers: "tenant",
   refunds: "tenant",
   stripe_customers: "tenant",
+  transfers: "tenant",
 } as const;
 
 export const migrations: readonly MigrationSource[] = [

@@ -114,6 +114,19 @@ const capturing = { story: [hold, capture], ends: "captured", intent: "succeeded
 const releasing = { story: [hold, release], ends: "released", intent: "canceled" };
 const refunding = { story: [hold, capture, refund], ends: "captured", intent: "succeeded", refunded: 300 };
 
+/** Gives the merchant of a purchase an account at Stripe to which what it sells goes on. */
+async function onboard({ payee, merchant }: Purchase): Promise<void> {
+  const call = callerOf(issuer, () => address, systemClock);
+  const owner = { scope: "offers:write", tenant: payee } as const;
+  const { body } = await call("POST", "/api/v1/payout-accounts", { ...owner, body: { merchant } });
+  await switches.onboard(String(body["url"]));
+  await eventually(async () => {
+    const of = { scope: "billing:read", tenant: payee } as const;
+    const { body } = await call("GET", "/api/v1/payout-accounts", of);
+    expect(body["data"]).toMatchObject([{ status: "active" }]);
+  });
+}
+
 const paymentOf = async (of: Purchase): Promise<Record<string, unknown> | undefined> => {
   const call = callerOf(issuer, () => address, systemClock);
   const { body } = await call("GET", `/api/v1/payments?charge=${of.charge}`);
@@ -191,6 +204,45 @@ describe("kill -9 of billing", () => {
       const entries =
         "select e.id from ledger_entries e join refunds r on r.id = e.object_id where r.reference = $1";
       expect(await find(`${entries} and e.transition = 'failed'`)).toHaveLength(1);
+      expect(await steps.books()).toMatchObject({ balanced: true });
+      await billing.kill();
+    });
+
+  for (const at of ["transfer.sending", "transfer.sent", "transfer.recorded"])
+    test(`M20 at ${at}: what goes on to a merchant's account again is one transfer, by one key, and one entry`, async () => {
+      await startBilling();
+      await switches.addWebhook({ url: `${address}/api/v1/webhooks/stripe`, secret: webhookSecret });
+      const run: Run = { of: purchaseOf(payer) };
+      await onboard(run.of);
+      await hold(run);
+      await capture(run);
+      const { reference } = (await paymentOf(run.of)) ?? {};
+      const dispute = await switches.dispute(String(reference));
+      const moves = () =>
+        database.asAdmin<{ id: string; way: string; state: string }>(
+          "select id, way, state from transfers where charge_id = $1 order by id",
+          [run.of.charge],
+        );
+      await eventually(async () => expect(await moves()).toMatchObject([{ way: "back", state: "sent" }]));
+      await billing.kill();
+
+      await startBilling(`${at}:kill9`);
+      await switches.addWebhook({ url: `${address}/api/v1/webhooks/stripe`, secret: webhookSecret });
+      await switches.decide(dispute, "won");
+      expect(await billing.exited).toMatchObject({ signal: "SIGKILL" });
+
+      await startBilling();
+      await eventually(async () =>
+        expect(await moves()).toMatchObject([{ state: "sent" }, { way: "on", state: "sent" }]),
+      );
+      const id = (await moves())[1]?.id ?? "";
+      const asked = (await switches.requests("transfers.create")).filter(
+        ({ idempotency_key: key }) => key?.startsWith(id) === true,
+      );
+      expect(new Set(asked.map(({ idempotency_key: key }) => key)).size).toBe(1);
+      expect(asked.filter(({ replayed }) => !replayed)).toHaveLength(1);
+      const entries = "select id from ledger_entries where object_id = $1";
+      expect(await database.asAdmin(entries, [id])).toHaveLength(1);
       expect(await steps.books()).toMatchObject({ balanced: true });
       await billing.kill();
     });

@@ -8,11 +8,19 @@ const Units = z
 
 /**
  * A difference between our books and Stripe's, by its balance transaction, or a clearing account in which money `waits` for longer
- * than it may, which closes itself, or a refund that its bank has sent back, so that somebody must find another way; amounts are decimal strings of units.
+ * than it may, which closes itself, or a refund that its bank has sent back, so that somebody must find another way, or a movement of ours that Stripe refuses; amounts are decimal strings of units.
  */
 export const ReconciliationCase = z.object({
   id: idOf("case"),
-  kind: z.enum(["missing_here", "missing_there", "other_amount", "other_fee", "waits", "refund_failed"]),
+  kind: z.enum([
+    "missing_here",
+    "missing_there",
+    "other_amount",
+    "other_fee",
+    "waits",
+    "refund_failed",
+    "transfer_refused",
+  ]),
   object: z.string(),
   asset: z.string(),
   ours: Units,

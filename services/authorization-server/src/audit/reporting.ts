@@ -16,6 +16,7 @@ const reports: Readonly<Record<string, readonly string[]>> = {
     "payout",
     "payout_account",
     "reconciliation",
+    "transfer",
     "dispute.reported",
   ],
   directory: ["merchant", "listing"],

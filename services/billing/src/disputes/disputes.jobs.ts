@@ -1,5 +1,6 @@
 import { hourMs } from "@remit/kernel";
 import { enqueue, type Jobs } from "@remit/platform/jobs";
+import type { Tx } from "@remit/platform/sql";
 import { z } from "zod";
 import type { News } from "../stripe/index.ts";
 import { type DisputeDeps, look } from "./looking.ts";
@@ -20,4 +21,7 @@ export const disputeJobs = (jobs: Jobs, deps: DisputeDeps): Jobs =>
 
 /** Something happened to a dispute: a job reads what. Many events of one dispute, in any order, are one job. */
 export const hintDispute = ({ db }: Pick<DisputeDeps, "db">, { object: reference }: News): Promise<void> =>
-  db.global.transaction((tx) => enqueue(tx, { queue, key: reference, payload: { reference } }));
+  db.global.transaction((tx) => lookSoon(tx, reference));
+
+export const lookSoon = (tx: Tx, reference: string): Promise<void> =>
+  enqueue(tx, { queue, key: reference, payload: { reference } });

@@ -20,6 +20,7 @@ type Row = {
   readonly set_aside: number;
   readonly returned: number;
   readonly look: number;
+  readonly destination: string | null;
 };
 
 function disputeOf(row: Row): Dispute {
@@ -41,20 +42,21 @@ function disputeOf(row: Row): Dispute {
     setAside: row.set_aside,
     returned: row.returned,
     look: row.look,
+    destination: row.destination,
   };
 }
 
 export type NewDispute = Pick<
   Dispute,
-  "id" | "payee" | "payer" | "reference" | "payment" | "charge" | "merchant" | "openedAt"
+  "id" | "payee" | "payer" | "reference" | "payment" | "charge" | "merchant" | "openedAt" | "destination"
 >;
 
 /** Writes a dispute of which Stripe has told; nothing when it is known. */
 export async function insertDispute(tx: Sql, of: NewDispute): Promise<void> {
   await tx.run(sql`
-    insert into disputes (tenant_id, id, reference, payment_id, charge_id, payer_id, merchant_id, opened_at)
+    insert into disputes (tenant_id, id, reference, payment_id, charge_id, payer_id, merchant_id, opened_at, destination)
     values (${of.payee}, ${of.id}, ${of.reference}, ${of.payment}, ${of.charge}, ${of.payer}, ${of.merchant},
-      ${sqlTime(of.openedAt)})
+      ${sqlTime(of.openedAt)}, ${of.destination})
     on conflict (reference) do nothing`);
 }
 

@@ -21,6 +21,8 @@ export type Dispute = {
   readonly setAside: number;
   readonly returned: number;
   readonly look: number;
+  /** The account at Stripe to which its payment went on; null where the money stayed with us. */
+  readonly destination: string | null;
 };
 
 /** An inquiry takes no money, nor does a dispute that was won: all others are the merchant's to bear until then. */

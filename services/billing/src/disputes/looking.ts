@@ -1,4 +1,4 @@
-import { type Clock, type Id, type Instant, invariant, newId } from "@remit/kernel";
+import { type Clock, type Id, type Instant, invariant, money, newId } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
@@ -6,6 +6,7 @@ import { newEvent, Problem } from "@remit/protocol";
 import { disputeBookedEntry, disputeFeeEntry, disputeMovedEntry, post } from "../ledger/index.ts";
 import type { Payment } from "../payments/index.ts";
 import type { DisputeSeen } from "../stripe/index.ts";
+import { wish } from "../transfers/index.ts";
 import * as rows from "./disputes.sql.ts";
 import { type Dispute, moveOf, statusOf } from "./disputes.ts";
 
@@ -49,8 +50,8 @@ async function meet(deps: DisputeDeps, reference: string): Promise<Id<"tenant"> 
     deps.log.warn({ reference }, "a dispute about a payment that is none of ours");
     return undefined;
   }
-  const { tenant: payer, payee, charge, merchant, id } = payment;
-  const of = { id: newId("dispute"), reference, payee, payer, payment: id, charge, merchant };
+  const { tenant: payer, payee, charge, merchant, id, destination } = payment;
+  const of = { id: newId("dispute"), reference, payee, payer, payment: id, charge, merchant, destination };
   await deps.db.of(payee).transaction((tx) => rows.insertDispute(tx, { ...of, openedAt: seen.openedAt }));
   return payee;
 }
@@ -68,6 +69,7 @@ async function write(
   // Overtaken: what was read later has been written.
   if (written === undefined) return known;
   if (known.status !== seen.status || known.respondBy !== written.respondBy) await report(tx, written, now);
+  await settleWithMerchant(tx, written, { seen, now });
   const { id: dispute, charge, payee, merchant } = written;
   const paid = { charge, at: now, owner: { tenant: payee, merchant } };
   // The books last: their rows are everybody's.
@@ -81,6 +83,21 @@ async function write(
     ]),
   ]);
   return written;
+}
+
+/** Where the money went on to the merchant's account, it comes back while the dispute has it, and goes on again once it is won. */
+async function settleWithMerchant(
+  tx: TenantTx,
+  { id: about, reference: aboutReference, payment, charge, payee, merchant, ...known }: Dispute,
+  { seen, now }: { readonly seen: DisputeSeen; readonly now: Instant },
+): Promise<void> {
+  const { destination } = known;
+  if (destination === null || seen.payment === undefined) return;
+  const nothing = money(seen.amount.asset, 0n);
+  const wanted = known.setAside > known.returned ? seen.amount : nothing;
+  const owner = { tenant: payee, merchant };
+  const of = { about, aboutReference, payment, paymentReference: seen.payment, destination, charge, owner };
+  await wish(tx, of, { wished: { wanted, already: nothing }, now });
 }
 
 /** For the authorization server, which asks how it stands: a hint and no more. */

@@ -91,16 +91,24 @@ export function passedOnEntries(
 }
 
 /** What a refund gave back has come back from the merchant's own account. */
-export function takenBackEntry({
-  owner,
+export const takenBackEntry = ({
   refund,
   refunded,
   ...paid
-}: Paid & { readonly refund: Id<"refund">; readonly refunded: Money }): Entry {
-  const asset = refunded.asset.code;
-  const entry = entryOf("transfer", { ...paid, object: refund, transition: "taken_back" }, [
-    { code: "merchant_payable", owner, asset, units: -refunded.units },
-    { code: "transfer_clearing", asset, units: refunded.units },
+}: Paid & { readonly refund: Id<"refund">; readonly refunded: Money }): Entry =>
+  transferredEntry(paid, { transfer: refund, way: "back", amount: refunded });
+
+/** What has come back from the merchant's own account, or gone on to it. */
+export function transferredEntry(
+  { owner, charge, at }: Paid,
+  of: { readonly transfer: string; readonly way: "back" | "on"; readonly amount: Money },
+): Entry {
+  const asset = of.amount.asset.code;
+  const units = of.way === "on" ? of.amount.units : -of.amount.units;
+  const transition = of.way === "on" ? "passed_on" : "taken_back";
+  const entry = entryOf("transfer", { object: of.transfer, transition, charge, at }, [
+    { code: "merchant_payable", owner, asset, units },
+    { code: "transfer_clearing", asset, units: -units },
   ]);
   return { ...entry, owner };
 }

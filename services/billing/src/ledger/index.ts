@@ -12,6 +12,7 @@ export {
   refundEntry,
   refundFailedEntry,
   takenBackEntry,
+  transferredEntry,
 } from "./entries.ts";
 export { ledgerRoutes } from "./ledger.http.ts";
 export { ledgerJobs } from "./ledger.jobs.ts";

@@ -1,8 +1,9 @@
-import { dayMs, type Instant, invariant } from "@remit/kernel";
+import { dayMs, type Instant, invariant, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
 import { bookingEntry, entryNamed, post, refundFailedEntry } from "../ledger/index.ts";
 import type { RefundSeen } from "../stripe/index.ts";
+import { type Cause, wish } from "../transfers/index.ts";
 import * as failing from "./failed-refunds.sql.ts";
 import { eventOf, type SettlingDeps } from "./journal.ts";
 import type { Payment, Refund } from "./payment.ts";
@@ -20,45 +21,78 @@ export type RefundWatch = SettlingDeps & {
 const bookedWithinMs = dayMs;
 
 /**
- * Looks at a refund of Stripe's that may have failed after it was made. What it moved is taken back in the books, with the row and
- * the event in one transaction; then a case is opened, since the payer has not got the money. Every step is there once,
- * whoever looks again. False as long as there is more to come: the refund is still being written down, or what put the money
- * back is not booked.
+ * Looks at a refund of Stripe's, which may have failed after it was made. What it moved is taken back in the books, with the row and
+ * the event in one transaction; then a case is opened, since the payer has not got the money. Where the payment went on to the
+ * merchant's account, what had come back from there goes on again. Every step is there once, whoever looks again. False as long
+ * as there is more to come: the refund is still being written down, or what put the money back is not booked.
  */
 export async function lookAtRefund(deps: RefundWatch, reference: string): Promise<boolean> {
   const seen = await deps.refundAt(reference);
-  if (seen.failed === undefined) return true;
-  const payment = seen.payment === undefined ? undefined : await findBehind(deps, seen.payment);
-  const id = seen.refund;
-  if (payment === undefined || id === undefined) {
-    deps.log.warn({ reference }, "a refund that none of ours has asked for has failed");
+  const found = await refundBehind(deps, seen);
+  if (found === undefined) {
+    if (seen.failed !== undefined)
+      deps.log.warn({ reference }, "a refund that none of ours has asked for has failed");
     return true;
   }
-  const tenant = deps.db.of(payment.tenant);
-  const refund = await tenant.transaction((tx) => rows.refundById(tx, payment, id));
   // One that was refused is in no books.
-  if (refund === undefined || refund.state === "refused") return true;
-  if (refund.state === "refunding") return false;
-  await failpoint("refund.failing");
-  const now = deps.clock.now();
-  const of = { refund, because: seen.failed.because, now };
-  const since = await tenant.transaction((tx) => takeBack(tx, payment, { ...of, seen }));
-  await failpoint("refund.failed");
-  await deps.openCase({ reference, refund });
-  return seen.failed.booking !== undefined || now - since > bookedWithinMs;
+  if (found.refund.state === "refused") return true;
+  if (found.refund.state === "refunding") return seen.failed === undefined;
+  const isOver = seen.failed === undefined || (await fail(deps, { reference, ...found, seen: seen.failed }));
+  await settleWithMerchant(deps, { reference, ...found, seen });
+  return isOver;
 }
 
-type Failing = {
-  readonly refund: Refund;
-  readonly because: string;
-  readonly now: Instant;
-  readonly seen: RefundSeen;
-};
+type Found = { readonly payment: Payment; readonly refund: Refund };
+
+async function refundBehind(deps: RefundWatch, seen: RefundSeen): Promise<Found | undefined> {
+  const payment = seen.payment === undefined ? undefined : await findBehind(deps, seen.payment);
+  const id = seen.refund;
+  if (payment === undefined || id === undefined) return undefined;
+  const refund = await deps.db.of(payment.tenant).transaction((tx) => rows.refundById(tx, payment, id));
+  return refund && { payment, refund };
+}
+
+/** True once all of it is booked. */
+async function fail(
+  deps: RefundWatch,
+  { reference, payment, refund, seen }: Found & { readonly reference: string; readonly seen: Failure },
+): Promise<boolean> {
+  await failpoint("refund.failing");
+  const now = deps.clock.now();
+  const since = await deps.db
+    .of(payment.tenant)
+    .transaction((tx) => takeBack(tx, payment, { refund, now, seen }));
+  await failpoint("refund.failed");
+  await deps.openCase({ reference, refund });
+  return seen.booking !== undefined || now - since > bookedWithinMs;
+}
+
+/** What should have come back from the merchant's account: the refund, unless it failed. What Stripe took back itself, it has. */
+async function settleWithMerchant(
+  deps: RefundWatch,
+  { reference, payment, refund, seen }: Found & { readonly reference: string; readonly seen: RefundSeen },
+): Promise<void> {
+  const { id, charge, payee: tenant, merchant, destination, reference: paymentReference } = payment;
+  if (destination === null || paymentReference === null) return;
+  const nothing = money(refund.amount.asset, 0n);
+  const wished = {
+    wanted: seen.failed === undefined ? refund.amount : nothing,
+    already: refund.takesBack ? refund.amount : nothing,
+  };
+  const owner = { tenant, merchant };
+  const about = { about: refund.id, aboutReference: reference };
+  const cause: Cause = { ...about, payment: id, paymentReference, destination, charge, owner };
+  const now = deps.clock.now();
+  await deps.db.of(tenant).transaction((tx) => wish(tx, cause, { wished, now }));
+}
+
+type Failure = NonNullable<RefundSeen["failed"]>;
+type Failing = { readonly refund: Refund; readonly now: Instant; readonly seen: Failure };
 
 async function takeBack(
   tx: TenantTx,
   payment: Payment,
-  { refund, because, now, seen }: Failing,
+  { refund, now, seen: { because, booking } }: Failing,
 ): Promise<Instant> {
   const { charge, payee, merchant } = payment;
   const { since, isNew } = await failing.failRefund(tx, payment, { refund, because, now });
@@ -71,7 +105,6 @@ async function takeBack(
   const made = await entryNamed(tx, { object: refund.id, transition: "refunded" });
   invariant(made !== undefined, "a refund that was made is in the books");
   const paid = { charge, owner: { tenant: payee, merchant }, at: now };
-  const booking = seen.failed?.booking;
   await post(tx, [
     refundFailedEntry({ ...paid, refund: refund.id, refunded: refund.amount }, made),
     ...(booking === undefined

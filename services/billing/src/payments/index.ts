@@ -1,6 +1,6 @@
 export { createEngine } from "./engine.ts";
 export type { RefundWatch } from "./failed-refunds.ts";
-export type { SettlingDeps } from "./journal.ts";
+export { lookAtRefundSoon, type SettlingDeps } from "./journal.ts";
 export type { Payment } from "./payment.ts";
 export { paymentRoutes } from "./payments.http.ts";
 export { hintPayment, hintRefund, paymentJobs } from "./payments.jobs.ts";

@@ -71,6 +71,8 @@ export type Refund = {
   readonly state: "refunding" | "refunded" | "refused" | "failed";
   /** The provider's id of the refund, once it has made it; over a chain the transfer's place there. */
   readonly reference: string | null;
+  /** Stripe itself takes it back from the merchant's account: not of what we have sent there since the capture. */
+  readonly takesBack: boolean;
   /** Over a chain: where the seller says to have given it back. */
   readonly transaction: string | null;
   /** Why it was refused. */

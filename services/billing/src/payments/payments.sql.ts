@@ -246,17 +246,18 @@ type RefundRow = {
   readonly reference: string | null;
   readonly transaction: string | null;
   readonly because: string | null;
+  readonly takes_back: boolean;
 };
 
 export async function insertRefund(
   tx: Sql,
   payment: Payment,
-  refund: Omit<Refund, "reference" | "because"> & { at: Instant },
+  refund: Omit<Refund, "reference" | "because" | "takesBack"> & { at: Instant },
 ): Promise<boolean> {
   const written = await tx.run(sql`
-    insert into refunds (tenant_id, id, payment_id, amount_minor, state, transaction, created_at)
+    insert into refunds (tenant_id, id, payment_id, amount_minor, state, transaction, created_at, takes_back)
     values (${payment.tenant}, ${refund.id}, ${payment.id}, ${refund.amount.units}, ${refund.state}, ${refund.transaction},
-      ${sqlTime(refund.at)})
+      ${sqlTime(refund.at)}, ${payment.destination !== null} and tenant_of_transfers_of_payment(${payment.id}) is null)
     on conflict (id) do nothing`);
   return written.count === 1;
 }
@@ -269,11 +270,12 @@ const refundOf = (payment: Payment, row: RefundRow): Refund => ({
   reference: row.reference,
   transaction: row.transaction,
   because: row.because,
+  takesBack: payment.destination !== null && row.takes_back,
 });
 
 export async function refundById(tx: Sql, payment: Payment, id: Id<"refund">): Promise<Refund | undefined> {
   const row = await tx.maybe<RefundRow>(
-    sql`select id, payment_id, amount_minor, state, reference, transaction, because from refunds where id = ${id} and payment_id = ${payment.id}`,
+    sql`select id, payment_id, amount_minor, state, reference, transaction, because, takes_back from refunds where id = ${id} and payment_id = ${payment.id}`,
   );
   return row === undefined ? undefined : refundOf(payment, row);
 }
@@ -282,14 +284,14 @@ export async function refundById(tx: Sql, payment: Payment, id: Id<"refund">): P
 export const refundsOf = async (tx: Sql, payment: Payment): Promise<Refund[]> =>
   (
     await tx.many<RefundRow>(sql`
-      select id, payment_id, amount_minor, state, reference, transaction, because from refunds where payment_id = ${payment.id}
+      select id, payment_id, amount_minor, state, reference, transaction, because, takes_back from refunds where payment_id = ${payment.id}
       order by created_at desc, id desc limit 100`)
   ).map((row) => refundOf(payment, row));
 
 /** The refund that a refunding payment is busy with: there is one at a time. */
 export async function runningRefund(tx: Sql, payment: Payment): Promise<Refund> {
   const row = await tx.one<RefundRow>(
-    sql`select id, payment_id, amount_minor, state, reference, transaction, because from refunds where payment_id = ${payment.id} and state = 'refunding'`,
+    sql`select id, payment_id, amount_minor, state, reference, transaction, because, takes_back from refunds where payment_id = ${payment.id} and state = 'refunding'`,
   );
   return refundOf(payment, row);
 }

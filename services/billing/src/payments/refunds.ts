@@ -44,7 +44,7 @@ export async function settleRefund(
           amount: refund.amount,
           startedAt: payment.stateSince,
           recovered,
-          takeBack: payment.destination !== null,
+          takeBack: refund.takesBack,
         });
   await failpoint("payment.refunding.sent");
   const decision = decideRefund(refund.amount, standing);
@@ -107,24 +107,25 @@ async function bookRefund(
     await post(tx, returnEntries(made, decision.booking));
     return;
   }
-  const bookings = bookingsOf(payment, decision);
+  const bookings = bookingsOf(refund, decision);
   if (bookings === undefined) await bookLater(tx, payment, { now, refund: refund.id });
-  if (decision.failed) await lookAtRefundSoon(tx, decision.reference);
+  const takesBackLater = payment.destination !== null && !refund.takesBack;
+  if (decision.failed || takesBackLater) await lookAtRefundSoon(tx, decision.reference);
   await post(tx, [
     refundEntry(made),
-    ...(payment.destination === null ? [] : [takenBackEntry(made)]),
+    ...(refund.takesBack ? [takenBackEntry(made)] : []),
     ...(bookings ?? []).map((booking) => bookingEntry(paid, booking)),
   ]);
 }
 
 /** Everything that Stripe booked for a refund; undefined as long as a part of it is missing. */
 function bookingsOf(
-  { destination }: Payment,
+  { takesBack }: Refund,
   { booking, takenBack }: Pick<Refunded, "booking" | "takenBack">,
 ): Booked[] | undefined {
   if (booking === undefined) return undefined;
   const given = { ...booking, direction: "out_of", clears: "card_clearing" } as const;
-  if (destination === null) return [given];
+  if (!takesBack) return [given];
   return takenBack === undefined
     ? undefined
     : [given, { ...takenBack, direction: "into", clears: "transfer_clearing" }];
@@ -146,7 +147,7 @@ export async function bookMadeRefund(
     await tenant.transaction((tx) => lookAtRefundSoon(tx, reference));
     return true;
   }
-  const bookings = standing.kind === "refunded" ? bookingsOf(payment, standing) : undefined;
+  const bookings = standing.kind === "refunded" ? bookingsOf(refund, standing) : undefined;
   if (bookings === undefined) return false;
   const paid = { charge: payment.charge, at: deps.clock.now() };
   const entries = bookings.map((booking) => bookingEntry(paid, booking));

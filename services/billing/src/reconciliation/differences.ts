@@ -9,7 +9,14 @@ export type Booked = {
 };
 
 export type Difference = {
-  readonly kind: "missing_here" | "missing_there" | "other_amount" | "other_fee" | "waits" | "refund_failed";
+  readonly kind:
+    | "missing_here"
+    | "missing_there"
+    | "other_amount"
+    | "other_fee"
+    | "waits"
+    | "refund_failed"
+    | "transfer_refused";
   readonly object: string;
   readonly asset: string;
   readonly ours: bigint | null;

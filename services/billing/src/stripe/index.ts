@@ -24,6 +24,7 @@ export {
   subscriptionOfInvoice,
 } from "./plan-payments.ts";
 export { type RefundSeen, readRefund } from "./refunds.ts";
+
 export {
   confirmSetup,
   detachCard,
@@ -45,3 +46,4 @@ export {
   type SubscriptionSeen,
   type TierPrice,
 } from "./subscriptions.ts";
+export { type TransferSeen, type TransfersAtStripe, transfersAt } from "./transfers.ts";
