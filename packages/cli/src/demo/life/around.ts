@@ -90,14 +90,14 @@ export async function settleIn(doors: Doors): Promise<void> {
 }
 
 /**
- * GitHub's address is looked up: on a machine without names of the internet it is nobody's. The other partner is one on this
- * machine, whose keys are the directory's.
+ * GitHub's address is looked up: on a machine without names of the internet it is nobody's. The other partner is at the
+ * sandbox, which alone may be called without TLS; nobody has come from there yet, and so its keys were never asked for.
  */
 async function trustPartners(doors: Doors): Promise<void> {
   const github = "https://token.actions.githubusercontent.com";
-  const { directory } = doors.dev;
+  const harbour = `${doors.dev.sandbox}/harbour-labs`;
   for (const body of [
-    { name: "Harbour Labs", issuer: directory, jwks_uri: `${directory}/.well-known/jwks.json` },
+    { name: "Harbour Labs", issuer: harbour, jwks_uri: `${harbour}/jwks.json` },
     { name: "GitHub Actions", issuer: github, jwks_uri: `${github}/.well-known/jwks` },
   ])
     try {
