@@ -218,6 +218,7 @@ export {
   type Offer,
   type OfferLine,
   type OfferResource,
+  type OfferTool,
   type OfferTransfer,
   offerDigestOf,
   offerExpiresAt,

@@ -80,6 +80,7 @@ export async function startMcpWorld(): Promise<McpWorld> {
       world.issuer.charges.clear();
       tools.calls.length = 0;
       tools.requests.length = 0;
+      tools.says.clear();
       tools.trouble = undefined;
       before = await world.transfers();
     },

@@ -29,6 +29,8 @@ export type Call = {
 export type Tools = {
   readonly calls: Call[];
   readonly requests: IncomingMessage[];
+  /** What is listed of a tool instead. */
+  readonly says: Map<string, object>;
   /** What becomes of a connection on which a tool is called. */
   trouble: ((req: IncomingMessage, res: ServerResponse, id: unknown) => void) | undefined;
   answer(req: IncomingMessage, res: ServerResponse): void;
@@ -36,13 +38,14 @@ export type Tools = {
 
 const listed = ["report", "sibling", "echo", "secret", "fails", "throws"];
 
-export function createToolServer(calls: Call[]): Server {
+export function createToolServer(calls: Call[], says: ReadonlyMap<string, object> = new Map()): Server {
   const server = new Server({ name: "tools", version: "1.0.0" }, { capabilities: { tools: {} } });
   server.setRequestHandler(ListToolsRequestSchema, () => ({
     tools: listed.map((name) => ({
       name,
       description: `The ${name}.`,
       inputSchema: { type: "object" as const },
+      ...says.get(name),
     })),
   }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, { sendNotification }) => {
@@ -67,6 +70,7 @@ export function startTools(): Tools {
   const tools: Tools = {
     calls: [],
     requests: [],
+    says: new Map(),
     trouble: undefined,
     answer: (req, res) => void serve(req, res),
   };
@@ -90,7 +94,7 @@ export function startTools(): Tools {
       onsessioninitialized: (id) => void sessions.set(id, transport),
       onsessionclosed: (id) => void sessions.delete(id),
     });
-    await createToolServer(tools.calls).connect(transport);
+    await createToolServer(tools.calls, tools.says).connect(transport);
     return transport;
   }
   return tools;

@@ -41,7 +41,7 @@ export const ApprovalPurchase = z.object({
   /** What is left of the mandate once this is held, as it stood when the question was put. */
   remaining_minor: AmountOrZero,
   /** Why a person is asked. */
-  because: z.enum(["above_limit", "first_purchase_at_merchant", "authentication_required"]),
+  because: z.enum(["above_limit", "first_purchase_at_merchant", "tool_changed", "authentication_required"]),
   /** In the agent's words, signed with its key; never ours. */
   reason: z.string().nullable(),
   sentences: z.array(z.string()),

@@ -5,6 +5,7 @@ export {
   type Offer,
   type OfferLine,
   type OfferResource,
+  type OfferTool,
   offerDigestOf,
   offerExpiresAt,
   offerLifetimeMsMax,

@@ -9,6 +9,12 @@ import { isAtPar, type OfferTransfer, readTransfer } from "./transfer.ts";
 /** What the offer sells: one request. `body_digest` is base64url(SHA-256(request body)). */
 export type OfferResource = { readonly method: string; readonly url: string; readonly body_digest?: string };
 
+/**
+ * The tool of an MCP server that is sold, and base64url(SHA-256(JCS(how the server lists it now))); without digest it lists none
+ * of this name.
+ */
+export type OfferTool = { readonly name: string; readonly digest?: string };
+
 export type OfferLine = { readonly name: string; readonly amount_minor: number; readonly quantity?: number };
 
 /** A merchant's price, a schema.org Offer. Amounts are whole minor units of `currency`. */
@@ -27,6 +33,7 @@ export type Offer = {
   readonly expires_at: string;
   readonly livemode: boolean;
   readonly resource?: OfferResource;
+  readonly tool?: OfferTool;
   readonly line_items?: readonly OfferLine[];
   readonly tax_minor?: number;
   readonly shipping_minor?: number;
@@ -110,6 +117,7 @@ function checkOffer(value: unknown): asserts value is Offer {
       offer.refuse(name, "is no RFC 3339 time");
   offer.flag("livemode");
   offer.maybe("resource", () => checkResource(offer, origin));
+  offer.maybe("tool", () => checkTool(offer.members("tool").only(["name", "digest"])));
   for (const name of ["commits", "tab"]) offer.maybe(name, () => offer.flag(name));
   offer.maybe("tab_minor", () => offer.integer("tab_minor", 1));
   offer.maybe("deliver", () => offer.oneOf("deliver", ["buffer", "stream"]));
@@ -163,4 +171,9 @@ function checkResource(offer: Members, origin: string): void {
   const url = urlOf(resource.text("url"));
   if (url === undefined || url.origin !== origin) resource.refuse("url", "is not on the merchant's origin");
   resource.maybe("body_digest", () => resource.text("body_digest", { pattern: /^[\w-]{43}$/ }));
+}
+
+function checkTool(tool: Members): void {
+  tool.text("name", { max: 128, pattern: readable });
+  tool.maybe("digest", () => tool.text("digest", { pattern: /^[\w-]{43}$/ }));
 }

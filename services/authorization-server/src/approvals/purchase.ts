@@ -3,7 +3,11 @@ import { canonicalise } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 
 /** Why a purchase waits for a person. */
-export type AskedBecause = "above_limit" | "first_purchase_at_merchant" | "authentication_required";
+export type AskedBecause =
+  | "above_limit"
+  | "first_purchase_at_merchant"
+  | "tool_changed"
+  | "authentication_required";
 
 /** One purchase that wants a yes of its own: made of the merchant's signed offer and the mandate, and of nothing else (G03). */
 export type PurchaseSubject = {
@@ -66,6 +70,8 @@ export function describePurchase(subject: PurchaseSubject, reason: string | unde
 const becauseInWords = {
   above_limit: "You are asked because it is above what you let pass without a question.",
   first_purchase_at_merchant: "You are asked because it is the first purchase at this merchant.",
+  tool_changed:
+    "You are asked because the merchant describes this tool otherwise than when it was bought before.",
   authentication_required: "Your card's issuer wants you to confirm it.",
 } as const satisfies Record<AskedBecause, string>;
 

@@ -2,12 +2,14 @@ import { enqueue } from "@remit/platform/jobs";
 import type { TenantTx } from "@remit/platform/sql";
 import { type Actor, Problem } from "@remit/protocol";
 import type { Answerer, AnswerPort, Approval, PurchaseSubject, Writing } from "../approvals/index.ts";
-import { releaseHold } from "../mandates/index.ts";
+import { findChain, releaseHold } from "../mandates/index.ts";
 import { lockForCommit } from "./capture-charge.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import { type Charge, chargesQueue, serveByAfter } from "./charges.ts";
 import { mayGoOn } from "./commit-point.ts";
 import { type Crossing, cross } from "./crossing.ts";
+import { offerIn } from "./evidence.ts";
+import { acceptTool } from "./tool-pins.ts";
 import { chargeNow, LostRace, type Step, transitWithin, us } from "./transitions.ts";
 
 type Purchase = Approval<PurchaseSubject>;
@@ -91,7 +93,13 @@ async function goOn(
           payload: locked.payment === undefined ? {} : { payment: locked.payment },
           actor,
         };
-  await transitWithin(deps, crossing, { from: locked, step: { ...step, before: wake(locked) } });
+  const before = async (tx: TenantTx): Promise<void> => {
+    const [root] = await findChain(tx, locked.mandate);
+    if (root !== undefined)
+      await acceptTool(tx, { root: root.id, charge: locked, offer: offerIn(locked.offer.evidence) });
+    await wake(locked)(tx);
+  };
+  await transitWithin(deps, crossing, { from: locked, step: { ...step, before } });
 }
 
 /** Its job goes on with it at once. */

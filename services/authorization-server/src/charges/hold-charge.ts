@@ -36,6 +36,7 @@ import type { Evidence } from "./evidence.ts";
 import { keepMerchantCharge } from "./merchant-charges.sql.ts";
 import type { Merchant } from "./merchants.ts";
 import { type Unpaid, unpaidAt } from "./tabs.sql.ts";
+import { isToolChanged, rememberTool } from "./tool-pins.ts";
 
 export type Holding = {
   readonly charge: Charge;
@@ -232,7 +233,12 @@ async function standingMandate(
   assertUnblocked(rules, { merchantOrigin: merchant.origin, categories: merchant.categories });
   const { currency } = mandate.details;
   const limits = limitsFor(rules.limits, { currency, agents: chain.map(({ agent }) => agent) });
-  return { mandate, above, because: await whyAsked(tx, chain, { charge, rules }), limits };
+  const bought = { root: (chain[0] ?? mandate).id, charge, offer: evidence.offer };
+  const because = (await isToolChanged(tx, bought))
+    ? "tool_changed"
+    : await whyAsked(tx, chain, { charge, rules });
+  const isOther = because === undefined && !(await rememberTool(tx, bought));
+  return { mandate, above, because: isOther ? "tool_changed" : because, limits };
 }
 
 /** Why the principal is asked first, if so: each of a chain may want it, and the principal's rules. */

@@ -18,4 +18,5 @@ export const chargeTables = {
   presentation_claims: "tenant",
   charge_refunds: "tenant",
   tabs: "tenant",
+  tool_pins: "tenant",
 } as const;

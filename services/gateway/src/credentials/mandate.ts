@@ -66,7 +66,7 @@ function verifyOwnOffer(
   wanted: Wanted,
   { jws, now }: { readonly jws: string; readonly now: Instant },
 ): Offer {
-  const { route, method, url, bodySha256 } = wanted;
+  const { route, method, url, bodySha256, tool } = wanted;
   const bodyDigest = bodySha256 === undefined ? undefined : base64url.encode(bodySha256);
   const offer = verifyOffer(jws, {
     keys: [publicJwkOf(route.merchant.keys.offer)],
@@ -78,6 +78,9 @@ function verifyOwnOffer(
   });
   // An offer without a digest was made for a request without a body.
   if (offer.resource?.body_digest !== bodyDigest) throw new Problem("offer_resource_mismatch");
+  // G10: what it was offered as is not what it says of itself now.
+  if (offer.tool?.name !== tool?.name || offer.tool?.digest !== tool?.digest)
+    throw new Problem("offer_changed", { status: 402 });
   if (offer.sku !== route.sku || pricedAs(offer) !== pricedAs(pricedAt(route)))
     throw new Problem("offer_changed", { status: 402 });
   return offer;

@@ -31,10 +31,19 @@ import {
   wantsFreshTerms,
 } from "../storefront/index.ts";
 import { type Asking, paymentRequired, refusal, soldAnswer, type Tried, unknownTool } from "./answers.ts";
-import { paymentFieldsOf, upwardMessage } from "./credentials.ts";
+import { paymentFieldsOf, upwardMessage, withoutOurs } from "./credentials.ts";
+import { createDefinitions, type Definitions, type Listed, type UpwardCall } from "./definitions.ts";
 import { judgeTool } from "./goods.ts";
 import { pricedTools, withPayment } from "./manifest.ts";
-import { answerIn, envelope, type Message, type RpcAnswer, type RpcId, readMessage } from "./messages.ts";
+import {
+  answerIn,
+  envelope,
+  type Message,
+  metaOf,
+  type RpcAnswer,
+  type RpcId,
+  readMessage,
+} from "./messages.ts";
 import {
   advertisesErrors,
   conventionOf,
@@ -44,7 +53,7 @@ import {
   sessionOf,
 } from "./sessions.ts";
 
-export type McpDeps = Omit<StorefrontDeps, "book" | "doors">;
+type McpDeps = Omit<StorefrontDeps, "book" | "doors"> & { readonly definitions: Definitions };
 
 type Called = {
   readonly call: PageCall;
@@ -62,14 +71,15 @@ const listBytesMax = 8 * 1024 * 1024;
  * MCP servers behind shops (Streamable HTTP): a tool is sold like a route, by the same counter. All else passes, and a
  * session stays between client and server; what a client hears of tools says what they cost.
  */
-export const mcpDoor =
-  (deps: McpDeps): OwnDoor =>
-  (call, { shop, target }) => {
+export function mcpDoor(given: Omit<McpDeps, "definitions">): OwnDoor {
+  const deps = { ...given, definitions: createDefinitions(given.upstreams, given.clock) };
+  return (call, { shop, target }) => {
     const server = toolServerAt(shop, target.path);
     if (server === undefined) return undefined;
     const fields = fieldsOf(call.raw.req.rawHeaders);
     return serveMcp(deps, { call, shop, server, target, fields });
   };
+}
 
 /** The stream, the end of a session, and what is asked beforehand (MCP, Streamable HTTP). */
 const unpaidMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "OPTIONS"]);
@@ -151,22 +161,8 @@ async function retell(
   asked: Asked,
   change: (result: JsonObject) => JsonObject,
 ): Promise<void> {
-  const { call, server, message, id } = asked;
-  const { open: route } = server;
-  const origin = new URL(route.merchant.origin);
-  const answer = await deps.upstreams.fetch({
-    origin: route.upstream,
-    method: "POST",
-    target: upstreamTarget(route, asked.target),
-    fields: upwardFields(fieldsUp(asked), {
-      Host: new URL(route.upstream).host,
-      "X-Forwarded-Host": origin.host,
-      "X-Forwarded-Proto": origin.protocol.slice(0, -1),
-    }),
-    body: Buffer.from(JSON.stringify(upwardMessage(message, { isPaid: false }))),
-    timeoutMs: route.timeoutMs,
-    bodyBytesMax: listBytesMax,
-  });
+  const { call, message, id } = asked;
+  const answer = await deps.upstreams.fetch(upwardCall(asked)(upwardMessage(message, { isPaid: false })));
   const found = answer.status >= 400 ? undefined : answerIn(answer, id);
   if (found === undefined) return sendRefused(call.raw.res, answer);
   const [name] = valuesOf(answer.fields, sessionHeader.toLowerCase());
@@ -177,6 +173,32 @@ async function retell(
   const told = "result" in found ? { result: change(found.result) } : found;
   send(call.raw.res, envelope(id, told), session === undefined ? [] : [[sessionHeader, session]]);
 }
+
+/** How any message of this client's session goes to the server behind the shop. */
+function upwardCall(asked: Asked): UpwardCall {
+  const { open: route } = asked.server;
+  const origin = new URL(route.merchant.origin);
+  return (message) => ({
+    origin: route.upstream,
+    method: "POST",
+    target: upstreamTarget(route, asked.target),
+    fields: upwardFields(named(fieldsUp(asked), message), {
+      Host: new URL(route.upstream).host,
+      "X-Forwarded-Host": origin.host,
+      "X-Forwarded-Proto": origin.protocol.slice(0, -1),
+    }),
+    body: Buffer.from(JSON.stringify(message)),
+    timeoutMs: route.timeoutMs,
+    bodyBytesMax: listBytesMax,
+  });
+}
+
+/** The fields that repeat what a call is (MCP 2026-07-28, "Standard Headers"), for the message that goes. */
+const named = (fields: Fields, { method }: JsonObject): Fields =>
+  fields.flatMap(([name, value]) => {
+    if (/^mcp-method$/i.test(name)) return [[name, typeof method === "string" ? method : ""] as const];
+    return /^mcp-name$/i.test(name) && method !== "tools/call" ? [] : [[name, value] as const];
+  });
 
 /** The upstream has refused by HTTP, or said nothing that could be changed. */
 function sendRefused(res: ServerResponse, { status, fields, body }: UpstreamAnswer): void {
@@ -224,10 +246,11 @@ async function sellTool(deps: McpDeps, asked: Asked, route: PaidRoute): Promise<
   try {
     request = requestFor(asked, route);
     credential = readCredential([...fields, ...paymentFieldsOf(message)]);
-    if (credential === undefined) {
-      deps.upstreams.check(route.upstream, route.health?.path);
-      throw new Problem("payment_required");
-    }
+    if (credential === undefined) deps.upstreams.check(route.upstream, route.health?.path);
+    const listed = await listedTool(deps, asked, route);
+    request = { ...request, ...(listed && { tool: listed.tool }) };
+    if (credential === undefined) throw new Problem("payment_required");
+    if (listed?.gone !== undefined) return { status: listed.gone.status, refused: listed.gone };
     const sold = await deps.counter.sell(request, credential);
     invariant(sold.kind !== "stream", "no tool is sold that streams");
     const resultType = resultTypeOf(message, fields);
@@ -240,6 +263,15 @@ async function sellTool(deps: McpDeps, asked: Asked, route: PaidRoute): Promise<
     const told = refusedBy(deps, asked, { problem: error, request, credential });
     return { status: error.status, told };
   }
+}
+
+/** How the tool is listed now, where somebody may have said yes to it: what pays without a mandate has asked nobody. */
+async function listedTool(deps: McpDeps, asked: Asked, { ways }: PaidRoute): Promise<Listed | undefined> {
+  const { name } = asked.message.params;
+  if (typeof name !== "string" || !ways.some(({ rail }) => rail === "mandate")) return undefined;
+  const { upstream: session = "" } = sessionOf(asked.fields);
+  const meta = metaOf(withoutOurs(asked.message.params));
+  return await deps.definitions.of(upwardCall(asked), { session, name, meta });
 }
 
 function refusedBy(

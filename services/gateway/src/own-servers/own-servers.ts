@@ -13,13 +13,12 @@ import { full, type Memory } from "../memory.ts";
 import type { Merchant, OfferBook } from "../offers/index.ts";
 import { paymentRequired, type TermsDeps, unpaid } from "../paywall/index.ts";
 import { downwardFields, type Fields, valuesOf } from "../proxy/index.ts";
-import { type Counter, idempotencyKeyOf, type PaidRequest } from "../purchases/index.ts";
+import { type Counter, idempotencyKeyOf, type PaidRequest, wantedOf } from "../purchases/index.ts";
 import {
   askingOf,
   paidAnswer,
   unsettledHeaders,
   type WholeAnswer,
-  wantedOf,
   wantsFreshTerms,
 } from "../storefront/index.ts";
 

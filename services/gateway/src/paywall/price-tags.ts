@@ -90,7 +90,7 @@ export function createPriceTags(deps: TagDeps): PriceTags {
       const tags = kept.get(wanted.route) ?? new Map<string, PriceTag>();
       kept.set(wanted.route, tags);
       const digest = contentDigestOf(wanted);
-      const key = `${wanted.method} ${wanted.url} ${digest ?? ""}`;
+      const key = `${wanted.method} ${wanted.url} ${digest ?? ""} ${wanted.tool?.digest ?? ""}`;
       const known = tags.get(key);
       if (known !== undefined) return known;
       const fresh = makeTag(deps, wanted, { now, digest });
@@ -180,7 +180,7 @@ function transferWay(
   };
 }
 
-function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, now: Instant): Offer {
+function offerOf({ route, method, url, bodySha256, tool }: Wanted, livemode: boolean, now: Instant): Offer {
   const digest = bodySha256 === undefined ? undefined : Buffer.from(bodySha256).toString("base64url");
   return {
     "@context": "https://schema.org",
@@ -196,6 +196,7 @@ function offerOf({ route, method, url, bodySha256 }: Wanted, livemode: boolean, 
     expires_at: toRfc3339(after(now, merchantNonceMs)),
     livemode,
     resource: { method, url, ...(digest !== undefined && { body_digest: digest }) },
+    ...(tool !== undefined && { tool }),
     serve_by_s: route.serveByS,
     ...tabOf(route.meter === undefined ? route.price : leastOf(route.meter, route.price)),
     ...transferIn(route),

@@ -1,5 +1,5 @@
 import type { Instant } from "@remit/kernel";
-import { type Binding, base64, type NoncePlace } from "@remit/protocol";
+import { type Binding, base64, type NoncePlace, type OfferTool } from "@remit/protocol";
 import type { PaidRoute } from "../offers/index.ts";
 
 /** Which protocol a payment comes by. Refusals and receipts are told in its words. */
@@ -13,6 +13,8 @@ export type Wanted = {
   readonly url: string;
   /** SHA-256 of the request's body; absent when it has none. */
   readonly bodySha256?: Uint8Array;
+  /** The tool that is called, as its server lists it. */
+  readonly tool?: OfferTool;
 };
 
 /** How the buyer asked: what it can read, and whether `Authorization` is taken by a token of its own. */

@@ -29,7 +29,7 @@ import { inProgress, keptOf, settled } from "./kept.ts";
 import { letGo, type PurchaseDeps, type Served } from "./money.ts";
 import { redeem } from "./owing.ts";
 import { purchase } from "./purchase.ts";
-import { claimFor, digestOfRequest, type PaidRequest } from "./request.ts";
+import { claimFor, digestOfRequest, type PaidRequest, wantedOf } from "./request.ts";
 
 export type CounterDeps = PurchaseDeps & {
   readonly verifier: VerifierDeps;
@@ -325,8 +325,7 @@ async function verify(
   request: PaidRequest,
   credential: Credential,
 ): Promise<GenuineCredential | Problem> {
-  const { route, method, url, bodySha256 } = request;
-  const wanted = { route, method, url, ...(bodySha256 !== undefined && { bodySha256 }) };
+  const wanted = wantedOf(request);
   try {
     return await verifyCredential(deps.verifier, wanted, { credential, now: deps.clock.now() });
   } catch (error) {

@@ -2,4 +2,4 @@ export { type Counter, openCounter, type Sold, type SoldHere, type SoldWhole } f
 export type { Served, Sink } from "./money.ts";
 export { purchaseJobs } from "./purchases.jobs.ts";
 export { recoverClaims } from "./recovery.ts";
-export { idempotencyKeyOf, type PaidRequest } from "./request.ts";
+export { idempotencyKeyOf, type PaidRequest, wantedOf } from "./request.ts";

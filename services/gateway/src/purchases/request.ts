@@ -1,10 +1,11 @@
 import { type Clock, newId } from "@remit/kernel";
-import { canonicalise, Problem } from "@remit/protocol";
+import { canonicalise, type OfferTool, Problem } from "@remit/protocol";
 import { sha256b64url } from "@remit/protocol/node";
 import type { NewClaim } from "../claims/index.ts";
 import type { GenuineCredential } from "../credentials/index.ts";
 import type { Room } from "../memory.ts";
 import type { PaidRoute } from "../offers/index.ts";
+import type { Wanted } from "../paywall/index.ts";
 import type { Fields, UpstreamAnswer } from "../proxy/index.ts";
 
 /** A request for a paid route, read whole. */
@@ -17,6 +18,8 @@ export type PaidRequest = {
   readonly fields: Fields;
   readonly body: Uint8Array | undefined;
   readonly bodySha256?: Uint8Array;
+  /** The tool that is called, as its server lists it. */
+  readonly tool?: OfferTool;
   readonly idempotencyKey?: string;
   /** Where the answer is held, until it is sent. */
   readonly room?: Room;
@@ -25,6 +28,15 @@ export type PaidRequest = {
   /** What an answer says in the protocol of its route, where its status is not all: a tool fails with a 200. */
   readonly judge?: (answer: UpstreamAnswer) => UpstreamAnswer;
 };
+
+/** What is asked for, as offers are bound to it. */
+export const wantedOf = ({ route, method, url, bodySha256, tool }: PaidRequest): Wanted => ({
+  route,
+  method,
+  url,
+  ...(bodySha256 !== undefined && { bodySha256 }),
+  ...(tool !== undefined && { tool }),
+});
 
 export const digestOfRequest = ({ method, url, bodySha256 }: PaidRequest): string =>
   sha256b64url(

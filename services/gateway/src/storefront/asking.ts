@@ -1,15 +1,6 @@
 import { doorOf } from "../credentials/index.ts";
-import { type Asking, prefersHtml, type Wanted } from "../paywall/index.ts";
+import { type Asking, prefersHtml } from "../paywall/index.ts";
 import { type Fields, valuesOf } from "../proxy/index.ts";
-import type { PaidRequest } from "../purchases/index.ts";
-
-/** What is asked for, as offers are bound to it. */
-export const wantedOf = ({ route, method, url, bodySha256 }: PaidRequest): Wanted => ({
-  route,
-  method,
-  url,
-  ...(bodySha256 !== undefined && { bodySha256 }),
-});
 
 /** How a buyer asks, as its headers say it. */
 export function askingOf(fields: Fields): Omit<Asking, "now" | "requestId"> {

@@ -7,7 +7,7 @@ export {
   type WholeAnswer,
   withCredit,
 } from "./answers.ts";
-export { askingOf, wantedOf } from "./asking.ts";
+export { askingOf } from "./asking.ts";
 export { forwardAuth } from "./forward-auth.http.ts";
 export { passOn } from "./open-routes.ts";
 export { type OwnDoor, type StorefrontDeps, storefront, wantsFreshTerms } from "./storefront.http.ts";

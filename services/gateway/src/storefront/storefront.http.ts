@@ -33,9 +33,9 @@ import {
   unpaid,
 } from "../paywall/index.ts";
 import type { Upstreams } from "../proxy/index.ts";
-import type { Counter, PaidRequest } from "../purchases/index.ts";
+import { type Counter, type PaidRequest, wantedOf } from "../purchases/index.ts";
 import { paidAnswer, unsettledHeaders, type WholeAnswer } from "./answers.ts";
-import { askingOf, wantedOf } from "./asking.ts";
+import { askingOf } from "./asking.ts";
 import { answersPreflight, openToScripts } from "./cross-origin.ts";
 import { isSignIn, openTunnel, passOn, signIn } from "./open-routes.ts";
 import { recogniseUnpaid } from "./recognised.ts";

@@ -29,6 +29,7 @@ export const approvals: Approvals = {
     because: {
       above_limit: "Es ist mehr, als dieser Agent ohne Rückfrage ausgeben darf.",
       first_purchase_at_merchant: "Es ist der erste Kauf bei diesem Händler.",
+      tool_changed: "Der Händler beschreibt dieses Werkzeug anders als beim letzten Kauf.",
       authentication_required: "Ihre Bank will wissen, dass Sie es sind.",
     },
     reason: "Die Begründung des Agenten",

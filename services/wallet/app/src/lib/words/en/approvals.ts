@@ -26,6 +26,7 @@ export const approvals = {
     because: {
       above_limit: "It is above what this agent may spend without asking.",
       first_purchase_at_merchant: "It is the first purchase at this merchant.",
+      tool_changed: "The merchant describes this tool otherwise than when it was bought before.",
       authentication_required: "Your bank wants to know that it is you.",
     },
     reason: "The agent’s reason",

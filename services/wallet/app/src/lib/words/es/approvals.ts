@@ -29,6 +29,7 @@ export const approvals: Approvals = {
     because: {
       above_limit: "Supera lo que este agente puede gastar sin preguntar.",
       first_purchase_at_merchant: "Es la primera compra en este comercio.",
+      tool_changed: "El comercio describe esta herramienta de otra forma que en la compra anterior.",
       authentication_required: "Su banco quiere saber que es usted.",
     },
     reason: "El motivo del agente",

@@ -27,6 +27,7 @@ export const approvals: Approvals = {
     because: {
       above_limit: "このエージェントが確認なしに使える額を超えています。",
       first_purchase_at_merchant: "この店舗での初めての購入です。",
+      tool_changed: "この店舗のツールの説明が、前回の購入時から変わっています。",
       authentication_required: "銀行が本人確認を求めています。",
     },
     reason: "エージェントの理由",
