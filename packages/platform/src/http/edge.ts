@@ -3,6 +3,7 @@ import { newId } from "@remit/kernel";
 import { Problem, type ProblemCode } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Counters } from "../counters/index.ts";
+import type { Pressure } from "../host/index.ts";
 import type { Log, LogFields } from "../telemetry/index.ts";
 import { type CallerAddress, countedAddress } from "./caller-address.ts";
 import type { Followed } from "./follow.ts";
@@ -19,6 +20,7 @@ export type Edge = {
   readonly headers: SecurityHeaders;
   readonly bodyBytesMax: number;
   readonly isDraining: () => boolean;
+  readonly pressure: Pressure;
 };
 
 declare module "fastify" {

@@ -1,10 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { invariant } from "@remit/kernel";
+import { invariant, systemClock } from "@remit/kernel";
 import { Problem, toProblemJson } from "@remit/protocol";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { z } from "zod";
 import { createCounters } from "../counters/index.ts";
-import { StartRefused } from "../host/index.ts";
+import { StartRefused, watchPressure } from "../host/index.ts";
 import { callerAddress } from "./caller-address.ts";
 import { prepareDrain } from "./drain.ts";
 import { type Edge, measure, openCall, type Timed } from "./edge.ts";
@@ -22,6 +22,7 @@ import { serveDirectly, serveMount } from "./serve-mount.ts";
 import { pageCallOf, servePage } from "./serve-page.ts";
 import { serveRoute } from "./serve-route.ts";
 import { wantsWebSocket } from "./serve-upgrade.ts";
+import { shed } from "./shed.ts";
 
 export type Http = {
   add(...routes: readonly (Route | Page)[]): void;
@@ -44,15 +45,7 @@ const patient = { headMs: 15_000, requestMs: 30_000, idleMs: 120_000, connection
 /** An HTTP server for declared routes, pages and mounts. Nothing is bound before `listen`. */
 export function createHttp(options: HttpOptions): Http {
   const state = { draining: false };
-  const edge: Edge = {
-    options,
-    counters:
-      options.counters ?? createCounters({ prefix: options.service, clock: options.clock, log: options.log }),
-    addressOf: callerAddress(options.trustedProxies ?? []),
-    headers: securityHeadersOf(options.origin),
-    bodyBytesMax: options.bodyBytesMax ?? bodyBytesMax,
-    isDraining: () => state.draining,
-  };
+  const edge = edgeOf(options, () => state.draining);
   const declared: (Route | Page)[] = healthRoutes(options, edge.isDraining);
   const mounts: Mount[] = [];
   const openApi = () =>
@@ -94,6 +87,7 @@ export function createHttp(options: HttpOptions): Http {
     async close() {
       state.draining = true;
       await drain();
+      edge.pressure.stop();
       await edge.counters.close();
       metricsServer?.closeAllConnections();
       await new Promise<void>((resolve) =>
@@ -102,6 +96,17 @@ export function createHttp(options: HttpOptions): Http {
     },
   };
 }
+
+const edgeOf = (options: HttpOptions, isDraining: () => boolean): Edge => ({
+  options,
+  counters:
+    options.counters ?? createCounters({ prefix: options.service, clock: options.clock, log: options.log }),
+  addressOf: callerAddress(options.trustedProxies ?? []),
+  headers: securityHeadersOf(options.origin),
+  bodyBytesMax: options.bodyBytesMax ?? bodyBytesMax,
+  isDraining,
+  pressure: options.pressure ?? watchPressure({ clock: systemClock }),
+});
 
 const openApiRoute = (openApi: () => ApiDocument, documentAt: HttpOptions["documentAt"]): Route =>
   route({
@@ -171,6 +176,7 @@ function openFastify(edge: Edge): FastifyInstance {
     const report = (answered: Timed): void =>
       request.remitFollowed?.answered({ ...answered, problem: request.remitProblem });
     measure(edge, { call, res: reply.raw, report }, () => request.routeOptions.url ?? "unmatched");
+    if (!alwaysAnswered.has(request.raw.url ?? "")) shed(edge, reply.raw);
     if (!request.raw.url?.startsWith("/"))
       throw new Problem("invalid_request", { detail: "The target is no path." });
     // No text of ours has a NUL, and PostgreSQL stores none: it would fail there instead of here.
@@ -183,6 +189,9 @@ function openFastify(edge: Edge): FastifyInstance {
   );
   return app;
 }
+
+// Whoever looks after us must hear that we live; whether we are ready is for our own checks to say.
+const alwaysAnswered: ReadonlySet<string> = new Set(["/livez", "/readyz", "/health"]);
 
 /**
  * RFC 9110 §10.1.1: a client that expects `100 Continue` is invited to send its body once somebody begins to read it, so

@@ -1,6 +1,7 @@
 import type { Clock } from "@remit/kernel";
 import type { Scope } from "@remit/protocol";
 import type { Counters } from "../counters/index.ts";
+import type { Pressure } from "../host/index.ts";
 import type { Log, Metrics, Tracer } from "../telemetry/index.ts";
 import type { Authenticate, Decide } from "./authenticate.ts";
 import type { Follow } from "./follow.ts";
@@ -56,6 +57,8 @@ export type HttpOptions = {
   /** Addresses and ranges whose `X-Forwarded-For` is believed; none by default. */
   readonly trustedProxies?: readonly string[];
   readonly patience?: Patience;
+  /** Says when nothing more is begun (503); of its own unless given. */
+  readonly pressure?: Pressure;
   /** 64 KiB by default. */
   readonly bodyBytesMax?: number;
   /** Of a request's head; 48 KiB by default. More is answered 431. */

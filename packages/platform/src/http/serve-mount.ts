@@ -6,6 +6,7 @@ import { type Learn, type Recognised, recognise } from "./recognised.ts";
 import { leavesMuchUnread, logRefusal, problemOf } from "./refusals.ts";
 import type { Mount, PageCall, RawPair } from "./route.ts";
 import { serveUpgrades } from "./serve-upgrade.ts";
+import { shed } from "./shed.ts";
 
 type Serve = (call: PageCall, learn?: Learn) => Promise<void>;
 
@@ -17,6 +18,7 @@ export function serveMount(edge: Edge, mount: Mount): Serve {
   };
   return async (call, learn) => {
     try {
+      shed(edge, call.raw.res);
       const counted = countedByAddress(edge, { ...counting, open: true, call });
       if (counted.length > 0) setAll(call.raw.res, await countAll(edge.counters, counted, call.now));
       await mount.handle(
