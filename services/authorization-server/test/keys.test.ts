@@ -151,3 +151,22 @@ test("K03 a revoked key of evidence stays known, with the end of its time and th
   });
   expect(await asOperator("POST", `/api/v1/keys/${kid}/revoke`, {})).toMatchObject({ status: 400 });
 });
+
+test("L13 each change of the keys that sign the logs is an entry of the installation's own log, with who and why", async () => {
+  const entries = async (kid: string) => {
+    const rows = await database.asAdmin<{ event: string; actor: string }>(
+      "select event, body::jsonb -> 'actor' ->> 'id' as actor from audit_rows where tenant_id = 'platform' and subject = $1",
+      [kid],
+    );
+    return rows.map(({ event, actor }) => `${event} by ${actor}`);
+  };
+  const first = await current("audit");
+  expect(await entries(first)).toEqual(["key.activated by authorization-server"]);
+  const rotated = await asOperator("POST", "/api/v1/keys/rotate", { purpose: "audit" });
+  const [{ kid: next }] = rotated.body["data"] as [{ kid: string }]; // the route's declared answer
+  expect(await entries(next)).toEqual([`key.created by ${operatorId}`]);
+  const revoked = await asOperator("POST", `/api/v1/keys/${first}/revoke`, { reason: "lost" });
+  expect(revoked.body["successor"]).toBe(next);
+  expect(await entries(first)).toContain(`key.revoked by ${operatorId}`);
+  expect(await entries(next)).toHaveLength(2);
+});

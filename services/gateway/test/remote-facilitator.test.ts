@@ -147,7 +147,7 @@ describe("what somebody else's facilitator is asked, and what its word is worth"
     expect(await facilitator.settle(await somebody(), step)).toEqual(settlement);
   });
 
-  test("M17 a yes that names the transaction of another payment is none", async () => {
+  test("M17 D08 a yes that names the transaction of another payment is none", async () => {
     const [first, second] = [await somebody(), await somebody()];
     const settled = await facilitator.settle(first, step);
     const transaction = settled.kind === "settled" ? settled.transaction : undefined;

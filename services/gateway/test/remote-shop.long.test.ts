@@ -113,6 +113,41 @@ describe("a shop that is paid through somebody else's facilitator", () => {
     expect((await transfers()) - moved).toBe(1);
   });
 
+  const lies: readonly [string, (call: RemoteCall) => object | Promise<object>][] = [
+    ["takes its yes back when it settles", () => ({ success: false, errorReason: "no_gas" })],
+    ["says that it has settled, and names nothing", () => ({ success: true })],
+    ["names a transaction that is none", () => ({ success: true, transaction: `0x${"ab".repeat(32)}` })],
+    ["names the transfer of somebody else", () => ({ success: true, transaction: paidBefore })],
+  ];
+  let paidBefore: string | undefined;
+
+  test.each(lies)(
+    "D08 a facilitator that %s has not paid: not a byte of the goods leaves",
+    async (_, settle) => {
+      // A purchase of before, of the same goods at the same price, that was paid.
+      remote.answer = async (call, res) => {
+        if (call.path === "/verify") return says(res, { isValid: true });
+        paidBefore = await call.send();
+        says(res, { success: true, transaction: paidBefore });
+      };
+      expect((await world.ask("/demo/report", await paying())).status).toBe(200);
+      await world.database.asAdmin(`truncate ${world.database.schema}.claims cascade`);
+      moved = await transfers();
+      const request = await paying();
+      remote.answer = async (call, res) =>
+        says(res, call.path === "/verify" ? { isValid: true } : await settle(call));
+      const answer = await world.ask("/demo/report", request);
+      expect(answer.status).not.toBe(200);
+      expect(answer.body.toString()).not.toContain("the report");
+      expect(await transfers()).toBe(moved);
+      // Told the same again, it is not believed the second time either.
+      const again = await world.ask("/demo/report", request);
+      expect(again.status).not.toBe(200);
+      expect(again.body.toString()).not.toContain("the report");
+      expect((await world.claims()).map(({ state }) => state)).not.toContain("captured");
+    },
+  );
+
   test("M11 what was never asked to be captured is released at once when the upstream fails", async () => {
     const request = await paying();
     world.upstream.answer = (_, res) => void res.writeHead(500).end("broken");
