@@ -371,4 +371,4 @@ describe("a payment of a call", () => {
   });
 });
 
-describeDoors(() => world);
+describe("G11 the doors of a shop that sells tools", () => describeDoors(() => world));
