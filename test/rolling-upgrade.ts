@@ -35,8 +35,9 @@ export function brokenFor(former: Schema, now: Schema): string[] {
   const gone = [...former].flatMap(([name, how]) => {
     const is = now.get(name);
     if (is === undefined) return [`${name} is gone`];
-    // A column that fills itself now is written and read as ever.
-    return is === how || is === how.replace(", to be given", "") ? [] : [`${name} was ${how} and is ${is}`];
+    // A column that fills itself now is written and read as ever; so is one that may be empty, until somebody leaves it so.
+    const may = [how, how.replace(", to be given", ""), how.replace(/ not null.*$/, "")];
+    return may.includes(is) ? [] : [`${name} was ${how} and is ${is}`];
   });
   const tables = new Set([...former.keys()].flatMap((name) => /^column ([^.]+)\./.exec(name)?.[1] ?? []));
   const asked = [...now].flatMap(([name, how]) => {

@@ -217,7 +217,6 @@ export {
   examineSignedResponse,
   type Offer,
   type OfferLine,
-  type OfferResource,
   type OfferTool,
   type OfferTransfer,
   offerDigestOf,
