@@ -7,6 +7,7 @@ const refusal = (status: number, title: string, remedy: string): Refusal => ({ s
 // biome-ignore format: a catalogue reads best as a table, one line per code
 export const problems = {
   access_denied: refusal(403, "The principal did not consent", "Ask the principal again, perhaps for less."),
+  account_owns_organizations: refusal(409, "Organizations would be without an owner", "Make somebody else an owner of each that is named, or delete it, first."),
   agent_decommissioned: refusal(409, "The agent is decommissioned", "Register a new agent."),
   agent_exists: refusal(409, "An agent with this e-mail address exists", "Use that agent, or register with another address."),
   agent_frozen: refusal(403, "The principal has frozen this agent, or all of them", "Stop; the principal lifts it in the wallet."),
@@ -92,7 +93,6 @@ export const problems = {
   invitation_invalid: refusal(400, "The invitation is unknown, used or expired, or for somebody else", "Ask for a new invitation, to the address of your account."),
   invoice_settled: refusal(409, "Nothing of this invoice is left to pay", "Read the invoice; record a payment once."),
   key_in_use: refusal(400, "The key is registered already", "Make a new key: each client has its own, one for assertions and one for DPoP."),
-  account_owns_organizations: refusal(409, "Organizations would be without an owner", "Make somebody else an owner of each that is named, or delete it, first."),
   last_owner: refusal(409, "An organization keeps at least one owner", "Make somebody else an owner first."),
   livemode_mismatch: refusal(400, "Live and test do not mix", "Use artefacts of one mode only."),
   mandate_asset_not_accepted: refusal(403, "The mandate does not cover this currency", "Ask the principal for a mandate in the offer's currency."),
