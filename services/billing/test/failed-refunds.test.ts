@@ -38,12 +38,15 @@ async function refunded(amount = 1000): Promise<Refunded> {
 }
 
 const paymentOf = async (id: unknown) => (await stage.call("GET", `/api/v1/payments/${String(id)}`)).body;
-const failed = (made: Refunded) =>
-  eventually(async () => {
-    const payment = await paymentOf(made.id);
-    expect(payment["refunds"]).toContainEqual(expect.objectContaining({ id: made.refund, status: "failed" }));
-    return payment;
-  });
+async function failed(made: Refunded): Promise<Record<string, unknown>> {
+  await eventually(async () =>
+    expect((await paymentOf(made.id))["refunds"]).toContainEqual(
+      expect.objectContaining({ id: made.refund, status: "failed" }),
+    ),
+  );
+  // A payment is read before its refunds: what was read in between may be older.
+  return paymentOf(made.id);
+}
 const entriesOf = ({ charge }: Purchase) =>
   stage.database.asAdmin<{ kind: string; transition: string; reverses: string | null }>(
     "select kind, transition, reverses from ledger_entries where charge_id = $1 order by id",
