@@ -10,6 +10,7 @@ import {
   newId,
   toBudgetUnits,
 } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
 import { enqueue } from "@remit/platform/jobs";
 import type { SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
@@ -79,11 +80,14 @@ export async function exportMandate(
   exporting: Exporting,
 ): Promise<Made> {
   const holder = await holderOf(deps, tenant, exporting);
-  return deps.db.of(tenant).transaction(async (tx) => {
+  const exported = await deps.db.of(tenant).transaction(async (tx) => {
     const made = await makeWithin(deps, tx, { ...exporting, holder });
     await exporting.keep(tx, made);
+    await failpoint("export.making");
     return made;
   });
+  await failpoint("export.made");
+  return exported;
 }
 
 const unknown = (): Problem => new Problem("not_found", { detail: "There is no such mandate." });

@@ -8,6 +8,7 @@ import {
   newId,
   toBudgetUnits,
 } from "@remit/kernel";
+import { failpoint } from "@remit/platform/failpoint";
 import type { Keyring, SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent, Problem } from "@remit/protocol";
@@ -224,7 +225,12 @@ async function withinLimit(
   tenant: Id<"tenant">,
   work: (tx: TenantTx) => Promise<Export | { readonly exceeded: Export }>,
 ): Promise<Export> {
-  const told = await db.of(tenant).transaction(work);
+  const told = await db.of(tenant).transaction(async (tx) => {
+    const written = await work(tx);
+    await failpoint("export.telling");
+    return written;
+  });
+  await failpoint("export.told");
   if ("exceeded" in told) throw exceeds(told.exceeded);
   return told;
 }
