@@ -27,14 +27,20 @@ let pages: Readonly<Record<string, string>>;
 /** What is shown to whoever is not signed in. */
 const outside = ["/welcome", "/signed-out?because=ended", "/not-signed-in?because=sign_in_unknown"];
 
-/** Life brings one only after weeks. */
+/** Of the newest purchase that can be disputed: life brings a dispute only after weeks. */
 async function dispute(page: Page): Promise<void> {
   await page.goto(`${remit.dev.wallet}/activity`);
-  await page.locator("main a[href^='/activity/chg_']").last().click();
-  await page.getByText("Dispute this purchase").click();
-  await page.getByLabel("What happened, in your words").fill("It never came.");
-  await page.getByRole("button", { name: "Open the dispute" }).click();
-  await page.getByText("The dispute is open. The merchant has been told.").waitFor();
+  const links = await page.locator("main a[href^='/activity/chg_']").all();
+  const bought = await Promise.all(links.map((link) => link.getAttribute("href")));
+  for (const at of new Set(bought)) {
+    await page.goto(`${remit.dev.wallet}${at}`);
+    if ((await page.getByText("Dispute this purchase").count()) === 0) continue;
+    await page.getByText("Dispute this purchase").click();
+    await page.getByLabel("What happened, in your words").fill("It never came.");
+    await page.getByRole("button", { name: "Open the dispute" }).click();
+    return page.getByText("The dispute is open. The merchant has been told.").waitFor();
+  }
+  throw new RangeError("no purchase can be disputed");
 }
 
 beforeAll(async () => {
