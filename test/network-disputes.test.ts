@@ -135,7 +135,9 @@ describe("M21 a dispute that the card network opens", () => {
     await eventually(async () => expect(await owed()).toBe(before - 1_500));
     // A charge that was disputed is as captured as before: it can be given back.
     expect((await shop.merchant.chargeOf(buy.charge.id)).status).toBe("captured");
-    expect(await audited(opened.id)).toEqual(["dispute.opened", "dispute.answered", "dispute.won"]);
+    await eventually(async () =>
+      expect(await audited(opened.id)).toEqual(["dispute.opened", "dispute.answered", "dispute.won"]),
+    );
     await areTrue();
   });
 
@@ -162,7 +164,9 @@ describe("M21 a dispute that the card network opens", () => {
       refundedMinor: 0,
     });
     expect(await spentOf(buy)).toEqual({ held_minor: 0, spent_minor: 1_000 });
-    expect(await audited(opened.id)).toEqual(["dispute.opened", "dispute.lost"]);
+    await eventually(async () =>
+      expect(await audited(opened.id)).toEqual(["dispute.opened", "dispute.lost"]),
+    );
     expect(reference).not.toBe("");
     await areTrue();
   });
@@ -183,7 +187,7 @@ describe("M21 a dispute that the card network opens", () => {
     await tellAgain(reference);
     expect(await kindsOf(buy)).toEqual(kinds);
     expect((await stands(buy, "won")).id).toBe(id);
-    expect(await audited(id)).toEqual(["dispute.opened", "dispute.won"]);
+    await eventually(async () => expect(await audited(id)).toEqual(["dispute.opened", "dispute.won"]));
     await areTrue();
   });
 
