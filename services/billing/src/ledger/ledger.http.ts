@@ -1,6 +1,5 @@
 import { toRfc3339 } from "@remit/kernel";
 import { type Route, route } from "@remit/platform/http";
-import type { Database } from "@remit/platform/sql";
 import { idOf, LedgerAccounts, LedgerCheck, LedgerEntries } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { accountsOf, type Check, checking, entriesOf } from "./ledger.ts";
