@@ -5,7 +5,7 @@ const tickMs = 10;
 
 /** The processes of an embedded cluster, as Linux sees them; elsewhere none. */
 export type DatabaseProcesses = {
-  /** Time of a processor that those which live now have taken. */
+  /** Time of a processor that they have taken, with those that have ended. */
   cpuMs(): Promise<number>;
   /** Memory of their own, without what they share. */
   ownMb(): Promise<number>;
@@ -25,9 +25,12 @@ export function processesOf(clusterDirectory: string): DatabaseProcesses {
   return {
     cpuMs: () =>
       sumOf("stat", (text) => {
-        // proc_pid_stat(5): the 14th and 15th fields are utime and stime; the 2nd may hold spaces.
-        const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-        return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * tickMs;
+        // proc_pid_stat(5): the 14th to 17th fields are utime, stime, and both of children that ended; the 2nd may hold spaces.
+        const times = text
+          .slice(text.lastIndexOf(")") + 2)
+          .split(" ")
+          .slice(11, 15);
+        return times.reduce((sum, ticks) => sum + Number(ticks), 0) * tickMs;
       }),
     ownMb: () => sumOf("status", (text) => Number(/RssAnon:\s+(\d+)/.exec(text)?.[1] ?? 0) / 1024),
   };
