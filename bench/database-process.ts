@@ -16,7 +16,7 @@ export function processesOf(clusterDirectory: string): DatabaseProcesses {
   const pids = async (): Promise<string[]> => {
     const [postmaster = ""] = (await read(path.join(clusterDirectory, "data/postmaster.pid"))).split("\n");
     const children = await read(`/proc/${postmaster}/task/${postmaster}/children`);
-    return [postmaster, ...children.trim().split(" ")];
+    return [postmaster, ...children.trim().split(" ")].filter((pid) => pid !== "");
   };
   const sumOf = async (file: string, amountIn: (text: string) => number): Promise<number> => {
     const texts = await Promise.all((await pids()).map((pid) => read(`/proc/${pid}/${file}`)));
