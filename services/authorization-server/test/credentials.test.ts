@@ -344,6 +344,11 @@ describe("credentials are shown once and end when they are told to", () => {
     expect((await callWith(token)).status).toBe(401);
     expect((await tokenBy(agent, { secret })).body["error"]).toBe("invalid_client");
     expect((await make(agent)).body["code"]).toBe("agent_decommissioned");
+    // And says so itself, a moment later: nobody reads of a live credential of somebody who is gone.
+    await eventually(async () => {
+      const { body } = await operator.call("GET", `/api/v1/agents/${agent}/credentials`);
+      expect(body["data"]).toMatchObject([{ status: "revoked" }]);
+    });
   });
 });
 

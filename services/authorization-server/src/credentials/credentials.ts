@@ -37,7 +37,8 @@ export type Credential = {
 };
 
 /** Who changes credentials. `bound`: by a token that is bound to a key. */
-export type By = { readonly actor: Actor; readonly bound: boolean; readonly now: Instant };
+type Because = { readonly actor: Actor; readonly now: Instant };
+export type By = Because & { readonly bound: boolean };
 
 const liveMax = 20;
 
@@ -217,6 +218,15 @@ export async function revokeCredential(tx: TenantTx, { agent, id }: Named, by: B
   await revokeTokensIssued(tx, `client:${agent}`, issued);
 }
 
+/** Those of an agent that was decommissioned: what they prove is refused since then, and now they say so themselves. */
+export async function endCredentialsOf(tx: TenantTx, agent: Id<"agent">, by: Because): Promise<void> {
+  for (const before of await rows.listLive(tx, agent)) {
+    const credential: Credential = { ...before, former: undefined, offered: [], revokedAt: by.now };
+    await rows.saveCredential(tx, credential);
+    await settle(tx, { agent, credential, type: "credential.revoked", by });
+  }
+}
+
 export type Named = { readonly agent: Id<"agent">; readonly id: Id<"credential"> };
 
 /** The credential of this agent of this tenant; `not_found` for another's and for none. */
@@ -265,7 +275,12 @@ function future(at: Instant | undefined, now: Instant): Instant | undefined {
 /** Records a change, writes what counts now where agents are authenticated, and sees to the reminder. */
 async function settle(
   tx: TenantTx,
-  { agent, credential, type, by }: { agent: Id<"agent">; credential: Credential; type: EventType; by: By },
+  {
+    agent,
+    credential,
+    type,
+    by,
+  }: { agent: Id<"agent">; credential: Credential; type: EventType; by: Because },
 ): Promise<void> {
   const { actor, now } = by;
   const live = (await rows.listLive(tx, agent)).filter((one) => isLive(one, now));

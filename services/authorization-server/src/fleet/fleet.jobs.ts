@@ -2,6 +2,7 @@ import { type Clock, type Id, parseId, secondMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Actor } from "@remit/protocol";
+import { endCredentialsOf } from "../credentials/index.ts";
 import { endTokensOfClient } from "../grants/index.ts";
 import { type EndingCause, endingQueue } from "./fleet.ts";
 
@@ -47,7 +48,10 @@ type Ending = {
 async function end({ db, clock, mandates }: Deps, { agent, tenant, because, actor }: Ending): Promise<void> {
   const now = clock.now();
   const gone = because === "agent_decommissioned";
-  if (gone) await endTokensOfClient(db, { client: agent, tenant, actor, now });
+  if (gone) {
+    await endTokensOfClient(db, { client: agent, tenant, actor, now });
+    await db.of(tenant).transaction((tx) => endCredentialsOf(tx, agent, { actor, now }));
+  }
   const change = gone ? mandates.revokeWithin : mandates.suspendWithin;
   for (const given of await mandates.heldBy(agent))
     await db.of(given.tenant).transaction((tx) => change(tx, given.mandate, { because, actor }));
