@@ -150,6 +150,48 @@ export function describeDoors(world: () => McpWorld): void {
     });
   });
 
+  describe("G10 a server without sessions lists to each caller by itself", () => {
+    const ask = async (message: JsonObject, headers: Record<string, string> = {}) => {
+      const answer = await world().ask("/mcp", rpc(message, headers));
+      return offerIn(unpaidOf((JSON.parse(answer.body.toString()) as JsonObject)["result"])).tool;
+    };
+    const digest = expect.stringMatching(/^[\w-]{43}$/);
+
+    test("G10 what one caller's fields make it refuse or list is no other's", async () => {
+      const { upstream, tools } = world();
+      const answer = upstream.answer;
+      upstream.answer = (req, res) => tools.answerAlone(req, res);
+      try {
+        for (const refused of [{ "mcp-protocol-version": "1999-01-01" }, { authorization: "Bearer wrong" }]) {
+          expect(await ask(callOf("report"), refused)).toEqual({ name: "report" });
+          expect(await ask(callOf("report"))).toEqual({ name: "report", digest });
+        }
+        tools.says.set("report", { description: "The report, of somebody." });
+        const others = await ask(callOf("report"), { "x-user": "somebody" });
+        tools.says.clear();
+        expect(others).toEqual({ name: "report", digest });
+        expect(await ask(callOf("report"), { "x-user": "else" })).not.toEqual(others);
+        expect(await ask(callOf("report", { user: "else" }), { "x-user": "somebody" })).not.toEqual(others);
+      } finally {
+        upstream.answer = answer;
+      }
+    });
+
+    test("G10 a list that failed is asked for again at once, by the same caller too", async () => {
+      const { upstream, tools } = world();
+      const answer = upstream.answer;
+      const mine = { "x-user": "mine" };
+      try {
+        upstream.answer = (_, res) => void res.writeHead(500).end();
+        expect(await ask(callOf("report"), mine)).toEqual({ name: "report" });
+        upstream.answer = (req, res) => tools.answerAlone(req, res);
+        expect(await ask(callOf("report"), mine)).toEqual({ name: "report", digest });
+      } finally {
+        upstream.answer = answer;
+      }
+    });
+  });
+
   describe("G11 no page that somebody opens reaches the tools of a machine", () => {
     const post = (headers: Record<string, string>, message: JsonObject = callOf("echo")) => {
       const { headers: usual, ...asked } = rpc(message);

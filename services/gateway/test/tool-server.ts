@@ -34,6 +34,8 @@ export type Tools = {
   /** What becomes of a connection on which a tool is called. */
   trouble: ((req: IncomingMessage, res: ServerResponse, id: unknown) => void) | undefined;
   answer(req: IncomingMessage, res: ServerResponse): void;
+  /** The same without sessions; a token that it does not know is refused. */
+  answerAlone(req: IncomingMessage, res: ServerResponse): void;
 };
 
 const listed = ["report", "sibling", "echo", "secret", "fails", "throws"];
@@ -73,7 +75,14 @@ export function startTools(): Tools {
     says: new Map(),
     trouble: undefined,
     answer: (req, res) => void serve(req, res),
+    answerAlone: (req, res) => void serveAlone(req, res),
   };
+  async function serveAlone(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (req.headers.authorization !== undefined) return void res.writeHead(401).end();
+    const transport = new StreamableHTTPServerTransport({});
+    await createToolServer(tools.calls, tools.says).connect(transport);
+    await transport.handleRequest(req, res);
+  }
   async function serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
     tools.requests.push(req);
     const chunks: Buffer[] = [];

@@ -9,7 +9,7 @@ export type UpwardCall = (message: JsonObject) => Parameters<Upstreams["fetch"]>
 
 /** How a server lists its tools now: an offer says it, so that a principal is asked again when a tool says something else (G10). */
 export type Definitions = {
-  of(call: UpwardCall, listing: Listing & { readonly name: string }): Promise<Listed>;
+  of(call: UpwardCall, asked: Asked): Promise<Listed>;
 };
 
 export type Listed = {
@@ -18,15 +18,15 @@ export type Listed = {
   readonly gone?: UpstreamAnswer;
 };
 
-type Listing = {
-  readonly session: string;
+type Asked = {
+  readonly name: string;
   /** What the client says of itself in every call (MCP 2026-07-28). */
   readonly meta: JsonObject;
 };
 
 // A model has read the list some time ago; what is looked at here only has to be newer than the yes.
 const lastsMs = 5 * secondMs;
-const sessionsMax = 1_000;
+const keptMax = 1_000;
 const pagesMax = 20;
 const listId = "remit-tools-list";
 
@@ -36,27 +36,30 @@ type List = { readonly digests: ReadonlyMap<string, string>; readonly gone?: Ups
 const none: ReadonlyMap<string, string> = new Map();
 
 /**
- * Asked in the session of the client that calls, since a server may list other tools for somebody else. A server that does not
- * list its tools now has a tool without digest, which is never what was said yes to.
+ * Asked as the client asks that calls, since a server may list other tools for somebody else: what is kept answers nobody who
+ * says anything else, in whatever field. A server that does not list its tools now has a tool without digest, which is never
+ * what was said yes to; that is not kept, so that nobody's failure is another's.
  */
 export function createDefinitions(upstreams: Pick<Upstreams, "fetch">, clock: Clock): Definitions {
   const kept = new Map<string, Kept>();
-  const listed = (call: UpwardCall, { session, meta }: Listing): Promise<List> => {
+  const listed = (call: UpwardCall, meta: JsonObject): Promise<List> => {
     const now = clock.now();
-    const { origin, target } = call({});
-    const key = `${origin}${target} ${session}`;
+    const { origin, target, fields } = call({ method: "tools/list" });
+    const key = sha256b64url(JSON.stringify([origin, target, fields, meta]));
     const known = kept.get(key);
     if (known !== undefined && now < known.until) return known.list;
     const list = listOf(upstreams, call, meta);
     kept.delete(key);
     kept.set(key, { until: after(now, lastsMs), list });
     const [oldest] = kept.keys();
-    if (kept.size > sessionsMax && oldest !== undefined) kept.delete(oldest);
+    if (kept.size > keptMax && oldest !== undefined) kept.delete(oldest);
+    const forget = (): unknown => kept.get(key)?.list === list && kept.delete(key);
+    void list.then(({ digests }) => digests === none && forget(), forget);
     return list;
   };
   return {
-    async of(call, { name, ...listing }) {
-      const { digests, ...rest } = await listed(call, listing);
+    async of(call, { name, meta }) {
+      const { digests, ...rest } = await listed(call, meta);
       const digest = digests.get(name);
       return { ...rest, tool: { name, ...(digest !== undefined && { digest }) } };
     },

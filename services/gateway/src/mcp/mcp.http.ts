@@ -269,9 +269,8 @@ async function sellTool(deps: McpDeps, asked: Asked, route: PaidRoute): Promise<
 async function listedTool(deps: McpDeps, asked: Asked, { ways }: PaidRoute): Promise<Listed | undefined> {
   const { name } = asked.message.params;
   if (typeof name !== "string" || !ways.some(({ rail }) => rail === "mandate")) return undefined;
-  const { upstream: session = "" } = sessionOf(asked.fields);
   const meta = metaOf(withoutOurs(asked.message.params));
-  return await deps.definitions.of(upwardCall(asked), { session, name, meta });
+  return await deps.definitions.of(upwardCall(asked), { name, meta });
 }
 
 function refusedBy(
