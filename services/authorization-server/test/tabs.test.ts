@@ -217,6 +217,21 @@ describe("a tab is one payment", () => {
 });
 
 describe("a tab that is not paid", () => {
+  test("R06 because billing's books are wrong is asked for until it is: no day of its payer's is used up, no mandate suspended", async () => {
+    const bought = await buy(60);
+    world.billing.fail("hold", "halted", 5);
+    for (let look = 0; look < 5; look++) {
+      expect(await settle(bought.tab, true)).toBeGreaterThan(world.clock.now());
+      expect(await tabOf(bought.tab)).toMatchObject({ state: "settling", generation: 1 });
+      world.clock.advance(dayMs);
+    }
+    expect(await buy(5)).toMatchObject({ state: "captured", tab: expect.any(String) });
+    expect(await settle(bought.tab)).toBeUndefined();
+    const { charge, ...tab } = await tabOf(bought.tab);
+    expect(tab).toMatchObject({ state: "settled", generation: 1 });
+    expect(paymentOf(charge)).toMatchObject([{ status: "captured", captured: 60 }]);
+  });
+
   test("suspends its mandate, is asked for once a day, three times, and then stays unpaid", async () => {
     const bought = await buy(60);
     world.billing.fail("hold", "declined", 3);

@@ -76,7 +76,10 @@ export type TabMove =
 export function moveTab(state: "settling" | "capturing" | "releasing", seen: Seen): TabMove {
   if (seen.kind === "unknown") return { kind: "wait" };
   if (seen.kind === "refused")
-    return state === "settling" ? { kind: "unpaid", because: seen.because } : { kind: "wait" };
+    // While billing's books are wrong nobody's card is asked: that is not the payer's fault, and it is asked for until it can be.
+    return state === "settling" && seen.because !== "payouts_halted"
+      ? { kind: "unpaid", because: seen.because }
+      : wait;
   const payment = seen.kind === "payment" ? seen.payment : undefined;
   switch (state) {
     case "settling":
