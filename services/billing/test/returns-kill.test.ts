@@ -15,7 +15,15 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { migrations } from "../src/index.ts";
 import { type ChainShop, network, openChainShop, transferOf } from "./chain-shop.ts";
-import { callerOf, fakeIssuer, type Issuer, purchaseOf, type Stage, stepsOf } from "./stage.ts";
+import {
+  callerOf,
+  fakeIssuer,
+  type Issuer,
+  type Purchase,
+  purchaseOf,
+  type Stage,
+  stepsOf,
+} from "./stage.ts";
 
 const billingMain = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const price = 10_000_000n;
@@ -71,32 +79,45 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
+const terms = { amount_minor: 1000, transfer: transferOf(price) };
+const read = async (payment: unknown) => (await call("GET", `/api/v1/payments/${String(payment)}`)).body;
+
+async function bought(of: Purchase): Promise<unknown> {
+  const { id } = (await steps.order("hold", of, terms)).body;
+  expect((await steps.step("capture", id, of, terms)).body["status"]).toBe("captured");
+  return id;
+}
+
+/** A payer whose wallet can pay for two. */
+async function payer() {
+  const of = purchaseOf(newId("tenant"));
+  const wallet = (await walletsOfSeed(shop.x402.walletSeed)(of.payer))?.address ?? "";
+  await shop.chain.mint(wallet, 2n * price);
+  return { of, wallet };
+}
+
+/** Orders a refund by the seller's transfer, and waits for the kill. */
+async function killed(id: unknown, of: Purchase, transaction: string): Promise<void> {
+  await steps.step("refund", id, of, { ...terms, transaction }).catch(() => undefined);
+  expect(await billing.exited).toMatchObject({ signal: "SIGKILL" });
+}
+
 describe("kill -9 of billing at a refund over a chain", () => {
   test.each([
     ["before the chain was asked", "payment.refunding"],
     ["once the transfer was taken for this refund", "payment.refunding.sent"],
     ["once it was posted", "payment.refunded"],
   ])("M07 %s: the transfer is one refund, posted once, and no other can have it", async (_, at) => {
-    const of = purchaseOf(newId("tenant"));
-    const wallet = (await walletsOfSeed(shop.x402.walletSeed)(of.payer))?.address ?? "";
-    await shop.chain.mint(wallet, 2n * price);
-    const terms = { amount_minor: 1000, transfer: transferOf(price) };
     await startBilling(`${at}:kill9`);
-    const bought = async (purchase: typeof of) => {
-      const { id } = (await steps.order("hold", purchase, terms)).body;
-      expect((await steps.step("capture", id, purchase, terms)).body["status"]).toBe("captured");
-      return id;
-    };
+    const { of, wallet } = await payer();
     const id = await bought(of);
     const another = { ...of, charge: newId("charge") };
     const anotherId = await bought(another);
     const transaction = await shop.send({ from: sandboxAddresses.seller, to: wallet, units: price });
     await shop.finish();
-    await steps.step("refund", id, of, { ...terms, transaction }).catch(() => undefined);
-    expect(await billing.exited).toMatchObject({ signal: "SIGKILL" });
+    await killed(id, of, transaction);
 
     await startBilling();
-    const read = async (payment: unknown) => (await call("GET", `/api/v1/payments/${String(payment)}`)).body;
     await eventually(async () => expect((await read(id))["status"]).toBe("refunded"));
     const posted = await database.asAdmin<{ kind: string }>(
       "select kind from ledger_entries where charge_id = $1 and kind = 'refund'",
@@ -105,6 +126,24 @@ describe("kill -9 of billing at a refund over a chain", () => {
     expect(posted).toHaveLength(1);
     const again = await steps.step("refund", anotherId, another, { ...terms, transaction });
     expect(again.body).toMatchObject({ refunds: [{ status: "refused", because: "transfer_used" }] });
+    expect(await steps.books()).toMatchObject({ balanced: true });
+    await billing.kill();
+  });
+
+  test("M07 once it was taken, while the node forgets it: it was in a final block, and is the refund", async () => {
+    await startBilling("payment.refunding.sent:kill9");
+    const { of, wallet } = await payer();
+    const id = await bought(of);
+    const before = await shop.chain.call("evm_snapshot", []);
+    const transaction = await shop.send({ from: sandboxAddresses.seller, to: wallet, units: price });
+    await shop.finish();
+    await killed(id, of, transaction);
+    expect(await shop.chain.call("evm_revert", [before])).toBe(true);
+    await database.asAdmin("update payments set state_since = now() - interval '1 hour' where id = $1", [id]);
+
+    await startBilling();
+    await eventually(async () => expect((await read(id))["status"]).not.toBe("refunding"));
+    expect(await read(id)).toMatchObject({ status: "refunded", refunds: [{ status: "succeeded" }] });
     expect(await steps.books()).toMatchObject({ balanced: true });
     await billing.kill();
   });

@@ -22,6 +22,9 @@ export async function readReturn(
   const wanted = wantedOf(payment, refund);
   if (wanted === undefined || deps.returns === undefined)
     return { kind: "refused", because: "refunded_by_seller" };
+  // What was taken was in a final block: a node that does not show it any more undoes nothing.
+  const taken = await deps.db.of(payment.tenant).transaction((tx) => returnOf(tx, refund));
+  if (taken !== undefined) return given(refund, { ...wanted, log: taken });
   const seen = await deps.returns(wanted);
   switch (seen.kind) {
     case "unknown":
@@ -75,16 +78,21 @@ const take = (
   db.of(tenant).transaction(async (tx) => {
     for (const log of seen.logs) {
       if (!(await takeReturn(tx, refund, { network, transaction, log }))) continue;
-      return given(refund, `${transaction}:${log}`);
+      return given(refund, { transaction, log });
     }
-    // A worker that died after it had taken one left it to us.
+    // Another worker took one for the same refund while we asked.
     const before = await returnOf(tx, refund);
-    return before === undefined ? refused("transfer_used") : given(refund, `${transaction}:${before}`);
+    return before === undefined ? refused("transfer_used") : given(refund, { transaction, log: before });
   });
 
-const given = ({ amount }: Refund, place: string): RefundStanding => ({
-  kind: "refunded",
-  refund: place,
-  amount,
-  booking: { id: place, amount, fee: money(amount.asset, 0n) },
-});
+type Place = { readonly transaction: Hex; readonly log: number };
+
+function given({ amount }: Refund, { transaction, log }: Place): RefundStanding {
+  const place = `${transaction}:${log}`;
+  return {
+    kind: "refunded",
+    refund: place,
+    amount,
+    booking: { id: place, amount, fee: money(amount.asset, 0n) },
+  };
+}
