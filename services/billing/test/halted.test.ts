@@ -1,6 +1,9 @@
-import { type Id, newId } from "@remit/kernel";
+import { type Id, newId, systemClock } from "@remit/kernel";
+import { recordToOutbox } from "@remit/platform/outbox";
+import { createLog } from "@remit/platform/telemetry";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { watchBooks } from "../src/ledger/standing.ts";
 import { openStage, type Purchase, purchaseOf, type Stage } from "./stage.ts";
 
 let stage: Stage;
@@ -68,6 +71,26 @@ describe("R06 books that do not balance", () => {
     expect(await stage.books()).toMatchObject({ balanced: true });
     expect(await health()).toEqual({ status: 200, ledger: "ok" });
     expect((await stage.order("hold", next)).status).toBe(201);
+  });
+
+  test("R06 a check that read them before they went wrong, and ends last, lets nothing go on", async () => {
+    const shop = await onboarded();
+    const { body: kept } = await stage.order("hold", shop);
+    await stage.step("capture", kept["id"], shop);
+    const db = stage.database.open({ record: recordToOutbox });
+    const log = createLog({ service: "billing", level: "silent" });
+    const began = systemClock.now();
+    await drift(shop, 5);
+    expect(await stage.books()).toMatchObject({ balanced: false });
+    await drift(shop, -5);
+    // It saw them as they were when it began, and now it ends.
+    let asked = 0;
+    const clock = { ...systemClock, now: () => (asked++ === 0 ? began : systemClock.now()) };
+    expect(await watchBooks({ db, log, clock })).toMatchObject({ balanced: true });
+    expect((await health()).ledger).toBe("failing");
+    expect(await stage.books()).toMatchObject({ balanced: true });
+    expect((await health()).ledger).toBe("ok");
+    await db.close();
   });
 
   test("R06 a check that comes to no end is said, and halts nothing that was right", async () => {

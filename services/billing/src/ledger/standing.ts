@@ -7,6 +7,7 @@ import * as rows from "./standing.sql.ts";
 
 /** What the last check of the books found, in whichever process it ran. */
 export type Standing = {
+  /** When the newest check began that has come to its end. */
   readonly checkedAt: Instant | null;
   readonly haltedSince: Instant | null;
   readonly failingSince: Instant | null;
@@ -19,16 +20,18 @@ export const standingOf = (db: Database): Promise<Standing> =>
 
 /**
  * Reads the books of every tenant and notes how they stand: from the first check that finds them wrong until one that finds
- * them right, no money leaves the platform (R06). A check that comes to no end proves neither, and is noted as that.
+ * them right, no money leaves the platform (R06). A check that comes to no end proves neither, and is noted as that. Two may
+ * run at once: what one finds right takes back nothing that a check which began later has found wrong.
  */
 export async function watchBooks({ db, clock, log }: WatchDeps): Promise<Check> {
+  const began = clock.now();
   const books = await check(db).catch(async (error: unknown) => {
     await db.global.transaction((tx) => rows.noteFailing(tx, clock.now()));
     log.error({ error }, "the books could not be checked: nobody knows whether they are right");
     throw error;
   });
   const { balanced } = books;
-  await db.global.transaction((tx) => rows.noteChecked(tx, { balanced, now: clock.now() }));
+  await db.global.transaction((tx) => rows.noteChecked(tx, { balanced, began }));
   if (!balanced)
     log.error(
       { assets: books.assets.map(({ asset, imbalance }) => ({ asset, imbalance: String(imbalance) })) },
