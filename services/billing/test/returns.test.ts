@@ -1,6 +1,7 @@
 import { after, type Clock, type Id, minuteMs, newId, systemClock } from "@remit/kernel";
-import { walletsOfSeed } from "@remit/rails/x402";
-import { eventually, sandboxAddresses, sandboxTokens } from "@remit/testkit";
+import { type Hex, uptoProxyAddress } from "@remit/protocol";
+import { callOf, readPayment, walletsOfSeed } from "@remit/rails/x402";
+import { eventually, sandboxAddresses, sandboxTokens, signPermit } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ChainShop, openChainShop, transferOf, twiceWallet } from "./chain-shop.ts";
 import { openStage, type Purchase, purchaseOf, type Stage } from "./stage.ts";
@@ -200,6 +201,20 @@ describe("what was paid over a chain is given back by the seller's own transfer"
     const back = await bought({ payer: theirs, payTo: buy.wallet });
     await shop.finish();
     const paid = String((await read(back))["reference"]);
+    expect(ofRefund((await refund(buy, paid)).body)).toMatchObject({ because: "transfer_not_matching" });
+  });
+
+  test("M07 what the seller's wallet pays by use for something else is no refund of what it sold", async () => {
+    const buy = await bought({ payTo: sandboxAddresses.payer });
+    const to = buy.wallet;
+    await shop.chain.mint(sandboxAddresses.payer, price);
+    const permit = readPayment(await signPermit({ to, value: price, required: { payTo: to } }));
+    if (permit.kind === "invalid") throw new TypeError(permit.reason);
+    const { facilitator: from } = sandboxAddresses;
+    const settling = { from, to: uptoProxyAddress, gas: "0x493e0", data: callOf(permit.payment) };
+    const paid = String(await shop.chain.call("eth_sendTransaction", [settling]));
+    await shop.finish();
+    expect(await shop.reads.receipt(paid as Hex)).toMatchObject({ succeeded: true }); // a hash, as the node gives it
     expect(ofRefund((await refund(buy, paid)).body)).toMatchObject({ because: "transfer_not_matching" });
   });
 

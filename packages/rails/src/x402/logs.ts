@@ -1,4 +1,4 @@
-import type { Hex } from "@remit/protocol";
+import { type Hex, uptoProxyAddress } from "@remit/protocol";
 import { topics } from "./abi.ts";
 
 /** An event of a transaction, as a chain's API gives it; hex in lower case. */
@@ -42,12 +42,15 @@ export function useIn(logs: readonly Log[], wanted: WantedTransfer): Use {
 
 /**
  * Where in a transaction's logs exactly this was transferred. A transaction in which that wallet also paid by a signed
- * authorization tells nobody which transfer was the payment for something else: none of it counts.
+ * authorization tells nobody which transfer was the payment for something else: none of it counts, nor of one that went
+ * through the proxy of `upto`, which says that it settled and not for whom.
  */
 export function transfersIn(logs: readonly Log[], wanted: PlainTransfer): number[] {
   const isOurs = (log: Log): boolean => log.address.toLowerCase() === wanted.asset;
   const hasPaid = logs.some(
-    (log) => isOurs(log) && log.topics[0] === topics.used && log.topics[1] === addressTopic(wanted.from),
+    (log) =>
+      log.address.toLowerCase() === uptoProxyAddress ||
+      (isOurs(log) && log.topics[0] === topics.used && log.topics[1] === addressTopic(wanted.from)),
   );
   if (hasPaid) return [];
   return logs.flatMap((log, at) => (isOurs(log) && isTransfer(log, wanted) ? [at] : []));
