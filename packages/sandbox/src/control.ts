@@ -83,7 +83,7 @@ const FailedRefund = z.strictObject({ reason: z.string().default("lost_or_stolen
 const PayingOut = z.strictObject({
   account: z.string().optional(),
   currency: z.string().regex(/^[a-z]{3}$/),
-  amount: z.int().min(1).optional(),
+  amount: z.int().optional(),
   status: z.enum(["failed", "in_transit", "paid"]).optional(),
 });
 const AccountStands = z.strictObject({ standing: z.enum(["complete", "more_due", "stopped"]) });

@@ -168,4 +168,34 @@ describe("R04 the platform's own money is in its books", () => {
     );
     expect(pdf.status).toBe(200);
   });
+
+  test("R04 what Stripe takes from our bank for a balance below zero is posted the other way round", async () => {
+    const currency = "GBP";
+    const own = async () =>
+      Object.fromEntries(
+        (
+          await stage.database.asAdmin<{ code: string; balance: number }>(
+            "select code, sum(balance)::int as balance from ledger_accounts where asset = $1 group by code",
+            [currency],
+          )
+        ).map(({ code, balance }) => [code, balance]),
+      );
+    const payOut = (of: object) => stage.sandbox.payOut({ currency: "gbp", ...of });
+    const of = purchaseOf(await stage.payer());
+    const { body } = await stage.order("hold", of, { currency });
+    await stage.step("capture", body["id"], of, { currency });
+    await eventually(async () => expect((await own())["stripe_balance"]).toBeGreaterThan(0));
+    await payOut({});
+    await eventually(async () => expect((await own())["bank"]).toBeGreaterThan(0));
+    const paidOut = (await own())["bank"] ?? 0;
+    await stage.step("refund", body["id"], of, { currency });
+    await eventually(async () => expect((await own())["stripe_balance"]).toBeLessThan(0));
+    const below = (await own())["stripe_balance"] ?? 0;
+    await payOut({ amount: below + 70 });
+    await payOut({ amount: -70, status: "failed" });
+    const stands = { stripe_balance: -70, payout_clearing: 0, bank: paidOut + below + 70 };
+    await eventually(async () => expect(await own()).toMatchObject(stands));
+    expect(await reconcile(deps, span())).toBe(0);
+    expect(await stage.books()).toMatchObject({ balanced: true });
+  });
 });

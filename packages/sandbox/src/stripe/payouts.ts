@@ -9,7 +9,7 @@ export type PayingOut = {
   /** A connected account, or the platform (absent). */
   readonly account?: string | undefined;
   readonly currency: string;
-  /** All of its balance unless given. */
+  /** All of its balance unless given; of one below zero, what is taken from the bank for it. */
   readonly amount?: number | undefined;
   readonly status?: "failed" | "in_transit" | "paid" | undefined;
 };
@@ -22,7 +22,10 @@ const balanceOf = (all: readonly BalanceTransaction[]): Map<string, number> => {
   return sums;
 };
 
-/** Stripe pays a balance out to the bank, as it does every day; a payout that its bank sends back has failed. */
+/**
+ * Stripe pays a balance out to the bank, as it does every day, or has the bank pay one that is below zero; a payout that the
+ * bank sends back has failed.
+ */
 export function payOut(
   draft: Draft,
   { account, currency, amount, status = "paid" }: PayingOut,
@@ -30,7 +33,8 @@ export function payOut(
 ): Payout {
   const all = balanceOf(booked).get(currency) ?? 0;
   const paid = amount ?? all;
-  if (paid < 1 || paid > all) throw badParameter("amount", `At most ${all} can be paid out.`);
+  if (paid === 0 || paid < Math.min(all, 0) || paid > Math.max(all, 0))
+    throw badParameter("amount", `At most ${all} can be paid out.`);
   const id = stripeId("po");
   const owner = { account: account ?? null };
   const { id: transaction } = book(draft, { amount: -paid, currency, type: "payout", source: id, ...owner });

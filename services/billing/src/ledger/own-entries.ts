@@ -23,9 +23,10 @@ export function planEntries(of: {
   return [asked, ...paid];
 }
 
-/** What Stripe paid out of our balance to our bank: under way, arrived, or sent back. */
+/** What Stripe paid out of our balance to our bank, or took from that for it: under way, arrived, or sent back. */
 export type OwnPayout = {
   readonly booking: Booking;
+  readonly toBank: boolean;
   readonly arrived: boolean;
   /** It came back: the bank refused it, or somebody called it off. */
   readonly back: Booking | undefined;
@@ -35,23 +36,27 @@ export type OwnPayout = {
  * One that came back went to the bank and from there, so that each of its two movements clears for itself. What a read says
  * again posts nothing again, and what it says more of the same payout posts that alone.
  */
-export function payoutEntries({ booking, arrived, back }: OwnPayout, at: Instant): Entry[] {
-  const entries = [
-    bookingEntry({ charge: null, at }, { ...booking, direction: "out_of", clears: "payout_clearing" }),
-  ];
-  if (arrived || back !== undefined) entries.push(atBank(booking, "arrived", at));
+export function payoutEntries({ booking, toBank, arrived, back }: OwnPayout, at: Instant): Entry[] {
+  const [there, again] = toBank ? (["out_of", "into"] as const) : (["into", "out_of"] as const);
+  const clears = "payout_clearing";
+  const entries = [bookingEntry({ charge: null, at }, { ...booking, direction: there, clears })];
+  if (arrived || back !== undefined) entries.push(atBank({ ...booking, into: toBank }, "arrived", at));
   if (back === undefined) return entries;
   return [
     ...entries,
-    bookingEntry({ charge: null, at }, { ...back, direction: "into", clears: "payout_clearing" }),
-    atBank(back, "sent_back", at),
+    bookingEntry({ charge: null, at }, { ...back, direction: again, clears }),
+    atBank({ ...back, into: !toBank }, "sent_back", at),
   ];
 }
 
 /** Under the name of the movement that it answers to: what clears meets what it clears. */
-function atBank({ id, amount }: Booking, transition: "arrived" | "sent_back", at: Instant): Entry {
+function atBank(
+  { id, amount, into }: Booking & { readonly into: boolean },
+  transition: "arrived" | "sent_back",
+  at: Instant,
+): Entry {
   const asset = amount.asset.code;
-  const units = transition === "arrived" ? amount.units : -amount.units;
+  const units = into ? amount.units : -amount.units;
   return entryOf("payout", { object: id, transition, charge: null, at }, [
     { code: "bank", asset, units },
     { code: "payout_clearing", asset, units: -units },

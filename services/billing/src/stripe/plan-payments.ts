@@ -62,6 +62,8 @@ export async function bookedOf(stripe: Stripe, intent: string): Promise<Booking 
 /** A payout of our own balance: both its movements, as far as Stripe has booked them. */
 export type OwnPayoutSeen = {
   readonly booking: Booking;
+  /** Else it is from our bank: Stripe debits it while our balance is below zero. */
+  readonly toBank: boolean;
   readonly arrived: boolean;
   readonly back: Booking | undefined;
 };
@@ -79,6 +81,7 @@ export async function* ownPayoutsOf(stripe: Stripe, sinceS: number): AsyncGenera
       if (typeof out !== "object" || out === null || fromStripe(0, currency) === undefined) continue;
       yield {
         booking: bookingOf(out),
+        toBank: out.amount <= 0,
         arrived: status === "paid",
         back: typeof back === "object" && back !== null ? bookingOf(back) : undefined,
       };
