@@ -1,17 +1,19 @@
 import { parseId } from "@remit/kernel";
 import { failpointOf, setFailpoint } from "@remit/platform/failpoint";
+import { type Statement, sql } from "@remit/platform/sql";
 import { createChainVerifier, publicJwkOf } from "@remit/protocol";
 import { sha256 } from "@remit/protocol/node";
 import { eventually } from "@remit/testkit";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readEntries } from "../src/audit/audit.ts";
+import { callApi } from "./api.ts";
 import { approvalsOf, askPerson, newAgent, pollPerson } from "./asking.ts";
 import { Browser, formOf } from "./browser.ts";
 import type { Answer, OAuthClient } from "./client.ts";
 import { openConsent } from "./consent.ts";
 import { type InWallet, openWallet } from "./in-wallet.ts";
 import { Management } from "./management.ts";
-import { askAsWallet, walletOf } from "./person.ts";
+import { askAsWallet, letterTo, walletOf } from "./person.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { adminSecret, principal, type Running, startServer, walletRedirect } from "./running.ts";
 
@@ -197,6 +199,77 @@ describe("whoever dies in the midst has done nothing, and it is done when asked 
   });
 });
 
+describe("whoever joins an organization meanwhile", () => {
+  /** The organization, and the code by which the principal joins it. */
+  async function invited(): Promise<{ acme: string; code: string }> {
+    const made = await new Management(running).call("POST", "/api/v1/organizations", {
+      name: "Acme",
+      slug: "acme",
+    });
+    const { clientId, clientSecret } = made.body["admin"] as { clientId: string; clientSecret: string };
+    const acme = String(made.body["organizationId"]);
+    await rows("update tenant_standings set made_by = null where tenant_id = $1", [acme]);
+    const own = new Management({ ...running, adminId: clientId }, clientSecret);
+    const invitation = { email: principal.email, role: "member" };
+    await own.call("POST", `/api/v1/organizations/${acme}/members`, invitation);
+    const { text } = await letterTo(running, principal.email);
+    return { acme, code: /code=(\S+)$/m.exec(text)?.[1] ?? "" };
+  }
+  const accept = (code: string): Promise<Answer> =>
+    wallet.call("POST", "/api/v1/invitations/accept", { code });
+  const waits = (query: string): Promise<unknown> =>
+    eventually(async () => {
+      const found = "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like $1";
+      expect(await count(found, query)).toBe(1);
+    });
+
+  /** What is done while rows of a tenant are somebody else's. */
+  async function holding<R>(tenant: string, held: Statement, work: () => Promise<R>): Promise<R> {
+    const id = parseId("tenant", tenant);
+    if (id === undefined) throw new Error("a tenant has an id");
+    const db = running.database.open({});
+    try {
+      return await db.of(id).transaction(async (tx) => {
+        await tx.run(held);
+        return work();
+      });
+    } finally {
+      await db.close();
+    }
+  }
+  const memberships = (acme: string): Promise<number> =>
+    count("memberships where account_id = $1 and tenant_id = $2", running.account, acme);
+
+  test("after all were listed is taken out of it too", async () => {
+    const { acme, code } = await invited();
+    const both = await holding(acme, sql`select from invitations for update`, async () => {
+      const joined = accept(code);
+      await waits("update invitations%");
+      const erased = erase();
+      // It waits for who joins; if it did not, it would be done by now.
+      await Promise.race([erased, waits("%from accounts%for update%")]);
+      return { joined, erased };
+    });
+    expect(await both.joined).toMatchObject({ status: 200, body: { role: "member" } });
+    expect((await both.erased).status).toBe(200);
+    expect(await memberships(acme)).toBe(0);
+  });
+
+  test("while the account ends joins nothing", async () => {
+    const { acme, code } = await invited();
+    const both = await holding(running.tenant, sql`select from sessions for update`, async () => {
+      const erased = erase();
+      await waits("%sessions%for update%");
+      const joined = accept(code);
+      await Promise.race([joined, waits("%from accounts%for key share%")]);
+      return { joined, erased };
+    });
+    expect((await both.erased).status).toBe(200);
+    expect(await both.joined).toMatchObject({ status: 400, body: { code: "invitation_invalid" } });
+    expect(await memberships(acme)).toBe(0);
+  });
+});
+
 describe("it is refused, and nothing is done,", () => {
   test("while an organization would be left without an owner, which is named; a member just leaves", async () => {
     const owned = await company("owner");
@@ -229,7 +302,24 @@ describe("it is refused, and nothing is done,", () => {
   test("T01 by a program, and for an organization", async () => {
     const manager = new Management(running);
     const sent = await manager.call("POST", "/api/v1/account/erase", { confirm_email: principal.email });
-    expect(sent.status).toBeGreaterThanOrEqual(401);
+    const acme = await company("owner");
+    const acting = await wallet.wallet.post("/oauth/token", {
+      grant_type: "urn:ietf:params:oauth:grant-type:token-exchange",
+      subject_token_type: "urn:ietf:params:oauth:token-type:access_token",
+      subject_token: wallet.access,
+      organization_id: acme,
+    });
+    expect(acting.status).toBe(200);
+    const asAcme = await callApi(running, {
+      token: String(acting.body["access_token"]),
+      key: wallet.wallet.keys.dpop,
+      method: "POST",
+      path: "/api/v1/account/erase",
+      body: { confirm_email: principal.email },
+    });
+    // What is a person's own is in the scope of neither.
+    for (const refused of [sent, asAcme])
+      expect(refused).toMatchObject({ status: 403, body: { code: "insufficient_scope" } });
     expect(await count("accounts where disabled_at is not null")).toBe(0);
   });
 });

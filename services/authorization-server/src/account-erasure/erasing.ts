@@ -1,7 +1,7 @@
 import type { Id, Instant } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { Caller } from "@remit/platform/http";
-import type { CrossingTx, Database } from "@remit/platform/sql";
+import type { CrossingTx, Database, Sql } from "@remit/platform/sql";
 import { newEvent, Problem } from "@remit/protocol";
 import type { Account, Accounts } from "../accounts/index.ts";
 import { deleteFactorsOf } from "../factors/index.ts";
@@ -23,25 +23,30 @@ export type ErasingDeps = {
 };
 
 const membershipsMax = 1_000;
+const tooMany = `Leave organizations first: an account belongs to at most ${membershipsMax} when it is erased.`;
 
 /**
  * Ends and forgets a person, in one transaction over all that they belong to: whoever dies in it has done nothing, and what
  * follows (logouts, the erasure of what their organization keeps) is jobs of it. Mandates are revoked before tokens end, as
  * everywhere; what was paid stays, under ids that say nothing once the key over the account is destroyed. Throws
- * `account_owns_organizations` while an organization would be left without anybody.
+ * `account_owns_organizations` while an organization would be left without anybody. One that was joined since they were listed
+ * makes it begin again; from when the account is held, nobody joins any (`Accounts.keep`).
  */
 export async function eraseAccount(
   deps: ErasingDeps,
-  { id, home }: Pick<Account, "id" | "home">,
-  { caller, now }: { readonly caller: Caller; readonly now: Instant },
+  account: Pick<Account, "id" | "home">,
+  by: { readonly caller: Caller; readonly now: Instant },
 ): Promise<void> {
   const { db } = deps;
-  const belongs = (await tenantsOfMember(db.single, id, membershipsMax)).filter((one) => one !== home);
+  const { id, home } = account;
+  const { caller, now } = by;
+  const belongs = await besidesHome(db.single, account);
   const below = await organizationsBelow(db, home);
   const all = new Set([home, ...belongs, ...below]);
-  await db.crossing(...all).transaction(async (tx) => {
+  const erased = await db.crossing(...all).transaction(async (tx) => {
     const own = await tx.as(home);
     await deps.accounts.lock(own, id);
+    if (!(await besidesHome(own, account)).every((one) => belongs.includes(one))) return false;
     const owned = await leaveAll(tx, { id, belongs, now });
     // All of it is taken back where somebody has to be found first.
     if (owned.length > 0) throw ownsThem(owned);
@@ -49,7 +54,15 @@ export async function eraseAccount(
     const acting = await endPersonalOrganization(tx, home, { caller, now });
     await failpoint("account.ended");
     if (acting.length > 0) throw ownsThem(acting);
+    return true;
   });
+  if (!erased) await eraseAccount(deps, account, by);
+}
+
+async function besidesHome(db: Sql, { id, home }: Pick<Account, "id" | "home">): Promise<Id<"tenant">[]> {
+  const there = await tenantsOfMember(db, id, membershipsMax + 1);
+  if (there.length > membershipsMax) throw new Problem("invalid_request", { detail: tooMany });
+  return there.filter((one) => one !== home);
 }
 
 const ownsThem = (organizations: readonly Id<"tenant">[]): Problem =>

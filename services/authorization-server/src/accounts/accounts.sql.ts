@@ -51,6 +51,14 @@ export async function insertMembership(
     values (${tx.tenant}, ${member.account}, ${member.role}, ${sqlTime(member.now)})`);
 }
 
+/** Keeps the account from being erased until the transaction ends, and waits for an erasure that runs. False for one that is. */
+export async function keepAccount(tx: Sql, id: Id<"account">): Promise<boolean> {
+  const { count } = await tx.run(
+    sql`select from accounts where id = ${id} and disabled_at is null for key share`,
+  );
+  return count === 1;
+}
+
 export async function isMember(tx: TenantTx, account: Id<"account">): Promise<boolean> {
   const row = await tx.one<{ member: boolean }>(
     sql`select exists (select from memberships where account_id = ${account}) as member`,

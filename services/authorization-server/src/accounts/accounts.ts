@@ -45,6 +45,8 @@ export type Accounts = {
   isMember(tx: TenantTx, id: Id<"account">): Promise<boolean>;
   /** The people who run the tenant of the transaction: its owners and admins. */
   adminsOf(tx: TenantTx): Promise<Account[]>;
+  /** Keeps the account from being erased until the transaction ends: asked before anybody joins anything. False for one that is. */
+  keep(tx: TenantTx, id: Id<"account">): Promise<boolean>;
   /** Makes a new account a member of the tenant of the transaction, beside its own. */
   join(tx: TenantTx, id: Id<"account">, now: Instant): Promise<void>;
   /** By which an address is counted and found, and which says nothing of it. */
@@ -117,6 +119,7 @@ export function createAccounts(deps: AccountsDeps): Accounts {
       const read = await Promise.all(found.map((row) => opened(deps, tx, row)));
       return read.filter((account) => account !== undefined);
     },
+    keep: rows.keepAccount,
     join,
     digestOf: (email) => Buffer.from(digestOf(email)).toString("base64url"),
     hasPassword: async (id) =>
@@ -175,6 +178,7 @@ async function createAccount(
 }
 
 async function join(tx: TenantTx, id: Id<"account">, now: Instant): Promise<void> {
+  invariant(await rows.keepAccount(tx, id), "a new account is nobody's to erase yet");
   await rows.insertMembership(tx, { account: id, role: "member", now });
   const actor = { type: "system", id: "authorization-server" } as const;
   const payload = { account: id, role: "member" };

@@ -15,7 +15,7 @@ export type MemberDeps = {
   readonly db: Database;
   readonly keyring: Keyring;
   readonly secrets: Secrets;
-  readonly accounts: Pick<Accounts, "byId" | "digestOf">;
+  readonly accounts: Pick<Accounts, "byId" | "digestOf" | "keep">;
   readonly post: Post;
   readonly guesses: Pick<Guesses, "count">;
   readonly issuer: string;
@@ -136,6 +136,8 @@ export async function acceptInvitation(
   if (tenant === undefined || account.email === undefined) throw new Problem("invitation_invalid");
   const emailDigest = accounts.digestOf(account.email);
   const role = await db.of(tenant).transaction(async (tx) => {
+    // In the order of an erasure, which holds the account and then takes it out of each organization.
+    if (!(await accounts.keep(tx, account.id))) throw new Problem("invitation_invalid");
     await rows.lockMembers(tx);
     const used = await rows.useInvitation(tx, { digest, emailDigest, now });
     if (used === undefined) throw new Problem("invitation_invalid");
