@@ -15,7 +15,8 @@ const pinnedOf = ({ root, charge, offer }: Bought): PinnedTool | undefined =>
   offer.tool && {
     mandate: root,
     merchant: charge.merchant,
-    url: offer.resource?.url ?? "",
+    // As the server is found: by its address alone. What a client writes behind it changes, and may be secret.
+    url: (offer.resource?.url ?? "").split("?", 1)[0] ?? "",
     tool: offer.tool.name,
   };
 
