@@ -409,6 +409,23 @@ describe("over the wire", () => {
     expect((await answered).headers.get("etag")).toBe(etag);
   });
 
+  test("D12 the 21st request of a person that would wait is told to come again, and one that need not wait is answered", async () => {
+    const list = (waitS: number, etag = "") =>
+      api.send({
+        as: wallet(),
+        path: `/api/v1/approvals?status=pending&limit=100&wait_s=${waitS}`,
+        headers: { "if-none-match": etag },
+      });
+    const etag = (await list(0)).headers.get("etag") ?? "";
+    const all = Array.from({ length: 21 }, () => list(2, etag));
+    expect(await Promise.race(all)).toMatchObject({ status: 429, body: { code: "rate_limited" } });
+    expect((await list(2)).status).toBe(200);
+    const held = await post(purchase(world, { mandate, agent, amount: 1_000 }));
+    const answers = (await Promise.all(all)).map(({ status }) => status);
+    expect(answers.toSorted((a, b) => a - b)).toEqual([...Array.from({ length: 20 }, () => 200), 429]);
+    await api.send({ as: wallet(), method: "POST", path: path(held.body["approval_id"], "/deny") });
+  });
+
   test.each(["wait_s=26", "wait_s=-1", "wait_s=x"])("V07 ?%s is refused", async (query) => {
     expect((await api.send({ as: wallet(), path: `/api/v1/approvals?${query}` })).status).toBe(400);
   });

@@ -11,6 +11,7 @@ import type { HttpOptions } from "./options.ts";
 import { type Counted, countAll } from "./rate-limit.ts";
 import type { Call, Caller, Limit } from "./route.ts";
 import type { SecurityHeaders } from "./security-headers.ts";
+import { waitAside } from "./shed.ts";
 
 /** What all requests of one server share. */
 export type Edge = {
@@ -34,8 +35,11 @@ declare module "fastify" {
   }
 }
 
-/** The call of a request before anybody is authenticated. One per request, made by the first hook. */
-export function openCall(edge: Edge, request: IncomingMessage): Call {
+/**
+ * The call of a request before anybody is authenticated. One per request, made by the first hook; without an answer where the
+ * connection becomes another.
+ */
+export function openCall(edge: Edge, request: IncomingMessage, res?: ServerResponse): Call {
   const { clock, origin, log } = edge.options;
   const requestId = newId("request");
   return {
@@ -46,6 +50,7 @@ export function openCall(edge: Edge, request: IncomingMessage): Call {
     url: origin + (request.url ?? "/"),
     log: lazyChild(log, { request_id: requestId }),
     header: (name) => headerOf(request, name),
+    waits: (news) => waitAside(res, news),
   };
 }
 

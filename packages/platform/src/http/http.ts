@@ -169,7 +169,7 @@ function openFastify(edge: Edge): FastifyInstance {
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   for (const own of ["remitCall", "remitFollowed", "remitProblem"]) app.decorateRequest(own, undefined);
   app.addHook("onRequest", async (request, reply) => {
-    const call = openCall(edge, request.raw);
+    const call = openCall(edge, request.raw, reply.raw);
     request.remitCall = call;
     reply.header("X-Request-Id", call.requestId);
     if (edge.isDraining()) reply.header("Connection", "close");
@@ -219,7 +219,7 @@ function sendProblem(
   { error, request, reply }: { error: unknown; request: FastifyRequest; reply: FastifyReply },
 ): FastifyReply {
   const problem = problemOf(error);
-  const call = request.remitCall ?? openCall(edge, request.raw);
+  const call = request.remitCall ?? openCall(edge, request.raw, reply.raw);
   logRefusal(call.log, problem);
   request.remitProblem = problem.code;
   if (leavesMuchUnread(edge, request.raw)) reply.header("Connection", "close");

@@ -34,3 +34,4 @@ export {
   type TokenNeeds,
   type UpgradeCall,
 } from "./route.ts";
+export { setAside } from "./shed.ts";

@@ -50,6 +50,8 @@ export type Call = {
   readonly bodyDigest?: string;
   /** A request header by its lower-case name; undefined when absent. A header sent twice refuses the request. */
   header(name: string): string | undefined;
+  /** Waits for news without counting as work under way meanwhile. False: whoever asked has gone. */
+  waits(news: Promise<unknown>): Promise<boolean>;
 };
 
 /** A call whose declaration promises a caller, a key, or both. */

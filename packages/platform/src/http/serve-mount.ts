@@ -88,7 +88,7 @@ function isElsewhere({ url = "", method = "" }: IncomingMessage, owned: Readonly
 const firstSegmentOf = (path: string): string => /^\/([^/?]*)/.exec(path)?.[1]?.toLowerCase() ?? "";
 
 function openRaw(edge: Edge, { req, res }: RawPair, route: string): PageCall {
-  const call = openCall(edge, req);
+  const call = openCall(edge, req, res);
   res.setHeader("X-Request-Id", call.requestId);
   if (edge.isDraining()) res.setHeader("Connection", "close");
   measure(edge, { call, res }, () => route);

@@ -1,8 +1,11 @@
+import type { ServerResponse } from "node:http";
+import { systemClock } from "@remit/kernel";
 import { eventually } from "@remit/testkit";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { serve } from "../../test/serving.ts";
-import type { Pressure } from "../host/index.ts";
-import { type Mount, nothing, route } from "./index.ts";
+import { type Pressure, watchPressure } from "../host/index.ts";
+import { type Mount, nothing, route, setAside } from "./index.ts";
 
 test("D12 under pressure each door answers 503 before anything is begun, and who looks after us hears that we live", async () => {
   let reason: ReturnType<Pressure["reason"]>;
@@ -56,4 +59,52 @@ test("D12 under pressure each door answers 503 before anything is begun, and who
   expect(begun).toHaveLength(3);
   reason = undefined;
   expect((await ask("/work")).answer.status).toBe(204);
+});
+
+test("D12 what only waits for news, and a stream once its head is sent, is no work under way", async () => {
+  const pressure = watchPressure({ clock: systemClock, underWayMax: 1 });
+  const news = Promise.withResolvers<void>();
+  const streams: ServerResponse[] = [];
+  const waits = route({
+    method: "GET",
+    path: "/news",
+    summary: "Waits.",
+    needs: "public",
+    answers: { 200: z.object({ stayed: z.boolean(), room: z.boolean() }) },
+    handle: async (call) => {
+      const stayed = await call.waits(news.promise);
+      return { status: 200, body: { stayed, room: pressure.reason() === undefined } };
+    },
+  });
+  const quick = route({
+    method: "GET",
+    path: "/quick",
+    summary: "Answers.",
+    needs: "public",
+    answers: { 204: nothing },
+    handle: () => ({ status: 204 }),
+  });
+  const stream: Mount = {
+    paths: ["/stream"],
+    handle: ({ raw: { res } }) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.flushHeaders();
+      setAside(res);
+      streams.push(res);
+    },
+  };
+  const origin = await serve([waits, quick], { pressure, mounts: [stream] });
+  const open = await fetch(`${origin}/stream`);
+  expect(pressure.reason()).toBeUndefined();
+  const waiting = fetch(`${origin}/news`);
+  await eventually(async () => expect((await fetch(`${origin}/quick`)).status).toBe(204));
+  expect((await fetch(`${origin}/quick`)).status).toBe(204);
+  news.resolve();
+  // What goes on counts again, and what has ended counts once.
+  expect(await (await waiting).json()).toEqual({ stayed: true, room: false });
+  for (const res of streams) res.end();
+  await open.text();
+  await eventually(() => expect(pressure.reason()).toBeUndefined());
+  pressure.begin();
+  expect(pressure.reason()).toBe("crowded");
 });

@@ -12,8 +12,27 @@ export function shed({ pressure }: Edge, res: ServerResponse): void {
   const reason = pressure.reason();
   if (reason !== undefined)
     throw new Problem("unavailable", { headers: { "Retry-After": "1" }, private: { overloaded: reason } });
-  counted.add(res);
-  res.once("close", pressure.begin());
+  const begin = (): void => void counted.set(res, { begin, end: pressure.begin() });
+  begin();
+  res.once("close", () => setAside(res));
 }
 
-const counted = new WeakSet<ServerResponse>();
+/** Counts no more among what is under way: it only waits for what happens, and is as good as no work (an event stream). */
+export function setAside(res: ServerResponse): void {
+  const one = counted.get(res);
+  one?.end?.();
+  if (one !== undefined) counted.set(res, { begin: one.begin });
+}
+
+/** While it waits it is no work under way. False: whoever asked has gone meanwhile. */
+export async function waitAside(res: ServerResponse | undefined, news: Promise<unknown>): Promise<boolean> {
+  if (res !== undefined) setAside(res);
+  await news;
+  if (res?.closed === true) return false;
+  if (res !== undefined) counted.get(res)?.begin();
+  return true;
+}
+
+type One = { readonly begin: () => void; readonly end?: () => void };
+
+const counted = new WeakMap<ServerResponse, One>();

@@ -56,18 +56,25 @@ const listRoute = (deps: Deps): Route =>
     query: Page,
     answers: { 200: ApprovalList, 304: nothing },
     handle: async (call, { query }) => {
+      const person = personOf(call.caller);
       const known = call.header("if-none-match");
       const until = after(deps.clock.now(), query.wait_s * secondMs);
-      for (;;) {
-        // Asked for before the list is read: what changes meanwhile wakes us.
-        const news = query.wait_s > 0 ? deps.waiting.next(personOf(call.caller)) : undefined;
-        const body = await listFor(deps, call.caller, query);
-        const etag = `"${sha256b64url(JSON.stringify(body)).slice(0, 22)}"`;
-        const headers = { etag, "cache-control": "private, no-cache" };
-        if (etag !== known) return { status: 200, body, headers };
-        if (news === undefined || deps.clock.now() >= until || deps.waiting.isClosed())
-          return { status: 304, headers };
-        await news;
+      let leave: (() => void) | undefined;
+      try {
+        for (;;) {
+          // Asked for before the list is read: what changes meanwhile wakes us.
+          const news = query.wait_s > 0 ? deps.waiting.next(person) : undefined;
+          const body = await listFor(deps, call.caller, query);
+          const etag = `"${sha256b64url(JSON.stringify(body)).slice(0, 22)}"`;
+          const headers = { etag, "cache-control": "private, no-cache" };
+          if (etag !== known) return { status: 200, body, headers };
+          if (news === undefined || deps.clock.now() >= until || deps.waiting.isClosed())
+            return { status: 304, headers };
+          leave ??= deps.waiting.take(person);
+          if (!(await call.waits(news))) return { status: 304, headers };
+        }
+      } finally {
+        leave?.();
       }
     },
   });

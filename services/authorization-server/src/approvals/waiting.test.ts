@@ -52,3 +52,15 @@ test("who waits when it closes goes, and nobody waits after", async () => {
   await next("after", ada);
   expect(woken).toEqual(["before", "after"]);
 });
+
+test("D12 no more than 20 requests of one person wait at once; another's are not counted, and who leaves makes room", () => {
+  const { waiting } = waitingFor();
+  const [ada, bob] = [newId("account"), newId("account")];
+  const ofAda = Array.from({ length: 20 }, () => waiting.take(ada));
+  expect(() => waiting.take(ada)).toThrow(expect.objectContaining({ code: "rate_limited" }));
+  waiting.take(bob);
+  ofAda[0]?.();
+  waiting.take(ada);
+  expect(() => waiting.take(ada)).toThrow(expect.objectContaining({ code: "rate_limited" }));
+  waiting.close();
+});

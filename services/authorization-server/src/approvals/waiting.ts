@@ -1,12 +1,15 @@
 import type { Id } from "@remit/kernel";
 import { pause } from "@remit/platform/jobs";
 import type { Database } from "@remit/platform/sql";
+import { Problem } from "@remit/protocol";
 import { approvalsChannel } from "./asking.ts";
 
 /** Whoever waits for news of approvals, in this process. */
 export type Waiting = {
   /** Resolves at the next change of an approval of this person, here or in another process, or after a second. */
   next(principal: Id<"account">): Promise<void>;
+  /** One of the few places for requests of this person that wait, until what is returned is called; refuses when none is free. */
+  take(principal: Id<"account">): () => void;
   readonly isClosed: () => boolean;
   /** Lets all who wait go, before the server drains. */
   close(): void;
@@ -14,6 +17,8 @@ export type Waiting = {
 
 // Where LISTEN is not available, news comes no later than this.
 const lookAgainMs = 1_000;
+// Nobody looks at so many pages; what waits has its connection, and looks again and again.
+const placesMax = 20;
 
 /** A notification says whose approvals have changed: nobody else is woken. One that says nothing wakes everybody. */
 export function createWaiting(db: Pick<Database, "listen">): Waiting {
@@ -29,6 +34,7 @@ export function createWaiting(db: Pick<Database, "listen">): Waiting {
     all?.delete(go);
     if (all?.size === 0) waiters.delete(principal);
   };
+  const taken = new Map<string, number>();
   let stop: (() => void) | undefined;
   let closed = false;
   return {
@@ -41,6 +47,16 @@ export function createWaiting(db: Pick<Database, "listen">): Waiting {
       waiters.set(principal, (waiters.get(principal) ?? new Set()).add(resolve));
       await Promise.race([promise, pause(lookAgainMs)]);
       leave(principal, resolve);
+    },
+    take: (principal) => {
+      const before = taken.get(principal) ?? 0;
+      if (before >= placesMax) throw new Problem("rate_limited", { headers: { "Retry-After": "2" } });
+      taken.set(principal, before + 1);
+      return () => {
+        const left = (taken.get(principal) ?? 0) - 1;
+        if (left > 0) taken.set(principal, left);
+        else taken.delete(principal);
+      };
     },
     isClosed: () => closed,
     close: () => {

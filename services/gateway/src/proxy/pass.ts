@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setAside } from "@remit/platform/http";
 import { pause } from "@remit/platform/jobs";
 import { Problem } from "@remit/protocol";
 import { type Dispatcher, errors } from "undici";
@@ -164,6 +165,7 @@ function begin(
   const mayHaveTrailers =
     req.httpVersionMinor > 0 && req.method !== "HEAD" && status !== 204 && status !== 304 && !hasLength(raw);
   res.writeHead(status, passedDown(raw, { mayHaveTrailers }));
+  if (isEventStream(raw)) setAside(res);
   // The parts of one packet are handed over in one go, so that this runs after a body which came with the head.
   queueMicrotask(() => {
     if (!res.writableEnded && !res.destroyed && res.writableLength === 0) res.flushHeaders();
@@ -183,6 +185,15 @@ function end(res: ServerResponse, trailers: Parameters<typeof passedTrailers>[0]
   if (passed.length > 0) res.addTrailers(passed);
   res.end();
 }
+
+// Some are open for hours, and silent.
+const isEventStream = (rawHeaders: readonly string[]): boolean =>
+  rawHeaders.some(
+    (name, index) =>
+      index % 2 === 0 &&
+      name.toLowerCase() === "content-type" &&
+      /^\s*text\/event-stream\b/i.test(rawHeaders[index + 1] ?? ""),
+  );
 
 const hasLength = (rawHeaders: readonly string[]): boolean =>
   rawHeaders.some((name, index) => index % 2 === 0 && name.toLowerCase() === "content-length");

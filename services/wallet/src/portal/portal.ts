@@ -2,7 +2,7 @@ import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
-import { type PageCall, readBody } from "@remit/platform/http";
+import { type PageCall, readBody, setAside } from "@remit/platform/http";
 import type { Log } from "@remit/platform/telemetry";
 import type { Api, OrganizationApi } from "../api/index.ts";
 import type { PersonNotices } from "../notices/index.ts";
@@ -98,6 +98,8 @@ async function answer({ raw: { req, res } }: PageCall, response: Response): Prom
   const cookies = response.headers.getSetCookie();
   if (cookies.length > 0) res.setHeader("set-cookie", cookies);
   res.writeHead(response.status);
+  // A page that is open all day has one.
+  if (response.headers.get("content-type")?.startsWith("text/event-stream") === true) setAside(res);
   if (response.body === null || req.method === "HEAD") return void res.end();
   if (res.destroyed) return response.body.cancel();
   // The web's stream and node's are one and the same under two names.
