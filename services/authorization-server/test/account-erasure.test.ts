@@ -219,7 +219,8 @@ describe("whoever joins an organization meanwhile", () => {
     wallet.call("POST", "/api/v1/invitations/accept", { code });
   const waits = (query: string): Promise<unknown> =>
     eventually(async () => {
-      const found = "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like $1";
+      const found =
+        "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like $1";
       expect(await count(found, query)).toBe(1);
     });
 
