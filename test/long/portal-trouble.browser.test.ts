@@ -139,13 +139,29 @@ describe("a connection that breaks", () => {
 
   test("is said on a page that is open, and is over when it is back", async () => {
     const page = await visitor();
-    await page.goto(`${remit.dev.wallet}/mandates`);
+    // Open is a page whose scripts have all come: one that asks what happens.
+    await Promise.all([page.waitForResponse(/\/live$/), page.goto(`${remit.dev.wallet}/mandates`)]);
     await page.context().setOffline(true);
     // Nobody has touched it: whoever looks again is told.
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
     await page.getByText("Not connected: what you see may be behind.").waitFor();
     await page.context().setOffline(false);
     await page.getByText("Not connected: what you see may be behind.").waitFor({ state: "hidden" });
+    await page.context().close();
+  });
+
+  test("that is refused for a while, as by a server that is starting, is asked again", async () => {
+    const page = await visitor();
+    let refused = 0;
+    await page.route(/\/live$/, async (request) => {
+      refused += 1;
+      if (refused > 2) return request.continue();
+      return request.fulfill({ status: 503 });
+    });
+    await page.goto(`${remit.dev.wallet}/mandates`);
+    await page.getByText("Not connected: what you see may be behind.").waitFor();
+    await page.getByText("Not connected: what you see may be behind.").waitFor({ state: "hidden" });
+    expect(refused).toBe(3);
     await page.context().close();
   });
 });
