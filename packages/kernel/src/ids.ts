@@ -50,6 +50,8 @@ export const idPrefixes = {
   session: "ses",
   settlement: "stl",
   setup: "stp",
+  signal: "sig",
+  stream: "stm",
   tenant: "org",
   transfer: "trf",
   trust: "tru",

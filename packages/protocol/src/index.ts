@@ -158,13 +158,7 @@ export {
   type KeySourceOptions,
   keyDocumentBytesMax,
 } from "./key-source/index.ts";
-export {
-  examineLogoutToken,
-  type LogoutToken,
-  type LogoutTokenInput,
-  logoutEvent,
-  logoutTokenLifetimeSMax,
-} from "./logout-token/index.ts";
+export * from "./logout-token/index.ts";
 export * from "./mandate/index.ts";
 export { Members } from "./members.ts";
 export {
@@ -337,6 +331,7 @@ export {
   signInText,
   signInWindowS,
 } from "./sign-in-with-x/index.ts";
+export * from "./signals/index.ts";
 export * from "./status-list/index.ts";
 export * from "./tlog/index.ts";
 export {

@@ -38,6 +38,7 @@ export * from "./sessions.ts";
 export * from "./settlement.ts";
 export * from "./setup-tokens.ts";
 export * from "./sign-in-methods.ts";
+export * from "./signals.ts";
 export * from "./sold.ts";
 export * from "./statements.ts";
 export * from "./suspended-assets.ts";

@@ -39,5 +39,6 @@ export {
   verifyMandate,
   verifyMandateChain,
   verifyPresentation,
+  verifySecurityEvent,
   verifyStatusList,
 } from "./tokens.ts";

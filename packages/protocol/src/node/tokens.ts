@@ -43,6 +43,7 @@ import {
   readAuthorization,
   type VerifiedCall,
 } from "../resource-server/index.ts";
+import { examineSecurityEvent, type SecurityEvent, type SecurityEventInput } from "../signals/index.ts";
 import {
   examineStatusList,
   type StatusList,
@@ -84,6 +85,9 @@ export const verifyClientAssertion = (input: ClientAssertionInput): ClientAssert
 export const verifyIdToken = (input: IdTokenInput): IdToken => settle(examineIdToken(input));
 
 export const verifyLogoutToken = (input: LogoutTokenInput): LogoutToken => settle(examineLogoutToken(input));
+
+export const verifySecurityEvent = (input: SecurityEventInput): SecurityEvent =>
+  settle(examineSecurityEvent(input));
 
 /** A signed mandate with all its disclosures. */
 export const issueMandate = (mandate: MandateToIssue, key: PrivateJwk): string =>

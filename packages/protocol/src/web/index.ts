@@ -36,5 +36,6 @@ export {
   verifyMandate,
   verifyMandateChain,
   verifyPresentation,
+  verifySecurityEvent,
   verifyStatusList,
 } from "./tokens.ts";

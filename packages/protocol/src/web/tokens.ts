@@ -43,6 +43,7 @@ import {
   readAuthorization,
   type VerifiedCall,
 } from "../resource-server/index.ts";
+import { examineSecurityEvent, type SecurityEvent, type SecurityEventInput } from "../signals/index.ts";
 import { examineStatusList, type StatusList, type StatusListInput } from "../status-list/index.ts";
 import { inflate } from "./inflate.ts";
 import { settle, sha256b64url, sign } from "./signatures.ts";
@@ -83,6 +84,9 @@ export const verifyIdToken = async (input: IdTokenInput): Promise<IdToken> => se
 
 export const verifyLogoutToken = async (input: LogoutTokenInput): Promise<LogoutToken> =>
   settle(examineLogoutToken(input));
+
+export const verifySecurityEvent = async (input: SecurityEventInput): Promise<SecurityEvent> =>
+  settle(examineSecurityEvent(input));
 
 /** A signed mandate with all its disclosures. */
 export const issueMandate = async (mandate: MandateToIssue, key: PrivateJwk): Promise<string> =>
