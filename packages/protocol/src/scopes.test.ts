@@ -9,6 +9,8 @@ describe("scopes", () => {
       "agents:write",
       "audit:read",
       "offers:read",
+      "ssf.manage",
+      "ssf.read",
       "tokens:read",
       "webhooks:read",
       "webhooks:write",

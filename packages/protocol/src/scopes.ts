@@ -27,6 +27,9 @@ export const scopeRules = {
   "payments:execute": rule("execute payments that were decided", false),
   "plans:write": rule("choose the plan of an organization", false),
   profile: rule("see your name", false),
+  // As the CAEP interoperability profile names them: receivers of other makers ask for nothing else.
+  "ssf.manage": rule("say what is told of the organization, and to whom", true),
+  "ssf.read": rule("hear what is told of the organization", true),
   "tokens:read": rule("inspect tokens", true),
   "wallet:read": rule("see mandates, charges and payment methods", false),
   "wallet:write": rule("change mandates and payment methods", false),
@@ -45,6 +48,8 @@ export const managementScopes: ReadonlySet<string> = new Set<Scope>([
   "agents:read",
   "agents:write",
   "audit:read",
+  "ssf.manage",
+  "ssf.read",
   "tokens:read",
   "webhooks:read",
   "webhooks:write",

@@ -11,6 +11,8 @@ export const apiKeyScopes = [
   "offers:write",
   "webhooks:read",
   "webhooks:write",
+  "ssf.read",
+  "ssf.manage",
   "billing:read",
   "admin:orgs",
 ] as const;

@@ -62,13 +62,13 @@ const supplied = {
 };
 
 /** POST to the configuration endpoint (SSF 1.0 §8.1.1.1). Without delivery it is a stream that is polled. */
-export const CreateStream = z.object(wanted).meta({
+export const CreateStream = z.looseObject(wanted).meta({
   examples: [{ delivery: { method: pushMethod, endpoint_url: "https://receiver.example/events" } }],
 });
 export type CreateStream = z.infer<typeof CreateStream>;
 
 /** PATCH (what is named changes, §8.1.1.3) and PUT (what is not named goes back to its default, §8.1.1.4). */
-export const ChangeStream = z.object({ stream_id: idOf("stream"), ...wanted, ...supplied });
+export const ChangeStream = z.looseObject({ stream_id: idOf("stream"), ...wanted, ...supplied });
 export type ChangeStream = z.infer<typeof ChangeStream>;
 
 export const StreamBody = z.object({
@@ -97,7 +97,7 @@ export const StreamStatus = z.enum(streamStatuses);
 export type StreamStatus = z.infer<typeof StreamStatus>;
 
 /** GET and POST of the status endpoint (SSF 1.0 §8.1.2). */
-export const StreamStatusBody = z.object({
+export const StreamStatusBody = z.looseObject({
   stream_id: idOf("stream"),
   status: StreamStatus,
   reason: text(256).optional(),
@@ -110,15 +110,18 @@ const Subject = z
   .meta({ examples: [{ format: "opaque", id: "mnd_01k9x5v1d6f8sbv0n2m4q7r9st" }] });
 
 /** POST to add_subject_endpoint and remove_subject_endpoint (SSF 1.0 §8.1.3). */
-export const AddSubject = z.object({
+export const AddSubject = z.looseObject({
   stream_id: idOf("stream"),
   subject: Subject,
   verified: z.boolean().optional(),
 });
-export const RemoveSubject = z.object({ stream_id: idOf("stream"), subject: Subject });
+export const RemoveSubject = z.looseObject({ stream_id: idOf("stream"), subject: Subject });
 
 /** POST to verification_endpoint (SSF 1.0 §8.1.4.2). */
-export const VerifyStream = z.object({ stream_id: idOf("stream"), state: z.string().max(1024).optional() });
+export const VerifyStream = z.looseObject({
+  stream_id: idOf("stream"),
+  state: z.string().max(1024).optional(),
+});
 
 /** How many tokens an answer to a poll holds at most. */
 export const pollSetsMax = 100;
@@ -126,7 +129,7 @@ export const pollSetsMax = 100;
 const SetErr = z.object({ err: z.string().min(1).max(64), description: z.string().max(1024).optional() });
 
 /** RFC 8936 §2.2: what has come is acknowledged, what could not be taken is said, and more is asked for. */
-export const PollStream = z.object({
+export const PollStream = z.looseObject({
   maxEvents: z.int().min(0).optional(),
   returnImmediately: z.boolean().optional(),
   ack: z.array(z.string().max(256)).max(1000).optional(),

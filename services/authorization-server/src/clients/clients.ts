@@ -80,10 +80,12 @@ export const scopesOf = {
     "offers:write",
     "webhooks:read",
     "webhooks:write",
+    "ssf.read",
+    "ssf.manage",
     "billing:read",
     "admin:orgs",
   ],
-  peer: ["events:write", "tokens:read"],
+  peer: ["events:write", "ssf.manage", "ssf.read", "tokens:read"],
   wallet: ["openid", "email", "profile", "wallet:read", "wallet:write"],
   // What moves money or changes who may act is for the wallet and for agents under a mandate.
   account: ["openid"],
@@ -100,9 +102,9 @@ export const ownScopes = [
   "plans:write",
 ] as const satisfies readonly Scope[];
 
-/** What services of ours need of us: these two tell us their events, all ask about tokens. */
+/** What services of ours need of us: these two tell us their events, billing hears of ours, all ask about tokens. */
 const scopesOfPeer: Readonly<Record<string, readonly Scope[]>> = {
-  billing: ["events:write", "tokens:read"],
+  billing: ["events:write", "ssf.manage", "ssf.read", "tokens:read"],
   directory: ["events:write", "tokens:read"],
 };
 const scopesOfAnyPeer: readonly Scope[] = ["tokens:read"];

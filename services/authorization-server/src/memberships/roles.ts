@@ -1,8 +1,15 @@
 import type { Scope } from "@remit/protocol";
 import type { MemberRole } from "@remit/protocol/contracts";
 
-const sees = ["agents:read", "tokens:read", "offers:read", "webhooks:read", "billing:read"] as const;
-const runs = [...sees, "agents:write", "audit:read", "offers:write", "webhooks:write"] as const;
+const sees = [
+  "agents:read",
+  "tokens:read",
+  "offers:read",
+  "webhooks:read",
+  "ssf.read",
+  "billing:read",
+] as const;
+const runs = [...sees, "agents:write", "audit:read", "offers:write", "webhooks:write", "ssf.manage"] as const;
 
 /**
  * What a person may do for an organization they belong to. Whom it lets in and whom it trusts is its owners' business: an

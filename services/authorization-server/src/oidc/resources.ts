@@ -95,6 +95,8 @@ const management = [
   "audit:read",
   "webhooks:read",
   "webhooks:write",
+  "ssf.read",
+  "ssf.manage",
 ];
 
 const managing = [...management, "offers:read", "offers:write", "billing:read", "admin:orgs"];
@@ -123,7 +125,7 @@ function scopesFor({ resource, kind, issuer, ours, gateway, grantType }: Asked):
     case "admin":
       return ours.has(resource) ? [...managing, "billing:write"] : [];
     case "peer":
-      return resource === issuer ? ["events:write", "tokens:read"] : [];
+      return resource === issuer ? ["events:write", "ssf.manage", "ssf.read", "tokens:read"] : [];
     case "application":
       return ours.has(resource) ? ["wallet:read"] : [];
     case "wallet":

@@ -12,7 +12,7 @@ export const meteredQuotas = (quotas: Quotas, allowances: Pick<Allowances, "take
   },
 });
 
-/** What manages agents and looks at them. No plan stands in the way of money: mandates and charges are not counted. */
+/** What manages agents and looks at them. No plan stands in the way of money or of signals: neither is counted. */
 const counted: ReadonlySet<string> = new Set([
   "admin:orgs",
   "agents:read",

@@ -13,6 +13,7 @@ const nouns: Readonly<Record<string, string>> = {
   members: "Account",
   organizations: "Organization",
   policies: "Policy",
+  streams: "Stream",
   trusts: "Trust",
   webhooks: "Webhook",
 };

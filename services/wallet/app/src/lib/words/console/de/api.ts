@@ -38,6 +38,8 @@ export const api: Api = {
       "offers:write": "Angebote ändern und Geld zurückgeben",
       "webhooks:read": "Webhooks und Zustellungen sehen",
       "webhooks:write": "Webhooks ändern und erneut senden",
+      "ssf.read": "Signale empfangen",
+      "ssf.manage": "Signalströme ändern",
       "billing:read": "Gebühren, Rechnungen und Abrechnungen sehen",
       "admin:orgs": "Die Organisation, ihre Leute und ihre Schlüssel verwalten",
     },

@@ -35,6 +35,8 @@ export const api = {
       "offers:write": "Change what is for sale, and give money back",
       "webhooks:read": "See webhooks and deliveries",
       "webhooks:write": "Change webhooks and send again",
+      "ssf.read": "Hear signals",
+      "ssf.manage": "Change streams of signals",
       "billing:read": "See fees, invoices and statements",
       "admin:orgs": "Manage the organization, its people and its keys",
     } as Record<string, string>,

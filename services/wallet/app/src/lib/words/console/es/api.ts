@@ -36,6 +36,8 @@ export const api: Api = {
       "offers:write": "Cambiar lo que se vende y devolver dinero",
       "webhooks:read": "Ver webhooks y entregas",
       "webhooks:write": "Cambiar webhooks y reenviar",
+      "ssf.read": "Recibir señales",
+      "ssf.manage": "Cambiar flujos de señales",
       "billing:read": "Ver comisiones, facturas y extractos",
       "admin:orgs": "Administrar la organización, sus personas y sus claves",
     },

@@ -37,6 +37,8 @@ export const api: Api = {
       "offers:write": "販売内容の変更と返金",
       "webhooks:read": "Webhook と配信の表示",
       "webhooks:write": "Webhook の変更と再送",
+      "ssf.read": "シグナルの受信",
+      "ssf.manage": "シグナルストリームの変更",
       "billing:read": "手数料・請求書・明細の表示",
       "admin:orgs": "組織・メンバー・キーの管理",
     },
