@@ -191,6 +191,43 @@ describe("M21 a dispute that the card network opens", () => {
     await areTrue();
   });
 
+  test("ends its principal's own about the same charge: one movement, both to be seen, and opened again once the network lets go", async () => {
+    const buy = await bought();
+    const before = await owed();
+    const opened = await disputedBy(buy);
+    const reference = await sandbox.dispute(buy.intent);
+    const theirs = await eventually(async () => {
+      const data = await seenByPrincipal(buy);
+      expect(data).toMatchObject([
+        { origin: "network", status: "needs_response" },
+        { id: opened["id"], status: "withdrawn", because: "at_network", refund: "none" },
+      ]);
+      return data;
+    });
+    const { data } = await shop.merchant.disputes.list({ chargeId: buy.charge.id });
+    expect(data.map(({ id }) => id)).toEqual((theirs as { id: string }[]).map(({ id }) => id));
+    await eventually(async () => expect(await owed()).toBe(before - 2_500));
+    expect((await kindsOf(buy)).filter((kind) => kind.startsWith("refund"))).toEqual([]);
+    await sandbox.decide(reference, "won");
+    await eventually(async () => expect(await owed()).toBe(before - 1_500));
+    await eventually(async () =>
+      expect(await seenByPrincipal(buy)).toMatchObject([{ status: "won" }, { status: "withdrawn" }]),
+    );
+    const again = await disputedBy(buy);
+    await shop.merchant.disputes.accept(disputeIn(again));
+    await eventually(async () =>
+      expect(await seenByPrincipal(buy)).toMatchObject([
+        // Stripe gives nothing back of a charge that was disputed, whoever has won: that is said to both.
+        { id: again["id"], status: "lost", refund: "refused" },
+        { status: "won" },
+        { status: "withdrawn" },
+      ]),
+    );
+    expect(await owed()).toBe(before - 1_500);
+    expect(await spentOf(buy)).toEqual({ held_minor: 0, spent_minor: 1_000 });
+    await areTrue();
+  });
+
   test("gives out no evidence as long as the agent's token in it could be spent", async () => {
     const buy = await bought();
     await sandbox.dispute(buy.intent);
@@ -199,6 +236,23 @@ describe("M21 a dispute that the card network opens", () => {
     expect(early).toMatchObject({ code: "evidence_not_ready" });
   });
 });
+
+/** The principal's own dispute of it, open. */
+async function disputedBy(buy: Bought): Promise<JsonObject> {
+  const opened = await asPrincipal("POST", "/api/v1/wallet/disputes", {
+    receipt_id: await receiptOf(buy),
+    reason: "not_delivered",
+    statement: "Nothing came.",
+  });
+  expect(opened).toMatchObject({ origin: "principal", status: "needs_response" });
+  return opened;
+}
+
+function disputeIn({ id }: JsonObject): Id<"dispute"> {
+  const dispute = parseId("dispute", typeof id === "string" ? id : "");
+  if (dispute === undefined) throw new TypeError("it has no id");
+  return dispute;
+}
 
 async function receiptOf({ charge }: Bought): Promise<Id<"receipt"> | undefined> {
   const claims = JSON.parse(Buffer.from(charge.receipt?.split(".")[1] ?? "", "base64url").toString()) as {

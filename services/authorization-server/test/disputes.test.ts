@@ -484,7 +484,7 @@ describe("a dispute of the card network", () => {
       respond_by: null,
       opened_at: at,
     } as const;
-    // None writes before all have looked.
+    // None writes before all are there.
     const [locked, looked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const holding = world.db.of(world.payer).transaction(async (tx) => {
       await tx.run({ text: "lock table disputes in share mode", values: [], name: "" });
@@ -495,7 +495,8 @@ describe("a dispute of the card network", () => {
     const taking = Promise.all(Array.from({ length: 4 }, () => disputes.network.take(reported)));
     await eventually(async () => {
       const waiting = await world.database.asAdmin<{ pid: number }>(
-        `select pid from pg_locks where not granted and relation = '${world.database.schema}.disputes'::regclass`,
+        `select pid from pg_locks where not granted and (relation = '${world.database.schema}.disputes'::regclass
+          or locktype = 'advisory' and database = (select oid from pg_database where datname = current_database()))`,
       );
       expect(waiting).toHaveLength(4);
     }).finally(looked.resolve);

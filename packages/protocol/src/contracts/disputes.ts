@@ -35,7 +35,10 @@ export const DisputeBody = z.object({
   status: DisputeStatus,
   /** One of `DisputeReason`, or the card network's own word. */
   reason: z.string(),
-  /** Why it was decided so: `accepted`, `unanswered`, `upheld`, `rejected`, `not_upheld`, `withdrawn`. */
+  /**
+   * Why it was decided so: `accepted`, `unanswered`, `upheld`, `rejected`, `not_upheld`, `withdrawn`; `at_network` when the card
+   * network has opened one about the same charge, which decides.
+   */
   because: z.string().nullable(),
   amount_minor: AmountMinor,
   currency: Currency,

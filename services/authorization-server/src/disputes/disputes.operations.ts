@@ -1,4 +1,4 @@
-import { after, type Clock, type Id, type Instant, newId } from "@remit/kernel";
+import { after, type Clock, type Id, type Instant, invariant, newId } from "@remit/kernel";
 import { enqueue } from "@remit/platform/jobs";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
@@ -44,6 +44,7 @@ export async function openDispute(deps: DisputesDeps, asked: OpenDispute): Promi
   const now = deps.clock.now();
   const dispute = disputeOf(charge, asked, now);
   return cross(deps.db, charge, async (crossing) => {
+    await rows.lockDisputesOf(await crossing.payer(), charge.id);
     for (const side of sidesOf(dispute)) {
       const tx = await side(crossing);
       const statement = await sealWords(deps, tx, {
@@ -52,10 +53,11 @@ export async function openDispute(deps: DisputesDeps, asked: OpenDispute): Promi
         text: asked.statement,
       });
       if (!(await rows.insertDispute(tx, dispute, statement))) throw new Problem("dispute_exists");
-      // Asked once this one is the open one: none that is decided meanwhile is missed.
+      // Asked once this one is the open one: none that is decided or opened meanwhile is missed.
       if (await rows.wasWon(tx, charge.id))
         throw new Problem("dispute_not_possible", { detail: "It was decided for its merchant before." });
-      if (await rows.isAtNetwork(tx, charge.id))
+      const { open, lost } = await rows.atNetwork(tx, charge.id);
+      if (open + lost > 0n)
         throw new Problem("dispute_not_possible", { detail: "The card's network decides about it." });
     }
     await record(crossing, dispute, { event: "dispute.opened", actor: asked.actor, now });
@@ -94,6 +96,7 @@ function disputeOf(charge: Charge, asked: OpenDispute, now: Instant): Dispute {
     currency: charge.amount.asset.code,
     refundMinor: undefined,
     refund: "none",
+    refundAttempt: 1,
     respondBy: after(now, respondMs),
     reviewBy: undefined,
     openedAt: now,
@@ -191,6 +194,18 @@ export async function moveBoth(
     if (moved === undefined) throw conflict(from);
   }
   return moved ?? from;
+}
+
+/** Notes on both sides how a refund stands. False when the dispute has moved on meanwhile. */
+export async function noteBoth(crossing: Crossing, dispute: Dispute, to: rows.RefundNote): Promise<boolean> {
+  const [payer, ...others] = sidesOf(dispute);
+  if (payer === undefined || (await rows.noteRefund(await payer(crossing), dispute, to)) === undefined)
+    return false;
+  for (const side of others) {
+    const noted = await rows.noteRefund(await side(crossing), dispute, to);
+    invariant(noted !== undefined, "both sides of a dispute are written together");
+  }
+  return true;
 }
 
 export const conflict = ({ id, state }: Pick<Dispute, "id" | "state">): Problem =>

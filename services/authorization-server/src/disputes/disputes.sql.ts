@@ -18,6 +18,7 @@ type Row = {
   readonly currency: string;
   readonly refund_minor: bigint | null;
   readonly refund: Dispute["refund"];
+  readonly refund_attempt: number;
   readonly respond_by: Instant | null;
   readonly review_by: Instant | null;
   readonly opened_at: Instant;
@@ -42,6 +43,7 @@ const disputeOf = (row: Row): Dispute => ({
   currency: row.currency,
   refundMinor: row.refund_minor ?? undefined,
   refund: row.refund,
+  refundAttempt: row.refund_attempt,
   respondBy: row.respond_by ?? undefined,
   reviewBy: row.review_by ?? undefined,
   openedAt: row.opened_at,
@@ -70,13 +72,27 @@ export async function insertDispute(
   return count === 1;
 }
 
-/** Whether the card network has taken the charge back, or may. */
-export const isAtNetwork = async (tx: Sql, charge: Id<"charge">): Promise<boolean> =>
+/** Of a principal and the card network, who dispute a charge at once, the second sees the first: until the transaction ends. */
+export const lockDisputesOf = (tx: Sql, charge: Id<"charge">): Promise<unknown> =>
+  tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`disputes of ${charge}`}, 0))`);
+
+/** What the card network has of a charge, in minor units: what it may take yet, and what it has taken for good. */
+export type AtNetwork = { readonly open: bigint; readonly lost: bigint };
+
+export const atNetwork = (tx: Sql, charge: Id<"charge">): Promise<AtNetwork> =>
+  tx.one<AtNetwork>(sql`select
+      coalesce(sum(amount_minor) filter (where state in ('needs_response', 'under_review')), 0)::bigint as open,
+      coalesce(sum(amount_minor) filter (where state = 'lost'), 0)::bigint as lost
+    from disputes where charge_id = ${charge} and origin = 'network'`);
+
+/** Those of its principal that the card network's word may concern: the open one, and what was lost and is not given back by us. */
+export const concernedBy = async (tx: TenantTx, charge: Id<"charge">): Promise<Dispute[]> =>
   (
-    await tx.one<{ there: boolean }>(sql`select exists (select from disputes
-      where charge_id = ${charge} and origin = 'network'
-        and state in ('needs_response', 'under_review', 'lost')) as there`)
-  ).there;
+    await tx.many<Row>(sql`select * from disputes where charge_id = ${charge} and origin = 'principal'
+      and (state in ('needs_response', 'under_review')
+        or state = 'lost' and (refund in ('due', 'refused') or refund_minor is null))
+      order by id for update`)
+  ).map(disputeOf);
 
 /** Whether a dispute of a principal about the charge was decided for its merchant. */
 export const wasWon = async (tx: Sql, charge: Id<"charge">): Promise<boolean> =>
@@ -146,14 +162,16 @@ export async function moveDispute(
   return row && disputeOf(row);
 }
 
+export type RefundNote = Pick<Dispute, "refund" | "refundMinor"> & {
+  /** With a request of its own: the one before it is over. */
+  readonly anew?: boolean;
+};
+
 /** Says how much is given back, or what became of that. */
-export async function noteRefund(
-  tx: Sql,
-  from: Dispute,
-  to: { readonly refund: Dispute["refund"]; readonly refundMinor: bigint | undefined },
-): Promise<Dispute | undefined> {
+export async function noteRefund(tx: Sql, from: Dispute, to: RefundNote): Promise<Dispute | undefined> {
   const row = await tx.maybe<Row>(sql`
-    update disputes set refund = ${to.refund}, refund_minor = ${to.refundMinor ?? null}, version = version + 1
+    update disputes set refund = ${to.refund}, refund_minor = ${to.refundMinor ?? null},
+      refund_attempt = refund_attempt + ${to.anew === true ? 1 : 0}, version = version + 1
     where id = ${from.id} and version = ${from.version} returning *`);
   return row && disputeOf(row);
 }

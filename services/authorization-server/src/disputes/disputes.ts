@@ -20,6 +20,8 @@ export type Dispute = Sides & {
   readonly currency: string;
   readonly refundMinor: bigint | undefined;
   readonly refund: "none" | "due" | "done" | "refused";
+  /** The how-manieth request gives it back: one that was refused because the card network had the money is over. */
+  readonly refundAttempt: number;
   /** Until when the merchant may answer. */
   readonly respondBy: Instant | undefined;
   /** Until when its answer may be judged. */
@@ -30,8 +32,8 @@ export type Dispute = Sides & {
   readonly version: number;
 };
 
-/** What happens to a principal's dispute. */
-export type DisputeAct = "answer" | "accept" | "withdraw" | "uphold" | "reject" | "wait";
+/** What happens to a principal's dispute. It gives way to one of the card network about the same charge, which has the money. */
+export type DisputeAct = "answer" | "accept" | "withdraw" | "give_way" | "uphold" | "reject" | "wait";
 
 export type DisputeMove = Pick<Dispute, "state"> &
   Partial<Pick<Dispute, "because" | "refund" | "reviewBy" | "answeredAt" | "decidedAt">>;
@@ -41,7 +43,7 @@ export const reviewMs = 14 * dayMs;
 /** As long as card networks let a cardholder dispute, most of the time. */
 export const openWithinMs = 120 * dayMs;
 
-const isOpen = ({ state }: Pick<Dispute, "state">): boolean =>
+export const isOpen = ({ state }: Pick<Dispute, "state">): boolean =>
   state === "needs_response" || state === "under_review";
 
 /**
@@ -60,6 +62,8 @@ export function moveOf(dispute: Dispute, act: DisputeAct, now: Instant): Dispute
       return lost("accepted", now);
     case "withdraw":
       return { state: "withdrawn", because: "withdrawn", decidedAt: now };
+    case "give_way":
+      return { state: "withdrawn", because: "at_network", decidedAt: now };
     case "uphold":
       return waits ? undefined : lost("upheld", now);
     case "reject":

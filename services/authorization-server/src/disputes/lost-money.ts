@@ -1,7 +1,7 @@
-import { after, type Id, type Instant, invariant, secondMs } from "@remit/kernel";
+import { after, dayMs, type Id, type Instant, secondMs } from "@remit/kernel";
 import { isProblemCode, Problem } from "@remit/protocol";
 import { cross, refundable } from "../charges/index.ts";
-import { actOn, type DisputesDeps, sidesOf } from "./disputes.operations.ts";
+import { actOn, type DisputesDeps, noteBoth } from "./disputes.operations.ts";
 import * as rows from "./disputes.sql.ts";
 import { type Dispute, deadlineOf, moveOf } from "./disputes.ts";
 
@@ -21,75 +21,85 @@ export async function lookAfter(
       ? found
       : await actOn(deps, found, { act: "wait", actor: system });
   if (due.refund !== "due") return deadlineOf(due);
-  return (await giveBack(deps, due)) ? undefined : after(now, againMs);
+  return giveBack(deps, due);
 }
 
 /**
  * Gives back what a merchant has lost, once: the amount is written before it is asked for, and the key of the request is one that
- * no caller can send. True once it is through, or was refused for good.
+ * no caller can send. When to look again: never once it is through, or was refused for good. As long as the card network has the
+ * money nothing is given back; what it took for good counts as given back, and its word has the dispute looked at at once.
  */
-async function giveBack(deps: DisputesDeps, dispute: Dispute): Promise<boolean> {
+async function giveBack(deps: DisputesDeps, dispute: Dispute): Promise<Instant | undefined> {
+  const soon = after(deps.clock.now(), againMs);
   if (dispute.refundMinor !== undefined) return pay(deps, dispute);
-  const refundMinor = await owedOf(deps, dispute);
-  if (refundMinor === undefined) return false;
-  if (refundMinor === 0n) return note(deps, dispute, { refund: "done" });
-  if (!(await note(deps, dispute, { refund: "due", refundMinor }))) return false;
+  const network = await atNetwork(deps, dispute);
+  if (network.open > 0n) return after(deps.clock.now(), dayMs);
+  const refundMinor = await owedOf(deps, dispute, network);
+  if (refundMinor === undefined) return soon;
+  if (refundMinor === 0n) return (await note(deps, dispute, { refund: "done" })) ? undefined : soon;
+  if (!(await note(deps, dispute, { refund: "due", refundMinor }))) return soon;
   return pay(deps, { ...dispute, version: dispute.version + 1, refundMinor });
 }
 
+const atNetwork = ({ db }: DisputesDeps, { payer, charge }: Dispute): Promise<rows.AtNetwork> =>
+  db.of(payer).transaction((tx) => rows.atNetwork(tx, charge));
+
 /**
- * What is lost and not given back: what its merchant has refunded since the dispute was opened counts towards it. Undefined while
- * a refund is under way.
+ * What is lost and not given back: what its merchant has refunded since the dispute was opened counts towards it, and what the card
+ * network has taken. Undefined while a refund is under way.
  */
-async function owedOf({ charges }: DisputesDeps, dispute: Dispute): Promise<bigint | undefined> {
+async function owedOf(
+  { charges }: DisputesDeps,
+  dispute: Dispute,
+  network: rows.AtNetwork,
+): Promise<bigint | undefined> {
   const side = { side: "payer", tenant: dispute.payer, agent: undefined } as const;
   const charge = await charges.whole(side, dispute.charge);
   if (charge === undefined) return 0n;
   if (charge.state === "refunding") return undefined;
-  const owed = dispute.amountMinor - (await charges.refundedSince(charge, dispute.openedAt, ownKeys));
-  const left = refundable(charge);
-  return owed < 0n ? 0n : owed < left ? owed : left;
+  const given = await charges.refundedSince(charge, dispute.openedAt, ownKeys);
+  const owed = dispute.amountMinor - given - network.lost;
+  const left = refundable(charge) - network.lost;
+  const most = owed < left ? owed : left;
+  return most < 0n ? 0n : most;
 }
 
 // A space never stands in an Idempotency-Key.
 const ownKeys = "dispute ";
+const keyOf = ({ id, refundAttempt }: Dispute): string =>
+  refundAttempt === 1 ? `${ownKeys}${id}` : `${ownKeys}${id} ${refundAttempt}`;
 
-async function pay(deps: DisputesDeps, dispute: Dispute): Promise<boolean> {
+async function pay(deps: DisputesDeps, dispute: Dispute): Promise<Instant | undefined> {
   const { payer, charge: id, refundMinor } = dispute;
+  const soon = after(deps.clock.now(), againMs);
   try {
-    const order = { key: `${ownKeys}${dispute.id}`, amountMinor: Number(refundMinor) };
+    const order = { key: keyOf(dispute), amountMinor: Number(refundMinor) };
     const charge = await deps.charges.giveBack({ payer, id }, order);
-    return charge.state === "refunding" ? false : note(deps, dispute, { refund: "done", refundMinor });
+    if (charge.state === "refunding") return soon;
+    return (await note(deps, dispute, { refund: "done", refundMinor })) ? undefined : soon;
   } catch (error) {
     if (!(error instanceof Problem) || !isProblemCode(error.code)) throw error;
     // Somebody gave some or all of it back meanwhile: no request was written, and the amount is found anew.
     if (error.code === "charge_refund_exceeds_captured" || error.code === "charge_state_conflict") {
       await note(deps, dispute, { refund: "due" });
-      return false;
+      return soon;
     }
-    if (error.code !== "refund_refused") return false;
+    if (error.code !== "refund_refused") return soon;
+    // The card network has it: refused for now, and asked for anew once that has let go.
+    if ((await atNetwork(deps, dispute)).open > 0n) {
+      await note(deps, dispute, { refund: "due", anew: true });
+      return soon;
+    }
     deps.log.error(
       { dispute: dispute.id, code: error.code },
       "what a dispute was lost over is not given back",
     );
-    return note(deps, dispute, { refund: "refused", refundMinor });
+    return (await note(deps, dispute, { refund: "refused", refundMinor })) ? undefined : soon;
   }
 }
 
+type Noting = Omit<rows.RefundNote, "refundMinor"> & { readonly refundMinor?: bigint | undefined };
+
 /** False when the dispute has moved on meanwhile. */
-const note = (
-  deps: DisputesDeps,
-  dispute: Dispute,
-  to: { readonly refund: Dispute["refund"]; readonly refundMinor?: bigint | undefined },
-): Promise<boolean> =>
-  cross(deps.db, dispute, async (crossing) => {
-    const change = { refund: to.refund, refundMinor: to.refundMinor };
-    const [payer, ...others] = sidesOf(dispute);
-    if (payer === undefined || (await rows.noteRefund(await payer(crossing), dispute, change)) === undefined)
-      return false;
-    for (const side of others) {
-      const noted = await rows.noteRefund(await side(crossing), dispute, change);
-      invariant(noted !== undefined, "both sides of a dispute are written together");
-    }
-    return true;
-  });
+const note = (deps: DisputesDeps, dispute: Dispute, to: Noting): Promise<boolean> =>
+  cross(deps.db, dispute, (crossing) => noteBoth(crossing, dispute, { refundMinor: undefined, ...to }));

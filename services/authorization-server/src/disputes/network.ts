@@ -6,6 +6,7 @@ import { type Charge, cross } from "../charges/index.ts";
 import { type DisputesDeps, moveBoth, record, sidesOf } from "./disputes.operations.ts";
 import * as rows from "./disputes.sql.ts";
 import type { Dispute } from "./disputes.ts";
+import { giveWay } from "./giving-way.ts";
 
 /** The card network's disputes, which billing reads from there and answers there. */
 export type DisputeNetwork = {
@@ -63,6 +64,7 @@ async function take(
   const now = deps.clock.now();
   return cross(deps.db, charge, async (crossing) => {
     const dispute = disputeOf(charge, reported, now);
+    await rows.lockDisputesOf(await crossing.payer(), charge.id);
     // Of two that hear of it at once the second waits here for the first, and finds what that one has written.
     if (await rows.insertDispute(await crossing.payer(), dispute, undefined)) {
       for (const other of sidesOf(dispute).slice(1))
@@ -71,6 +73,7 @@ async function take(
           "both sides of a dispute are written together",
         );
       await record(crossing, dispute, { event: "dispute.opened", actor: billing, now });
+      await giveWay(deps, crossing, dispute);
       return dispute;
     }
     const found = await rows.findDispute(await crossing.payer(), dispute.id, "update");
@@ -86,6 +89,7 @@ async function take(
     };
     const moved = await moveBoth(deps, crossing, { from: found, move });
     await record(crossing, moved, { actor: billing, now });
+    await giveWay(deps, crossing, moved);
     return moved;
   });
 }
@@ -113,6 +117,7 @@ function disputeOf(charge: Charge, reported: NetworkDispute, now: Instant): Disp
     currency: reported.currency,
     refundMinor: undefined,
     refund: "none",
+    refundAttempt: 1,
     respondBy: timeIn(reported.respond_by),
     reviewBy: undefined,
     openedAt: timeIn(reported.opened_at) ?? now,

@@ -25,6 +25,7 @@ export const disputes: Disputes = {
       lost: "Für Sie entschieden",
       withdrawn: "Zurückgezogen",
     },
+    atNetwork: "Beendet: Ihre Bank entscheidet",
     amount: "Über",
     opened: "Erhoben",
     respondBy: "Der Händler antwortet bis",

@@ -23,6 +23,7 @@ export const disputes = {
       lost: "Decided for you",
       withdrawn: "Withdrawn",
     },
+    atNetwork: "Closed: your bank decides it",
     amount: "About",
     opened: "Opened",
     respondBy: "The merchant answers until",

@@ -25,6 +25,7 @@ export const disputes: Disputes = {
       lost: "Decidida a su favor",
       withdrawn: "Retirada",
     },
+    atNetwork: "Cerrada: decide su banco",
     amount: "Sobre",
     opened: "Abierta",
     respondBy: "El comercio responde hasta",

@@ -25,6 +25,7 @@ export const disputes: Disputes = {
       lost: "あなたの主張が認められました",
       withdrawn: "取り下げ",
     },
+    atNetwork: "終了：銀行が判断します",
     amount: "対象額",
     opened: "申し立て",
     respondBy: "店の回答期限",

@@ -20,6 +20,7 @@ export const disputes: Disputes = {
       lost: "Gegen Sie entschieden",
       withdrawn: "Zurückgezogen",
     },
+    atNetwork: "Beendet: das Kartennetz entscheidet",
     evidence: "Belege",
     download: "Belege herunterladen",
     evidenceWhy: "Angebot, Mandat, Beleg und Beweis in einem signierten Archiv.",

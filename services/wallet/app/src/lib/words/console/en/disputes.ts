@@ -18,6 +18,7 @@ export const disputes = {
       lost: "Decided against you",
       withdrawn: "Withdrawn",
     },
+    atNetwork: "Closed: the card network decides it",
     evidence: "Evidence",
     download: "Download the evidence",
     evidenceWhy: "Offer, mandate, receipt and proof in one signed archive.",

@@ -20,6 +20,7 @@ export const disputes: Disputes = {
       lost: "Decidida en su contra",
       withdrawn: "Retirada",
     },
+    atNetwork: "Cerrada: decide la red de tarjetas",
     evidence: "Pruebas",
     download: "Descargar las pruebas",
     evidenceWhy: "Oferta, mandato, recibo y prueba en un archivo firmado.",

@@ -20,6 +20,7 @@ export const disputes: Disputes = {
       lost: "敗訴（ショップ側）",
       withdrawn: "取り下げ",
     },
+    atNetwork: "終了：カードネットワークが判断します",
     evidence: "証拠",
     download: "証拠をダウンロード",
     evidenceWhy: "オファー・委任・レシート・証明を一つの署名付きアーカイブに。",
