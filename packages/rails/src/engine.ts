@@ -7,7 +7,7 @@ export type Uncertainty = "timeout" | "connection" | "server_error" | "busy" | "
 export type Booking = {
   /** The provider's id of the booking. */
   readonly id: string;
-  /** What was moved, positive in both directions. */
+  /** What was moved, positive in both directions, in the money in which the provider has booked it: it may have converted it. */
   readonly amount: Money;
   readonly fee: Money;
 };

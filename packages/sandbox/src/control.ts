@@ -86,6 +86,10 @@ const PayingOut = z.strictObject({
   amount: z.int().optional(),
   status: z.enum(["failed", "in_transit", "paid"]).optional(),
 });
+const Settling = z.strictObject({
+  currency: z.string().regex(/^[a-z]{3}$/),
+  rates: z.record(z.string().regex(/^[a-z]{3}$/), z.number().positive()),
+});
 const AccountStands = z.strictObject({ standing: z.enum(["complete", "more_due", "stopped"]) });
 
 const Payment = z.strictObject({ payment_method: z.string().default("pm_card_visa") });
@@ -181,6 +185,8 @@ async function connected(
   if (method !== "POST") return undefined;
   if (path === "/sandbox/payouts")
     return parsed(PayingOut, body, (of) => refusable(async () => ok(await account.payOut(of))));
+  if (path === "/sandbox/settling")
+    return parsed(Settling, body, async (of) => ok(await account.settleIn(of)));
   return named === undefined
     ? undefined
     : parsed(AccountStands, body, ({ standing }) =>

@@ -51,6 +51,7 @@ export type MovementAtSandbox = {
   readonly amount: number;
   readonly fee: number;
   readonly net: number;
+  readonly exchange_rate: number | null;
   readonly currency: string;
   readonly type: string;
   readonly reporting_category: string;
@@ -91,6 +92,8 @@ export type TestSandbox = {
   decide(dispute: string, status: string): Promise<void>;
   /** The cardholder's bank sends back a refund that had succeeded. */
   failRefund(refund: string): Promise<void>;
+  /** In which currency our balance is kept, and at which rates others are converted to it from now on. */
+  settleIn(currency: string, rates: Readonly<Record<string, number>>): Promise<void>;
   movements(): Promise<readonly MovementAtSandbox[]>;
   /** A merchant gives its particulars at the page of an account link, all or all but one; answers where it leads back to. */
   onboard(link: string, standing?: "complete" | "more_due"): Promise<string>;
@@ -184,6 +187,7 @@ export function switchesOf(
     decide: async (dispute, status) => void (await call("POST", `/sandbox/disputes/${dispute}`, { status })),
     failRefund: async (refund) => void (await call("POST", `/sandbox/refunds/${refund}/fail`, {})),
     ...connectOf(call),
+    settleIn: async (currency, rates) => void (await call("POST", "/sandbox/settling", { currency, rates })),
     movements: () => list("/sandbox/balance_transactions"),
     forgetKeys: async () => void (await call("DELETE", "/sandbox/idempotency")),
     upstream: async (to) => void (await call("POST", "/sandbox/upstream", to)),

@@ -66,13 +66,17 @@ function passedOnIn({ latest_charge }: Stripe.PaymentIntent): { passedOn?: Passe
   };
 }
 
-/** The booking of a balance transaction that came expanded; nothing when it is only an id yet. */
+/**
+ * The booking of a balance transaction that came expanded, in the currency in which Stripe settles it. Nothing when it is only an
+ * id yet, nor of a currency that we keep no books in: the payment stands as it does all the same.
+ */
 export function bookingOf(transaction: string | Stripe.BalanceTransaction | undefined): {
   booking?: Booking;
 } {
   if (typeof transaction !== "object") return {};
-  const amount = moneyOf(Math.abs(transaction.amount), transaction.currency);
-  return { booking: { id: transaction.id, amount, fee: moneyOf(transaction.fee, transaction.currency) } };
+  const amount = fromStripe(Math.abs(transaction.amount), transaction.currency);
+  const fee = fromStripe(transaction.fee, transaction.currency);
+  return amount === undefined || fee === undefined ? {} : { booking: { id: transaction.id, amount, fee } };
 }
 
 export function moneyOf(amount: number, currency: string): Money {

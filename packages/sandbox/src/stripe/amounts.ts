@@ -1,3 +1,4 @@
+import { assetOf } from "@remit/kernel";
 import { badParameter } from "./refusal.ts";
 
 // Stripe's published minimum charge amounts, in minor units.
@@ -59,6 +60,13 @@ export function acceptCurrency(text: string): string {
   if (!/^[a-z]{3}$/.test(currency)) throw badParameter("currency", `Invalid currency: ${text}`);
   return currency;
 }
+
+// Where Stripe's amounts have other decimals than ISO 4217 says.
+const ownPlaces: Readonly<Record<string, number>> = { isk: 2, ugx: 2, mga: 0 };
+
+/** How many decimals Stripe's amounts of a currency have. */
+export const placesOf = (currency: string): number =>
+  ownPlaces[currency] ?? assetOf(currency.toUpperCase())?.places ?? 2;
 
 /** What Stripe keeps of a card payment in the sandbox: 2.9 % + 30 minor units, rounded half up. */
 export const processingFee = (amount: number): number => Math.floor((amount * 29 + 500) / 1000) + 30;

@@ -16,7 +16,8 @@ export type BalanceTransaction = Base<"balance_transaction"> & {
   readonly amount: number;
   readonly available_on: number;
   readonly currency: string;
-  readonly exchange_rate: null;
+  /** What one unit of the currency that came in was worth; null where nothing was converted. */
+  readonly exchange_rate: number | null;
   readonly fee: number;
   readonly fee_details: Json;
   readonly net: number;
@@ -36,6 +37,15 @@ export type BalanceTransaction = Base<"balance_transaction"> & {
     | "transfer"
     | "transfer_refund"
     | "adjustment";
+};
+
+/**
+ * In what the platform's balance is kept: what comes in another of these currencies is converted to it, at these rates. Stripe's own
+ * is a setting of the dashboard and the market; no request shows it.
+ */
+export type Settling = Base<"_settling"> & {
+  readonly currency: string;
+  readonly rates: { readonly [currency: string]: number };
 };
 
 /** What a customer was asked for, of one period of a subscription, and by which payment it paid. */

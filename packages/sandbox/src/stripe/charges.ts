@@ -1,5 +1,5 @@
 import { processingFee } from "./amounts.ts";
-import { book } from "./balance.ts";
+import { book, settled } from "./balance.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
 import { badParameter, noSuch, unexpected } from "./refusal.ts";
@@ -42,13 +42,14 @@ export function chargeFor(draft: Draft, intent: PaymentIntent, failure?: Payment
 
 /** Takes the money of an authorised charge, books it, and passes on what is a connected account's. */
 export function captureCharge(draft: Draft, charge: Charge, intent: PaymentIntent): Charge {
-  const amount = intent.amount_received;
+  const { amount_received: amount, currency } = intent;
+  const kept = processingFee(settled(draft, { amount, currency }).amount);
   const booked = book(draft, {
     amount,
-    currency: charge.currency,
+    currency,
     type: "charge",
     source: charge.id,
-    fees: [{ amount: processingFee(amount), type: "stripe_fee" }, ...directFee(draft, intent)],
+    fees: [{ amount: kept, type: "stripe_fee" }, ...directFee(draft, intent)],
   });
   const captured: Charge = {
     ...charge,

@@ -1,3 +1,4 @@
+import { settleIn } from "./balance.ts";
 import { failRefund } from "./charges.ts";
 import { payAt } from "./checkout.ts";
 import { type AccountStanding, onboard, standAccount } from "./connect-accounts.ts";
@@ -15,6 +16,7 @@ import type {
   PaymentIntent,
   Payout,
   Refund,
+  Settling,
   SetupIntent,
   SharedToken,
   Subscription,
@@ -41,6 +43,8 @@ export type Outside = {
   ): Promise<{ account: ConnectedAccount; link: AccountLink }>;
   /** What Stripe comes to think of a connected account. */
   standAccount(account: string, standing: AccountStanding): Promise<ConnectedAccount>;
+  /** In which currency the platform's balance is kept, and at which rates others are converted to it from now on. */
+  settleIn(of: Pick<Settling, "currency" | "rates">): Promise<Settling>;
   /** Stripe pays a balance out to its owner's bank. */
   payOut(of: PayingOut): Promise<Payout>;
   /** The cardholder's bank disputes what was captured of a payment. */
@@ -92,6 +96,7 @@ export const outside = (change: Change): Outside => ({
   decide: (id, status) => change((draft) => decideDispute(draft, id, status)),
   failRefund: (id, reason) => change((draft) => failRefund(draft, id, reason)),
   onboard: (link, standing) => change((draft) => onboard(draft, link, standing)),
+  settleIn: (of) => change((draft) => settleIn(draft, of)),
   standAccount: (id, standing) => change((draft) => standAccount(draft, id, standing)),
   payOut: (of) => change((draft) => payOut(draft, of, draft.booked(of.account ?? null))),
   payCheckout: (id, method) => change((draft) => payAt(draft, id, method)),

@@ -1,7 +1,7 @@
-import type { BalanceTransaction, Base, Invoice, Json, Metadata } from "./base.ts";
+import type { BalanceTransaction, Base, Invoice, Json, Metadata, Settling } from "./base.ts";
 import type { Charge, Dispute, Refund } from "./charged.ts";
 
-export type { BalanceTransaction, Json, Metadata } from "./base.ts";
+export type { BalanceTransaction, Json, Metadata, Settling } from "./base.ts";
 export type { Charge, Dispute, DisputeStatus, Refund } from "./charged.ts";
 
 export type Customer = Base<"customer"> & {
@@ -333,6 +333,7 @@ export type Resource =
   | BalanceTransaction
   | Dispute
   | Event
+  | Settling
   | WebhookEndpoint;
 
 export type ResourceName = Resource["object"];

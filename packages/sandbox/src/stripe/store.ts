@@ -69,7 +69,7 @@ export type DraftCause = {
 };
 
 /** What is the seller's as a whole; all else is of the platform or of one connected account, and invisible to others. */
-const shared: readonly ResourceName[] = ["shared_payment.granted_token", "webhook_endpoint"];
+const shared: readonly ResourceName[] = ["_settling", "shared_payment.granted_token", "webhook_endpoint"];
 
 export function draftOn(store: Store, cause: DraftCause): Draft {
   const changed = new Map<string, Resource>();

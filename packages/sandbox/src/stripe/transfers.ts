@@ -1,5 +1,5 @@
 import { acceptCurrency } from "./amounts.ts";
-import { type BookedFee, book } from "./balance.ts";
+import { type BookedFee, book, settled } from "./balance.ts";
 import { acceptDestination } from "./connect-accounts.ts";
 import { pageOf } from "./listing.ts";
 import type { Call, Operation } from "./operation.ts";
@@ -34,15 +34,18 @@ export function passOn(
   const fee = intent.application_fee_amount ?? 0;
   const taken = fee === 0 ? null : takeFee(draft, charge, { account: to, amount: fee }).id;
   if (intent.transfer_data === null) return { application_fee: taken, transfer: null };
+  // What goes on is what was settled: a transfer is in the currency of the balance.
+  const { currency } = charge;
+  const passed = settled(draft, { amount: intent.transfer_data.amount ?? intent.amount_received, currency });
   const transfer = send(draft, {
-    amount: intent.transfer_data.amount ?? intent.amount_received,
-    currency: charge.currency,
+    amount: passed.amount,
+    currency: passed.currency,
     destination: to,
     description: null,
     metadata: {},
     source_transaction: charge.id,
     transfer_group: intent.transfer_group ?? `group_${intent.id}`,
-    fee,
+    fee: settled(draft, { amount: fee, currency }).amount,
   });
   return { application_fee: taken, transfer: transfer.id };
 }
@@ -128,9 +131,15 @@ export function giveBack(
 }
 
 function refundFee(draft: Draft, fee: ApplicationFee, amount: number): void {
-  const { currency } = fee;
-  book(draft, { amount: -amount, currency, type: "application_fee_refund", source: fee.id });
-  const given = book(draft, { amount, currency, type: "adjustment", source: fee.id, account: fee.account });
+  const back = { amount: -amount, currency: fee.currency, source: fee.id };
+  const { amount: out, currency } = book(draft, { ...back, type: "application_fee_refund" });
+  const given = book(draft, {
+    amount: -out,
+    currency,
+    type: "adjustment",
+    source: fee.id,
+    account: fee.account,
+  });
   const refunded = fee.amount_refunded + amount;
   const after: ApplicationFee = { ...fee, amount_refunded: refunded, refunded: refunded === fee.amount };
   draft.put(after);
@@ -184,6 +193,8 @@ function createTransfer({ draft, parameters }: Call): Transfer {
   parameters.finish();
   if (amount < 1) throw badParameter("amount", "Invalid positive integer", "parameter_invalid_integer");
   acceptDestination(draft, destination, "destination");
+  if (settled(draft, { amount, currency }).exchange_rate !== null)
+    throw unexpected("balance_insufficient", `There is no balance in ${currency} to transfer from.`);
   if (source !== undefined) acceptSource(draft, source, of);
   return send(draft, of);
 }

@@ -78,7 +78,7 @@ async function write(
       ? []
       : [disputeMovedEntry({ ...paid, dispute }, { ...move, amount: seen.amount })]),
     ...seen.movements.flatMap((movement) => [
-      disputeBookedEntry(paid, movement),
+      disputeBookedEntry(paid, movement, seen.amount),
       ...(movement.fee.units === 0n ? [] : [disputeFeeEntry(paid, movement)]),
     ]),
   ]);

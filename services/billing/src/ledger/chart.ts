@@ -18,8 +18,8 @@ export const chart = {
    * won. Returns to zero with each booking.
    */
   dispute_reserve: { owner: "platform", side: "either" },
-  /** One asset became another: what came of it, and what went in, per asset. */
-  fx: { owner: "platform", side: "either" },
+  /** One currency became another at Stripe: per pair, and in each of its two assets, what went in and what came of it. */
+  fx: { owner: "platform", side: "either", hot: true },
   /** What we owe a merchant (credit), or it owes us after refunds (debit). */
   merchant_payable: { owner: "merchant", side: "either" },
   /** Fees that a merchant was or will be asked for by invoice, and has not paid. */
@@ -55,17 +55,26 @@ type CodesOf<O extends "platform" | "merchant"> = {
   [C in AccountCode]: (typeof chart)[C]["owner"] extends O ? C : never;
 }[AccountCode];
 
-/** One side of an entry. A merchant's account cannot be named without its owner, nor one of ours with. */
+/** One side of an entry. A merchant's account cannot be named without its owner, nor one of ours with; nor `fx` without its pair. */
 export type Leg =
   | {
       readonly code: CodesOf<"merchant">;
       readonly owner: MerchantOwner;
+      readonly pair?: never;
       readonly asset: string;
       readonly units: bigint;
     }
   | {
-      readonly code: CodesOf<"platform">;
+      readonly code: "fx";
       readonly owner?: never;
+      readonly pair: string;
+      readonly asset: string;
+      readonly units: bigint;
+    }
+  | {
+      readonly code: Exclude<CodesOf<"platform">, "fx">;
+      readonly owner?: never;
+      readonly pair?: never;
       readonly asset: string;
       readonly units: bigint;
     };
@@ -73,14 +82,19 @@ export type Leg =
 const hotRows = 16;
 
 /**
- * `merchant_payable:mrc_…:USD`, `bank:USD`, `card_clearing:USD:7`: accounts are found without looking them up. Which row of a
- * hot account it is follows from what the entry is about, so that what clears meets what it clears.
+ * `merchant_payable:mrc_…:USD`, `bank:USD`, `card_clearing:USD:7`, `fx:EUR-USD:USD:7`: accounts are found without looking them up.
+ * Which row of a hot account it is follows from what the entry is about, so that what clears meets what it clears.
  */
-export function accountIdOf({ code, owner, asset }: Leg, about: string): string {
-  if (owner !== undefined) return `${code}:${owner.merchant}:${asset}`;
+export function accountIdOf({ code, owner, pair, asset }: Leg, about: string): string {
+  const of = owner?.merchant ?? pair;
+  const name = of === undefined ? `${code}:${asset}` : `${code}:${of}:${asset}`;
   const row = "hot" in chart[code] ? rowOf(about) : 0;
-  return row === 0 ? `${code}:${asset}` : `${code}:${asset}:${row}`;
+  return row === 0 ? name : `${name}:${row}`;
 }
+
+/** The same pair, whichever of the two became the other. */
+export const pairOf = (one: string, other: string): string =>
+  one < other ? `${one}-${other}` : `${other}-${one}`;
 
 /** FNV-1a: the last letters of an id are random. */
 function rowOf(about: string): number {

@@ -1,6 +1,6 @@
-import type { Id, Money } from "@remit/kernel";
+import { type Id, type Money, money } from "@remit/kernel";
 import type { Booking } from "@remit/rails";
-import { type Entry, entryOf, type Paid } from "./entries.ts";
+import { bookedLegs, type Entry, entryOf, type Paid } from "./entries.ts";
 
 type OfDispute = Paid & { readonly dispute: Id<"dispute"> };
 
@@ -21,17 +21,18 @@ export function disputeMovedEntry(
   return { ...entry, owner };
 }
 
-/** What Stripe has booked of a dispute on our balance: below nothing when it took it. */
-export function disputeBookedEntry({ charge, at }: Omit<Paid, "owner">, { id, amount, fee }: Booking): Entry {
-  const asset = amount.asset.code;
-  return entryOf("booking", { object: id, transition: "booked", charge, at }, [
-    { code: "dispute_reserve", asset, units: -amount.units },
-    { code: "processor_fees", asset, units: fee.units },
-    { code: "stripe_balance", asset, units: amount.units - fee.units },
-  ]);
+/** What Stripe has booked of a dispute about `nominal` on our balance: below nothing when it took it. */
+export function disputeBookedEntry(
+  { charge, at }: Omit<Paid, "owner">,
+  { id, amount, fee }: Booking,
+  nominal: Money,
+): Entry {
+  const [sign, units] = amount.units < 0n ? ([-1n, -amount.units] as const) : ([1n, amount.units] as const);
+  const legs = bookedLegs("dispute_reserve", sign, { amount: money(amount.asset, units), fee, nominal });
+  return entryOf("booking", { object: id, transition: "booked", charge, at }, legs);
 }
 
-/** What Stripe keeps for a dispute is the merchant's to bear, whoever wins. */
+/** What Stripe keeps for a dispute is the merchant's to bear, whoever wins: in the money in which Stripe keeps it. */
 export function disputeFeeEntry(
   { owner, charge, at }: Paid,
   { id, fee }: Pick<Booking, "id" | "fee">,

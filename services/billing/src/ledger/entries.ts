@@ -1,7 +1,7 @@
 import { type Asset, type Id, type Instant, type Money, newId } from "@remit/kernel";
 import type { Booking } from "@remit/rails";
 import type { TermsInForce } from "../fees/index.ts";
-import type { Leg, MerchantOwner } from "./chart.ts";
+import { type Leg, type MerchantOwner, pairOf } from "./chart.ts";
 
 export type EntryKind =
   | "capture"
@@ -137,22 +137,45 @@ export function refundFailedEntry(
 /** A movement of our balance at Stripe: which way, and which clearing account it empties. */
 export type Booked = Booking & {
   readonly direction: "into" | "out_of";
+  /** What was moved by our own books: in another asset than the booking where Stripe has converted it. */
+  readonly nominal: Money;
   readonly clears: "card_clearing" | "payout_clearing" | "tenant_receivable" | "transfer_clearing";
 };
 
 /** What Stripe has booked on our balance, and what it kept for it. */
 export function bookingEntry(
-  paid: { readonly charge: Id<"charge"> | null; readonly at: Instant },
-  { id, amount, fee, direction, clears }: Booked,
+  { charge, at }: { readonly charge: Id<"charge"> | null; readonly at: Instant },
+  { id, direction, clears, ...booking }: Booked,
 ): Entry {
-  const asset = amount.asset.code;
-  const moved = direction === "into" ? amount.units : -amount.units;
-  const { charge, at } = paid;
-  return entryOf("booking", { charge, at, object: id, transition: "booked" }, [
-    { code: clears, asset, units: -moved },
+  const legs = bookedLegs(clears, direction === "into" ? 1n : -1n, booking);
+  return entryOf("booking", { charge, at, object: id, transition: "booked" }, legs);
+}
+
+/**
+ * A movement of our balance against the account that it empties. Where Stripe has converted it, that account is emptied of what
+ * our own books say, in their asset, and the balance moves by what Stripe says, in its own: both meet in `fx`, so that each asset
+ * sums to nothing by itself, and what a refund costs more than its capture has brought stays to be seen there.
+ */
+export function bookedLegs(
+  clears: Booked["clears"] | "dispute_reserve",
+  sign: 1n | -1n,
+  { amount, fee, nominal }: Pick<Booked, "amount" | "fee" | "nominal">,
+): Leg[] {
+  const [asset, from] = [amount.asset.code, nominal.asset.code];
+  const moved = sign * amount.units;
+  const kept: Leg[] = [
     { code: "processor_fees", asset, units: fee.units },
     { code: "stripe_balance", asset, units: moved - fee.units },
-  ]);
+  ];
+  // Not the nominal amount: where Stripe has booked another one of the same asset, the difference waits where it can be seen.
+  if (from === asset) return [{ code: clears, asset, units: -moved }, ...kept];
+  const [pair, cleared] = [pairOf(asset, from), sign * nominal.units];
+  return [
+    { code: clears, asset: from, units: -cleared },
+    { code: "fx", pair, asset: from, units: cleared },
+    { code: "fx", pair, asset, units: -moved },
+    ...kept,
+  ];
 }
 
 type Invoiced = { readonly invoice: Id<"invoice">; readonly asset: Asset; readonly owner: MerchantOwner };

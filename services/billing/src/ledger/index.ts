@@ -34,6 +34,6 @@ export {
   sumsOf,
   tenantsIn,
 } from "./months.ts";
-export { type OwnPayout, payoutEntries, planEntries } from "./own-entries.ts";
+export { type OwnPayout, type PlanPayment, payoutEntries, planEntries } from "./own-entries.ts";
 export { assertBooks, refuseWhileHalted } from "./standing.ts";
 export { returnEntries, seenOnChainEntry, transferEntry } from "./transfer-entries.ts";

@@ -84,11 +84,25 @@ describe("the ledger", () => {
     const paid = { charge, owner: merchant, at: now };
     await write(
       captureEntry({ ...paid, ...general, payment: newId("payment"), captured: usd(1000n), fee: usd(59n) }),
-      bookingEntry(paid, { ...cleared, id: "txn_1", amount: usd(1000n), fee: usd(59n), direction: "into" }),
+      bookingEntry(paid, {
+        ...cleared,
+        id: "txn_1",
+        nominal: usd(1000n),
+        amount: usd(1000n),
+        fee: usd(59n),
+        direction: "into",
+      }),
     );
     await write(
       refundEntry({ ...paid, refund: newId("refund"), refunded: usd(400n) }),
-      bookingEntry(paid, { ...cleared, id: "txn_2", amount: usd(400n), fee: usd(0n), direction: "out_of" }),
+      bookingEntry(paid, {
+        ...cleared,
+        id: "txn_2",
+        nominal: usd(400n),
+        amount: usd(400n),
+        fee: usd(0n),
+        direction: "out_of",
+      }),
     );
     expect(await balanceOf(merchant)).toBe(-541n);
     const platform = new Map((await accountsOf(db, "platform")).map(({ code, balance }) => [code, balance]));

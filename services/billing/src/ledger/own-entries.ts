@@ -2,12 +2,15 @@ import type { Instant, Money } from "@remit/kernel";
 import type { Booking } from "@remit/rails";
 import { bookingEntry, type Entry, entryOf } from "./entries.ts";
 
+export type PlanPayment = { readonly paid: Money; readonly booking: Booking };
+
 /** A period of a plan that Stripe asked an organization for: what we earned of it, and the tax that is in its price. */
 export function planEntries(of: {
   readonly invoice: string;
   readonly gross: Money;
   readonly tax: Money;
-  readonly bookings: readonly Booking[];
+  /** Each payment: what the organization has paid, and what Stripe has booked of it. */
+  readonly payments: readonly PlanPayment[];
   readonly at: Instant;
 }): Entry[] {
   const { gross, tax, at } = of;
@@ -17,8 +20,11 @@ export function planEntries(of: {
     { code: "platform_fees", asset, units: tax.units - gross.units },
     { code: "tax_payable", asset, units: -tax.units },
   ]);
-  const paid = of.bookings.map((booking) =>
-    bookingEntry({ charge: null, at }, { ...booking, direction: "into", clears: "tenant_receivable" }),
+  const paid = of.payments.map(({ booking, paid: nominal }) =>
+    bookingEntry(
+      { charge: null, at },
+      { ...booking, nominal, direction: "into", clears: "tenant_receivable" },
+    ),
   );
   return [asked, ...paid];
 }
@@ -38,15 +44,13 @@ export type OwnPayout = {
  */
 export function payoutEntries({ booking, toBank, arrived, back }: OwnPayout, at: Instant): Entry[] {
   const [there, again] = toBank ? (["out_of", "into"] as const) : (["into", "out_of"] as const);
-  const clears = "payout_clearing";
-  const entries = [bookingEntry({ charge: null, at }, { ...booking, direction: there, clears })];
+  // A payout is of a balance, in its own currency.
+  const moved = (one: Booking, direction: "into" | "out_of"): Entry =>
+    bookingEntry({ charge: null, at }, { ...one, nominal: one.amount, direction, clears: "payout_clearing" });
+  const entries = [moved(booking, there)];
   if (arrived || back !== undefined) entries.push(atBank({ ...booking, into: toBank }, "arrived", at));
   if (back === undefined) return entries;
-  return [
-    ...entries,
-    bookingEntry({ charge: null, at }, { ...back, direction: again, clears }),
-    atBank({ ...back, into: !toBank }, "sent_back", at),
-  ];
+  return [...entries, moved(back, again), atBank({ ...back, into: !toBank }, "sent_back", at)];
 }
 
 /** Under the name of the movement that it answers to: what clears meets what it clears. */

@@ -105,11 +105,10 @@ async function takeBack(
   const made = await entryNamed(tx, { object: refund.id, transition: "refunded" });
   invariant(made !== undefined, "a refund that was made is in the books");
   const paid = { charge, owner: { tenant: payee, merchant }, at: now };
+  const back = { nominal: refund.amount, direction: "into", clears: "card_clearing" } as const;
   await post(tx, [
     refundFailedEntry({ ...paid, refund: refund.id, refunded: refund.amount }, made),
-    ...(booking === undefined
-      ? []
-      : [bookingEntry(paid, { ...booking, direction: "into", clears: "card_clearing" })]),
+    ...(booking === undefined ? [] : [bookingEntry(paid, { ...booking, ...back })]),
   ]);
   return since;
 }

@@ -120,15 +120,15 @@ async function bookRefund(
 
 /** Everything that Stripe booked for a refund; undefined as long as a part of it is missing. */
 function bookingsOf(
-  { takesBack }: Refund,
+  { takesBack, amount: nominal }: Refund,
   { booking, takenBack }: Pick<Refunded, "booking" | "takenBack">,
 ): Booked[] | undefined {
   if (booking === undefined) return undefined;
-  const given = { ...booking, direction: "out_of", clears: "card_clearing" } as const;
+  const given: Booked = { ...booking, nominal, direction: "out_of", clears: "card_clearing" };
   if (!takesBack) return [given];
   return takenBack === undefined
     ? undefined
-    : [given, { ...takenBack, direction: "into", clears: "transfer_clearing" }];
+    : [given, { ...takenBack, nominal, direction: "into", clears: "transfer_clearing" }];
 }
 
 /** Posts what Stripe has booked of a refund that it made; false as long as it has not. */

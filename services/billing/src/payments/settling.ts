@@ -181,18 +181,22 @@ export async function captureFeeOf(
 
 /** Everything that Stripe, or a chain, has booked of a capture; undefined as long as a part of it is missing. */
 function bookingsOf(
-  { rail, charge, payee, merchant, destination }: Payment,
+  { rail, charge, payee, merchant, destination, captured: nominal, ...payment }: Payment,
   { booking, passedOn, at }: Pick<ToCaptured, "booking" | "passedOn"> & { readonly at: Instant },
 ): Entry[] | undefined {
   if (booking === undefined) return undefined;
   const paid = { charge, owner: { tenant: payee, merchant }, at };
   if (rail === "x402") return [seenOnChainEntry(paid, booking, "into")];
-  const taken: Booked = { ...booking, direction: "into", clears: "card_clearing" };
+  const taken: Booked = { ...booking, nominal, direction: "into", clears: "card_clearing" };
   if (destination === null) return [bookingEntry(paid, taken)];
   if (passedOn === undefined) return undefined;
-  const sent: Booked = { ...passedOn.transfer, direction: "out_of", clears: "transfer_clearing" };
+  const clears = "transfer_clearing";
+  const sent: Booked = { ...passedOn.transfer, nominal, direction: "out_of", clears };
+  const { fee } = passedOn;
+  // Where we have asked for none, what came waits in its own currency until somebody has looked.
+  const asked = payment.fee?.amount ?? fee?.amount;
   const kept: Booked[] =
-    passedOn.fee === undefined ? [] : [{ ...passedOn.fee, direction: "into", clears: "transfer_clearing" }];
+    fee === undefined || asked === undefined ? [] : [{ ...fee, nominal: asked, direction: "into", clears }];
   return [taken, sent, ...kept].map((booked) => bookingEntry(paid, booked));
 }
 

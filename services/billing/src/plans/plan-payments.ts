@@ -1,7 +1,6 @@
 import { type Clock, type Id, type Instant, invariant, type Money, money, split } from "@remit/kernel";
 import type { Database, TenantTx } from "@remit/platform/sql";
-import type { Booking } from "@remit/rails";
-import { planEntries, post } from "../ledger/index.ts";
+import { type PlanPayment, planEntries, post } from "../ledger/index.ts";
 import type { PlanInvoice } from "../stripe/index.ts";
 import * as rows from "./plan-payments.sql.ts";
 import { planOf } from "./plans.ts";
@@ -24,8 +23,8 @@ export type PlanPaymentDeps = {
   readonly atStripe: {
     /** What a subscription was paid with. */
     invoices(subscription: string): AsyncIterable<PlanInvoice>;
-    /** What Stripe has booked of a payment; undefined while it has not. */
-    booked(intent: string): Promise<Booking | undefined>;
+    /** A payment, and what Stripe has booked of it; undefined while it has not. */
+    booked(intent: string): Promise<PlanPayment | undefined>;
     /** The subscription of an invoice. */
     subscriptionOf(invoice: string): Promise<string | undefined>;
   };
@@ -54,28 +53,28 @@ async function postInvoice(
   tenant: Id<"tenant">,
   invoice: PlanInvoice,
 ): Promise<boolean> {
-  const bookings: Booking[] = [];
+  const payments: PlanPayment[] = [];
   for (const intent of invoice.intents) {
     const booked = await deps.atStripe.booked(intent);
     if (booked === undefined) return false;
-    bookings.push(booked);
+    payments.push(booked);
   }
   const terms = await deps.taxOf(tenant);
   const tier = invoice.tier ?? (await planOf(deps, tenant)).tier;
   await deps.db.of(tenant).transaction(async (tx) => {
     const at = deps.clock.now();
-    const gross = sumOf(bookings);
+    const gross = sumOf(payments);
     const tax = taxIn(gross, terms);
     const { reference, subscription } = invoice;
     const charge: PlanCharge = { reference, subscription, tier, gross, tax, ...terms, postedAt: at };
     if (!(await rows.insert(tx, tenant, charge))) return;
-    await post(tx, planEntries({ invoice: reference, gross, tax, bookings, at }));
+    await post(tx, planEntries({ invoice: reference, gross, tax, payments, at }));
   });
   return true;
 }
 
-function sumOf(bookings: readonly Booking[]): Money {
-  const [first, ...others] = bookings.map(({ amount }) => amount);
+function sumOf(payments: readonly PlanPayment[]): Money {
+  const [first, ...others] = payments.map(({ paid }) => paid);
   invariant(first !== undefined, "an invoice that was paid has a payment");
   invariant(
     others.every(({ asset }) => asset.code === first.asset.code),

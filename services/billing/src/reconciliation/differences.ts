@@ -1,6 +1,6 @@
 import type { Movement, StrangeMovement } from "../stripe/index.ts";
 
-/** What our books say of a balance transaction of Stripe: what cleared, and what it kept. */
+/** What our books say of a balance transaction of Stripe: what it moved, and what it kept. */
 export type Booked = {
   readonly object: string;
   readonly asset: string;

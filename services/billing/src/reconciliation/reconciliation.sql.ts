@@ -16,29 +16,31 @@ const bookedOf = ({ amount, fee, ...row }: BookedRow): Booked => ({
   fee: BigInt(fee),
 });
 
-/** The entries of these balance transactions. What clears leaves a clearing account: the sign is turned. */
+/**
+ * What moved our balance at Stripe, and what was kept of it: their sum is the amount that Stripe says, in the currency in which it
+ * says it, whatever account the entry has emptied. Of these balance transactions.
+ */
 export const bookedAs = async (tx: Sql, objects: readonly string[]): Promise<Booked[]> =>
   (
     await tx.many<BookedRow>(sql`
-      select e.object_id as object, p.asset, -coalesce(sum(p.units) filter (where p.account_id like any (array['card\_clearing:%', 'dispute\_reserve:%', 'payout\_clearing:%', 'tenant\_receivable:%', 'transfer\_clearing:%'])), 0) as amount,
-        coalesce(sum(p.units) filter (where p.account_id like 'processor\_fees:%'), 0) as fee
+      select e.object_id as object, p.asset, sum(p.units) as amount, coalesce(sum(p.units) filter (where p.account_id like 'processor\_fees:%'), 0) as fee
       from ledger_entries e join ledger_postings p on p.entry_id = e.id
-      where e.object_id = any(${objects}) and e.transition = 'booked' group by e.object_id, p.asset`)
+      where e.object_id = any(${objects}) and e.transition = 'booked' 
+        and p.account_id like any (array['processor\_fees:%', 'stripe\_balance:%'])
+      group by e.object_id, p.asset`)
   ).map(bookedOf);
 
-/** What we booked of our balance at Stripe in a time, beyond one object, in pages of 500. */
+/** The same within a time, beyond one object, in pages of 500. What a chain has booked moves neither account. */
 export const bookedWithin = async (
   tx: Sql,
   of: { from: Instant; until: Instant; beyond: string },
 ): Promise<Booked[]> =>
   (
     await tx.many<BookedRow>(sql`
-      select e.object_id as object, p.asset, -coalesce(sum(p.units) filter (where p.account_id like any (array['card\_clearing:%', 'dispute\_reserve:%', 'payout\_clearing:%', 'tenant\_receivable:%', 'transfer\_clearing:%'])), 0) as amount,
-        coalesce(sum(p.units) filter (where p.account_id like 'processor\_fees:%'), 0) as fee
+      select e.object_id as object, p.asset, sum(p.units) as amount, coalesce(sum(p.units) filter (where p.account_id like 'processor\_fees:%'), 0) as fee
       from ledger_entries e join ledger_postings p on p.entry_id = e.id
       where e.posted_at >= ${sqlTime(of.from)} and e.posted_at < ${sqlTime(of.until)} and e.kind = 'booking'
-        and e.object_id > ${of.beyond}
-        and not exists (select from ledger_postings c where c.entry_id = e.id and c.account_id like 'x402\_clearing:%')
+        and e.object_id > ${of.beyond} and p.account_id like any (array['processor\_fees:%', 'stripe\_balance:%'])
       group by e.object_id, p.asset order by e.object_id limit 500`)
   ).map(bookedOf);
 

@@ -47,13 +47,19 @@ export async function subscriptionOfInvoice(stripe: Stripe, id: string): Promise
   }
 }
 
-/** What Stripe has booked of a payment on our balance; undefined while it has not. Throws `unavailable`. */
-export async function bookedOf(stripe: Stripe, intent: string): Promise<Booking | undefined> {
+/** What a payment took, and what Stripe has booked of it on our balance; undefined while it has not. Throws `unavailable`. */
+export async function bookedOf(
+  stripe: Stripe,
+  intent: string,
+): Promise<{ readonly paid: Money; readonly booking: Booking } | undefined> {
   try {
     const expand = ["latest_charge.balance_transaction"];
-    const { latest_charge: charge } = await stripe.paymentIntents.retrieve(intent, { expand });
+    const found = await stripe.paymentIntents.retrieve(intent, { expand });
+    const { latest_charge: charge, amount_received: received, currency } = found;
     const booked = typeof charge === "object" ? charge?.balance_transaction : undefined;
-    return typeof booked === "object" && booked !== null ? bookingOf(booked) : undefined;
+    const paid = fromStripe(received, currency);
+    if (typeof booked !== "object" || booked === null || paid === undefined) return undefined;
+    return { paid, booking: bookingOf(booked) };
   } catch (cause) {
     throw unavailable(cause);
   }

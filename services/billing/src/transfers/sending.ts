@@ -138,7 +138,7 @@ async function book(deps: TransferDeps, transfer: Transfer): Promise<Sent> {
   return "over";
 }
 
-function bookedAs({ way }: Transfer, booking: NonNullable<TransferSeen["booking"]>): Booked {
+function bookedAs({ way, amount: nominal }: Transfer, booking: NonNullable<TransferSeen["booking"]>): Booked {
   invariant(booking.amount.units > 0n, "a booking is of what was moved");
-  return { ...booking, direction: way === "back" ? "into" : "out_of", clears: "transfer_clearing" };
+  return { ...booking, nominal, direction: way === "back" ? "into" : "out_of", clears: "transfer_clearing" };
 }
