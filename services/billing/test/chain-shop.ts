@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { Secret } from "@remit/kernel";
@@ -21,6 +21,8 @@ export type ChainShop = {
   readonly breakNext: ReturnType<typeof chainFacilitator>["breakNext"];
   /** Sends a token from one of the chain's own accounts, as its wallet does; the transaction's hash. */
   send(of: Sending): Promise<string>;
+  /** From now on its node has no receipt of this transaction, as one that prunes has none of old ones. */
+  forget(transaction: string): void;
   /** Lets so many blocks pass that none before can be undone. */
   finish(): Promise<unknown>;
   /** How often it was asked to settle. */
@@ -101,28 +103,61 @@ export async function openChainShop(): Promise<ChainShop> {
     };
     void answer();
   });
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  // A TCP server has an address with a port.
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const node = forgetfulNode(chain.rpc);
+  const [host, nodeHost] = await Promise.all([server, node.server].map(listening));
   return {
     chain,
     reads,
     x402: {
-      rpcUrls: { [network]: chain.rpc },
+      rpcUrls: { [network]: `http://${nodeHost}` },
       facilitator: { url: `http://${host}` },
       walletSeed: new Secret(walletSeed),
     },
-    facilitatorHost: host,
+    facilitatorHost: host ?? "",
     breakNext,
     send: (of) => send(chain, of),
+    forget: (transaction) => void node.forgotten.add(transaction),
     finish: () => chain.call("anvil_mine", ["0x60"]),
     asked: () => asked,
     close: async () => {
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
+      for (const one of [server, node.server]) {
+        one.closeAllConnections();
+        await new Promise((done) => one.close(done));
+      }
       await chain.stop();
     },
   };
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  // A TCP server has an address with a port.
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+type Asked = { readonly id: number; readonly method: string; readonly params: readonly unknown[] };
+
+/** A node that answers as another does, but for receipts that it has forgotten. */
+function forgetfulNode(rpc: string): { readonly server: Server; readonly forgotten: Set<string> } {
+  const forgotten = new Set<string>();
+  const isForgotten = ({ method, params: [transaction] }: Asked): boolean =>
+    method === "eth_getTransactionReceipt" && forgotten.has(String(transaction));
+  const one = async (asked: Asked): Promise<unknown> => {
+    if (isForgotten(asked)) return { jsonrpc: "2.0", id: asked.id, result: null };
+    const headers = { "content-type": "application/json" };
+    return (await fetch(rpc, { method: "POST", headers, body: JSON.stringify(asked) })).json();
+  };
+  const server = createServer((request, response) => {
+    const answer = async (): Promise<void> => {
+      // Written by the code under test: one question, or many of the same moment.
+      const asked = (await json(request)) as Asked | readonly Asked[];
+      const said = Array.isArray(asked) ? await Promise.all(asked.map(one)) : await one(asked as Asked);
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify(said));
+    };
+    answer().catch(() => request.socket.destroy());
+  });
+  return { server, forgotten };
 }
 
 /** As a merchant's offer names it. */

@@ -8,7 +8,12 @@ import { schemeOf, type TransferPayment } from "./payment.ts";
 /** A chain that could not be asked, or an answer of it that nobody understands. It says nothing about any payment. */
 export class ChainAway extends Error {}
 
-export type Block = { readonly number: bigint; readonly hash: Hex };
+export type Block = {
+  readonly number: bigint;
+  readonly hash: Hex;
+  /** Seconds since 1970. */
+  readonly time: bigint;
+};
 
 export type Receipt = {
   readonly succeeded: boolean;
@@ -289,9 +294,9 @@ async function findUse(ask: Ask, wanted: WantedTransfer, spanBlocks: bigint): Pr
 async function blockOf(ask: Ask, number: bigint | undefined): Promise<Block | undefined> {
   const tag = number === undefined ? "latest" : toHex(number);
   const found = await told(ask, "eth_getBlockByNumber", [tag, false]);
-  if (typeof found !== "object" || found === null || !("number" in found) || !("hash" in found))
-    return undefined;
-  return { number: big(found.number), hash: lower(found.hash) };
+  if (typeof found !== "object" || found === null) return undefined;
+  if (!("number" in found) || !("hash" in found) || !("timestamp" in found)) return undefined;
+  return { number: big(found.number), hash: lower(found.hash), time: big(found.timestamp) };
 }
 
 const toHex = (value: bigint): Hex => `0x${value.toString(16)}`;

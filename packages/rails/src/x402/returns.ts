@@ -1,6 +1,6 @@
 import type { Hex } from "@remit/protocol";
 import type { Uncertainty } from "../engine.ts";
-import type { Chain } from "./chain.ts";
+import type { Chain, Receipt } from "./chain.ts";
 import { type PlainTransfer, transfersIn } from "./logs.ts";
 import { uncertaintyOf } from "./verify.ts";
 
@@ -11,6 +11,8 @@ export type WantedReturn = PlainTransfer & {
   readonly transaction: Hex;
   /** The transaction that paid: nothing before it gives it back. */
   readonly paidBy: Hex;
+  /** The second from which on the token would not have let it pay. */
+  readonly paidBefore: bigint;
 };
 
 /** What the chain says of it. Every no may be a yes later, when a block comes or goes: it is for who asks to ask again. */
@@ -47,7 +49,21 @@ async function look(chain: Chain, wanted: WantedReturn): Promise<SeenReturn> {
   if (!made.succeeded) return { kind: "failed" };
   const logs = transfersIn(made.logs, wanted);
   if (logs.length === 0) return { kind: "other" };
-  if (paid === undefined) return { kind: "unknown", because: "unexpected" };
-  if (made.block < paid.block) return { kind: "other" };
+  const isBefore = paid === undefined ? await mayBeBefore(chain, made, wanted) : made.block < paid.block;
+  if (isBefore === undefined) return { kind: "unknown", because: "unexpected" };
+  if (isBefore) return { kind: "other" };
   return { kind: "seen", logs, isFinal: made.block <= final };
+}
+
+/**
+ * Nodes forget receipts, and never when a block was made: what is of a second in which the token let nobody pay by that signature any
+ * more is of after the payment. Of what is older nobody can tell. Undefined when the block has gone.
+ */
+async function mayBeBefore(
+  chain: Chain,
+  { block }: Receipt,
+  { paidBefore }: WantedReturn,
+): Promise<boolean | undefined> {
+  const made = await chain.block(block);
+  return made && made.time < paidBefore;
 }

@@ -50,7 +50,7 @@ function wantedOf(
 ): WantedReturn | undefined {
   const paid = readReference(reference ?? "");
   if (paid === undefined || settledBy === null || transaction === null) return undefined;
-  const { network, asset, from: to, to: from } = paid;
+  const { network, asset, from: to, to: from, validBefore: paidBefore } = paid;
   // Both were read as hashes before they were written.
   return {
     network,
@@ -60,6 +60,7 @@ function wantedOf(
     value: amount.units,
     transaction: transaction as Hex,
     paidBy: settledBy as Hex,
+    paidBefore,
   };
 }
 
