@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "@remit/kernel";
 import { type ClockWatch, createClockWatch } from "@remit/platform/clock-watch";
 import { type Counters, createCounters } from "@remit/platform/counters";
+import type { Pressure } from "@remit/platform/host";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, type Http } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
@@ -59,6 +60,7 @@ import {
   createCore,
   createInteractions,
   createRepeats,
+  endSessionPath,
   oauthAddresses,
 } from "./oidc/index.ts";
 import { createOperations, type Operations, operationsJobs, operationsRoutes } from "./operations/index.ts";
@@ -97,6 +99,8 @@ export type AuthorizationServerOptions = {
   readonly issuance?: boolean;
   /** Whether the clock is held against the database's; the machine's own is, unless said otherwise. */
   readonly checkClock?: boolean;
+  /** Says when nothing more is begun; of its own, unless given. */
+  readonly pressure?: Pressure;
 };
 
 export const migrations: readonly MigrationSource[] = [
@@ -111,6 +115,7 @@ type Base = Outbounds & {
   readonly db: Database;
   readonly recorder: AuditRecorder;
   readonly issuance: boolean;
+  readonly pressure: Pressure | undefined;
   readonly metrics: Metrics;
   readonly counters: Counters;
   readonly quotas: Quotas;
@@ -172,7 +177,7 @@ export function createAuthorizationServer({
   const quotas = planning.quotas(createQuotas({ counters, clock, settings: config.quotas }));
   const following = createFollowing({ db, log, metrics });
   const given = { config, clock, log, db, recorder, issuance, metrics, counters, quotas, planning, watch };
-  const base: Base = { ...outbounds, ...given, following };
+  const base: Base = { ...outbounds, ...given, following, pressure: options.pressure };
   let rooms: Promise<Rooms> | undefined;
   const open = (): Promise<Rooms> => (rooms ??= openRooms(base));
   return {
@@ -289,11 +294,12 @@ function httpOf(
   grounds: Grounds,
   { details, decide }: Pick<Operations, "details"> & Pick<Policing, "decide">,
 ): Http {
-  const { config, clock, log, db, metrics, watch, planning, following } = grounds;
+  const { config, clock, log, db, metrics, watch, planning, following, pressure } = grounds;
   return createHttp({
     ...edgeOptions("authorization-server", { config, clock, log }),
     metrics,
     authenticate: planning.calls(authenticateOf(grounds)),
+    ...(pressure === undefined ? {} : { pressure }),
     details,
     decide,
     follow: following.follow,
@@ -357,6 +363,7 @@ function mountSigningIn(
   http.mount({
     paths: ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"],
     prefixes: ["/oauth"],
+    criticality: ({ url = "" }) => (url.startsWith(endSessionPath) ? "critical" : "sheddable"),
     describes: oauthAddresses,
     handle: ({ raw, ip }) => core.handle(raw.req, raw.res, { ip }),
   });

@@ -46,7 +46,7 @@ const directory = "http://localhost:3002";
 export async function startWith(
   database: TestDatabase,
   more: Partial<AuthorizationServerConfig> = {},
-  options: Pick<AuthorizationServerOptions, "issuance" | "checkClock" | "clock"> = {},
+  options: Pick<AuthorizationServerOptions, "issuance" | "checkClock" | "clock" | "pressure"> = {},
 ): Promise<{ issuer: string; service: Service; dataDir: string; close: () => Promise<void> }> {
   const dataDir = await mkdtemp(path.join(tmpdir(), "remit-as-"));
   const port = await freePort();
@@ -92,7 +92,7 @@ export async function startWith(
 
 export async function startServer(
   more: Partial<AuthorizationServerConfig> = {},
-  options: Pick<AuthorizationServerOptions, "clock" | "issuance"> = {},
+  options: Pick<AuthorizationServerOptions, "clock" | "issuance" | "pressure"> = {},
 ): Promise<Running> {
   const database = await testDatabase({ service: "authorization_server", sources: migrations });
   const { issuer, service, close, dataDir } = await startWith(database, more, options);

@@ -3,7 +3,7 @@ import { newId } from "@remit/kernel";
 import { Problem, type ProblemCode } from "@remit/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Counters } from "../counters/index.ts";
-import type { Pressure } from "../host/index.ts";
+import type { Criticality, Pressure } from "../host/index.ts";
 import type { Log, LogFields } from "../telemetry/index.ts";
 import { type CallerAddress, countedAddress } from "./caller-address.ts";
 import type { Followed } from "./follow.ts";
@@ -25,6 +25,10 @@ export type Edge = {
 };
 
 declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Of what comes this way; absent for what nothing is declared for. */
+    criticalityOf?: (request: IncomingMessage) => Criticality | "never_shed";
+  }
   interface FastifyRequest {
     /** Set before anything else runs; absent only when the request could not even be routed. */
     remitCall: Call | undefined;

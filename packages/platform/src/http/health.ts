@@ -11,6 +11,8 @@ const Health = z.object({
 
 type HealthBody = z.infer<typeof Health>;
 
+export const healthPaths: ReadonlySet<string> = new Set(["/livez", "/readyz", "/ready", "/health"]);
+
 /** `/livez`: the process runs. `/readyz`, `/ready` and `/health`: what it needs works too, each check by name. */
 export function healthRoutes(options: HttpOptions, isDraining: () => boolean): Route[] {
   const look = () => lookAt(options, isDraining);

@@ -8,7 +8,7 @@ import { StartRefused, watchPressure } from "../host/index.ts";
 import { callerAddress } from "./caller-address.ts";
 import { prepareDrain } from "./drain.ts";
 import { type Edge, measure, openCall, type Timed } from "./edge.ts";
-import { healthRoutes } from "./health.ts";
+import { healthPaths, healthRoutes } from "./health.ts";
 import { serveInternal } from "./internal.ts";
 import { openApiOf } from "./openapi.ts";
 import type { ApiDocument, HttpOptions } from "./options.ts";
@@ -16,7 +16,7 @@ import { problemPages } from "./problem-pages.ts";
 import { protectedResourceRoutes } from "./protected-resource.ts";
 import { referencePage } from "./reference-page.ts";
 import { leavesMuchUnread, logRefusal, problemOf } from "./refusals.ts";
-import { type Mount, type Page, type Route, route } from "./route.ts";
+import { criticalityIn, type Mount, type Page, type Route, route } from "./route.ts";
 import { securityHeadersOf } from "./security-headers.ts";
 import { serveDirectly, serveMount } from "./serve-mount.ts";
 import { pageCallOf, servePage } from "./serve-page.ts";
@@ -176,7 +176,8 @@ function openFastify(edge: Edge): FastifyInstance {
     const report = (answered: Timed): void =>
       request.remitFollowed?.answered({ ...answered, problem: request.remitProblem });
     measure(edge, { call, res: reply.raw, report }, () => request.routeOptions.url ?? "unmatched");
-    if (!alwaysAnswered.has(request.raw.url ?? "")) shed(edge, reply.raw);
+    const criticality = request.routeOptions.config.criticalityOf?.(request.raw) ?? "sheddable";
+    if (criticality !== "never_shed") shed(edge, reply.raw, criticality);
     if (!request.raw.url?.startsWith("/"))
       throw new Problem("invalid_request", { detail: "The target is no path." });
     // No text of ours has a NUL, and PostgreSQL stores none: it would fail there instead of here.
@@ -189,9 +190,6 @@ function openFastify(edge: Edge): FastifyInstance {
   );
   return app;
 }
-
-// Whoever looks after us must hear that we live; whether we are ready is for our own checks to say.
-const alwaysAnswered: ReadonlySet<string> = new Set(["/livez", "/readyz", "/health"]);
 
 /**
  * RFC 9110 §10.1.1: a client that expects `100 Continue` is invited to send its body once somebody begins to read it, so
@@ -237,7 +235,10 @@ function register(
   const methods = new Map<string, string[]>();
   for (const entry of declared) {
     const handler = entry.kind === "route" ? serveRoute(edge, entry) : servePage(edge, entry);
-    app.route({ method: entry.method, url: entry.path, handler });
+    // Whoever looks after us must hear that we live; whether we are ready is for our own checks to say.
+    const criticality = healthPaths.has(entry.path) ? "never_shed" : entry.criticality;
+    const config = { criticalityOf: () => criticality };
+    app.route({ method: entry.method, url: entry.path, handler, config });
     methods.set(entry.path, [...(methods.get(entry.path) ?? []), entry.method]);
   }
   for (const mount of mounts) {
@@ -250,7 +251,9 @@ function register(
         if (value !== undefined) reply.raw.setHeader(header, value);
       await serve(pageCallOf(request, reply));
     };
-    for (const url of everything ? ["/*"] : [...(mount.paths ?? []), ...below]) app.all(url, handler);
+    const config = { criticalityOf: (request: IncomingMessage) => criticalityIn(mount, request) };
+    for (const url of everything ? ["/*"] : [...(mount.paths ?? []), ...below])
+      app.all(url, { config }, handler);
   }
   for (const [url, known] of methods) refuseOtherMethods(app, url, known);
 }

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Id, Instant } from "@remit/kernel";
 import type { AccessTokenClaims, Actor, Problem, ProblemCode, Scope } from "@remit/protocol";
 import { z } from "zod";
+import type { Criticality } from "../host/index.ts";
 import type { Log } from "../telemetry/index.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -138,6 +139,8 @@ export type RouteSpec<N extends Needs, P, Q, B, A extends Answers, K> = {
   readonly idempotency?: K;
   readonly limit?: Limit;
   readonly bodyBytesMax?: number;
+  /** `critical`: it ends, gives back or finishes what was begun, and is refused last when there is no room. */
+  readonly criticality?: Criticality;
   handle(call: CallOf<N, K>, input: Input<P, Q, B>): Promise<AnswerOf<A>> | AnswerOf<A>;
 };
 
@@ -164,6 +167,7 @@ export type Route = {
   readonly idempotency: "required" | undefined;
   readonly limit: Limit | undefined;
   readonly bodyBytesMax: number | undefined;
+  readonly criticality: Criticality;
   readonly handle: (call: Call, input: AnyInput) => Promise<Answer>;
 };
 
@@ -190,6 +194,7 @@ export function route<
     idempotency: spec.idempotency,
     limit: spec.limit,
     bodyBytesMax: spec.bodyBytesMax,
+    criticality: spec.criticality ?? "sheddable",
     // The edge has checked what the declared types promise (caller, key, parsed input) before it calls.
     handle: async (call, input) => spec.handle(call as CallOf<N, K>, input as Input<P, Q, B>),
   };
@@ -236,6 +241,7 @@ export type PageSpec<P, Q, F> = {
   /** Schema of the form (application/x-www-form-urlencoded; a field sent twice is refused). */
   readonly form?: F;
   readonly limit?: Limit;
+  readonly criticality?: Criticality;
   /** What a person sees of a refusal, also of the form; without it a Problem is rendered as everywhere. */
   readonly refused?: (problem: Problem) => PageAnswer;
   handle(
@@ -252,6 +258,7 @@ export type Page = {
   readonly query: Schema;
   readonly form: Schema;
   readonly limit: Limit | undefined;
+  readonly criticality: Criticality;
   readonly refused: ((problem: Problem) => PageAnswer) | undefined;
   readonly handle: (
     call: PageCall,
@@ -273,6 +280,7 @@ export function page<
     query: spec.query,
     form: spec.form,
     limit: spec.limit,
+    criticality: spec.criticality ?? "sheddable",
     refused: spec.refused,
     // The edge has parsed the three with the schemas given here.
     handle: async (call, input) =>
@@ -298,12 +306,19 @@ export type Mount = {
   readonly paths?: readonly string[];
   readonly prefixes?: readonly string[];
   readonly limit?: Limit;
+  /** Of all its requests, or of each by its head. */
+  readonly criticality?: Criticality | ((request: Pick<IncomingMessage, "method" | "url">) => Criticality);
   /** Some of its answers are the same for the same bytes, so that requests are looked at before they are read. */
   readonly recognises?: boolean;
   readonly handle: RawHandler;
   /** Takes WebSockets, at whatever path; of one mount alone. A Problem thrown before anything was written is rendered. */
   readonly upgrade?: (call: UpgradeCall) => Promise<void>;
 };
+
+export const criticalityIn = (
+  { criticality = "sheddable" }: Mount,
+  request: Pick<IncomingMessage, "method" | "url">,
+): Criticality => (typeof criticality === "string" ? criticality : criticality(request));
 
 /** An address that a foreign handler serves, as the API document shows it; tests hold it against what is served. */
 export type Described = {

@@ -4,7 +4,7 @@ import { countedByAddress, type Edge, measure, openCall } from "./edge.ts";
 import { countAll } from "./rate-limit.ts";
 import { type Learn, type Recognised, recognise } from "./recognised.ts";
 import { leavesMuchUnread, logRefusal, problemOf } from "./refusals.ts";
-import type { Mount, PageCall, RawPair } from "./route.ts";
+import { criticalityIn, type Mount, type PageCall, type RawPair } from "./route.ts";
 import { serveUpgrades } from "./serve-upgrade.ts";
 import { shed } from "./shed.ts";
 
@@ -18,7 +18,7 @@ export function serveMount(edge: Edge, mount: Mount): Serve {
   };
   return async (call, learn) => {
     try {
-      shed(edge, call.raw.res);
+      shed(edge, call.raw.res, criticalityIn(mount, call.raw.req));
       const counted = countedByAddress(edge, { ...counting, open: true, call });
       if (counted.length > 0) setAll(call.raw.res, await countAll(edge.counters, counted, call.now));
       await mount.handle(

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { serve } from "../../test/serving.ts";
 import { type Pressure, watchPressure } from "../host/index.ts";
-import { type Mount, nothing, route, setAside } from "./index.ts";
+import { type Mount, nothing, page, route, setAside } from "./index.ts";
 
 test("D12 under pressure each door answers 503 before anything is begun, and who looks after us hears that we live", async () => {
   let reason: ReturnType<Pressure["reason"]>;
@@ -54,7 +54,8 @@ test("D12 under pressure each door answers 503 before anything is begun, and who
       expect(text).toContain('"unavailable"');
       expect(text).not.toContain(why);
     }
-    expect((await fetch(`${origin}/livez`)).status).toBe(200);
+    for (const path of ["/livez", "/readyz", "/ready", "/ready?from=lb", "/health"])
+      expect([path, (await fetch(origin + path)).status]).toEqual([path, 200]);
   }
   expect(begun).toHaveLength(3);
   reason = undefined;
@@ -73,7 +74,7 @@ test("D12 what only waits for news, and a stream once its head is sent, is no wo
     answers: { 200: z.object({ stayed: z.boolean(), room: z.boolean() }) },
     handle: async (call) => {
       const stayed = await call.waits(news.promise);
-      return { status: 200, body: { stayed, room: pressure.reason() === undefined } };
+      return { status: 200, body: { stayed, room: pressure.reason("sheddable") === undefined } };
     },
   });
   const quick = route({
@@ -95,7 +96,7 @@ test("D12 what only waits for news, and a stream once its head is sent, is no wo
   };
   const origin = await serve([waits, quick], { pressure, mounts: [stream] });
   const open = await fetch(`${origin}/stream`);
-  expect(pressure.reason()).toBeUndefined();
+  expect(pressure.reason("sheddable")).toBeUndefined();
   const waiting = fetch(`${origin}/news`);
   await eventually(async () => expect((await fetch(`${origin}/quick`)).status).toBe(204));
   expect((await fetch(`${origin}/quick`)).status).toBe(204);
@@ -104,7 +105,49 @@ test("D12 what only waits for news, and a stream once its head is sent, is no wo
   expect(await (await waiting).json()).toEqual({ stayed: true, room: false });
   for (const res of streams) res.end();
   await open.text();
-  await eventually(() => expect(pressure.reason()).toBeUndefined());
+  await eventually(() => expect(pressure.reason("sheddable")).toBeUndefined());
   pressure.begin();
-  expect(pressure.reason()).toBe("crowded");
+  expect(pressure.reason("sheddable")).toBe("crowded");
+});
+
+test("D12 what ends or gives back is served while what is new is refused, and refused itself at a limit of its own", async () => {
+  const pressure = watchPressure({ clock: systemClock, underWayMax: 2, critical: { underWayMax: 3 } });
+  const stays = Promise.withResolvers<void>();
+  const done = () => ({ status: 204 }) as const;
+  const declared = { method: "POST", summary: "Works.", needs: "public", answers: { 204: nothing } } as const;
+  const waits = async () => {
+    await stays.promise;
+    return done();
+  };
+  const routes = [
+    route({ ...declared, path: "/charge", handle: done }),
+    route({ ...declared, path: "/capture", criticality: "critical", handle: done }),
+    route({ ...declared, path: "/long", criticality: "critical", handle: waits }),
+    page({
+      method: "POST",
+      path: "/deny",
+      criticality: "critical",
+      handle: () => ({ status: 200, html: "denied" }),
+    }),
+  ];
+  const mount: Mount = {
+    paths: ["/revoke"],
+    criticality: ({ url = "" }) => (url.includes("new") ? "sheddable" : "critical"),
+    handle: async ({ raw: { res } }) => void res.end("revoked"),
+  };
+  const origin = await serve(routes, { pressure, mounts: [mount] });
+  const post = async (path: string) => (await fetch(origin + path, { method: "POST" })).status;
+  const underWay = [post("/long"), post("/long")];
+  await eventually(() => expect(pressure.reason("sheddable")).toBe("crowded"));
+  for (const path of ["/charge", "/revoke?new=1", "/nothing"])
+    expect([path, await post(path)]).toEqual([path, 503]);
+  // A query takes the way of the router, which knows the mount as well.
+  for (const path of ["/capture", "/deny", "/revoke", "/revoke?token=1"])
+    expect([path, await post(path)]).not.toEqual([path, 503]);
+  underWay.push(post("/long"));
+  await eventually(() => expect(pressure.reason("critical")).toBe("crowded"));
+  for (const path of ["/charge", "/capture", "/deny", "/revoke", "/revoke?token=1"])
+    expect([path, await post(path)]).toEqual([path, 503]);
+  stays.resolve();
+  expect(await Promise.all(underWay)).toEqual([204, 204, 204]);
 });

@@ -110,6 +110,7 @@ const denyOf = (deps: Deps): Page =>
   page({
     method: "POST",
     path: `${approvalsPath}/:id/deny`,
+    criticality: "critical",
     params: Path,
     form: DenyForm,
     limit,

@@ -108,6 +108,7 @@ const revokeRoute = (deps: Deps): Route =>
     path: "/api/v1/api-keys/:id",
     summary: "End an API key, and every token that it was given",
     needs,
+    criticality: "critical",
     limit,
     params: KeyPath,
     answers: { 204: nothing, 403: "forbidden", 404: "not_found" },

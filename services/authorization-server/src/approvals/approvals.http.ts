@@ -146,6 +146,7 @@ const denyRoute = (deps: Deps): Route =>
     path: "/api/v1/approvals/:id/deny",
     summary: "Say no: the agent is told so, nothing is allowed, and what was held is free again",
     needs: { scope: "wallet:write" },
+    criticality: "critical",
     params: Path,
     body: DenyApproval,
     idempotency: "required",

@@ -241,6 +241,7 @@ function verbRoute<B extends z.ZodType>(
     path,
     summary,
     needs: { scope: "charges:write" },
+    criticality: "critical",
     params: Path,
     body: schema,
     idempotency: "required",

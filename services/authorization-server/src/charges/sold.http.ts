@@ -88,6 +88,7 @@ const refundRoute = (deps: Deps): Route =>
     path: "/api/v1/sold/:id/refund",
     summary: "Give back what one of the organization's merchants captured, in whole or in part",
     needs: { scope: "offers:write" },
+    criticality: "critical",
     limit,
     params: Path,
     body: RefundCharge,

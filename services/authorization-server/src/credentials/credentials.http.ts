@@ -170,6 +170,7 @@ const revokeRoute = ({ db }: CredentialDeps): Route =>
     path: "/api/v1/agents/:id/credentials/:credential",
     summary: "End a credential, and every token that the agent has been given",
     needs,
+    criticality: "critical",
     limit,
     params: CredentialPath,
     answers: { 204: nothing, 403: refused[403], 404: "not_found", 409: "agent_decommissioned" },

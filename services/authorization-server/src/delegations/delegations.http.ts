@@ -118,6 +118,7 @@ const revokeRoute = (deps: DelegationDeps, at: string): Route =>
     path: `${at}/delegate/:chain`,
     summary: "End a delegation and all that was handed on from it; again is no error",
     needs,
+    criticality: "critical",
     limit: { count: 300, windowMs: minuteMs },
     params: ChainPath,
     answers: { 204: nothing, 403: "client_not_allowed", 404: "not_found" },

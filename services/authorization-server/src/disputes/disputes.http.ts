@@ -122,6 +122,7 @@ const acceptRoute = (deps: DisputesDeps): Route =>
     path: "/api/v1/disputes/:id/accept",
     summary: "Accept a dispute: the money goes back",
     needs: answers,
+    criticality: "critical",
     params: DisputePath,
     body: z.strictObject({}),
     answers: { 200: DisputeBody, ...refusals },

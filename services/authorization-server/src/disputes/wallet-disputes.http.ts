@@ -81,6 +81,7 @@ const withdrawRoute = (deps: Deps): Route =>
     path: "/api/v1/wallet/disputes/:id/withdraw",
     summary: "Withdraw a dispute that is not decided yet",
     needs: { scope: "wallet:write" },
+    criticality: "critical",
     params: DisputePath,
     body: z.strictObject({}),
     answers: { 200: DisputeBody, 404: "not_found", 409: "dispute_state_conflict" },

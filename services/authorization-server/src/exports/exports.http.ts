@@ -127,6 +127,7 @@ const revokeRoute = (deps: Deps): Route =>
     path: "/api/v1/exports/:id/revoke",
     summary: "Ask an export back: all of it stays held until its issuer has confirmed that",
     needs: { scope: ["wallet:write", "oid4ac:payment"] },
+    criticality: "critical",
     params: OfExport,
     body: z.strictObject({}),
     answers: { 200: MandateExport, 404: "not_found" },
@@ -205,6 +206,7 @@ const closeRoute = (deps: Deps): Route =>
     path: "/api/v1/exports/:id/close",
     summary: "Confirm for its issuer that nothing more will be taken: the rest is free again",
     needs: { scope: "events:write" },
+    criticality: "critical",
     params: OfExport,
     body: CloseExport,
     answers: {

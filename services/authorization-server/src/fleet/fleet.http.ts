@@ -203,6 +203,7 @@ const removeRoute = (deps: FleetDeps): Route =>
     path: "/api/v1/agents/:id",
     summary: "Retire an agent for good; what it did stays known",
     needs: writes,
+    criticality: "critical",
     params: AgentPath,
     answers: { 204: nothing, 404: "not_found" },
     handle: async (call, { params }) => {
@@ -221,6 +222,7 @@ const standRoute = (
     path: `/api/v1/agents/:id/${path}`,
     summary,
     needs: writes,
+    criticality: to === "suspended" ? "critical" : "sheddable",
     params: AgentPath,
     answers: { 200: AgentBody, 404: "not_found", 409: "agent_decommissioned" },
     handle: async (call, { params }) => {

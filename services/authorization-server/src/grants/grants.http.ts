@@ -20,6 +20,7 @@ export const grantRoutes = ({ db, clientOf }: Deps): Route[] => [
     path: "/api/v1/clients/:id/revoke-tokens",
     summary: "End every token and grant that a client has; what it is given afterwards counts",
     needs: { scope: "agents:write", bearer: true },
+    criticality: "critical",
     params: ClientPath,
     answers: { 200: Ended, 404: "not_found" },
     limit: { count: 60, windowMs: minuteMs },

@@ -67,6 +67,7 @@ const revokeRoute = (keys: IssuerKeys): Route =>
     path: "/api/v1/keys/:kid/revoke",
     summary: "End a key at once, because its private half may be known: everything it signed is refused",
     needs,
+    criticality: "critical",
     params: KeyPath,
     body: RevokeKey,
     answers: { 200: RevokedKey, 403: "forbidden", 404: "not_found" },

@@ -102,6 +102,7 @@ const revokeRoute = ({ db, mandates }: Deps): Route =>
     path: "/api/v1/mandates/:id/revoke",
     summary: "End a mandate for good: nothing that has not passed its commit point is captured any more",
     needs: { scope: ["wallet:write", "oid4ac:payment"] },
+    criticality: "critical",
     params: Path,
     body: RevokeMandate,
     answers: { 200: MandateBody, 404: "not_found" },
@@ -127,6 +128,7 @@ const changeRoute = (deps: MandateRoutesDeps, change: keyof typeof changes): Rou
     path: `/api/v1/mandates/:id/${change}`,
     summary: changes[change].summary,
     needs: { scope: "wallet:write" },
+    criticality: change === "suspend" ? "critical" : "sheddable",
     params: Path,
     body: z.strictObject({}),
     answers: {
@@ -154,6 +156,7 @@ const narrowRoute = ({ db, mandates }: Deps): Route =>
     path: "/api/v1/mandates/:id/narrow",
     summary: "Let a mandate allow less: any of its limits, lists and its end, and never more than before",
     needs: { scope: "wallet:write" },
+    criticality: "critical",
     params: Path,
     body: NarrowMandate,
     answers: {

@@ -22,6 +22,7 @@ export {
   type IssuePort,
   type SignInAsked,
 } from "./interactions.ts";
+export { endSessionPath } from "./logout.ts";
 export { outcomeJobs, pingJobs } from "./ping.jobs.ts";
 export { createRefreshRules, type PlannedRefresh, type RefreshRules } from "./refresh-rules.ts";
 export { createRepeats, type Repeats } from "./repeats.ts";

@@ -130,6 +130,7 @@ const deleteRoute = ({ db }: OrganizationDeps): Route =>
     path: "/api/v1/organizations/:id",
     summary: "End an organization at once; it is erased after 30 days",
     needs,
+    criticality: "critical",
     limit,
     params: OrganizationPath,
     answers: {

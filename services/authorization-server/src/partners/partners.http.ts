@@ -139,6 +139,7 @@ const removeRoute = ({ db }: PartnerDeps): Route =>
     path: `${path}/:id`,
     summary: "Remove a partner",
     needs,
+    criticality: "critical",
     limit,
     params: PartnerPath,
     answers: { 204: nothing, 404: "not_found" },

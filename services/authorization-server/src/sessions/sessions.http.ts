@@ -41,6 +41,7 @@ const revokeRoute = ({ db }: Deps): Route =>
     summary:
       "End one of the caller's sessions: its tokens are refused from now on, its applications are told",
     needs: { scope: "wallet:write" },
+    criticality: "critical",
     params: Path,
     body: z.strictObject({}),
     answers: { 200: SessionsEnded, 404: "not_found" },
@@ -57,6 +58,7 @@ const revokeManyRoute = ({ db }: Deps): Route =>
     path: "/api/v1/sessions/revoke",
     summary: "End all of the caller's sessions, or all but the one the token is of",
     needs: { scope: "wallet:write" },
+    criticality: "critical",
     body: z.strictObject({ which: z.enum(["all", "others"]) }),
     answers: { 200: SessionsEnded },
     handle: async ({ caller, now }, { body: { which } }) => {

@@ -26,6 +26,7 @@ export const suspendedAssetRoutes = (deps: Deps): Route[] => [
     path,
     summary: "Suspend a token for every mandate, or let mandates be charged in it again (operator)",
     needs,
+    criticality: "critical",
     limit,
     body: SuspendAsset,
     answers: { 200: SuspendedAssetList, 400: "invalid_request", 403: "forbidden" },

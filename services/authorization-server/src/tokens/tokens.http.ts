@@ -46,6 +46,7 @@ export const tokenMounts = (deps: Deps): Mount[] => [
   },
   {
     paths: paths.revocation,
+    criticality: "critical",
     handle: serve(deps, paths.revocation[0], ({ token, asker }) => deps.endpoints.revoke(token, asker)),
   },
 ];

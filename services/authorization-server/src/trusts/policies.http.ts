@@ -137,6 +137,7 @@ const removeRoute = ({ db }: PolicyDeps): Route =>
     summary:
       "Take a workflow's tokens no more; those it got end with it, and agents that it registered are suspended or kept",
     needs,
+    criticality: "critical",
     limit,
     params: PolicyPath,
     query: RemoveTrustPolicy,

@@ -118,6 +118,7 @@ const removeRoute = ({ db }: Deps): Route =>
     path: "/api/v1/trusts/:id",
     summary: "Remove a trust; its tokens end with it",
     needs,
+    criticality: "critical",
     limit,
     params: TrustPath,
     answers: { 204: nothing, 404: "not_found" },

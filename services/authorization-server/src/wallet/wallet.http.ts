@@ -72,12 +72,15 @@ type Brake = { readonly verb: "freeze" | "unfreeze"; readonly summary: string };
 const refusalsOf = (verb: Brake["verb"]) =>
   verb === "unfreeze" ? ({ 401: "insufficient_user_authentication" } as const) : {};
 
+const criticalityOf = (verb: Brake["verb"]) => (verb === "freeze" ? "critical" : "sheddable");
+
 const brakeRoute = (deps: WalletDeps, { verb, summary }: Brake): Route =>
   route({
     method: "POST",
     path: `/api/v1/wallet/agents/:id/${verb}`,
     summary,
     needs: { scope: "wallet:write" },
+    criticality: criticalityOf(verb),
     params: Path,
     body: z.strictObject({}),
     answers: { 200: WalletAgent, ...refusalsOf(verb), 404: "not_found" },
@@ -95,6 +98,7 @@ const brakeAllRoute = (deps: WalletDeps, { verb, summary }: Brake): Route =>
     path: `/api/v1/wallet/${verb}`,
     summary,
     needs: { scope: "wallet:write" },
+    criticality: criticalityOf(verb),
     body: z.strictObject({}),
     answers: { 200: WalletStanding, ...refusalsOf(verb) },
     handle: async ({ caller, now }) => {

@@ -1,5 +1,5 @@
 import { type Id, newId, parseId } from "@remit/kernel";
-import { type Caller, createHttp } from "@remit/platform/http";
+import { type Caller, createHttp, type HttpOptions } from "@remit/platform/http";
 import { createLog, createMetrics } from "@remit/platform/telemetry";
 import { base64url, Problem } from "@remit/protocol";
 import { approvalRoutes, createWaiting } from "../../src/approvals/index.ts";
@@ -53,7 +53,7 @@ export type Api = {
 };
 
 /** The routes of the money rooms over real HTTP; the caller stands in a header of the test. */
-export async function openApi(rooms: Rooms): Promise<Api> {
+export async function openApi(rooms: Rooms, options: Pick<HttpOptions, "pressure"> = {}): Promise<Api> {
   const { db, clock, charges, approvals, mandates, receipts, statusLists } = rooms;
   const passkey = { has: false };
   const http = createHttp({
@@ -64,6 +64,7 @@ export async function openApi(rooms: Rooms): Promise<Api> {
     log: createLog({ service: "test", level: "silent" }),
     metrics: createMetrics("test"),
     clock,
+    ...options,
     authenticate: async ({ authorization }, needs) => {
       const caller = callerOf(authorization ?? "");
       const wanted = [needs.scope].flat();

@@ -43,6 +43,7 @@ export const disputeRoutes = (deps: DisputeDeps): Route[] => [
     path: "/api/v1/network-disputes/:id/accept",
     summary: "Gives a dispute up: the cardholder keeps the money.",
     needs,
+    criticality: "critical",
     params: byId,
     body: z.strictObject({}),
     answers,

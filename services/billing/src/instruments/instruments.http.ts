@@ -129,6 +129,7 @@ const keepingRoutes = (deps: InstrumentRouteDeps): Route[] => [
     path: "/api/v1/payment-methods/:id/remove",
     summary: "Forgets a card: nothing is charged to it any more, and mandates that name it are suspended.",
     needs: { scope: "wallet:write" },
+    criticality: "critical",
     params: One,
     body: Nothing,
     answers: { 200: PaymentMethodList, 404: "not_found", 409: "payment_method_is_default" },

@@ -103,6 +103,7 @@ const stepRoute = (deps: PaymentDeps, op: "capture" | "release" | "refund", run:
     path: `/api/v1/payments/:id/${op}`,
     summary: `Carries out an instruction to ${op}; again, it changes nothing.`,
     needs,
+    criticality: "critical",
     idempotency: "required",
     params: byId,
     body: InstructionBody,

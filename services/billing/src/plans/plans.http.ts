@@ -75,6 +75,7 @@ const endRoute = (deps: CheckoutDeps): Route =>
     path: "/api/v1/plans/:tenant/end",
     summary: "Ends what an organization pays for.",
     needs,
+    criticality: "critical",
     params: OfTenant,
     body: EndPlan,
     answers: { 200: BilledPlan, 403: "client_not_allowed", 503: "unavailable" },

@@ -26,6 +26,7 @@ const newsRoute = (deps: WebhookDeps, path: string): Route =>
     path,
     summary: "Events of Stripe, signed by it.",
     needs: "public",
+    criticality: "critical",
     body: "raw",
     bodyBytesMax: 512 * 1024,
     answers: {

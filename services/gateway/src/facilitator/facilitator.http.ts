@@ -66,6 +66,7 @@ const settleRoute = (deps: FacilitatorRoutesDeps): Route =>
     summary:
       "Brings a payment by x402 on its chain; with an Idempotency-Key, whoever asks again is told the same",
     needs: "public",
+    criticality: "critical",
     body: FacilitatorCall,
     bodyBytesMax,
     limit,

@@ -47,6 +47,7 @@ export const ownServerRoutes = (deps: OwnServerDeps): Route[] => [
     summary:
       "Bring what was made for a payment that is held: it is taken below 400, else given back; may be repeated",
     needs,
+    criticality: "critical",
     limit,
     bodyBytesMax: answerBytesMax,
     params: PurchasePath,

@@ -22,8 +22,32 @@ type Deps = {
   readonly notices: Notices;
 };
 
+/** What forms of the pages do that ends something, allows less or gives back (SvelteKit posts to `?/name`). */
+const stops: ReadonlySet<string> = new Set([
+  "accept",
+  "decommission",
+  "deny",
+  "drain",
+  "end",
+  "endOthers",
+  "freeze",
+  "freezeAll",
+  "narrow",
+  "refund",
+  "remove",
+  "removePartner",
+  "removePolicy",
+  "revoke",
+  "revokeExport",
+  "suspend",
+  "suspendPartner",
+  "withdraw",
+]);
+
 /** Everything that no route claims: the application's files and pages, each page with who is signed in. */
 export const portalMount = (deps: Deps): Mount => ({
+  criticality: ({ method, url = "" }) =>
+    method === "POST" && stops.has(/\?\/(\w+)/.exec(url)?.[1] ?? "") ? "critical" : "sheddable",
   handle: async (call) => {
     const portal = await deps.portal();
     if (await portal.asset(call)) return;

@@ -24,6 +24,7 @@ export const logoutRoute = ({ sessions, issuer, keys, clock, claim }: Deps): Rou
     path: "/backchannel-logout",
     summary: "The issuer tells that a session has ended.",
     needs: "public",
+    criticality: "critical",
     body: "raw",
     bodyBytesMax: bytesMax,
     limit: { count: 600, windowMs: minuteMs },

@@ -78,6 +78,7 @@ const signOutPage = ({ sessions, cookies, issuer, origin }: Deps): Page =>
   page({
     method: "POST",
     path: "/sign-out",
+    criticality: "critical",
     form: z.strictObject({}),
     limit,
     handle: async (call) => {
