@@ -98,7 +98,9 @@ function wrongWith(endpoint: Endpoint, answer: Answer, mayDo: boolean): string |
   const problem =
     type === "application/problem+json" && /"code":"[a-z0-9_]+"/.test(text) && text.includes('"remedy"');
   const oauth = type.startsWith("application/json") && text.includes('"error"');
-  return problem || oauth ? undefined : `${status} as ${type}: ${text.slice(0, 100)}`;
+  // RFC 8935 §2.3: how a transmitter of signals is told.
+  const pushed = type.startsWith("application/json") && /^{"err":"[a-z_]+"/.test(text);
+  return problem || oauth || pushed ? undefined : `${status} as ${type}: ${text.slice(0, 100)}`;
 }
 
 type Trial = { readonly what: string; readonly sending: Sending; readonly mayDo?: boolean };

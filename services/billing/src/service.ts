@@ -24,6 +24,7 @@ import { exportJobs, hintToken } from "./exports/index.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes, taxOf } from "./invoices/index.ts";
+import { hearingOf } from "./issuer-signals.ts";
 import { jwksRoute } from "./jwks.http.ts";
 import { assertBooks, booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import {
@@ -38,7 +39,6 @@ import {
   paymentRoutes,
   type RefundWatch,
 } from "./payments/index.ts";
-
 import {
   destinationOf,
   hintPayout,
@@ -54,8 +54,8 @@ import {
   reconciliationJobs,
   reconciliationRoutes,
 } from "./reconciliation/index.ts";
+import { listenToIssuer } from "./signals/index.ts";
 import { statementRoutes } from "./statements/index.ts";
-
 import {
   balanceOf,
   bookedOf,
@@ -154,9 +154,11 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   );
   const metrics = createMetrics("billing");
   const books = booksOf(parts, { keyring, metrics, stripe });
+  const hearing = hearingOf(parts, { peer, metrics, payments, disputes });
   const http = httpOf(parts, { keyring, peer, metrics });
   http.add(
     jwksRoute(peerKeys),
+    hearing.route,
     ...paymentRoutes(payments),
     payerWalletRoute({ networks: Object.keys(config.x402?.rpcUrls ?? {}), wallets: payments.wallets }),
     ...instrumentRoutes(instruments),
@@ -164,14 +166,8 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     ...disputeRoutes(disputes),
     ...planRoutes(plans),
     ...payoutRoutes(payouts),
+    ...newsRoutes(config, rooms),
   );
-  const { webhookSecret, connectWebhookSecret } = config.stripe;
-  if (webhookSecret !== undefined) {
-    const secrets = [webhookSecret, connectWebhookSecret].flatMap((one) =>
-      one === undefined ? [] : [revealed(one)],
-    );
-    http.add(...stripeRoutes({ stripe, secrets, livemode: config.livemode, hint: hintsOf(rooms) }));
-  }
   const jobs = createJobs({ db, log, clock });
   paymentJobs(jobs, { ...payments, ...failedRefundsOf(parts, stripe) });
   instrumentJobs(jobs, instruments);
@@ -182,10 +178,12 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   disputeJobs(jobs, disputes);
   transferJobs(jobs, transfersOf(parts, stripe));
   books.jobs(jobs);
+  hearing.jobs(jobs);
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });
   jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));
   const bound = await http.listen();
+  await listenToIssuer(parts);
   await jobs.start();
   return {
     bound,
@@ -197,8 +195,23 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   };
 }
 
+/** Where Stripe tells its news, if it is to. */
+function newsRoutes(
+  { stripe: { webhookSecret, connectWebhookSecret }, livemode }: BillingConfig,
+  rooms: Rooms,
+) {
+  if (webhookSecret === undefined) return [];
+  const secrets = [webhookSecret, ...(connectWebhookSecret === undefined ? [] : [connectWebhookSecret])];
+  return stripeRoutes({
+    stripe: rooms.stripe,
+    secrets: secrets.map(revealed),
+    livemode,
+    hint: hintsOf(rooms),
+  });
+}
+
 /** Who is told of what Stripe says. */
-const hintsOf = ({ payments, payouts, plans, instruments, disputes }: ReturnType<typeof roomsOf>) => ({
+const hintsOf = ({ payments, payouts, plans, instruments, disputes }: Rooms) => ({
   payment: (news: News) => hintPayment(payments, news),
   payout: (news: News) => hintPayout(payouts, news),
   plan: (news: News) => hintPlan(plans, news),
@@ -257,6 +270,8 @@ function booksOf(
     ownPayouts: { db, clock, ownPayouts: (sinceS) => ownPayoutsOf(stripe, sinceS) },
   };
 }
+
+type Rooms = ReturnType<typeof roomsOf>;
 
 function roomsOf({ config, clock, log, db, outbound }: Parts) {
   const stripe = openStripe({

@@ -25,6 +25,8 @@ export const tables = {
   reconciliation_cases: "tenant",
   refund_transfers: "tenant",
   refunds: "tenant",
+  signal_streams: "global",
+  signals: "global",
   stripe_customers: "tenant",
   transfers: "tenant",
 } as const;

@@ -26,7 +26,12 @@ export type Issuer = {
   close(): Promise<void>;
 };
 
-export async function fakeIssuer(): Promise<Issuer> {
+/** A request to the issuer, and what it answers. */
+export type Asked = { readonly method: string; readonly path: string; readonly text: string };
+export type Answering = (asked: Asked) => { readonly status: number; readonly body?: object } | undefined;
+
+/** `answering` is asked first, for what only some tests need of an issuer. */
+export async function fakeIssuer(answering: Answering = () => undefined): Promise<Issuer> {
   const key = generateJwk("ES256");
   const toldOfExports: { path: string; body: unknown }[] = [];
   const answerTo = (path: string, text: string): object | undefined => {
@@ -40,9 +45,14 @@ export async function fakeIssuer(): Promise<Issuer> {
     const parts: Uint8Array[] = [];
     request.on("data", (part: Uint8Array) => parts.push(part));
     request.on("end", () => {
-      const answer = answerTo(request.url ?? "", Buffer.concat(parts).toString());
-      response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
-      response.end(JSON.stringify(answer ?? {}));
+      const { url: path = "", method = "" } = request;
+      const text = Buffer.concat(parts).toString();
+      const usual = (): object | undefined => answerTo(path, text);
+      const { status, body } = answering({ method, path, text }) ?? { status: 200, body: usual() };
+      response.writeHead(body === undefined && status === 200 ? 404 : status, {
+        "content-type": "application/json",
+      });
+      response.end(status === 204 ? undefined : JSON.stringify(body ?? {}));
     });
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -202,11 +212,13 @@ export async function openStage(
     webhooks?: boolean;
     stripeClock?: Clock;
     x402?: BillingConfig["x402"];
+    answering?: Answering;
+    metricsPort?: number;
   } = {},
 ): Promise<Stage> {
   const clock = more.clock ?? systemClock;
   const [issuer, sandbox, database] = await Promise.all([
-    fakeIssuer(),
+    fakeIssuer(more.answering),
     testSandbox(more.stripeClock === undefined ? {} : { clock: more.stripeClock }),
     testDatabase({ service: "billing", sources: migrations }),
   ]);
@@ -234,6 +246,7 @@ export async function openStage(
     },
     leaseMs: more.leaseMs ?? 30_000,
     ...(more.x402 === undefined ? {} : { x402: more.x402 }),
+    ...(more.metricsPort === undefined ? {} : { metricsPort: more.metricsPort }),
   };
   const billing: Service = createBilling({
     config,

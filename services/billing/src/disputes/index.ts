@@ -1,3 +1,3 @@
 export { disputeRoutes } from "./disputes.http.ts";
-export { disputeJobs, hintDispute, lookSoon } from "./disputes.jobs.ts";
+export { disputeJobs, hintDispute, lookSoon, looksAtDispute } from "./disputes.jobs.ts";
 export type { DisputeDeps } from "./looking.ts";

@@ -1,13 +1,14 @@
-import { after, dayMs, hourMs, minuteMs } from "@remit/kernel";
+import { after, dayMs, hourMs, type Id, minuteMs } from "@remit/kernel";
 import { enqueue, type Jobs } from "@remit/platform/jobs";
 import { claimFirstUse } from "@remit/platform/once";
+import type { Tx } from "@remit/platform/sql";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import type { News } from "../stripe/index.ts";
 import { lookAtRefund, type RefundWatch } from "./failed-refunds.ts";
 import { bookQueue, lookAtRefundSoon, refundsQueue, type SettlingDeps, settleQueue } from "./journal.ts";
-import { isOpen, isResting } from "./payment.ts";
-import { bookOne, findBehind, lookAfter } from "./payments.ts";
+import { isOpen, isResting, type Payment } from "./payment.ts";
+import { bookOne, findBehind, lookAfter, paymentsOf, refundsOf } from "./payments.ts";
 
 const hintQueue = "payments.hint";
 const Due = z.strictObject({ tenant: idOf("tenant"), payment: idOf("payment") });
@@ -68,11 +69,35 @@ export async function hintPayment(deps: SettlingDeps, { event, type, object }: N
   if (!telling.has(type)) return;
   const found = await findBehind(deps, object);
   if (found === undefined || !isResting(found)) return;
-  const { tenant, id: payment } = found;
-  await deps.db.of(tenant).transaction(async (tx) => {
+  await deps.db.of(found.tenant).transaction(async (tx) => {
     if (await claimFirstUse(tx, `stripe-event:${event}`, after(deps.clock.now(), rememberedMs)))
-      await enqueue(tx, { queue: hintQueue, key: payment, payload: { tenant, payment } });
+      await lookSoon(tx, found);
   });
+}
+
+const lookSoon = (tx: Tx, { tenant, id: payment }: Payment): Promise<void> =>
+  enqueue(tx, { queue: hintQueue, key: payment, payload: { tenant, payment } });
+
+/**
+ * How jobs are had look when something is said of a charge: at each of its payments that is not over, and at each refund that
+ * Stripe has made. Undefined when the charge is none of ours.
+ */
+export async function looksAtCharge(
+  deps: SettlingDeps,
+  charge: Id<"charge">,
+): Promise<readonly ((tx: Tx) => Promise<void>)[] | undefined> {
+  const payments = await paymentsOf(deps, charge);
+  if (payments.length === 0) return undefined;
+  const refunds = await Promise.all(payments.map((payment) => refundsOf(deps, payment)));
+  return [
+    ...payments
+      .filter((payment) => isOpen(payment) || isResting(payment))
+      .map((payment) => (tx: Tx) => lookSoon(tx, payment)),
+    ...refunds.flat().flatMap(({ reference, transaction }) =>
+      // What a seller gave back over a chain is a transfer there, and none of Stripe's.
+      reference === null || transaction !== null ? [] : [(tx: Tx) => lookAtRefundSoon(tx, reference)],
+    ),
+  ];
 }
 
 /** Something happened to a refund at Stripe: a job reads what. */

@@ -1,0 +1,3 @@
+export type { Look, SignalDeps } from "./hearing.ts";
+export { signalsPath, signalsRoute } from "./signals.http.ts";
+export { listenToIssuer, signalJobs } from "./signals.jobs.ts";
