@@ -54,7 +54,12 @@ export type RefundStanding =
       /** Its bank has sent it back since: the money is with us again. */
       readonly failed?: { readonly because: string };
     }
-  | { readonly kind: "refused"; readonly because: string }
+  | {
+      readonly kind: "refused";
+      readonly because: string;
+      /** The refund that came to nothing, and had taken back from the merchant's account what it was to give: that is with us. */
+      readonly takenBackBy?: string;
+    }
   | { readonly kind: "unknown"; readonly because: Uncertainty };
 
 /** One step of one payment. `key` is our own id of the payment; with the attempt it makes the idempotency key. */

@@ -1,6 +1,6 @@
 /** What may be made to go wrong with a call of the Stripe API. */
 export const failureActions = [
-  /** The card is refused. */
+  /** The card is refused; a refund fails at once, and is never booked. */
   "decline",
   /** The call waits `delay_ms`, then runs. */
   "delay_ms",

@@ -186,6 +186,27 @@ describe("a dispute of what went on to a merchant's account", () => {
 });
 
 describe("a refund that came back, of what had gone on to a merchant's account", () => {
+  test("R04 and was never booked, though it had taken the money back there: it goes on there again, once", async () => {
+    const sale = await sold();
+    await stage.sandbox.fail("refunds.create", { action: "decline", decline_code: "lost_or_stolen_card" });
+    const { body } = await stage.step("refund", sale.id, sale.of, { amount_minor: 300 });
+    const refused = { status: "refused" };
+    expect(body).toMatchObject({ status: "captured", refunded_minor: 0, refunds: [refused] });
+    await moved(sale, [["on", 300]]);
+    expect(await atStripe(sale)).toBe(941);
+    expect(await owed(sale)).toBe(0n);
+    await agrees();
+    // Refunded anew, of Stripe's own transfer 7.00 are left to reverse, and of ours 3.00.
+    await stage.step("refund", sale.id, sale.of, { amount_minor: 1000 });
+    await moved(sale, [
+      ["on", 300],
+      ["back", 700],
+      ["back", 300],
+    ]);
+    expect(await owed(sale)).toBe(0n);
+    await agrees();
+  });
+
   test("R04 goes on there again, and is taken back from there by our own hand when it is refunded anew", async () => {
     const sale = await sold();
     await stage.step("refund", sale.id, sale.of, { amount_minor: 300 });

@@ -73,13 +73,18 @@ const unreadable = (failure: Failure): RefundStanding => ({
 });
 
 /**
- * A refund that Stripe has accepted counts, also while its bank is still at it. One that failed and was never booked has moved
- * nothing; one that was booked has moved the money there and back.
+ * A refund that Stripe has accepted counts, also while its bank is still at it. One that failed and was never booked has given the
+ * payer nothing, though what it took back from a merchant's account stays with us; one that was booked has moved the money there
+ * and back.
  */
 function refundedBy(made: Stripe.Refund): RefundStanding {
   const failed = refundFailure(made);
   if (failed !== undefined && (made.balance_transaction ?? undefined) === undefined)
-    return { kind: "refused", because: failed.because };
+    return {
+      kind: "refused",
+      because: failed.because,
+      ...((made.transfer_reversal ?? null) === null ? {} : { takenBackBy: made.id }),
+    };
   const booking = bookingOf(made.balance_transaction ?? undefined);
   const reversal = typeof made.transfer_reversal === "object" ? made.transfer_reversal : null;
   const { booking: takenBack } = bookingOf(reversal?.balance_transaction ?? undefined);

@@ -25,7 +25,8 @@ export type Charge = Base<"charge"> & {
 
 export type Refund = Base<"refund"> & {
   readonly amount: number;
-  readonly balance_transaction: string;
+  /** Null of one that came to nothing before it was booked. */
+  readonly balance_transaction: string | null;
   readonly charge: string;
   readonly currency: string;
   /** What put the money back on our balance. */

@@ -63,7 +63,7 @@ export function captureCharge(draft: Draft, charge: Charge, intent: PaymentInten
   return captured;
 }
 
-function createRefund({ draft, parameters }: Call): Refund {
+function createRefund({ draft, parameters, forced }: Call): Refund {
   const charge = chargeToRefund(draft, parameters.text("payment_intent"), parameters.text("charge"));
   const left = charge.amount_captured - charge.amount_refunded;
   const amount = parameters.integer("amount") ?? left;
@@ -88,29 +88,55 @@ function createRefund({ draft, parameters }: Call): Refund {
       `Refund amount (${amount}) is greater than unrefunded amount on charge (${left})`,
       "amount_too_large",
     );
-  return refund(draft, charge, { of: { amount, reason, metadata }, back });
+  const of = { amount, reason, metadata };
+  if (forced !== undefined) return refusedRefund(draft, charge, { of, back, because: forced.declineCode });
+  return refund(draft, charge, { of, back });
 }
 
-function refund(
+/** The bank does not take a refund at all: it is never booked, and what it took back from a connected account stays with us. */
+function refusedRefund(
   draft: Draft,
   charge: Charge,
-  { of, back }: { of: Pick<Refund, "amount" | "reason" | "metadata">; back: GivenBack },
+  { of, back, because }: Refunding & { readonly because: string },
 ): Refund {
+  const id = stripeId("re");
+  const made: Refund = {
+    ...refundOf(draft, charge, of),
+    id,
+    balance_transaction: null,
+    failure_reason: because,
+    status: "failed",
+    transfer_reversal: giveBack(draft, charge, { refund: id, amount: of.amount, back }),
+  };
+  draft.put(made);
+  draft.happened("refund.created", made);
+  draft.happened("refund.failed", made);
+  return made;
+}
+
+type Refunding = { readonly of: Pick<Refund, "amount" | "reason" | "metadata">; readonly back: GivenBack };
+
+/** What is the same of all refunds. */
+const refundOf = (draft: Draft, charge: Charge, of: Refunding["of"]) => ({
+  object: "refund" as const,
+  created: draft.now,
+  livemode: false as const,
+  ...of,
+  charge: charge.id,
+  currency: charge.currency,
+  failure_balance_transaction: null,
+  payment_intent: charge.payment_intent,
+});
+
+function refund(draft: Draft, charge: Charge, { of, back }: Refunding): Refund {
   const id = stripeId("re");
   const { currency } = charge;
   const booked = book(draft, { amount: -of.amount, currency, type: "refund", source: id });
   const made: Refund = {
+    ...refundOf(draft, charge, of),
     id,
-    object: "refund",
-    created: draft.now,
-    livemode: false,
-    ...of,
     balance_transaction: booked.id,
-    charge: charge.id,
-    currency,
-    failure_balance_transaction: null,
     failure_reason: null,
-    payment_intent: charge.payment_intent,
     status: "succeeded",
     transfer_reversal: giveBack(draft, charge, { refund: id, amount: of.amount, back }),
   };

@@ -157,7 +157,7 @@ export type RefundDecision =
       /** It has failed since: what it moved is posted all the same, and then taken back. */
       readonly failed: boolean;
     }
-  | { readonly kind: "refused"; readonly because: string }
+  | { readonly kind: "refused"; readonly because: string; readonly takenBackBy?: string }
   | { readonly kind: "again" }
   | { readonly kind: "wait"; readonly because: Uncertainty | "contradiction" };
 
@@ -177,7 +177,7 @@ export function decideRefund(asked: Money, standing: RefundStanding): RefundDeci
       };
     }
     case "refused":
-      return { kind: "refused", because: standing.because };
+      return standing;
     case "absent":
       return { kind: "again" };
     case "unknown":

@@ -1,7 +1,14 @@
 import { dayMs, type Instant, invariant, money } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import type { TenantTx } from "@remit/platform/sql";
-import { bookingEntry, entryNamed, post, refundFailedEntry } from "../ledger/index.ts";
+import {
+  bookingEntry,
+  type Entry,
+  entryNamed,
+  post,
+  refundFailedEntry,
+  takenBackEntry,
+} from "../ledger/index.ts";
 import type { RefundSeen } from "../stripe/index.ts";
 import { type Cause, wish } from "../transfers/index.ts";
 import * as failing from "./failed-refunds.sql.ts";
@@ -34,14 +41,16 @@ export async function lookAtRefund(deps: RefundWatch, reference: string): Promis
       deps.log.warn({ reference }, "a refund that none of ours has asked for has failed");
     return true;
   }
-  // One that was refused is in no books.
-  if (found.refund.state === "refused") return true;
+  if (found.refund.state === "refused") return giveOnAgain(deps, { reference, ...found, seen });
   if (found.refund.state === "refunding") return seen.failed === undefined;
-  const isOver = seen.failed === undefined || (await fail(deps, { reference, ...found, seen: seen.failed }));
+  const { failed, takenBack } = seen;
+  const isOver =
+    failed === undefined || (await fail(deps, { reference, ...found, seen: { ...failed, takenBack } }));
   await settleWithMerchant(deps, { reference, ...found, seen });
   return isOver;
 }
 
+type Looked = Found & { readonly reference: string; readonly seen: RefundSeen };
 type Found = { readonly payment: Payment; readonly refund: Refund };
 
 async function refundBehind(deps: RefundWatch, seen: RefundSeen): Promise<Found | undefined> {
@@ -50,6 +59,41 @@ async function refundBehind(deps: RefundWatch, seen: RefundSeen): Promise<Found 
   if (payment === undefined || id === undefined) return undefined;
   const refund = await deps.db.of(payment.tenant).transaction((tx) => rows.refundById(tx, payment, id));
   return refund && { payment, refund };
+}
+
+/**
+ * One that was refused has given the payer nothing and is in no books, but for what it had taken back from the merchant's account:
+ * that is posted and goes on there again. True once all of it is booked.
+ */
+async function giveOnAgain(deps: RefundWatch, of: Looked): Promise<boolean> {
+  const { payment, refund, seen } = of;
+  const { charge, payee, merchant, tenant } = payment;
+  if (seen.takenBack === undefined || seen.failed === undefined || !refund.takesBack) return true;
+  const paid = { charge, owner: { tenant: payee, merchant }, at: deps.clock.now() };
+  const back = takenBackEntry({ ...paid, refund: refund.id, refunded: refund.amount });
+  await deps.db
+    .of(tenant)
+    .transaction((tx) => post(tx, [back, ...takenBackBookings(paid, { refund, takenBack: seen.takenBack })]));
+  await failpoint("refund.taken_back");
+  await settleWithMerchant(deps, of);
+  return seen.takenBack.booking !== undefined;
+}
+
+/** What Stripe has booked of taking back, which came although the refund itself never was. */
+function takenBackBookings(
+  paid: { readonly charge: Payment["charge"]; readonly at: Instant },
+  { refund, takenBack }: Pick<Looked, "refund"> & Pick<RefundSeen, "takenBack">,
+): Entry[] {
+  if (!refund.takesBack || takenBack?.booking === undefined) return [];
+  const { booking } = takenBack;
+  return [
+    bookingEntry(paid, {
+      ...booking,
+      nominal: refund.amount,
+      direction: "into",
+      clears: "transfer_clearing",
+    }),
+  ];
 }
 
 /** True once all of it is booked. */
@@ -70,14 +114,15 @@ async function fail(
 /** What should have come back from the merchant's account: the refund, unless it failed. What Stripe took back itself, it has. */
 async function settleWithMerchant(
   deps: RefundWatch,
-  { reference, payment, refund, seen }: Found & { readonly reference: string; readonly seen: RefundSeen },
+  { reference, payment, refund, seen }: Looked,
 ): Promise<void> {
   const { id, charge, payee: tenant, merchant, destination, reference: paymentReference } = payment;
   if (destination === null || paymentReference === null) return;
   const nothing = money(refund.amount.asset, 0n);
   const wished = {
     wanted: seen.failed === undefined ? refund.amount : nothing,
-    already: refund.takesBack ? refund.amount : nothing,
+    // By Stripe's word: what never came must not go on.
+    already: refund.takesBack && seen.takenBack !== undefined ? refund.amount : nothing,
   };
   const owner = { tenant, merchant };
   const about = { about: refund.id, aboutReference: reference };
@@ -86,13 +131,13 @@ async function settleWithMerchant(
   await deps.db.of(tenant).transaction((tx) => wish(tx, cause, { wished, now }));
 }
 
-type Failure = NonNullable<RefundSeen["failed"]>;
+type Failure = NonNullable<RefundSeen["failed"]> & Pick<RefundSeen, "takenBack">;
 type Failing = { readonly refund: Refund; readonly now: Instant; readonly seen: Failure };
 
 async function takeBack(
   tx: TenantTx,
   payment: Payment,
-  { refund, now, seen: { because, booking } }: Failing,
+  { refund, now, seen: { because, booking, takenBack } }: Failing,
 ): Promise<Instant> {
   const { charge, payee, merchant } = payment;
   const { since, isNew } = await failing.failRefund(tx, payment, { refund, because, now });
@@ -109,6 +154,7 @@ async function takeBack(
   await post(tx, [
     refundFailedEntry({ ...paid, refund: refund.id, refunded: refund.amount }, made),
     ...(booking === undefined ? [] : [bookingEntry(paid, { ...booking, ...back })]),
+    ...takenBackBookings(paid, { refund, takenBack }),
   ]);
   return since;
 }

@@ -66,7 +66,7 @@ const end = (
   deps.db.of(payment.tenant).transaction(async (tx) => {
     const now = deps.clock.now();
     const refunded = decision.kind === "refunded" ? decision.amount : money(refund.amount.asset, 0n);
-    const reference = decision.kind === "refunded" ? decision.reference : null;
+    const reference = decision.kind === "refunded" ? decision.reference : (decision.takenBackBy ?? null);
     const ended = await rows.endRefund(tx, payment, {
       refund: refund.id,
       state: decision.kind,
@@ -77,10 +77,12 @@ const end = (
     });
     if (ended === undefined) return stillOurs(payment, await reread(tx, payment));
     if (decision.kind === "refunded") await bookRefund(tx, ended, { refund, decision, now });
-    else
-      await tx.record(
-        eventOf("payment.refunded", ended, { now, payload: refusedPayload(ended, refund, decision.because) }),
-      );
+    else {
+      const payload = refusedPayload(ended, refund, decision.because);
+      await tx.record(eventOf("payment.refunded", ended, { now, payload }));
+      // What it took back from the merchant's account is posted, and sent on there again.
+      if (decision.takenBackBy !== undefined) await lookAtRefundSoon(tx, decision.takenBackBy);
+    }
     return { payment: ended, goOn: false };
   });
 
@@ -141,7 +143,7 @@ export async function bookMadeRefund(
   const refund = await tenant.transaction((tx) => rows.refundById(tx, payment, id));
   invariant(typeof refund?.reference === "string", "a refund that was made has a reference");
   const standing = await deps.engine.readRefund(refund.reference);
-  // It has failed before it was ever booked: nothing will be, and what was posted is taken back.
+  // It has failed before it was ever booked: the payer gets nothing, and what was posted of it is taken back.
   if (standing.kind === "refused") {
     const { reference } = refund;
     await tenant.transaction((tx) => lookAtRefundSoon(tx, reference));
