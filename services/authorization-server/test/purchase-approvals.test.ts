@@ -101,6 +101,20 @@ describe("a purchase above the principal's trigger", () => {
     ]);
   });
 
+  test("and revoked before recovery captures it, it is released: to be refused is an end, and no failure of the job", async () => {
+    const { pending, named } = await waiting({ request: { capture: "automatic" } });
+    await world.approvals.approve(named, by());
+    for (let look = 0; look < 5 && (await chargeNow(pending.id))?.state !== "authorized"; look++)
+      await recover(pending.id);
+    const actor = { type: "account", id: world.principal } as const;
+    await world.db
+      .of(world.payer)
+      .transaction((tx) => world.mandates.revokeWithin(tx, mandate.id, { because: "test", actor }));
+    expect(await recover(pending.id)).toBeUndefined();
+    expect(await chargeNow(pending.id)).toMatchObject({ state: "released" });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: 0n, spent: 0n });
+  });
+
   test("the first purchase at a merchant is asked about, until one was made there", async () => {
     mandate = await giveMandate(world, { step_up: [{ first_purchase_at_merchant: true }] }, agent);
     const { pending, named } = await waiting({ amount: 1 });

@@ -34,9 +34,24 @@ export async function capture(deps: ChargesDeps, held: Charge, order: CaptureOrd
   if (charge.state === "capturing") return drive(deps, charge, { driver: "caller", ask: "read" });
   if (charge.state === "authorizing") return charge;
   const passed = await passCommitPoint(deps, charge, order);
-  if (passed.kind === "refused") return refuse(deps, passed);
+  return passed.kind === "refused" ? refuse(deps, passed) : take(deps, passed);
+}
+
+/** Recovery captures all of a held charge that nobody waits for: to be refused ends it, and is no error. */
+export async function captureOrRelease(deps: ChargesDeps, held: Charge): Promise<Charge> {
+  const passed = await passCommitPoint(deps, held, {
+    amountMinor: undefined,
+    responseDigest: undefined,
+    requestDigest: undefined,
+  });
+  if (passed.kind === "passed") return take(deps, passed);
+  const { because, charge } = passed;
+  return because === "charge_state_conflict" ? chargeNow(deps, charge) : release(deps, charge, { because });
+}
+
+async function take(deps: ChargesDeps, { charge }: Passed): Promise<Charge> {
   await failpoint("charge.capturing");
-  return drive(deps, passed.charge, { driver: "caller", ask: "send" });
+  return drive(deps, charge, { driver: "caller", ask: "send" });
 }
 
 /** The merchant ships first: from now on revocation no longer stops the capture, until `capture_by`. */

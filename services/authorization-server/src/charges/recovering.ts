@@ -1,5 +1,5 @@
 import { after, type Id, type Instant, secondMs, unreachable } from "@remit/kernel";
-import { capture } from "./capture-charge.ts";
+import { captureOrRelease } from "./capture-charge.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
 import type { Charge } from "./charges.ts";
@@ -38,11 +38,7 @@ function follow(deps: ChargesDeps, charge: Charge, decision: Acting): Promise<Ch
     case "release":
       return release(deps, charge, { because: decision.because });
     case "capture":
-      return capture(deps, charge, {
-        amountMinor: undefined,
-        responseDigest: undefined,
-        requestDigest: undefined,
-      });
+      return captureOrRelease(deps, charge);
     case "read":
       // After a yes it goes on, whoever drives it: the principal wants it. Without one nobody does any more.
       return drive(deps, charge, {
