@@ -27,9 +27,9 @@ import { type Payout, type PayoutDeps, payoutsOf } from "./payouts.ts";
 const reads = { scope: "billing:read" } as const;
 /** It says where buyers' money arrives. */
 const writes = { scope: "offers:write" } as const;
-/** RFC 9470: a change of where money goes is for the owner, there and then. */
+/** RFC 9470: a change of where money goes is for the owner, whose scope no admin has, there and then. */
 const changes = {
-  scope: "offers:write",
+  scope: "admin:orgs",
   stepUp: { acrValues: ["urn:remit:aal2", "urn:remit:aal3"], maxAgeS: 300 },
 } as const;
 const byId = z.strictObject({ id: idOf("destination") });
