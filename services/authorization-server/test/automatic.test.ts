@@ -63,15 +63,12 @@ describe("a mandate out of which is granted without asking", () => {
     const granted = [];
     for (let at = 0; at < 100; at++) granted.push(await grant(root.id, asked()));
     const outcomes = await Promise.all(
-      // One in five of them at once is enough to race.
-      granted
-        .filter((_, at) => at % 5 === 0)
-        .map((mandate) =>
-          world.charges.create(asMerchant(world), purchase(world, { mandate, amount: 300 })).then(
-            () => "held",
-            (error: unknown) => Object(error).code as string, // every refusal has one
-          ),
+      granted.map((mandate) =>
+        world.charges.create(asMerchant(world), purchase(world, { mandate, amount: 300 })).then(
+          () => "held",
+          (error: unknown) => Object(error).code as string, // every refusal has one
         ),
+      ),
     );
     expect(outcomes.filter((one) => one === "held")).toHaveLength(3);
     expect(new Set(outcomes)).toEqual(new Set(["held", "mandate_cap_exceeded"]));
