@@ -31,7 +31,14 @@ import {
 import { evidenceRoutes } from "./evidence/index.ts";
 import { exportJobs, exportRoutes } from "./exports/index.ts";
 import { evidenceKeySet, type IssuerKeys } from "./keys/index.ts";
-import { budgetJobs, createMandates, type Mandates, mandateRoutes, minorOf } from "./mandates/index.ts";
+import {
+  budgetJobs,
+  createMandates,
+  type Mandates,
+  mandateRoutes,
+  minorOf,
+  roomBy,
+} from "./mandates/index.ts";
 import { merchantPolicyRoutes } from "./merchant-policies/index.ts";
 import { createOwnPeer } from "./own-peer.ts";
 import type { People } from "./people.ts";
@@ -77,7 +84,7 @@ export function mountMandates(
     ...mandateRoutes({ db, mandates, livemode, accounts, factors }),
     ...suspendedAssetRoutes({ db }),
     ...exportRoutes({ db, clock, keys, keyring: grounds.keyring, mandates }),
-    ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
+    ...spendingRoutes({ db, minorOf, roomBy, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...rulesRoutes({ db, livemode, factors }),
     ...walletRoutes({ db, livemode, factors, mandates, nameOf: (agent) => nameOfAgent(db, agent) }),
   );

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { csvOf, everyOf, formatIn, matching, momentsOf } from "../src/showing/index.ts";
+import { csvOf, formatIn, matching, momentsOf } from "../src/showing/index.ts";
 
 describe("money as it is shown", () => {
   // U+00A0 stands between a figure and what names it.
@@ -76,15 +76,6 @@ test("the days of a filter are whole: the last one ends where the next one begin
   expect(momentsOf({ until: "9999-12-31" })).toEqual({});
   // What is no day is for the API to refuse.
   expect(momentsOf({ since: "2026-02-30" }).since).toBe("2026-02-30");
-});
-
-test("a list is read to its end, and no further than its reader waits", async () => {
-  const pageFrom = async (cursor: string | undefined) => {
-    const page = Number(cursor ?? 0);
-    return { data: [page], next_cursor: page < 99 ? String(page + 1) : null };
-  };
-  expect(await everyOf(pageFrom, 200)).toHaveLength(100);
-  expect(await everyOf(pageFrom, 3)).toEqual([0, 1, 2]);
 });
 
 describe("what is looked for by a few letters", () => {

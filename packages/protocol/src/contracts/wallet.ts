@@ -16,7 +16,7 @@ export const WalletAgent = z.object({
   known_since: Timestamp,
   /** Mandates that are neither revoked nor expired. */
   mandates: z.int().min(0),
-  /** What those may still spend together, for each currency. */
+  /** What it may spend under all of them together, for each currency: no more than those above each leave. */
   remaining: z.array(z.object({ currency: Currency, remaining_minor: z.int().min(0) })),
 });
 export type WalletAgent = z.infer<typeof WalletAgent>;
@@ -29,6 +29,25 @@ export const WalletAgentList = z.object({
   next_cursor: z.string().nullable(),
 });
 export type WalletAgentList = z.infer<typeof WalletAgentList>;
+
+/**
+ * GET /api/v1/wallet/totals: of the mandates that the principal gave itself and that stand, the currency with the most first.
+ * What was handed on from them is counted in them.
+ */
+export const WalletTotals = z.object({
+  data: z.array(
+    z.object({
+      currency: Currency,
+      mandates: z.int().min(0),
+      allowed_minor: AmountOrZero,
+      spent_minor: AmountOrZero,
+      held_minor: AmountOrZero,
+      /** What of it may be spent now: nothing of what is paused or frozen. */
+      spendable_minor: AmountOrZero,
+    }),
+  ),
+});
+export type WalletTotals = z.infer<typeof WalletTotals>;
 
 /** POST /api/v1/wallet/freeze and /unfreeze: of all agents. */
 export const WalletStanding = z.object({ all_frozen: z.boolean(), all_frozen_at: Timestamp.nullable() });

@@ -301,15 +301,3 @@ export const budgetsBeyond = (
 ): Promise<{ tenant: Id<"tenant">; mandate: Id<"mandate">; drifted: boolean }[]> =>
   db.many(sql`select tenant_id as tenant, mandate_id as mandate, drifted
     from mandate_budgets_check(${beyond.tenant}, ${beyond.mandate}, ${checkedAtOnce})`);
-
-/** For each agent and currency, what its standing mandates may still spend together, in budget units. */
-export const roomsOf = (
-  tx: Sql,
-  agents: readonly Id<"agent">[],
-  now: Instant,
-): Promise<{ agent_id: Id<"agent">; currency: string; mandates: number; room: string }[]> =>
-  tx.many(sql`select m.agent_id, m.currency, count(*)::integer as mandates, sum(b.cap - b.held - b.spent) as room
-    from mandates m join mandate_budgets b on b.tenant_id = m.tenant_id and b.mandate_id = m.id
-    where m.agent_id = any(${[...agents]}::text[]) and m.state <> 'revoked'
-      and coalesce(m.narrowed_until, m.expires_at) > ${sqlTime(now)}
-    group by m.agent_id, m.currency order by m.agent_id, m.currency`);

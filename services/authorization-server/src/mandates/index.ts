@@ -38,7 +38,7 @@ export {
 } from "./mandates.ts";
 
 export type { MandateWithBudget } from "./reading.ts";
-export { type RoomOfAgent, roomOfAgents } from "./rooms.ts";
+export { type RoomOfAgent, roomBy, roomOfAgents, type Total, totalsOf } from "./rooms.ts";
 export { actorOf } from "./shown.ts";
 
 export { assertChainStands } from "./standing.ts";

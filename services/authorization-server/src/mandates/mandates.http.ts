@@ -26,6 +26,10 @@ const Page = z.strictObject({
   cursor: idOf("mandate").optional(),
   /** Only this agent's. */
   agent_id: idOf("agent").optional(),
+  /** Only what was handed on from this one; `none` for what was handed on from no other. */
+  parent_id: z.union([z.literal("none"), idOf("mandate")]).optional(),
+  /** Only what is neither revoked nor expired. */
+  standing: z.literal("true").optional(),
 });
 const readers = ["wallet:read", "oid4ac:payment"] as const;
 
@@ -56,7 +60,9 @@ const listRoute = ({ mandates }: Deps): Route =>
     answers: { 200: MandateList },
     handle: async ({ caller, now }, { query }) => {
       const agent = caller.scopes.has("wallet:read") ? query.agent_id : caller.client;
-      const page = { limit: query.limit + 1, before: query.cursor, agent };
+      const standingAt = query.standing === undefined ? undefined : now;
+      const filter = { agent, parent: query.parent_id, standingAt };
+      const page = { ...filter, limit: query.limit + 1, before: query.cursor };
       const found = await mandates.list(caller.tenant, page);
       const shown = found.slice(0, query.limit);
       const next = found.length > query.limit ? (shown.at(-1)?.mandate.id ?? null) : null;

@@ -1,5 +1,5 @@
 import type { Id, Instant } from "@remit/kernel";
-import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
+import { type Sql, type SqlValue, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { MandateDetails } from "@remit/protocol";
 import { type Mandate, type MandateState, stateOfMandate } from "./mandates.ts";
 
@@ -190,18 +190,32 @@ export async function findSealedJwt(tx: Sql, id: Id<"mandate">): Promise<Uint8Ar
 /** Sorts after every id, in the "C" order of the ids: a page that starts at the newest. */
 const afterAll = "~";
 
+export type MandateFilter = {
+  /** Only this agent's. */
+  readonly agent: string | undefined;
+  /** Only what was handed on from this one; `none` for what the principal gave itself. */
+  readonly parent: Id<"mandate"> | "none" | undefined;
+  /** Only what is neither revoked nor over at this time. */
+  readonly standingAt: Instant | undefined;
+};
+
+/** Newest first. Put together from the filter's members alone and without a name, so that each is planned for its own values. */
 export async function listMandates(
   tx: TenantTx,
-  page: { limit: number; before: Id<"mandate"> | undefined; agent: string | undefined },
+  page: MandateFilter & { readonly limit: number; readonly before: Id<"mandate"> | undefined },
 ): Promise<Mandate[]> {
-  const before = page.before ?? afterAll;
-  const found = await tx.many<Row>(
-    page.agent === undefined
-      ? sql`select * from mandates where id < ${before} order by id desc limit ${page.limit}`
-      : sql`select * from mandates where agent_id = ${page.agent} and id < ${before}
-          order by id desc limit ${page.limit}`,
-  );
-  return found.map(mandateOf);
+  const values: SqlValue[] = [];
+  const value = (one: SqlValue): string => `$${values.push(one)}`;
+  const where = [`id < ${value(page.before ?? afterAll)}`];
+  if (page.agent !== undefined) where.push(`agent_id = ${value(page.agent)}`);
+  if (page.parent === "none") where.push("parent_id is null");
+  else if (page.parent !== undefined) where.push(`parent_id = ${value(page.parent)}`);
+  if (page.standingAt !== undefined)
+    where.push(
+      `state <> 'revoked' and coalesce(narrowed_until, expires_at) > ${value(sqlTime(page.standingAt))}`,
+    );
+  const text = `select * from mandates where ${where.join(" and ")} order by id desc limit ${value(page.limit)}`;
+  return (await tx.many<Row>({ text, values, name: "" })).map(mandateOf);
 }
 
 export async function activeMandatesOf(

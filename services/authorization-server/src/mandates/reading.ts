@@ -12,12 +12,7 @@ export type MandateWithBudget = {
   readonly windows: readonly UsedWindow[];
 };
 
-export type MandatePage = {
-  readonly limit: number;
-  readonly before: Id<"mandate"> | undefined;
-  /** Only this agent's. */
-  readonly agent: string | undefined;
-};
+export type MandatePage = Parameters<typeof rows.listMandates>[1];
 
 export async function findWithBudget(
   tx: TenantTx,

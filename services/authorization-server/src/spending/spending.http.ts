@@ -14,6 +14,7 @@ import {
   exportedMax,
   filterFor,
   forecastOf,
+  type RoomBy,
   shownMax,
 } from "./spending.ts";
 
@@ -38,6 +39,7 @@ type Deps = {
   readonly budgetOf: (tenant: Id<"tenant">, id: Id<"mandate">) => Promise<Budgeted | undefined>;
   /** Whole minor units, rounded down. */
   readonly minorOf: (asset: Asset, units: bigint) => number;
+  readonly roomBy: RoomBy;
 };
 
 /** What a principal's agents spend, by sums that are kept as it is spent. */
@@ -128,7 +130,7 @@ const exportRoute = ({ db, minorOf }: Deps): Route =>
       }),
   });
 
-const forecastRoute = ({ db, minorOf }: Deps): Route =>
+const forecastRoute = ({ db, minorOf, roomBy }: Deps): Route =>
   route({
     method: "GET",
     path: "/api/v1/wallet/forecast",
@@ -137,7 +139,7 @@ const forecastRoute = ({ db, minorOf }: Deps): Route =>
     answers: { 200: SpendingForecast },
     handle: async ({ caller, now }) => ({
       status: 200,
-      body: await db.of(caller.tenant).transaction((tx) => forecastOf(tx, now, minorOf)),
+      body: await db.of(caller.tenant).transaction((tx) => forecastOf(tx, now, { minorOf, roomBy })),
     }),
   });
 

@@ -111,17 +111,6 @@ export async function saveZone(tx: TenantTx, zone: string, now: Instant): Promis
     on conflict (tenant_id) do update set zone = excluded.zone, changed_at = excluded.changed_at`);
 }
 
-/** What may still be spent in each currency under all that stands and that a principal gave itself. */
-export async function remainingBy(tx: Sql, now: Instant): Promise<{ currency: string; remaining: bigint }[]> {
-  const found = await tx.many<{ currency: string; remaining: string }>(sql`
-    select m.currency, sum(b.cap - b.held - b.spent)::text as remaining
-    from mandates m join mandate_budgets b on b.tenant_id = m.tenant_id and b.mandate_id = m.id
-    where m.state <> 'revoked' and m.parent_id is null
-      and coalesce(m.narrowed_until, m.expires_at) > ${sqlTime(now)}
-    group by m.currency order by m.currency`);
-  return found.map(({ currency, remaining }) => ({ currency, remaining: BigInt(remaining) }));
-}
-
 /** Whether PostgreSQL knows the zone. */
 export async function knowsZone(tx: Sql, zone: string): Promise<boolean> {
   const row = await tx.one<{ known: boolean }>(

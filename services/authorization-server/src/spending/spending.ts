@@ -54,6 +54,9 @@ export type Budgeted = {
 
 type Minor = (asset: Asset, units: bigint) => number;
 
+/** What may be spent in each currency under all mandates together, in budget units. */
+export type RoomBy = (tx: TenantTx, now: Instant) => Promise<ReadonlyMap<string, bigint>>;
+
 /**
  * What a mandate spent on each of its last days, with all that was spent below it, and when nothing will be left if it goes
  * on as in the last 28 days, or since it was given.
@@ -101,7 +104,7 @@ export async function burnDownOf(
 export async function forecastOf(
   tx: TenantTx,
   now: Instant,
-  minorOf: Minor,
+  { minorOf, roomBy }: { readonly minorOf: Minor; readonly roomBy: RoomBy },
 ): Promise<z.input<typeof SpendingForecast>> {
   const { zone, today } = await rows.today(tx);
   const everything = { mandate: undefined, agent: undefined, merchant: undefined };
@@ -114,7 +117,7 @@ export async function forecastOf(
   };
   const month = await sumsSince(firstOfMonth(today));
   const lately = await sumsSince(addDays(today, 1 - lookBackDays));
-  const remaining = new Map((await rows.remainingBy(tx, now)).map((one) => [one.currency, one.remaining]));
+  const remaining = await roomBy(tx, now);
   const left = BigInt(daysBetween(today, lastOfMonth(today)));
   const currencies = [...new Set([...month.keys(), ...lately.keys(), ...remaining.keys()])].toSorted();
   const data = currencies.map((currency) => {

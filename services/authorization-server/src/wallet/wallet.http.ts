@@ -2,10 +2,10 @@ import { type Id, type Instant, toRfc3339 } from "@remit/kernel";
 import { type Caller, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
-import { idOf, WalletAgent, WalletAgentList, WalletStanding } from "@remit/protocol/contracts";
+import { idOf, WalletAgent, WalletAgentList, WalletStanding, WalletTotals } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { requireSureOf, type SureDeps } from "../assurance/index.ts";
-import { actorOf, type Mandates } from "../mandates/index.ts";
+import { actorOf, type Mandates, minorOf, totalsOf } from "../mandates/index.ts";
 import { readAgents, type SeenAgent } from "./wallet.ts";
 
 const Path = z.strictObject({ id: idOf("agent") });
@@ -23,6 +23,7 @@ export type WalletDeps = SureDeps & {
 
 /** What a principal sees of the agents that act for it, and its brakes. */
 export const walletRoutes = (deps: WalletDeps): Route[] => [
+  totalsRoute(deps),
   listRoute(deps),
   readRoute(deps),
   brakeRoute(deps, { verb: "freeze", summary: "Stop an agent: nothing is charged under its mandates" }),
@@ -33,6 +34,27 @@ export const walletRoutes = (deps: WalletDeps): Route[] => [
     summary: "Lift the brake on all agents; those frozen alone stay so",
   }),
 ];
+
+const totalsRoute = ({ db }: WalletDeps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/wallet/totals",
+    summary: "What may be spent, was spent and is held in each currency, under all mandates together",
+    needs: { scope: "wallet:read" },
+    answers: { 200: WalletTotals },
+    handle: async ({ caller, now }) => {
+      const totals = await db.of(caller.tenant).transaction((tx) => totalsOf(tx, now));
+      const data = totals.map(({ asset, mandates, allowed, spent, held, room }) => ({
+        currency: asset.code,
+        mandates,
+        allowed_minor: minorOf(asset, allowed),
+        spent_minor: minorOf(asset, spent),
+        held_minor: minorOf(asset, held),
+        spendable_minor: minorOf(asset, room),
+      }));
+      return { status: 200, body: { data } };
+    },
+  });
 
 const listRoute = (deps: WalletDeps): Route =>
   route({

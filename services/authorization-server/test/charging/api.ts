@@ -6,7 +6,7 @@ import { approvalRoutes, createWaiting } from "../../src/approvals/index.ts";
 import { stapledOf } from "../../src/audit/index.ts";
 import { chargeRoutes, soldRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
 import { exportRoutes } from "../../src/exports/index.ts";
-import { mandateRoutes, minorOf } from "../../src/mandates/index.ts";
+import { mandateRoutes, minorOf, roomBy } from "../../src/mandates/index.ts";
 import { merchantPolicyRoutes } from "../../src/merchant-policies/index.ts";
 import { receiptRoutes } from "../../src/receipts/index.ts";
 import { rulesRoutes } from "../../src/rules/index.ts";
@@ -80,7 +80,7 @@ export async function openApi(rooms: Rooms, options: Pick<HttpOptions, "pressure
   http.add(...chargeRoutes({ db, clock, charges }), ...mandateRoutes({ db, mandates, ...giving }));
   http.add(
     ...exportRoutes({ ...rooms, keyring: rooms.chargesDeps.keyring }),
-    ...spendingRoutes({ db, minorOf, budgetOf: (...of) => mandates.budgetOf(...of) }),
+    ...spendingRoutes({ db, minorOf, roomBy, budgetOf: (...of) => mandates.budgetOf(...of) }),
     ...walletChargeRoutes(rooms),
     ...soldRoutes({ db, charges }),
     ...suspendedAssetRoutes({ db }),

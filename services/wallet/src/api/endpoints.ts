@@ -39,6 +39,7 @@ import {
   WalletChargeList,
   WalletRules,
   WalletStanding,
+  WalletTotals,
 } from "@remit/protocol/contracts";
 import { z } from "zod";
 
@@ -89,6 +90,7 @@ export const endpoints = {
   deny: post("/api/v1/approvals/:id/deny", DenyApproval, ApprovalBody),
   charges: get("/api/v1/wallet/charges", WalletChargeList),
   charge: get("/api/v1/wallet/charges/:id", WalletCharge),
+  totals: get("/api/v1/wallet/totals", WalletTotals),
   agents: get("/api/v1/wallet/agents", WalletAgentList),
   agent: get("/api/v1/wallet/agents/:id", WalletAgent),
   setUpAgent: post("/api/v1/wallet/setups", CreateAgentSetup, AgentSetupToken),

@@ -2,4 +2,3 @@ export { csvOf } from "./csv.ts";
 export { momentsOf } from "./days.ts";
 export { type Format, formatIn } from "./format.ts";
 export { matching } from "./matching.ts";
-export { everyOf } from "./pages.ts";

@@ -1,2 +1,0 @@
-// By a name of the application: the types that are made of a page's load find no other room by its place.
-export { everyOf } from "../../../src/showing/index.ts";
