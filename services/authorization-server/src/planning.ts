@@ -6,6 +6,7 @@ import type { Peer } from "@remit/platform/peers";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import type { RemitEvent } from "@remit/protocol";
+import { anyUnsettled } from "./charges/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { hearDispute } from "./disputes/index.ts";
 import { hearInstrument, type Mandates } from "./mandates/index.ts";
@@ -15,6 +16,7 @@ import {
   createBilled,
   meteredCalls,
   meteredQuotas,
+  payerJobs,
   planRoutes,
   ruleByPlans,
   tellEnded,
@@ -53,6 +55,7 @@ export function createPlanning({ config, db, clock, log, outbound }: Grounds): P
       const billed = createBilled({ peer, outbound, origin: config.billing });
       http.add(...planRoutes({ db, billed, enforced }), ...analyticsRoutes({ db }));
       usageJobs(jobs, { db });
+      payerJobs(jobs, { db, clock, billed, anyUnsettled });
       jobs.every("plans.ended", 5 * secondMs, () => tellEnded({ db, billed }));
       if (enforced) jobs.everywhere("plans.give-back", 2 * secondMs, () => allowances.giveBack());
     },

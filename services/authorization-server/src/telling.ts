@@ -9,7 +9,7 @@ import type { Log, Metrics } from "@remit/platform/telemetry";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { deliveryJobs, deliveryRoutes } from "./deliveries/index.ts";
 import type { People } from "./people.ts";
-import { noticesIn, tellWallet, walletNoticesQueue } from "./wallet-notices/index.ts";
+import { noticesIn, walletNoticeJobs } from "./wallet-notices/index.ts";
 import { createWebhookSecrets, webhookRoutes } from "./webhooks/index.ts";
 
 type Telling = {
@@ -61,6 +61,5 @@ export function mountTelling({
     counted: (outcome) => attempts.inc({ outcome }),
     tellAdmins: (tx, notice) => people.tellAdmins(tx, notice),
   });
-  if (wallet !== undefined)
-    jobs.on(walletNoticesQueue, { handle: ({ payload }) => tellWallet({ db, peer, wallet }, payload) });
+  if (wallet !== undefined) walletNoticeJobs(jobs, { db, peer, wallet });
 }

@@ -16,14 +16,23 @@ import { Management } from "./management.ts";
 import { askAsWallet, letterTo, walletOf } from "./person.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 import { adminSecret, principal, type Running, startServer, walletRedirect } from "./running.ts";
+import { startTold, type Told } from "./told.ts";
 
 let running: Running;
 let receiver: Receiver;
 let wallet: InWallet;
+/** What billing and the portal are told. */
+let told: Told;
 
 beforeEach(async () => {
-  receiver = await startReceiver();
-  running = await startServer({ tenantOutboundAllow: [receiver.host] });
+  [receiver, told] = await Promise.all([startReceiver(), startTold()]);
+  const { origin: billing } = told;
+  running = await startServer({
+    tenantOutboundAllow: [receiver.host],
+    outboundAllow: [new URL(billing).host],
+    billing,
+    peers: { billing, portal: billing },
+  });
   await running.service.bootstrap({
     tenant: { name: "Ada's" },
     principal,
@@ -39,7 +48,7 @@ beforeEach(async () => {
 afterEach(async () => {
   setFailpoint(undefined);
   await running.close();
-  await receiver.close();
+  await Promise.all([receiver.close(), told.close()]);
 });
 
 const erase = (by: InWallet = wallet, email = principal.email): Promise<Answer> =>
@@ -140,6 +149,32 @@ describe("a person has their account erased", () => {
     expect(
       (await agent.credentials({ scope: "oid4ac:payment", resource: "https://shop.example" })).status,
     ).toBeGreaterThanOrEqual(400);
+  });
+
+  test("the portal forgets them, and billing their cards once nothing is owed on one: told until heard", async () => {
+    const { mandate } = await mandated();
+    await rows(
+      `insert into tabs (tenant_id, id, mandate_id, agent_id, merchant_id, merchant_tenant_id, merchant_client_id,
+          currency, owed_minor, limit_minor, charge_id, opened_at, due_at, livemode)
+        select tenant_id, 'tab_1', id, agent_id, 'mrc_1', 'org_1', 'cli_1', 'EUR', 40, 500, 'chg_1', now(), now() + interval '1 d', false
+        from mandates where id = $1`,
+      [mandate],
+    );
+    told.away = 2;
+    expect((await erase()).status).toBe(200);
+    const forgotten = { notices: [], answered: [], forgotten: [running.account] };
+    await eventually(() => expect(told.heard("/api/v1/notices")).toContainEqual(forgotten));
+    const waiting = () =>
+      rows<{ later: boolean }>(
+        "select run_at > now() + interval '1 minute' as later from jobs where queue = 'payers.forget'",
+      );
+    await eventually(async () => expect(await waiting()).toEqual([{ later: true }]));
+    expect(told.heard("/api/v1/payment-methods/forget")).toEqual([]);
+    await rows("update tabs set state = 'settled', ended_at = now()");
+    await rows("update jobs set run_at = now() where queue = 'payers.forget'");
+    const payer = { organization_id: running.tenant };
+    await eventually(() => expect(told.heard("/api/v1/payment-methods/forget")).toEqual([payer]));
+    await eventually(async () => expect(await waiting()).toEqual([]));
   });
 
   test("applications are told by back-channel logout, and the organization is erased after its time", async () => {

@@ -241,7 +241,8 @@ test("an organization that ended, or does not act, is paid for no longer; what b
     return { tier: "free", endsAt: null };
   };
   const goOn: Billed["goOn"] = async (tenant) => void ended.push(`${tenant} goes on`);
-  const billed = { end, goOn };
+  const forgetPayer: Billed["forgetPayer"] = async (tenant) => void ended.push(`${tenant} has no card`);
+  const billed = { end, goOn, forgetPayer };
   // What was recorded is read once no transaction of anybody is older.
   await eventually(() => expect(tellEnded({ db: own, billed })).rejects.toThrow("unavailable"));
   away = false;
@@ -252,6 +253,7 @@ test("an organization that ended, or does not act, is paid for no longer; what b
       `${one} goes on`,
       `${one} period organization`,
       `${other} now asked`,
+      `${other} has no card`,
     ]);
   });
   await database.drop();

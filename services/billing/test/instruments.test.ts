@@ -111,6 +111,76 @@ describe("saved cards", () => {
   });
 });
 
+describe("a payer who has left", () => {
+  const forget = (tenant: Id<"tenant">) =>
+    stage.call("POST", "/api/v1/payment-methods/forget", {
+      scope: "payments:execute",
+      body: { organization_id: tenant },
+    });
+  const deleted = async (): Promise<number> => (await stage.sandbox.requests("customers.delete")).length;
+
+  test("has no card any more, here or at Stripe, and what was captured is given back all the same", async () => {
+    const [tenant, other] = [newId("tenant"), newId("tenant")];
+    for (const who of [tenant, tenant, other]) await saved(who);
+    const { body: opened } = await write("/setups", tenant);
+    const of = purchaseOf(tenant);
+    const held = await stage.order("hold", of);
+    const before = { deleted: await deleted(), detached: (await detaches()).length };
+    expect(await Promise.all([forget(tenant), forget(tenant)])).toMatchObject([
+      { status: 204 },
+      { status: 204 },
+    ]);
+    expect(await list(tenant)).toEqual([]);
+    expect((await write(`/${String(opened["id"])}/finish`, tenant)).status).toBe(402);
+    expect((await stage.order("hold", purchaseOf(tenant))).body).toMatchObject({
+      code: "instrument_missing",
+    });
+    const named = await stage.database.asAdmin(
+      "select 1 from instruments where tenant_id = $1 and (brand is not null or last4 is not null)",
+      [tenant],
+    );
+    expect(named).toEqual([]);
+    // What is held needs its card at Stripe until it is captured.
+    await jobSeen(tenant);
+    expect([await deleted(), (await detaches()).length]).toEqual([before.deleted, before.detached]);
+    expect((await stage.step("capture", held.body["id"], of)).body).toMatchObject({ status: "captured" });
+    await due(tenant);
+    await eventually(async () => expect(await deleted()).toBe(before.deleted + 1));
+    expect(await detaches()).toHaveLength(before.detached + 2);
+    expect((await stage.step("refund", held.body["id"], of)).body).toMatchObject({ refunded_minor: 1000 });
+    // Asked again it changes nothing, nor for a payer whom Stripe never met.
+    for (const who of [tenant, newId("tenant")]) {
+      expect((await forget(who)).status).toBe(204);
+      await eventually(async () => expect(await waiting(who)).toEqual([]));
+    }
+    expect(await list(other)).toHaveLength(1);
+  });
+
+  test("is told to Stripe until it has heard", async () => {
+    const tenant = newId("tenant");
+    await saved(tenant);
+    const before = await deleted();
+    await stage.sandbox.fail("customers.delete", { action: "error_500", times: 1 });
+    expect((await forget(tenant)).status).toBe(204);
+    await eventually(async () => expect(await deleted()).toBe(before + 1));
+    await due(tenant);
+    await eventually(async () => expect(await waiting(tenant)).toEqual([]));
+  });
+
+  const detaches = () => stage.sandbox.requests("payment_methods.detach");
+  const waiting = (tenant: Id<"tenant">) =>
+    stage.database.asAdmin<{ later: boolean }>(
+      "select run_at > now() + interval '1 minute' as later from jobs where queue = 'payers.forget' and key = $1",
+      [tenant],
+    );
+  const jobSeen = (tenant: Id<"tenant">) =>
+    eventually(async () => expect(await waiting(tenant)).toEqual([{ later: true }]));
+  const due = (tenant: Id<"tenant">) =>
+    stage.database.asAdmin("update jobs set run_at = now() where queue = 'payers.forget' and key = $1", [
+      tenant,
+    ]);
+});
+
 test("a payment whose holder is asked is confirmed at its page, and goes on from there", async () => {
   const tenant = newId("tenant");
   await saved(tenant, "pm_card_authenticationRequired");

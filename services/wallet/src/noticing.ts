@@ -16,6 +16,7 @@ import {
   noticesRoute,
   pushKeyOf,
 } from "./notices/index.ts";
+import type { Sessions } from "./sessions/index.ts";
 
 type Noticing = {
   readonly config: WalletConfig;
@@ -25,10 +26,11 @@ type Noticing = {
   readonly log: Log;
   readonly http: Http;
   readonly jobs: Jobs;
+  readonly sessions: Pick<Sessions, "endAll">;
 };
 
 /** How people are told of what waits while no page of theirs is open. */
-export function mountNotices({ config, db, keyring, clock, log, http, jobs }: Noticing): {
+export function mountNotices({ config, db, keyring, clock, log, http, jobs, sessions }: Noticing): {
   readonly notices: Notices;
   close(): Promise<void>;
 } {
@@ -41,7 +43,8 @@ export function mountNotices({ config, db, keyring, clock, log, http, jobs }: No
   const subject = origin.startsWith("https:") ? origin : "mailto:remit@localhost";
   const push = createPushSender({ pushKey, subject, outbound, clock });
   const carried = smtp === undefined ? inbox : undefined;
-  const notices = createNotices({ db, keyring, clock, pushKey, outbound, inbox: carried });
+  const endSessions = sessions.endAll;
+  const notices = createNotices({ db, keyring, clock, pushKey, outbound, inbox: carried, endSessions });
   noticeJobs(jobs, { db, keyring, clock, mail: mailEngine(smtp, inbox), push, origin });
   http.add(noticesRoute(notices));
   return { notices, close: () => outbound.close() };

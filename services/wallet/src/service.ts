@@ -141,7 +141,7 @@ async function start({ config, clock, log, db, outbound }: Parts, opensWhenAsked
   const tokens = createAccessTokens({ sessions, issuer, clock });
   const acting = createActingTokens({ issuer, tokens, clock });
   const api = { issuer, tokens, acting, origins: { issuer: config.issuer, directory, billing, gateway } };
-  const noticing = mountNotices({ config, db, keyring, clock, log, http, jobs });
+  const noticing = mountNotices({ config, db, keyring, clock, log, http, jobs, sessions });
   const shown = { portal, sessions, cookies, api, origin, issuer: config.issuer, outbound, live };
   http.mount(portalMount({ ...shown, notices: noticing.notices }));
   keyring.mount({ http, jobs });

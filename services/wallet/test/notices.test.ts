@@ -9,7 +9,7 @@ import { lettersIn, mailEngine } from "@remit/platform/mail";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
-import type { NoticeBody } from "@remit/protocol/contracts";
+import { type NoticeBody, TellNotices } from "@remit/protocol/contracts";
 import {
   eventually,
   scratchFolder,
@@ -39,6 +39,9 @@ let keyring: Keyring;
 let dataDir: string;
 let outbound: Outbound;
 let notices: Notices;
+/** Whose sessions were ended. */
+const ended: string[] = [];
+const endSessions = async (of: { readonly account: string }): Promise<void> => void ended.push(of.account);
 let jobs: Jobs;
 let closeKeys: () => void;
 let service: Awaited<ReturnType<typeof pushService>>;
@@ -59,7 +62,7 @@ beforeAll(async () => {
   closeKeys = () => opened.close();
   outbound = createOutbound({ allow: [service.host], log, clock });
   const pushKey = pushKeyOf(keyring);
-  notices = createNotices({ db, keyring, clock, pushKey, outbound, inbox: undefined });
+  notices = createNotices({ db, keyring, clock, pushKey, outbound, inbox: undefined, endSessions });
 });
 afterAll(async () => {
   closeKeys();
@@ -383,6 +386,21 @@ test("no address, key or endpoint stands in the database in the clear, and a per
   expect(await states()).toEqual([]);
 });
 
+test("whoever is erased at the issuer is forgotten here: sessions, browsers, addresses and what was told; nobody else is", async () => {
+  await somebody({ mail: true, money: true });
+  const other = account;
+  await somebody({ mail: true, money: true });
+  for (const each of [other, account])
+    await notices.hear({ notices: [question({ account: each })], answered: [] });
+  ended.length = 0;
+  const forgotten = { notices: [], answered: [], forgotten: [account] };
+  for (const told of [forgotten, forgotten]) await notices.hear(TellNotices.parse(told));
+  expect(ended).toEqual([account, account]);
+  expect(await notices.of(account).settings()).toMatchObject({ mail: undefined, devices: [], told: [] });
+  const kept = await notices.of(other).settings();
+  expect([kept.mail?.to, kept.devices.length, kept.told.length]).toEqual([`${other}@example.com`, 1, 2]);
+});
+
 test("nobody but the issuer makes us tell people anything", async () => {
   const { handle } = noticesRoute(notices);
   const call = { caller: { client: "billing" } } as unknown as Parameters<typeof handle>[0]; // all that it looks at
@@ -403,7 +421,15 @@ test("in development a letter is kept where its addressee sees it, and nobody el
     text: "x",
   });
   expect(await lettersIn(inbox, "a@example.com")).toEqual([{ to: "a@example.com", subject: "Ä", text: "x" }]);
-  const shown = createNotices({ db, keyring, clock, pushKey: pushKeyOf(keyring), outbound, inbox });
+  const shown = createNotices({
+    db,
+    keyring,
+    clock,
+    pushKey: pushKeyOf(keyring),
+    outbound,
+    inbox,
+    endSessions,
+  });
   expect((await shown.of(newId("account")).inbox("a@example.com"))?.length).toBe(1);
   expect(await shown.of(newId("account")).inbox("b@example.com")).toEqual([]);
   expect(await notices.of(newId("account")).inbox("a@example.com")).toBeUndefined();

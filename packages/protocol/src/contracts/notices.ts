@@ -23,5 +23,7 @@ export type NoticeBody = z.infer<typeof NoticeBody>;
 export const TellNotices = z.strictObject({
   notices: z.array(NoticeBody).max(500),
   answered: z.array(idOf("approval")).max(500),
+  /** Accounts that are no more: everything of them is removed. */
+  forgotten: z.array(idOf("account")).max(500).optional(),
 });
 export type TellNotices = z.infer<typeof TellNotices>;

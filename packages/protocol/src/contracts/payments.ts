@@ -74,6 +74,10 @@ export const EnrolPaymentMethod = z.strictObject({
 });
 export type EnrolPaymentMethod = z.infer<typeof EnrolPaymentMethod>;
 
+/** POST /api/v1/payment-methods/forget: the payer is no more; for the authorization server alone. */
+export const ForgetPayer = z.strictObject({ organization_id: idOf("tenant") });
+export type ForgetPayer = z.infer<typeof ForgetPayer>;
+
 export const PaymentMethodBody = z.object({
   id: idOf("instrument"),
   brand: z.string(),

@@ -35,9 +35,18 @@ export function newCustomer(draft: Draft): string {
 
 export const customerOf = (draft: Draft, id: string, param = "customer"): Customer => {
   const found = find(draft, "customer", id);
-  if (found === undefined) throw noSuch("customer", id, param);
+  if (found === undefined || found.deleted === true) throw noSuch("customer", id, param);
   return found;
 };
+
+/** One that was deleted can still be read: that it was. */
+function readCustomer({ draft, parameters, path }: Call) {
+  parameters.finish();
+  const id = path[0] ?? "";
+  const found = find(draft, "customer", id);
+  if (found?.deleted === true) return { id, object: "customer", deleted: true } as const;
+  return customerOf(draft, id, "id");
+}
 
 /** The saved method of an id, or a fresh one of a test token such as `pm_card_visa`. */
 export function methodOf(draft: Draft, id: string, param = "payment_method"): PaymentMethod {
@@ -266,7 +275,7 @@ function listMethods(call: Call) {
 // biome-ignore format: a table of routes reads best one per line
 export const customerOperations: readonly Operation[] = [
   { name: "customers.create", method: "POST", path: /^\/v1\/customers$/, run: createCustomer },
-  { name: "customers.retrieve", method: "GET", path: /^\/v1\/customers\/(\w+)$/, run: (call) => read(call, customerOf(call.draft, call.path[0] ?? "", "id")) },
+  { name: "customers.retrieve", method: "GET", path: /^\/v1\/customers\/(\w+)$/, run: readCustomer },
   { name: "payment_methods.attach", method: "POST", path: /^\/v1\/payment_methods\/(\w+)\/attach$/, run: attach },
   { name: "payment_methods.detach", method: "POST", path: /^\/v1\/payment_methods\/(\w+)\/detach$/, run: detach },
   { name: "payment_methods.retrieve", method: "GET", path: /^\/v1\/payment_methods\/(\w+)$/, run: (call) => read(call, savedMethodOf(call)) },

@@ -3,6 +3,7 @@ import { chargeOperations } from "./charges.ts";
 import { checkoutOperations } from "./checkout.ts";
 import { accountOperations } from "./connect-accounts.ts";
 import { customerOperations } from "./customers.ts";
+import { deletionOperations } from "./deletions.ts";
 import { disputeOperations } from "./disputes.ts";
 import { invoiceOperations } from "./invoices.ts";
 import { pageOf } from "./listing.ts";
@@ -65,6 +66,7 @@ function readEndpoint({ draft, parameters, path }: Call): WebhookEndpoint {
 const operations: readonly Operation[] = [
   ...paymentIntentOperations,
   ...customerOperations,
+  ...deletionOperations,
   ...chargeOperations,
   ...disputeOperations,
   ...priceOperations,

@@ -10,6 +10,8 @@ export type Customer = Base<"customer"> & {
   readonly description: string | null;
   readonly metadata: Metadata;
   readonly invoice_settings: { readonly default_payment_method: string | null };
+  /** Known by its id alone from then on. */
+  readonly deleted?: true;
 };
 
 export type PaymentMethod = Base<"payment_method"> & {

@@ -58,6 +58,7 @@ export function startSubscription(draft: Draft, of: NewSubscription): Subscripti
 }
 
 const ended: readonly SubscriptionStatus[] = ["canceled", "incomplete_expired"];
+export const isEnded = ({ status }: Pick<Subscription, "status">): boolean => ended.includes(status);
 
 function subscriptionOf({ draft, path }: Pick<Call, "draft" | "path">): Subscription {
   const found = find(draft, "subscription", path[0] ?? "");

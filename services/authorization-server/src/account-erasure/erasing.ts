@@ -14,6 +14,7 @@ import {
   organizationsBelow,
   tenantsOfMember,
 } from "../organizations/index.ts";
+import { forgetPayerLater } from "../plans/index.ts";
 import { endSessionsOf, lockSessionsOf } from "../sessions/index.ts";
 
 export type ErasingDeps = {
@@ -104,4 +105,5 @@ async function endPerson(
     throw new Problem("not_found", { detail: "There is no such account." });
   const payload = { mandates: revoked };
   await tx.record(newEvent("account.purged", { tenant: home, actor, subject: id, payload }, now));
+  await forgetPayerLater(tx, now);
 }

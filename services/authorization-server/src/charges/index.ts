@@ -9,6 +9,7 @@ export { createMerchants, type Merchant, type Merchants } from "./merchants.ts";
 export { soldRoutes } from "./sold.http.ts";
 export { clientOfSold } from "./sold.ts";
 export { tabJobs } from "./tabs.jobs.ts";
+export { anyUnsettled } from "./unsettled.sql.ts";
 export { walletChargeRoutes } from "./wallet-charges.http.ts";
 
 /** The tables of this room, by the kind of protection each has. */

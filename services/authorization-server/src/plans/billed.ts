@@ -20,6 +20,8 @@ export type Billed = {
   ): Promise<{ readonly tier: PlanTier; readonly endsAt: string | null }>;
   /** Goes on with what was to end because the organization did not act. Throws `unavailable`. */
   goOn(tenant: Id<"tenant">): Promise<void>;
+  /** Has the tenant's cards, and what Stripe knows of it, removed. Throws `unavailable`; again, it changes nothing. */
+  forgetPayer(tenant: Id<"tenant">): Promise<void>;
   /** Hands on what Stripe sent, byte for byte; billing alone can tell whether it is Stripe's. */
   hearStripe(body: Uint8Array, signature: string | undefined): Promise<void>;
 };
@@ -62,6 +64,19 @@ export function createBilled({ peer: given, outbound, origin }: Deps): Billed {
     goOn: async (tenant) => {
       const path = `/api/v1/plans/${tenant}/resume`;
       accepted(await peer.call({ origin, method: "POST", path, scope, timeoutMs }));
+    },
+    forgetPayer: async (tenant) => {
+      const body = { organization_id: tenant };
+      const path = "/api/v1/payment-methods/forget";
+      const answer = await peer.call({
+        origin,
+        method: "POST",
+        path,
+        scope: "payments:execute",
+        body,
+        timeoutMs,
+      });
+      if (answer.status !== 204) throw unavailable(answer.status);
     },
     hearStripe: async (body, signature) => {
       const signed = signature === undefined ? {} : { "stripe-signature": signature };

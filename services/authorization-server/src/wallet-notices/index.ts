@@ -1,6 +1,2 @@
-export {
-  noticesIn,
-  tellWallet,
-  type WalletNoticesDeps,
-  walletNoticesQueue,
-} from "./wallet-notices.ts";
+export { walletNoticeJobs } from "./wallet-notices.jobs.ts";
+export { noticesIn } from "./wallet-notices.ts";

@@ -9,6 +9,8 @@ import { openQuestions } from "../approvals/index.ts";
 import { principalsOf } from "../mandates/index.ts";
 
 export const walletNoticesQueue = "wallet.notices";
+/** Who is to be forgotten there: apart, since it is told until it has been heard. */
+export const walletForgetsQueue = "wallet.forgets";
 
 /** What the wallet tells people of, by the event that says so. */
 const kinds = {
@@ -36,10 +38,18 @@ export function noticesIn(events: readonly Recorded[]): Enqueue[] {
     ({ type, tenant, payload }) => isTold(type) && tenant !== "platform" && isFirst(payload),
   );
   const byTenant = Map.groupBy(told, ({ tenant }) => tenant);
-  return [...byTenant].map(([tenant, of]) => ({
-    queue: walletNoticesQueue,
-    payload: { tenant, happened: of.flatMap(happenedIn) },
-  }));
+  const gone = events.filter(({ type }) => type === "account.purged");
+  return [
+    ...[...byTenant].map(([tenant, of]) => ({
+      queue: walletNoticesQueue,
+      payload: { tenant, happened: of.flatMap(happenedIn) },
+    })),
+    ...gone.map(({ subject }) => ({
+      queue: walletForgetsQueue,
+      key: subject,
+      payload: { account: subject },
+    })),
+  ];
 }
 
 /** A question that is put again waits already: whoever was told of it is not told of it twice. */
@@ -92,7 +102,19 @@ export async function tellWallet({ db, peer, wallet }: WalletNoticesDeps, job: u
     );
     return { notices, answered };
   });
-  if (body.notices.length === 0 && body.answered.length === 0) return;
+  if (body.notices.length > 0 || body.answered.length > 0) await tell({ peer, wallet }, body);
+}
+
+/** Has the wallet remove all that it keeps of an account that is no more: sessions, browsers, addresses, what was told. */
+export const forgetAtWallet = (deps: Omit<WalletNoticesDeps, "db">, job: unknown): Promise<void> =>
+  // Written by `noticesIn` alone.
+  tell(deps, {
+    notices: [],
+    answered: [],
+    forgotten: [(job as { readonly account: Id<"account"> }).account],
+  });
+
+async function tell({ peer, wallet }: Omit<WalletNoticesDeps, "db">, body: TellNotices): Promise<void> {
   const path = "/api/v1/notices";
   const answer = await peer.call({ origin: wallet, method: "POST", path, scope: "notices:write", body });
   if (answer.status !== 204)

@@ -1,8 +1,10 @@
 import type { Clock } from "@remit/kernel";
-import { type Route, route } from "@remit/platform/http";
+import { nothing, type Route, route } from "@remit/platform/http";
 import { idempotent } from "@remit/platform/idempotency";
+import { Problem } from "@remit/protocol";
 import {
   EnrolPaymentMethod,
+  ForgetPayer,
   idOf,
   PaymentMethodBody,
   PaymentMethodList,
@@ -12,6 +14,7 @@ import { z } from "zod";
 import { finishSetup, openSetup } from "./by-holder.ts";
 import { enrol, type Instrument, type InstrumentDeps, instrumentsOf } from "./instruments.ts";
 import { makeDefault, removeInstrument } from "./keeping.ts";
+import { forgetPayer } from "./leaving.ts";
 
 /** `confirmAt`: a page where holders confirm with a secret, where there is one. */
 export type InstrumentRouteDeps = InstrumentDeps & {
@@ -26,6 +29,7 @@ const Nothing = z.strictObject({});
 export const instrumentRoutes = (deps: InstrumentRouteDeps): Route[] => [
   ...byHolderRoutes(deps),
   ...keepingRoutes(deps),
+  forgetRoute(deps),
   route({
     method: "POST",
     path: "/api/v1/payment-methods",
@@ -139,6 +143,23 @@ const keepingRoutes = (deps: InstrumentRouteDeps): Route[] => [
     },
   }),
 ];
+
+const forgetRoute = (deps: InstrumentRouteDeps): Route =>
+  route({
+    method: "POST",
+    path: "/api/v1/payment-methods/forget",
+    summary:
+      "Forgets a payer who has left: every card, and the customer at Stripe; what was captured stays refundable.",
+    needs: { scope: "payments:execute" },
+    criticality: "critical",
+    body: ForgetPayer,
+    answers: { 204: nothing, 403: "client_not_allowed" },
+    handle: async ({ caller }, { body }) => {
+      if (caller.client !== "authorization-server") throw new Problem("client_not_allowed");
+      await forgetPayer(deps, body.organization_id);
+      return { status: 204 };
+    },
+  });
 
 type Body = z.input<typeof PaymentMethodBody>;
 

@@ -11,9 +11,11 @@ import {
   tenantOfSetup,
 } from "./instruments.ts";
 import { detachQueue, detachRemoved } from "./keeping.ts";
+import { forgetAtStripe, forgetQueue } from "./leaving.ts";
 
 const queue = "instruments.settle";
 const Due = z.strictObject({ tenant: idOf("tenant"), setup: z.string() });
+const Leaving = z.strictObject({ tenant: idOf("tenant") });
 const Enrolling = z.strictObject({ tenant: idOf("tenant"), instrument: idOf("instrument") });
 
 // However long Stripe is away: a card that was removed must not stay there, nor an enrolment stay open.
@@ -23,6 +25,10 @@ const patient = { attemptsMax, backoff };
 
 export const instrumentJobs = (jobs: Jobs, deps: InstrumentDeps): Jobs =>
   jobs
+    .on(forgetQueue, {
+      ...patient,
+      handle: async ({ payload }) => forgetAtStripe(deps, Leaving.parse(payload).tenant),
+    })
     .on(detachQueue, {
       ...patient,
       handle: async ({ payload }) => detachRemoved(deps, Enrolling.parse(payload)),

@@ -134,6 +134,31 @@ export async function isAlone(tx: Sql, id: Id<"instrument">): Promise<boolean> {
   return row.alone;
 }
 
+/** Forgets every card of the tenant, and what told one from another; answers those that were usable. */
+export async function removeAll(tx: Sql, now: Instant): Promise<Instrument[]> {
+  const usable = await activeInstruments(tx);
+  await tx.run(sql`update instruments set state = case state when 'enrolling' then 'declined' else 'removed' end,
+      is_default = false, removed_at = ${sqlTime(now)}
+    where state in ('active', 'enrolling')`);
+  await tx.run(sql`update instruments set brand = null, last4 = null where brand is not null`);
+  return usable;
+}
+
+/** What Stripe may still have attached. */
+export const removedMethods = async (tx: Sql): Promise<string[]> =>
+  (
+    await tx.many<{ method: string }>(
+      sql`select method from instruments where state = 'removed' and method is not null order by id`,
+    )
+  ).map(({ method }) => method);
+
+/** Whether a payment of the tenant needs its card at Stripe still. */
+export async function anyPaymentOpen(tx: Sql): Promise<boolean> {
+  const row = await tx.one<{ any: boolean }>(sql`select exists (select from payments
+    where state in ('authorizing', 'requires_action', 'authorized', 'capturing', 'releasing')) as any`);
+  return row.any;
+}
+
 /** False when it is not usable any more. */
 export async function remove(tx: Sql, id: Id<"instrument">, now: Instant): Promise<boolean> {
   const { count } = await tx.run(sql`update instruments set state = 'removed', is_default = false,

@@ -1,6 +1,6 @@
 import type { Id } from "@remit/kernel";
 import type { TenantSql } from "@remit/platform/sql";
-import type Stripe from "stripe";
+import Stripe from "stripe";
 import * as rows from "./customers.sql.ts";
 import { unavailable } from "./failures.ts";
 
@@ -13,6 +13,23 @@ export async function customerOf(stripe: Stripe, db: TenantSql, now: () => strin
   if (known !== undefined) return known;
   const reference = await create(stripe, db.tenant);
   return db.transaction((tx) => rows.keepCustomer(tx, { tenant: db.tenant, reference, at: now() }));
+}
+
+/** The tenant at Stripe, if it was ever made. */
+export const knownCustomer = (db: TenantSql): Promise<string | undefined> =>
+  db.transaction((tx) => rows.findCustomer(tx));
+
+/**
+ * Stripe forgets who it was, with every card that is attached, and ends what is subscribed to. What was charged stays there,
+ * and can be given back. Nothing to do for one that is gone.
+ */
+export async function deleteCustomer(stripe: Stripe, customer: string): Promise<void> {
+  try {
+    await stripe.customers.del(customer);
+  } catch (cause) {
+    if (!(cause instanceof Stripe.errors.StripeInvalidRequestError && cause.code === "resource_missing"))
+      throw unavailable(cause);
+  }
 }
 
 async function create(stripe: Stripe, tenant: Id<"tenant">): Promise<string> {

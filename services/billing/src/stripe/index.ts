@@ -10,7 +10,7 @@ export {
   payoutsOf,
   readAccount,
 } from "./connect.ts";
-export { customerOf } from "./customers.ts";
+export { customerOf, deleteCustomer, knownCustomer } from "./customers.ts";
 export { closeDispute, type DisputeSeen, readDispute, submitEvidence } from "./disputes.ts";
 export type { News } from "./events.ts";
 export { isUnsettled } from "./failures.ts";

@@ -8,7 +8,8 @@ export const noticesRoute = (notices: Notices): Route =>
   route({
     method: "POST",
     path: "/api/v1/notices",
-    summary: "What people are to be told of, by ids; an event that comes again is passed over",
+    summary:
+      "What people are to be told of, by ids, and who is to be forgotten; what comes again changes nothing",
     needs: { scope: "notices:write" },
     body: TellNotices,
     bodyBytesMax: 256 * 1024,

@@ -67,6 +67,8 @@ export type NoticesDeps = {
   readonly outbound: Outbound;
   /** Where letters are kept in development. */
   readonly inbox: string | undefined;
+  /** Of somebody who is no more. */
+  readonly endSessions: (of: { readonly account: string }) => Promise<unknown>;
 };
 
 export type Notices = {
@@ -93,11 +95,15 @@ export function createNotices(deps: NoticesDeps): Notices {
   const { db } = deps;
   return {
     of: (account) => noticesOf(deps, account),
-    hear: ({ notices, answered }) =>
-      db.global.transaction(async (tx) => {
+    hear: async ({ notices, answered, forgotten = [] }) => {
+      // Before what people want is forgotten: nobody who is signed in wishes anything after it.
+      for (const account of forgotten) await deps.endSessions({ account });
+      await db.global.transaction(async (tx) => {
         if (answered.length > 0) await rows.markAnswered(tx, answered);
         for (const notice of notices) await hearOne(deps, tx, notice);
-      }),
+        for (const account of forgotten) await rows.forgetPerson(tx, account);
+      });
+    },
   };
 }
 

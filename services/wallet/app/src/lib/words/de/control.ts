@@ -80,7 +80,7 @@ export const control: Control = {
       "Ihre Agenten halten an. Ihre eigene Organisation endet mit Ihnen, und was sie über Sie aufbewahrt, wird nach 30 Tagen gelöscht.",
       "Ihr Name und Ihre E-Mail-Adresse werden unlesbar, auch in Sicherungen. Mit derselben Adresse können Sie sich neu anmelden, als jemand anderes.",
       "Was gekauft und bezahlt wurde, bleibt so lange, wie das Gesetz es verlangt, unter Nummern, die niemanden nennen. Ein Mandat bleibt zehn Jahre lang versiegelt als Beweis.",
-      "Gespeicherte Karten werden nicht mit dem Konto entfernt, und danach kann es niemand mehr: Entfernen Sie sie vorher, unter den Zahlungsmitteln.",
+      "Gespeicherte Karten werden entfernt, hier und beim Zahlungsanbieter, sobald auf keiner mehr etwas zurückgehalten oder offen ist. Auch das Portal vergisst Sie.",
       "Wer eine Organisation als Letzter besitzt, macht zuerst jemand anderen zum Eigentümer oder löscht sie.",
     ],
     accountTitle: "Ihr Konto für immer löschen?",

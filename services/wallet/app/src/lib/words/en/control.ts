@@ -78,7 +78,7 @@ export const control = {
       "Your agents stop. Your own organization ends with you, and what it keeps of you is erased after 30 days.",
       "Your name and e-mail address become unreadable, in backups too. With the same address you can sign up again, as somebody new.",
       "What was bought and paid stays for as long as the law asks, under numbers that name nobody. A mandate is kept sealed as proof for ten years.",
-      "Saved cards are not removed with the account, and nobody can remove them afterwards: remove them first, under payment methods.",
+      "Saved cards are removed, here and at the payment provider, as soon as nothing is held or owed on one. The portal forgets you as well.",
       "Who is the last owner of an organization makes somebody else an owner first, or deletes it.",
     ],
     accountTitle: "Erase your account for ever?",

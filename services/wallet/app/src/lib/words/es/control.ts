@@ -80,7 +80,7 @@ export const control: Control = {
       "Sus agentes se detienen. Su propia organización termina con usted, y lo que guarda de usted se borra a los 30 días.",
       "Su nombre y su dirección de correo quedan ilegibles, también en las copias de seguridad. Con la misma dirección puede registrarse de nuevo, como otra persona.",
       "Lo que se compró y se pagó se queda mientras la ley lo pida, bajo números que no nombran a nadie. Un mandato se guarda sellado como prueba durante diez años.",
-      "Las tarjetas guardadas no se quitan con la cuenta, y después nadie puede quitarlas: quítelas antes, en los medios de pago.",
+      "Las tarjetas guardadas se quitan, aquí y en el proveedor de pagos, en cuanto no haya nada retenido ni pendiente en ninguna. El portal también le olvida.",
       "Quien sea el último propietario de una organización nombra antes a otro propietario, o la borra.",
     ],
     accountTitle: "¿Borrar su cuenta para siempre?",
