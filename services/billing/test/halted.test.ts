@@ -96,13 +96,13 @@ describe("R06 books that do not balance", () => {
   test("R06 a check that comes to no end is said, and halts nothing that was right", async () => {
     const shop = await onboarded();
     const gone = (from: string, to: string) =>
-      stage.database.asAdmin(`alter function ${from}() rename to ${to}`);
-    await gone("ledger_check", "ledger_check_away");
+      stage.database.asAdmin(`alter function ${from}(text, text) rename to ${to}`);
+    await gone("ledger_check_postings", "ledger_check_away");
     const failed = await stage.call("GET", "/api/v1/ledger/check", { scope: "audit:read" });
     expect(failed.status).toBe(500);
     expect(await health()).toEqual({ status: 200, ledger: "failing" });
     expect((await stage.order("hold", shop)).status).toBe(201);
-    await gone("ledger_check_away", "ledger_check");
+    await gone("ledger_check_away", "ledger_check_postings");
     expect(await stage.books()).toMatchObject({ balanced: true });
     expect(await health()).toEqual({ status: 200, ledger: "ok" });
   });

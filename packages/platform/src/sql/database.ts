@@ -70,6 +70,8 @@ export type Database = {
   /** Each statement a transaction of its own that sees what a global one sees: one round trip, and the same retries. */
   readonly single: Sql;
   readonly relay: Scope<RelayTx>;
+  /** Reads what one moment looked like, in as many statements as it takes; the rows that it needs are kept that long. */
+  readonly snapshot: Scope<Sql>;
   /**
    * For three rooms alone: charges (payer, payee and operator in one transaction), identities (a new person's own tenant
    * and that of the provider which vouches for them) and organizations (one and those below it). Named twice is the same
@@ -139,6 +141,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     relay: {
       transaction: (work) => run([setNoTenant, asRelay], ({ tx }) => work(tx)),
     },
+    snapshot: {
+      transaction: (work) => run([asOfOneMoment, setNoTenant], ({ tx }) => work(tx)),
+    },
     crossing: (...tenants) => ({
       transaction: (work) =>
         run([setNoTenant], (running) => work(crossingTx(running, { tenants, recording, ...options }))),
@@ -191,6 +196,7 @@ function setTenant(tenant: Tenant): Statement {
 
 const inTenant = (tenant: Tenant | ""): Statement => sql`select set_config('remit.tenant', ${tenant}, true)`;
 const setNoTenant = inTenant("");
+const asOfOneMoment = command("set transaction isolation level repeatable read, read only");
 
 function tenantTx<T extends Tenant>(tx: Tx, tenant: T, { record, recordAll }: Recording): TenantTx<T> {
   const own = (event: RemitEvent): void =>

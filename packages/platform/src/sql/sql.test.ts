@@ -302,6 +302,21 @@ describe("a transaction", () => {
     expect(violates(new RangeError("x"), "purses_pkey")).toBe(false);
   });
 
+  test("over a snapshot reads one moment in many statements, and writes nothing", async () => {
+    const moment = sql`select pg_current_snapshot()::text as at`;
+    const [before, later] = await db.snapshot.transaction(async (tx) => {
+      const first = await tx.one<{ at: string }>(moment);
+      await made.asAdmin("select pg_current_xact_id()");
+      return [first, await tx.one<{ at: string }>(moment)];
+    });
+    expect(later).toEqual(before);
+    expect(await db.global.transaction((tx) => tx.one(moment))).not.toEqual(before);
+    const writing = db.snapshot.transaction((tx) =>
+      tx.run(sql`insert into purses (tenant_id, id, units) values ('', 'no', 1)`),
+    );
+    await expect(writing).rejects.toMatchObject({ code: "unavailable" });
+  });
+
   test("that takes too long is ended and answered 503", async () => {
     const hasty = made.open({ statementMsMax: 50 });
     const slow = hasty.global.transaction((tx) => tx.run(sql`select pg_sleep(30)`));

@@ -5,6 +5,7 @@ import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
 import { jumpTime, type TestDatabase, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { check } from "../ledger/check.ts";
 import { reversalOf } from "../ledger/entries.ts";
 import {
   captureEntry,
@@ -16,7 +17,7 @@ import {
   post,
   refundEntry,
 } from "../ledger/index.ts";
-import { accountsOf, check } from "../ledger/ledger.ts";
+import { accountsOf } from "../ledger/ledger.ts";
 import { migrations } from "../tables.ts";
 import { dueOf, leftOf, nameOf, setOff } from "./invoice.ts";
 import {

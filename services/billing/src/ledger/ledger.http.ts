@@ -2,7 +2,8 @@ import { toRfc3339 } from "@remit/kernel";
 import { type Route, route } from "@remit/platform/http";
 import { idOf, LedgerAccounts, LedgerCheck, LedgerEntries } from "@remit/protocol/contracts";
 import { z } from "zod";
-import { accountsOf, type Check, checking, entriesOf } from "./ledger.ts";
+import { type Check, checking } from "./check.ts";
+import { accountsOf, entriesOf } from "./ledger.ts";
 import { type WatchDeps, watchBooks } from "./standing.ts";
 
 const entriesMax = 100;

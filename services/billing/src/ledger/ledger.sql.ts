@@ -50,23 +50,6 @@ const jsonOf = (entry: Entry): object => ({
   })),
 });
 
-export type CheckedAsset = {
-  readonly asset: string;
-  readonly imbalance: bigint;
-  readonly accounts: bigint;
-  readonly entries: bigint;
-  readonly drifted: bigint;
-  readonly unbalanced: bigint;
-};
-
-export async function checkBooks(tx: Sql): Promise<CheckedAsset[]> {
-  type Row = Omit<CheckedAsset, "imbalance"> & { imbalance: string };
-  const found = await tx.many<Row>(
-    sql`select asset, imbalance, accounts, entries, drifted, unbalanced from ledger_check()`,
-  );
-  return found.map((row) => ({ ...row, imbalance: BigInt(row.imbalance) }));
-}
-
 export async function accounts(tx: Sql): Promise<Account[]> {
   type Row = Omit<Account, "balance"> & { balance: string };
   const found = await tx.many<Row>(

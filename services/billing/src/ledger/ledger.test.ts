@@ -7,9 +7,10 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { migrations } from "../tables.ts";
 import type { Leg, MerchantOwner } from "./chart.ts";
+import { check, checking } from "./check.ts";
 import { bookingEntry, captureEntry, type Entry, refundEntry, reversalOf } from "./entries.ts";
 import { ledgerJobs } from "./ledger.jobs.ts";
-import { accountsOf, check, checking, entriesOf, isBalanced, post } from "./ledger.ts";
+import { accountsOf, entriesOf, isBalanced, post } from "./ledger.ts";
 import { closeMonth, sumMonth, sumsOf } from "./months.ts";
 import { seenOnChainEntry, transferEntry } from "./transfer-entries.ts";
 
@@ -372,7 +373,7 @@ describe("the ledger", () => {
   });
 
   test("the books are read once, however many ask whether they are right at a time", async () => {
-    const readings = vi.spyOn(db.global, "transaction");
+    const readings = vi.spyOn(db.snapshot, "transaction");
     const books = checking(() => check(db));
     const found = await Promise.all(Array.from({ length: 20 }, books));
     expect(readings).toHaveBeenCalledTimes(1);

@@ -33,36 +33,6 @@ export function isBalanced(entry: Entry): boolean {
   );
 }
 
-/** The books as they stand: `drifted` accounts whose balance is not the sum of their postings. */
-export type Check = {
-  readonly balanced: boolean;
-  readonly assets: readonly { readonly asset: string; readonly imbalance: bigint }[];
-  readonly accounts: number;
-  readonly entries: number;
-};
-
-/** Sums every posting of every tenant and compares with the maintained balances. Reads all there is: for audits. */
-export async function check(db: Database): Promise<Check> {
-  const found = await db.global.transaction((tx) => rows.checkBooks(tx));
-  return {
-    balanced: found.every(
-      (asset) => asset.imbalance === 0n && asset.drifted === 0n && asset.unbalanced === 0n,
-    ),
-    assets: found.map(({ asset, imbalance }) => ({ asset, imbalance })),
-    accounts: Number(found.reduce((sum, { accounts }) => sum + accounts, 0n)),
-    entries: Number(found.reduce((sum, { entries }) => sum + entries, 0n)),
-  };
-}
-
-/** The same one at a time: whoever asks meanwhile is told what the one that runs finds. */
-export function checking(read: () => Promise<Check>): () => Promise<Check> {
-  let running: Promise<Check> | undefined;
-  const forget = (): void => {
-    running = undefined;
-  };
-  return () => (running ??= read().finally(forget));
-}
-
 export type Account = {
   readonly id: string;
   readonly code: string;

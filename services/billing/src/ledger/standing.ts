@@ -2,7 +2,7 @@ import { type Clock, hourMs, type Instant, toRfc3339 } from "@remit/kernel";
 import type { Database, Tx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { Problem } from "@remit/protocol";
-import { type Check, check } from "./ledger.ts";
+import { type Check, check } from "./check.ts";
 import * as rows from "./standing.sql.ts";
 
 /** What the last check of the books found, in whichever process it ran. */

@@ -5,7 +5,7 @@ import { createLog } from "@remit/platform/telemetry";
 import { type TestClock, testClock } from "@remit/testkit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type InvoiceDeps, invoiceMonth } from "../../src/invoices/invoices.ts";
-import { check } from "../../src/ledger/ledger.ts";
+import { check } from "../../src/ledger/check.ts";
 import { openStage, type Stage, webhookSecret } from "../stage.ts";
 import { type Month, monthStart, openMonth, seeded } from "./month.ts";
 import { openRelay, type Relay } from "./relay.ts";
