@@ -205,6 +205,7 @@ export const problems = {
   status_list_invalid: refusal(502, "The status list is not a valid one of the issuer", "Fetch the list again from the address in the credential."),
   status_list_stale: refusal(502, "The status list has expired or is older than one already seen", "Fetch the list again."),
   step_up_refused: refusal(403, "This was not confirmed by the person asked", "Ask the person to confirm it again."),
+  stream_limit_reached: refusal(409, "There are as many streams as there may be", "Remove one, or change one that is there."),
   stripe_signature_invalid: refusal(400, "The webhook's signature is not valid", "Send the event as Stripe signed it."),
   temporarily_unavailable: refusal(503, "The service cannot answer now", "Try again after the time in Retry-After."),
   token_revoked: refusal(401, "The access token has been revoked", "Get a new access token."),

@@ -4,13 +4,7 @@ import type { Jobs } from "@remit/platform/jobs";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database } from "@remit/platform/sql";
 import { answeringPages } from "./answering/index.ts";
-import {
-  type Approval,
-  type Approvals,
-  approvalJobs,
-  approvalRoutes,
-  type Waiting,
-} from "./approvals/index.ts";
+import { type Approval, type Approvals, approvalJobs, approvalRoutes } from "./approvals/index.ts";
 import { nameOfAgent } from "./clients/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { deviceJobs } from "./device/index.ts";
@@ -18,6 +12,7 @@ import type { Artifacts } from "./grants/index.ts";
 import { type Core, createAccountAccess, openedBy, outcomeJobs, pingJobs } from "./oidc/index.ts";
 import type { People } from "./people.ts";
 import type { Sessions } from "./sessions/index.ts";
+import type { Waiting } from "./waiting/index.ts";
 
 type Asking = {
   readonly config: Pick<AuthorizationServerConfig, "issuer" | "livemode" | "peers">;

@@ -17,7 +17,7 @@ import {
   platformMigrations,
 } from "@remit/platform/sql";
 import { createLog, createMetrics, type Log, type Metrics } from "@remit/platform/telemetry";
-import { createApprovals, createWaiting, type Waiting } from "./approvals/index.ts";
+import { approvalsChannel, createApprovals } from "./approvals/index.ts";
 import { mountAsking } from "./asking.ts";
 import { type AuditRecorder, createAuditRecorder } from "./audit/index.ts";
 import { mountAudit } from "./auditing.ts";
@@ -75,8 +75,10 @@ import { createQuotas, type Quotas } from "./quotas/index.ts";
 import { createClientDocuments, isDocumentId, registrationRoutes } from "./registration/index.ts";
 import { mountSessions } from "./session-places.ts";
 import { createSessions } from "./sessions/index.ts";
+import { signalsChannel } from "./signals/index.ts";
 import { mountTelling } from "./telling.ts";
 import { createLiveTokens, type LiveTokens, tokenJobs } from "./tokens/index.ts";
+import { createWaiting, type Waiting } from "./waiting/index.ts";
 
 /** The authorization server as a program sees it: `migrate`, then `listen`; `close` drains. */
 export type Service = {
@@ -139,7 +141,8 @@ type Grounds = Base & {
 
 type Rooms = {
   readonly http: Http;
-  readonly waiting: Waiting;
+  /** Whoever waits for news. */
+  readonly waiting: readonly Waiting[];
   readonly jobs: Jobs;
   readonly keys: IssuerKeys;
   readonly keyring: OpenKeyring;
@@ -192,7 +195,7 @@ export function createAuthorizationServer({
     reload: async () => (await open()).policing.reload(),
     close: async () => {
       const opened = await rooms?.catch(() => undefined);
-      opened?.waiting.close();
+      for (const waiting of opened?.waiting ?? []) waiting.close();
       await opened?.http.close();
       await opened?.jobs.stop();
       await opened?.policing.close();
@@ -241,7 +244,8 @@ async function openRooms(base: Base): Promise<Rooms> {
   const mandates = mountMandates(grounds, { http, people });
   const peer = await createOwnPeer(grounds);
   const purchases = await mountCharges(grounds, { http, jobs, mandates });
-  const waiting = createWaiting(db);
+  const waiting = createWaiting(db, approvalsChannel);
+  const signalled = createWaiting(db, signalsChannel);
   mountSigningIn(grounds, { http, jobs, people, mandates, purchases, waiting });
   const { issuer } = config;
   keyring.mount({ http, jobs });
@@ -253,7 +257,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   http.add(...registrationRoutes({ db, secrets, outbound, open, issuer }));
   http.mount(securityTxt({ issuer, clock }));
   mountAudit(grounds, { http, jobs, mandates });
-  mountTelling({ ...grounds, outbound, http, jobs, people, peer });
+  mountTelling({ ...grounds, http, jobs, people, peer, signalled });
   base.planning.mount({ http, jobs, peer });
   base.following.mount({ http, jobs });
   http.add(...operationsRoutes(operations));
@@ -265,7 +269,7 @@ async function openRooms(base: Base): Promise<Rooms> {
   await policing.begin(http);
   return {
     http,
-    waiting,
+    waiting: [waiting, signalled],
     policing,
     jobs,
     keys,

@@ -28,6 +28,7 @@ import { receiptTables } from "./receipts/index.ts";
 import { requestTables } from "./requests/index.ts";
 import { ruleTables } from "./rules/index.ts";
 import { sessionTables } from "./sessions/index.ts";
+import { signalTables } from "./signals/index.ts";
 import { spendingTables } from "./spending/index.ts";
 import { statusListTables } from "./status-lists/index.ts";
 import { suspendedAssetTables } from "./suspended-assets/index.ts";
@@ -83,6 +84,7 @@ export const tables = {
   ...webhookTables,
   ...deliveryTables,
   ...laneTables,
+  ...signalTables,
   ...listingTables,
   ...planTables,
   ...usageTables,

@@ -54,6 +54,8 @@ const dispute = told({
   currency: text,
 });
 
+const stream = told({ method: text, status: text, events: texts });
+
 const tab = told({
   mandate: id,
   merchant: id,
@@ -237,6 +239,10 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
   "session.stepped_up": told({ sid: id, acr: one(text) }),
   "setup_token.issued": told({ kind: text }),
   "setup_token.used": told({ client: id }),
+  "stream.changed": stream,
+  "stream.created": stream,
+  "stream.paused": told({ because: text }),
+  "stream.removed": stream,
   "tab.capturing": tab,
   "tab.releasing": tab,
   "tab.settled": tab,

@@ -106,7 +106,8 @@ export type StreamStatusBody = z.infer<typeof StreamStatusBody>;
 
 /** A subject as RFC 9493 and SSF 1.0 §3 write it. */
 const Subject = z
-  .looseObject({ format: z.string().min(1).max(64) })
+  .object({ format: z.string().min(1).max(64) })
+  .catchall(z.json())
   .meta({ examples: [{ format: "opaque", id: "mnd_01k9x5v1d6f8sbv0n2m4q7r9st" }] });
 
 /** POST to add_subject_endpoint and remove_subject_endpoint (SSF 1.0 §8.1.3). */
@@ -129,12 +130,14 @@ export const pollSetsMax = 100;
 const SetErr = z.object({ err: z.string().min(1).max(64), description: z.string().max(1024).optional() });
 
 /** RFC 8936 §2.2: what has come is acknowledged, what could not be taken is said, and more is asked for. */
-export const PollStream = z.looseObject({
-  maxEvents: z.int().min(0).optional(),
-  returnImmediately: z.boolean().optional(),
-  ack: z.array(z.string().max(256)).max(1000).optional(),
-  setErrs: z.record(z.string().max(256), SetErr).optional(),
-});
+export const PollStream = z
+  .looseObject({
+    maxEvents: z.int().min(0).optional(),
+    returnImmediately: z.boolean().optional(),
+    ack: z.array(z.string().max(256)).max(1000).optional(),
+    setErrs: z.record(z.string().max(256), SetErr).optional(),
+  })
+  .meta({ examples: [{ returnImmediately: true, maxEvents: 10 }] });
 export type PollStream = z.infer<typeof PollStream>;
 
 /** RFC 8936 §2.3: tokens by their `jti`. */

@@ -13,11 +13,11 @@ import {
 } from "@remit/protocol/contracts";
 import { sha256b64url } from "@remit/protocol/node";
 import { z } from "zod";
+import type { Waiting } from "../waiting/index.ts";
 import type { Approvals, Within } from "./approvals.operations.ts";
 import type { Answerer, Approval } from "./approvals.ts";
 import { type Body, bodyOf } from "./bodies.ts";
 import { type ConfirmingDeps, confirmationOf, proofOf } from "./confirming.ts";
-import type { Waiting } from "./waiting.ts";
 
 const Path = z.strictObject({ id: idOf("approval") });
 const waitSMax = 25;

@@ -15,14 +15,13 @@ export type {
   MandateSubject,
   NewQuestion,
 } from "./approvals.ts";
-export { askPurchase, followedQueue } from "./asking.ts";
+export { approvalsChannel, askPurchase, followedQueue } from "./asking.ts";
 export {
   type AskedBecause,
   confirmedText,
   describePurchase,
   type PurchaseSubject,
 } from "./purchase.ts";
-export { createWaiting, type Waiting } from "./waiting.ts";
 
 /** The tables of this room, by the kind of protection each has. */
 export const approvalTables = {

@@ -264,6 +264,16 @@ export async function tenantOfCharge(tx: Sql, id: Id<"charge">): Promise<Id<"ten
   return row.tenant ?? undefined;
 }
 
+/** The payers' tenants of many charges, by their ids. */
+export async function tenantsOfCharges(
+  tx: Sql,
+  ids: readonly Id<"charge">[],
+): Promise<ReadonlyMap<string, Id<"tenant">>> {
+  const found = await tx.many<{ id: string; tenant: Id<"tenant"> }>(sql`
+    select id, tenant_of_charge(id) as tenant from unnest(${[...ids]}::text[]) as given(id)`);
+  return new Map(found.map(({ id, tenant }) => [id, tenant]));
+}
+
 /** Whether the mandate has bought at the merchant before (for `first_purchase_at_merchant`). */
 export async function hasBoughtAt(
   tx: Sql,

@@ -3,6 +3,7 @@ export { type Billing, type BillingDeps, createBilling } from "./billing.ts";
 export { chargeRoutes } from "./charges.http.ts";
 export { chargeJobs } from "./charges.jobs.ts";
 export { type ChargeSide, type Charges, type ChargesDeps, createCharges } from "./charges.operations.ts";
+export { tenantsOfCharges } from "./charges.sql.ts";
 export { type Charge, refundable } from "./charges.ts";
 export { type Crossing, cross, type Sides } from "./crossing.ts";
 export { createMerchants, type Merchant, type Merchants } from "./merchants.ts";

@@ -33,6 +33,8 @@ export const issuerPurposes: readonly KeyPurpose[] = [
   // Our own HTTP messages (Web Bot Auth); its drafts warn of keys that sign anything else.
   { purpose: "http-signature", alg: "EdDSA", tokenLifeMsMax: dayMs },
   { purpose: "instruction", alg: "ES256", tokenLifeMsMax: 2 * minuteMs },
+  // Security event tokens: signed as they go out, and read when they come.
+  { purpose: "signal", alg: "ES256", tokenLifeMsMax: dayMs },
   // Our own assertions as a client of upstream identity providers.
   { purpose: "client", alg: "ES256", tokenLifeMsMax: 2 * minuteMs },
 ];

@@ -17,7 +17,9 @@ const mandatesKeptMs = 3_653 * dayMs;
 const evidence = ["mandates", "presented", "evidence", "disputes"];
 // Under these a tenant's own are sealed, each by the room that has them.
 const scopesOf = (tenant: Id<"tenant">): string[] =>
-  ["admissions", "approvals", "invitations", "oauth", "webhooks"].map((kind) => `${kind}:${tenant}`);
+  ["admissions", "approvals", "invitations", "oauth", "signals", "webhooks"].map(
+    (kind) => `${kind}:${tenant}`,
+  );
 
 /** What is to be erased: all of an organization, or, once their time is over too, its mandates and their like. */
 export type Erasing = { readonly tenant: Id<"tenant">; readonly what?: "mandates" };

@@ -156,6 +156,10 @@ export async function eraseRest(tx: TenantTx, now: Instant): Promise<void> {
   await tx.run(sql`delete from memberships where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from webhooks where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from webhook_lanes where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from signal_streams where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from signals where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from signal_silences where tenant_id = ${tx.tenant}`);
+  await tx.run(sql`delete from signal_lanes where tenant_id = ${tx.tenant}`);
   await tx.run(sql`delete from identities where provider_id in (
     select id from identity_providers where tenant_id = ${tx.tenant})`);
   await tx.run(sql`delete from identity_providers where tenant_id = ${tx.tenant}`);

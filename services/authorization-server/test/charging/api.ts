@@ -2,7 +2,7 @@ import { type Id, newId, parseId } from "@remit/kernel";
 import { type Caller, createHttp, type HttpOptions } from "@remit/platform/http";
 import { createLog, createMetrics } from "@remit/platform/telemetry";
 import { base64url, Problem } from "@remit/protocol";
-import { approvalRoutes, createWaiting } from "../../src/approvals/index.ts";
+import { approvalRoutes, approvalsChannel } from "../../src/approvals/index.ts";
 import { stapledOf } from "../../src/audit/index.ts";
 import { chargeRoutes, soldRoutes, walletChargeRoutes } from "../../src/charges/index.ts";
 import { exportRoutes } from "../../src/exports/index.ts";
@@ -13,6 +13,7 @@ import { rulesRoutes } from "../../src/rules/index.ts";
 import { spendingRoutes } from "../../src/spending/index.ts";
 import { statusListRoutes } from "../../src/status-lists/index.ts";
 import { suspendedAssetRoutes } from "../../src/suspended-assets/index.ts";
+import { createWaiting } from "../../src/waiting/index.ts";
 import { walletRoutes } from "../../src/wallet/index.ts";
 import type { Rooms } from "./rooms.ts";
 import type { World } from "./world.ts";
@@ -91,7 +92,7 @@ export async function openApi(rooms: Rooms, options: Pick<HttpOptions, "pressure
   const stapled = (tenant: Id<"tenant">, subject: Id<"charge">) =>
     stapledOf({ db }, tenant, { type: "charge.captured", subject });
   http.add(...receiptRoutes(receipts, stapled), ...statusListRoutes(statusLists));
-  const waiting = createWaiting(db);
+  const waiting = createWaiting(db, approvalsChannel);
   const factors = factorsOf(passkey);
   const nameOf = async () => "Test agent";
   http.add(...approvalRoutes({ db, clock, livemode: false, approvals, waiting, factors, nameOf }));

@@ -48,7 +48,7 @@ export const sendTo =
     fetch(issuer + target, { method, headers, redirect: "manual", ...(body === undefined ? {} : { body }) });
 
 const scopesOfManagement =
-  "admin:orgs agents:read agents:write tokens:read audit:read webhooks:read webhooks:write billing:read offers:write";
+  "admin:orgs agents:read agents:write tokens:read audit:read webhooks:read webhooks:write ssf.read ssf.manage billing:read offers:write";
 
 type Secret = { readonly name: string; readonly id: string; readonly secret: string };
 

@@ -48,6 +48,7 @@ export async function objectsOf(
     events: ["agent.*"],
   });
   await ask(manager, ["POST", `/api/v1/webhooks/${webhook}/test`]);
+  const stream = await made("/api/v1/streams", {}, "stream_id");
   await askPerson(agent);
   const ids = [
     agent.id,
@@ -61,6 +62,7 @@ export async function objectsOf(
       { email: "eve@else.example" },
       "invitationId",
     ),
+    stream,
     webhook,
     await first(person, "/api/v1/approvals"),
     await first(person, "/api/v1/sessions"),

@@ -5,12 +5,15 @@ import { createWaiting } from "./waiting.ts";
 /** Waiting whose channel the test speaks on, and what of it came back, in order. */
 function waitingFor() {
   let heard: (about?: string) => void = () => undefined;
-  const waiting = createWaiting({
-    listen: (_channel, listener) => {
-      heard = listener;
-      return () => undefined;
+  const waiting = createWaiting(
+    {
+      listen: (_channel, listener) => {
+        heard = listener;
+        return () => undefined;
+      },
     },
-  });
+    "news",
+  );
   const woken: string[] = [];
   const next = (name: string, principal: Parameters<typeof waiting.next>[0]) =>
     waiting.next(principal).then(() => woken.push(name));

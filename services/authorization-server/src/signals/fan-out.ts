@@ -1,0 +1,89 @@
+import { type Clock, type Id, minuteMs, parseId } from "@remit/kernel";
+import { type Asking, type Follower, pause } from "@remit/platform/jobs";
+import { type Position, type Recorded, readOutbox } from "@remit/platform/outbox";
+import type { Database, Sql } from "@remit/platform/sql";
+import { signalTypes } from "@remit/protocol";
+import { tenantsOfCharges } from "../charges/index.ts";
+import { type Said, saidBy } from "./said.ts";
+import { supportedBy } from "./streams.ts";
+import * as rows from "./tell.sql.ts";
+import { type ToTell, tell } from "./tell.ts";
+
+export type FanOutDeps = { readonly db: Database; readonly clock: Clock };
+
+const consumer = "signals";
+const batchMax = 500;
+/** Reading again at once would be a transaction per event. */
+const gatherMs = 50;
+const pollMs = 400;
+/** A reader that died keeps others waiting for so long. */
+const leaseMs = 3_000;
+/** Clocks differ a little: an event this much older than a stream is still told on it. */
+const slackMs = minuteMs;
+
+/** Turns events into signals, each with its place in every stream that hears it. Whoever reads, it happens once. */
+export const fanOut = (deps: FanOutDeps, { ask }: Pick<Asking, "ask">): Follower => ({
+  pollMs,
+  async look() {
+    await pause(gatherMs);
+    if ((await tellOnce(deps)) === batchMax) ask();
+  },
+});
+
+/** Tells of the next events; returns how many there were. */
+export const tellOnce = (deps: FanOutDeps): Promise<number> =>
+  readOutbox(deps.db.relay, { consumer, limit: batchMax, leaseMs }, (events, at) => tellOf(deps, events, at));
+
+type Heard = { readonly event: Recorded; readonly at: Position; readonly said: Said };
+
+async function tellOf(
+  { db, clock }: FanOutDeps,
+  events: readonly Recorded[],
+  at: readonly Position[],
+): Promise<void> {
+  const last = at.at(-1);
+  if (last === undefined) return;
+  const heard = events.flatMap((event, index): Heard[] => {
+    const said = event.tenant === "platform" ? undefined : saidBy(event);
+    const place = at[index];
+    return said === undefined || place === undefined ? [] : [{ event, at: place, said }];
+  });
+  const tenants = [...new Set(heard.map(({ event }) => event.tenant))];
+  const listeners =
+    heard.length === 0 ? [] : await db.relay.transaction((tx) => rows.listenersOf(tx, tenants));
+  await db.global.transaction(async (tx) => {
+    // How far is told is written with what is told: a reader that was taken for dead finds that it comes too late.
+    const until = await rows.lockTold(tx);
+    if (!isAfter(last, until)) return;
+    const fresh = heard.filter((one) => isAfter(one.at, until));
+    const owners = listeners.some(({ wide }) => wide) ? await ownersOf(tx, fresh) : new Map<string, string>();
+    const told = fresh.flatMap((one) => listeners.flatMap((by) => toldTo(by, one, owners)));
+    if (told.length > 0) await tell(tx, told, clock.now());
+    await rows.saveTold(tx, last);
+  });
+}
+
+const isAfter = (one: Position, other: Position): boolean =>
+  one.xid > other.xid || (one.xid === other.xid && one.seq > other.seq);
+
+/** Whose a charge is, by its id: both sides' logs tell of it, and who hears all of them hears the payer's. */
+async function ownersOf(tx: Sql, heard: readonly Heard[]): Promise<ReadonlyMap<string, string>> {
+  const charges = [...new Set(heard.flatMap(({ event }) => chargeIn(event) ?? []))];
+  return charges.length === 0 ? new Map() : tenantsOfCharges(tx, charges);
+}
+
+const chargeIn = ({ subject, payload }: Recorded): Id<"charge"> | undefined =>
+  parseId("charge", subject) ?? parseId("charge", payload["charge"]);
+
+function toldTo(
+  { tenant, stream, wide, requested, since }: rows.Listener,
+  { event, said }: Heard,
+  owners: ReadonlyMap<string, string>,
+): ToTell[] {
+  if (event.at < since - slackMs) return [];
+  if (!supportedBy({ wide }).includes(said.name)) return [];
+  if (requested?.includes(signalTypes[said.name]) === false) return [];
+  const charge = chargeIn(event);
+  const mine = wide ? charge === undefined || owners.get(charge) === event.tenant : event.tenant === tenant;
+  return mine ? [{ tenant, stream, txn: event.id, ...said }] : [];
+}
