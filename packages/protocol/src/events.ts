@@ -44,6 +44,7 @@ export const eventTypes = {
   "charge.expired": soc2(),
   "charge.held": soc2(),
   "charge.pending_approval": soc2(),
+  "charge.refund_failed": soc2(),
   "charge.refund_refused": soc2(),
   "charge.refunded": soc2(),
   "charge.refunding": soc2(),

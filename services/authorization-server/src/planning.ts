@@ -6,7 +6,7 @@ import type { Peer } from "@remit/platform/peers";
 import type { Database } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import type { RemitEvent } from "@remit/protocol";
-import { anyUnsettled } from "./charges/index.ts";
+import { anyUnsettled, hearFailedRefund } from "./charges/index.ts";
 import type { AuthorizationServerConfig } from "./config.ts";
 import { hearDispute } from "./disputes/index.ts";
 import { hearInstrument, type Mandates } from "./mandates/index.ts";
@@ -72,5 +72,6 @@ export const takeReported =
       await tx.record(event);
       await applyPlan(tx, event);
       await hearDispute(tx, event);
+      await hearFailedRefund(tx, event);
       await hearInstrument(mandates, tx, event);
     });

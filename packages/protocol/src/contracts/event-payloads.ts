@@ -122,6 +122,13 @@ const schemas: Partial<Record<EventType, z.ZodObject>> = {
     amount_minor: count,
     currency: text,
   }),
+  "charge.refund_failed": told({
+    ...charge,
+    refund: id,
+    amount_minor: count,
+    refunded_minor: count,
+    budget_minor: count,
+  }),
   "charge.refund_refused": told({ ...charge, refund: id, amount_minor: count, because: text }),
   "charge.refunded": told({ ...charge, refund: id, amount_minor: count, refunded_minor: count }),
   "charge.refunding": told({ ...charge, refund: id, amount_minor: count }),

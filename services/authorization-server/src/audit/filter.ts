@@ -28,6 +28,7 @@ type Asked = AuditRangeAsked & {
 /** What is no success: somebody was refused, or something was tried that must not work. */
 const failures: ReadonlySet<EventType> = new Set<EventType>([
   "charge.declined",
+  "charge.refund_failed",
   "charge.refund_refused",
   "charge.refused",
   "consent.denied",

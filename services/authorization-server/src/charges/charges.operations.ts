@@ -14,6 +14,7 @@ import * as rows from "./charges.sql.ts";
 import type { Charge } from "./charges.ts";
 import { type ChargingClient, createCharge } from "./create-charge.ts";
 import { drive, release } from "./drive.ts";
+import { type FailedRefund, lookAtFailedRefund } from "./failed-refunds.ts";
 import {
   findMerchantCharge,
   listMerchantCharges,
@@ -75,6 +76,8 @@ export type Charges = {
   shown(charge: Charge): Promise<ShownCharge>;
   /** Moves on a charge that nobody drives; when to look again, or undefined when it is over. */
   recover(tenant: Id<"tenant">, id: Id<"charge">): Promise<Instant | undefined>;
+  /** Takes back a refund that came back to billing; when to look again, or undefined when it is over. */
+  lookAtFailedRefund(of: FailedRefund): Promise<Instant | undefined>;
 };
 
 /** The payee's client sees its own charges; the payer's side its tenant's, or one agent's. */
@@ -104,6 +107,7 @@ export function createCharges(deps: ChargesDeps): Charges {
         ? Promise.resolve({ charge: viewOf(charge), receipt: undefined })
         : deps.db.of(charge.payee).transaction((tx) => withReceipt(deps, tx, viewOf(charge))),
     recover: (tenant, id) => recoverCharge(deps, tenant, id),
+    lookAtFailedRefund: (of) => lookAtFailedRefund(deps, of),
   };
 }
 

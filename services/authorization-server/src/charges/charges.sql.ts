@@ -362,6 +362,24 @@ export async function insertRefund(tx: TenantTx, refund: NewRefund): Promise<voi
       ${refund.minor}, ${refund.transaction ?? null}, ${sqlTime(refund.now)})`);
 }
 
+/** A refund by its id: of which charge it is, and whether it has come to its end. */
+export async function refundById(
+  tx: Sql,
+  id: Id<"refund">,
+): Promise<{ readonly charge: Id<"charge">; readonly minor: bigint; readonly isDone: boolean } | undefined> {
+  const row = await tx.maybe<{ charge_id: Id<"charge">; amount_minor: bigint; done: boolean }>(sql`
+    select charge_id, amount_minor, done_at is not null and refused_because is null as done
+    from charge_refunds where id = ${id}`);
+  return row && { charge: row.charge_id, minor: row.amount_minor, isDone: row.done };
+}
+
+/** One that had gone through has given nothing back after all: once. */
+export async function failRefund(tx: Sql, id: Id<"refund">): Promise<boolean> {
+  const { count } = await tx.run(sql`update charge_refunds set refused_because = 'payment_refund_failed'
+    where id = ${id} and done_at is not null and refused_because is null`);
+  return count === 1;
+}
+
 /** Ends a refund once: false when it has ended before. */
 export async function endRefund(
   tx: Sql,

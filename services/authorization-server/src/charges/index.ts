@@ -6,6 +6,7 @@ export { type ChargeSide, type Charges, type ChargesDeps, createCharges } from "
 export { tenantsOfCharges } from "./charges.sql.ts";
 export { type Charge, refundable } from "./charges.ts";
 export { type Crossing, cross, type Sides } from "./crossing.ts";
+export { hearFailedRefund } from "./failed-refunds.ts";
 export { createMerchants, type Merchant, type Merchants } from "./merchants.ts";
 export { soldRoutes } from "./sold.http.ts";
 export { clientOfSold } from "./sold.ts";

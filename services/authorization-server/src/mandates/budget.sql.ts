@@ -132,6 +132,16 @@ export async function moveBudget(
   return budgetOf(row);
 }
 
+/** How much can still be held or spent; nobody else takes of it until the commit. */
+export const lockRoom = async (tx: Sql, mandate: Id<"mandate">): Promise<bigint> =>
+  BigInt(
+    (
+      await tx.one<{ room: string }>(
+        sql`select cap - held - spent as room from mandate_budgets where mandate_id = ${mandate} for no key update`,
+      )
+    ).room,
+  );
+
 /** Counts a hold in the current period of one rule, by database time; undefined when the period has no room. */
 export async function countInWindow(
   tx: TenantTx,

@@ -197,6 +197,24 @@ export async function refundHold(tx: TenantTx, charge: Id<"charge">, amount: big
   await countSpending(tx, charge, { spent: 0n, refunded: amount, charges: 0 });
 }
 
+/**
+ * A refund has come back: what it returned is spent again, as far as there is room in every budget of the chain. What has been
+ * bought since with the rest of it stands, and no budget is ever above its cap. How much is spent again.
+ */
+export async function unrefundHold(tx: TenantTx, charge: Id<"charge">, amount: bigint): Promise<bigint> {
+  const hold = await holdOf(tx, charge);
+  let room = amount;
+  for (const { mandate } of await keptOf(tx, hold)) {
+    const left = await rows.lockRoom(tx, mandate);
+    if (left < room) room = left;
+  }
+  if (room === 0n) return 0n;
+  invariant(await rows.refundOfHold(tx, charge, -room), "what comes back was refunded");
+  await moveAll(tx, hold, { held: 0n, spent: room, uses: 0, back: undefined });
+  await countSpending(tx, charge, { spent: room, refunded: 0n, charges: 0 });
+  return room;
+}
+
 /** I2 from the other side: the kept sums equal the sums of the holds. For checks and tests; its cost grows with the holds. */
 export async function checkBudget(tx: TenantTx, mandate: Id<"mandate">): Promise<boolean> {
   const budget = await rows.findBudget(tx, mandate);

@@ -15,6 +15,7 @@ export {
   spendOfHold,
   takeHold,
   takeHoldWithCommit,
+  unrefundHold,
 } from "./holds.ts";
 export { mandateRoutes } from "./mandates.http.ts";
 export {

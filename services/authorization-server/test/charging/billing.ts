@@ -30,7 +30,7 @@ type Row = {
 
 type Refunded = {
   readonly amount: number;
-  readonly status: "succeeded" | "refused";
+  readonly status: "succeeded" | "refused" | "failed";
   /** Over a chain, why the merchant's transfer was not taken for the refund. */
   readonly because?: "transfer_not_matching";
 };
@@ -52,6 +52,8 @@ export type FakeBilling = {
   least: number;
   /** The holder of the card confirms this charge's payment at the issuer. */
   confirm(charge: string): void;
+  /** Its bank sends back what was refunded of this charge last. */
+  sendBack(charge: string): string;
   close(): Promise<void>;
 };
 
@@ -116,6 +118,12 @@ export async function fakeBilling(by: {
     confirm: (charge) => {
       for (const row of state.payments.values())
         if (row.charge === charge && row.status === "requires_action") row.status = "authorized";
+    },
+    sendBack: (charge) => {
+      const row = [...state.payments.values()].find((one) => one.charge === charge);
+      const [refund = "", made] = [...(row?.refunds ?? [])].at(-1) ?? [];
+      if (made !== undefined) row?.refunds.set(refund, { ...made, status: "failed" });
+      return refund;
     },
     fail: (verb, fault, times = 1) => {
       state.faults.set(
