@@ -73,6 +73,43 @@ describe("R06 books that do not balance", () => {
     expect((await stage.order("hold", next)).status).toBe(201);
   });
 
+  test("R06 nor is anything sent on to a merchant's account, which goes on by itself once they do", async () => {
+    const shop = await onboarded();
+    const { body: held } = await stage.order("hold", shop);
+    const { body: sold } = await stage.step("capture", held["id"], shop);
+    const other = purchaseOf(payer);
+    const { body: kept } = await stage.order("hold", other);
+    await stage.step("capture", kept["id"], other);
+    await drift(other, 3);
+    expect(await stage.books()).toMatchObject({ balanced: false });
+    const moves = () =>
+      stage.database.asAdmin<{ way: string; state: string; asked: boolean }>(
+        "select way, state, asked_at is not null as asked from transfers where charge_id = $1 order by id",
+        [shop.charge],
+      );
+    // What comes back to us does.
+    const dispute = await stage.sandbox.dispute(String(sold["reference"]));
+    const back = { way: "back", state: "sent", asked: true };
+    await eventually(async () => expect(await moves()).toEqual([back]));
+    const before = (await stage.sandbox.transfers()).length;
+    await stage.sandbox.decide(dispute, "won");
+    const waits = { way: "on", state: "sending", asked: false };
+    await eventually(async () => expect(await moves()).toEqual([back, waits]));
+    const jobs = (what: string) => stage.database.asAdmin(`${what} queue = 'transfers.send' and lease > 0`);
+    const idle = "select 1 from jobs where leased_until is null and";
+    await eventually(async () => expect(await jobs(idle)).toHaveLength(1));
+    expect(await moves()).toEqual([back, waits]);
+    expect(await stage.sandbox.transfers()).toHaveLength(before);
+
+    await drift(other, -3);
+    expect(await stage.books()).toMatchObject({ balanced: true });
+    await eventually(async () => {
+      await jobs("update jobs set run_at = now() where");
+      expect(await moves()).toEqual([back, { way: "on", state: "sent", asked: true }]);
+    });
+    expect(await stage.books()).toMatchObject({ balanced: true });
+  });
+
   test("R06 a check that read them before they went wrong, and ends last, lets nothing go on", async () => {
     const shop = await onboarded();
     const { body: kept } = await stage.order("hold", shop);

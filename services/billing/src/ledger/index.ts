@@ -35,5 +35,5 @@ export {
   tenantsIn,
 } from "./months.ts";
 export { type OwnPayout, type PlanPayment, payoutEntries, planEntries } from "./own-entries.ts";
-export { assertBooks, refuseWhileHalted } from "./standing.ts";
+export { assertBooks, isHalted, refuseWhileHalted } from "./standing.ts";
 export { returnEntries, seenOnChainEntry, transferEntry } from "./transfer-entries.ts";

@@ -53,6 +53,9 @@ export async function refuseWhileHalted(tx: Tx): Promise<void> {
     throw new Problem("payouts_halted", { private: { since: toRfc3339(haltedSince) } });
 }
 
+/** Whether nothing new may begin to leave the platform: for what can wait until it may. */
+export const isHalted = async (tx: Tx): Promise<boolean> => (await rows.standing(tx)).haltedSince !== null;
+
 /** For those who watch the service: throws while the books are wrong, or cannot be checked. */
 export async function assertBooks(db: Database): Promise<void> {
   const { haltedSince, failingSince } = await standingOf(db);

@@ -3,7 +3,7 @@ import { failpoint } from "@remit/platform/failpoint";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import type { Log } from "@remit/platform/telemetry";
 import { newEvent } from "@remit/protocol";
-import { type Booked, bookingEntry, post, transferredEntry } from "../ledger/index.ts";
+import { type Booked, bookingEntry, isHalted, post, transferredEntry } from "../ledger/index.ts";
 import type { TransferSeen, TransfersAtStripe } from "../stripe/index.ts";
 import * as rows from "./transfers.sql.ts";
 import type { Transfer } from "./transfers.ts";
@@ -47,11 +47,17 @@ export async function send(
     await own.transaction((tx) => rows.nextAttempt(tx, chosen));
     return "soon";
   }
-  const asked = await own.transaction((tx) => rows.noteAsked(tx, chosen, now));
+  const asked = await own.transaction(async (tx) =>
+    (await mustWait(tx, chosen)) ? undefined : rows.noteAsked(tx, chosen, now),
+  );
   if (asked === undefined) return "soon";
   await failpoint("transfer.sending");
   return ask(deps, asked);
 }
+
+/** Nothing new leaves the platform while its books are wrong: what has been asked for goes on, since it may have left. */
+const mustWait = async (tx: TenantTx, { way, askedAt }: Transfer): Promise<boolean> =>
+  way === "on" && askedAt === null && (await isHalted(tx));
 
 async function ask(deps: TransferDeps, transfer: Transfer): Promise<Sent> {
   const answer = await deps.atStripe.ask(transfer);
