@@ -91,6 +91,7 @@ export type Statement = StatementPeriod & {
 
 /** What an organization's merchants are owed, were paid, and why. */
 export type Books = {
+  /** All of them, however many pages they take; each merchant's newest first. */
   payoutAccounts(): Promise<readonly PayoutAccount[]>;
   /** What stands on it at the processor now. */
   balanceOf(
@@ -116,7 +117,17 @@ export function createBooks(options: BooksOptions): Books {
   });
   const get = (path: string) => session.call({ method: "GET", path, bytesMax: statementBytesMax });
   return {
-    payoutAccounts: async () => listOf(await get("/api/v1/payout-accounts"), "payout accounts", accountIn),
+    payoutAccounts: async () => {
+      const all: PayoutAccount[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await get(`/api/v1/payout-accounts${queryOf({ limit: "500", cursor })}`);
+        const { data, nextCursor } = pageOf(page, "payout accounts", accountIn);
+        all.push(...data);
+        cursor = nextCursor ?? undefined;
+      } while (cursor !== undefined);
+      return all;
+    },
     balanceOf: async (account) => {
       const of = membersOf(await get(`/api/v1/payout-accounts/${account}/balance`), "the balance");
       return { available: sumsIn(of, "available"), pending: sumsIn(of, "pending") };

@@ -28,6 +28,28 @@ beforeEach(async () => {
   await world.database.asAdmin(`truncate ${world.database.schema}.merchants`);
 });
 
+test("an organization reads its own merchants page by page, newest first, whatever it registers meanwhile", async () => {
+  serve(shop, generateJwk("ES256"));
+  const id = newId("tenant");
+  const hosts = [shop, other];
+  const ids: string[] = [];
+  for (const host of hosts) ids.unshift(idIn(await register(world.tenant("directory:write", id), host)));
+  const reader = world.tenant("directory:read", id);
+  const page = async (query: string) =>
+    (await reader.call("GET", `/api/v1/organization/merchants${query}`)).body as {
+      data: { id: string }[];
+      next_cursor: string | null;
+    }; // as the contract has it
+  const first = await page("?limit=1");
+  await world.database.asAdmin(`insert into ${world.database.schema}.merchants
+    select (jsonb_populate_record(m, jsonb_build_object('id', '${newId("merchant")}', 'origin', 'https://newer.example', 'client_id', '${newId("client")}'))).*
+    from ${world.database.schema}.merchants m where id = '${ids[0]}'`);
+  const second = await page(`?limit=1&cursor=${String(first.next_cursor)}`);
+  expect([first, second].map(({ data }) => data.map((one) => one.id))).toEqual([[ids[0]], [ids[1]]]);
+  expect(second.next_cursor).toBeNull();
+  expect((await page("")).data).toHaveLength(3);
+});
+
 describe("registering", () => {
   test("an origin that serves its keys and names its merchant is verified, and everybody finds it", async () => {
     serve(shop, generateJwk("ES256"), generateJwk("EdDSA"));

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { idOf, Timestamp, text } from "./values.ts";
+import { idOf, PageLength, Timestamp, text } from "./values.ts";
 
 // Months, invoices and whom they are written to. Amounts are whole minor units; those of a credit note are negative.
 
@@ -70,7 +70,13 @@ export const InvoiceBody = z.object({
   due_at: Timestamp,
   paid_at: Timestamp.nullable(),
 });
-export const InvoiceList = z.object({ data: z.array(InvoiceBody) });
+export const InvoiceList = z.object({ data: z.array(InvoiceBody), next_cursor: idOf("invoice").nullable() });
+/** The operator may name another organization. */
+export const InvoiceQuery = z.strictObject({
+  organization: idOf("tenant").optional(),
+  limit: PageLength,
+  cursor: idOf("invoice").optional(),
+});
 
 /** POST /api/v1/invoices/{id}/payment: what the bank calls it. */
 export const InvoicePayment = z.strictObject({ reference: text(140) });

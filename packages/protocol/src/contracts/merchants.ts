@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Currency, Cursor, HttpsUrl, idOf, Origin, Rail, Timestamp, text } from "./values.ts";
+import { Currency, Cursor, HttpsUrl, idOf, Origin, PageLength, Rail, Timestamp, text } from "./values.ts";
 
 const Country = z.string().regex(/^[A-Z]{2}$/);
 const Category = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/);
@@ -87,6 +87,13 @@ export const MerchantQuery = z.strictObject({
   cursor: Cursor.optional(),
 });
 export type MerchantQuery = z.infer<typeof MerchantQuery>;
+
+/** GET /api/v1/organization/merchants. */
+export const OwnMerchantQuery = z.strictObject({ limit: PageLength, cursor: idOf("merchant").optional() });
+export const OwnMerchantList = z.object({
+  data: z.array(MerchantBody),
+  next_cursor: idOf("merchant").nullable(),
+});
 
 export const MerchantList = z.object({ data: z.array(MerchantBody), next_cursor: z.string().nullable() });
 export type MerchantList = z.infer<typeof MerchantList>;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { idOf, Timestamp, text } from "./values.ts";
+import { idOf, PageLength, Timestamp, text } from "./values.ts";
 
 const Units = z
   .string()
@@ -29,7 +29,15 @@ export const ReconciliationCase = z.object({
   resolved_at: Timestamp.nullable(),
   note: z.string().nullable(),
 });
-export const ReconciliationCases = z.object({ data: z.array(ReconciliationCase) });
+export const ReconciliationCases = z.object({
+  data: z.array(ReconciliationCase),
+  next_cursor: idOf("case").nullable(),
+});
+export const ReconciliationQuery = z.strictObject({
+  state: z.enum(["open", "resolved"]).optional(),
+  limit: PageLength,
+  cursor: idOf("case").optional(),
+});
 
 /** POST /api/v1/reconciliation-cases/{id}/resolution. */
 export const ResolveCase = z.strictObject({ note: text(1_000) });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Currency, Cursor, HttpsUrl, idOf, Timestamp } from "./values.ts";
+import { Currency, Cursor, HttpsUrl, idOf, PageLength, Timestamp } from "./values.ts";
 
 // Where a merchant's money goes, and how it got there.
 
@@ -34,7 +34,15 @@ export const PayoutAccountBody = z.object({
   effective_from: Timestamp.nullable(),
 });
 export type PayoutAccountBody = z.infer<typeof PayoutAccountBody>;
-export const PayoutAccountList = z.object({ data: z.array(PayoutAccountBody) });
+export const PayoutAccountList = z.object({
+  data: z.array(PayoutAccountBody),
+  next_cursor: idOf("destination").nullable(),
+});
+export const PayoutAccountQuery = z.strictObject({
+  merchant: idOf("merchant").optional(),
+  limit: PageLength,
+  cursor: idOf("destination").optional(),
+});
 
 /** POST /api/v1/payout-accounts and …/replacement. The person returns to one of the addresses, of an origin that is allowed. */
 export const OnboardMerchant = z.strictObject({

@@ -53,6 +53,8 @@ export const Digest = z
 
 export const Rail = z.enum(rails);
 export const Cursor = z.string().min(1).max(512);
+/** Of lists that most have whole on one page. */
+export const PageLength = z.coerce.number().int().min(1).max(500).default(100);
 
 /** Public keys as they stand in the API document: nobody's. */
 export const exampleKeys = {

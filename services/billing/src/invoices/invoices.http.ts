@@ -6,6 +6,7 @@ import {
   InvoiceBody,
   InvoiceList,
   InvoicePayment,
+  InvoiceQuery,
   idOf,
   MonthBody,
   MonthList,
@@ -40,14 +41,17 @@ export const invoiceRoutes = (deps: InvoiceDeps): Route[] => [
   route({
     method: "GET",
     path: "/api/v1/invoices",
-    summary: "The newest invoices of the caller's organization; the operator may name another.",
+    summary: "The invoices of the caller's organization, newest first; the operator may name another.",
     needs: reads,
-    query: z.strictObject({ organization: idOf("tenant").optional() }),
+    query: InvoiceQuery,
     answers: { 200: InvoiceList, 403: "forbidden" },
-    handle: async ({ caller }, { query }) => {
-      const asked = query.organization ?? caller.tenant;
+    handle: async ({ caller }, { query: { organization, limit, cursor } }) => {
+      const asked = organization ?? caller.tenant;
       if (asked !== caller.tenant) onlyOperator(caller);
-      return { status: 200, body: { data: (await documentsOf(deps, asked)).map(bodyOf) } };
+      const found = await documentsOf(deps, asked, { limit: limit + 1, before: cursor });
+      const data = found.slice(0, limit).map(bodyOf);
+      const next = found.length > limit ? (data.at(-1)?.id ?? null) : null;
+      return { status: 200, body: { data, next_cursor: next } };
     },
   }),
   ...oneInvoice(deps),

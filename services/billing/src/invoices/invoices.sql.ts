@@ -107,8 +107,17 @@ function storedOf(row: Row): Stored {
 export const invoicesOfMonth = async (tx: Sql, month: string): Promise<Stored[]> =>
   (await tx.many<Row>(sql`select * from invoices where month = ${month}`)).map(storedOf);
 
-export const invoices = async (tx: Sql): Promise<Stored[]> =>
-  (await tx.many<Row>(sql`select * from invoices order by year desc, number desc limit 500`)).map(storedOf);
+/** The newest first; from the one before which another page ended. */
+export const invoices = async (
+  tx: Sql,
+  { limit, before }: { readonly limit: number; readonly before: Id<"invoice"> | undefined },
+): Promise<Stored[]> =>
+  (
+    await tx.many<Row>(sql`select * from invoices
+      where ${before ?? null}::text is null
+        or (year, number) < (select year, number from invoices where id = ${before ?? null})
+      order by year desc, number desc limit ${limit}`)
+  ).map(storedOf);
 
 export async function invoiceById(tx: Sql, id: Id<"invoice">): Promise<Stored | undefined> {
   const row = await tx.maybe<Row>(sql`select * from invoices where id = ${id}`);

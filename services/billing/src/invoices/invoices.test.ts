@@ -31,6 +31,7 @@ import {
 } from "./invoices.ts";
 import { pdfOf } from "./pdf.ts";
 
+const newest = { limit: 500, before: undefined };
 let database: TestDatabase;
 let db: Database;
 let deps: InvoiceDeps;
@@ -102,13 +103,13 @@ describe("a month's invoices", () => {
     const refund = { charge: newId("charge"), refund: newId("refund"), refunded: usd(1000n) };
     await write(refundEntry({ ...refund, owner: withheld, at: instantOf(may + 9) }));
     await invoiceMonth(deps, "2025-05");
-    const first = only(await documentsOf(deps, withheld.tenant)).invoice;
+    const first = only(await documentsOf(deps, withheld.tenant, newest)).invoice;
     expect(first).toMatchObject({ net: 177n, tax: 0n, withheld: 177n, state: "paid", nextStepAt: null });
     expect(first.lines).toMatchObject([
       { kind: "capture", count: 3n, gross: 3000n, fee: 177n },
       { kind: "refund", count: 1n, gross: -1000n, fee: 0n },
     ]);
-    const second = only(await documentsOf(deps, invoiced.tenant)).invoice;
+    const second = only(await documentsOf(deps, invoiced.tenant, newest)).invoice;
     // 19 % of 1.77 is 0.3363.
     expect(second).toMatchObject({ net: 177n, tax: 34n, withheld: 0n, state: "open" });
     expect(second.dueAt).toBe(after(now, 14 * dayMs));
@@ -144,11 +145,19 @@ describe("a month's invoices", () => {
     await write(mistake);
     await expect(invoiceMonth(deps, "2025-07")).rejects.toMatchObject({ code: "month_open" });
     await invoiceMonth(deps, "2025-06");
-    const before = only(await documentsOf(deps, of.tenant)).invoice;
+    const before = only(await documentsOf(deps, of.tenant, newest)).invoice;
     await write(reversalOf(mistake, instantOf(Date.UTC(2025, 6, 2))));
     now = instantOf(Date.UTC(2025, 7, 1));
     await invoiceMonth(deps, "2025-07");
-    const [note, invoice] = (await documentsOf(deps, of.tenant)).map((document) => document.invoice);
+    const [note, invoice] = (await documentsOf(deps, of.tenant, newest)).map((document) => document.invoice);
+    // One after the other, as in pages of one.
+    const after = async (before: typeof note) =>
+      (await documentsOf(deps, of.tenant, { limit: 1, before: before?.id })).map(({ invoice: { id } }) => id);
+    expect([await after(undefined), await after(note), await after(invoice)]).toEqual([
+      [note?.id],
+      [invoice?.id],
+      [],
+    ]);
     expect(note).toMatchObject({ kind: "credit_note", net: -59n, state: "credited", month: "2025-07" });
     expect(invoice).toEqual(before);
   });
@@ -157,7 +166,7 @@ describe("a month's invoices", () => {
     const of = merchant();
     await setProfile(deps, of.tenant, acme({ tax: 1900 }));
     const standing = async () =>
-      (await documentsOf(deps, of.tenant)).map(({ invoice }) => [
+      (await documentsOf(deps, of.tenant, newest)).map(({ invoice }) => [
         invoice.kind,
         invoice.month,
         invoice.state,
@@ -173,7 +182,7 @@ describe("a month's invoices", () => {
     await write(paid, wrong, right);
     now = instantOf(Date.UTC(2025, 8, 1));
     await invoiceMonth(deps, "2025-08");
-    const before = await pdfOf(only(await documentsOf(deps, of.tenant)));
+    const before = await pdfOf(only(await documentsOf(deps, of.tenant, newest)));
     await write(reversalOf(wrong, instantOf(Date.UTC(2025, 8, 2))));
     now = instantOf(Date.UTC(2025, 9, 1));
     await Promise.all([invoiceMonth(deps, "2025-09"), invoiceMonth(deps, "2025-09")]);
@@ -182,10 +191,13 @@ describe("a month's invoices", () => {
       ["invoice", "2025-08", "open", 238n],
     ]);
     expect(await owed()).toBe(238n);
-    const [, august] = await documentsOf(deps, of.tenant);
+    const [, august] = await documentsOf(deps, of.tenant, newest);
     if (august === undefined) throw new TypeError("an invoice");
     expect(Buffer.compare(await pdfOf(august), before)).toBe(0);
-    const [note] = (await documentsOf(deps, of.tenant)).map(({ invoice }) => ({ ...invoice, credited: 0n }));
+    const [note] = (await documentsOf(deps, of.tenant, newest)).map(({ invoice }) => ({
+      ...invoice,
+      credited: 0n,
+    }));
     if (note === undefined) throw new TypeError("a credit note");
     expect(setOff([august.invoice, note])).toHaveLength(2);
     expect(setOff([august.invoice, { ...note, merchant: newId("merchant") }])).toEqual([]);
@@ -206,7 +218,7 @@ describe("a month's invoices", () => {
       ["credit_note", "2025-10", "credited", -155n],
     ]);
     expect(await owed()).toBe(-155n);
-    const [settled] = (await documentsOf(deps, of.tenant)).filter(
+    const [settled] = (await documentsOf(deps, of.tenant, newest)).filter(
       ({ invoice }) => invoice.kind === "invoice" && invoice.month === "2025-10",
     );
     if (settled === undefined) throw new TypeError("an invoice");
@@ -244,7 +256,7 @@ describe("a month's invoices", () => {
     expect(closes.filter(({ status }) => status === "rejected")).toHaveLength(2);
     await invoiceMonth(deps, "2026-01");
     const all = async () =>
-      (await Promise.all(merchants.map(({ tenant }) => documentsOf(deps, tenant)))).map(only);
+      (await Promise.all(merchants.map(({ tenant }) => documentsOf(deps, tenant, newest)))).map(only);
     const documents = await all();
     const numbers = documents.map(({ invoice }) => invoice.number).sort((a, b) => a - b);
     expect(numbers).toEqual(Array.from({ length: 12 }, (_, n) => n + 1));
@@ -264,18 +276,18 @@ describe("a month's invoices", () => {
     await write(captured(of, Date.UTC(2026, 3, 3), { invoiced: true }));
     await setProfile(deps, of.tenant, acme({ reverse: true }));
     await invoiceMonth(deps, "2026-04");
-    const { id } = only(await documentsOf(deps, of.tenant)).invoice;
+    const { id } = only(await documentsOf(deps, of.tenant, newest)).invoice;
     const states: string[] = [];
     for (const days of [13, 1, 6, 1, 13, 1]) {
       now = after(now, days * dayMs);
       await Promise.all([dun(deps), dun(deps)]);
-      states.push(only(await documentsOf(deps, of.tenant)).invoice.state);
+      states.push(only(await documentsOf(deps, of.tenant, newest)).invoice.state);
     }
     expect(states).toEqual(["open", "overdue", "overdue", "reminded", "reminded", "final_notice"]);
     await payInvoice(deps, id, "late");
     now = after(now, 90 * dayMs);
     await dun(deps);
-    const paid = only(await documentsOf(deps, of.tenant));
+    const paid = only(await documentsOf(deps, of.tenant, newest));
     expect(paid.invoice).toMatchObject({ state: "paid", reverseCharge: true, tax: 0n });
     expect(dueOf(paid.invoice)).toBe(59n);
     const told = await database.asAdmin<{ state: string }>(
@@ -296,7 +308,7 @@ describe("a month's invoices", () => {
     const before = await earned();
     await write(captured(of, october, { fee: 1000n }), captured(of, october + 1));
     await invoiceMonth(deps, "2026-10");
-    const { invoice } = only(await documentsOf(deps, of.tenant));
+    const { invoice } = only(await documentsOf(deps, of.tenant, newest));
     expect(invoice).toMatchObject({ net: 1059n, withheld: 1059n, state: "paid" });
     expect(invoice.lines).toMatchObject([{ kind: "capture", count: 2n, gross: 2000n, fee: 1059n }]);
     expect(invoice.net).toBe((await earned()) - before);
@@ -314,11 +326,11 @@ describe("a month's invoices", () => {
     await expect(invoiceMonth({ ...deps, keyring: { ...plain, seal } }, "2026-11")).rejects.toThrow(
       /no invoices of 2026-11/,
     );
-    expect(await documentsOf(deps, broken.tenant)).toEqual([]);
-    expect(only(await documentsOf(deps, sound.tenant)).invoice.state).toBe("open");
+    expect(await documentsOf(deps, broken.tenant, newest)).toEqual([]);
+    expect(only(await documentsOf(deps, sound.tenant, newest)).invoice.state).toBe("open");
     expect((await monthNamed(db, "2026-11"))?.state).toBe("summed");
     await invoiceMonth(deps, "2026-11");
-    expect(only(await documentsOf(deps, broken.tenant)).invoice.state).toBe("open");
+    expect(only(await documentsOf(deps, broken.tenant, newest)).invoice.state).toBe("open");
     expect((await monthNamed(db, "2026-11"))?.state).toBe("invoiced");
     await database.asAdmin(
       "update invoices set asset = 'ZZZ', next_step_at = next_step_at - interval '1 day' where tenant_id = $1",
@@ -326,7 +338,7 @@ describe("a month's invoices", () => {
     );
     now = after(now, 31 * dayMs);
     while (await dun(deps));
-    expect(only(await documentsOf(deps, sound.tenant)).invoice.state).toBe("overdue");
+    expect(only(await documentsOf(deps, sound.tenant, newest)).invoice.state).toBe("overdue");
   });
 
   test("what an invoice says cannot be changed by the application, nor seen by another organization", async () => {
@@ -343,6 +355,6 @@ describe("a month's invoices", () => {
         db.of(of.tenant).transaction((tx) => tx.run({ text, name: text, values: [] })),
         text,
       ).rejects.toMatchObject({ code: "42501" });
-    expect(await documentsOf(deps, newId("tenant"))).toEqual([]);
+    expect(await documentsOf(deps, newId("tenant"), newest)).toEqual([]);
   });
 });

@@ -322,10 +322,14 @@ export async function documentOf(
   });
 }
 
-export const documentsOf = (deps: InvoiceDeps, tenant: Id<"tenant">): Promise<Document[]> =>
+export const documentsOf = (
+  deps: InvoiceDeps,
+  tenant: Id<"tenant">,
+  page: { readonly limit: number; readonly before: Id<"invoice"> | undefined },
+): Promise<Document[]> =>
   deps.db.of(tenant).transaction(async (tx) => {
     const documents = [];
-    for (const stored of await rows.invoices(tx)) documents.push(await open(deps, tx, stored));
+    for (const stored of await rows.invoices(tx, page)) documents.push(await open(deps, tx, stored));
     return documents;
   });
 

@@ -94,6 +94,25 @@ export const accounts = async (tx: Sql, merchant?: Id<"merchant">): Promise<Payo
       order by merchant_id, generation desc limit 500`)
   ).map(accountOf);
 
+export type AccountPage = {
+  readonly merchant: Id<"merchant"> | undefined;
+  readonly limit: number;
+  readonly after: Id<"destination"> | undefined;
+};
+
+/** Each merchant's newest account first; which account is of which merchant and generation never changes. */
+export const accountPage = async (
+  tx: Sql,
+  { merchant, limit, after }: AccountPage,
+): Promise<PayoutAccount[]> =>
+  (
+    await tx.many<Row>(sql`
+      select * from payout_accounts where merchant_id = coalesce(${merchant ?? null}::text, merchant_id)
+        and (${after ?? null}::text is null or (merchant_id, -generation) >
+          (select merchant_id, -generation from payout_accounts where id = ${after ?? null}))
+      order by merchant_id, generation desc limit ${limit}`)
+  ).map(accountOf);
+
 /** Whose accounts there are, in pages over all tenants: by the account's name at Stripe alone. */
 export const tenantOfReference = async (tx: Sql, reference: string): Promise<Id<"tenant"> | null> =>
   (

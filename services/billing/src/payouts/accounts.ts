@@ -168,14 +168,32 @@ export async function destinationOf(
   { db, clock }: Pick<AccountDeps, "db" | "clock">,
   { tenant, merchant }: { readonly tenant: Id<"tenant">; readonly merchant: Id<"merchant"> },
 ): Promise<string | undefined> {
-  const all = await db.of(tenant).transaction((tx) => rows.accounts(tx, merchant));
+  const all = await accountsOfMerchant({ db }, { tenant, merchant });
   const found = inEffect(all, clock.now());
   const able = found?.chargesEnabled === true && found.payoutsEnabled;
   return able ? (found.reference ?? undefined) : undefined;
 }
 
-export const accountsOf = ({ db }: Pick<AccountDeps, "db">, tenant: Id<"tenant">): Promise<PayoutAccount[]> =>
-  db.of(tenant).transaction((tx) => rows.accounts(tx));
+export type AccountPage = rows.AccountPage;
+
+/** A page of them, and the whole history of those merchants that are on it: that says which account is in effect. */
+export const accountsOf = (
+  { db }: Pick<AccountDeps, "db">,
+  tenant: Id<"tenant">,
+  page: AccountPage,
+): Promise<{ readonly found: PayoutAccount[]; readonly ofSame: PayoutAccount[] }> =>
+  db.of(tenant).transaction(async (tx) => {
+    const found = await rows.accountPage(tx, page);
+    const ofSame: PayoutAccount[] = [];
+    for (const merchant of new Set(found.map((account) => account.merchant)))
+      ofSame.push(...(await rows.accounts(tx, merchant)));
+    return { found, ofSame };
+  });
+
+export const accountsOfMerchant = (
+  { db }: Pick<AccountDeps, "db">,
+  { tenant, merchant }: Pick<PayoutAccount, "tenant" | "merchant">,
+): Promise<PayoutAccount[]> => db.of(tenant).transaction((tx) => rows.accounts(tx, merchant));
 
 export async function accountOf(
   { db }: Pick<AccountDeps, "db">,

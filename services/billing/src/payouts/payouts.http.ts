@@ -8,6 +8,7 @@ import {
   PayoutAccountBalance,
   PayoutAccountBody,
   PayoutAccountList,
+  PayoutAccountQuery,
   PayoutList,
   PayoutQuery,
 } from "@remit/protocol/contracts";
@@ -16,6 +17,7 @@ import { returnUrlOf } from "../plans/index.ts";
 import {
   accountOf,
   accountsOf,
+  accountsOfMerchant,
   inEffect,
   lookAt,
   onboard,
@@ -43,10 +45,14 @@ export const payoutRoutes = (deps: PayoutDeps): Route[] => [
     path: "/api/v1/payout-accounts",
     summary: "Where the organization's merchants are paid, each merchant's newest account first.",
     needs: reads,
+    query: PayoutAccountQuery,
     answers: { 200: PayoutAccountList },
-    handle: async ({ caller, now }) => {
-      const all = await accountsOf(deps, caller.tenant);
-      return { status: 200, body: { data: all.map((one) => bodyOf(one, standing(one, all, now))) } };
+    handle: async ({ caller, now }, { query: { merchant, limit, cursor } }) => {
+      const page = { merchant, limit: limit + 1, after: cursor };
+      const { found, ofSame } = await accountsOf(deps, caller.tenant, page);
+      const data = found.slice(0, limit).map((one) => bodyOf(one, standing(one, ofSame, now)));
+      const next = found.length > limit ? (data.at(-1)?.id ?? null) : null;
+      return { status: 200, body: { data, next_cursor: next } };
     },
   }),
   route({
@@ -127,7 +133,7 @@ const onboardingRoutes = (deps: PayoutDeps): Route[] => [
     handle: async ({ caller, now }, { params }) => {
       const account = await accountOf(deps, caller.tenant, params.id);
       const seen = account.reference === null ? account : await lookAt(deps, account);
-      const all = await accountsOf(deps, caller.tenant);
+      const all = await accountsOfMerchant(deps, account);
       return { status: 200, body: bodyOf(seen, standing(seen, all, now)) };
     },
   }),

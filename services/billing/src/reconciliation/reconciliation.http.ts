@@ -1,6 +1,12 @@
 import { toRfc3339 } from "@remit/kernel";
 import { onlyOperator, type Route, route } from "@remit/platform/http";
-import { idOf, ReconciliationCase, ReconciliationCases, ResolveCase } from "@remit/protocol/contracts";
+import {
+  idOf,
+  ReconciliationCase,
+  ReconciliationCases,
+  ReconciliationQuery,
+  ResolveCase,
+} from "@remit/protocol/contracts";
 import { z } from "zod";
 import { type Case, casesOf, type ReconciliationDeps, resolveCase } from "./reconciliation.ts";
 
@@ -9,12 +15,18 @@ export const reconciliationRoutes = (deps: ReconciliationDeps): Route[] => [
   route({
     method: "GET",
     path: "/api/v1/reconciliation-cases",
-    summary: "Where our books and Stripe's differ, the open cases first; for the operator.",
+    summary:
+      "Where our books and Stripe's differ, newest first; all, or those that are open; for the operator.",
     needs: { scope: "billing:read" },
+    query: ReconciliationQuery,
     answers: { 200: ReconciliationCases, 403: "forbidden" },
-    handle: async ({ caller }) => {
+    handle: async ({ caller }, { query: { state, limit, cursor } }) => {
       onlyOperator(caller);
-      return { status: 200, body: { data: (await casesOf(deps.db)).map(bodyOf) } };
+      const open = state === undefined ? undefined : state === "open";
+      const found = await casesOf(deps.db, { limit: limit + 1, before: cursor, open });
+      const data = found.slice(0, limit).map(bodyOf);
+      const next = found.length > limit ? (data.at(-1)?.id ?? null) : null;
+      return { status: 200, body: { data, next_cursor: next } };
     },
   }),
   route({

@@ -44,6 +44,12 @@ export const bookedWithin = async (
       group by e.object_id, p.asset order by e.object_id limit 500`)
   ).map(bookedOf);
 
+export type CasePage = {
+  readonly limit: number;
+  readonly before: Id<"case"> | undefined;
+  readonly open: boolean | undefined;
+};
+
 export async function openCase(
   tx: Sql,
   difference: Difference,
@@ -91,11 +97,15 @@ const caseOf = ({ ours, theirs, ...row }: CaseRow): Case => ({
   theirs: theirs === null ? null : BigInt(theirs),
 });
 
-export const cases = async (tx: Sql): Promise<Case[]> =>
+/** The newest first: ids are minted as cases are opened, and stay when one is resolved. */
+export const cases = async (tx: Sql, { limit, before, open }: CasePage): Promise<Case[]> =>
   (
     await tx.many<CaseRow>(sql`
       select id, kind, object_id as object, asset, ours, theirs, opened_at as "openedAt", resolved_at as "resolvedAt", note
-      from reconciliation_cases order by (resolved_at is null) desc, opened_at desc, id desc limit 500`)
+      from reconciliation_cases
+      where (${before ?? null}::text is null or id < ${before ?? null})
+        and (${open ?? null}::boolean is null or (resolved_at is null) = ${open ?? null})
+      order by id desc limit ${limit}`)
   ).map(caseOf);
 
 /** Undefined when there is no such case, or it was resolved before. */

@@ -90,8 +90,8 @@ async function openCases(deps: ReconciliationDeps, differences: readonly Differe
   return opened;
 }
 
-export const casesOf = (db: Database): Promise<Case[]> =>
-  db.of("platform").transaction((tx) => rows.cases(tx));
+export const casesOf = (db: Database, page: rows.CasePage): Promise<Case[]> =>
+  db.of("platform").transaction((tx) => rows.cases(tx, page));
 
 /** An operator says what it was. Whatever has to be posted for it is posted for itself. */
 export const resolveCase = (

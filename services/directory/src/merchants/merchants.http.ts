@@ -7,6 +7,8 @@ import {
   MerchantBody,
   MerchantList,
   MerchantQuery,
+  OwnMerchantList,
+  OwnMerchantQuery,
   RegisterMerchant,
 } from "@remit/protocol/contracts";
 import { z } from "zod";
@@ -23,7 +25,6 @@ import {
 } from "./merchants.ts";
 
 const pageLength = 50;
-const ownMax = 200;
 const byId = z.strictObject({ id: idOf("merchant") });
 
 export const merchantRoutes = (deps: Deps, cursors: Cursors): Route[] => [
@@ -135,12 +136,15 @@ const ownRoute = ({ db }: Deps): Route =>
   route({
     method: "GET",
     path: "/api/v1/organization/merchants",
-    summary: "What the caller's organization sells as, verified or not.",
+    summary: "What the caller's organization sells as, verified or not, newest first.",
     needs: { scope: ["offers:read", "directory:read"] },
-    answers: { 200: z.object({ data: z.array(MerchantBody) }) },
-    handle: async ({ caller }) => {
-      const data = (await ownMerchants(db, caller.tenant, ownMax)).map(bodyOf);
-      return { status: 200, body: { data } };
+    query: OwnMerchantQuery,
+    answers: { 200: OwnMerchantList },
+    handle: async ({ caller }, { query: { limit, cursor } }) => {
+      const found = await ownMerchants(db, caller.tenant, { limit: limit + 1, before: cursor });
+      const page = found.slice(0, limit);
+      const next = found.length > limit ? (page.at(-1)?.id ?? null) : null;
+      return { status: 200, body: { data: page.map(bodyOf), next_cursor: next } };
     },
   });
 

@@ -137,11 +137,13 @@ export async function saveKeys(tx: TenantTx, merchant: Merchant): Promise<void> 
     where id = ${merchant.id}`);
 }
 
-/** A tenant's own, whether proven or not; few of them. */
-export async function listOwnMerchants(tx: TenantTx, limit: number): Promise<Merchant[]> {
-  const found = await tx.many<Row>(
-    sql`select * from merchants where tenant_id = ${tx.tenant} order by id limit ${limit}`,
-  );
+export type OwnPage = { readonly limit: number; readonly before: Id<"merchant"> | undefined };
+
+/** A tenant's own, whether proven or not, newest first. */
+export async function listOwnMerchants(tx: TenantTx, { limit, before }: OwnPage): Promise<Merchant[]> {
+  const found = await tx.many<Row>(sql`select * from merchants
+    where tenant_id = ${tx.tenant} and (${before ?? null}::text is null or id < ${before ?? null})
+    order by id desc limit ${limit}`);
   return found.map(merchantOf);
 }
 

@@ -248,8 +248,8 @@ export const pageOf = (
 ): Promise<Merchant[]> => db.global.transaction((tx) => rows.listMerchants(tx, filter, page));
 
 /** What an organization sells as, also where its origin has proven nothing yet. */
-export const ownMerchants = (db: Database, tenant: Id<"tenant">, limit: number): Promise<Merchant[]> =>
-  db.of(tenant).transaction((tx) => rows.listOwnMerchants(tx, limit));
+export const ownMerchants = (db: Database, tenant: Id<"tenant">, page: rows.OwnPage): Promise<Merchant[]> =>
+  db.of(tenant).transaction((tx) => rows.listOwnMerchants(tx, page));
 
 export async function findVerified(db: Database, id: Id<"merchant">): Promise<Merchant> {
   const merchant = await db.global.transaction((tx) => rows.findMerchant(tx, id));

@@ -49,6 +49,7 @@ import {
   Onboarding,
   OnboardMerchant,
   OrganizationBody,
+  OwnMerchantList,
   PartnerBody,
   PartnerPage,
   PayoutAccountBalance,
@@ -84,7 +85,6 @@ import type { Endpoint, EndpointMethod, Service } from "./endpoints.ts";
 
 const Nothing = z.strictObject({});
 const Gone = z.undefined();
-const OwnMerchants = z.object({ data: z.array(MerchantBody) });
 const Changed = z.object({ accountId: z.string(), role: z.string() });
 
 /** What is answered as it is, such as a PDF. */
@@ -241,7 +241,7 @@ const selling = {
   invoice: atBilling("/api/v1/invoices/:id", InvoiceBody),
   invoicePdf: { ...atBilling("/api/v1/invoices/:id/pdf", Bytes), raw: true },
   fees: atBilling("/api/v1/fee-schedules", FeeScheduleList),
-  merchants: at("directory")("/api/v1/organization/merchants", OwnMerchants),
+  merchants: at("directory")("/api/v1/organization/merchants", OwnMerchantList),
   verifyMerchant: send("POST", "/api/v1/merchants/:id/verify", {
     body: Nothing,
     answer: MerchantBody,

@@ -66,7 +66,7 @@ export type Shop = { readonly id: string; readonly name: string; readonly countr
 
 /** The organization's shops, and the one that the address names or the first. */
 export async function shopsOf(event: Event): Promise<{ readonly shops: Shop[]; readonly shop?: Shop }> {
-  const { data } = await must(event, organizationApi(event).merchants());
+  const { data } = await must(event, organizationApi(event).merchants({ query: { limit: "500" } }));
   const shops = data.map(({ id, display_name: name, country }) => ({ id: id as string, name, country }));
   const asked = wordIn(event.url, "shop");
   const shop = asked === undefined ? shops[0] : shops.find(({ id }) => id === asked);

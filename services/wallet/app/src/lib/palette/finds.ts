@@ -179,7 +179,7 @@ async function organizationByName(
     maybe(event, api.agents({ query: { text: typed, limit: String(ofEachMax) } })),
     maybe(event, api.offers({ query: { limit: "100" } })),
     maybe(event, api.webhooks({ query: { limit: "100" } })),
-    maybe(event, api.merchants()),
+    maybe(event, api.merchants({ query: { limit: "500" } })),
   ]);
   const root = `/console/${org}`;
   const lists: Find[][] = [

@@ -5,7 +5,7 @@ import type { Actions, PageServerLoad } from "./$types.ts";
 export const load: PageServerLoad = async (event) => {
   const api = organizationApi(event);
   const [merchants, days, latest] = await Promise.all([
-    must(event, api.merchants()),
+    must(event, api.merchants({ query: { limit: "500" } })),
     must(event, api.soldDays({ query: { days: "30" } })),
     maybe(event, api.sold({ query: { limit: "6" } })),
   ]);

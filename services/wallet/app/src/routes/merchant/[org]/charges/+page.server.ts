@@ -11,7 +11,7 @@ export const load: PageServerLoad = async (event) => {
   };
   const [sold, merchants] = await Promise.all([
     must(event, api.sold({ query: { ...filter, limit: "50", cursor: wordIn(event.url, "cursor") } })),
-    must(event, api.merchants()),
+    must(event, api.merchants({ query: { limit: "500" } })),
   ]);
   const shops = merchants.data.map(({ id, display_name }) => ({ id: id as string, name: display_name }));
   return { sold: sold.data, next: sold.next_cursor, filter, shops };

@@ -3,6 +3,6 @@ import { must } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
-  const { data } = await must(event, organizationApi(event).invoices());
+  const { data } = await must(event, organizationApi(event).invoices({ query: { limit: "500" } }));
   return { invoices: data };
 };

@@ -13,12 +13,12 @@ export const load: PageServerLoad = async (event) => {
   const visit = oneOf(event.url, "onboarding", ["returned", "again"] as const);
   const query = { merchant: shop.id, cursor: wordIn(event.url, "cursor") };
   const [listed, books, payouts] = await Promise.all([
-    must(event, api.payoutAccounts()),
+    must(event, api.payoutAccounts({ query: { merchant: shop.id, limit: "500" } })),
     must(event, api.merchantBalances()),
     must(event, api.payouts({ query })),
   ]);
   const { accounts, asked } = await seenAnew(event, {
-    accounts: listed.data.filter(({ merchant }) => merchant === shop.id),
+    accounts: listed.data,
     anew: visit === "returned",
   });
   const standing = await Promise.all(

@@ -8,7 +8,7 @@ export const load: PageServerLoad = async (event) => {
   const api = organizationApi(event);
   const [charge, merchants] = await Promise.all([
     must(event, api.soldOne({ params: { id: event.params.id } })),
-    must(event, api.merchants()),
+    must(event, api.merchants({ query: { limit: "500" } })),
   ]);
   const shop = merchants.data.find(({ id }) => id === charge.merchant_id);
   return { charge, shop: shop?.display_name, key: newId("request") };
