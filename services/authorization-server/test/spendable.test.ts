@@ -135,6 +135,16 @@ describe("what one agent may spend", () => {
   });
 });
 
+test("agents are found by their ids, however many there are, and none that the principal gave nothing", async () => {
+  await giveMandate(world, {}, first);
+  await giveMandate(world, {}, second);
+  const path = (...ids: string[]) => `/api/v1/wallet/agents?ids=${ids.join(",")}&limit=100`;
+  const found = (await get(path(second.id, third.id)))["data"] as { id: string }[];
+  expect(found.map(({ id }) => id)).toEqual([second.id]);
+  const refused = await api.send({ as: walletOf(world), path: path("mnd_1") });
+  expect(refused).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+});
+
 test("a list of mandates is of those a principal gave, of those handed on from one, or of those that stand", async () => {
   const root = await giveMandate(world, {}, first);
   const leaf = await handOn(root, { by: first, to: second });

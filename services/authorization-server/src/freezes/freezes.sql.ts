@@ -54,12 +54,16 @@ export type KnownAgent = {
 /** By id, which is by when each was registered. */
 export async function listKnownAgents(
   tx: TenantTx,
-  page: { readonly after: Id<"agent"> | undefined; readonly limit: number; readonly only?: Id<"agent"> },
+  page: {
+    readonly after: Id<"agent"> | undefined;
+    readonly limit: number;
+    readonly among?: readonly Id<"agent">[] | undefined;
+  },
 ): Promise<KnownAgent[]> {
-  const only = page.only ?? null;
+  const among = page.among === undefined ? null : [...page.among];
   const found = await tx.many<{ agent_id: Id<"agent">; known_at: Instant; frozen_at: Instant | null }>(sql`
     select agent_id, known_at, frozen_at from principals_agents
-    where agent_id > ${page.after ?? everyAgent} and (${only}::text is null or agent_id = ${only}::text)
+    where agent_id > ${page.after ?? everyAgent} and (${among}::text[] is null or agent_id = any(${among}::text[]))
     order by agent_id limit ${page.limit}`);
   return found.map((row) => ({
     id: row.agent_id,

@@ -95,7 +95,7 @@ async function agentFor({ db }: GivingDeps, { caller }: Keyed, id: Id<"agent">):
     (
       await db
         .of(caller.tenant)
-        .transaction((tx) => listKnownAgents(tx, { only: id, after: undefined, limit: 1 }))
+        .transaction((tx) => listKnownAgents(tx, { among: [id], after: undefined, limit: 1 }))
     ).length === 1;
   const agent = known && tenant !== undefined && (await db.of(tenant).transaction((tx) => agentById(tx, id)));
   if (agent === false || agent === undefined) throw unknownAgent();

@@ -1,4 +1,4 @@
-import { type Id, type Instant, toRfc3339 } from "@remit/kernel";
+import { type Id, type Instant, parseId, toRfc3339 } from "@remit/kernel";
 import { type Caller, type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
@@ -12,6 +12,8 @@ const Path = z.strictObject({ id: idOf("agent") });
 const Page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: idOf("agent").optional(),
+  /** Only these, with commas between them. */
+  ids: z.string().max(4_000).optional(),
 });
 
 export type WalletDeps = SureDeps & {
@@ -63,9 +65,9 @@ const listRoute = (deps: WalletDeps): Route =>
     summary: "The agents that the caller's tenant has given mandates to",
     needs: { scope: "wallet:read" },
     query: Page,
-    answers: { 200: WalletAgentList },
-    handle: async ({ caller, now }, { query: { limit, cursor } }) => {
-      const page = { after: cursor, limit: limit + 1, now };
+    answers: { 200: WalletAgentList, 400: "invalid_request" },
+    handle: async ({ caller, now }, { query: { limit, cursor, ids } }) => {
+      const page = { after: cursor, limit: limit + 1, among: ids === undefined ? undefined : idsIn(ids), now };
       const { agents, allFrozenAt } = await readAgents(deps.db.of(caller.tenant), page);
       const shown = agents.slice(0, limit);
       const data = await Promise.all(shown.map((agent) => bodyOf(deps, agent)));
@@ -73,6 +75,14 @@ const listRoute = (deps: WalletDeps): Route =>
       return { status: 200, body: { all_frozen: allFrozenAt !== undefined, data, next_cursor: next } };
     },
   });
+
+function idsIn(listed: string): Id<"agent">[] {
+  return listed.split(",").map((one) => {
+    const id = parseId("agent", one);
+    if (id === undefined) throw new Problem("invalid_request", { detail: `ids: ${one} is no agent's.` });
+    return id;
+  });
+}
 
 const readRoute = (deps: WalletDeps): Route =>
   route({
@@ -139,7 +149,7 @@ async function existing(
   deps: WalletDeps,
   { caller, id, now }: { readonly caller: Caller; readonly id: Id<"agent">; readonly now: Instant },
 ): Promise<z.input<typeof WalletAgent>> {
-  const page = { after: undefined, limit: 1, only: id, now };
+  const page = { after: undefined, limit: 1, among: [id], now };
   const [found] = (await readAgents(deps.db.of(caller.tenant), page)).agents;
   if (found === undefined) throw new Problem("not_found", { detail: "There is no such agent." });
   return bodyOf(deps, found);

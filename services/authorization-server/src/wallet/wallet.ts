@@ -15,7 +15,8 @@ export type SeenAgent = KnownAgent & {
 type Page = {
   readonly after: Id<"agent"> | undefined;
   readonly limit: number;
-  readonly only?: Id<"agent">;
+  /** Only these. */
+  readonly among?: readonly Id<"agent">[] | undefined;
   readonly now: Instant;
 };
 

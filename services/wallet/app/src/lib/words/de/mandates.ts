@@ -15,6 +15,9 @@ export const mandates: Mandates = {
     past: "Beendet",
     empty: "Sie haben kein Mandat erteilt.",
     noPurpose: "Kein Zweck genannt",
+    handedOnFrom: (number: string) => `Weitergegeben aus ${number}`,
+    withHandedOn: "Auch die weitergegebenen zeigen",
+    onlyGiven: "Nur die von Ihnen erteilten",
     state: {
       active: "In Kraft",
       suspended: "Angehalten",
@@ -26,6 +29,11 @@ export const mandates: Mandates = {
   },
   mandate: {
     title: "Mandat",
+    above: "Weitergegeben aus",
+    aboveLead: (left: string) =>
+      `Was damit ausgegeben wird, geht von jedem dieser Mandate ab: Jetzt sind noch ${left} möglich.`,
+    below: "Daraus weitergegeben",
+    belowLead: "Was mit diesen ausgegeben wird, geht auch von diesem hier ab.",
     sentence: (agent, amount, until) => `${agent} darf bis zum ${until} höchstens ${amount} ausgeben.`,
     sentenceOnce: (agent, amount, until) =>
       `${agent} darf bis zum ${until} einen Kauf über höchstens ${amount} tätigen.`,

@@ -13,6 +13,9 @@ export const mandates = {
     past: "Ended",
     empty: "You have given no mandate.",
     noPurpose: "No purpose given",
+    handedOnFrom: (number: string) => `Handed on from ${number}`,
+    withHandedOn: "Show those handed on as well",
+    onlyGiven: "Only those you gave",
     state: {
       active: "In force",
       suspended: "Paused",
@@ -24,6 +27,11 @@ export const mandates = {
   },
   mandate: {
     title: "Mandate",
+    above: "Handed on from",
+    aboveLead: (left: string) =>
+      `What is spent under it is spent under each of these: ${left} can be spent now.`,
+    below: "Handed on from it",
+    belowLead: "What is spent under these is spent under this one.",
     sentence: (agent: string, amount: string, until: string) =>
       `${agent} may spend up to ${amount} until ${until}.`,
     sentenceOnce: (agent: string, amount: string, until: string) =>

@@ -15,6 +15,9 @@ export const mandates: Mandates = {
     past: "Terminados",
     empty: "No ha dado ningún mandato.",
     noPurpose: "Sin finalidad indicada",
+    handedOnFrom: (number: string) => `Cedido de ${number}`,
+    withHandedOn: "Mostrar también los cedidos",
+    onlyGiven: "Solo los que usted dio",
     state: {
       active: "En vigor",
       suspended: "En pausa",
@@ -26,6 +29,11 @@ export const mandates: Mandates = {
   },
   mandate: {
     title: "Mandato",
+    above: "Cedido de",
+    aboveLead: (left: string) =>
+      `Lo que se gasta con él se gasta de cada uno de estos: ahora se pueden gastar ${left}.`,
+    below: "Cedidos a partir de él",
+    belowLead: "Lo que se gasta con estos se gasta también de este.",
     sentence: (agent, amount, until) => `${agent} puede gastar hasta ${amount} hasta el ${until}.`,
     sentenceOnce: (agent, amount, until) =>
       `${agent} puede hacer una compra de hasta ${amount} hasta el ${until}.`,

@@ -15,6 +15,9 @@ export const mandates: Mandates = {
     past: "終了",
     empty: "まだ委任を与えていません。",
     noPurpose: "目的の記載なし",
+    handedOnFrom: (number: string) => `${number} からの再委任`,
+    withHandedOn: "再委任されたものも表示",
+    onlyGiven: "あなたが与えたものだけを表示",
     state: {
       active: "有効",
       suspended: "一時停止",
@@ -26,6 +29,11 @@ export const mandates: Mandates = {
   },
   mandate: {
     title: "委任",
+    above: "再委任の元",
+    aboveLead: (left: string) =>
+      `この委任での支払いは下のすべての委任からも差し引かれます。現在使えるのは ${left} です。`,
+    below: "ここから再委任されたもの",
+    belowLead: "これらでの支払いはこの委任からも差し引かれます。",
     sentence: (agent, amount, until) => `${agent} は ${until} まで、合計 ${amount} まで使えます。`,
     sentenceOnce: (agent, amount, until) =>
       `${agent} は ${until} まで、${amount} 以内の購入を 1 回できます。`,

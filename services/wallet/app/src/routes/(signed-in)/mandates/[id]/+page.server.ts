@@ -1,5 +1,7 @@
 import { newId } from "@remit/kernel";
+import type { MandateBody } from "@remit/protocol/contracts";
 import type { RequestEvent } from "@sveltejs/kit";
+import { agentsOf } from "#lib/agents.ts";
 import { narrowingIn } from "#lib/narrowing.ts";
 import { apiOf, maybe, must, refused, textIn } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
@@ -7,18 +9,23 @@ import type { Actions, PageServerLoad } from "./$types.ts";
 export const load: PageServerLoad = async (event) => {
   const api = apiOf(event);
   const { id } = event.params;
-  const [mandate, charges, history, burnDown, exports, memberships] = await Promise.all([
+  const [mandate, charges, history, burnDown, exports, memberships, below] = await Promise.all([
     must(event, api.mandate({ params: { id } })),
     must(event, api.charges({ query: { mandate_id: id, limit: "100" } })),
     maybe(event, api.mandateHistory({ params: { id } })),
     maybe(event, api.burnDown({ params: { id } })),
     maybe(event, api.mandateExports({ params: { id } })),
     maybe(event, api.memberships()),
+    maybe(event, api.mandates({ query: { parent_id: id, limit: "20" } })),
   ]);
-  const agent = await maybe(event, api.agent({ params: { id: mandate.agent_id } }));
+  const above = await chainAbove(event, mandate);
+  const handedOn = below?.data ?? [];
   return {
     mandate,
-    agent,
+    above,
+    below: handedOn,
+    moreBelow: below !== undefined && below.next_cursor !== null,
+    agents: await agentsOf(event, [mandate], above, handedOn, charges.data),
     charges: charges.data,
     moreCharges: charges.next_cursor !== null,
     history: history?.data ?? [],
@@ -29,6 +36,16 @@ export const load: PageServerLoad = async (event) => {
     key: newId("request"),
   };
 };
+
+/** What it was handed on from, the root first. */
+async function chainAbove(
+  event: Parameters<PageServerLoad>[0],
+  mandate: MandateBody,
+): Promise<readonly MandateBody[]> {
+  if (mandate.parent_id === null) return [];
+  const parent = await must(event, apiOf(event).mandate({ params: { id: mandate.parent_id } }));
+  return [...(await chainAbove(event, parent)), parent];
+}
 
 const simple = (name: "suspendMandate" | "resumeMandate", done: "suspend" | "resume") => {
   return async (event: RequestEvent) => {
