@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { csvOf, formatIn, matching, momentsOf } from "../src/showing/index.ts";
+import { csvOf, formatIn, matching, momentsOf, triggersOf } from "../src/showing/index.ts";
 
 describe("money as it is shown", () => {
   // U+00A0 stands between a figure and what names it.
@@ -76,6 +76,18 @@ test("the days of a filter are whole: the last one ends where the next one begin
   expect(momentsOf({ until: "9999-12-31" })).toEqual({});
   // What is no day is for the API to refuse.
   expect(momentsOf({ since: "2026-02-30" }).since).toBe("2026-02-30");
+});
+
+test("a question says which of a mandate's rules put it, and none of them where it was another", () => {
+  const step_up = [{ above_minor: 500 }, { first_purchase_at_merchant: true as const }, { above_minor: 900 }];
+  const put = (because: Parameters<typeof triggersOf>[0]["because"], amount_minor: number) =>
+    triggersOf({ because, amount_minor }, { step_up });
+  expect(put("above_limit", 501)).toEqual([0]);
+  expect(put("above_limit", 901)).toEqual([0, 2]);
+  expect(put("above_limit", 500)).toEqual([]);
+  expect(put("first_purchase_at_merchant", 901)).toEqual([1]);
+  expect(put("tool_changed", 901)).toEqual([]);
+  expect(put("authentication_required", 901)).toEqual([]);
 });
 
 describe("what is looked for by a few letters", () => {

@@ -2,3 +2,4 @@ export { csvOf } from "./csv.ts";
 export { momentsOf } from "./days.ts";
 export { type Format, formatIn } from "./format.ts";
 export { matching } from "./matching.ts";
+export { triggersOf } from "./triggers.ts";

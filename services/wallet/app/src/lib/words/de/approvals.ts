@@ -16,6 +16,11 @@ export const approvals: Approvals = {
     decide: "Lesen und entscheiden",
   },
   approval: {
+    compare: "Was das Mandat dafür erlaubt",
+    compareAbove: "Ein Mandat darüber fragt",
+    readMandate: "Das Mandat dafür",
+    triggered: "Deshalb werden Sie gefragt",
+    byRules: "Eine Ihrer eigenen Regeln stellt diese Frage",
     scaConfirm: "Bei Ihrer Bank bestätigen",
     scaNowhere:
       "Das Formular der Bank lässt sich von hier nicht öffnen. Fragen Sie, wer diese Installation betreibt.",

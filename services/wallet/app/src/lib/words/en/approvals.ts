@@ -14,6 +14,11 @@ export const approvals = {
     decide: "Read and decide",
   },
   approval: {
+    compare: "What its mandate allows",
+    compareAbove: "A mandate above it asks",
+    readMandate: "Its mandate",
+    triggered: "You are asked because of this",
+    byRules: "One of your own rules puts this question",
     scaConfirm: "Confirm with your bank",
     scaNowhere: "The bank’s form cannot be opened from here. Ask whoever runs this installation.",
     title: "A question of an agent",

@@ -16,6 +16,11 @@ export const approvals: Approvals = {
     decide: "Leer y decidir",
   },
   approval: {
+    compare: "Lo que permite su mandato",
+    compareAbove: "Pregunta un mandato superior",
+    readMandate: "Su mandato",
+    triggered: "Por esto se le pregunta",
+    byRules: "Una de sus propias reglas hace esta pregunta",
     scaConfirm: "Confirmar con su banco",
     scaNowhere:
       "El formulario del banco no puede abrirse desde aquí. Pregunte a quien gestiona esta instalación.",

@@ -15,6 +15,11 @@ export const approvals: Approvals = {
     decide: "読んで決める",
   },
   approval: {
+    compare: "この委任で認められている範囲",
+    compareAbove: "上位の委任による確認",
+    readMandate: "この委任",
+    triggered: "これが確認の理由です",
+    byRules: "あなた自身のルールによる確認です",
     scaConfirm: "銀行で確認する",
     scaNowhere: "銀行のフォームをここから開けません。この環境の管理者にお尋ねください。",
     title: "エージェントからの質問",

@@ -1,7 +1,7 @@
 import { newId } from "@remit/kernel";
-import type { MandateBody } from "@remit/protocol/contracts";
 import type { RequestEvent } from "@sveltejs/kit";
 import { agentsOf } from "#lib/agents.ts";
+import { chainAbove } from "#lib/chain.ts";
 import { narrowingIn } from "#lib/narrowing.ts";
 import { apiOf, maybe, must, refused, textIn } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
@@ -36,16 +36,6 @@ export const load: PageServerLoad = async (event) => {
     key: newId("request"),
   };
 };
-
-/** What it was handed on from, the root first. */
-async function chainAbove(
-  event: Parameters<PageServerLoad>[0],
-  mandate: MandateBody,
-): Promise<readonly MandateBody[]> {
-  if (mandate.parent_id === null) return [];
-  const parent = await must(event, apiOf(event).mandate({ params: { id: mandate.parent_id } }));
-  return [...(await chainAbove(event, parent)), parent];
-}
 
 const simple = (name: "suspendMandate" | "resumeMandate", done: "suspend" | "resume") => {
   return async (event: RequestEvent) => {
