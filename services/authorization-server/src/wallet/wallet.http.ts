@@ -67,7 +67,12 @@ const listRoute = (deps: WalletDeps): Route =>
     query: Page,
     answers: { 200: WalletAgentList, 400: "invalid_request" },
     handle: async ({ caller, now }, { query: { limit, cursor, ids } }) => {
-      const page = { after: cursor, limit: limit + 1, among: ids === undefined ? undefined : idsIn(ids), now };
+      const page = {
+        after: cursor,
+        limit: limit + 1,
+        among: ids === undefined ? undefined : idsIn(ids),
+        now,
+      };
       const { agents, allFrozenAt } = await readAgents(deps.db.of(caller.tenant), page);
       const shown = agents.slice(0, limit);
       const data = await Promise.all(shown.map((agent) => bodyOf(deps, agent)));

@@ -1,14 +1,18 @@
 import { newId } from "@remit/kernel";
 import { redirect } from "@sveltejs/kit";
 import { currencies, givenIn } from "#lib/giving.ts";
-import { apiOf, must, refused, textIn } from "#lib/server-side.ts";
+import { apiOf, maybe, must, refused, textIn } from "#lib/server-side.ts";
 import { begunWith, dayAfter, templates } from "#lib/templates.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
 const monthDays = 30;
 
 export const load: PageServerLoad = async (event) => {
-  const agents = await must(event, apiOf(event).agents({ query: { limit: "100" } }));
+  const api = apiOf(event);
+  const [agents, cards] = await Promise.all([
+    must(event, api.agents({ query: { limit: "100" } })),
+    maybe(event, api.paymentMethods()),
+  ]);
   const { nowMs } = event.locals.platform;
   const wanted = event.url.searchParams.get("agent");
   const taken = event.url.searchParams.get("template");
@@ -16,6 +20,7 @@ export const load: PageServerLoad = async (event) => {
   return {
     wanted: agents.data.find(({ id }) => id === wanted)?.id,
     agents: agents.data.filter(({ status }) => status === "active"),
+    cards: cards?.data ?? [],
     currencies,
     begun:
       template === undefined
@@ -28,7 +33,7 @@ export const load: PageServerLoad = async (event) => {
 export const actions = {
   default: async (event) => {
     const form = await event.request.formData();
-    const given = givenIn(form);
+    const given = givenIn(form, event.locals.zone);
     if (!given.ok) return refused(event, given.refusal);
     const answer = await apiOf(event).giveMandate({ key: textIn(form, "key"), body: given.value });
     if (!answer.ok) return refused(event, answer.refusal);
