@@ -41,6 +41,7 @@ export const problems = {
   charge_offer_amount_exceeds_mandate: refusal(402, "The price is above what the mandate allows for one charge", "Ask the principal for a mandate with a higher limit."),
   charge_refund_exceeds_captured: refusal(409, "The refund is greater than what is left of the captured amount", "Refund at most what was captured and not yet refunded."),
   charge_state_conflict: refusal(409, "The charge is in a state that does not allow this", "Read the charge and act on its status."),
+  charge_tab_full: refusal(402, "As much is owed on tabs at this merchant as may be", "Try again once the tabs there are paid; what a card can be charged by itself may still be bought."),
   charge_tab_unpaid: refusal(402, "A former tab at this merchant is unpaid", "Ask the principal for a card that works; what a card can be charged by itself may still be bought."),
   client_not_allowed: refusal(403, "This client may not do this", "Use the client to which the object belongs."),
   content_digest_mismatch: refusal(400, "The body is not the one its Content-Digest names", "Send the digest of the bytes you send."),

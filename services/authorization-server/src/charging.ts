@@ -103,6 +103,7 @@ export async function mountCharges(
   const leaseMs = config.chargeLeaseMs;
   const deps: ChargesDeps = {
     leaseMs,
+    tabCredit: config.tabCredit,
     db,
     issuer,
     livemode,

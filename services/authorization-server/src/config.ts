@@ -29,6 +29,8 @@ export type AuthorizationServerConfig = CommonConfig & {
   readonly quotas?: QuotaSettings;
   /** How long a request that drives a charge is left alone before recovery, or the same request again, takes over; 10 s. */
   readonly chargeLeaseMs?: number;
+  /** How many times the limit of a tab a payer may owe one merchant on all its tabs there; 20 unless given. */
+  readonly tabCredit?: number;
   /** How long the receiver of a webhook may take; 15 s unless given. */
   readonly webhookTimeoutMs?: number;
   /** Whether plans refuse what goes beyond them; not unless said. */
@@ -102,6 +104,7 @@ const ownSettings = {
   REMIT_QUOTA_REQUESTS: perMinute(usualQuotas.requests),
   REMIT_QUOTA_INTROSPECTIONS: perMinute(usualQuotas.introspections),
   REMIT_CHARGE_LEASE_MS: z.coerce.number().int().min(1).max(600_000).optional(),
+  REMIT_TAB_CREDIT: z.coerce.number().int().min(1).max(1_000).optional(),
   REMIT_OPEN_REGISTRATION: z.stringbool().default(false),
   REMIT_TIER_ENFORCEMENT: z.stringbool().default(false),
   REMIT_SIGN_UP: z.enum(["open", "closed"]).default("open"),
@@ -153,6 +156,7 @@ export function readSettings(env: NodeJS.ProcessEnv): {
       requests: settings.REMIT_QUOTA_REQUESTS,
       introspections: settings.REMIT_QUOTA_INTROSPECTIONS,
     }),
+    ...(settings.REMIT_TAB_CREDIT === undefined ? {} : { tabCredit: settings.REMIT_TAB_CREDIT }),
     ...(settings.REMIT_CHARGE_LEASE_MS === undefined
       ? {}
       : { chargeLeaseMs: settings.REMIT_CHARGE_LEASE_MS }),

@@ -249,6 +249,15 @@ describe("a tab that is not paid", () => {
     expect(await refusalOf(buy(5))).toBe("mandate_suspended");
   });
 
+  test("M01 is not asked for again before its day is over, also when who was told no has died", async () => {
+    const bought = await buy(60);
+    world.billing.fail("hold", "declined");
+    const again = await settle(bought.tab, true);
+    world.clock.advance(hourMs);
+    expect(await settle(bought.tab)).toBe(again);
+    expect(await tabOf(bought.tab)).toMatchObject({ state: "unpaid", generation: 1 });
+  });
+
   test("gives its payer no other one there, under whichever mandate, until it is paid", async () => {
     const bought = await buy(60);
     world.billing.fail("hold", "declined");

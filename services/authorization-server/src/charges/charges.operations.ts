@@ -44,6 +44,8 @@ export type ChargesDeps = {
   readonly misuses: Misuses;
   /** How long whoever drives a charge is left alone with it; 10 s by default. */
   readonly leaseMs?: number | undefined;
+  /** How many times a tab's limit a payer may owe one merchant on all its tabs there; 20 by default. */
+  readonly tabCredit?: number | undefined;
 };
 
 /** A charge of one merchant's client; another's is as unknown as none. */

@@ -7,6 +7,7 @@ import { refusedAsUndefined } from "../clients/index.ts";
 import { isNoRoom } from "../mandates/index.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import { type Charge, captureByMsMax, firstLook, serveByMsDefault } from "./charges.ts";
+import { hurryTabs, NoCredit, onItsOwn } from "./credit.ts";
 import { cross } from "./crossing.ts";
 import { type Evidence, presentedAt, verifyEvidence } from "./evidence.ts";
 import { claimOf, firstBy, holdFor } from "./hold-charge.ts";
@@ -42,14 +43,20 @@ export async function createCharge(
     return { charge: earlier, first: false };
   }
   const { payer, charge } = await chargeOf(deps, { evidence, merchant, request, now });
-  const holding = { charge, evidence, merchant, now, firstLook: firstLook(now, deps.leaseMs) };
-  const hold = (take: "first" | "with_commit"): Promise<Created> =>
+  const holding = { evidence, merchant, now, firstLook: firstLook(now, deps.leaseMs) };
+  const hold = (of: Charge, take: "first" | "with_commit"): Promise<Created> =>
     cross(deps.db, { payer, payee: merchant.tenant }, (crossing) =>
-      holdFor(deps, crossing, { ...holding, take }),
+      holdFor(deps, crossing, { ...holding, charge: of, take }),
     );
-  const created = await hold("with_commit").catch((error: unknown) => {
-    if (!isNoRoom(error)) throw error;
-    return hold("first");
+  const holdAtOnce = (of: Charge): Promise<Created> =>
+    hold(of, "with_commit").catch((error: unknown) => {
+      if (!isNoRoom(error)) throw error;
+      return hold(of, "first");
+    });
+  const created = await holdAtOnce(charge).catch(async (error: unknown) => {
+    if (!(error instanceof NoCredit)) throw error;
+    await hurryTabs(deps, charge);
+    return holdAtOnce(onItsOwn(charge, "charge_tab_full"));
   });
   if (created.first) {
     await failpoint("charge.held");

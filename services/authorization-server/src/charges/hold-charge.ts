@@ -30,7 +30,7 @@ import { asPending, pendingPayload, putToPrincipal } from "./asking.ts";
 import type { ChargesDeps } from "./charges.operations.ts";
 import * as rows from "./charges.sql.ts";
 import { type Charge, chargesQueue } from "./charges.ts";
-import { unlessInDebt } from "./credit.ts";
+import { assertCredit, unlessInDebt } from "./credit.ts";
 import type { ChargeEvent, Crossing } from "./crossing.ts";
 import type { Evidence } from "./evidence.ts";
 import { keepMerchantCharge } from "./merchant-charges.sql.ts";
@@ -109,6 +109,7 @@ export async function holdFor(
     now,
   };
   await crossing.record(held, ...(because === undefined ? [] : [pendingEvent(charge, because, now)]));
+  await assertCredit(await crossing.payer(), charge, deps.tabCredit);
   await (holding.take === "first" ? takeHold : takeHoldWithCommit)(await crossing.payer(), wanted);
   return { charge, first: true };
 }

@@ -38,7 +38,10 @@ export async function settleTab(
   if (found === undefined || found.state === "settled") return undefined;
   const isOver = await hasEnded(deps, found, now);
   if (found.state === "open" && !isOver && !isDue(found, now)) return found.dueAt;
-  if (found.state === "unpaid" && askAgainAt(found, now) === undefined) return undefined;
+  if (found.state === "unpaid") {
+    const again = askAgainAt(found);
+    if (again === undefined || now < again) return again;
+  }
   const fresh = found.state === "open" || found.state === "unpaid";
   // Too little for a card: more may come, as long as the mandate stands.
   if (fresh && !isOver && found.owed.units > 0n && !isChargeable(found)) return after(now, tabMs);
@@ -48,7 +51,7 @@ export async function settleTab(
   if (begun.state === "settled" || begun.state === "unpaid") return undefined;
   const moved = await drive(deps, begun, fresh);
   if (moved.state === "settled") return undefined;
-  if (moved.state === "unpaid") return askAgainAt(moved, now);
+  if (moved.state === "unpaid") return askAgainAt(moved);
   return lookAgainAt(moved.stateSince, deps.clock.now());
 }
 

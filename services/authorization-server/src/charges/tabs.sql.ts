@@ -1,4 +1,4 @@
-import { assetOf, type Id, type Instant, invariant, money } from "@remit/kernel";
+import { after, assetOf, dayMs, type Id, type Instant, invariant, money } from "@remit/kernel";
 import { type Sql, sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { Charge } from "./charges.ts";
 import { amountTooSmall, type Tab, type TabState } from "./tabs.ts";
@@ -103,6 +103,44 @@ export const unpaidAt = (
       coalesce(sum(owed_minor) filter (where because = ${amountTooSmall}), 0)::bigint as little
     from tabs where merchant_id = ${merchant} and currency = ${amount.asset.code}
       and state not in ('open', 'settled') and (state = 'unpaid' or generation > 1)`);
+
+/** As long as a purchase may be held before it is captured, and more. */
+const heldMsMax = 7 * dayMs;
+
+/**
+ * What the transaction's tenant owes a merchant on tabs that nobody has refused, and what it holds there that will be put on one, in
+ * the currency of a purchase. Of two transactions that ask, the second waits for the first to end, and counts what it has written.
+ */
+export async function owedAt(tx: TenantTx, charge: Charge): Promise<bigint> {
+  const { merchant, amount, createdAt } = charge;
+  const { code } = amount.asset;
+  const lock = `tabs of ${tx.tenant} at ${merchant}`;
+  // Both go in one message: the sum is read once the lock is there.
+  const [, { owed }] = await Promise.all([
+    tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`),
+    tx.one<{ owed: bigint }>(sql`select (
+        (select coalesce(sum(owed_minor), 0) from tabs
+          where merchant_id = ${merchant} and currency = ${code} and state not in ('settled', 'unpaid'))
+        + (select coalesce(sum(amount_minor), 0) from charges
+          where merchant_id = ${merchant} and currency = ${code} and tab_limit_minor is not null and captured_at is null
+            and created_at > ${sqlTime(after(createdAt, -heldMsMax))}
+            and state not in ('released', 'declined', 'expired')))::bigint as owed`),
+  ]);
+  return owed;
+}
+
+/** The open tabs at a merchant that a card can be charged for, due from now on; so many at a time. */
+export async function makeDue(
+  tx: TenantTx,
+  { merchant, amount }: Pick<Charge, "merchant" | "amount">,
+  { least, now }: { readonly least: bigint; readonly now: Instant },
+): Promise<Tab[]> {
+  const found = await tx.many<Row>(sql`update tabs set due_at = least(due_at, ${sqlTime(now)}::timestamptz)
+    where id in (select id from tabs where merchant_id = ${merchant} and currency = ${amount.asset.code}
+      and state = 'open' and owed_minor >= ${least} order by owed_minor desc limit 100)
+    returning *`);
+  return found.map(tabOf);
+}
 
 export type TabChange = {
   readonly to: TabState;

@@ -171,10 +171,10 @@ export function isChargeable({ owed }: Tab): boolean {
 }
 
 /**
- * When an unpaid tab is asked for again; undefined once it has been often enough, where a card cannot be charged so little,
+ * When an unpaid tab is asked for again, a day after its card refused, whoever died since; undefined once it has been often enough, where a card cannot be charged so little,
  * and where the card's issuer wants its holder, who is never asked behind their back.
  */
-export function askAgainAt(tab: Tab, now: Instant): Instant | undefined {
+export function askAgainAt(tab: Tab): Instant | undefined {
   const isFinal = tab.because === "authentication_required" || !isChargeable(tab);
-  return tab.generation < tabAttemptsMax && !isFinal ? after(now, tabMs) : undefined;
+  return tab.generation < tabAttemptsMax && !isFinal ? after(tab.stateSince, tabMs) : undefined;
 }
