@@ -247,6 +247,34 @@ describe("kill -9 of billing", () => {
       await billing.kill();
     });
 
+  for (const at of ["payment.refunding.sent", "refund.takenback"])
+    test(`M20 at ${at}: what a refund took back before it failed unbooked goes on again once`, async () => {
+      await startBilling();
+      await switches.addWebhook({ url: `${address}/api/v1/webhooks/stripe`, secret: webhookSecret });
+      const run: Run = { of: purchaseOf(payer) };
+      await onboard(run.of);
+      await hold(run);
+      await capture(run);
+      await billing.kill();
+      await startBilling(`${at}:kill9`);
+      await switches.fail("refunds.create", { action: "decline", decline_code: "expired_or_canceled_card" });
+      await refund(run);
+      expect(await billing.exited).toMatchObject({ signal: "SIGKILL" });
+
+      await startBilling();
+      const moves = () =>
+        database.asAdmin(
+          "select way, state, amount_minor::integer as units from transfers where charge_id = $1",
+          [run.of.charge],
+        );
+      await eventually(async () => expect(await moves()).toEqual([{ way: "on", state: "sent", units: 300 }]));
+      expect(await paymentOf(run.of)).toMatchObject({ status: "captured", refunded_minor: 0 });
+      const owed = "select balance::integer as balance from ledger_accounts where tenant_id = $1";
+      expect(await database.asAdmin(owed, [run.of.payee])).toEqual([{ balance: 0 }]);
+      expect(await steps.books()).toMatchObject({ balanced: true });
+      await billing.kill();
+    });
+
   test("M07 what was posted during all this is each capture and each refund once", async () => {
     const rows = await database.asAdmin<{ kind: string; count: string }>(
       "select kind, count(*) from ledger_entries where kind in ('capture', 'refund') group by kind order by kind",

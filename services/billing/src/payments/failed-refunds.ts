@@ -74,7 +74,7 @@ async function giveOnAgain(deps: RefundWatch, of: Looked): Promise<boolean> {
   await deps.db
     .of(tenant)
     .transaction((tx) => post(tx, [back, ...takenBackBookings(paid, { refund, takenBack: seen.takenBack })]));
-  await failpoint("refund.taken_back");
+  await failpoint("refund.takenback");
   await settleWithMerchant(deps, of);
   return seen.takenBack.booking !== undefined;
 }
