@@ -6,6 +6,7 @@ import { generateJwk, randomText, signJws } from "@remit/protocol/node";
 import { eventually, freePort } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createBilling, type Service } from "../src/index.ts";
+import { fetchMissing } from "../src/signals/polling.ts";
 import { forgetSignals } from "../src/signals/signals.sql.ts";
 import { openStage, purchaseOf, type Stage } from "./stage.ts";
 import { type ToldStream, type Transmitter, transmitterOf } from "./transmitter.ts";
@@ -291,6 +292,36 @@ describe("a signal that does not arrive", () => {
     await eventually(async () => expect(await heardOf(good.jti)).toHaveLength(1));
     await eventually(() => expect(stream().refused[bad.jti]).toMatchObject({ err: "invalid_issuer" }));
     expect((await current())?.whole).toBe(bad.seq - 1);
+  });
+
+  test("and that the issuer itself has not got any more is waited for a day, and then no longer", async () => {
+    const stands = await current();
+    const db = stage.database.open();
+    const log = createLog({ service: "billing", level: "silent" });
+    const never = () => Promise.reject(new TypeError("nobody is asked"));
+    const nothing = { status: 200, headers: {}, body: { sets: {} } };
+    const fetchAt = (laterMs: number): Promise<boolean> =>
+      fetchMissing(
+        {
+          db,
+          log,
+          clock: { ...systemClock, now: () => after(systemClock.now(), laterMs) },
+          issuer: stage.issuer.origin,
+          endpoint: "",
+          keys: never,
+          outbound: { request: never },
+          peer: { call: () => Promise.resolve(nothing) },
+          behind: { charge: never, dispute: never },
+          count: () => undefined,
+        },
+        stands?.id ?? "",
+      );
+    expect(await fetchAt(dayMs / 2)).toBe(false);
+    expect(await current()).toEqual(stands);
+    expect(await fetchAt(dayMs + 1)).toBe(true);
+    expect(await current()).toMatchObject({ whole: stands?.furthest, furthest: stands?.furthest });
+    await transmitter.tell({ data: about(newId("charge")) });
+    expect((await current())?.whole).toBe((stands?.furthest ?? 0) + 1);
   });
 });
 

@@ -1,4 +1,4 @@
-import { minuteMs } from "@remit/kernel";
+import { dayMs, minuteMs } from "@remit/kernel";
 import { Problem, setErrorOf } from "@remit/protocol";
 import { PolledStream, type PollStream, pollSetsMax } from "@remit/protocol/contracts";
 import { ask, read } from "./asking.ts";
@@ -6,7 +6,10 @@ import { hear, type SignalDeps } from "./hearing.ts";
 import * as rows from "./signals.sql.ts";
 
 /** A gap for longer than this is one that somebody should know of. */
-export const gapMsMax = 5 * minuteMs;
+const gapMsMax = 5 * minuteMs;
+
+/** The issuer keeps what was not acknowledged: what it has not told for so long, it has dropped. */
+const lostAfterMs = dayMs;
 
 type Answers = Pick<PollStream, "ack" | "setErrs">;
 
@@ -56,14 +59,23 @@ async function take(
   return { ack, setErrs };
 }
 
-async function isWhole({ db, clock, log }: SignalDeps, id: string): Promise<boolean> {
+async function isWhole(
+  { db, clock, log }: Pick<SignalDeps, "db" | "clock" | "log">,
+  id: string,
+): Promise<boolean> {
+  const now = clock.now();
   const [stream, missing] = await db.global.transaction(async (tx) => [
     await rows.streamById(tx, id),
     await rows.missingOf(tx, { id }),
   ]);
   if (stream === undefined || stream.gapSince === null) return true;
   const { whole, furthest, gapSince } = stream;
-  if (clock.now() - gapSince > gapMsMax)
-    log.error({ stream: id, whole, furthest, missing }, "signals stay away: somebody must look");
+  const fields = { stream: id, whole, furthest, missing };
+  if (now - gapSince > lostAfterMs) {
+    log.error(fields, "the issuer has not got a signal any more: it is not waited for");
+    await db.global.transaction((tx) => rows.passGap(tx, stream, now));
+    return isWhole({ db, clock, log }, id);
+  }
+  if (now - gapSince > gapMsMax) log.error(fields, "signals stay away: somebody must look");
   return false;
 }

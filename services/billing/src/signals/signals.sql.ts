@@ -114,6 +114,18 @@ export async function writeSignal(tx: Sql, of: Heard): Promise<Stream> {
   );
 }
 
+/** Lets a gap go: the stream counts as whole up to the next one. */
+export const passGap = async (tx: Sql, { id }: Pick<Stream, "id">, now: Instant): Promise<void> => {
+  await tx.run(sql`
+    with stands as (
+      select min(x.seq) as whole from signals x join signal_streams s on s.id = x.stream_id
+      where s.id = ${id} and x.seq > s.whole
+        and not exists (select from signals n where n.stream_id = x.stream_id and n.seq = x.seq + 1))
+    update signal_streams s set whole = stands.whole,
+      gap_since = case when stands.whole < s.furthest then ${sqlTime(now)}::timestamptz end
+    from stands where s.id = ${id} and s.whole < s.furthest`);
+};
+
 /** How many places of a stream are empty before the furthest. */
 export const missingOf = async (tx: Sql, { id }: Pick<Stream, "id">): Promise<number> =>
   Number(
