@@ -44,7 +44,7 @@ const labelOf = (
 ): string | undefined =>
   url.startsWith(`${endpoint}?stream=`) ? url.slice(`${endpoint}?stream=`.length) : undefined;
 
-const eventsWanted = wanted.map((name) => signalTypes[name]).toSorted();
+const eventsWanted = wanted.map((name) => signalTypes[name]);
 
 const wish = (url: string) => ({
   delivery: { method: pushMethod, endpoint_url: url },
@@ -56,11 +56,11 @@ async function make(deps: SignalDeps, at: string): Promise<StreamBody> {
   return read(StreamBody, await ask(deps, { scope: "ssf.manage", method: "POST", url: at, body }), [201]);
 }
 
-/** As another release of ours left it, it may tell too much or too little. */
+/** As a former release left it, it may tell too little. What it tells beyond that is heard, or passed over. */
 async function agree(deps: SignalDeps, at: string, stream: StreamBody): Promise<StreamBody> {
   const { stream_id, delivery, events_requested: asked = [] } = stream;
-  const isWished = delivery.method === pushMethod && asked.toSorted().join(" ") === eventsWanted.join(" ");
-  if (isWished) return stream;
+  const tellsAll = delivery.method === pushMethod && eventsWanted.every((type) => asked.includes(type));
+  if (tellsAll) return stream;
   const body = { stream_id, ...wish(delivery.endpoint_url) };
   return read(StreamBody, await ask(deps, { scope: "ssf.manage", method: "PATCH", url: at, body }), [200]);
 }
