@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import path from "node:path";
-import { pipeline } from "node:stream/promises";
+import { send } from "./send.ts";
 
 /** One built file, as the builder measured it. */
 export type Asset = {
@@ -51,7 +51,7 @@ export function createAssets(
     res.setHeader("Content-Length", twin.size);
     res.writeHead(200);
     if (req.method === "HEAD") res.end();
-    else await pipeline(createReadStream(path.join(folder, asset.file + twin.ending)), res);
+    else await send(createReadStream(path.join(folder, asset.file + twin.ending)), res);
     return true;
   };
 }

@@ -1,6 +1,5 @@
 import path from "node:path";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { type PageCall, readBody, setAside } from "@remit/platform/http";
 import type { Log } from "@remit/platform/telemetry";
@@ -9,6 +8,7 @@ import type { PersonNotices } from "../notices/index.ts";
 import type { Person } from "../sessions/index.ts";
 import { type Asset, createAssets } from "./assets.ts";
 import { builtPortal } from "./build.ts";
+import { send } from "./send.ts";
 
 /** What the application knows of a request: SvelteKit hands it to hooks, loads and actions as `event.platform`. */
 export type Platform = {
@@ -102,13 +102,9 @@ async function answer({ raw: { req, res } }: PageCall, response: Response): Prom
   if (response.headers.get("content-type")?.startsWith("text/event-stream") === true) setAside(res);
   if (response.body === null || req.method === "HEAD") return void res.end();
   if (res.destroyed) return response.body.cancel();
+  // Whose length is known is made already: going through a stream would only take longer.
+  if (response.headers.has("content-length"))
+    return void res.end(new Uint8Array(await response.arrayBuffer()));
   // The web's stream and node's are one and the same under two names.
-  await pipeline(Readable.fromWeb(response.body as never), res).catch(unlessLeft);
+  await send(Readable.fromWeb(response.body as never), res);
 }
-
-/** Whoever asked has gone, while the page was made or while it was sent: nobody is left to be told. */
-function unlessLeft(error: unknown): void {
-  if (!(error instanceof Error && "code" in error && whenLeft.has(error.code))) throw error;
-}
-
-const whenLeft: ReadonlySet<unknown> = new Set(["ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_UNABLE_TO_PIPE"]);
