@@ -15,8 +15,13 @@ export async function listAgents(
 ): Promise<Agent[]> {
   const built = conditions(filter);
   const page = before === undefined ? "" : ` and a.id < ${built.value(before)}`;
-  const rest = `order by a.id desc limit ${built.value(limit)} offset ${built.value(offset)}`;
-  const found = await tx.many<Row>(built.statement(`select a.*, s.status ${built.from}${page} ${rest}`));
+  // Of those that come before a late page only the ids are read, which an index has: not their rows and standings.
+  const ids = `select a.id ${built.from}${page} order by a.id desc
+    limit ${built.value(limit)} offset ${built.value(offset)}`;
+  const found = await tx.many<Row>(
+    built.statement(`select a.*, s.status from (${ids}) page join agents a on a.id = page.id
+      join agent_standings s on s.agent_id = a.id order by a.id desc`),
+  );
   return found.map(agentOf);
 }
 
@@ -38,6 +43,8 @@ function conditions(filter: AgentFilter): Built {
   const values: SqlValue[] = [];
   const value = (one: SqlValue): string => `$${values.push(one)}`;
   const where = ["true"];
+  // Each agent has a standing, so that the join changes nothing where none is asked for.
+  const standing = filter.status === undefined ? "" : "join agent_standings s on s.agent_id = a.id";
   if (filter.owner !== undefined) where.push(`a.owner = ${value(filter.owner)}`);
   if (filter.agentType !== undefined) where.push(`a.agent_type = ${value(filter.agentType)}`);
   if (filter.deploymentEnv !== undefined) where.push(`a.deployment_env = ${value(filter.deploymentEnv)}`);
@@ -54,7 +61,7 @@ function conditions(filter: AgentFilter): Built {
     where.push(`(a.name_key between ${from} and ${to} or a.email between ${from} and ${to})`);
   }
   return {
-    from: `from agents a join agent_standings s on s.agent_id = a.id where ${where.join(" and ")}`,
+    from: `from agents a ${standing} where ${where.join(" and ")}`,
     value,
     statement: (text) => ({ text, values, name: "" }),
   };
