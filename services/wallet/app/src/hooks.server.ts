@@ -18,11 +18,22 @@ export const handle: Handle = async ({ event, resolve }) => {
     );
   const { locale, theme } = event.locals;
   const response = await resolve(event, {
-    transformPageChunk: ({ html }) => html.replace("%remit.lang%", locale).replace("%remit.theme%", theme),
+    transformPageChunk: ({ html }) => filledIn(html, { lang: locale, theme }),
   });
   allowIssuer(response.headers, platform.issuer);
   return response;
 };
+
+/**
+ * What stands in the element that all others are in. A page comes here as a tree of thousands of pieces: joined it is one
+ * text, and whoever reads it after, twice to its end, need not put it together again.
+ */
+function filledIn(html: string, { lang, theme }: { lang: string; theme: string }): string {
+  const end = html.indexOf("<head>");
+  if (end === -1) return html;
+  const opening = html.slice(0, end).replace("%remit.lang%", lang).replace("%remit.theme%", theme);
+  return [opening, html.slice(end)].join("");
+}
 
 /** Signing out and confirming lead from a form of ours to the issuer's pages, which the policy must name. */
 function allowIssuer(headers: Headers, issuer: string): void {
