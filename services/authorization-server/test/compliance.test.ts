@@ -241,7 +241,15 @@ describe("what an auditor asks for", () => {
     expect(Number(of("CC6.1")?.evidence["tenantTables"])).toBeGreaterThan(20);
     // The tests speak http, and nobody has verified these logs by the hour.
     expect(of("CC6.7")).toMatchObject({ status: "failing", evidence: { issuerScheme: "http" } });
-    expect(of("CC7.2")?.status).toBe("unknown");
+    expect(of("CC7.2")).toMatchObject({
+      status: "unknown",
+      evidence: {
+        logsVerified: 0,
+        logsNeverVerified: expect.any(Number),
+        oldestVerificationMinutesAgo: null,
+      },
+    });
+    expect(Number(of("CC7.2")?.evidence["logsNeverVerified"])).toBeGreaterThan(0);
   });
 
   test("the report judges the organization's own agents and log, and counts what breaks a requirement", async () => {

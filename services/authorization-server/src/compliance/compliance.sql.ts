@@ -19,12 +19,19 @@ export const signingKeys = (
 
 export const auditState = (
   tx: Sql,
-): Promise<{ logs: bigint; broken: bigint; verified: Instant | null; unsigned: bigint }> =>
+): Promise<{
+  logs: bigint;
+  broken: bigint;
+  unverified: bigint;
+  verified: Instant | null;
+  unsigned: bigint;
+}> =>
   tx.one(sql`
     select (select count(*) from audit_verifications) as logs,
       (select count(*) from audit_verifications where broken_seq is not null) as broken,
-      (select min(coalesce(v.at, 'epoch')) from audit_heads h
-        left join audit_verifications v using (tenant_id)) as verified,
+      (select count(*) from audit_heads h left join audit_verifications v using (tenant_id)
+        where v.at is null) as unverified,
+      (select min(at) from audit_verifications) as verified,
       (select count(*) from audit_heads where seq > checkpoint_seq) as unsigned`);
 
 export type AgentCounts = {

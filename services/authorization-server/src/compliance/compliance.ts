@@ -103,6 +103,7 @@ async function find({ db, clock, issuer, tenantTables }: ComplianceDeps): Promis
       logs: Number(found.audit.logs),
       broken: Number(found.audit.broken),
       unsigned: Number(found.audit.unsigned),
+      unverified: Number(found.audit.unverified),
       oldestVerifiedAt: found.audit.verified ?? undefined,
     },
   };

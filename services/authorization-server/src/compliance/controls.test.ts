@@ -10,7 +10,7 @@ const good: Findings = {
   tables: { all: 40, unprotected: [] },
   unsafeRole: undefined,
   keys: { signing: 8, unwrapped: 0, oldestCurrentSince: instantOf(now - 30 * day) },
-  audit: { logs: 3, broken: 0, oldestVerifiedAt: instantOf(now - 60_000), unsigned: 0 },
+  audit: { logs: 3, broken: 0, oldestVerifiedAt: instantOf(now - 60_000), unsigned: 0, unverified: 0 },
 };
 
 const statusesOf = (found: Findings): object =>
@@ -35,6 +35,11 @@ const breaches: [string, Partial<Findings>, object][] = [
   [
     "a log not verified for three hours",
     { audit: { ...good.audit, oldestVerifiedAt: instantOf(now - day / 8) } },
+    { "CC7.2": "unknown" },
+  ],
+  [
+    "one log among verified ones that never was",
+    { audit: { ...good.audit, unverified: 1 } },
     { "CC7.2": "unknown" },
   ],
   ["logs never verified", { audit: { ...good.audit, oldestVerifiedAt: undefined } }, { "CC7.2": "unknown" }],

@@ -17,7 +17,9 @@ export type Findings = {
   readonly audit: {
     readonly logs: number;
     readonly broken: number;
+    /** Of those that were; undefined when none was yet. */
     readonly oldestVerifiedAt: Instant | undefined;
+    readonly unverified: number;
     /** Since when the log that has waited longest for a signature waits. */
     readonly unsigned: number;
   };
@@ -68,8 +70,8 @@ function transport({ issuer }: Findings): Omit<ComplianceControl, "checkedAt"> {
 }
 
 function audit({ audit: found, now }: Findings): Omit<ComplianceControl, "checkedAt"> {
-  const { logs, broken, oldestVerifiedAt, unsigned } = found;
-  const stale = oldestVerifiedAt === undefined || now - oldestVerifiedAt > verifiedWithinMs;
+  const { logs, broken, oldestVerifiedAt, unsigned, unverified } = found;
+  const stale = unverified > 0 || oldestVerifiedAt === undefined || now - oldestVerifiedAt > verifiedWithinMs;
   return {
     id: "CC7.2",
     name: "Tamper-evident audit log",
@@ -77,6 +79,7 @@ function audit({ audit: found, now }: Findings): Omit<ComplianceControl, "checke
     evidence: {
       logsVerified: logs,
       logsBroken: broken,
+      logsNeverVerified: unverified,
       logsWithUnsignedEntries: unsigned,
       oldestVerificationMinutesAgo:
         oldestVerifiedAt === undefined ? null : Math.floor((now - oldestVerifiedAt) / minuteMs),

@@ -101,5 +101,6 @@ export const records: Records = {
     controls: "Kontrollen dieser Installation",
     control: "Kontrolle",
     control_status: { passing: "Besteht", failing: "Versagt", unknown: "Unbekannt" },
+    never: "noch nie",
   },
 };

@@ -105,6 +105,7 @@ export const records = {
     controls: "Controls of this installation",
     control: "Control",
     control_status: { passing: "Passing", failing: "Failing", unknown: "Not known" },
+    never: "never yet",
   },
 };
 

@@ -98,5 +98,6 @@ export const records: Records = {
     controls: "Controles de esta instalación",
     control: "Control",
     control_status: { passing: "Pasa", failing: "Falla", unknown: "Desconocido" },
+    never: "nunca todavía",
   },
 };

@@ -107,5 +107,6 @@ export const records: Records = {
     controls: "この設置環境の統制",
     control: "統制",
     control_status: { passing: "合格", failing: "不合格", unknown: "不明" },
+    never: "まだありません",
   },
 };
