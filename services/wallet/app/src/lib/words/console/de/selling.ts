@@ -139,6 +139,8 @@ export const selling: Selling = {
     volume: "Ab einem Monatsumsatz von",
     share: "Anteil",
     fixed: "Und je Zahlung",
+    least: "Mindestens",
+    units: (units: string) => `${units} der kleinsten Einheit der Währung, in der gezahlt wird`,
     empty: "Nichts wird einbehalten.",
     emptyHow: "Wenn der Betreiber dieser Installation Gebühren festlegt, stehen sie hier, bevor sie gelten.",
   },

@@ -129,6 +129,8 @@ export const selling = {
     volume: "From a month’s volume of",
     share: "Share",
     fixed: "And for each",
+    least: "At least",
+    units: (units: string) => `${units} of the smallest unit of what is paid in`,
     empty: "Nothing is kept.",
     emptyHow: "When the operator of this installation sets fees, they stand here before they hold.",
   },

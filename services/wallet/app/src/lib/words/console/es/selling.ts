@@ -132,6 +132,8 @@ export const selling: Selling = {
     volume: "Desde un volumen mensual de",
     share: "Parte",
     fixed: "Y por cada uno",
+    least: "Como mínimo",
+    units: (units: string) => `${units} de la unidad mínima de la moneda del pago`,
     empty: "No se retiene nada.",
     emptyHow: "Cuando el operador de esta instalación fije tarifas, estarán aquí antes de valer.",
   },

@@ -130,6 +130,8 @@ export const selling: Selling = {
     volume: "月の取扱高",
     share: "割合",
     fixed: "一件ごと",
+    least: "最低",
+    units: (units: string) => `支払通貨の最小単位で${units}`,
     empty: "差し引かれるものはありません。",
     emptyHow: "この設置環境の運用者が手数料を定めると、適用前にここに載ります。",
   },

@@ -1,8 +1,14 @@
 import { organizationApi } from "#lib/console/server.ts";
-import { must } from "#lib/server-side.ts";
+import { maybe, must } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
-  const { data } = await must(event, organizationApi(event).fees());
-  return { schedules: data };
+  const api = organizationApi(event);
+  const [{ data: schedules }, offers] = await Promise.all([
+    must(event, api.fees()),
+    // Whoever may not see the offers still sees what is kept.
+    maybe(event, api.offers({ query: { limit: "100" } })),
+  ]);
+  const currencies = [...new Set((offers?.data ?? []).map(({ currency }) => currency))].toSorted();
+  return { schedules, currencies };
 };
