@@ -125,6 +125,7 @@ const besides = (organization: string, of: Readonly<Record<string, string>>): re
   `/console/${organization}/agents/export.csv`,
   `/console/${organization}/audit/export.csv`,
   `/console/${organization}/requests/export.csv`,
+  `${of["console-webhook"]}/export.csv`,
   `/console/${organization}/compliance/report.json`,
   `/merchant/${organization}/charges/export.csv`,
   `${of["console-audit-entry"]}/proof.json`,
