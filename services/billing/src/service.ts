@@ -1,14 +1,12 @@
-import { type Clock, parseId, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, parseId, systemClock } from "@remit/kernel";
 import { keepHouse } from "@remit/platform/housekeeping";
-import { createHttp, edgeOptions, type Route, resourceServer } from "@remit/platform/http";
+import type { Route } from "@remit/platform/http";
 import { createJobs, type Jobs } from "@remit/platform/jobs";
 import { kekSourceOf, withKeepers } from "@remit/platform/key-places";
 import { type OpenKeyring, openKeyring } from "@remit/platform/keys";
-import { createMisuses } from "@remit/platform/misuse";
-import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
-import { askIssuer, createPeer, forwardEvents, loadPeerKeys, type Peer } from "@remit/platform/peers";
+import { createPeer, loadPeerKeys } from "@remit/platform/peers";
 import {
   assertSafeRole,
   type Database,
@@ -20,13 +18,14 @@ import { createLog, createMetrics, type Log, type Metrics } from "@remit/platfor
 import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
 import { type DisputeDeps, disputeJobs, disputeRoutes, hintDispute, lookSoon } from "./disputes/index.ts";
+import { httpOf } from "./edge.ts";
 import { exportJobs, hintToken } from "./exports/index.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes, taxOf } from "./invoices/index.ts";
 import { hearingOf } from "./issuer-signals.ts";
 import { jwksRoute } from "./jwks.http.ts";
-import { assertBooks, booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
+import { booksRoutes, ledgerJobs, ledgerRoutes } from "./ledger/index.ts";
 import {
   createEngine,
   findBehind,
@@ -155,7 +154,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   const metrics = createMetrics("billing");
   const books = booksOf(parts, { keyring, metrics, stripe });
   const hearing = hearingOf(parts, { peer, metrics, payments, disputes });
-  const http = httpOf(parts, { keyring, peer, metrics });
+  const { http, forwarding } = httpOf(parts, { keyring, peer, metrics });
   http.add(
     jwksRoute(peerKeys),
     hearing.route,
@@ -181,7 +180,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   hearing.jobs(jobs);
   keepHouse(jobs, { db, clock });
   keyring.mount({ http, jobs });
-  jobs.every("events.forward", secondMs, forwardEvents({ db, peer, issuer: config.issuer }));
+  forwarding.mount(jobs);
   const bound = await http.listen();
   await listenToIssuer(parts);
   await jobs.start();
@@ -369,30 +368,3 @@ const payoutsAt = (
     balance: (account) => balanceOf(stripe, account),
   },
 });
-
-function httpOf(
-  { config, clock, log, db, outbound }: Parts,
-  {
-    keyring,
-    peer,
-    metrics,
-  }: { readonly keyring: OpenKeyring; readonly peer: Peer; readonly metrics: Metrics },
-) {
-  const authenticate = resourceServer({
-    issuer: config.issuer,
-    audience: config.origin,
-    keys: outbound.jwksOf(`${config.issuer}/.well-known/jwks.json`),
-    claim: createFirstUses(db).claim,
-    nonceSecret: keyring.derive("dpop-nonce"),
-    misuses: createMisuses(db, "billing"),
-    isRevoked: askIssuer({ peer, issuer: config.issuer }),
-    clock,
-  });
-  return createHttp({
-    ...edgeOptions("billing", { config, clock, log }),
-    metrics,
-    authenticate,
-    ready: { database: () => db.ping() },
-    watched: { ledger: () => assertBooks(db) },
-  });
-}

@@ -1,4 +1,4 @@
-import { type Clock, secondMs, systemClock } from "@remit/kernel";
+import { type Clock, systemClock } from "@remit/kernel";
 import { createCursors } from "@remit/platform/cursors";
 import { keepHouse } from "@remit/platform/housekeeping";
 import { createHttp, edgeOptions, resourceServer } from "@remit/platform/http";
@@ -9,7 +9,7 @@ import { createMisuses } from "@remit/platform/misuse";
 import { createFirstUses } from "@remit/platform/once";
 import { createOutbound, type Outbound } from "@remit/platform/outbound";
 import { recordToOutbox } from "@remit/platform/outbox";
-import { askIssuer, createPeer, forwardEvents, loadPeerKeys } from "@remit/platform/peers";
+import { askIssuer, createForwarding, createPeer, loadPeerKeys } from "@remit/platform/peers";
 import {
   assertSafeRole,
   type Database,
@@ -102,16 +102,15 @@ async function start({ config, clock, log, db, outbound, tenantOutbound }: Parts
   );
   const { assertion: assertionKey, dpop: dpopKey, jwks } = await loadPeerKeys(dataDir);
   const peer = createPeer({ issuer, clientId: "directory", assertionKey, dpopKey, outbound, clock });
-  const jobs = createJobs({ db, log, clock }).every(
-    "events.forward",
-    secondMs,
-    forwardEvents({ db, peer, issuer }),
-  );
+  const metrics = createMetrics("directory");
+  const forwarding = createForwarding({ db, peer, issuer, metrics });
+  const jobs = createJobs({ db, log, clock });
+  forwarding.mount(jobs);
   merchantJobs(jobs, { db, outbound: tenantOutbound, clock, log });
   keepHouse(jobs, { db, clock });
   const http = createHttp({
     ...edgeOptions("directory", { config, clock, log }),
-    metrics: createMetrics("directory"),
+    metrics,
     authenticate: resourceServer({
       issuer,
       audience: origin,
@@ -123,6 +122,7 @@ async function start({ config, clock, log, db, outbound, tenantOutbound }: Parts
       clock,
     }),
     ready: { database: () => db.ping() },
+    details: async () => ({ forwarding: await forwarding.state() }),
   });
   const cursors = createCursors(keyring.derive("directory-cursor"));
   http.add(...merchantRoutes({ db, outbound: tenantOutbound, clock }, cursors));

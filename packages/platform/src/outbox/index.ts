@@ -8,4 +8,5 @@ export {
   readOutbox,
   recordToOutbox,
   trimOutbox,
+  unreadForS,
 } from "./outbox.ts";

@@ -76,6 +76,17 @@ export async function isRead(tx: RelayTx, consumer: string): Promise<boolean> {
   return done;
 }
 
+/** Seconds since the first event that a consumer has not handled; 0 when there is none. */
+export async function ageOfUnread(tx: RelayTx, consumer: string): Promise<number> {
+  const { age } = await tx.one<{ age: number }>(sql`
+    select coalesce((select greatest(0, extract(epoch from clock_timestamp() - o.at)) from outbox o
+      where (o.xid, o.seq) > (
+        coalesce((select xid from outbox_cursors where consumer = ${consumer}), '0'::xid8),
+        coalesce((select seq from outbox_cursors where consumer = ${consumer}), 0))
+      order by xid, seq limit 1), 0)::float8 as age`);
+  return age;
+}
+
 /** Ends the lease and moves the cursor; false when another process has taken over meanwhile. */
 export async function releaseCursor(
   tx: RelayTx,

@@ -2,6 +2,7 @@ import type { Instant } from "@remit/kernel";
 import type { RemitEvent } from "@remit/protocol";
 import type { RelayTx, Scope, Tx } from "../sql/index.ts";
 import {
+  ageOfUnread,
   deleteRead,
   findEnd,
   insertionOf,
@@ -72,6 +73,10 @@ export async function readOutbox(
 /** Whether there is nothing that a consumer has not handled, of all that has been committed. */
 export const isOutboxRead = (relay: Scope<RelayTx>, consumer: string): Promise<boolean> =>
   relay.transaction((tx) => isRead(tx, consumer));
+
+/** Seconds since the first event that a consumer has not handled; 0 when there is none. */
+export const unreadForS = (relay: Scope<RelayTx>, consumer: string): Promise<number> =>
+  relay.transaction((tx) => ageOfUnread(tx, consumer));
 
 /** The place of the last event that is there; undefined when none is. */
 export const outboxEnd = (relay: Scope<RelayTx>): Promise<Position | undefined> =>

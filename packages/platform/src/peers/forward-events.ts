@@ -4,6 +4,9 @@ import { type Recorded, readOutbox } from "../outbox/index.ts";
 import type { Database } from "../sql/index.ts";
 import type { Peer } from "./peers.ts";
 
+/** The issuer's cursor in a service's outbox. */
+export const consumer = "issuer";
+
 const batchMax = 200;
 const timeoutMs = 8000;
 
@@ -17,7 +20,7 @@ export function forwardEvents(deps: {
   readonly issuer: string;
 }): () => Promise<void> {
   const forward = (): Promise<number> =>
-    readOutbox(deps.db.relay, { consumer: "issuer", limit: batchMax }, async (events) => {
+    readOutbox(deps.db.relay, { consumer, limit: batchMax }, async (events) => {
       const answer = await deps.peer.call({
         origin: deps.issuer,
         method: "POST",

@@ -24,6 +24,8 @@ export type Metrics = {
   watchPool(name: string, read: () => PoolCounts): void;
   counter(name: string, help: string, labels?: readonly string[]): Counter;
   gauge(name: string, help: string, labels?: readonly string[]): Gauge;
+  /** Read at each scrape; what cannot be read is not a number. */
+  measured(name: string, help: string, read: () => Promise<number>): void;
   /** The text exposition format. */
   text(): Promise<string>;
 };
@@ -76,6 +78,15 @@ export function createMetrics(service: string): Metrics {
     watchPool: poolWatch(registers),
     counter: (name, help, labels = []) => new Counter({ name, help, labelNames: [...labels], registers }),
     gauge: (name, help, labels = []) => new Gauge({ name, help, labelNames: [...labels], registers }),
+    measured: (name, help, read) =>
+      void new Gauge({
+        name,
+        help,
+        registers,
+        async collect() {
+          this.set(await read().catch(() => Number.NaN));
+        },
+      }),
     text: () => registry.metrics(),
   };
 }

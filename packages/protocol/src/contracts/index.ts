@@ -13,6 +13,7 @@ export * from "./event-payloads.ts";
 export * from "./exports.ts";
 export * from "./federation.ts";
 export * from "./fees.ts";
+export * from "./forwarding.ts";
 export * from "./identity-providers.ts";
 export * from "./invoices.ts";
 export * from "./keys.ts";

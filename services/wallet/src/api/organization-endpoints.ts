@@ -33,6 +33,7 @@ import {
   DisputeList,
   DrainOffer,
   FeeScheduleList,
+  ForwardingBody,
   InvitationBody,
   InviteMember,
   InvoiceBody,
@@ -241,6 +242,7 @@ const selling = {
   invoice: atBilling("/api/v1/invoices/:id", InvoiceBody),
   invoicePdf: { ...atBilling("/api/v1/invoices/:id/pdf", Bytes), raw: true },
   fees: atBilling("/api/v1/fee-schedules", FeeScheduleList),
+  forwarding: atBilling("/api/v1/forwarding", ForwardingBody),
   merchants: at("directory")("/api/v1/organization/merchants", OwnMerchantList),
   verifyMerchant: send("POST", "/api/v1/merchants/:id/verify", {
     body: Nothing,

@@ -12,6 +12,10 @@ export const fleet: Fleet = {
     plan: (tier) => `Nutzung des Tarifs ${tier}`,
     newest: "Neueste Agenten",
     log: "Was zuletzt geschah",
+    late: (minutes: string) =>
+      `Zahlungen kommen verspätet in Ihr Protokoll: die älteste wartet seit ${minutes} Min.`,
+    lateHow:
+      "Nichts geht verloren, und Zahlungen laufen weiter. Sagen Sie es dem Betreiber dieser Installation: /health/detailed ihres Abrechnungsdienstes nennt, wo zu suchen ist.",
     failing: (count) => `Webhooks, die nicht durchkommen: ${count}`,
   },
   agents: {

@@ -10,6 +10,9 @@ export const fleet = {
     plan: (tier: string) => `Use of the plan ${tier}`,
     newest: "Newest agents",
     log: "What happened last",
+    late: (minutes: string) => `Payments reach your audit log late: the oldest has waited ${minutes} min`,
+    lateHow:
+      "Nothing is lost, and payments go on. Tell whoever runs this installation: /health/detailed of its billing service says what to look at.",
     failing: (count: string) => `Webhooks that do not get through: ${count}`,
   },
   agents: {

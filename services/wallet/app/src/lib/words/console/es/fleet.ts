@@ -12,6 +12,10 @@ export const fleet: Fleet = {
     plan: (tier) => `Uso del plan ${tier}`,
     newest: "Agentes más nuevos",
     log: "Lo último que pasó",
+    late: (minutes: string) =>
+      `Los pagos llegan tarde a su registro: el más antiguo espera desde hace ${minutes} min`,
+    lateHow:
+      "No se pierde nada y los pagos continúan. Avise a quien opera esta instalación: /health/detailed de su servicio de facturación dice dónde mirar.",
     failing: (count) => `Webhooks que no llegan: ${count}`,
   },
   agents: {

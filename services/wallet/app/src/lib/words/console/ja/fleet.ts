@@ -12,6 +12,9 @@ export const fleet: Fleet = {
     plan: (tier) => `プラン「${tier}」の利用状況`,
     newest: "新しいエージェント",
     log: "最近の出来事",
+    late: (minutes: string) => `支払いの記録が遅れています。最も古いものは${minutes}分待っています`,
+    lateHow:
+      "失われるものはなく、支払いは続いています。この設置環境の運用者に知らせてください。請求サービスの /health/detailed に確認すべきことが示されます。",
     failing: (count) => `届いていない Webhook：${count} 件`,
   },
   agents: {
