@@ -117,6 +117,10 @@ export const selling: Selling = {
     total: "Gesamt",
     left: "Noch zu zahlen",
     credit: "Gutschrift",
+    running: (month) => `${month}, noch nicht abgeschlossen`,
+    runningWhy: "Gebühren dieses Monats bis jetzt. Die Rechnung wird geschrieben ab",
+    shop: "Laden",
+    soFar: "Bis jetzt",
     empty: "Es gibt noch keine Rechnung.",
     emptyHow: "Die erste wird geschrieben, wenn ein Monat mit Belastungen abgeschlossen ist.",
     standing: {

@@ -107,6 +107,10 @@ export const selling = {
     total: "Total",
     left: "Left to pay",
     credit: "Credit note",
+    running: (month: string) => `${month}, not closed yet`,
+    runningWhy: "Fees of this month so far. Its invoice is written from",
+    shop: "Shop",
+    soFar: "So far",
     empty: "There is no invoice yet.",
     emptyHow: "The first one is written when a month with charges is closed.",
     standing: {

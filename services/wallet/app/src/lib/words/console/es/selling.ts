@@ -110,6 +110,10 @@ export const selling: Selling = {
     total: "Total",
     left: "Por pagar",
     credit: "Abono",
+    running: (month) => `${month}, aún sin cerrar`,
+    runningWhy: "Comisiones de este mes hasta ahora. La factura se emite a partir del",
+    shop: "Tienda",
+    soFar: "Hasta ahora",
     empty: "Todavía no hay ninguna factura.",
     emptyHow: "La primera se escribe cuando se cierra un mes con cargos.",
     standing: {

@@ -108,6 +108,10 @@ export const selling: Selling = {
     total: "合計",
     left: "残り",
     credit: "貸方票",
+    running: (month) => `${month}（締め前）`,
+    runningWhy: "今月これまでの手数料です。請求書は次の日以降に発行されます：",
+    shop: "店舗",
+    soFar: "これまで",
     empty: "請求書はまだありません。",
     emptyHow: "請求のあった月が締められると最初の一通が書かれます。",
     standing: {
