@@ -223,6 +223,7 @@ async function rendering({ dev }: Embedded, seconds: number) {
       person: { account: dev.principal.id, name: "Demo Principal", email: dev.principal.email },
       api: answering(dev, { table: endpoints, asked, known: person }),
       actFor: () => answering(dev, { table: organizationEndpoints, asked, known: {} }),
+      views: { of: async () => [] },
     },
   };
   const root = `${dev.wallet}/console/${dev.tenant.id}`;

@@ -124,6 +124,35 @@ describe("a long list", () => {
   });
 });
 
+describe("a filter", () => {
+  test("is given a name, opened by it, and removed, without scripts, and is nobody else's list", async () => {
+    const { page, context } = await browser.visitor({ scripts: false });
+    await signInAt(page, remit.dev);
+    const agents = `${remit.dev.wallet}/console/${remit.dev.tenant.id}/agents`;
+    await page.goto(`${agents}?text=Worker+00&status=&page=1`);
+    await page.getByText("Name this view").click();
+    await page.getByLabel("Name of the view").fill("Night workers");
+    await page.getByRole("button", { name: "Keep", exact: true }).click();
+    await page.waitForURL(`${agents}?text=Worker+00`);
+    const sighted = await visitor();
+    await sighted.goto(`${agents}?text=Worker+00`);
+    await sighted.getByRole("link", { name: "Night workers" }).waitFor();
+    await expectAccessible(sighted);
+    await sighted.context().close();
+    await page.goto(agents);
+    await page.getByRole("link", { name: "Night workers" }).click();
+    await page.waitForURL(`${agents}?text=Worker+00`);
+    expect(await page.locator("tbody th").first().innerText()).toContain("Worker 00");
+    await page.goto(`${remit.dev.wallet}/activity`);
+    expect(await page.getByRole("link", { name: "Night workers" }).count()).toBe(0);
+    await page.goto(`${agents}?text=Worker+00`);
+    await page.getByRole("button", { name: "Remove “Night workers”" }).click();
+    await page.waitForURL(agents);
+    expect(await page.getByRole("link", { name: "Night workers" }).count()).toBe(0);
+    await context.close();
+  });
+});
+
 describe("the palette", () => {
   test("leads by the keyboard alone to what is called so, and to what an id names", async () => {
     const page = await visitor();

@@ -26,6 +26,7 @@ import { mountNotices } from "./noticing.ts";
 import { builtPortal, portalMount, portalOnce } from "./portal/index.ts";
 import { createSessions, forgetOldSessions, type Sessions } from "./sessions/index.ts";
 import { createCookies, createSignIns, forgetUnfinished, logoutRoute, signInPages } from "./sign-in/index.ts";
+import { createViews, viewTables } from "./views/index.ts";
 
 /** The wallet as a program sees it. `migrate` first, then `listen`; `close` drains. */
 export type Service = {
@@ -50,7 +51,12 @@ export type WalletOptions = {
 const peerId = "portal";
 
 /** What each table is, for the test that compares this with the database (T03). */
-export const tables = { portal_sessions: "global", sign_ins: "global", ...noticeTables } as const;
+export const tables = {
+  portal_sessions: "global",
+  sign_ins: "global",
+  ...noticeTables,
+  ...viewTables,
+} as const;
 
 export const migrations: readonly MigrationSource[] = [
   { name: "wallet", directory: new URL("../migrations/", import.meta.url) },
@@ -143,7 +149,8 @@ async function start({ config, clock, log, db, outbound }: Parts, opensWhenAsked
   const api = { issuer, tokens, acting, origins: { issuer: config.issuer, directory, billing, gateway } };
   const noticing = mountNotices({ config, db, keyring, clock, log, http, jobs, sessions });
   const shown = { portal, sessions, cookies, api, origin, issuer: config.issuer, outbound, live };
-  http.mount(portalMount({ ...shown, notices: noticing.notices }));
+  const views = createViews({ db, keyring, clock });
+  http.mount(portalMount({ ...shown, notices: noticing.notices, views }));
   keyring.mount({ http, jobs });
   const address = await http.listen();
   await jobs.start();

@@ -6,6 +6,7 @@ import type { Log } from "@remit/platform/telemetry";
 import type { Api, OrganizationApi } from "../api/index.ts";
 import type { PersonNotices } from "../notices/index.ts";
 import type { Person } from "../sessions/index.ts";
+import type { PersonViews } from "../views/index.ts";
 import { type Asset, createAssets } from "./assets.ts";
 import { builtPortal } from "./build.ts";
 import { send } from "./send.ts";
@@ -22,6 +23,8 @@ export type Platform = {
     readonly news: () => ReadableStream<Uint8Array>;
     /** What the person is told of while no page is open. */
     readonly notices: PersonNotices;
+    /** Filters of long lists that the person gave a name. */
+    readonly views: PersonViews;
   };
   readonly issuer: string;
   readonly nowMs: number;

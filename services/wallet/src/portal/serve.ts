@@ -7,6 +7,7 @@ import type { Live, Watching } from "../live/index.ts";
 import type { Notices } from "../notices/index.ts";
 import type { PortalSession, Sessions } from "../sessions/index.ts";
 import { assertOwnForm, type Cookies } from "../sign-in/index.ts";
+import type { Views } from "../views/index.ts";
 import type { Portal } from "./portal.ts";
 import { isUse } from "./use.ts";
 
@@ -20,6 +21,7 @@ type Deps = {
   readonly outbound: Outbound;
   readonly live: Live;
   readonly notices: Notices;
+  readonly views: Views;
 };
 
 /** What forms of the pages do that ends something, allows less or gives back (SvelteKit posts to `?/name`). */
@@ -70,6 +72,7 @@ export const portalMount = (deps: Deps): Mount => ({
               api: apiOf(deps.api, session, call.log),
               actFor: (organization) => organizationApiOf(deps.api, { session, organization }, call.log),
               notices: deps.notices.of(session.person.account),
+              views: deps.views.of(session.person.account),
               news: () => deps.live.stream(watchingOf(deps.api, session, call.log)),
             },
           }),

@@ -1,6 +1,7 @@
 import { type ActionFailure, error, fail, type RequestEvent, redirect } from "@sveltejs/kit";
 import type { Api, Refusal, Result } from "../../../src/api/index.ts";
 import { refusalIn } from "../../../src/refusals/index.ts";
+import type { View } from "../../../src/views/index.ts";
 import type { Told } from "./told.ts";
 
 /** The APIs in the name of whoever is signed in; anybody else is sent to sign in, and comes back here. */
@@ -79,6 +80,13 @@ export const signInFor = (url: URL): string => `/sign-in?to=${encodeURIComponent
 function leaveIfSignedOut(url: URL, refusal: Refusal): void {
   if (refusal.code === "session_over") redirect(303, signInFor(url));
 }
+
+/** The named filters of the list at this address. */
+export const viewsOf = async ({
+  locals,
+  url,
+}: Pick<RequestEvent, "locals" | "url">): Promise<readonly View[]> =>
+  (await locals.platform.signedIn?.views.of(url.pathname)) ?? [];
 
 /** A field of a form as text, trimmed; empty when it was not sent. */
 export function textIn(form: FormData, name: string): string {

@@ -1,5 +1,5 @@
 import { ChargeStatus, Day } from "@remit/protocol/contracts";
-import { apiOf, maybe, must } from "#lib/server-side.ts";
+import { apiOf, maybe, must, viewsOf } from "#lib/server-side.ts";
 import { momentsOf } from "../../../../../src/showing/index.ts";
 import type { PageServerLoad } from "./$types.ts";
 
@@ -22,7 +22,7 @@ export const load: PageServerLoad = async (event) => {
   const sums = (by: string) =>
     maybe(event, api.spending({ query: { by, since: filter.since, until: filter.until, ...of } }));
   const isNarrow = filter.status !== undefined || asked.has("cursor");
-  const [charges, agents, day, agent, merchant, category] = await Promise.all([
+  const [charges, agents, views, day, agent, merchant, category] = await Promise.all([
     must(
       event,
       api.charges({
@@ -36,6 +36,7 @@ export const load: PageServerLoad = async (event) => {
       }),
     ),
     must(event, api.agents({ query: { limit: "100" } })),
+    viewsOf(event),
     ...(["day", "agent", "merchant", "category"] as const).map((by) => (isNarrow ? undefined : sums(by))),
   ]);
   return {
@@ -43,6 +44,7 @@ export const load: PageServerLoad = async (event) => {
     next: charges.next_cursor,
     agents: agents.data,
     filter,
+    views,
     statuses: shown,
     sums:
       day === undefined || agent === undefined || merchant === undefined || category === undefined

@@ -1,4 +1,4 @@
-import { redirect } from "@sveltejs/kit";
+import { type RequestEvent, redirect } from "@sveltejs/kit";
 import { apiOf, maybe, misfilled, refused, textIn } from "#lib/server-side.ts";
 import { wordsOf } from "#lib/words/index.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
@@ -12,6 +12,11 @@ export const load: PageServerLoad = async (event) => {
   };
 };
 
+/** What the portal keeps of its own. */
+async function forgetHere({ locals: { platform } }: Pick<RequestEvent, "locals">): Promise<void> {
+  await Promise.all([platform.signedIn?.notices.forget(), platform.signedIn?.views.forget()]);
+}
+
 export const actions = {
   /** The issuer ends and forgets the person, and then we do. It asks for the address, typed, and for a sign-in just now. */
   erase: async (event) => {
@@ -20,16 +25,16 @@ export const actions = {
     const confirm = textIn(form, "email").trim();
     const erased = await api.eraseAccount({ body: { confirm_email: confirm } });
     if (!erased.ok) return refused(event, erased.refusal);
-    await event.locals.platform.signedIn?.notices.forget();
+    await forgetHere(event);
     redirect(303, "/signed-out");
   },
-  /** What the portal keeps of its own: ways and notices. What the issuer keeps is evidence, or ends with the account. */
+  /** What the portal keeps of its own: ways, notices and named views. What the issuer keeps is evidence, or ends with the account. */
   forget: async (event) => {
     apiOf(event);
     const form = await event.request.formData();
     const { privacy } = await wordsOf(event.locals.locale);
     if (textIn(form, "word").trim().toLowerCase() !== privacy.word) return misfilled(event);
-    await event.locals.platform.signedIn?.notices.forget();
+    await forgetHere(event);
     return { done: true };
   },
 } satisfies Actions;

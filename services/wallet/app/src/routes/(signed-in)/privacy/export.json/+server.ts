@@ -21,6 +21,7 @@ export const GET: RequestHandler = async (event) => {
   const { told, devices, mail } = await signedIn.notices.settings();
   const own = JSON.stringify({
     payment_methods: cards.data,
+    views: await signedIn.views.all(),
     notifications: { mail: mail ?? null, devices, told },
   });
   const body = `{"format":"remit-person/1","issuer":${text.decode(document)},"portal":${own}}\n`;

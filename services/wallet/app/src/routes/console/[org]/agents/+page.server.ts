@@ -1,6 +1,6 @@
 import { environments, kinds, standings } from "#lib/console/agents.ts";
 import { oneOf, organizationApi, wordIn } from "#lib/console/server.ts";
-import { must } from "#lib/server-side.ts";
+import { must, viewsOf } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 const length = 50;
@@ -17,7 +17,10 @@ export const load: PageServerLoad = async (event) => {
   };
   const page = Math.min(pagesMax, Math.max(1, Math.trunc(Number(url.searchParams.get("page"))) || 1));
   const query = { ...filter, limit: String(length), page: String(page) };
-  const agents = await must(event, organizationApi(event).agents({ query }));
+  const [agents, views] = await Promise.all([
+    must(event, organizationApi(event).agents({ query })),
+    viewsOf(event),
+  ]);
   return {
     // A page of fifty with their keys and scopes would be five times as long.
     rows: agents.data.map(
@@ -36,5 +39,6 @@ export const load: PageServerLoad = async (event) => {
     page,
     length,
     filter,
+    views,
   };
 };

@@ -1,5 +1,5 @@
 import { organizationApi, wordIn } from "#lib/console/server.ts";
-import { must, refused } from "#lib/server-side.ts";
+import { must, refused, viewsOf } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
 const length = 50;
@@ -15,7 +15,10 @@ export const load: PageServerLoad = async (event) => {
   };
   const page = Math.min(10_000, Math.max(1, Math.trunc(Number(url.searchParams.get("page"))) || 1));
   const query = { ...filter, page: String(page), limit: String(length) };
-  const found = await must(event, organizationApi(event).audit({ query }));
+  const [found, views] = await Promise.all([
+    must(event, organizationApi(event).audit({ query })),
+    viewsOf(event),
+  ]);
   return {
     rows: found.data.map((entry) => ({
       id: String(entry["id"]),
@@ -31,6 +34,7 @@ export const load: PageServerLoad = async (event) => {
     page,
     length,
     filter,
+    views,
   };
 };
 

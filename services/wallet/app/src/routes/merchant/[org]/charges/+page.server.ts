@@ -1,6 +1,6 @@
 import { soldStatuses } from "#lib/console/charges.ts";
 import { oneOf, organizationApi, wordIn } from "#lib/console/server.ts";
-import { must } from "#lib/server-side.ts";
+import { must, viewsOf } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
@@ -9,10 +9,11 @@ export const load: PageServerLoad = async (event) => {
     status: oneOf(event.url, "status", soldStatuses),
     merchant: wordIn(event.url, "merchant"),
   };
-  const [sold, merchants] = await Promise.all([
+  const [sold, merchants, views] = await Promise.all([
     must(event, api.sold({ query: { ...filter, limit: "50", cursor: wordIn(event.url, "cursor") } })),
     must(event, api.merchants({ query: { limit: "500" } })),
+    viewsOf(event),
   ]);
   const shops = merchants.data.map(({ id, display_name }) => ({ id: id as string, name: display_name }));
-  return { sold: sold.data, next: sold.next_cursor, filter, shops };
+  return { sold: sold.data, next: sold.next_cursor, filter, shops, views };
 };
