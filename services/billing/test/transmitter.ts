@@ -194,7 +194,6 @@ function streamBody(
     events_delivered: events as string[], // as SSF has it
     delivery: delivery as Delivery & { endpoint_url: string }, // as SSF has it
     min_verification_interval: 60,
-    signing_alg: "ES256",
     poll_endpoint: `${origin}/ssf/poll?stream_id=${id}`,
     created_at: toRfc3339(clock.now()),
   };

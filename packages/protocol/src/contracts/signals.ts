@@ -43,14 +43,11 @@ export const Delivery = z.discriminatedUnion("method", [
 export type Delivery = z.infer<typeof Delivery>;
 
 const EventTypes = z.array(z.string().min(1).max(256)).max(100);
-/** What a stream's tokens are signed with: RS256 for receivers of the CAEP interoperability profile. */
-const SigningAlg = z.enum(["ES256", "RS256"]);
 
 const wanted = {
   events_requested: EventTypes.optional(),
   delivery: Delivery.optional(),
   description: text(256).optional(),
-  signing_alg: SigningAlg.optional(),
 };
 /** What the transmitter says of a stream; a receiver may send it back as it is, and never otherwise. */
 const supplied = {
@@ -82,7 +79,6 @@ export const StreamBody = z.object({
   delivery: z.object({ method: z.enum([pushMethod, pollMethod]), endpoint_url: z.string() }),
   min_verification_interval: z.int(),
   description: z.string().optional(),
-  signing_alg: SigningAlg,
   /** Where what has not been acknowledged is fetched, whatever the delivery: so is what a push left out. */
   poll_endpoint: z.string(),
   created_at: Timestamp,

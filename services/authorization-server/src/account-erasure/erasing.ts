@@ -51,7 +51,7 @@ export async function eraseAccount(
     const owned = await leaveAll(tx, { id, belongs, now });
     // All of it is taken back where somebody has to be found first.
     if (owned.length > 0) throw ownsThem(owned);
-    await endPerson(deps, tx, { id, home, now });
+    await endPerson(deps, tx, { id, home, left: belongs, now });
     const acting = await endPersonalOrganization(tx, home, { caller, now });
     await failpoint("account.ended");
     if (acting.length > 0) throw ownsThem(acting);
@@ -83,12 +83,15 @@ async function leaveAll(tx: CrossingTx, { id, belongs, now }: Leaving): Promise<
   return owned;
 }
 
-type Ending = Pick<Account, "id" | "home"> & { readonly now: Instant };
+type Ending = Pick<Account, "id" | "home"> & {
+  readonly left: readonly Id<"tenant">[];
+  readonly now: Instant;
+};
 
 async function endPerson(
   { accounts, mandates }: ErasingDeps,
   crossing: CrossingTx,
-  { id, home, now }: Ending,
+  { id, home, left, now }: Ending,
 ): Promise<void> {
   await failpoint("account.ending");
   const tx = await crossing.as(home);
@@ -103,7 +106,8 @@ async function endPerson(
   // Of two at once the second finds nobody.
   if (!(await accounts.erase(tx, id, now)))
     throw new Problem("not_found", { detail: "There is no such account." });
-  const payload = { mandates: revoked };
+  // Where they belonged hears of it (RISC account-purged), and who belonged there is no longer found.
+  const payload = { mandates: revoked, organizations: [...left] };
   await tx.record(newEvent("account.purged", { tenant: home, actor, subject: id, payload }, now));
   await forgetPayerLater(tx, now);
 }

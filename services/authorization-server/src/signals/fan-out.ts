@@ -4,12 +4,13 @@ import { type Position, type Recorded, readOutbox } from "@remit/platform/outbox
 import type { Database, Sql } from "@remit/platform/sql";
 import { signalTypes } from "@remit/protocol";
 import { tenantsOfCharges } from "../charges/index.ts";
+import { type SaidTo, saidOfPerson } from "./people.ts";
 import { type Said, saidBy } from "./said.ts";
 import { supportedBy } from "./streams.ts";
 import * as rows from "./tell.sql.ts";
 import { type ToTell, tell } from "./tell.ts";
 
-export type FanOutDeps = { readonly db: Database; readonly clock: Clock };
+export type FanOutDeps = { readonly db: Database; readonly clock: Clock; readonly issuer: string };
 
 const consumer = "signals";
 const batchMax = 500;
@@ -34,21 +35,18 @@ export const fanOut = (deps: FanOutDeps, { ask }: Pick<Asking, "ask">): Follower
 export const tellOnce = (deps: FanOutDeps): Promise<number> =>
   readOutbox(deps.db.relay, { consumer, limit: batchMax, leaseMs }, (events, at) => tellOf(deps, events, at));
 
-type Heard = { readonly event: Recorded; readonly at: Position; readonly said: Said };
+/** What an event says: to its own organization and to who hears all, or of a person to whoever knows them. */
+type Heard = { readonly event: Recorded; readonly at: Position } & (
+  | { readonly said: Said }
+  | { readonly saidTo: readonly SaidTo[] }
+);
 
-async function tellOf(
-  { db, clock }: FanOutDeps,
-  events: readonly Recorded[],
-  at: readonly Position[],
-): Promise<void> {
+async function tellOf(deps: FanOutDeps, events: readonly Recorded[], at: readonly Position[]): Promise<void> {
+  const { db, clock } = deps;
   const last = at.at(-1);
   if (last === undefined) return;
-  const heard = events.flatMap((event, index): Heard[] => {
-    const said = event.tenant === "platform" ? undefined : saidBy(event);
-    const place = at[index];
-    return said === undefined || place === undefined ? [] : [{ event, at: place, said }];
-  });
-  const tenants = [...new Set(heard.map(({ event }) => event.tenant))];
+  const heard = await heardIn(deps, events, at);
+  const tenants = [...new Set(heard.flatMap(tenantsOf))];
   const listeners =
     heard.length === 0 ? [] : await db.relay.transaction((tx) => rows.listenersOf(tx, tenants));
   await db.global.transaction(async (tx) => {
@@ -63,6 +61,26 @@ async function tellOf(
   });
 }
 
+async function heardIn(
+  deps: FanOutDeps,
+  events: readonly Recorded[],
+  at: readonly Position[],
+): Promise<Heard[]> {
+  const heard: Heard[] = [];
+  for (const [index, event] of events.entries()) {
+    const place = at[index];
+    if (event.tenant === "platform" || place === undefined) continue;
+    const said = saidBy(event);
+    const saidTo = said === undefined ? await saidOfPerson(deps, event) : undefined;
+    if (said !== undefined) heard.push({ event, at: place, said });
+    else if (saidTo !== undefined) heard.push({ event, at: place, saidTo });
+  }
+  return heard;
+}
+
+const tenantsOf = (heard: Heard): string[] =>
+  "said" in heard ? [heard.event.tenant] : heard.saidTo.map(({ tenant }) => tenant);
+
 const isAfter = (one: Position, other: Position): boolean =>
   one.xid > other.xid || (one.xid === other.xid && one.seq > other.seq);
 
@@ -75,15 +93,26 @@ async function ownersOf(tx: Sql, heard: readonly Heard[]): Promise<ReadonlyMap<s
 const chargeIn = ({ subject, payload }: Recorded): Id<"charge"> | undefined =>
   parseId("charge", subject) ?? parseId("charge", payload["charge"]);
 
-function toldTo(
-  { tenant, stream, wide, requested, since }: rows.Listener,
-  { event, said }: Heard,
-  owners: ReadonlyMap<string, string>,
-): ToTell[] {
+function toldTo(by: rows.Listener, heard: Heard, owners: ReadonlyMap<string, string>): ToTell[] {
+  const { tenant, stream, wide, requested, since } = by;
+  const { event } = heard;
   if (event.at < since - slackMs) return [];
-  if (!supportedBy({ wide }).includes(said.name)) return [];
-  if (requested?.includes(signalTypes[said.name]) === false) return [];
+  return saidFor(by, heard, owners)
+    .filter(
+      ({ name }) => supportedBy({ wide }).includes(name) && (requested?.includes(signalTypes[name]) ?? true),
+    )
+    .map((said) => ({ tenant, stream, txn: event.id, ...said }));
+}
+
+function saidFor(
+  { tenant, wide }: rows.Listener,
+  heard: Heard,
+  owners: ReadonlyMap<string, string>,
+): readonly Said[] {
+  const { event } = heard;
+  if (!("said" in heard))
+    return heard.saidTo.filter((one) => !wide && one.tenant === tenant).map(({ said }) => said);
   const charge = chargeIn(event);
   const mine = wide ? charge === undefined || owners.get(charge) === event.tenant : event.tenant === tenant;
-  return mine ? [{ tenant, stream, txn: event.id, ...said }] : [];
+  return mine ? [heard.said] : [];
 }

@@ -54,7 +54,6 @@ export async function createStream(deps: ManagingDeps, wanted: Wanted, by: By): 
     requested: wanted.events_requested,
     endpoint,
     description: wanted.description,
-    alg: wanted.signing_alg ?? "ES256",
     status: "enabled",
     reason: undefined,
     createdAt: now,
@@ -111,7 +110,6 @@ export async function changeStream(
       ...before,
       requested: wanted.events_requested ?? (keeps ? before.requested : undefined),
       description: wanted.description ?? (keeps ? before.description : undefined),
-      alg: wanted.signing_alg ?? (keeps ? before.alg : "ES256"),
       endpoint: named ? endpoint : before.endpoint,
       updatedAt: now,
     };

@@ -255,7 +255,6 @@ function bodyOf({ issuer }: StreamDeps, stream: Stream): z.input<typeof StreamBo
     delivery: { method: methodOf(stream), endpoint_url: endpoint ?? pollAt },
     min_verification_interval: verificationIntervalS,
     ...(description === undefined ? {} : { description }),
-    signing_alg: stream.alg,
     poll_endpoint: pollAt,
     created_at: toRfc3339(stream.createdAt),
   };

@@ -1,7 +1,7 @@
 import type { Id, Instant } from "@remit/kernel";
 import { sql, sqlTime, type TenantTx } from "@remit/platform/sql";
 import type { StreamStatus } from "@remit/protocol/contracts";
-import type { SigningAlg, Stream } from "./streams.ts";
+import type { Stream } from "./streams.ts";
 
 type Row = {
   readonly id: Id<"stream">;
@@ -12,7 +12,6 @@ type Row = {
   readonly events_requested: readonly string[] | null;
   readonly endpoint_url: string | null;
   readonly description: string | null;
-  readonly signing_alg: SigningAlg;
   readonly status: StreamStatus;
   readonly reason: string | null;
   readonly created_at: Instant;
@@ -28,7 +27,6 @@ const streamOf = (row: Row): Stream => ({
   requested: row.events_requested ?? undefined,
   endpoint: row.endpoint_url ?? undefined,
   description: row.description ?? undefined,
-  alg: row.signing_alg,
   status: row.status,
   reason: row.reason ?? undefined,
   createdAt: row.created_at,
@@ -47,10 +45,10 @@ export async function insertStream(
   const requested = stream.requested === undefined ? null : [...stream.requested];
   const { count } = await tx.run(sql`
     insert into signal_streams (tenant_id, id, client_id, wide, audience, events_requested, method, endpoint_url, push_header,
-      description, signing_alg, status, created_at, updated_at)
+      description, status, created_at, updated_at)
     select ${tx.tenant}, ${stream.id}, ${stream.client}, ${stream.wide}, ${stream.audience}, ${requested}::text[],
       ${methodOf(stream)}, ${stream.endpoint ?? null}, ${stream.header ?? null}::bytea, ${stream.description ?? null},
-      ${stream.alg}, ${stream.status}, ${sqlTime(stream.createdAt)}::timestamptz, ${sqlTime(stream.createdAt)}::timestamptz
+      ${stream.status}, ${sqlTime(stream.createdAt)}::timestamptz, ${sqlTime(stream.createdAt)}::timestamptz
     where (select count(*) from signal_streams) < ${max}`);
   if (count === 0) return false;
   await tx.run(sql`insert into signal_lanes (stream_id, tenant_id) values (${stream.id}, ${tx.tenant})`);
@@ -89,7 +87,7 @@ export async function saveStream(
   const requested = stream.requested === undefined ? null : [...stream.requested];
   await tx.run(sql`
     update signal_streams set events_requested = ${requested}::text[], method = ${methodOf(stream)},
-      endpoint_url = ${stream.endpoint ?? null}, description = ${stream.description ?? null}, signing_alg = ${stream.alg},
+      endpoint_url = ${stream.endpoint ?? null}, description = ${stream.description ?? null},
       push_header = case when ${header !== undefined}::boolean then ${header ?? null}::bytea else push_header end,
       status = ${stream.status}, reason = ${stream.reason ?? null}, failures = 0, failing_since = null,
       updated_at = ${sqlTime(stream.updatedAt)}

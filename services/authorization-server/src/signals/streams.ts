@@ -3,8 +3,6 @@ import { type Caller, platformTenant } from "@remit/platform/http";
 import { isOfStream, Problem, type SignalName, signalNames, signalTypes } from "@remit/protocol";
 import { pollMethod, pushMethod, type StreamStatus } from "@remit/protocol/contracts";
 
-export type SigningAlg = "ES256" | "RS256";
-
 /** What one receiver hears. */
 export type Stream = {
   readonly id: Id<"stream">;
@@ -19,7 +17,6 @@ export type Stream = {
   /** Undefined of a stream that is polled. */
   readonly endpoint: string | undefined;
   readonly description: string | undefined;
-  readonly alg: SigningAlg;
   readonly status: StreamStatus;
   readonly reason: string | undefined;
   readonly createdAt: Instant;

@@ -94,7 +94,6 @@ export type Pushing = {
   readonly endpoint: string;
   readonly header: Uint8Array | null;
   readonly audience: string;
-  readonly alg: "ES256" | "RS256";
   readonly wide: boolean;
   readonly failures: number;
   readonly failingSince: Instant | null;
@@ -103,7 +102,7 @@ export type Pushing = {
 /** Undefined while it is not pushed. Nothing gets a place in it until the transaction ends. */
 export const lockPushing = (tx: TenantTx, stream: Id<"stream">): Promise<Pushing | undefined> =>
   tx.maybe<Pushing>(sql`
-    select s.endpoint_url as endpoint, s.push_header as header, s.audience, s.signing_alg as alg, s.wide, s.failures,
+    select s.endpoint_url as endpoint, s.push_header as header, s.audience, s.wide, s.failures,
       s.failing_since as "failingSince"
     from signal_streams s
     where s.id = ${stream} and s.status = 'enabled' and s.method = 'push' and (s.wide or exists (

@@ -1,8 +1,12 @@
 import { newId } from "@remit/kernel";
+import { failpointOf, setFailpoint } from "@remit/platform/failpoint";
 import { signalTypes } from "@remit/protocol";
+import { pushMethod } from "@remit/protocol/contracts";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startWith } from "../running.ts";
+import { Management } from "../management.ts";
+import { adminSecret, startServer, startWith } from "../running.ts";
+import { readSet, startSetReceiver } from "./receiver.ts";
 import { type Made, startWorld, type World } from "./world.ts";
 
 let world: World;
@@ -277,4 +281,54 @@ test("D01 two processes at once give no place twice, and push nothing twice", as
   expect(new Set(told.map(({ claims }) => claims.txn)).size).toBe(12);
   await world.remove(stream.id);
   await second.close();
+});
+
+test("D01 a process that dies between the receiver's yes and writing it down has it sent again, under the same jti", async () => {
+  const stream = await world.make({ delivery: world.pushTo() });
+  setFailpoint(failpointOf("signals.pushed:error", "test"));
+  await world.verify(stream, "once more");
+  await eventually(() => expect(world.receiver.at(stream.path)).toHaveLength(1));
+  // Its lease is left behind, as a dead process leaves it, and runs out.
+  await world.running.database.asAdmin(
+    "update signal_lanes set leased_until = now() - interval '1 s' where stream_id = $1",
+    [stream.id],
+  );
+  await eventually(() => expect(world.receiver.at(stream.path)).toHaveLength(2));
+  const [first, again] = await world.pushed(stream);
+  expect(again?.claims).toEqual(first?.claims);
+  await eventually(async () => expect(await seqs(stream)).toEqual([]));
+  await world.remove(stream.id);
+});
+
+test("D01 what was written before the process ended is pushed by the one that starts next, each under its place", async () => {
+  const receiver = await startSetReceiver();
+  const more = { tenantOutboundAllow: [receiver.host] };
+  const running = await startServer(more);
+  const ssf = new Management(running, adminSecret, "ssf.manage");
+  const delivery = { method: pushMethod, endpoint_url: `${receiver.origin}/r` };
+  const { body } = await ssf.call("POST", "/api/v1/streams", { delivery });
+  const named = { stream_id: String(body["stream_id"]) };
+  // Nothing is pushed while it is paused; what is written waits.
+  await ssf.call("POST", "/api/v1/streams/status", { ...named, status: "paused" });
+  expect((await ssf.call("POST", "/api/v1/streams/verify", { ...named, state: "before" })).status).toBe(204);
+  await running.service.close();
+  await running.database.asAdmin("update signal_streams set status = 'enabled'");
+  await running.database.asAdmin("update signal_lanes set due_at = now(), leased_until = null");
+  const next = await startWith(running.database, {
+    ...more,
+    issuer: running.issuer,
+    dataDir: running.dataDir,
+  });
+  await eventually(() => expect(receiver.at("/r")).toHaveLength(1));
+  const [posted] = receiver.at("/r");
+  const jwksUri = `${next.service.origin}/oauth/jwks.json`;
+  const told = await readSet(posted?.body ?? "", {
+    jwksUri,
+    issuer: running.issuer,
+    audience: String(body["aud"]),
+  });
+  expect(told).toMatchObject({ data: { state: "before" }, claims: { seq: 1 } });
+  await next.close();
+  await running.database.drop();
+  await receiver.close();
 });
