@@ -29,7 +29,7 @@ import {
   walletDisputeRoutes,
 } from "./disputes/index.ts";
 import { evidenceRoutes } from "./evidence/index.ts";
-import { exportJobs, exportRoutes } from "./exports/index.ts";
+import { exportJobs, exportRoutes, revokeAtBilling } from "./exports/index.ts";
 import { evidenceKeySet, type IssuerKeys } from "./keys/index.ts";
 import {
   budgetJobs,
@@ -139,7 +139,8 @@ export async function mountCharges(
   disputeJobs(jobs, disputes);
   chargeJobs(jobs, charges);
   tabJobs(jobs, deps);
-  exportJobs(jobs, { db, clock });
+  const revokeToken = revokeAtBilling({ peer, origin: config.billing });
+  exportJobs(jobs, { db, clock, revokeToken });
   return purchaseAnswers(deps);
 }
 

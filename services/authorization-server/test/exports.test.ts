@@ -1,9 +1,9 @@
-import { type Id, instantOf, newId } from "@remit/kernel";
+import { type Id, instantOf, newId, parseId } from "@remit/kernel";
 import { sha256b64url } from "@remit/protocol/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { changeStanding } from "../src/agents/index.ts";
-import { endExport, lateUsesMs } from "../src/exports/index.ts";
+import { endExport, lateUsesMs, stopExport } from "../src/exports/index.ts";
 import { checkBudget } from "../src/mandates/index.ts";
 import { type Api, type As, agentOf, openApi, type Sent, walletOf } from "./charging/api.ts";
 import {
@@ -289,6 +289,55 @@ describe("what is told of an export", () => {
       path: `/api/v1/wallet/spending?by=merchant&mandate_id=${mandate.id}`,
     });
     expect(sums.body["data"]).toMatchObject([{ key: "export:ap2", spent_minor: 1_400 }]);
+  });
+
+  test("that it is wanted back is told to the issuer of its token, also when that is heard of later; else the answer says until when it may be spent", async () => {
+    const spt = { kind: "spt", network_id: "internal" } as const;
+    const ask = async (id: unknown) =>
+      (await post(`/api/v1/exports/${String(id)}/revoke`, {}, walletOf(world))).body;
+    const waiting = (id: unknown) =>
+      world.database.asAdmin("select 1 as one from jobs where queue = 'exports.stop' and key = $1", [id]);
+    const make = async (body: object) => (await exported((await giveMandate(world)).id, body)).body;
+    // AP2 and ACP have nobody who could be told.
+    for (const kind of [ap2, acp]) {
+      const made = await make(kind);
+      expect(await ask(made["id"])).toMatchObject({
+        status: "revoking",
+        spendable_until: made["expires_at"],
+      });
+      expect(await waiting(made["id"])).toEqual([]);
+    }
+    const [early, late] = [await make(spt), await make(spt)];
+    await tell(early["id"], { token: "spt_early", used_minor: 300 });
+    expect(await ask(early["id"])).toMatchObject({ spendable_until: early["expires_at"] });
+    await ask(late["id"]);
+    expect(await waiting(late["id"])).toEqual([]);
+    await tell(late["id"], { token: "spt_late", used_minor: 0 });
+    const at = instantOf(1_900_000_000_000);
+    const asked: unknown[] = [];
+    const revokeToken = async (token: string, of: Id<"charge">) => {
+      asked.push([token, of]);
+      return at;
+    };
+    for (const [token, { id }] of [
+      ["spt_early", early],
+      ["spt_late", late],
+    ] as const) {
+      expect(await waiting(id)).toEqual([{ one: 1 }]);
+      const of = parseId("charge", String(id)) ?? newId("charge");
+      for (const _ of [1, 2]) await stopExport({ db: world.db, revokeToken }, world.payer, of);
+      expect(asked.splice(0)).toEqual([[token, id]]);
+      expect(await ask(id)).toMatchObject({
+        status: "revoking",
+        spendable_until: new Date(at).toISOString(),
+      });
+    }
+    // What was authorised before can still be captured: nothing is free yet.
+    expect(await budgetOf(world, early["mandate_id"] as Id<"mandate">)).toMatchObject({
+      held: units(10_000),
+    });
+    await close(early["id"], { because: "revoked", used_minor: 300, token: "spt_early" });
+    expect(await ask(early["id"])).toMatchObject({ status: "closed", spendable_until: null });
   });
 
   test("is told by billing alone, whichever other service has the scope", async () => {

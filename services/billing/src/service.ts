@@ -19,7 +19,7 @@ import { createCardEngine, openStripe } from "@remit/rails/card";
 import { type BillingConfig, leaseMs, proPrice, revealed, stripeTimeoutMs } from "./config.ts";
 import { type DisputeDeps, disputeJobs, disputeRoutes, hintDispute, lookSoon } from "./disputes/index.ts";
 import { httpOf } from "./edge.ts";
-import { exportJobs, hintToken } from "./exports/index.ts";
+import { exportJobs, hintToken, issuedTokenRoutes } from "./exports/index.ts";
 import { feeRoutes } from "./fees/index.ts";
 import { hintSetup, instrumentJobs, instrumentOf, instrumentRoutes } from "./instruments/index.ts";
 import { type InvoiceDeps, invoiceJobs, invoiceRoutes, taxOf } from "./invoices/index.ts";
@@ -60,6 +60,7 @@ import {
   bookedOf,
   clientSecretOf,
   closeDispute,
+  issuedTokensAt,
   linkTo,
   makeAccount,
   movementsOf,
@@ -69,7 +70,6 @@ import {
   planInvoicesOf,
   readAccount,
   readDispute,
-  readIssuedToken,
   readRefund,
   stripeRoutes,
   submitEvidence,
@@ -155,6 +155,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   const books = booksOf(parts, { keyring, metrics, stripe });
   const hearing = hearingOf(parts, { peer, metrics, payments, disputes });
   const { http, forwarding } = httpOf(parts, { keyring, peer, metrics });
+  const tokens = issuedTokensAt(stripe);
   http.add(
     jwksRoute(peerKeys),
     hearing.route,
@@ -165,6 +166,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
     ...disputeRoutes(disputes),
     ...planRoutes(plans),
     ...payoutRoutes(payouts),
+    ...issuedTokenRoutes(tokens),
     ...newsRoutes(config, rooms),
   );
   const jobs = createJobs({ db, log, clock });
@@ -172,8 +174,7 @@ async function start(parts: Parts): Promise<{ bound: string; stop: () => Promise
   instrumentJobs(jobs, instruments);
   planJobs(jobs, plans, books.planPayments);
   payoutJobs(jobs, payouts, books.ownPayouts);
-  const tokenOf = (id: string) => readIssuedToken(stripe, id);
-  exportJobs(jobs, { clock, log, peer, issuer: config.issuer, tokenOf });
+  exportJobs(jobs, { clock, log, peer, issuer: config.issuer, ...tokens });
   disputeJobs(jobs, disputes);
   transferJobs(jobs, transfersOf(parts, stripe));
   books.jobs(jobs);

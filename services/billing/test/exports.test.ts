@@ -81,6 +81,38 @@ describe("a token that was issued for an export", () => {
     expect(toldOf(id).some(({ verb }) => verb === "close")).toBe(false);
   });
 
+  test("is ended at Stripe at the authorization server's word, once, and for its own export alone", async () => {
+    const id = newId("charge");
+    const token = await issue({ "shared_metadata[remit_export]": id });
+    await pay(token, 300);
+    const revoke = (of: string, name = token) =>
+      stage.call("POST", `/api/v1/issued-tokens/${name}/revoke`, {
+        scope: "payments:execute",
+        body: { export: of },
+      });
+    expect((await revoke(newId("charge"))).status).toBe(404);
+    expect((await revoke(id, "spt_unknown")).status).toBe(404);
+    await pay(token, 100);
+    // Stripe's answer is lost: read back, it is ended all the same.
+    await stage.sandbox.fail("issued_tokens.revoke", { action: "error_500_after_effect", times: 1 });
+    const answers = [await revoke(id), await revoke(id)];
+    expect(answers.at(-1)).toMatchObject({ status: 200, body: { revoked_at: expect.any(String) } });
+    const refused = await fetch(`${stage.sandbox.origin}/v1/payment_intents`, {
+      method: "POST",
+      headers: { authorization: "Bearer sk_test_remit", "stripe-version": "2026-07-29.preview" },
+      body: new URLSearchParams({
+        amount: "100",
+        currency: "eur",
+        confirm: "true",
+        shared_payment_granted_token: token,
+      }),
+    });
+    expect(refused.status).toBe(400);
+    await eventually(() =>
+      expect(toldOf(id).at(-1)).toEqual({ verb: "uses", body: { token, used_minor: 400 } }),
+    );
+  });
+
   test("for none is told to nobody", async () => {
     const before = stage.issuer.toldOfExports.length;
     const token = await issue({});

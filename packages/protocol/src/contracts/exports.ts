@@ -44,12 +44,21 @@ export const MandateExport = z.object({
   because: z.string().nullable(),
   created_at: Timestamp,
   expires_at: Timestamp,
+  /**
+   * Until when it may still be spent, revoked or not: its end where nobody can be told, the moment since which its issuer
+   * refuses where one was. Null once closed, and for advice.
+   */
+  spendable_until: Timestamp.nullable().optional(),
   /** In the form of the other protocol. */
   document: z.record(z.string(), z.unknown()),
   /** The document signed, where the other protocol wants it so: in the answer to whoever exports. */
   credential: z.string().optional(),
 });
 export type MandateExport = z.infer<typeof MandateExport>;
+
+/** POST /api/v1/issued-tokens/{token}/revoke at billing: for which export it was issued. */
+export const RevokeToken = z.strictObject({ export: idOf("charge") });
+export const RevokedToken = z.object({ revoked_at: Timestamp });
 
 /** GET /api/v1/mandates/{id}/exports: newest first. */
 export const MandateExportList = z.object({

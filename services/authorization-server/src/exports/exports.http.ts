@@ -125,7 +125,8 @@ const revokeRoute = (deps: Deps): Route =>
   route({
     method: "POST",
     path: "/api/v1/exports/:id/revoke",
-    summary: "Ask an export back: all of it stays held until its issuer has confirmed that",
+    summary:
+      "Ask an export back: its issuer is told where there is one; all of it stays held until no more can be taken",
     needs: { scope: ["wallet:write", "oid4ac:payment"] },
     criticality: "critical",
     params: OfExport,
@@ -247,6 +248,7 @@ const bodyOf = (made: Export): Body => ({
   because: made.because ?? null,
   created_at: toRfc3339(made.createdAt),
   expires_at: toRfc3339(made.expiresAt),
+  spendable_until: made.state === "closed" ? null : toRfc3339(made.stoppedAt ?? made.expiresAt),
   document: { ...made.document },
 });
 
@@ -266,6 +268,7 @@ function madeBody(one: Made): Body {
     because: null,
     created_at: toRfc3339(advice.now),
     expires_at: toRfc3339(advice.expiresAt),
+    spendable_until: null,
     document: { ...advice.document },
   };
 }

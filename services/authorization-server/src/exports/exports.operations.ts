@@ -107,6 +107,15 @@ async function holderOf(
   return dpopJwk;
 }
 
+const unused = {
+  state: "held",
+  usedMinor: 0n,
+  spentMinor: 0n,
+  because: undefined,
+  token: undefined,
+  stoppedAt: undefined,
+} as const;
+
 async function makeWithin(
   deps: ExportsDeps,
   tx: TenantTx,
@@ -139,14 +148,10 @@ async function makeWithin(
     mandate: mandate.id,
     agent: mandate.agent,
     kind: asked.kind,
-    state: "held",
+    ...unused,
     currency,
     limitMinor,
-    usedMinor: 0n,
-    spentMinor: 0n,
     document,
-    because: undefined,
-    token: undefined,
     createdAt: now,
     expiresAt,
   };

@@ -18,6 +18,7 @@ type Row = {
   readonly token: string | null;
   readonly created_at: Instant;
   readonly expires_at: Instant;
+  readonly stopped_at: Instant | null;
 };
 
 const exportOf = (row: Row): Export => ({
@@ -35,6 +36,7 @@ const exportOf = (row: Row): Export => ({
   token: row.token ?? undefined,
   createdAt: row.created_at,
   expiresAt: row.expires_at,
+  stoppedAt: row.stopped_at ?? undefined,
 });
 
 export async function insertExport(tx: TenantTx, made: Export): Promise<void> {
@@ -90,6 +92,12 @@ export async function saveExport(tx: Sql, id: Id<"charge">, change: ExportChange
       because = coalesce(${change.because ?? null}, because), closed_at = ${closedAt}::timestamptz,
       token = coalesce(token, ${change.token ?? null})
     where id = ${id}`);
+}
+
+/** The first word counts. */
+export async function saveStop(tx: Sql, id: Id<"charge">, at: Instant): Promise<void> {
+  await tx.run(sql`update exports set stopped_at = coalesce(stopped_at, ${sqlTime(at)})
+    where id = ${id} and state <> 'closed'`);
 }
 
 /** False when this use was told of before. */

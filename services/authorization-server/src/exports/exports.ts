@@ -16,6 +16,8 @@ import type { ExportMandate } from "@remit/protocol/contracts";
 
 /** Queue of the jobs that end exports whose time has passed; a job's key is the export's id. */
 export const exportsQueue = "exports";
+/** Of those that tell the issuer of a token that its export is wanted back; a job's key is the export's id. */
+export const stopsQueue = "exports.stop";
 
 /**
  * How long after its end an export may still be told of: what was authorised on a card at the last moment can be captured
@@ -44,7 +46,13 @@ export type Export = {
   readonly token: string | undefined;
   readonly createdAt: Instant;
   readonly expiresAt: Instant;
+  /** Since when its issuer refuses what is new, asked to. */
+  readonly stoppedAt: Instant | undefined;
 };
+
+/** The issuer of its token can be told that its principal wants it back, and has not confirmed it yet. */
+export const tokenToStop = ({ kind, state, token, stoppedAt }: Export): string | undefined =>
+  kind === "spt" && state === "revoking" && stoppedAt === undefined ? token : undefined;
 
 /** How much, until when, and whose key: what every projection is made of. */
 export type Limits = {

@@ -9,6 +9,7 @@ import {
   toBudgetUnits,
 } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
+import { enqueue } from "@remit/platform/jobs";
 import type { Keyring, SigningKeys } from "@remit/platform/keys";
 import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, newEvent, Problem } from "@remit/protocol";
@@ -22,7 +23,7 @@ import {
   spendOfHold,
 } from "../mandates/index.ts";
 import * as rows from "./exports.sql.ts";
-import { type Export, lateUsesMs, mayRecur } from "./exports.ts";
+import { type Export, lateUsesMs, mayRecur, stopsQueue, tokenToStop } from "./exports.ts";
 import { keepProof, openProof, type Proven, proofOf } from "./proofs.ts";
 
 export type UsesDeps = {
@@ -83,7 +84,15 @@ async function count(tx: TenantTx, found: Export, counting: Counting) {
   const spentMinor = found.spentMinor + (proven?.minor ?? 0n);
   await rows.saveExport(tx, id, { state: found.state, usedMinor, spentMinor, token });
   if (proven !== undefined) await spend(tx, found, proven.minor);
-  return { ...found, usedMinor, spentMinor, token: found.token ?? token };
+  const counted = { ...found, usedMinor, spentMinor, token: found.token ?? token };
+  // It was wanted back before anybody had heard of its token.
+  if (found.token === undefined) await stopLater(tx, counted);
+  return counted;
+}
+
+async function stopLater(tx: TenantTx, found: Export): Promise<void> {
+  if (tokenToStop(found) === undefined) return;
+  await enqueue(tx, { queue: stopsQueue, key: found.id, payload: { tenant: tx.tenant, export: found.id } });
 }
 
 /** The budget's row is locked last, as by every charge. */
@@ -177,7 +186,10 @@ export const endExport = (
     await close(tx, found, { because: "expired", usedMinor, token: undefined, actor, now });
   });
 
-/** The principal, or the agent, wants it back. Until its issuer has confirmed that, all of it may still be taken. */
+/**
+ * The principal, or the agent, wants it back. Until its issuer has confirmed that, all of it may still be taken: it is told
+ * where there is one to tell.
+ */
 export const revokeExport = (
   deps: Pick<UsesDeps, "db" | "clock">,
   tenant: Id<"tenant">,
@@ -194,8 +206,29 @@ export const revokeExport = (
     });
     const facts = { tenant: tx.tenant, actor, subject: id, payload: { mandate: found.mandate } };
     await tx.record(newEvent("export.revoking", facts, deps.clock.now()));
-    return { ...found, state: "revoking" };
+    const revoking = { ...found, state: "revoking" } as const;
+    await stopLater(tx, revoking);
+    return revoking;
   });
+
+export type StopDeps = Pick<UsesDeps, "db"> & {
+  /** Since when its issuer authorises nothing new with it; undefined when it knows none for this export. */
+  readonly revokeToken: (token: string, of: Id<"charge">) => Promise<Instant | undefined>;
+};
+
+/** Its issuer is told, and what it says is kept. The limit stays held: what was authorised before can still be captured. */
+export async function stopExport(
+  { db, revokeToken }: StopDeps,
+  tenant: Id<"tenant">,
+  id: Id<"charge">,
+): Promise<void> {
+  const found = await db.of(tenant).transaction((tx) => rows.findExport(tx, id));
+  const token = found && tokenToStop(found);
+  if (token === undefined) return;
+  const stoppedAt = await revokeToken(token, id);
+  await failpoint("export.stopped");
+  if (stoppedAt !== undefined) await db.of(tenant).transaction((tx) => rows.saveStop(tx, id, stoppedAt));
+}
 
 const unknownExport = (): Problem => new Problem("not_found", { detail: "There is no such export." });
 

@@ -14,7 +14,7 @@ export { customerOf, deleteCustomer, knownCustomer } from "./customers.ts";
 export { closeDispute, type DisputeSeen, readDispute, submitEvidence } from "./disputes.ts";
 export type { News } from "./events.ts";
 export { isUnsettled } from "./failures.ts";
-export { type IssuedToken, readIssuedToken } from "./issued-tokens.ts";
+export { type IssuedToken, issuedTokensAt } from "./issued-tokens.ts";
 export {
   bookedOf,
   type OwnPayoutSeen,

@@ -16,6 +16,11 @@ export type IssuedToken = {
     | undefined;
 };
 
+export const issuedTokensAt = (stripe: Stripe) => ({
+  tokenOf: (id: string): Promise<IssuedToken | undefined> => readIssuedToken(stripe, id),
+  revoke: (id: string): Promise<void> => revokeIssuedToken(stripe, id),
+});
+
 const seconds = z.number().int().nonnegative();
 const Body = z.object({
   id: z.string(),
@@ -27,7 +32,7 @@ const Body = z.object({
 });
 
 /** Undefined when Stripe knows none of that id. Throws `unavailable`. */
-export async function readIssuedToken(stripe: Stripe, id: string): Promise<IssuedToken | undefined> {
+async function readIssuedToken(stripe: Stripe, id: string): Promise<IssuedToken | undefined> {
   try {
     const path = `/v1/shared_payment/issued_tokens/${encodeURIComponent(id)}`;
     return tokenOf(Body.parse(await stripe.rawRequest("GET", path)));
@@ -35,6 +40,16 @@ export async function readIssuedToken(stripe: Stripe, id: string): Promise<Issue
     if (error instanceof Stripe.errors.StripeInvalidRequestError && error.statusCode === 404)
       return undefined;
     throw unavailable(error);
+  }
+}
+
+/** Whoever holds it can have nothing new authorised. Nothing to do for one that is over. Throws `unavailable`. */
+async function revokeIssuedToken(stripe: Stripe, id: string): Promise<void> {
+  try {
+    await stripe.rawRequest("POST", `/v1/shared_payment/issued_tokens/${encodeURIComponent(id)}/revoke`);
+  } catch (error) {
+    // Stripe says no to what has ended meanwhile: the token is read again, and tells.
+    if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw unavailable(error);
   }
 }
 
