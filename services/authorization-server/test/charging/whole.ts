@@ -34,7 +34,7 @@ export async function assertWhole(
 }
 
 /** The same without the sums: it answers, in minor units, what was taken under these mandates and not given back. */
-async function assertMoved(world: World, mandates: readonly Id<"mandate">[]): Promise<number> {
+export async function assertMoved(world: World, mandates: readonly Id<"mandate">[]): Promise<number> {
   for (const id of mandates)
     expect(await world.db.of(world.payer).transaction((tx) => checkBudget(tx, id)), "I2").toBe(true);
   const charges = await world.database.asAdmin<Row>(
