@@ -1,15 +1,16 @@
 import type { Scope } from "@remit/protocol";
 import type { MemberRole } from "@remit/protocol/contracts";
 
-const sees = [
-  "agents:read",
-  "tokens:read",
-  "offers:read",
-  "webhooks:read",
+const sees = ["agents:read", "tokens:read", "offers:read", "webhooks:read", "billing:read"] as const;
+const runs = [
+  ...sees,
+  "agents:write",
+  "audit:read",
+  "offers:write",
+  "webhooks:write",
   "ssf.read",
-  "billing:read",
+  "ssf.manage",
 ] as const;
-const runs = [...sees, "agents:write", "audit:read", "offers:write", "webhooks:write", "ssf.manage"] as const;
 
 /**
  * What a person may do for an organization they belong to. Whom it lets in and whom it trusts is its owners' business: an

@@ -27,8 +27,6 @@ export type Stream = {
 export const streamsMax = 20;
 /** Between two verifications that a receiver asks for (SSF 1.0 §8.1.4.2). */
 export const verificationIntervalS = 5;
-/** How long what nobody acknowledges is kept. */
-export const keptDays = 7;
 
 const widely = ["oid4ac.dispute.", "oid4ac.mandate.", "oid4ac.payment."];
 const askable = signalNames.filter((name) => !isOfStream(name));
