@@ -164,6 +164,48 @@ describe("charges in a wallet", () => {
   });
 });
 
+describe("a purchase in a wallet", () => {
+  test("is found by its number, its category and by words of where and what it was, and by nobody else", async () => {
+    const mandate = await giveMandate(world);
+    const lines = [{ name: "Ｈeron, BLUE", amount_minor: 700 }];
+    const heron = await charge({
+      mandate,
+      amount: 700,
+      offer: { name: "Étude of a bird", line_items: lines },
+    });
+    const report = await charge({ mandate, amount: 300 });
+    const find = async (query: string, as?: As) => {
+      const { body } = await get(`/api/v1/wallet/charges?mandate_id=${mandate.id}&${query}`, as);
+      return (body["data"] as { id: string }[]).map(({ id }) => id);
+    };
+    expect(await find("q=heron")).toEqual([heron.id]);
+    expect(await find("q=blue%20%C3%A9TUDE%20shop.test")).toEqual([heron.id]);
+    expect(await find("q=blue%20report")).toEqual([]);
+    expect(await find("q=a%20report")).toEqual([report.id]);
+    expect(new Set(await find("q=Shop"))).toEqual(new Set([heron.id, report.id]));
+    expect(await find(`q=%20${report.id}`)).toEqual([report.id]);
+    expect(await find("q=%25")).toEqual([]);
+    const first = await get(`/api/v1/wallet/charges?mandate_id=${mandate.id}&q=shop&limit=1`);
+    expect(await find(`q=shop&limit=1&cursor=${String(first.body["next_cursor"])}`)).toHaveLength(1);
+    expect(await find("category=books")).toHaveLength(2);
+    expect(await find("category=music")).toEqual([]);
+    const strange = { ...personal(), tenant: newId("tenant") };
+    expect(await find(`q=${report.id}`, strange)).toEqual([]);
+    expect(await find("q=shop", strange)).toEqual([]);
+  });
+
+  test("counts in the sums of its category alone", async () => {
+    const mandate = await giveMandate(world);
+    const { id } = await charge({ mandate, amount: 400 });
+    const order = { amountMinor: undefined, responseDigest: undefined, requestDigest: undefined };
+    await world.charges.capture(own(world, id), order);
+    const sums = async (category: string) =>
+      (await get(`/api/v1/wallet/spending?mandate_id=${mandate.id}&category=${category}`)).body["data"];
+    expect(await sums("books")).toMatchObject([{ spent_minor: 400 }]);
+    expect(await sums("music")).toEqual([]);
+  });
+});
+
 describe("an agent that its principal freezes", () => {
   let agent: TestAgent;
   beforeAll(async () => {

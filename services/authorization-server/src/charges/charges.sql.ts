@@ -130,15 +130,15 @@ export async function findCharge(
   return row && chargeOf(row);
 }
 
-/** With the commit at the latest. */
-export function insertCharge(tx: TenantTx, charge: Charge): void {
+/** With the commit at the latest. `foundBy` is what its payer may look for. */
+export function insertCharge(tx: TenantTx, charge: Charge, foundBy: string): void {
   const { offer, asking } = charge;
   // A charge that waits for its principal has nothing to tell billing yet.
   const intent = charge.state === "authorizing" ? "hold" : null;
   tx.defer(sql`insert into charges (tenant_id, id, mandate_id, agent_id, merchant_id, merchant_tenant_id,
       merchant_client_id, merchant_origin, state, intent, generation, capture_mode, commits, amount_minor, currency,
       rail, instrument_id, offer_evidence, offer_key, offer_digest, offer_id, mandate_hash, presentation_hash, token,
-      serve_by, capture_by, created_at, livemode, approval_id, approve_by, tab_limit_minor, authorized_at)
+      serve_by, capture_by, created_at, livemode, approval_id, approve_by, tab_limit_minor, authorized_at, found_by)
     values (${tx.tenant}, ${charge.id}, ${charge.mandate}, ${charge.agent}, ${charge.merchant}, ${charge.payee},
       ${charge.merchantClient}, ${charge.merchantOrigin}, ${charge.state}, ${intent}, ${charge.generation},
       ${charge.captureMode}, ${charge.commits}, ${charge.amount.units}, ${charge.amount.asset.code}, ${charge.rail},
@@ -146,7 +146,7 @@ export function insertCharge(tx: TenantTx, charge: Charge): void {
       ${charge.mandateHash}, ${charge.presentationHash}, ${JSON.stringify(charge.token)}::jsonb,
       ${sqlTime(charge.serveBy)}, ${sqlTime(charge.captureBy)}, ${sqlTime(charge.createdAt)}, ${charge.livemode},
       ${asking?.approval ?? null}, ${timeOf(asking?.until)}::timestamptz,
-      ${charge.tabLimit?.units ?? null}, ${timeOf(charge.authorizedAt)}::timestamptz)`);
+      ${charge.tabLimit?.units ?? null}, ${timeOf(charge.authorizedAt)}::timestamptz, ${foundBy})`);
 }
 
 /** What a transition writes beside the state. What is absent stays as it is. */

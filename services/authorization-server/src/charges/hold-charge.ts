@@ -33,6 +33,7 @@ import { type Charge, chargesQueue } from "./charges.ts";
 import { assertCredit, unlessInDebt } from "./credit.ts";
 import type { ChargeEvent, Crossing } from "./crossing.ts";
 import type { Evidence } from "./evidence.ts";
+import { foundBy } from "./found-by.ts";
 import { keepMerchantCharge } from "./merchant-charges.sql.ts";
 import type { Merchant } from "./merchants.ts";
 import { type Unpaid, unpaidAt } from "./tabs.sql.ts";
@@ -93,7 +94,7 @@ export async function holdFor(
     throw new Problem("mandate_asset_not_accepted", { detail: "The issuer has suspended this token." });
   assertAccepted(seen.policy, { ...charge, issuer: deps.issuer });
   assertRoom(seen.budget, wanted);
-  rows.insertCharge(tx, charge);
+  rows.insertCharge(tx, charge, foundBy(evidence.offer, merchant));
   const tokenExpiresAt = fromNumericDate(evidence.presented.accessToken.exp);
   await keepPresented(deps, tx, { charge: charge.id, presented: evidence.sent, tokenExpiresAt });
   const look = { charge: charge.id, tenant: charge.payer };

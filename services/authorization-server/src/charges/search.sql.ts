@@ -11,6 +11,10 @@ export type ChargeFilter = {
   readonly merchant: Id<"merchant"> | undefined;
   /** Any of the states there are; none has one that is not there yet. */
   readonly state: ChargeStatus | undefined;
+  /** Under which its sums of spending are. */
+  readonly category: string | undefined;
+  /** A charge's number, or each of the words that are looked for. */
+  readonly sought: Id<"charge"> | readonly string[];
   readonly since: Instant | undefined;
   readonly until: Instant | undefined;
 };
@@ -28,11 +32,17 @@ function searchFor(filter: ChargeFilter, page: SearchPage): Statement {
   const values: SqlValue[] = [];
   const value = (one: SqlValue): string => `$${values.push(one)}`;
   const where = ["true"];
-  const { mandate, agent, merchant, state, since, until } = filter;
+  const { mandate, agent, merchant, state, category, sought, since, until } = filter;
   if (mandate !== undefined) where.push(`mandate_id = ${value(mandate)}`);
   if (agent !== undefined) where.push(`agent_id = ${value(agent)}`);
   if (merchant !== undefined) where.push(`merchant_id = ${value(merchant)}`);
   if (state !== undefined) where.push(`state = ${value(state)}`);
+  if (category !== undefined)
+    where.push(`exists (select from mandate_holds h where h.tenant_id = charges.tenant_id
+      and h.charge_id = charges.id and h.category = ${value(category)})`);
+  if (typeof sought === "string") where.push(`id = ${value(sought)}`);
+  else
+    for (const word of sought) where.push(`strpos(coalesce(found_by, merchant_origin), ${value(word)}) > 0`);
   if (since !== undefined) where.push(`created_at >= ${value(sqlTime(since))}`);
   if (until !== undefined) where.push(`created_at < ${value(sqlTime(until))}`);
   if (page.before !== undefined)

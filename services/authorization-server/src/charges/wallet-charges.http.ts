@@ -1,4 +1,4 @@
-import { fromRfc3339, type Instant, toRfc3339 } from "@remit/kernel";
+import { fromRfc3339, type Instant, parseId, toRfc3339 } from "@remit/kernel";
 import { type Route, route } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { Problem } from "@remit/protocol";
@@ -6,6 +6,7 @@ import { ChargeStatus, idOf, Timestamp, WalletCharge, WalletChargeList } from "@
 import { z } from "zod";
 import type { Receipts } from "../receipts/index.ts";
 import type { Charge } from "./charges.ts";
+import { wordsIn } from "./found-by.ts";
 import { paidBy, paidOne } from "./wallet-charges.ts";
 
 const Path = z.strictObject({ id: idOf("charge") });
@@ -16,6 +17,9 @@ const Search = z.strictObject({
   agent_id: idOf("agent").optional(),
   merchant_id: idOf("merchant").optional(),
   status: ChargeStatus.optional(),
+  category: z.string().min(1).max(64).optional(),
+  /** A charge's number; or words, each of which stands in the merchant's address or name or in what was bought. */
+  q: z.string().max(200).optional(),
   /** Charges made from then on. */
   since: Timestamp.optional(),
   /** Charges made before then. */
@@ -43,12 +47,16 @@ const searchRoute = ({ db }: Deps): Route =>
         agent_id: agent,
         merchant_id: merchant,
         status: state,
+        category,
+        q = "",
       } = query;
       const filter = {
         mandate,
         agent,
         merchant,
         state,
+        category,
+        sought: parseId("charge", q.trim()) ?? wordsIn(q),
         since: timeOf(query.since),
         until: timeOf(query.until),
       };

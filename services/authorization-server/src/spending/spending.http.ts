@@ -24,6 +24,7 @@ const filters = {
   mandate_id: idOf("mandate").optional(),
   agent_id: idOf("agent").optional(),
   merchant_id: idOf("merchant").optional(),
+  category: z.string().max(64).optional(),
 };
 const Filter = z.strictObject(filters);
 const Grouped = z.strictObject({ ...filters, by: z.enum(groupings).default("day") });
@@ -58,6 +59,7 @@ const askedBy = (query: z.output<typeof Filter>) => ({
   mandate: query.mandate_id,
   agent: query.agent_id,
   merchant: query.merchant_id,
+  category: query.category,
 });
 
 const spendingRoute = ({ db, minorOf }: Deps): Route =>

@@ -22,6 +22,7 @@ export type SpendingFilter = Days & {
   readonly mandate: Id<"mandate"> | undefined;
   readonly agent: Id<"agent"> | undefined;
   readonly merchant: Id<"merchant"> | undefined;
+  readonly category: string | undefined;
 };
 
 export type Sum = {
@@ -84,7 +85,7 @@ export async function dayLines(
 type Built = { readonly from: string; value(value: SqlValue): string; statement(text: string): Statement };
 
 /** Put together from the filter's members alone and without a name, so that each search is planned for its own values. */
-function conditions({ since, until, mandate, agent, merchant }: SpendingFilter): Built {
+function conditions({ since, until, mandate, agent, merchant, category }: SpendingFilter): Built {
   const values: SqlValue[] = [];
   const value = (one: SqlValue): string => `$${values.push(one)}`;
   // A mandate that was asked for is shown with what was spent below it.
@@ -92,6 +93,7 @@ function conditions({ since, until, mandate, agent, merchant }: SpendingFilter):
   where.push(mandate === undefined ? "not below" : `mandate_id = ${value(mandate)}`);
   if (agent !== undefined) where.push(`agent_id = ${value(agent)}`);
   if (merchant !== undefined) where.push(`merchant_id = ${value(merchant)}`);
+  if (category !== undefined) where.push(`category = ${value(category)}`);
   return {
     from: `from spending_days where ${where.join(" and ")}`,
     value,

@@ -70,7 +70,7 @@ export async function burnDownOf(
   const asset = assetIn(mandate.currency);
   const given = toRfc3339(mandate.issuedAt).slice(0, 10);
   const since = [addDays(today, -daysMax), given].toSorted().at(-1) ?? given;
-  const none = { agent: undefined, merchant: undefined };
+  const none = { agent: undefined, merchant: undefined, category: undefined };
   const filter = { since, until: [today, since].toSorted().at(-1) ?? today, mandate: mandate.id, ...none };
   const sums = await rows.sumsBy(tx, "day", { filter, limit: daysMax + 1 });
   const days = Math.min(lookBackDays, Math.max(1, daysBetween(given, today) + 1));
@@ -107,7 +107,7 @@ export async function forecastOf(
   { minorOf, roomBy }: { readonly minorOf: Minor; readonly roomBy: RoomBy },
 ): Promise<z.input<typeof SpendingForecast>> {
   const { zone, today } = await rows.today(tx);
-  const everything = { mandate: undefined, agent: undefined, merchant: undefined };
+  const everything = { mandate: undefined, agent: undefined, merchant: undefined, category: undefined };
   const sumsSince = async (since: string): Promise<Map<string, bigint>> => {
     const asked = { filter: { since, until: today, ...everything }, limit: 40_000 };
     const totals = new Map<string, bigint>();

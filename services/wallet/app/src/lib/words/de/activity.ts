@@ -2,6 +2,9 @@ import type { Activity } from "../en/activity.ts";
 
 export const activity: Activity = {
   activity: {
+    search: "Händler, was gekauft wurde oder Nummer",
+    category: "Kategorie",
+    showAll: "Alle zeigen",
     title: "Umsätze",
     lead: "Jeder Kauf, der neueste zuerst.",
     when: "Wann",

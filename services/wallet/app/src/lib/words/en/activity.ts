@@ -1,5 +1,8 @@
 export const activity = {
   activity: {
+    search: "Merchant, what was bought, or number",
+    category: "Category",
+    showAll: "Show all",
     title: "Activity",
     lead: "Every purchase, newest first.",
     when: "When",

@@ -2,6 +2,9 @@ import type { Activity } from "../en/activity.ts";
 
 export const activity: Activity = {
   activity: {
+    search: "Comercio, lo comprado o número",
+    category: "Categoría",
+    showAll: "Mostrar todo",
     title: "Movimientos",
     lead: "Cada compra, la más reciente primero.",
     when: "Cuándo",

@@ -2,6 +2,9 @@ import type { Activity } from "../en/activity.ts";
 
 export const activity: Activity = {
   activity: {
+    search: "店舗、購入した物、または番号",
+    category: "カテゴリー",
+    showAll: "すべて表示",
     title: "取引",
     lead: "すべての購入を新しい順に示します。",
     when: "日時",

@@ -28,6 +28,8 @@ export const GET: RequestHandler = (event) => {
     agent_id: given("agent"),
     mandate_id: given("mandate"),
     merchant_id: given("merchant"),
+    category: given("category"),
+    q: given("q"),
     ...momentsOf({ since: given("since"), until: given("until") }),
   };
   return csvOf(columns, "remit-activity.csv", async (cursor) => {
