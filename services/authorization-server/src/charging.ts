@@ -29,7 +29,7 @@ import {
   walletDisputeRoutes,
 } from "./disputes/index.ts";
 import { evidenceRoutes } from "./evidence/index.ts";
-import { exportJobs, exportRoutes, revokeAtBilling } from "./exports/index.ts";
+import { exportJobs, exportRoutes, revokeAtBilling, revokeExportsOf } from "./exports/index.ts";
 import { evidenceKeySet, type IssuerKeys } from "./keys/index.ts";
 import {
   budgetJobs,
@@ -138,7 +138,7 @@ export async function mountCharges(
   budgetJobs(jobs, grounds);
   disputeJobs(jobs, disputes);
   chargeJobs(jobs, charges);
-  tabJobs(jobs, deps);
+  tabJobs(jobs, { ...deps, besides: (tx, mandate) => revokeExportsOf(tx, mandate, clock.now()) });
   const revokeToken = revokeAtBilling({ peer, origin: config.billing });
   exportJobs(jobs, { db, clock, revokeToken });
   return purchaseAnswers(deps);

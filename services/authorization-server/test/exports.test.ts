@@ -1,9 +1,13 @@
 import { type Id, instantOf, newId, parseId } from "@remit/kernel";
+import { createJobs } from "@remit/platform/jobs";
+import { createLog } from "@remit/platform/telemetry";
 import { sha256b64url } from "@remit/protocol/node";
+import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { changeStanding } from "../src/agents/index.ts";
-import { endExport, lateUsesMs, stopExport } from "../src/exports/index.ts";
+import { tabJobs } from "../src/charges/index.ts";
+import { endExport, lateUsesMs, revokeExportsOf, stopExport } from "../src/exports/index.ts";
 import { checkBudget } from "../src/mandates/index.ts";
 import { type Api, type As, agentOf, openApi, type Sent, walletOf } from "./charging/api.ts";
 import {
@@ -338,6 +342,32 @@ describe("what is told of an export", () => {
     });
     await close(early["id"], { because: "revoked", used_minor: 300, token: "spt_early" });
     expect(await ask(early["id"])).toMatchObject({ status: "closed", spendable_until: null });
+  });
+
+  test("is wanted back by itself once its mandate is revoked, and told to the issuer of its token", async () => {
+    const mandate = await giveMandate(world);
+    const made = await exported(mandate.id, { kind: "spt", network_id: "internal" });
+    const id = made.body["id"];
+    await tell(id, { token: "spt_revoked", used_minor: 300 });
+    const actor = { type: "account", id: world.principal } as const;
+    await world.db
+      .of(world.payer)
+      .transaction((tx) => world.mandates.revokeWithin(tx, mandate.id, { because: "test", actor }));
+    const { db, clock } = world;
+    const log = createLog({ service: "test", level: "silent" });
+    const jobs = createJobs({ db, log, clock, pollMs: 20 });
+    tabJobs(jobs, {
+      ...world.chargesDeps,
+      besides: (tx, ended) => revokeExportsOf(tx, ended, clock.now()),
+    });
+    await jobs.start();
+    const stops = () =>
+      world.database.asAdmin("select 1 as one from jobs where queue = 'exports.stop' and key = $1", [id]);
+    await eventually(async () => (await stops()).length === 1);
+    await jobs.stop();
+    const { body } = await post(`/api/v1/exports/${String(id)}/revoke`, {}, walletOf(world));
+    expect(body).toMatchObject({ status: "revoking" });
+    expect(await budgetOf(world, mandate.id)).toMatchObject({ held: units(10_000) });
   });
 
   test("is told by billing alone, whichever other service has the scope", async () => {

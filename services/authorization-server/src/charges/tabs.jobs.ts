@@ -1,5 +1,6 @@
-import { secondMs } from "@remit/kernel";
+import { type Id, secondMs } from "@remit/kernel";
 import { enqueue, type Jobs } from "@remit/platform/jobs";
+import type { TenantTx } from "@remit/platform/sql";
 import { idOf } from "@remit/protocol/contracts";
 import { z } from "zod";
 import { endedQueue } from "../mandates/index.ts";
@@ -15,8 +16,13 @@ const Ended = z.strictObject({ tenant: idOf("tenant"), mandate: idOf("mandate") 
 const attemptsMax = 1_000_000;
 const backoff = (attempt: number): number => Math.min(secondMs * 2 ** Math.min(attempt, 8), 300 * secondMs);
 
+type TabJobsDeps = ChargesDeps & {
+  /** What else is to come of a revoked mandate, in the transaction that makes its tabs due. */
+  readonly besides: (tx: TenantTx, mandate: Id<"mandate">) => Promise<void>;
+};
+
 /** Each tab has one job, written with it, that charges it when it is due; a mandate that ends makes its tabs due. */
-export const tabJobs = (jobs: Jobs, deps: ChargesDeps): Jobs =>
+export const tabJobs = (jobs: Jobs, deps: TabJobsDeps): Jobs =>
   jobs
     .on(tabsQueue, {
       attemptsMax,
@@ -35,6 +41,7 @@ export const tabJobs = (jobs: Jobs, deps: ChargesDeps): Jobs =>
         await deps.db.of(tenant).transaction(async (tx) => {
           for (const { id } of await openTabsOf(tx, mandate))
             await enqueue(tx, { queue: tabsQueue, key: id, payload: { tenant, tab: id } });
+          await deps.besides(tx, mandate);
         });
       },
     });

@@ -61,6 +61,13 @@ export async function findExport(
   return row && exportOf(row);
 }
 
+/** Those of a mandate of which nobody has asked anything back, locked in one order for all who do. */
+export async function lockHeldOf(tx: Sql, mandate: Id<"mandate">): Promise<Export[]> {
+  const found = await tx.many<Row>(sql`select * from exports
+    where mandate_id = ${mandate} and state = 'held' order by id for no key update`);
+  return found.map(exportOf);
+}
+
 export async function exportsOf(
   tx: Sql,
   mandate: Id<"mandate">,

@@ -191,25 +191,36 @@ export const endExport = (
  * where there is one to tell.
  */
 export const revokeExport = (
-  deps: Pick<UsesDeps, "db" | "clock">,
+  { db, clock }: Pick<UsesDeps, "db" | "clock">,
   tenant: Id<"tenant">,
   { id, actor, agent }: Telling & { readonly agent: string | undefined },
 ): Promise<Export> =>
-  deps.db.of(tenant).transaction(async (tx) => {
+  db.of(tenant).transaction(async (tx) => {
     const found = await locked(tx, id);
     if (agent !== undefined && found.agent !== agent) throw unknownExport();
-    if (found.state !== "held") return found;
-    await rows.saveExport(tx, id, {
-      state: "revoking",
-      usedMinor: found.usedMinor,
-      spentMinor: found.spentMinor,
-    });
-    const facts = { tenant: tx.tenant, actor, subject: id, payload: { mandate: found.mandate } };
-    await tx.record(newEvent("export.revoking", facts, deps.clock.now()));
-    const revoking = { ...found, state: "revoking" } as const;
-    await stopLater(tx, revoking);
-    return revoking;
+    return wantBack(tx, found, { actor, now: clock.now() });
   });
+
+/** A mandate that was revoked wants back all that was exported of it: what others hold is not held to it. */
+export async function revokeExportsOf(tx: TenantTx, mandate: Id<"mandate">, now: Instant): Promise<void> {
+  const actor: Actor = { type: "system", id: "authorization-server" };
+  for (const found of await rows.lockHeldOf(tx, mandate)) await wantBack(tx, found, { actor, now });
+}
+
+async function wantBack(
+  tx: TenantTx,
+  found: Export,
+  { actor, now }: { readonly actor: Actor; readonly now: Instant },
+): Promise<Export> {
+  if (found.state !== "held") return found;
+  const { id, usedMinor, spentMinor } = found;
+  await rows.saveExport(tx, id, { state: "revoking", usedMinor, spentMinor });
+  const facts = { tenant: tx.tenant, actor, subject: id, payload: { mandate: found.mandate } };
+  await tx.record(newEvent("export.revoking", facts, now));
+  const revoking = { ...found, state: "revoking" } as const;
+  await stopLater(tx, revoking);
+  return revoking;
+}
 
 export type StopDeps = Pick<UsesDeps, "db"> & {
   /** Since when its issuer authorises nothing new with it; undefined when it knows none for this export. */

@@ -52,7 +52,7 @@ const rooms = createRooms({
 });
 const jobs = createJobs({ db, log, clock, leaseMs: 2_000 });
 chargeJobs(jobs, rooms.charges);
-tabJobs(jobs, rooms.chargesDeps);
+tabJobs(jobs, { ...rooms.chargesDeps, besides: async () => {} });
 approvalJobs(jobs, rooms.approvals);
 await jobs.start();
 const { origin } = await openApi(rooms);
