@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isOfView, viewIn } from "./view-search.ts";
+import { isOfView, viewIn } from "./index.ts";
 
 test("a view is the filter of a list, its order and its columns, and not the page that one has leafed to", () => {
   expect(viewIn("?status=held&page=3&cursor=x&q=&sort=-amount")).toBe("status=held&sort=-amount");
