@@ -1,5 +1,5 @@
 import type { Agent } from "@remit/agent";
-import { expectAccessible, openBrowser, type Page, type TestBrowser } from "@remit/testkit";
+import { eventually, expectAccessible, openBrowser, type Page, type TestBrowser } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { agentOf, grant, type Instance, startInstance } from "../instance.ts";
 import { signInAt } from "../portal/visits.ts";
@@ -133,4 +133,37 @@ test("a purchase that waits is held against its mandate, and says which of its r
   await expectAccessible(page);
   await page.getByRole("link", { name: "One report a month" }).click();
   await page.waitForURL(`${remit.dev.wallet}/mandates/${mandate}`);
+});
+
+test("what was bought is found by its number, by where it was and by its category, as the address says", async () => {
+  const buying = agentOf(remit.dev);
+  await grant(remit.dev, buying, { amount_minor: 3_000 });
+  const { charge } = await buying.fetch(remit.dev.paid_url);
+  const rows = page.locator("main table a[href^='/activity/chg_']");
+  /** Again where the page was not awake yet: what is typed before it is, is not kept. */
+  const seek = (words: string): Promise<unknown> =>
+    eventually(async () => {
+      await page.getByRole("searchbox").fill(words);
+      await page.getByRole("button", { name: "Show", exact: true }).click();
+      expect(new URL(page.url()).searchParams.get("q")).toBe(words);
+    });
+  await at("/activity");
+  await seek(String(charge));
+  await eventually(async () =>
+    expect(await rows.evaluateAll((all) => all.map((one) => one.getAttribute("href")))).toEqual([
+      `/activity/${charge}`,
+    ]),
+  );
+  await seek(new URL(remit.dev.merchant.origin).host.toUpperCase());
+  await rows.first().waitFor();
+  await expectAccessible(page);
+  await seek("nothing of the kind");
+  await page.getByText("Nothing matches.").waitFor();
+
+  await at("/activity");
+  await page.locator("main a[href*='category=']").first().click();
+  await page.getByText("Category:").waitFor();
+  await rows.first().waitFor();
+  await page.getByRole("link", { name: /^Show all ?: Category/ }).click();
+  await page.waitForURL((url) => !url.searchParams.has("category"));
 });
