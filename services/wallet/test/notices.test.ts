@@ -29,6 +29,7 @@ import {
   pushKeyOf,
 } from "../src/notices/index.ts";
 import { encryptFor } from "../src/notices/web-push.ts";
+import { createViews } from "../src/views/index.ts";
 import { browserKeys, mailServer, pushService } from "./outside.ts";
 
 const origin = "https://wallet.example";
@@ -386,17 +387,22 @@ test("no address, key or endpoint stands in the database in the clear, and a per
   expect(await states()).toEqual([]);
 });
 
-test("whoever is erased at the issuer is forgotten here: sessions, browsers, addresses and what was told; nobody else is", async () => {
+test("whoever is erased at the issuer is forgotten here: sessions, browsers, addresses, what was told and named views; nobody else is", async () => {
   await somebody({ mail: true, money: true });
   const other = account;
   await somebody({ mail: true, money: true });
   for (const each of [other, account])
     await notices.hear({ notices: [question({ account: each })], answered: [] });
+  const views = createViews({ db, keyring, clock });
+  for (const each of [other, account])
+    await views.of(each).keep("/activity", { name: "Doctors", search: "text=clinic" });
   ended.length = 0;
   const forgotten = { notices: [], answered: [], forgotten: [account] };
   for (const told of [forgotten, forgotten]) await notices.hear(TellNotices.parse(told));
   expect(ended).toEqual([account, account]);
   expect(await notices.of(account).settings()).toMatchObject({ mail: undefined, devices: [], told: [] });
+  expect(await views.of(account).all()).toEqual([]);
+  expect(await views.of(other).all()).toHaveLength(1);
   const kept = await notices.of(other).settings();
   expect([kept.mail?.to, kept.devices.length, kept.told.length]).toEqual([`${other}@example.com`, 1, 2]);
 });

@@ -105,7 +105,7 @@ export async function tellWallet({ db, peer, wallet }: WalletNoticesDeps, job: u
   if (body.notices.length > 0 || body.answered.length > 0) await tell({ peer, wallet }, body);
 }
 
-/** Has the wallet remove all that it keeps of an account that is no more: sessions, browsers, addresses, what was told. */
+/** Has the wallet remove all that it keeps of an account that is no more: sessions, browsers, addresses, what was told, named views. */
 export const forgetAtWallet = (deps: Omit<WalletNoticesDeps, "db">, job: unknown): Promise<void> =>
   // Written by `noticesIn` alone.
   tell(deps, {

@@ -8,6 +8,7 @@ import { Problem } from "@remit/protocol";
 import type { NoticeBody, TellNotices } from "@remit/protocol/contracts";
 import { sha256b64url } from "@remit/protocol/node";
 import type { Language } from "../refusals/index.ts";
+import { forgetViews } from "../views/index.ts";
 import type { DeliveryState } from "./notices.sql.ts";
 import * as rows from "./notices.sql.ts";
 import { type PushKey, type Subscription, takesMessages } from "./web-push.ts";
@@ -101,7 +102,10 @@ export function createNotices(deps: NoticesDeps): Notices {
       await db.global.transaction(async (tx) => {
         if (answered.length > 0) await rows.markAnswered(tx, answered);
         for (const notice of notices) await hearOne(deps, tx, notice);
-        for (const account of forgotten) await rows.forgetPerson(tx, account);
+        for (const account of forgotten) {
+          await rows.forgetPerson(tx, account);
+          await forgetViews(tx, account);
+        }
       });
     },
   };

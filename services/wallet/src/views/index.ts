@@ -1,3 +1,4 @@
+export { forgetViews } from "./views.sql.ts";
 export { createViews, type PersonViews, type View, type Views } from "./views.ts";
 
 /** The table of this room: ids, digests and ciphertext. */
