@@ -65,6 +65,8 @@ export function openPool(options: PoolOptions): Pool {
   const pool = new Connections({ ...sessionOf(options), max: options.poolMax, idleTimeoutMillis: 30_000 });
   // Without a listener a connection that breaks while idle would end the process.
   pool.on("error", (error) => options.log?.warn({ error }, "an idle database connection broke"));
+  // Between the pool's hands and ours nobody would: a server that ends a connection in the packet that opens it.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   let closing: Promise<void> | undefined;
   const msMaxEach = options.statementMsMax + silenceMsMax;
   const holding = new AsyncLocalStorage<{ held: boolean }>();
