@@ -35,7 +35,7 @@ describe("a token is for one resource that its client has business with", () => 
     ["merchant", directory, "directory:read directory:write"],
     ["merchant", gateway, "charges:write directory:read directory:write"],
     ["agent", "http://shop.localhost:3402", "oid4ac:payment"],
-    ["peer", issuer, "events:write tokens:read"],
+    ["peer", issuer, "events:write ssf.manage ssf.read tokens:read"],
     ["wallet", issuer, "wallet:read wallet:write"],
   ])("%s may ask for %s", async (kind, resource, scope) => {
     expect(await scopeOf(kind, resource)).toBe(scope);
