@@ -3,7 +3,7 @@ import { platformTenant } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
 import { eventually } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { boundsOf, captureEntry, monthOf, post } from "../src/ledger/index.ts";
+import { boundsOf, captureEntry, monthOf, post, transferEntry } from "../src/ledger/index.ts";
 import { type CallOptions, openStage, type Stage } from "./stage.ts";
 
 let stage: Stage;
@@ -98,6 +98,37 @@ describe("months, profiles and invoices over the API", () => {
         status: "open",
       },
     ]);
+  });
+
+  test("what a month that lasts has cost so far is what its invoice will have, kept back or asked for, by shop and for its own alone", async () => {
+    const [of, second] = [owner(), newId("merchant")];
+    const at = stage.clock.now();
+    const sold = (merchant: Id<"merchant">, collection: "invoiced" | "withheld", fee: bigint) => {
+      const terms = { schedule: `fsc_${"1".padStart(26, "0")}`, fromVolume: 0n, collection };
+      const paid = { charge: newId("charge"), payment: newId("payment"), owner: { ...of, merchant } };
+      return { ...paid, at, rail: "card", captured: usd(1000n), fee: usd(fee), terms };
+    };
+    await db.global.transaction((tx) =>
+      post(tx, [
+        { ...captured(of), at: instantOf(boundsOf(month).from - dayMs) },
+        captureEntry(sold(of.merchant, "invoiced", 59n)),
+        captureEntry(sold(of.merchant, "withheld", 20n)),
+        // A fee that is all of it leaves the merchant nothing, and costs it all the same.
+        captureEntry(sold(of.merchant, "withheld", 1000n)),
+        transferEntry(sold(second, "invoiced", 7n)),
+      ]),
+    );
+    const { body } = await read("running-fees", of.tenant);
+    expect(body["month"]).toBe(monthOf(at));
+    const fees = body["data"] as readonly unknown[];
+    expect(fees).toHaveLength(2);
+    expect(fees).toEqual(
+      expect.arrayContaining([
+        { merchant: of.merchant, currency: "USD", fee_minor: 1079, withheld_minor: 1020 },
+        { merchant: second, currency: "USD", fee_minor: 7, withheld_minor: 0 },
+      ]),
+    );
+    expect((await read("running-fees", newId("tenant"))).body["data"]).toEqual([]);
   });
 
   test("an invoice and its PDF are seen by its organization and the operator, and for others there is none", async () => {

@@ -78,5 +78,19 @@ export const InvoiceQuery = z.strictObject({
   cursor: idOf("invoice").optional(),
 });
 
+/** GET /api/v1/running-fees: what the month that lasts has cost so far; its invoices are written once it is over. */
+export const RunningFees = z.object({
+  month: z.string(),
+  data: z.array(
+    z.object({
+      merchant: idOf("merchant"),
+      currency: z.string(),
+      fee_minor: z.int(),
+      /** Of it: kept back from what was sold. The rest is asked for. */
+      withheld_minor: z.int(),
+    }),
+  ),
+});
+
 /** POST /api/v1/invoices/{id}/payment: what the bank calls it. */
 export const InvoicePayment = z.strictObject({ reference: text(140) });

@@ -10,10 +10,11 @@ import {
   idOf,
   MonthBody,
   MonthList,
+  RunningFees,
   SetBillingProfile,
 } from "@remit/protocol/contracts";
 import { z } from "zod";
-import { boundsOf, closedMonths, monthNamed } from "../ledger/index.ts";
+import { boundsOf, closedMonths, monthNamed, monthOf, runningFees } from "../ledger/index.ts";
 import { dueOf, leftOf, nameOf, totalOf } from "./invoice.ts";
 import { askForMonth } from "./invoices.jobs.ts";
 import {
@@ -37,6 +38,7 @@ const OfTenant = z.strictObject({ organization: idOf("tenant") });
 /** Months and invoices: a merchant's organization reads its own, the operator closes, reads and settles all. */
 export const invoiceRoutes = (deps: InvoiceDeps): Route[] => [
   ...monthRoutes(deps),
+  runningRoute(deps),
   ...profileRoutes(deps),
   route({
     method: "GET",
@@ -144,6 +146,27 @@ const monthRoutes = (deps: InvoiceDeps): Route[] => [
     },
   }),
 ];
+
+const runningRoute = ({ db }: InvoiceDeps): Route =>
+  route({
+    method: "GET",
+    path: "/api/v1/running-fees",
+    summary:
+      "What the month that lasts has cost the organization's merchants so far, withheld or to be invoiced.",
+    needs: reads,
+    answers: { 200: RunningFees },
+    handle: async ({ caller, now }) => {
+      const month = monthOf(now);
+      const fees = await db.of(caller.tenant).transaction((tx) => runningFees(tx, month));
+      const data = fees.map(({ merchant, asset, fee, withheld }) => ({
+        merchant,
+        currency: asset,
+        fee_minor: Number(fee),
+        withheld_minor: Number(withheld),
+      }));
+      return { status: 200, body: { month, data } };
+    },
+  });
 
 const actorOf = ({ actor }: Caller): Actor => ({
   type: actor.type === "account" ? "account" : "client",

@@ -29,6 +29,7 @@ export {
   monthNamed,
   monthOf,
   monthsNow,
+  runningFees,
   type Sum,
   sumMonth,
   sumsOf,

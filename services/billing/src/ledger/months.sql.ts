@@ -1,6 +1,6 @@
 import type { Id, Instant } from "@remit/kernel";
 import { type Sql, sql, sqlTime } from "@remit/platform/sql";
-import type { ClearingAccount, Month, MonthsNow, Sum } from "./months.ts";
+import type { ClearingAccount, Month, MonthsNow, RunningFee, Sum } from "./months.ts";
 
 const momentOf = (now: MonthsNow): string | null => (now === undefined ? null : sqlTime(now));
 
@@ -66,6 +66,19 @@ export async function sums(tx: Sql, name: string): Promise<Sum[]> {
     invoiced: BigInt(row.invoiced),
   }));
 }
+
+export const running = async (
+  tx: Sql,
+  { from, until }: { readonly from: Instant; readonly until: Instant },
+): Promise<RunningFee[]> =>
+  (
+    await tx.many<
+      Pick<RunningFee, "merchant" | "asset"> & { readonly fee: string; readonly withheld: string }
+    >(
+      sql`select merchant, asset, fee, withheld
+        from ledger_running_fees(${sqlTime(from)}::timestamptz, ${sqlTime(until)}::timestamptz)`,
+    )
+  ).map(({ fee, withheld, ...row }) => ({ ...row, fee: BigInt(fee), withheld: BigInt(withheld) }));
 
 export async function clearing(tx: Sql, since: Instant): Promise<ClearingAccount[]> {
   type Row = Omit<ClearingAccount, "balance" | "waiting" | "recent"> & {

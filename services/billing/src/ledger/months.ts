@@ -101,6 +101,13 @@ export async function* tenantsIn(db: Database, month: string): AsyncGenerator<Id
 /** The sums of the transaction's tenant. */
 export const sumsOf = (tx: Sql, month: string): Promise<Sum[]> => rows.sums(tx, month);
 
+/** What a merchant's captures of a month that lasts have cost so far. */
+export type RunningFee = Pick<Sum, "merchant" | "asset" | "withheld"> & { readonly fee: bigint };
+
+/** Of the transaction's tenant: what its invoices of the month will come to, without tax. */
+export const runningFees = (tx: Sql, month: string): Promise<RunningFee[]> =>
+  rows.running(tx, boundsOf(month));
+
 /** What stands in a clearing account, and how many charges wait there since when. */
 export type ClearingAccount = {
   readonly code: string;
