@@ -207,6 +207,27 @@ describe("a refund that came back, of what had gone on to a merchant's account",
     await agrees();
   });
 
+  test("R04 and is refunded anew before anybody has looked at what the refused one took back: the payer has its money, once", async () => {
+    const sale = await sold();
+    await stage.sandbox.fail("refunds.create", { action: "decline", decline_code: "lost_or_stolen_card" });
+    await stage.sandbox.fail("refunds.retrieve", { action: "error_500", times: 1_000 });
+    await stage.step("refund", sale.id, sale.of, { amount_minor: 700 });
+    // Of Stripe's own transfer there are not as many left to reverse.
+    const { body } = await stage.step("refund", sale.id, sale.of, { amount_minor: 700 });
+    expect(body).toMatchObject({ status: "captured", refunded_minor: 700 });
+    expect(await movesOf(sale)).toEqual([]);
+    await stage.sandbox.heal();
+    await eventually(async () => {
+      await sendNow();
+      const sent = (await movesOf(sale)).filter(({ state }) => state === "sent");
+      const units = (way: string) =>
+        sent.reduce((sum, one) => sum + (one.way === way ? one.amount_minor : 0), 0);
+      expect([units("on"), units("back")]).toEqual([700, 700]);
+    });
+    expect(await owed(sale)).toBe(0n);
+    await agrees();
+  });
+
   test("R04 goes on there again, and is taken back from there by our own hand when it is refunded anew", async () => {
     const sale = await sold();
     await stage.step("refund", sale.id, sale.of, { amount_minor: 300 });

@@ -249,6 +249,10 @@ type RefundRow = {
   readonly takes_back: boolean;
 };
 
+/**
+ * Stripe takes back its own transfer alone. Of that one may be gone on again since, by ours, or is to: of a refund that gave the payer
+ * nothing after all, the job that has it go on may not have come to it yet.
+ */
 export async function insertRefund(
   tx: Sql,
   payment: Payment,
@@ -257,7 +261,9 @@ export async function insertRefund(
   const written = await tx.run(sql`
     insert into refunds (tenant_id, id, payment_id, amount_minor, state, transaction, created_at, takes_back)
     values (${payment.tenant}, ${refund.id}, ${payment.id}, ${refund.amount.units}, ${refund.state}, ${refund.transaction},
-      ${sqlTime(refund.at)}, ${payment.destination !== null} and tenant_of_transfers_of_payment(${payment.id}) is null)
+      ${sqlTime(refund.at)}, ${payment.destination !== null} and tenant_of_transfers_of_payment(${payment.id}) is null
+        and not exists (select from refunds f where f.payment_id = ${payment.id} and f.state in ('refused', 'failed')
+          and f.takes_back and f.reference is not null))
     on conflict (id) do nothing`);
   return written.count === 1;
 }
