@@ -123,6 +123,25 @@ describe("R04 a refund that came back after the charge was shown as refunded", (
     expect(await stands(charge)).toEqual({ state: "captured", refunded: 0n });
     expect(await told(charge)).toMatchObject([{ budget_minor: 300 }, { budget_minor: 300 }]);
     await agrees(15_000_000n);
+    // All of it is given back at last: of the budget no more than what was spent again, as the rest of it was back before.
+    await world.charges.refund(own(world, charge.id), { key: "refund-2", amountMinor: 1_000 });
+    expect(await stands(charge)).toEqual({ state: "refunded", refunded: 1_000n });
+    await agrees(12_000_000n);
+  });
+
+  test("R04 gives a budget nothing back twice: a part that it has still is not room for more", async () => {
+    const charge = await refunded(400);
+    const { id } = await world.charges.create(asMerchant(world), purchase(world, { mandate, amount: 900 }));
+    await world.charges.capture(own(world, id), whole);
+    await look(await sendBack(charge));
+    await agrees(15_000_000n);
+    const refund = (key: string, amountMinor: number) =>
+      world.charges.refund(own(world, charge.id), { key, amountMinor });
+    await refund("refund-2", 300);
+    await agrees(15_000_000n);
+    await refund("refund-3", 300);
+    expect(await stands(charge)).toEqual({ state: "captured", refunded: 600n });
+    await agrees(13_000_000n);
   });
 
   test("R04 is looked at once billing's report of it is in the log", async () => {

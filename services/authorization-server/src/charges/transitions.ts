@@ -1,4 +1,4 @@
-import { invariant, toBudgetUnits, toNumericDate } from "@remit/kernel";
+import { invariant, money, toBudgetUnits, toNumericDate } from "@remit/kernel";
 import type { TenantTx } from "@remit/platform/sql";
 import type { Actor, EventPayload, EventType } from "@remit/protocol";
 import { confirmElsewhere, withdraw } from "../approvals/index.ts";
@@ -278,7 +278,7 @@ export function finishRefund(
     ...(before === undefined ? {} : { before }),
     budget: async (tx) => {
       if (!(await rows.endRefund(tx, refunding.id, { now }))) return false;
-      await refundHold(tx, charge.id, toBudgetUnits(refunding.amount));
+      await refundHold(tx, charge.id, toBudgetUnits(money(charge.amount.asset, refundedMinor)));
       return true;
     },
   });

@@ -188,10 +188,15 @@ export async function freeRestOfHold(tx: TenantTx, charge: Id<"charge">): Promis
   return true;
 }
 
-/** A refund returns the amount, neither use nor velocity. */
-export async function refundHold(tx: TenantTx, charge: Id<"charge">, amount: bigint): Promise<void> {
+/**
+ * With a refund so much is given back in all: the budget gets what it has not got yet, neither use nor velocity. It has some of it,
+ * or all, where a refund came back that the budget had no room to spend again (`unrefundHold`).
+ */
+export async function refundHold(tx: TenantTx, charge: Id<"charge">, inAll: bigint): Promise<void> {
   const hold = await holdOf(tx, charge);
-  invariant(amount > 0n && amount <= hold.captured - hold.refunded, "a refund is of what was captured");
+  invariant(inAll > 0n && inAll <= hold.captured, "a refund is of what was captured");
+  const amount = inAll - hold.refunded;
+  if (amount <= 0n) return;
   invariant(await rows.refundOfHold(tx, charge, amount), "a refund meets its hold");
   await moveAll(tx, hold, { held: 0n, spent: -amount, uses: 0, back: undefined });
   await countSpending(tx, charge, { spent: 0n, refunded: amount, charges: 0 });

@@ -254,7 +254,7 @@ export class BudgetTree {
         },
       };
     return {
-      work: (tx: TenantTx) => refundHold(tx, charge.id, amount),
+      work: (tx: TenantTx) => refundHold(tx, charge.id, charge.refunded + amount),
       may: true,
       after: () => {
         charge.refunded += amount;
