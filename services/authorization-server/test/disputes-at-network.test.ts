@@ -202,6 +202,43 @@ describe("M21 a principal's dispute whose charge the card network disputes too",
     },
   );
 
+  test("whose refund was refused while the network had the money is asked for anew, though it let go before anybody noted that", async () => {
+    const charge = await captured();
+    const ours = await accept(await open(charge));
+    const network = networkOf(charge);
+    world.billing.fail("refund", "refused");
+    const { charges } = disputes;
+    const late: DisputesDeps = {
+      ...disputes,
+      charges: {
+        ...charges,
+        giveBack: async (...asked) => {
+          await network.says("needs_response");
+          const refused = charges.giveBack(...asked);
+          expect(await refusalOf(refused)).toBe("refund_refused");
+          world.clock.advance(1);
+          await network.says("won");
+          return refused;
+        },
+      },
+    };
+    await lookAfter(late, { tenant: ours.payer, dispute: ours.id });
+    expect(await now(ours)).toMatchObject({ refund: "due", refundMinor: undefined, refundAttempt: 2 });
+    expect(await look(ours)).toBeUndefined();
+    expect(await now(ours)).toMatchObject({ refund: "done", refundMinor: 1_000n });
+    expect(await givenBack(charge)).toEqual({ refunds: [1_000], spent: 0 });
+  });
+
+  test("whose refund is refused after the network has let go is refused for good", async () => {
+    const charge = await captured();
+    const ours = await accept(await open(charge));
+    await networkOf(charge).says("won");
+    world.clock.advance(1);
+    world.billing.fail("refund", "refused");
+    expect(await look(ours)).toBeUndefined();
+    expect(await now(ours)).toMatchObject({ refund: "refused", refundAttempt: 1 });
+  });
+
   test("gets what the network took no part of, and what it took only once", async () => {
     const charge = await captured();
     const ours = await accept(await open(charge));

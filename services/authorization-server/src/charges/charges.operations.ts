@@ -72,6 +72,8 @@ export type Charges = {
   whole(side: ChargeSide, id: Id<"charge">): Promise<Charge | undefined>;
   /** Gives back what a dispute was lost over: as the merchant would, once per key. */
   giveBack(charge: Pick<Charge, "payer" | "id">, order: RefundOrder): Promise<Charge>;
+  /** The request to refund that was made with this key. */
+  askedRefund(charge: Pick<Charge, "payer" | "id">, key: string): Promise<rows.AskedRefund | undefined>;
   /** What was given back since then, but for requests whose key begins with `except`. */
   refundedSince(charge: Pick<Charge, "payer" | "id">, at: Instant, except: string): Promise<bigint>;
   /** With its receipt, for an answer to who has just moved it. */
@@ -101,6 +103,7 @@ export function createCharges(deps: ChargesDeps): Charges {
     show: (side, id) => show(deps, side, id),
     whole: (side, id) => whole(deps, side, id),
     giveBack: async (charge, order) => refund(deps, await chargeNow(deps, charge), order),
+    askedRefund: ({ payer, id }, key) => deps.db.of(payer).transaction((tx) => rows.findRefund(tx, id, key)),
     refundedSince: ({ payer, id }, at, except) =>
       deps.db.of(payer).transaction((tx) => rows.refundedSince(tx, id, { at, except })),
     list: (side, page) => list(deps, side, page),

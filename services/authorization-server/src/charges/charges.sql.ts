@@ -304,6 +304,7 @@ export async function listCharges(
 
 /** A request to refund that was written before: what it named, if anything, and why it was refused, if it was. */
 export type AskedRefund = {
+  readonly askedAt: Instant;
   readonly wantedMinor: bigint | undefined;
   readonly transaction: string | undefined;
   readonly because: string | undefined;
@@ -316,13 +317,15 @@ export async function findRefund(
   key: string,
 ): Promise<AskedRefund | undefined> {
   const row = await tx.maybe<{
+    asked_at: Instant;
     wanted_minor: bigint | null;
     transaction: string | null;
     refused_because: string | null;
-  }>(sql`select wanted_minor, transaction, refused_because from charge_refunds
+  }>(sql`select asked_at, wanted_minor, transaction, refused_because from charge_refunds
       where charge_id = ${charge} and request_key = ${key}`);
   return (
     row && {
+      askedAt: row.asked_at,
       wantedMinor: row.wanted_minor ?? undefined,
       transaction: row.transaction ?? undefined,
       because: row.refused_because ?? undefined,

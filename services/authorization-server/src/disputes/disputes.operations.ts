@@ -22,7 +22,7 @@ export type DisputesDeps = WordsDeps & {
   readonly db: Database;
   readonly clock: Clock;
   readonly log: Log;
-  readonly charges: Pick<Charges, "whole" | "giveBack" | "refundedSince">;
+  readonly charges: Pick<Charges, "whole" | "giveBack" | "askedRefund" | "refundedSince">;
   readonly network: DisputeNetwork;
 };
 

@@ -76,13 +76,18 @@ export async function insertDispute(
 export const lockDisputesOf = (tx: Sql, charge: Id<"charge">): Promise<unknown> =>
   tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`disputes of ${charge}`}, 0))`);
 
-/** What the card network has of a charge, in minor units: what it may take yet, and what it has taken for good. */
-export type AtNetwork = { readonly open: bigint; readonly lost: bigint };
+/** What the card network has of a charge, in minor units: what it may take yet, what it has taken for good; and when it last decided. */
+export type AtNetwork = {
+  readonly open: bigint;
+  readonly lost: bigint;
+  readonly decidedAt: Instant | null;
+};
 
 export const atNetwork = (tx: Sql, charge: Id<"charge">): Promise<AtNetwork> =>
   tx.one<AtNetwork>(sql`select
       coalesce(sum(amount_minor) filter (where state in ('needs_response', 'under_review')), 0)::bigint as open,
-      coalesce(sum(amount_minor) filter (where state = 'lost'), 0)::bigint as lost
+      coalesce(sum(amount_minor) filter (where state = 'lost'), 0)::bigint as lost,
+      max(decided_at) as "decidedAt"
     from disputes where charge_id = ${charge} and origin = 'network'`);
 
 /** Those of its principal that the card network's word may concern: the open one, and what was lost and is not given back by us. */

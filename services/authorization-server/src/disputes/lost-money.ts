@@ -1,4 +1,4 @@
-import { after, dayMs, type Id, type Instant, secondMs } from "@remit/kernel";
+import { after, dayMs, type Id, type Instant, invariant, secondMs } from "@remit/kernel";
 import { isProblemCode, Problem } from "@remit/protocol";
 import { cross, refundable } from "../charges/index.ts";
 import { actOn, type DisputesDeps, noteBoth } from "./disputes.operations.ts";
@@ -84,18 +84,32 @@ async function pay(deps: DisputesDeps, dispute: Dispute): Promise<Instant | unde
       await note(deps, dispute, { refund: "due" });
       return soon;
     }
-    if (error.code !== "refund_refused") return soon;
-    // The card network has it: refused for now, and asked for anew once that has let go.
-    if ((await atNetwork(deps, dispute)).open > 0n) {
-      await note(deps, dispute, { refund: "due", anew: true });
-      return soon;
-    }
+    if (error.code !== "refund_refused" || !(await noteRefused(deps, dispute))) return soon;
     deps.log.error(
       { dispute: dispute.id, code: error.code },
       "what a dispute was lost over is not given back",
     );
-    return (await note(deps, dispute, { refund: "refused", refundMinor })) ? undefined : soon;
+    return undefined;
   }
+}
+
+/**
+ * Refused for good: false when the card network has the money, or had it at any time since it was asked for. Then it is asked for
+ * anew, once the network has let go. The network's word either is found here, or finds what is noted here (`giveWay`).
+ */
+async function noteRefused(deps: DisputesDeps, dispute: Dispute): Promise<boolean> {
+  const { payer, charge: id, refundMinor } = dispute;
+  const asked = await deps.charges.askedRefund({ payer, id }, keyOf(dispute));
+  invariant(asked !== undefined, "what was refused was asked for");
+  return cross(deps.db, dispute, async (crossing) => {
+    const tx = await crossing.payer();
+    await rows.lockDisputesOf(tx, id);
+    const { open, decidedAt } = await rows.atNetwork(tx, id);
+    if (open === 0n && (decidedAt === null || decidedAt < asked.askedAt))
+      return noteBoth(crossing, dispute, { refund: "refused", refundMinor });
+    await noteBoth(crossing, dispute, { refund: "due", refundMinor: undefined, anew: true });
+    return false;
+  });
 }
 
 type Noting = Omit<rows.RefundNote, "refundMinor"> & { readonly refundMinor?: bigint | undefined };
