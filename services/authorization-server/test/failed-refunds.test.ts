@@ -1,6 +1,8 @@
 import { type Id, newId, parseId } from "@remit/kernel";
+import type { Database } from "@remit/platform/sql";
 import { newEvent } from "@remit/protocol";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { lookAtFailedRefund } from "../src/charges/failed-refunds.ts";
 import type { Charge } from "../src/charges/index.ts";
 import { checkBudget } from "../src/mandates/index.ts";
 import { takeReported } from "../src/planning.ts";
@@ -142,6 +144,38 @@ describe("R04 a refund that came back after the charge was shown as refunded", (
     await refund("refund-3", 300);
     expect(await stands(charge)).toEqual({ state: "captured", refunded: 600n });
     await agrees(13_000_000n);
+  });
+
+  test("R04 is not overlooked when the answer from before it failed is taken over in the middle of the look", async () => {
+    const { id } = await world.charges.create(asMerchant(world), purchase(world, { mandate, amount: 1_000 }));
+    const charge = await world.charges.capture(own(world, id), whole);
+    world.billing.fail("refund", "answer_lost");
+    world.billing.fail("read", "lost");
+    await refusalOf(world.charges.refund(own(world, id), { key: "refund-1", amountMinor: 400 }));
+    const back = async (): Promise<void> => {
+      await world.charges.recover(world.payer, id);
+      await sendBack(charge);
+    };
+    const [refund = ""] = [...(world.billing.payments.get(`${id}.1`)?.refunds.keys() ?? [])];
+    let isFirst = true;
+    const db: Database = {
+      ...world.db,
+      of: (tenant) => ({
+        tenant,
+        transaction: async (work) => {
+          const found = await world.db.of(tenant).transaction(work);
+          if (isFirst) {
+            isFirst = false;
+            await back();
+          }
+          return found;
+        },
+      }),
+    };
+    const of = { tenant: world.payer, refund: parseId("refund", refund) ?? newId("refund") };
+    expect(await lookAtFailedRefund({ ...world.chargesDeps, db }, of)).toBeUndefined();
+    expect(await stands(charge)).toEqual({ state: "captured", refunded: 0n });
+    await agrees(10_000_000n);
   });
 
   test("R04 is looked at once billing's report of it is in the log", async () => {

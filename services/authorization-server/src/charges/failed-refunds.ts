@@ -42,13 +42,15 @@ export async function lookAtFailedRefund(
   deps: ChargesDeps,
   { tenant, refund }: FailedRefund,
 ): Promise<Instant | undefined> {
-  const asked = await deps.db.of(tenant).transaction((tx) => rows.refundById(tx, refund));
-  if (asked === undefined) return undefined;
-  const charge = await chargeNow(deps, { payer: tenant, id: asked.charge });
+  const asked = () => deps.db.of(tenant).transaction((tx) => rows.refundById(tx, refund));
+  const of = (await asked())?.charge;
+  if (of === undefined) return undefined;
+  const charge = await chargeNow(deps, { payer: tenant, id: of });
   const again = after(deps.clock.now(), againMs);
   // Whoever drives it may have an answer from before it failed.
   if (charge.refunding?.id === refund) return again;
-  if (!asked.isDone) return undefined;
+  // Asked after the charge, which does not make it any more: it has come to its end, and not only since.
+  if ((await asked())?.isDone !== true) return undefined;
   const seen = await readOf(deps, charge);
   if (seen.kind === "unknown") return again;
   const isFailed =
