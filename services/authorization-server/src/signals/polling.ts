@@ -1,6 +1,7 @@
 import { after, type Clock, secondMs } from "@remit/kernel";
 import type { Call } from "@remit/platform/http";
 import type { Database } from "@remit/platform/sql";
+import { type SetError, setErrors } from "@remit/protocol";
 import { type PolledStream, type PollStream, pollSetsMax } from "@remit/protocol/contracts";
 import type { Waiting } from "../waiting/index.ts";
 import { type SigningDeps, tokenOf } from "./signing.ts";
@@ -12,8 +13,8 @@ export type PollingDeps = SigningDeps & {
   readonly clock: Clock;
   /** Whoever waits for news of a stream, in this process. */
   readonly waiting: Waiting;
-  /** Told of each signal that a receiver would not take. */
-  readonly refused: (err: string) => void;
+  /** Told of each signal that a receiver would not take, by the registered word for why: what it writes itself is `other`. */
+  readonly refused: (err: SetError | "other") => void;
 };
 
 /** How long an answer is held back while there is nothing to say. */
@@ -53,8 +54,8 @@ async function take(
   const wrong = Object.entries(setErrs);
   if (ack.length + wrong.length === 0) return;
   const jtis = [...ack, ...wrong.map(([jti]) => jti)];
-  await db.of(tenant).transaction((tx) => forget(tx, id, jtis));
-  for (const [, { err }] of wrong) refused(err);
+  const gone = await db.of(tenant).transaction((tx) => forget(tx, id, jtis));
+  for (const [jti, { err }] of wrong) if (gone.has(jti)) refused(setErrors.find((known) => known === err) ?? "other");
 }
 
 async function answerOf(

@@ -31,11 +31,16 @@ export async function firstWaiting(tx: TenantTx, stream: Id<"stream">, limit: nu
   return found.map(signalOf);
 }
 
-/** Forgets what has come, or will never be taken; returns how many there were. */
-export async function forget(tx: TenantTx, stream: Id<"stream">, jtis: readonly string[]): Promise<number> {
-  const { count } = await tx.run(sql`
-    delete from signals where jti = any(${[...jtis]}::text[]) and tenant_id = ${tx.tenant} and stream_id = ${stream}`);
-  return count;
+/** Forgets what has come, or will never be taken; returns which of them there were. */
+export async function forget(
+  tx: TenantTx,
+  stream: Id<"stream">,
+  jtis: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const gone = await tx.many<{ jti: string }>(sql`
+    delete from signals where jti = any(${[...jtis]}::text[]) and tenant_id = ${tx.tenant} and stream_id = ${stream}
+    returning jti`);
+  return new Set(gone.map(({ jti }) => jti));
 }
 
 export type Lane = {

@@ -19,10 +19,11 @@ export type Polled = { readonly sets: Readonly<Record<string, string>>; readonly
 /** A server, who manages its streams, and a receiver. */
 export type World = Awaited<ReturnType<typeof startWorld>>;
 
-export async function startWorld() {
+export async function startWorld(more: { readonly metricsPort?: number } = {}) {
   const receiver = await startSetReceiver();
   const inside = await startSetReceiver();
-  const running = await startServer({ outboundAllow: [inside.host], tenantOutboundAllow: [receiver.host] });
+  const allowed = { outboundAllow: [inside.host], tenantOutboundAllow: [receiver.host] };
+  const running = await startServer({ ...allowed, ...more });
   const document = await fetch(`${running.issuer}/.well-known/ssf-configuration`);
   const found = SsfConfiguration.parse(await document.json());
   const ssf = new Management(running, adminSecret, "ssf.manage ssf.read");
