@@ -75,13 +75,6 @@ export async function revokeGrantsOfClient(
 }
 
 /** Whether a grant of this person to this client, made since, still stands. */
-/** At which clients a person has signed in, as long as it is known. */
-export async function clientsGranted(tx: Sql, account: Id<"account">): Promise<string[]> {
-  const found = await tx.many<{ client: string }>(sql`
-    select distinct client_id as client from oauth_grants where account_id = ${account} order by 1 limit 100`);
-  return found.map(({ client }) => client);
-}
-
 export async function hasGrant(
   tx: Sql,
   { account, client, since }: { account: Id<"account">; client: string; since: Instant },

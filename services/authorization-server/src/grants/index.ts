@@ -2,7 +2,6 @@ export { type Artifacts, createArtifacts, endsAt, successorUid, type Use, type U
 export { endTokensOfClient } from "./client-grants.ts";
 export { grantRoutes } from "./grants.http.ts";
 export { grantJobs } from "./grants.jobs.ts";
-export { clientsGranted } from "./grants.sql.ts";
 export {
   digestOf,
   endFamily,

@@ -61,6 +61,20 @@ export async function tenantsOfMember(
   return rows.map(({ tenant }) => tenant);
 }
 
+/** The same of many at once, each with at most `limit`. */
+export async function tenantsOfMembers(
+  db: Sql,
+  accounts: readonly Id<"account">[],
+  limit: number,
+): Promise<ReadonlyMap<Id<"account">, readonly Id<"tenant">[]>> {
+  const rows = await db.many<{ account: Id<"account">; tenant: Id<"tenant"> }>(sql`
+    select asked.account, tenant from unnest(${[...accounts]}::text[]) as asked (account),
+      tenants_of_member(asked.account, ${limit}) as tenant`);
+  const all = new Map<Id<"account">, Id<"tenant">[]>();
+  for (const { account, tenant } of rows) all.set(account, [...(all.get(account) ?? []), tenant]);
+  return all;
+}
+
 /** Changes of who belongs to an organization come one after the other, so that each sees the owners of before. */
 export async function lockMembers(tx: TenantTx): Promise<void> {
   await tx.run(sql`select pg_advisory_xact_lock(hashtextextended(${`members ${tx.tenant}`}, 0))`);

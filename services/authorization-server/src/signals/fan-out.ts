@@ -4,7 +4,7 @@ import { type Position, type Recorded, readOutbox } from "@remit/platform/outbox
 import type { Database, Sql } from "@remit/platform/sql";
 import { signalTypes } from "@remit/protocol";
 import { tenantsOfCharges } from "../charges/index.ts";
-import { type SaidTo, saidOfPerson } from "./people.ts";
+import { type SaidTo, saidOfPeople } from "./people.ts";
 import { type Said, saidBy } from "./said.ts";
 import { supportedBy } from "./streams.ts";
 import * as rows from "./tell.sql.ts";
@@ -45,7 +45,9 @@ async function tellOf(deps: FanOutDeps, events: readonly Recorded[], at: readonl
   const { db, clock } = deps;
   const last = at.at(-1);
   if (last === undefined) return;
-  const heard = await heardIn(deps, events, at);
+  // Asked first: a batch that outlasted its reader's lease is only passed over by whoever takes it up again.
+  const told = await db.global.transaction(rows.findTold);
+  const heard = await heardIn(deps, { events, at, after: told });
   const tenants = [...new Set(heard.flatMap(tenantsOf))];
   const listeners =
     heard.length === 0 ? [] : await db.relay.transaction((tx) => rows.listenersOf(tx, tenants));
@@ -55,27 +57,32 @@ async function tellOf(deps: FanOutDeps, events: readonly Recorded[], at: readonl
     if (!isAfter(last, until)) return;
     const fresh = heard.filter((one) => isAfter(one.at, until));
     const owners = listeners.some(({ wide }) => wide) ? await ownersOf(tx, fresh) : new Map<string, string>();
-    const told = fresh.flatMap((one) => listeners.flatMap((by) => toldTo(by, one, owners)));
-    if (told.length > 0) await tell(tx, told, clock.now());
+    const signals = fresh.flatMap((one) => listeners.flatMap((by) => toldTo(by, one, owners)));
+    if (signals.length > 0) await tell(tx, signals, clock.now());
     await rows.saveTold(tx, last);
   });
 }
 
-async function heardIn(
-  deps: FanOutDeps,
-  events: readonly Recorded[],
-  at: readonly Position[],
-): Promise<Heard[]> {
-  const heard: Heard[] = [];
-  for (const [index, event] of events.entries()) {
+type Batch = {
+  readonly events: readonly Recorded[];
+  readonly at: readonly Position[];
+  /** How far everything has been told. */
+  readonly after: Position;
+};
+
+async function heardIn(deps: FanOutDeps, { events, at, after }: Batch): Promise<Heard[]> {
+  const fresh = events.flatMap((event, index) => {
     const place = at[index];
-    if (event.tenant === "platform" || place === undefined) continue;
-    const said = saidBy(event);
-    const saidTo = said === undefined ? await saidOfPerson(deps, event) : undefined;
-    if (said !== undefined) heard.push({ event, at: place, said });
-    else if (saidTo !== undefined) heard.push({ event, at: place, saidTo });
-  }
-  return heard;
+    const isNew = place !== undefined && event.tenant !== "platform" && isAfter(place, after);
+    return isNew ? [{ event, at: place, said: saidBy(event) }] : [];
+  });
+  const others = fresh.filter(({ said }) => said === undefined).map(({ event }) => event);
+  const people = await saidOfPeople(deps, others);
+  return fresh.flatMap(({ event, at: place, said }): Heard[] => {
+    const saidTo = people.get(event.id);
+    if (said !== undefined) return [{ event, at: place, said }];
+    return saidTo === undefined ? [] : [{ event, at: place, saidTo }];
+  });
 }
 
 const tenantsOf = (heard: Heard): string[] =>

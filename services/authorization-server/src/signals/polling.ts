@@ -55,7 +55,8 @@ async function take(
   if (ack.length + wrong.length === 0) return;
   const jtis = [...ack, ...wrong.map(([jti]) => jti)];
   const gone = await db.of(tenant).transaction((tx) => forget(tx, id, jtis));
-  for (const [jti, { err }] of wrong) if (gone.has(jti)) refused(setErrors.find((known) => known === err) ?? "other");
+  for (const [jti, { err }] of wrong)
+    if (gone.has(jti)) refused(setErrors.find((known) => known === err) ?? "other");
 }
 
 async function answerOf(

@@ -20,6 +20,10 @@ export const listenersOf = (tx: RelayTx, tenants: readonly string[]): Promise<Li
       select from tenant_standings o where o.tenant_id = s.tenant_id and o.status = 'active')))
     order by s.id`);
 
+/** How far everything has been told, at least. */
+export const findTold = (tx: Sql): Promise<Position> =>
+  tx.one<Position>(sql`select xid, seq from signals_told`);
+
 /** How far everything has been told; nobody else tells until the transaction ends. */
 export const lockTold = (tx: Sql): Promise<Position> =>
   tx.one<Position>(sql`select xid, seq from signals_told for update`);
