@@ -50,6 +50,7 @@ import {
   operatorRoutes,
   recordKekChange,
 } from "./keys/index.ts";
+import { signalsChannel } from "./lanes/index.ts";
 import { mountManaging } from "./managing.ts";
 import type { Mandates } from "./mandates/index.ts";
 import {
@@ -75,7 +76,6 @@ import { createQuotas, type Quotas } from "./quotas/index.ts";
 import { createClientDocuments, isDocumentId, registrationRoutes } from "./registration/index.ts";
 import { mountSessions } from "./session-places.ts";
 import { createSessions } from "./sessions/index.ts";
-import { signalsChannel } from "./signals/index.ts";
 import { mountTelling } from "./telling.ts";
 import { createLiveTokens, type LiveTokens, tokenJobs } from "./tokens/index.ts";
 import { createWaiting, type Waiting } from "./waiting/index.ts";

@@ -228,6 +228,20 @@ describe("A11 a suspended organization acts no more, from the next call on", () 
     expect((await agent.credentials(asked)).status).toBe(200);
   });
 
+  test("has its streams pushed on from where they stood once it acts again", async () => {
+    const ours = await organization();
+    const ssf = new Management(ours, ours.adminSecret, "ssf.manage");
+    const { stream_id: id } = (await ssf.call("POST", "/api/v1/streams", {})).body;
+    const looks = async (): Promise<number> => {
+      const sql = "select lease::int from signal_lanes where stream_id = $1";
+      return (await running.database.asAdmin<{ lease: number }>(sql, [id]))[0]?.lease ?? -1;
+    };
+    expect(await looks()).toBe(0);
+    await manager.call("PATCH", ours.path, { status: "suspended" });
+    await operator.call("PATCH", ours.path, { status: "active" });
+    await eventually(async () => expect(await looks()).toBe(1));
+  });
+
   test("A11 whichever of 10 token requests a suspension overtakes, none of their tokens counts after it", async () => {
     await agent.learnNonce();
     const asked = Array.from({ length: 10 }, () =>

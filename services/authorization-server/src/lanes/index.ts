@@ -6,6 +6,7 @@ export {
   lanesChannel,
   laneTables,
   openLane,
+  signalsChannel,
   wakeLane,
   wakeLanes,
 } from "./lanes.ts";

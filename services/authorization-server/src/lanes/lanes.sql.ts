@@ -20,6 +20,15 @@ export async function setAllDue(tx: TenantTx, at: Instant): Promise<void> {
     where webhook_id in (select id from webhooks where tenant_id = ${tx.tenant}) and tenant_id = ${tx.tenant}`);
 }
 
+/** The same of its streams, of what is pushed on them; returns which they are. */
+export async function setSignalsDue(tx: TenantTx, at: Instant): Promise<Id<"stream">[]> {
+  const rows = await tx.many<{ stream: Id<"stream"> }>(sql`
+    update signal_lanes set due_at = least(due_at, ${sqlTime(at)}) where tenant_id = ${tx.tenant}
+      and stream_id in (select stream_id from signal_lanes where tenant_id = ${tx.tenant} order by stream_id for update)
+    returning stream_id as stream`);
+  return rows.map(({ stream }) => stream);
+}
+
 export type Taking = { readonly now: Instant; readonly limit: number; readonly leaseMs: number };
 
 /** Lanes that are due and that nobody has, or whose holder has died. Leases run by the database's clock. */

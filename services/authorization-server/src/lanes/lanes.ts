@@ -13,16 +13,20 @@ export const openLane = rows.insertLane;
 /** Nothing more is sent. */
 export const closeLane = rows.deleteLane;
 
+/** Notified after each commit that gave a stream something to tell, with the stream's id. */
+export const signalsChannel = "signals";
+
 /** Has whoever sends look at the lane, also when its receiver asked to be left alone. */
 export async function wakeLane(tx: TenantTx, webhook: Id<"webhook">, now: Instant): Promise<void> {
   await rows.setDue(tx, webhook, now);
   tx.notify(lanesChannel);
 }
 
-/** The same for all lanes of a tenant. */
+/** The same for all lanes of a tenant, and for those of its streams. */
 export async function wakeLanes(tx: TenantTx, now: Instant): Promise<void> {
   await rows.setAllDue(tx, now);
   tx.notify(lanesChannel);
+  for (const stream of await rows.setSignalsDue(tx, now)) tx.notify(signalsChannel, stream);
 }
 
 /** The table of this room. */

@@ -5,6 +5,7 @@ import type { Database, TenantTx } from "@remit/platform/sql";
 import { type Actor, type EventType, newEvent, Problem, type SubjectId } from "@remit/protocol";
 import type { CreateStream, Delivery, StreamStatus } from "@remit/protocol/contracts";
 import { pushMethod } from "@remit/protocol/contracts";
+import { signalsChannel } from "../lanes/index.ts";
 import type { PushHeaders } from "./push-headers.ts";
 import * as rows from "./streams.sql.ts";
 import {
@@ -16,7 +17,7 @@ import {
   verificationIntervalS,
 } from "./streams.ts";
 import { opaque, spellingOf, spellingsOf } from "./subjects.ts";
-import { signalsChannel, tell } from "./tell.ts";
+import { tell } from "./tell.ts";
 
 export type ManagingDeps = {
   readonly db: Database;

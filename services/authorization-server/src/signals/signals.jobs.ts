@@ -2,9 +2,9 @@ import { hourMs } from "@remit/kernel";
 import type { Jobs } from "@remit/platform/jobs";
 import { outboxChannel } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
+import { signalsChannel } from "../lanes/index.ts";
 import { type FanOutDeps, fanOut } from "./fan-out.ts";
 import { createPusher, type PusherDeps } from "./pusher.ts";
-import { signalsChannel } from "./tell.ts";
 import { sweepSignals } from "./waiting.sql.ts";
 
 export type SignalJobsDeps = FanOutDeps & PusherDeps;

@@ -1,11 +1,9 @@
 import { type Id, type Instant, newId } from "@remit/kernel";
 import type { Tx } from "@remit/platform/sql";
 import type { SignalName, SubjectId } from "@remit/protocol";
+import { signalsChannel } from "../lanes/index.ts";
 import { spellingsOf } from "./subjects.ts";
 import { tellSignals } from "./tell.sql.ts";
-
-/** Notified after each commit that gave a stream something to tell, with the stream's id. */
-export const signalsChannel = "signals";
 
 /** One thing to tell on one stream. */
 export type ToTell = {

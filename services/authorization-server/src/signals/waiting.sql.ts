@@ -82,7 +82,7 @@ export async function lockLane(tx: Sql, { stream, lease }: Lane): Promise<boolea
   return row !== undefined;
 }
 
-/** Lets others have it, from a time on if it has something to push by then. */
+/** Lets others have it, from a time on; undefined keeps it to when somebody woke it since it was taken. */
 export async function releaseLane(
   tx: Sql,
   { stream, lease }: Lane,
@@ -90,7 +90,7 @@ export async function releaseLane(
 ): Promise<void> {
   await tx.run(sql`
     update signal_lanes set leased_until = null,
-      due_at = ${dueAt === undefined ? "infinity" : sqlTime(dueAt)}::timestamptz
+      due_at = coalesce(${dueAt === undefined ? null : sqlTime(dueAt)}::timestamptz, due_at)
     where stream_id = ${stream} and lease = ${lease}`);
 }
 
