@@ -278,10 +278,19 @@ describe("a signal that does not arrive", () => {
       expect(job?.last_error).toContain("503");
     });
     expect(await current()).toMatchObject({ whole: lost.seq - 1, furthest: after.seq });
+    // What else comes does not have it asked for any sooner.
+    const paused =
+      "update jobs set run_at = 'infinity' where queue = 'signals.fetch' and leased_until is null returning id";
+    await eventually(async () => expect(await stage.database.asAdmin(paused)).toHaveLength(1));
+    const more = await transmitter.tell({ data: about(newId("charge")) });
+    expect((await current())?.furthest).toBe(more.seq);
+    const sooner = "select id from jobs where queue = 'signals.fetch' and run_at < 'infinity'";
+    expect(await stage.database.asAdmin(sooner)).toEqual([]);
+    await stage.database.asAdmin("update jobs set run_at = now() where queue = 'signals.fetch'");
     const another = await startAnother();
     await eventually(async () => expect(await metric("signals_missing", "", another.metricsPort)).toBe(1));
     transmitter.away = false;
-    await eventually(async () => expect((await current())?.whole).toBe(after.seq));
+    await eventually(async () => expect((await current())?.whole).toBe(more.seq));
     expect(await heardOf(lost.jti)).toHaveLength(1);
   });
 

@@ -109,7 +109,9 @@ async function write(
     const now = deps.clock.now();
     const stands = await rows.writeSignal(tx, { stream, seq, jti, txn, type, outcome, about, now });
     for (const look of looks) await look(tx);
-    if (stands.gapSince !== null && stands.endedAt === null) await fetchSoon(tx, { stream, now });
+    // Of a gap that stood before there is a job, which waits longer each time that nothing comes.
+    const isNew = stands.gapSince !== null && stands.gapSince !== known?.gapSince;
+    if (isNew && stands.endedAt === null) await fetchSoon(tx, { stream, now });
     return outcome;
   });
   const fields = { stream, seq, jti, type, about };
