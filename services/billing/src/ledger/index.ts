@@ -8,6 +8,7 @@ export {
   type Entry,
   invoiceEntry,
   invoicePaidEntry,
+  type Paid,
   passedOnEntries,
   refundEntry,
   refundFailedEntry,

@@ -5,9 +5,11 @@ import {
   bookingEntry,
   type Entry,
   entryNamed,
+  type Paid,
   post,
   refundFailedEntry,
   takenBackEntry,
+  transferredEntry,
 } from "../ledger/index.ts";
 import type { RefundSeen } from "../stripe/index.ts";
 import { type Cause, wish } from "../transfers/index.ts";
@@ -17,7 +19,7 @@ import type { Payment, Refund } from "./payment.ts";
 import * as rows from "./payments.sql.ts";
 import { findBehind } from "./payments.ts";
 
-export type RefundWatch = SettlingDeps & {
+export type RefundWatch = Pick<SettlingDeps, "db" | "clock" | "log"> & {
   /** A refund as Stripe has it now. */
   readonly refundAt: (reference: string) => Promise<RefundSeen>;
   /** Opens a case about it, once. */
@@ -131,6 +133,19 @@ async function settleWithMerchant(
   await deps.db.of(tenant).transaction((tx) => wish(tx, cause, { wished, now }));
 }
 
+/** Of what was posted as taken back with the refund, and never was: by Stripe's word there was nothing to take. */
+async function notTakenBack(
+  tx: TenantTx,
+  paid: Paid,
+  { refund, takenBack }: Pick<Looked, "refund"> & Pick<RefundSeen, "takenBack">,
+): Promise<Entry[]> {
+  if (!refund.takesBack || takenBack !== undefined) return [];
+  const posted = await entryNamed(tx, { object: refund.id, transition: "taken_back" });
+  if (posted === undefined) return [];
+  const on = transferredEntry(paid, { transfer: refund.id, way: "on", amount: refund.amount });
+  return [{ ...on, reverses: posted }];
+}
+
 type Failure = NonNullable<RefundSeen["failed"]> & Pick<RefundSeen, "takenBack">;
 type Failing = { readonly refund: Refund; readonly now: Instant; readonly seen: Failure };
 
@@ -154,6 +169,7 @@ async function takeBack(
   await post(tx, [
     refundFailedEntry({ ...paid, refund: refund.id, refunded: refund.amount }, made),
     ...(booking === undefined ? [] : [bookingEntry(paid, { ...booking, ...back })]),
+    ...(await notTakenBack(tx, paid, { refund, takenBack })),
     ...takenBackBookings(paid, { refund, takenBack }),
   ]);
   return since;

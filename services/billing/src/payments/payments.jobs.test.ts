@@ -2,6 +2,7 @@ import { dayMs, hourMs } from "@remit/kernel";
 import type { Jobs, QueueOptions } from "@remit/platform/jobs";
 import { expect, test } from "vitest";
 import type { RefundWatch } from "./failed-refunds.ts";
+import type { SettlingDeps } from "./journal.ts";
 import { paymentJobs } from "./payments.jobs.ts";
 
 test("what is open, must be booked, or was hinted at outlasts a month in which the provider is away", () => {
@@ -12,7 +13,7 @@ test("what is open, must be booked, or was hinted at outlasts a month in which t
       return jobs as Jobs; // no more of it is used here
     },
   };
-  paymentJobs(jobs as Jobs, {} as RefundWatch); // nothing is handled
+  paymentJobs(jobs as Jobs, {} as RefundWatch & SettlingDeps); // nothing is handled
   expect([...queues.keys()]).toContain("payments.hint");
   for (const [queue, { attemptsMax = 10, backoff = () => 0 }] of queues) {
     let [waited, attempt] = [0, 1];

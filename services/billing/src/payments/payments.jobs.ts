@@ -21,7 +21,7 @@ const attemptsMax = 1_000_000;
 const backoff = (attempt: number): number => Math.min(hourMs, 1000 * 2 ** Math.min(attempt, 12));
 
 /** Every open payment has a job that comes back at the end of its lease: that is the recovery after any crash. */
-export const paymentJobs = (jobs: Jobs, deps: RefundWatch): Jobs =>
+export const paymentJobs = (jobs: Jobs, deps: SettlingDeps & RefundWatch): Jobs =>
   jobs
     .on(settleQueue, {
       attemptsMax,

@@ -310,7 +310,10 @@ export async function bookOne(
 }
 
 /** The payment behind a provider's reference; undefined when it is none of ours. */
-export async function findBehind(deps: SettlingDeps, reference: string): Promise<Payment | undefined> {
+export async function findBehind(
+  deps: Pick<SettlingDeps, "db">,
+  reference: string,
+): Promise<Payment | undefined> {
   const tenant = await deps.db.global.transaction((tx) => rows.tenantOfReference(tx, reference));
   return tenant === null
     ? undefined
