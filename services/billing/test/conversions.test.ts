@@ -1,4 +1,4 @@
-import { after, dayMs, type Id, instantOf, money, newId } from "@remit/kernel";
+import { type Asset, after, assetOf, dayMs, type Id, instantOf, money, newId } from "@remit/kernel";
 import { recordToOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import { createLog } from "@remit/platform/telemetry";
@@ -6,6 +6,7 @@ import { openStripe } from "@remit/rails/card";
 import { eventually } from "@remit/testkit";
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { bookingEntry, post } from "../src/ledger/index.ts";
 import { type ReconciliationDeps, reconcile } from "../src/reconciliation/reconciliation.ts";
 import { movementsOf } from "../src/stripe/index.ts";
 import { openStage, type Purchase, purchaseOf, type Stage } from "./stage.ts";
@@ -143,6 +144,26 @@ describe("R04 what Stripe settles in another currency than it was charged in", (
       }),
     );
     await agrees();
+  });
+
+  test("R04 and that a former release has booked without its exchange stands as it is: another look says no other thing about it", async () => {
+    const [eur, usd] = [assetOf("EUR"), assetOf("USD")];
+    if (eur === undefined || usd === undefined) throw new TypeError("no assets");
+    const paid = { charge: newId("charge"), at: stage.clock.now() };
+    const posted: number[] = [];
+    const booked = (id: string, units: bigint, nominal: Asset) => {
+      const amounts = { amount: money(usd, units), fee: money(usd, 0n), nominal: money(nominal, 6000n) };
+      return bookingEntry(paid, { id, ...amounts, direction: "into", clears: "card_clearing" });
+    };
+    const posting = db.global.transaction(async (tx) => {
+      const [former, present] = ["txn_former", "txn_present"];
+      posted.push((await post(tx, [booked(former, 6600n, usd), booked(present, 6600n, eur)])).length);
+      posted.push((await post(tx, [booked(former, 6600n, eur), booked(present, 6600n, usd)])).length);
+      // One of the same shape that says another thing is as wrong as ever; and nothing of this stays.
+      await post(tx, [booked(present, 6700n, eur)]);
+    });
+    await expect(posting).rejects.toMatchObject({ code: "LG002" });
+    expect(posted).toEqual([2, 0]);
   });
 
   test("R04 goes on to a merchant's own account and back from it, and nothing waits in the clearing accounts", async () => {
