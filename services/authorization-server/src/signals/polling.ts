@@ -38,7 +38,8 @@ export async function poll(
       const found = await db.of(stream.tenant).transaction((tx) => firstWaiting(tx, stream.id, limit + 1));
       if (found.length > 0 || news === undefined || clock.now() >= until || waiting.isClosed())
         return answerOf(deps, stream, { found, limit });
-      leave ??= waiting.take(stream.id);
+      // An organization's streams share its places; of the platform's each service has its own.
+      leave ??= waiting.take(stream.wide ? stream.client : stream.tenant);
       if (!(await call.waits(news))) return { sets: {} };
     }
   } finally {

@@ -45,6 +45,8 @@ export type StreamDeps = ManagingDeps & PollingDeps;
 const reading = { scope: ["ssf.read", "ssf.manage"], bearer: true } as const;
 const managing = { scope: "ssf.manage", bearer: true } as const;
 const limit = { count: 300, windowMs: minuteMs, by: "tenant" } as const;
+/** Once a second on each of an organization's streams; billing, which fetches what it missed, gets 120,000 a minute by it. */
+const pollLimit = { count: 1_200, windowMs: minuteMs, by: "tenant" } as const;
 const Named = z.strictObject({ stream_id: idOf("stream") });
 const PerhapsNamed = z.strictObject({ stream_id: idOf("stream").optional() });
 const PollPath = z.strictObject({ id: idOf("stream") });
@@ -215,6 +217,7 @@ const pollRoute = (deps: StreamDeps): Route =>
     path: pollPath,
     summary: "Acknowledge signals and fetch those that wait (RFC 8936); also what a push left out",
     needs: reading,
+    limit: pollLimit,
     params: PollPath,
     body: PollStream,
     bodyBytesMax: 512 * 1024,

@@ -31,3 +31,16 @@ test("D12 a receiver's own words are no series of the metrics, nor does what it 
   ]);
   await world.remove(stream.id);
 });
+
+test("D12 an organization's streams share its places for polls that wait", async () => {
+  const [one, two] = [await world.make(), await world.make()];
+  const polls = Array.from({ length: 21 }, (_, index) =>
+    world.ssf.call("POST", (index % 2 === 0 ? one : two).poll, {}),
+  );
+  // All wait but the one for which there is no place.
+  expect(await Promise.race(polls)).toMatchObject({ status: 429, body: { code: "rate_limited" } });
+  for (const of of [one, two]) await world.verify(of);
+  const statuses = (await Promise.all(polls)).map(({ status }) => status);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(20);
+  for (const of of [one, two]) await world.remove(of.id);
+});
