@@ -1,6 +1,7 @@
 import { after, type Clock, type Instant, secondMs } from "@remit/kernel";
 import { failpoint } from "@remit/platform/failpoint";
 import { settledWithin } from "@remit/platform/host";
+import { platformTenant } from "@remit/platform/http";
 import type { Asking, Follower } from "@remit/platform/jobs";
 import type { Outbound } from "@remit/platform/outbound";
 import type { Database, TenantTx } from "@remit/platform/sql";
@@ -32,11 +33,15 @@ export type PusherDeps = SigningDeps & {
 const timeoutMsDefault = 10 * secondMs;
 /** Streams at once in this process. */
 const lanesMax = 64;
+/** Of one tenant: whose receivers are slow keeps no other waiting. */
+const share = 8;
+/** Kept for services of ours: of organizations there may be enough to hold all the others. */
+const insideMax = 4;
 /** What is still under way when the process stops. */
 const drainMsMax = 5 * secondMs;
 const system = { type: "system", id: "authorization-server" } as const;
 
-type Held = { readonly lane: rows.Lane; lost: boolean; done: Promise<void> };
+type Held = { readonly lane: rows.Lane; readonly since: Instant; lost: boolean; done: Promise<void> };
 type Pusher = PusherDeps & { readonly asking: Asking; readonly held: Map<string, Held>; closing: boolean };
 
 /** A signal on its way out. */
@@ -57,11 +62,9 @@ export function createPusher(deps: PusherDeps, asking: Asking): Follower {
   const { held } = pusher;
   return {
     look: async () => {
-      const limit = lanesMax - held.size;
-      if (limit <= 0 || pusher.closing) return;
-      const taking = { now: deps.clock.now(), limit, leaseMs: asking.leaseMs };
-      for (const lane of await deps.db.relay.transaction((tx) => rows.takeLanes(tx, taking)))
-        carry(pusher, lane);
+      if (pusher.closing) return;
+      const now = deps.clock.now();
+      for (const lane of await taken(pusher, now)) carry(pusher, lane, now);
     },
     holdsAny: () => held.size > 0,
     renew: async (tx) => {
@@ -82,7 +85,23 @@ export function createPusher(deps: PusherDeps, asking: Asking): Follower {
   };
 }
 
-function carry(pusher: Pusher, lane: rows.Lane): void {
+/** What we take on now: of services of ours first, then of organizations what leaves room for them. */
+async function taken({ db, held, asking: { leaseMs } }: Pusher, now: Instant): Promise<rows.Lane[]> {
+  const all = [...held.values()].map(({ lane }) => lane.tenant);
+  const outside = all.filter((tenant) => tenant !== platformTenant);
+  const free = lanesMax - all.length;
+  if (free <= 0) return [];
+  return db.relay.transaction(async (tx) => {
+    const ours = { platform: platformTenant, inside: true, held: [], share: lanesMax, limit: free };
+    const inside = await rows.takeLanes(tx, { ...ours, now, leaseMs });
+    const limit = Math.min(free - inside.length, lanesMax - insideMax - outside.length);
+    if (limit <= 0) return inside;
+    const theirs = { platform: platformTenant, inside: false, held: outside, share, limit };
+    return [...inside, ...(await rows.takeLanes(tx, { ...theirs, now, leaseMs }))];
+  });
+}
+
+function carry(pusher: Pusher, lane: rows.Lane, since: Instant): void {
   const { held, asking, log } = pusher;
   const work = async (): Promise<void> => {
     try {
@@ -100,7 +119,7 @@ function carry(pusher: Pusher, lane: rows.Lane): void {
     held.delete(lane.stream);
     asking.ask();
   };
-  const one: Held = { lane, lost: false, done: Promise.resolve() };
+  const one: Held = { lane, since, lost: false, done: Promise.resolve() };
   held.set(lane.stream, one);
   one.done = work();
 }
@@ -111,17 +130,19 @@ function carry(pusher: Pusher, lane: rows.Lane): void {
  */
 function step(
   pusher: Pusher,
-  { lane, lost }: Held,
+  { lane, since, lost }: Held,
   settled: Settled | undefined,
 ): Promise<Sending | undefined> {
-  const { db, clock, headers, closing } = pusher;
+  const { db, clock, headers, closing, asking } = pusher;
   return db.of(lane.tenant).transaction(async (tx) => {
     // Locks go stream, lane, as where signals get their places.
     const to = await rows.lockPushing(tx, lane.stream);
     if (lost || !(await rows.lockLane(tx, lane))) return undefined;
     const now = clock.now();
     const again = settled === undefined ? undefined : await settle(tx, lane, { ...settled, to, now });
-    if (again !== undefined || closing) {
+    // A turn is as long as a lease: whoever waits longer comes first when lanes are taken next.
+    const isOver = settled !== undefined && now >= after(since, asking.leaseMs);
+    if (again !== undefined || closing || isOver) {
       await rows.releaseLane(tx, lane, again ?? now);
       return undefined;
     }

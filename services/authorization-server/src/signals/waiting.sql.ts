@@ -49,16 +49,43 @@ export type Lane = {
   readonly lease: bigint;
 };
 
-/** Lanes that are due and that nobody has, or whose holder has died. Leases run by the database's clock. */
+export type Taking = {
+  readonly now: Instant;
+  readonly limit: number;
+  readonly leaseMs: number;
+  /** Whether lanes of services of ours are asked for, which are the platform's, or those of organizations. */
+  readonly inside: boolean;
+  readonly platform: string;
+  /** Whose lanes we hold, each as often as we do. */
+  readonly held: readonly Id<"tenant">[];
+  /** How many of one tenant we hold at most. */
+  readonly share: number;
+};
+
+/**
+ * Lanes that are due and that nobody has, or whose holder has died; of a tenant no more than its share. Leases run by the
+ * database's clock.
+ */
 export const takeLanes = (
   tx: RelayTx,
-  { now, limit, leaseMs }: { readonly now: Instant; readonly limit: number; readonly leaseMs: number },
+  { now, limit, leaseMs, inside, platform, held, share }: Taking,
 ): Promise<Lane[]> =>
   tx.many<Lane>(sql`
-    with due as (
+    with ready as (
+      select stream_id, tenant_id, least(due_at, leased_until) as since,
+        row_number() over (partition by tenant_id order by least(due_at, leased_until)) as place
+      from signal_lanes
+      where ((leased_until is null and due_at <= ${sqlTime(now)}) or leased_until < clock_timestamp())
+        and (tenant_id = ${platform}) = ${inside}
+    ), next as (
+      select r.stream_id from ready r
+      where r.place + (select count(*) from unnest(${[...held]}::text[]) as h (tenant) where h.tenant = r.tenant_id) <= ${share}
+      order by r.since limit ${limit}
+    ), due as (
       select stream_id from signal_lanes
-      where (leased_until is null and due_at <= ${sqlTime(now)}) or leased_until < clock_timestamp()
-      order by least(due_at, leased_until) limit ${limit} for update skip locked)
+      where stream_id in (select stream_id from next)
+        and ((leased_until is null and due_at <= ${sqlTime(now)}) or leased_until < clock_timestamp())
+      for update skip locked)
     update signal_lanes l set lease = lease + 1, due_at = 'infinity',
       leased_until = clock_timestamp() + ${leaseMs}::integer * interval '1 ms'
     from due where l.stream_id = due.stream_id
