@@ -1,7 +1,7 @@
 import { after, dayMs, type Id, minuteMs, newId, toRfc3339 } from "@remit/kernel";
 import { type Offer, peekOffer } from "@remit/protocol";
 import { signOffer } from "@remit/protocol/node";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { settleTab } from "../src/charges/settle-tab.ts";
 import {
   type DisputesDeps,
@@ -50,11 +50,6 @@ afterAll(async () => {
   await api.close();
   await world.close();
 });
-beforeEach(async () => {
-  // Every test's payer is the same one: what another test left unpaid is forgiven.
-  await world.database.asAdmin("update tabs set owed_minor = 0 where state = 'unpaid'");
-});
-
 type Scene = {
   readonly act: (mortal: Mortal) => Promise<void>;
   /** What the other process does about it, and how everything must stand then. */
@@ -64,6 +59,8 @@ type Scene = {
 /** Plays it once for each step, and once to its end. At least so many steps it has. */
 async function killedAtEach(setUp: () => Promise<Scene>, least: number): Promise<void> {
   for (let dieAt = 1; ; dieAt++) {
+    // Every scene's payer is the same one: what another scene left on tabs is forgiven.
+    await world.database.asAdmin("update tabs set owed_minor = 0 where state in ('open', 'unpaid')");
     const { act, after: then } = await setUp();
     const lived = await mortals.survives(dieAt, act);
     try {
