@@ -30,6 +30,9 @@ export function isTrouble(error: unknown): boolean {
   return code === "" && error instanceof Error && troubleOfDriver.test(error.message);
 }
 
+/** Another transaction held a lock for longer than this one may wait. */
+export const lacksLock = (error: unknown): boolean => codeOf(error) === "55P03";
+
 /** PostgreSQL asks for the same transaction once more: serialisation failure, deadlock. */
 export const asksForRetry = (error: unknown): boolean => ["40001", "40P01"].includes(codeOf(error));
 

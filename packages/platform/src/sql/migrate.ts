@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { Client, escapeIdentifier, escapeLiteral } from "pg";
 import { StartRefused } from "../host/index.ts";
+import { lacksLock } from "./failures.ts";
 import { claimInstance, refuseForeignInstance } from "./instance.ts";
 
 /** A folder of `0001_name.sql`, forward only. The name stands in the ledger: `platform/0001_outbox.sql`. */
@@ -28,9 +30,16 @@ export const platformMigrations: MigrationSource = {
 
 type Migration = { readonly id: string; readonly text: string; readonly checksum: string };
 
+// Whoever comes after a file that waits for its lock waits behind it, also for what is only read: for so long, and then it lets
+// them by and tries again, for some minutes in all.
+const lockMsMax = 1_000;
+const lockPauseMs = 1_000;
+const lockTries = 150;
+
 /**
  * Runs what has not run yet, in the order of sources and file names, each file in a transaction of its own. One process
- * at a time; the others wait and find nothing to do. A file that has run and has changed since is refused.
+ * at a time; the others wait and find nothing to do. A file that has run and has changed since is refused. One that does not get
+ * its lock beside a long transaction is tried again.
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
   const migrations = (await Promise.all(options.sources.map(readSource))).flat();
@@ -97,8 +106,9 @@ async function runOnce(
       `${id} has run in this database and has changed since`,
       "Put the file back as it was, and write the change as a new migration.",
     );
+  const file = `begin; set local lock_timeout = ${lockMsMax};\n${withVariables(text, run.options)}`;
   try {
-    await client.query(`begin;\n${withVariables(text, run.options)}`);
+    for (let tries = 1; !(await hasLocks(client, file, tries)); tries++) await pause(lockPauseMs);
     await client.query("insert into remit_migrations (id, checksum) values ($1, $2)", [id, checksum]);
     await client.query("commit");
   } catch (error) {
@@ -107,6 +117,18 @@ async function runOnce(
       "Nothing of this file was kept. Mend the cause and start again.",
       { cause: error },
     );
+  }
+}
+
+/** Carries a file out; false when it did not get a lock, and nothing of it is left. */
+async function hasLocks(client: Client, file: string, tries: number): Promise<boolean> {
+  try {
+    await client.query(file);
+    return true;
+  } catch (error) {
+    if (!lacksLock(error) || tries === lockTries) throw error;
+    await client.query("rollback");
+    return false;
   }
 }
 

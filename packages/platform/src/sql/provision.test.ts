@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { type TestDatabase, testDatabase } from "@remit/testkit";
+import { eventually, type TestDatabase, testDatabase } from "@remit/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   assertSafeRole,
@@ -14,6 +14,7 @@ import {
   provision,
   type RolePasswords,
   rolePasswords,
+  sql,
 } from "./index.ts";
 
 let made: TestDatabase;
@@ -293,6 +294,29 @@ describe("migrations", () => {
     });
     await expect(refused).rejects.toThrow("another key-encryption key (test…)");
     expect(await mine.asAdmin("select to_regclass('never') as never")).toEqual([{ never: null }]);
+  });
+
+  test("D11 that wait for a long read let by all who come after them, and are carried out once it is over", async () => {
+    write("0001_first.sql", `create table busy (n int); grant select, insert on busy to :"app";`);
+    await run("waiting");
+    write("0002_second.sql", "alter table busy add column m int;");
+    const db = mine.open();
+    const reading = Promise.withResolvers<void>();
+    const over = Promise.withResolvers<void>();
+    const read = db.global.transaction(async (tx) => {
+      await tx.many(sql`select n from busy`);
+      reading.resolve();
+      await over.promise;
+    });
+    await reading.promise;
+    const migrated = run("waiting");
+    await eventually(async () => {
+      const waiting = "select from pg_locks where relation = 'busy'::regclass and not granted";
+      expect(await mine.asAdmin(waiting)).toHaveLength(1);
+    });
+    await db.global.transaction((tx) => tx.run(sql`insert into busy values (1)`)).finally(over.resolve);
+    await Promise.all([read, migrated]);
+    expect(await mine.asAdmin("select n, m from busy")).toEqual([{ n: 1, m: null }]);
   });
 
   test("belong to the owner, and the application owns nothing", async () => {
