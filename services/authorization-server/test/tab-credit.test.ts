@@ -1,7 +1,9 @@
 import { type Id, secondMs } from "@remit/kernel";
+import { sql } from "@remit/platform/sql";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Charge, type Charges, createCharges } from "../src/charges/index.ts";
 import { settleTab } from "../src/charges/settle-tab.ts";
+import { owedAt } from "../src/charges/tabs.sql.ts";
 import {
   asMerchant,
   budgetOf,
@@ -129,5 +131,27 @@ describe("C01 what a principal owes a merchant on tabs, under however many manda
     expect(sold).toBe(6);
     world.billing.fail("hold", "lost", 0);
     world.billing.fail("read", "lost", 0);
+  });
+
+  test("is summed up without reading what other principals owe there, or this one elsewhere", async () => {
+    const charge = await buy(45);
+    const held = await buy(45, "manual");
+    const copy = (table: string, from: string, key: string) =>
+      `insert into ${table} select (jsonb_populate_record(t, jsonb_build_object(
+        whose, 'another ' || n, 'id', t.id || whose || n, '${key}', whose || n))).*
+        from ${table} t, generate_series(1, 2000) n, unnest('{tenant_id,merchant_id}'::text[]) whose where t.id = '${from}'`;
+    await world.database.asAdmin(`begin; set local session_replication_role = replica;
+      ${copy("tabs", charge.tab ?? "", "charge_id")}; ${copy("charges", held.id, "mandate_id")}; commit;
+      analyze tabs; analyze charges`);
+    await world.db.of(world.payer).transaction(async (tx) => {
+      const read = () =>
+        tx.one<{ rows: bigint }>(sql`select sum(seq_tup_read + idx_tup_fetch)::bigint as rows
+          from pg_stat_xact_user_tables where relname in ('tabs', 'charges') and schemaname = current_schema()`);
+      // Of so few it would read all.
+      await tx.run(sql`set local enable_seqscan = off`);
+      const before = await read();
+      expect(await owedAt(tx, charge)).toBeGreaterThanOrEqual(90n);
+      expect((await read()).rows - before.rows).toBeLessThan(1_000n);
+    });
   });
 });
