@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { idOf, PageLength, Timestamp, text } from "./values.ts";
+import { idOf, Timestamp, text, WholePageLength } from "./values.ts";
 
 // Months, invoices and whom they are written to. Amounts are whole minor units; those of a credit note are negative.
 
@@ -74,7 +74,7 @@ export const InvoiceList = z.object({ data: z.array(InvoiceBody), next_cursor: i
 /** The operator may name another organization. */
 export const InvoiceQuery = z.strictObject({
   organization: idOf("tenant").optional(),
-  limit: PageLength,
+  limit: WholePageLength,
   cursor: idOf("invoice").optional(),
 });
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Currency, Cursor, HttpsUrl, idOf, PageLength, Timestamp } from "./values.ts";
+import { Currency, Cursor, HttpsUrl, idOf, Timestamp, WholePageLength } from "./values.ts";
 
 // Where a merchant's money goes, and how it got there.
 
@@ -40,7 +40,7 @@ export const PayoutAccountList = z.object({
 });
 export const PayoutAccountQuery = z.strictObject({
   merchant: idOf("merchant").optional(),
-  limit: PageLength,
+  limit: WholePageLength,
   cursor: idOf("destination").optional(),
 });
 

@@ -6,8 +6,10 @@ import {
   CreateCharge,
   Currency,
   EventBatch,
+  InvoiceQuery,
   idOf,
   Origin,
+  PayoutAccountQuery,
   RegisterMerchant,
   Timestamp,
   text,
@@ -142,4 +144,11 @@ describe("a merchant's keys", () => {
     refuses(RegisterMerchant, { ...merchant, jwks_uri: "https://user:pass@shop.example/jwks" });
     refuses(RegisterMerchant, { ...merchant, verification_status: "verified" });
   });
+});
+
+test("what was given whole before it had pages is given as far as a page goes to whoever names no length", () => {
+  for (const query of [InvoiceQuery, PayoutAccountQuery]) {
+    expect(query.parse({})).toEqual({ limit: 500 });
+    expect(query.safeParse({ limit: "501" }).success).toBe(false);
+  }
 });

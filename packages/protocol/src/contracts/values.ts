@@ -55,6 +55,8 @@ export const Rail = z.enum(rails);
 export const Cursor = z.string().min(1).max(512);
 /** Of lists that most have whole on one page. */
 export const PageLength = z.coerce.number().int().min(1).max(500).default(100);
+/** Of those that were given whole before they had pages: who knows of no cursor is given as many as ever. */
+export const WholePageLength = PageLength.default(500);
 
 /** Public keys as they stand in the API document: nobody's. */
 export const exampleKeys = {

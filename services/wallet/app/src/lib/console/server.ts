@@ -62,12 +62,34 @@ export function oneOf<T extends string>(url: URL, name: string, known: readonly 
 export const wordIn = (url: URL, name: string): string | undefined =>
   url.searchParams.get(name)?.trim() || undefined;
 
+type Page<T> = { readonly data: readonly T[]; readonly next_cursor: string | null };
+
+/** All of a list that comes in pages; up to the one that is not answered. */
+export async function allPages<T>(
+  ask: (cursor: string | undefined) => Promise<Page<T> | undefined>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await ask(cursor);
+    found.push(...(page?.data ?? []));
+    if (page === undefined || page.next_cursor === null) return found;
+    cursor = page.next_cursor;
+  }
+}
+
+/** As the directory has them: all shops of the organization in the address. */
+export const merchantsOf = (event: Event) =>
+  allPages((cursor) => must(event, organizationApi(event).merchants({ query: { limit: "500", cursor } })));
+
 export type Shop = { readonly id: string; readonly name: string; readonly country: string };
 
 /** The organization's shops, and the one that the address names or the first. */
 export async function shopsOf(event: Event): Promise<{ readonly shops: Shop[]; readonly shop?: Shop }> {
-  const { data } = await must(event, organizationApi(event).merchants({ query: { limit: "500" } }));
-  const shops = data.map(({ id, display_name: name, country }) => ({ id: id as string, name, country }));
+  const shops = (await merchantsOf(event)).map(({ id, display_name: name, country }) => ({
+    id: id as string,
+    name,
+    country,
+  }));
   const asked = wordIn(event.url, "shop");
   const shop = asked === undefined ? shops[0] : shops.find(({ id }) => id === asked);
   if (shop === undefined && asked !== undefined) nothingHere(event);

@@ -1,15 +1,14 @@
 import type { RequestEvent } from "@sveltejs/kit";
-import { must, nothingHere } from "#lib/server-side.ts";
+import { nothingHere } from "#lib/server-side.ts";
 import { isMonth, periodOf } from "./months.ts";
-import { organizationApi } from "./server.ts";
+import { merchantsOf } from "./server.ts";
 
 type Event = Pick<RequestEvent, "locals" | "url" | "params">;
 
 /** What the address of a statement asks for: a month of one of the organization's shops, in a currency. */
 export async function statementIn(event: Event) {
   const { merchant = "", month = "" } = event.params;
-  const { data } = await must(event, organizationApi(event).merchants({ query: { limit: "500" } }));
-  const shop = data.find(({ id }) => id === merchant);
+  const shop = (await merchantsOf(event)).find(({ id }) => id === merchant);
   const currency = event.url.searchParams.get("currency") ?? "";
   if (shop === undefined || !isMonth(month) || currency === "") nothingHere(event);
   return {

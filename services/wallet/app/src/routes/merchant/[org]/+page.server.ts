@@ -1,16 +1,16 @@
-import { does, organizationApi, reveals } from "#lib/console/server.ts";
+import { does, merchantsOf, organizationApi, reveals } from "#lib/console/server.ts";
 import { maybe, must, textIn } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
 export const load: PageServerLoad = async (event) => {
   const api = organizationApi(event);
   const [merchants, days, latest] = await Promise.all([
-    must(event, api.merchants({ query: { limit: "500" } })),
+    merchantsOf(event),
     must(event, api.soldDays({ query: { days: "30" } })),
     maybe(event, api.sold({ query: { limit: "6" } })),
   ]);
   return {
-    merchants: merchants.data,
+    merchants,
     from: days.from,
     days: days.data,
     latest: latest?.data ?? [],

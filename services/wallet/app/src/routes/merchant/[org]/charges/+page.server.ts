@@ -1,5 +1,5 @@
 import { soldStatuses } from "#lib/console/charges.ts";
-import { oneOf, organizationApi, wordIn } from "#lib/console/server.ts";
+import { merchantsOf, oneOf, organizationApi, wordIn } from "#lib/console/server.ts";
 import { must, viewsOf } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
@@ -11,9 +11,9 @@ export const load: PageServerLoad = async (event) => {
   };
   const [sold, merchants, views] = await Promise.all([
     must(event, api.sold({ query: { ...filter, limit: "50", cursor: wordIn(event.url, "cursor") } })),
-    must(event, api.merchants({ query: { limit: "500" } })),
+    merchantsOf(event),
     viewsOf(event),
   ]);
-  const shops = merchants.data.map(({ id, display_name }) => ({ id: id as string, name: display_name }));
+  const shops = merchants.map(({ id, display_name }) => ({ id: id as string, name: display_name }));
   return { sold: sold.data, next: sold.next_cursor, filter, shops, views };
 };

@@ -1,14 +1,15 @@
 import { assetOf } from "@remit/kernel";
 import { later, monthOf, periodOf } from "#lib/console/months.ts";
-import { organizationApi } from "#lib/console/server.ts";
+import { allPages, organizationApi } from "#lib/console/server.ts";
 import { maybe, must } from "#lib/server-side.ts";
 import type { PageServerLoad } from "./$types.ts";
 
 type Event = Parameters<PageServerLoad>[0];
 
 export const load: PageServerLoad = async (event) => {
-  const [{ data: invoices }, running] = await Promise.all([
-    must(event, organizationApi(event).invoices({ query: { limit: "500" } })),
+  const api = organizationApi(event);
+  const [invoices, running] = await Promise.all([
+    allPages((cursor) => must(event, api.invoices({ query: { limit: "500", cursor } }))),
     runningIn(event),
   ]);
   return { invoices, running };
@@ -18,10 +19,10 @@ export const load: PageServerLoad = async (event) => {
 async function runningIn(event: Event) {
   const api = organizationApi(event);
   const [shops, fees] = await Promise.all([
-    maybe(event, api.merchants({ query: { limit: "500" } })),
+    allPages((cursor) => maybe(event, api.merchants({ query: { limit: "500", cursor } }))),
     maybe(event, api.runningFees()),
   ]);
-  const names = new Map(shops?.data.map(({ id, display_name: name }) => [id as string, name]));
+  const names = new Map(shops.map(({ id, display_name: name }) => [id as string, name]));
   const month = fees?.month ?? monthOf(event.locals.platform.nowMs);
   const costs = (fees?.data ?? []).map(({ merchant, currency, fee_minor: minor }) => ({
     merchant: merchant as string,

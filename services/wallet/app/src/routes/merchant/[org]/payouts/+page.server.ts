@@ -1,5 +1,5 @@
 import { type RequestEvent, redirect } from "@sveltejs/kit";
-import { does, oneOf, organizationApi, shopsOf, wordIn } from "#lib/console/server.ts";
+import { allPages, does, oneOf, organizationApi, shopsOf, wordIn } from "#lib/console/server.ts";
 import { maybe, must, refused, stepUpFor, textIn } from "#lib/server-side.ts";
 import type { OrganizationAnswer } from "../../../../../../src/api/index.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
@@ -13,12 +13,14 @@ export const load: PageServerLoad = async (event) => {
   const visit = oneOf(event.url, "onboarding", ["returned", "again"] as const);
   const query = { merchant: shop.id, cursor: wordIn(event.url, "cursor") };
   const [listed, books, payouts] = await Promise.all([
-    must(event, api.payoutAccounts({ query: { merchant: shop.id, limit: "500" } })),
+    allPages((cursor) =>
+      must(event, api.payoutAccounts({ query: { merchant: shop.id, limit: "500", cursor } })),
+    ),
     must(event, api.merchantBalances()),
     must(event, api.payouts({ query })),
   ]);
   const { accounts, asked } = await seenAnew(event, {
-    accounts: listed.data,
+    accounts: listed,
     anew: visit === "returned",
   });
   const standing = await Promise.all(

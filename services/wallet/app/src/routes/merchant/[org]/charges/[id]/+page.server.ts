@@ -1,6 +1,6 @@
 import { newId } from "@remit/kernel";
 import { minorIn } from "#lib/amounts.ts";
-import { organizationApi } from "#lib/console/server.ts";
+import { merchantsOf, organizationApi } from "#lib/console/server.ts";
 import { misfilled, must, refused, textIn } from "#lib/server-side.ts";
 import type { Actions, PageServerLoad } from "./$types.ts";
 
@@ -8,9 +8,9 @@ export const load: PageServerLoad = async (event) => {
   const api = organizationApi(event);
   const [charge, merchants] = await Promise.all([
     must(event, api.soldOne({ params: { id: event.params.id } })),
-    must(event, api.merchants({ query: { limit: "500" } })),
+    merchantsOf(event),
   ]);
-  const shop = merchants.data.find(({ id }) => id === charge.merchant_id);
+  const shop = merchants.find(({ id }) => id === charge.merchant_id);
   return { charge, shop: shop?.display_name, key: newId("request") };
 };
 
