@@ -269,7 +269,7 @@ describe("the ledger", () => {
       for (const of of merchants) expect(await balanceOf(of)).toBe(expected.get(of.merchant) ?? 0n);
       expect((await check(db)).balanced).toBe(true);
     };
-    await fc.assert(fc.asyncProperty(fc.array(steps, { minLength: 5, maxLength: 60 }), run), { numRuns: 40 });
+    await fc.assert(fc.asyncProperty(fc.array(steps, { minLength: 5, maxLength: 60 }), run), { numRuns: 60 });
     expect(count).toBeGreaterThan(400);
   });
 
