@@ -1,5 +1,5 @@
 import { minuteMs } from "@remit/kernel";
-import { jumpTime, openBrowser, type Page, type TestBrowser } from "@remit/testkit";
+import { eventually, jumpTime, openBrowser, type Page, type TestBrowser } from "@remit/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { agentOf, grant, type Instance, startInstance } from "../instance.ts";
 import { signInAt } from "../portal/visits.ts";
@@ -58,6 +58,8 @@ describe("a mandate that is given by a template", () => {
       for (const [name, all, each] of limits) {
         await page.goto(`${remit.dev.wallet}/mandates/new`);
         await page.getByRole("link", { name }).click();
+        // By a script at once, without one with the page that the link leads to.
+        await eventually(async () => (await page.getByLabel("At most, in all").inputValue()) !== "");
         await page.getByRole("button", { name: "Give it" }).dblclick();
         await page.getByRole("heading", { level: 1 }).getByText(all).waitFor();
         await page.getByRole("definition").getByText(each, { exact: true }).waitFor();
