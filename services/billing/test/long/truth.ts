@@ -10,7 +10,7 @@ type Intent = {
   readonly amount_received: number;
   readonly metadata: { readonly charge?: string };
 };
-type Refund = { readonly amount: number; readonly payment_intent: string };
+type Refund = { readonly amount: number; readonly payment_intent: string; readonly status: string };
 type Movement = {
   readonly amount: number;
   readonly fee: number;
@@ -52,8 +52,9 @@ export async function truthsOf(stage: Stage, sold: ReadonlyMap<string, Shop>): P
     truth.captures += 1n;
     truth.fees += feeOf(BigInt(received));
   }
-  for (const { amount, payment_intent: intent } of await list<Refund>("refunds"))
-    truthAt(ofShops, keyOf.get(intent) ?? "").refunded += BigInt(amount);
+  // One that failed has given nothing back, and is listed all the same.
+  for (const { amount, payment_intent: intent, status } of await list<Refund>("refunds"))
+    if (status !== "failed") truthAt(ofShops, keyOf.get(intent) ?? "").refunded += BigInt(amount);
   const [balance, kept] = [new Map<string, bigint>(), new Map<string, bigint>()];
   let disputeFees = new Map<string, bigint>();
   for (const { payment_intent: intent, balance_transactions: moved } of await list<Dispute>("disputes"))
