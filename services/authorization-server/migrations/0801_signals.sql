@@ -11,7 +11,6 @@ create table signal_streams (
   endpoint_url text,
   push_header bytea,
   description text,
-  signing_alg text not null default 'ES256' check (signing_alg in ('ES256', 'RS256')),
   status text not null default 'enabled' check (status in ('enabled', 'paused', 'disabled')),
   reason text,
   last_seq bigint not null default 0,

@@ -1,4 +1,5 @@
-export { outboxRowsOf, type Position, type Recorded } from "./outbox.sql.ts";
+export { followOutbox } from "./follow.ts";
+export { isAfter, outboxRowsOf, type Position, type Recorded } from "./outbox.sql.ts";
 export {
   deferToOutbox,
   isOutboxRead,

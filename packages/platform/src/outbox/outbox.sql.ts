@@ -6,6 +6,11 @@ const batchMax = 5_000;
 
 /** Where a consumer stands: the last event it has handled. */
 export type Position = { readonly xid: bigint; readonly seq: bigint };
+
+/** Whether one place in the outbox comes after another. */
+export const isAfter = (one: Position, other: Position): boolean =>
+  one.xid > other.xid || (one.xid === other.xid && one.seq > other.seq);
+
 export type Reading = Position & { readonly lease: bigint };
 
 /** An event as a reader gets it. Of two events of one object, the later has the greater `order`; gaps mean nothing. */

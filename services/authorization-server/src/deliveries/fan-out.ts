@@ -1,6 +1,6 @@
 import { type Clock, type Id, minuteMs, newId } from "@remit/kernel";
-import { type Asking, type Enqueue, enqueue, type Follower, pause } from "@remit/platform/jobs";
-import { type Recorded, readOutbox } from "@remit/platform/outbox";
+import { type Asking, type Enqueue, enqueue, type Follower } from "@remit/platform/jobs";
+import { followOutbox, type Recorded, readOutbox } from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import { lanesChannel } from "../lanes/index.ts";
 import { takesAny } from "../webhooks/index.ts";
@@ -17,23 +17,14 @@ export type FanOutDeps = {
 
 const consumer = "webhooks";
 const batchMax = 500;
-/** Reading again at once would be a transaction per event. */
-const gatherMs = 50;
-/** Not everything that records an event says so: tokens are issued in batches of their own. */
-const pollMs = 400;
 /** A reader that died keeps others waiting for so long. */
 const leaseMs = 3_000;
 /** Clocks differ a little: an event this much older than a webhook is still told to it. */
 const slackMs = minuteMs;
 
 /** Turns events into deliveries, one per webhook that wants it. Whoever reads, it happens once. */
-export const fanOut = (deps: FanOutDeps, { ask }: Pick<Asking, "ask">): Follower => ({
-  pollMs,
-  async look() {
-    await pause(gatherMs);
-    if ((await readOnce(deps)) === batchMax) ask();
-  },
-});
+export const fanOut = (deps: FanOutDeps, asking: Pick<Asking, "ask">): Follower =>
+  followOutbox(asking, { read: () => readOnce(deps), batchMax });
 
 /** Reads the next events and writes their deliveries; returns how many events there were. */
 export const readOnce = (deps: FanOutDeps): Promise<number> =>

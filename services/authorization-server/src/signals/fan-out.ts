@@ -1,6 +1,6 @@
 import { type Clock, type Id, minuteMs, parseId } from "@remit/kernel";
-import { type Asking, type Follower, pause } from "@remit/platform/jobs";
-import { type Position, type Recorded, readOutbox } from "@remit/platform/outbox";
+import type { Asking, Follower } from "@remit/platform/jobs";
+import { followOutbox, isAfter, type Position, type Recorded, readOutbox } from "@remit/platform/outbox";
 import type { Database, Sql } from "@remit/platform/sql";
 import { signalTypes } from "@remit/protocol";
 import { tenantsOfCharges } from "../charges/index.ts";
@@ -14,22 +14,14 @@ export type FanOutDeps = { readonly db: Database; readonly clock: Clock; readonl
 
 const consumer = "signals";
 const batchMax = 500;
-/** Reading again at once would be a transaction per event. */
-const gatherMs = 50;
-const pollMs = 400;
 /** A reader that died keeps others waiting for so long. */
 const leaseMs = 3_000;
 /** Clocks differ a little: an event this much older than a stream is still told on it. */
 const slackMs = minuteMs;
 
 /** Turns events into signals, each with its place in every stream that hears it. Whoever reads, it happens once. */
-export const fanOut = (deps: FanOutDeps, { ask }: Pick<Asking, "ask">): Follower => ({
-  pollMs,
-  async look() {
-    await pause(gatherMs);
-    if ((await tellOnce(deps)) === batchMax) ask();
-  },
-});
+export const fanOut = (deps: FanOutDeps, asking: Pick<Asking, "ask">): Follower =>
+  followOutbox(asking, { read: () => tellOnce(deps), batchMax });
 
 /** Tells of the next events; returns how many there were. */
 export const tellOnce = (deps: FanOutDeps): Promise<number> =>
@@ -87,9 +79,6 @@ async function heardIn(deps: FanOutDeps, { events, at, after }: Batch): Promise<
 
 const tenantsOf = (heard: Heard): string[] =>
   "said" in heard ? [heard.event.tenant] : heard.saidTo.map(({ tenant }) => tenant);
-
-const isAfter = (one: Position, other: Position): boolean =>
-  one.xid > other.xid || (one.xid === other.xid && one.seq > other.seq);
 
 /** Whose a charge is, by its id: both sides' logs tell of it, and who hears all of them hears the payer's. */
 async function ownersOf(tx: Sql, heard: readonly Heard[]): Promise<ReadonlyMap<string, string>> {

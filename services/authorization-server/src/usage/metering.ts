@@ -1,6 +1,13 @@
 import { type Id, type Instant, instantOf, minuteMs } from "@remit/kernel";
 import { pause } from "@remit/platform/jobs";
-import { isOutboxRead, outboxEnd, type Position, type Recorded, readOutbox } from "@remit/platform/outbox";
+import {
+  isAfter,
+  isOutboxRead,
+  outboxEnd,
+  type Position,
+  type Recorded,
+  readOutbox,
+} from "@remit/platform/outbox";
 import type { Database } from "@remit/platform/sql";
 import * as rows from "./metering.sql.ts";
 
@@ -57,9 +64,6 @@ const count = (db: Database, events: readonly Recorded[], at: readonly Position[
     const last = at.at(-1);
     if (last !== undefined && isAfter(last, until)) await rows.saveMetered(tx, last);
   });
-
-const isAfter = (one: Position, other: Position): boolean =>
-  one.xid > other.xid || (one.xid === other.xid && one.seq > other.seq);
 
 /** What events say was issued, together by tenant, client and quarter of an hour. */
 export function issuedIn(events: readonly Recorded[]): Issued[] {
